@@ -1,0 +1,1 @@
+//! ALB's target health: thresholds, the first check, fail-open.

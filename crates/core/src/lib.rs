@@ -1,0 +1,21 @@
+//! Neargate's pure core: text and facts in, decisions out.
+//!
+//! Invariant: nothing here reads a clock, a file, the network, the environment or a random
+//! source, and nothing iterates in an order that is not defined. Everything that happens is
+//! passed in as a value; everything to be done is handed back as a value.
+//!
+//! - [`manifest`]: `neargate.toml` to a checked model, all diagnostics at once.
+//! - [`plan`]: checked model and observed state to an ordered list of operations.
+//! - [`machine`]: `decide` / `apply` — services, releases, the circuit breaker.
+//! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
+//! - [`health`]: the load balancer's health thresholds.
+//! - [`status`]: the shape of `neargate status --json`.
+
+pub mod duration;
+pub mod health;
+pub mod machine;
+pub mod manifest;
+pub mod plan;
+pub mod routing;
+pub mod status;
+pub mod time;

@@ -1,0 +1,564 @@
+//! The checked manifest: what a file means after defaults, overlays and overrides.
+//!
+//! Shapes: names are `[a-z][a-z0-9-]*`, at most 32 characters; percentages are 0..=100 unless
+//! a field says otherwise; paths are relative to the manifest's folder. Everything here is
+//! written to the journal inside a revision, so it is serde both ways and holds no secret value.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The app's name.
+    pub app: String,
+    /// The environment that was resolved (`local` when none was named).
+    pub env: String,
+    /// Where this environment runs.
+    pub target: Place,
+    /// Services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Jobs by name.
+    pub jobs: BTreeMap<String, Job>,
+    /// Databases by name.
+    pub databases: BTreeMap<String, Database>,
+    /// Caches by name.
+    pub caches: BTreeMap<String, Cache>,
+    /// Secrets by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Alarms by name.
+    pub alarms: BTreeMap<String, Alarm>,
+    /// Service level objectives by name.
+    pub slos: BTreeMap<String, Slo>,
+    /// The edge in front of the router.
+    pub edge: Edge,
+}
+
+/// Near or far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// This machine.
+    Near,
+    /// ECS Fargate in one region.
+    Aws {
+        /// For example `eu-central-1`.
+        region: String,
+    },
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// The service's name.
+    pub name: String,
+    /// Run by `sh -c` in the manifest's folder before a revision is cut.
+    pub build: Option<String>,
+    /// File or directory that is snapshotted into the revision.
+    pub artifact: Option<String>,
+    /// What runs (or is served).
+    pub runs: Runs,
+    /// The port that the application listens on far; near it gets `PORT`. `None`: a worker.
+    pub port: Option<u16>,
+    /// Public routes; empty: internal only.
+    pub routes: Vec<Route>,
+    /// CPU units and memory, a valid Fargate pair.
+    pub size: Size,
+    /// How health is judged. `None`: healthy 40 s after it runs (ECS's rule).
+    pub health: Option<Health>,
+    /// What is injected.
+    pub uses: Vec<Use>,
+    /// Plain environment.
+    pub env: BTreeMap<String, String>,
+    /// Deregistration delay: at most this long for requests in flight before SIGTERM.
+    #[serde(with = "crate::duration")]
+    pub drain: Duration,
+    /// From SIGTERM to SIGKILL (2..=120 s).
+    #[serde(with = "crate::duration")]
+    pub stop_timeout: Duration,
+    /// How the router picks a target.
+    pub balance: Balance,
+    /// How long a target is warmed up (0: off).
+    #[serde(with = "crate::duration")]
+    pub slow_start: Duration,
+    /// Sticky sessions; `None`: off.
+    #[serde(default)]
+    pub sticky: Option<Sticky>,
+    /// No byte from the target for this long: 504.
+    #[serde(with = "crate::duration")]
+    pub idle_timeout: Duration,
+    /// Number of tasks and what changes it.
+    pub scale: Scale,
+    /// How a new revision replaces the old.
+    pub release: ReleasePolicy,
+}
+
+/// What a service runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runs {
+    /// A process: program and arguments.
+    Command(Vec<String>),
+    /// A container image (not run near yet).
+    Image {
+        /// Reference; built from `dockerfile` when that is given.
+        image: Option<String>,
+        /// Path of the Dockerfile.
+        dockerfile: Option<String>,
+        /// Overrides the image's command.
+        command: Option<Vec<String>>,
+    },
+    /// Files served by the router.
+    Static(Static),
+}
+
+/// A static site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Static {
+    /// Directory.
+    pub root: String,
+    /// Served for a directory.
+    pub index: String,
+    /// Served with 200 for a path that has no file (a single-page application); `None`: 404.
+    pub fallback: Option<String>,
+    /// Served with status 404 when there is no file and no fallback.
+    pub not_found: Option<String>,
+    /// `Cache-Control` by path pattern (`*`, `?`), first match wins.
+    pub cache: Vec<(String, String)>,
+}
+
+/// Which requests reach a service: all given conditions hold; the values of one are alternatives.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Route {
+    /// 1..=50000, unique; lower is tried first. Filled in by specificity when not written.
+    pub priority: u32,
+    /// `*.example.com`.
+    pub host: Vec<String>,
+    /// `/api/*`.
+    pub path: Vec<String>,
+    /// `GET`.
+    pub method: Vec<String>,
+    /// Name to alternatives.
+    pub header: BTreeMap<String, Vec<String>>,
+    /// (key, value pattern); no key: any key.
+    pub query: Vec<(Option<String>, String)>,
+    /// CIDR blocks of the TCP peer.
+    pub source: Vec<String>,
+}
+
+/// Fargate task size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// CPU units, 1024 = one core.
+    pub cpu: u32,
+    /// MiB.
+    pub memory: u32,
+}
+
+/// Health check of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two checks of one task.
+    #[serde(with = "crate::duration")]
+    pub interval: Duration,
+    /// For one check.
+    #[serde(with = "crate::duration")]
+    pub timeout: Duration,
+    /// Consecutive successes from unhealthy to healthy (a new target needs one).
+    pub healthy: u32,
+    /// Consecutive failures from healthy to unhealthy.
+    pub unhealthy: u32,
+    /// From task start: the scheduler ignores an unhealthy verdict.
+    #[serde(with = "crate::duration")]
+    pub grace: Duration,
+}
+
+/// How one health check asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// By the load balancer: GET this path, status in one of these ranges (inclusive).
+    Http {
+        /// For example `/healthz`.
+        path: String,
+        /// `200`, `200-299`, `200,204` as ranges.
+        matcher: Vec<(u16, u16)>,
+    },
+    /// By the container agent: exit code 0 is healthy.
+    Command(Vec<String>),
+}
+
+/// Something injected into the environment of a service's tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Use {
+    /// `DATABASE_URL` (and `DATABASE_<NAME>_URL` when a service uses several).
+    Database(String),
+    /// `REDIS_URL` (likewise).
+    Cache(String),
+    /// The secret's name upper-cased, `-` as `_`.
+    Secret(String),
+}
+
+/// Load balancing algorithm; ALB's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// In turn.
+    #[default]
+    RoundRobin,
+    /// Fewest requests in flight.
+    LeastOutstanding,
+    /// By chance, in proportion.
+    WeightedRandom,
+}
+
+/// Sticky sessions by cookie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sticky {
+    /// How long a client stays.
+    #[serde(with = "crate::duration")]
+    pub duration: Duration,
+    /// The application's own cookie to follow; `None`: the balancer's.
+    pub cookie: Option<String>,
+}
+
+/// Task count and autoscaling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// Fewest tasks; also where a new service starts.
+    pub min: u32,
+    /// Most tasks.
+    pub max: u32,
+    /// Target average CPU, percent of the reservation.
+    pub cpu: Option<f64>,
+    /// Target average memory, percent of the reservation.
+    pub memory: Option<f64>,
+    /// Target requests per task and minute.
+    pub requests: Option<f64>,
+    /// After a scale-in.
+    #[serde(with = "crate::duration")]
+    pub in_cooldown: Duration,
+    /// After a scale-out.
+    #[serde(with = "crate::duration")]
+    pub out_cooldown: Duration,
+}
+
+/// How a release of this service goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleasePolicy {
+    /// The strategy.
+    pub strategy: Strategy,
+    /// Floor of healthy tasks, percent of desired, rounded up (0..=100 near; ECS 0..=200).
+    pub minimum_percent: u32,
+    /// Ceiling of running and pending tasks, percent of desired, rounded down (100..=400).
+    pub maximum_percent: u32,
+    /// Alarm names that roll the release back.
+    pub guard: Vec<String>,
+    /// Too little traffic to judge a guard.
+    pub low_traffic: LowTraffic,
+    /// Jobs in the new revision before any of its tasks takes traffic.
+    pub before: Vec<String>,
+    /// Jobs between steps.
+    pub smoke: Vec<String>,
+    /// Jobs after the release.
+    pub after: Vec<String>,
+    /// Jobs after a rollback.
+    pub on_rollback: Vec<String>,
+    /// Wait for `neargate promote` before each step.
+    pub approve: bool,
+    /// Circuit breaker; `None`: off.
+    pub breaker: Option<Breaker>,
+}
+
+/// Release strategies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Strategy {
+    /// Tasks are replaced within minimum and maximum percent.
+    Rolling,
+    /// Equal steps.
+    Linear {
+        /// 3.0..=100.0, tenths.
+        percent: f64,
+        /// Between steps.
+        #[serde(with = "crate::duration")]
+        interval: Duration,
+        /// At 100 % before the old revision goes.
+        #[serde(with = "crate::duration")]
+        bake: Duration,
+    },
+    /// Any list of steps that ends with 100.
+    Canary {
+        /// Percent of traffic, rising.
+        steps: Vec<f64>,
+        /// After each step.
+        #[serde(with = "crate::duration")]
+        bake: Duration,
+    },
+    /// All at once after a test route.
+    BlueGreen {
+        /// Both revisions run this long after the switch.
+        #[serde(with = "crate::duration")]
+        bake: Duration,
+    },
+}
+
+/// Outcome of a guard that has too few requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LowTraffic {
+    /// Wait for more.
+    #[default]
+    Hold,
+    /// Count as quiet.
+    Go,
+    /// Roll back.
+    Back,
+}
+
+/// ECS's deployment circuit breaker (`thresholdConfiguration`, `resetOnHealthyTask`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breaker {
+    /// How `value` is read.
+    pub threshold: Threshold,
+    /// Percent or count.
+    pub value: u32,
+    /// A healthy task sets the count to 0.
+    pub reset_on_healthy: bool,
+    /// Roll back when it trips (otherwise the release fails where it is).
+    pub rollback: bool,
+}
+
+/// `thresholdConfiguration.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Threshold {
+    /// Percent of desired, at least 3, at most 200.
+    BoundedPercent,
+    /// Percent of desired.
+    UnboundedPercent,
+    /// The value is the threshold.
+    Count,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            threshold: Threshold::BoundedPercent,
+            value: 50,
+            reset_on_healthy: true,
+            rollback: true,
+        }
+    }
+}
+
+/// A one-off or scheduled task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The job's name.
+    pub name: String,
+    /// In whose revision, size and environment it runs.
+    pub service: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Killed after this long; a failure.
+    #[serde(with = "crate::duration")]
+    pub timeout: Duration,
+    /// A cron expression or `rate(5 minutes)`.
+    pub schedule: Option<String>,
+}
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// The database's name.
+    pub name: String,
+    /// Engine.
+    pub engine: DatabaseEngine,
+    /// Major version wanted; near runs what the machine has and says so.
+    pub version: Option<String>,
+    /// An external server instead of one that near runs.
+    pub url: Option<String>,
+    /// Backups.
+    pub backup: Option<Backup>,
+    /// Far: instance class.
+    pub size: Option<String>,
+    /// Far: a standby in another zone.
+    pub multi_az: bool,
+    /// Far: GB.
+    pub storage: Option<u32>,
+    /// Far: deletion protection.
+    pub protect: bool,
+    /// Far: `mon:04:00-mon:05:00`.
+    pub maintenance: Option<String>,
+}
+
+/// Engines of databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseEngine {
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// Backups of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// 0..=35 days.
+    #[serde(with = "crate::duration")]
+    pub retention: Duration,
+    /// `03:00-04:00`, UTC, at least 30 minutes.
+    pub window: Option<String>,
+}
+
+/// A cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// The cache's name.
+    pub name: String,
+    /// Engine.
+    pub engine: CacheEngine,
+    /// Version wanted.
+    pub version: Option<String>,
+    /// An external server instead of one that near runs.
+    pub url: Option<String>,
+    /// maxmemory-policy.
+    pub eviction: String,
+    /// MiB near (`maxmemory`).
+    pub memory: u32,
+    /// Far: node type.
+    pub size: Option<String>,
+    /// Far: replicas per shard.
+    pub replicas: u32,
+    /// Far: days that snapshots are kept.
+    #[serde(with = "crate::duration")]
+    pub snapshots: Duration,
+}
+
+/// Engines of caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheEngine {
+    /// Redis.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+/// A secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// The secret's name.
+    pub name: String,
+    /// Made by Neargate when it does not exist; `None`: set by hand.
+    pub generate: Option<Generate>,
+    /// Rotated this often.
+    pub rotate_seconds: Option<u64>,
+    /// Must exist before its users start (default true).
+    pub required: bool,
+}
+
+/// Random bytes and their text form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "encoding", content = "bytes")]
+pub enum Generate {
+    /// URL-safe, no padding.
+    Base64(u16),
+    /// Lower case.
+    Hex(u16),
+}
+
+/// An alarm, CloudWatch's meaning (acted on by a later version).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// The alarm's name.
+    pub name: String,
+    /// Metric name; exclusive with `expression`.
+    pub metric: Option<String>,
+    /// Metric math; exclusive with `metric`.
+    pub expression: Option<String>,
+    /// Composite rule; exclusive with both.
+    pub rule: Option<String>,
+    /// Whose metric.
+    pub service: Option<String>,
+    /// `average`, `sum`, `p95`, …
+    pub statistic: Option<String>,
+    /// Comparison and threshold.
+    pub breach: Option<Breach>,
+    /// One data point.
+    #[serde(with = "crate::duration")]
+    pub period: Duration,
+    /// M of N: (M, N).
+    pub datapoints: (u32, u32),
+    /// Missing data.
+    pub missing: Missing,
+    /// Fewest samples in a period that can be judged.
+    pub minimum_samples: u32,
+}
+
+/// When a data point breaches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Breach {
+    /// `<`
+    Below(f64),
+    /// `<=`
+    AtMost(f64),
+    /// `>`
+    Above(f64),
+    /// `>=`
+    AtLeast(f64),
+}
+
+/// TreatMissingData.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// `missing`
+    #[default]
+    Missing,
+    /// `ignore`
+    Ignore,
+    /// `breaching`
+    Breaching,
+    /// `notBreaching`
+    NotBreaching,
+}
+
+/// A service level objective (acted on by a later version).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slo {
+    /// The objective's name.
+    pub name: String,
+    /// Whose.
+    pub service: String,
+    /// Percent, below 100.
+    pub objective: f64,
+    /// With it a latency objective: share of requests faster than this (ms); without: availability.
+    pub latency_ms: Option<u64>,
+    /// Days.
+    #[serde(with = "crate::duration")]
+    pub window: Duration,
+}
+
+/// The edge near.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Address that the edge listens on (default 127.0.0.1).
+    pub address: String,
+    /// Port (default 8080).
+    pub port: u16,
+    /// Adds `X-Neargate-Revision` and `X-Neargate-Task` to responses.
+    pub expose: bool,
+    /// Domain names.
+    pub domains: Vec<String>,
+    /// Redirect HTTP to HTTPS (a later version).
+    pub https: bool,
+    /// Web application firewall (a later version); the raw table, checked.
+    pub waf: bool,
+}

@@ -1,0 +1,86 @@
+//! What engine and router say to each other.
+//!
+//! The router listens on a unix stream socket of its own (mode 0600); each engine connects to
+//! it. Every message is one line of JSON. On connect the router sends [`FromRouter::Hello`]
+//! with its listening sockets attached (SCM_RIGHTS, in the order of the hello's `listeners`,
+//! each name repeated per socket), so that an engine that was restarted can hand them on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{RoutingTable, TargetHealth};
+
+/// Engine to router.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum ToRouter {
+    /// Serve from this table from now on. Answered by [`FromRouter::Published`].
+    Publish {
+        /// The table.
+        table: Box<RoutingTable>,
+    },
+    /// Accept no more connections, finish what is in flight (at most this long), and end.
+    Drain {
+        /// Milliseconds.
+        timeout_ms: u64,
+    },
+}
+
+/// Router to engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum FromRouter {
+    /// First message on every connection.
+    Hello {
+        /// Process id.
+        pid: u32,
+        /// Version of the table in force (0: none).
+        version: u64,
+        /// Listener name of each attached socket, in order.
+        listeners: Vec<String>,
+    },
+    /// A table is in force on every worker: no new request is routed by an older one.
+    Published {
+        /// Its version.
+        version: u64,
+    },
+    /// A target's health changed. Sent for every target once after Hello as well.
+    HealthChanged {
+        /// Task id.
+        task: String,
+        /// New state.
+        health: TargetHealth,
+        /// ALB's reason code and details, for example `Target.ResponseCodeMismatch: 503`.
+        reason: String,
+    },
+    /// A draining target has no request in flight any more (or its delay has passed).
+    Drained {
+        /// Task id.
+        task: String,
+        /// Requests that were cut off by the delay.
+        cut: u64,
+    },
+    /// Counters since the last such message; once a second while there was traffic.
+    Counted {
+        /// By service, revision and task.
+        requests: Vec<RequestCount>,
+    },
+}
+
+/// What one target (or a static site, or the router itself) answered in one interval.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RequestCount {
+    /// Service; empty when no rule matched.
+    pub service: String,
+    /// Revision; 0 when none.
+    pub revision: u32,
+    /// Task; empty for static sites and for answers of the router itself.
+    pub task: String,
+    /// Requests by status code of the target's answer.
+    pub target_status: BTreeMap<u16, u64>,
+    /// Requests by status code of the router's own answers.
+    pub router_status: BTreeMap<u16, u64>,
+    /// Latency histogram: (upper bound in µs, count), only buckets that are not empty.
+    pub latency: Vec<(u64, u64)>,
+}

@@ -1,0 +1,135 @@
+//! The routing table: one published value, replaced as a whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
+
+/// Everything that the router needs to serve. A table with a lower version than the one in
+/// force is ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoutingTable {
+    /// Rises with every publication, across engines.
+    pub version: u64,
+    /// Adds `X-Neargate-Revision` and `X-Neargate-Task` to responses.
+    pub expose: bool,
+    /// Rules by listener name. A listener without rules answers 503.
+    pub listeners: BTreeMap<String, Listener>,
+    /// Target groups by name.
+    pub groups: BTreeMap<String, TargetGroup>,
+}
+
+/// One listening address and its rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Sorted by priority, lowest first; what matches none is answered 404.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Conditions and priority.
+    pub route: Route,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Share requests between groups by weight (0..=999 each); a chosen group without a
+    /// usable target answers 503.
+    Forward(Vec<WeightedGroup>),
+    /// Serve files.
+    Static(StaticSite),
+}
+
+/// A group and its share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightedGroup {
+    /// Key in [`RoutingTable::groups`].
+    pub group: String,
+    /// 0..=999; share = weight / sum.
+    pub weight: u32,
+}
+
+/// A directory on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticSite {
+    /// Service name, for the access log and the counters.
+    pub service: String,
+    /// Revision number.
+    pub revision: u32,
+    /// Absolute path of the snapshot.
+    pub directory: String,
+    /// Index, fallback, cache headers (its `root` is not used here).
+    pub site: Static,
+}
+
+/// Targets that share a health check and an algorithm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// Service name.
+    pub service: String,
+    /// Algorithm.
+    pub balance: Balance,
+    /// Health check; `None` or a command probe: the engine tells health (see [`Target::health`]).
+    pub health: Option<Health>,
+    /// Slow start; 0 is off.
+    #[serde(with = "crate::duration")]
+    pub slow_start: Duration,
+    /// Sticky sessions.
+    pub sticky: Option<Sticky>,
+    /// No byte from the target for this long: 504; also for upgraded connections.
+    #[serde(with = "crate::duration")]
+    pub idle_timeout: Duration,
+    /// Targets, in registration order.
+    pub targets: Vec<Target>,
+}
+
+/// A task as the router sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Task id, unique in the environment.
+    pub task: String,
+    /// Revision number.
+    pub revision: u32,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it may be given requests.
+    pub admission: Admission,
+    /// What the engine knows: the state to begin with when this router has not checked the
+    /// target itself, and the state for groups without an HTTP check.
+    pub health: TargetHealth,
+}
+
+/// Whether a target may be given new requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Admission {
+    /// Yes, when it is healthy.
+    Admitted,
+    /// No new request; those in flight may take until this long after the router first saw it so.
+    Draining {
+        /// Deregistration delay in ms.
+        delay_ms: u64,
+    },
+}
+
+/// ALB's target states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetHealth {
+    /// Not checked yet: no traffic, unless all fail open.
+    #[default]
+    Initial,
+    /// In.
+    Healthy,
+    /// Out.
+    Unhealthy,
+}

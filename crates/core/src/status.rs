@@ -1,0 +1,112 @@
+//! The shape of `neargate status --json`: a contract that scripts rely on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// The whole environment as the engine sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// App name.
+    pub app: String,
+    /// Environment name.
+    pub env: String,
+    /// `http://127.0.0.1:8080`.
+    pub endpoint: String,
+    /// Services by name.
+    pub services: Vec<ServiceStatus>,
+    /// Databases by name.
+    pub databases: Vec<DataStatus>,
+    /// Caches by name.
+    pub caches: Vec<DataStatus>,
+    /// The engine's process.
+    pub engine: ProcessStatus,
+    /// The router's process; `None` while it is being replaced after a crash.
+    pub router: Option<ProcessStatus>,
+    /// What the operator should know: limits that are not enforced, fields not acted on.
+    pub notes: Vec<String>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Service name.
+    pub name: String,
+    /// Tasks wanted.
+    pub desired: u32,
+    /// Tasks running.
+    pub running: u32,
+    /// Tasks healthy.
+    pub healthy: u32,
+    /// Revision being released or serving (0: none).
+    pub revision: u32,
+    /// Latest revision marked stable.
+    pub stable_revision: Option<u32>,
+    /// The release in progress.
+    pub release: Option<ReleaseStatus>,
+    /// Tasks, oldest first.
+    pub tasks: Vec<TaskStatus>,
+    /// Why tasks are not starting, when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// A release in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseStatus {
+    /// Release id.
+    pub id: u64,
+    /// `rolling`, …
+    pub strategy: String,
+    /// `scale-up`, … (DESIGN §6).
+    pub stage: String,
+    /// Step k of n; 0 when the strategy has no steps.
+    pub step: u32,
+    /// Percent of traffic on the new revision.
+    pub weight: f64,
+    /// What it waits for, in words.
+    pub waiting_for: String,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// Task id.
+    pub id: String,
+    /// Process id; `None` before it runs.
+    pub pid: Option<u32>,
+    /// Port it was given.
+    pub port: Option<u16>,
+    /// Its revision.
+    pub revision: u32,
+    /// ECS's `lastStatus`, lower case: `pending`, `running`, `deactivating`, `stopping`, `stopped`.
+    pub state: String,
+    /// `unknown`, `healthy`, `unhealthy`.
+    pub health: String,
+    /// When it ran first.
+    pub started_at: Option<Timestamp>,
+}
+
+/// A database or cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataStatus {
+    /// Name.
+    pub name: String,
+    /// `postgres 15`, `redis 7.0`.
+    pub engine: String,
+    /// `starting`, `available`, `recovering`, `failed`, `stopped`, `external`.
+    pub state: String,
+    /// URL without its password.
+    pub url_redacted: String,
+}
+
+/// A process of Neargate itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// Process id.
+    pub pid: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+}

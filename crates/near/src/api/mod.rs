@@ -1,0 +1,3 @@
+//! The engine's API: HTTP/1.1 with JSON on a unix socket that only the owner may open.
+
+pub mod wire;

@@ -1,0 +1,150 @@
+//! What travels over the API socket.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `GET /v1/status` | | [`Status`](neargate_core::status::Status) |
+//! | `POST /v1/up` | [`Definition`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/deploy` | [`Definition`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/rollback` | [`Rollback`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/scale` | [`Scale`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`Session`] |
+//! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
+//! | `GET /v1/events?after=SEQ` | | [`Progress`], one JSON object a line, never ends |
+//! | `POST /v1/router/replace` | | [`Accepted`] once the new router serves and the old one has ended |
+//! | `POST /v1/down` | | [`Accepted`]; the engine stops everything and ends |
+//!
+//! An error is answered with a status of 4xx or 5xx and a [`Problem`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use neargate_core::manifest::model::Manifest;
+use neargate_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What should run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Definition {
+    /// The checked manifest, overrides applied.
+    pub manifest: Manifest,
+    /// The manifest's folder, absolute.
+    pub root: PathBuf,
+    /// `--set` as written, for the record.
+    pub overrides: Vec<String>,
+    /// Who and what: user name, git revision.
+    pub cause: Cause,
+}
+
+/// Where a revision came from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Cause {
+    /// Login name.
+    pub user: String,
+    /// `git describe --always --dirty`, when the folder is a work tree.
+    pub git: Option<String>,
+}
+
+/// `POST …/rollback`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Rollback {
+    /// Revision to return to; `None`: the latest stable one that is not serving.
+    pub to: Option<u32>,
+}
+
+/// `POST …/scale`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scale {
+    /// Number of tasks.
+    pub desired: u32,
+}
+
+/// What a request set in motion.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Follow `GET /v1/events?after=` from here to see all of it.
+    pub after: u64,
+    /// Releases that began, by service; a service without a change is absent.
+    pub releases: BTreeMap<String, StartedRelease>,
+    /// What the operator should know (fields not acted on, limits not enforced).
+    pub notes: Vec<String>,
+}
+
+/// A release that began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartedRelease {
+    /// Release id.
+    pub id: u64,
+    /// The new revision.
+    pub revision: u32,
+}
+
+/// One thing that happened, for people and scripts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Progress {
+    /// Journal position; rises, with gaps.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `task-started`, `release-finished`, `database-available`, … (kebab-case of the fact).
+    pub event: String,
+    /// Service, database or cache that it is about; empty: the app.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// Release it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<u64>,
+    /// One line in plain words.
+    pub text: String,
+    /// Only on `release-finished`: `done`, `rolled-back` or `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Only on `release-finished`: why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Only on `release-finished`: log lines, exit codes, data points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+}
+
+/// `POST …/session`: what `run` and `exec` start by themselves, on their own terminal.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SessionRequest {
+    /// Task whose environment is wanted (`exec`); `None`: that of the serving revision (`run`).
+    pub task: Option<String>,
+}
+
+/// An environment to run a command in. Holds secrets: never logged, never written.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Revision it belongs to.
+    pub revision: u32,
+    /// The whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub directory: PathBuf,
+    /// First on `PATH` and where the snapshot is.
+    pub snapshot: Option<PathBuf>,
+    /// User and group to become, when the engine is root.
+    pub identity: Option<(u32, u32)>,
+}
+
+/// `GET /v1/data/NAME`: how to reach a data service. Holds its password.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DataAccess {
+    /// `postgres` or `redis`.
+    pub engine: String,
+    /// URL with its password.
+    pub url: String,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// What is wrong.
+    pub error: String,
+    /// What to do instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Exit code of the command: 1, 2 or 3.
+    pub exit: u8,
+}

@@ -1,0 +1,9 @@
+//! Near: the machine you are sitting at.
+//!
+//! Three kinds of process, all the same binary: the [`engine`] decides and owns the journal,
+//! the router (`neargate-router`) serves, and one [`shim`](supervisor::shim) holds each task.
+//! Any of them may die at any moment without a request or a log line being lost that it did
+//! not hold itself.
+
+pub mod api;
+pub mod paths;
