@@ -1,0 +1,231 @@
+//! Serves the API: every request becomes one [`Call`] to the engine's loop, which alone knows
+//! the state.
+//!
+//! Refuses: anyone but the owner (the socket is 0600 in a 0700 directory), bodies over 1 MiB.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, response};
+use neargate_core::status::Status;
+use serde::Deserialize;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::wire::{
+    Accepted, DataAccess, Definition, Problem, Progress, Rollback, Scale, Session, SessionRequest,
+};
+
+/// Events per answer of the engine's loop to one reader.
+pub const EVENTS_PER_READ: usize = 500;
+const BODY_LIMIT: usize = 1024 * 1024;
+/// An engine that does not answer by then is stuck; the caller is told so.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where the answer of a call goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// One request, for the engine's loop.
+#[derive(Debug)]
+pub enum Call {
+    /// `GET /v1/status`
+    Status(Reply<Status>),
+    /// `POST /v1/up`
+    Up(Box<Definition>, Reply<Accepted>),
+    /// `POST /v1/services/NAME/deploy`
+    Deploy(String, Box<Definition>, Reply<Accepted>),
+    /// `POST /v1/services/NAME/rollback`
+    Rollback(String, Rollback, Reply<Accepted>),
+    /// `POST /v1/services/NAME/scale`
+    Scale(String, Scale, Reply<Accepted>),
+    /// `POST /v1/services/NAME/session`
+    Session(String, SessionRequest, Reply<Session>),
+    /// `GET /v1/data/NAME`
+    Data(String, Reply<DataAccess>),
+    /// `GET /v1/events?after=SEQ`
+    Events(u64, Reply<Vec<Progress>>),
+    /// `POST /v1/router/replace`
+    ReplaceRouter(Reply<Accepted>),
+    /// `POST /v1/down`
+    Down(Reply<Accepted>),
+}
+
+/// The loop's address.
+#[derive(Debug, Clone)]
+pub struct Calls {
+    /// Calls to the loop.
+    pub calls: mpsc::Sender<Call>,
+    /// Last journal position, for readers of events.
+    pub seq: watch::Receiver<u64>,
+}
+
+/// Binds the socket, 0600.
+///
+/// # Errors
+/// Those of the file system.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// Those of the listener.
+pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/up", post(up))
+        .route("/v1/services/{name}/deploy", post(deploy))
+        .route("/v1/services/{name}/rollback", post(rollback))
+        .route("/v1/services/{name}/scale", post(scale))
+        .route("/v1/services/{name}/session", post(session))
+        .route("/v1/data/{name}", get(data))
+        .route("/v1/events", get(events))
+        .route("/v1/router/replace", post(replace_router))
+        .route("/v1/down", post(down))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(calls);
+    axum::serve(listener, router).await
+}
+
+/// A problem as an answer: 400 for what the caller can mend, 503 otherwise.
+struct Refused(Problem);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = if self.0.exit == 2 { StatusCode::BAD_REQUEST } else { StatusCode::CONFLICT };
+        (status, Json(self.0)).into_response()
+    }
+}
+
+type Answer<T> = Result<Json<T>, Refused>;
+
+async fn ask<T>(calls: &Calls, call: impl FnOnce(Reply<T>) -> Call) -> Answer<T> {
+    let (reply, answer) = oneshot::channel();
+    let stuck = |error: &str| {
+        Refused(Problem { error: error.to_owned(), help: Some("see engine.log in the state directory".into()), exit: 1 })
+    };
+    calls.calls.send(call(reply)).await.map_err(|_| stuck("the engine is ending"))?;
+    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(Ok(value))) => Ok(Json(value)),
+        Ok(Ok(Err(problem))) => Err(Refused(problem)),
+        Ok(Err(_)) => Err(stuck("the engine is ending")),
+        Err(_) => Err(stuck("the engine did not answer within two minutes")),
+    }
+}
+
+async fn status(State(calls): State<Calls>) -> Answer<Status> {
+    ask(&calls, Call::Status).await
+}
+
+async fn up(State(calls): State<Calls>, Json(body): Json<Definition>) -> Answer<Accepted> {
+    ask(&calls, |reply| Call::Up(Box::new(body), reply)).await
+}
+
+async fn deploy(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+    Json(body): Json<Definition>,
+) -> Answer<Accepted> {
+    ask(&calls, |reply| Call::Deploy(name, Box::new(body), reply)).await
+}
+
+async fn rollback(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+    Json(body): Json<Rollback>,
+) -> Answer<Accepted> {
+    ask(&calls, |reply| Call::Rollback(name, body, reply)).await
+}
+
+async fn scale(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+    Json(body): Json<Scale>,
+) -> Answer<Accepted> {
+    ask(&calls, |reply| Call::Scale(name, body, reply)).await
+}
+
+async fn session(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+    Json(body): Json<SessionRequest>,
+) -> Answer<Session> {
+    ask(&calls, |reply| Call::Session(name, body, reply)).await
+}
+
+async fn data(State(calls): State<Calls>, UrlPath(name): UrlPath<String>) -> Answer<DataAccess> {
+    ask(&calls, |reply| Call::Data(name, reply)).await
+}
+
+async fn replace_router(State(calls): State<Calls>) -> Answer<Accepted> {
+    ask(&calls, Call::ReplaceRouter).await
+}
+
+async fn down(State(calls): State<Calls>) -> Answer<Accepted> {
+    ask(&calls, Call::Down).await
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn events(State(calls): State<Calls>, Query(from): Query<After>) -> Response {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(follow(calls, from.after, sender));
+    let stream = EventBody(receiver);
+    response::Response::new(Body::new(stream))
+}
+
+async fn follow(mut calls: Calls, mut after: u64, sender: mpsc::Sender<Bytes>) {
+    loop {
+        let Ok(Json(batch)) = ask(&calls, |reply| Call::Events(after, reply)).await else { return };
+        let Some(last) = batch.last() else {
+            tokio::select! {
+                changed = calls.seq.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+            }
+            continue;
+        };
+        after = last.seq;
+        let mut lines = Vec::new();
+        for progress in &batch {
+            if serde_json::to_writer(&mut lines, progress).is_ok() {
+                lines.push(b'\n');
+            }
+        }
+        if sender.send(lines.into()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A body that ends when its reader's task does.
+struct EventBody(mpsc::Receiver<Bytes>);
+
+impl hyper::body::Body for EventBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
+    }
+}

@@ -1,0 +1,61 @@
+//! Who listens on a TCP port, for the error that a taken port gives.
+//!
+//! Reads `/proc/net/tcp{,6}` for the socket's inode and `/proc/PID/fd` for its owner. Another
+//! user's process can only be named when we are root; the answer says so otherwise.
+
+use std::fs;
+use std::net::SocketAddr;
+
+/// The holder of a listening address in words: `pid 812 (nginx)`, `another user's process`.
+#[must_use]
+pub fn describe(address: SocketAddr) -> String {
+    let inodes = listening_inodes(address.port());
+    holder_of(&inodes).unwrap_or_else(|| "a process of another user (root can see which)".to_owned())
+}
+
+/// `st` column of `/proc/net/tcp` for a listening socket (Linux `TCP_LISTEN`).
+const LISTEN: &str = "0A";
+
+fn listening_inodes(port: u16) -> Vec<String> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|table| table.lines().skip(1).filter_map(|line| inode_of(line, port)).collect::<Vec<_>>())
+        .collect()
+}
+
+fn inode_of(line: &str, port: u16) -> Option<String> {
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    let (_, hex) = columns.get(1)?.rsplit_once(':')?;
+    let listens = *columns.get(3)? == LISTEN && u16::from_str_radix(hex, 16) == Ok(port);
+    listens.then(|| format!("socket:[{}]", columns.get(9).unwrap_or(&"")))
+}
+
+fn holder_of(inodes: &[String]) -> Option<String> {
+    for process in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
+        let holds = files
+            .flatten()
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()));
+        if holds {
+            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!("pid {pid} ({})", name.trim()));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_kernels_table_gives_its_inode_only_when_it_listens_there() {
+        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1";
+        assert_eq!(inode_of(line, 8080).as_deref(), Some("socket:[4242]"));
+        assert_eq!(inode_of(line, 8081), None);
+        assert_eq!(inode_of(&line.replace(" 0A ", " 01 "), 8080), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! A router process: started with the engine's listening sockets, or found running.
+//!
+//! Invariant: the engine can die at any moment. A router is found again by its control socket
+//! (`run/router-N.sock`), and gives its listening sockets back in its hello.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use neargate_core::routing::control::{FromRouter, ToRouter};
+use rustix::io::FdFlags;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+
+use super::listeners::Listeners;
+use crate::paths::StateDir;
+
+/// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
+const MOST_SOCKETS: usize = 253;
+/// A router that has not answered its control socket by then is given up.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no router.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The process did not start.
+    #[error("cannot start the router {program}")]
+    Spawn {
+        /// Program of the router.
+        program: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not answer on its control socket.
+    #[error("the router does not answer on {socket}")]
+    Hello {
+        /// Its control socket.
+        socket: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What a router does, told to the engine's loop.
+#[derive(Debug)]
+pub enum RouterFact {
+    /// It said something.
+    Said(FromRouter),
+    /// Its connection or its process ended.
+    Ended,
+}
+
+/// A connected router.
+#[derive(Debug)]
+pub struct RouterProcess {
+    /// Rises with every router of this state directory.
+    pub number: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Version of the table in force at the hello; 0: none.
+    pub version: u64,
+    orders: watch::Sender<Option<ToRouter>>,
+}
+
+impl RouterProcess {
+    /// Sends an order; one that was not sent yet is replaced by it.
+    pub fn order(&self, order: ToRouter) {
+        self.orders.send_replace(Some(order));
+    }
+}
+
+/// Starts a router on these sockets; it is reaped when it ends. It runs in the engine's own
+/// session, with an empty environment.
+///
+/// # Errors
+/// [`RouterError::Spawn`].
+pub fn spawn(program: &Path, state: &StateDir, number: u64, listeners: &Listeners) -> Result<(), RouterError> {
+    let failed = |source| RouterError::Spawn { program: program.to_owned(), source };
+    let log = append(&state.router_log()).map_err(failed)?;
+    let mut command = tokio::process::Command::new(program);
+    command.arg("router").arg("--control").arg(state.router_socket(number));
+    command.arg("--access-log").arg(state.access_log());
+    let mut inherited: Vec<RawFd> = Vec::new();
+    for (name, socket) in listeners.sockets() {
+        command.arg("--listener").arg(format!("{name}={}", socket.as_raw_fd()));
+        inherited.push(socket.as_raw_fd());
+    }
+    command.env_clear().stdin(Stdio::null());
+    command.stdout(log.try_clone().map_err(failed)?).stderr(log);
+    // SAFETY: between fork and exec only fcntl is called, on descriptors that the engine keeps
+    // open; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            for fd in &inherited {
+                let fd = rustix::fd::BorrowedFd::borrow_raw(*fd);
+                rustix::io::fcntl_setfd(fd, FdFlags::empty())?;
+            }
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    tokio::spawn(async move { child.wait().await });
+    Ok(())
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Numbers of the control sockets in the state directory, lowest first; some may be dead.
+#[must_use]
+pub fn numbers(state: &StateDir) -> Vec<u64> {
+    let Ok(entries) = std::fs::read_dir(state.run()) else { return Vec::new() };
+    let mut numbers: Vec<u64> = entries
+        .flatten()
+        .filter_map(|entry| {
+            entry.file_name().to_str()?.strip_prefix("router-")?.strip_suffix(".sock")?.parse().ok()
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Connects to a router that was just started, waiting until it answers.
+///
+/// # Errors
+/// [`RouterError::Hello`] after ten seconds.
+pub async fn connect_new(
+    state: &StateDir,
+    number: u64,
+    facts: mpsc::Sender<(u64, RouterFact)>,
+) -> Result<RouterProcess, RouterError> {
+    let socket = state.router_socket(number);
+    let attempt = async {
+        loop {
+            match connect(&socket, number, facts.clone()).await {
+                Ok((router, _, _)) => return Ok(router),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    tokio::time::timeout(HELLO_TIMEOUT, attempt)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|source| RouterError::Hello { socket: state.router_socket(number), source })
+}
+
+/// Connects to a router that an earlier engine left, with its listening sockets; `None` when
+/// nobody answers there (its socket file is removed).
+pub async fn adopt(
+    state: &StateDir,
+    number: u64,
+    facts: mpsc::Sender<(u64, RouterFact)>,
+) -> Option<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
+    let socket = state.router_socket(number);
+    match tokio::time::timeout(HELLO_TIMEOUT, connect(&socket, number, facts)).await {
+        Ok(Ok(found)) => Some(found),
+        Ok(Err(_)) | Err(_) => {
+            let _ = std::fs::remove_file(socket);
+            None
+        }
+    }
+}
+
+async fn connect(
+    socket: &Path,
+    number: u64,
+    facts: mpsc::Sender<(u64, RouterFact)>,
+) -> io::Result<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
+    let stream = UnixStream::connect(socket).await?;
+    let (head, sockets) = receive_hello(&stream).await?;
+    let (line, rest) = split_line(&head).ok_or(io::ErrorKind::InvalidData)?;
+    let FromRouter::Hello { pid, version, listeners } = serde_json::from_slice(line)? else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    let (orders, receiver) = watch::channel(None);
+    let (reader, writer) = stream.into_split();
+    let reader = tokio::io::AsyncReadExt::chain(io::Cursor::new(rest.to_vec()), reader);
+    tokio::spawn(listen(reader, number, facts));
+    tokio::spawn(speak(writer, receiver));
+    Ok((RouterProcess { number, pid, version, orders }, listeners, sockets))
+}
+
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|b| *b == b'\n')?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// Reads up to the end of the first line at least, with the descriptors that come with it.
+async fn receive_hello(stream: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = Vec::new();
+    let mut sockets = Vec::new();
+    while !bytes.contains(&b'\n') {
+        stream.readable().await?;
+        match stream.try_io(Interest::READABLE, || receive(stream, &mut bytes, &mut sockets)) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((bytes, sockets))
+}
+
+fn receive(stream: &UnixStream, bytes: &mut Vec<u8>, sockets: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut buffer = [0u8; 16 * 1024];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::net::recvmsg(
+        stream.as_fd(),
+        &mut [io::IoSliceMut::new(&mut buffer)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            sockets.extend(rights);
+        }
+    }
+    bytes.extend_from_slice(&buffer[..received.bytes]);
+    Ok(received.bytes)
+}
+
+async fn listen<R: tokio::io::AsyncRead + Unpin>(reader: R, number: u64, facts: mpsc::Sender<(u64, RouterFact)>) {
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(said) = serde_json::from_str(&line) else { break };
+        if facts.send((number, RouterFact::Said(said))).await.is_err() {
+            return;
+        }
+    }
+    let _ = facts.send((number, RouterFact::Ended)).await;
+}
+
+async fn speak<W: tokio::io::AsyncWrite + Unpin>(mut writer: W, mut orders: watch::Receiver<Option<ToRouter>>) {
+    while orders.changed().await.is_ok() {
+        let Some(order) = orders.borrow_and_update().clone() else { continue };
+        let Ok(mut line) = serde_json::to_vec(&order) else { continue };
+        line.push(b'\n');
+        if writer.write_all(&line).await.is_err() {
+            return;
+        }
+    }
+    // The engine dropped this router's handle: the connection closes here.
+}

@@ -1,0 +1,86 @@
+//! A small web service for end-to-end tests: answers with who it is, misbehaves on request.
+//!
+//! `PORT` where it listens · `ECHO_FAULT` = `bad-health` (503 at `/healthz`), `exit` (ends at
+//! once with code 7 and two log lines), `deaf` (runs but does not listen) · `GET /` its
+//! revision, task and pid · `GET /slow?MS` answers after that many milliseconds ·
+//! `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    println!("echo {} starts", variable("NEARGATE_TASK"));
+    match variable("ECHO_FAULT").as_str() {
+        "exit" => {
+            eprintln!("cannot read the configuration: it is missing");
+            std::process::exit(7);
+        }
+        "deaf" => std::future::pending().await,
+        _ => {}
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let port: u16 = variable("PORT").parse().map_err(std::io::Error::other)?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let (stop, stopped) = watch::channel(());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                tokio::spawn(serve(accepted?.0, stopped.clone()));
+            }
+            _ = terminate.recv() => break,
+        }
+    }
+    drop((listener, stopped));
+    let _ = stop.send(());
+    stop.closed().await;
+    println!("echo {} ends", variable("NEARGATE_TASK"));
+    Ok(())
+}
+
+async fn serve(stream: tokio::net::TcpStream, mut stopped: watch::Receiver<()>) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service_fn(answer));
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let unhealthy = variable("ECHO_FAULT") == "bad-health";
+    let (status, text) = match request.uri().path() {
+        "/healthz" if unhealthy => (503, "unwell".to_owned()),
+        "/healthz" => (200, "well".to_owned()),
+        "/slow" => {
+            let wait = request.uri().query().and_then(|text| text.parse().ok()).unwrap_or(100);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            (200, "slow".to_owned())
+        }
+        "/env" => (200, std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()),
+        _ => (
+            200,
+            format!("{} {} {}", variable("NEARGATE_REVISION"), variable("NEARGATE_TASK"), std::process::id()),
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    Ok(response)
+}
