@@ -6,4 +6,5 @@
 //! not hold itself.
 
 pub mod api;
+pub mod engine;
 pub mod paths;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use neargate_core::manifest::model::{Route, Runs, Service};
 use neargate_core::routing::table::{
-    Action, Listener, Rule, RoutingTable, StaticSite, Target, TargetGroup, WeightedGroup,
+    Action, Listener, RoutingTable, Rule, StaticSite, Target, TargetGroup, WeightedGroup,
 };
 
 /// Name of the public listener.
@@ -42,16 +42,33 @@ pub fn table(version: u64, expose: bool, services: Vec<Exposed<'_>>) -> RoutingT
     for exposed in services {
         let service = exposed.service;
         let action = action(&exposed);
-        edge.extend(service.routes.iter().map(|route| Rule { route: route.clone(), action: action.clone() }));
+        edge.extend(service.routes.iter().map(|route| Rule {
+            route: route.clone(),
+            action: action.clone(),
+        }));
         if service.port.is_some() {
-            let any = Route { priority: 1, path: vec!["*".to_owned()], ..Route::default() };
-            listeners.insert(internal(&service.name), Listener { rules: vec![Rule { route: any, action }] });
+            let any = Route {
+                priority: 1,
+                path: vec!["*".to_owned()],
+                ..Route::default()
+            };
+            listeners.insert(
+                internal(&service.name),
+                Listener {
+                    rules: vec![Rule { route: any, action }],
+                },
+            );
             groups.insert(service.name.clone(), group(exposed));
         }
     }
     edge.sort_by_key(|rule| rule.route.priority);
     listeners.insert(EDGE.to_owned(), Listener { rules: edge });
-    RoutingTable { version, expose, listeners, groups }
+    RoutingTable {
+        version,
+        expose,
+        listeners,
+        groups,
+    }
 }
 
 fn action(exposed: &Exposed<'_>) -> Action {
@@ -63,9 +80,10 @@ fn action(exposed: &Exposed<'_>) -> Action {
             directory: exposed.directory.display().to_string(),
             site: site.clone(),
         }),
-        Runs::Command(_) | Runs::Image { .. } => {
-            Action::Forward(vec![WeightedGroup { group: service.name.clone(), weight: 1 }])
-        }
+        Runs::Command(_) | Runs::Image { .. } => Action::Forward(vec![WeightedGroup {
+            group: service.name.clone(),
+            weight: 1,
+        }]),
     }
 }
 

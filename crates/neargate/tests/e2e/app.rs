@@ -39,15 +39,24 @@ impl App {
 
     /// As [`App::new`], run by this user.
     pub fn owned_by(user: User, manifest: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("neargate-e2e-").tempdir_in("/tmp").expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix("neargate-e2e-")
+            .tempdir_in("/tmp")
+            .expect("a folder");
         let echo = folder.path().join("echo");
         std::fs::copy(example("echo"), &echo).expect("the echo example is built");
         std::fs::write(folder.path().join("neargate.toml"), manifest).expect("the manifest");
         if user == User::Ordinary {
             give(folder.path());
         }
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
-        Self { folder, address: free, user }
+        let free = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port");
+        Self {
+            folder,
+            address: free,
+            user,
+        }
     }
 
     /// The folder with the manifest.
@@ -67,13 +76,19 @@ impl App {
             User::Own => Command::new(program),
             User::Ordinary => {
                 let mut command = Command::new("setpriv");
-                command.args([&format!("--reuid={ORDINARY}"), &format!("--regid={ORDINARY}")]);
+                command.args([
+                    &format!("--reuid={ORDINARY}"),
+                    &format!("--regid={ORDINARY}"),
+                ]);
                 command.args(["--clear-groups", program]);
                 command.env("HOME", self.folder());
                 command
             }
         };
-        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
         command
     }
 
@@ -110,18 +125,26 @@ impl App {
     pub fn service(&self, name: &str) -> Value {
         let status = self.status();
         let services = status["services"].as_array().expect("services").clone();
-        services.into_iter().find(|service| service["name"] == name).expect("the service is there")
+        services
+            .into_iter()
+            .find(|service| service["name"] == name)
+            .expect("the service is there")
     }
 
     /// Waits until the status satisfies a condition; says which one did not come true.
     pub fn wait(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        wait_for(what, || Some(self.try_status()?).filter(|status| condition(status)))
+        wait_for(what, || {
+            Some(self.try_status()?).filter(|status| condition(status))
+        })
     }
 
     /// Status, unless no engine answers.
     pub fn try_status(&self) -> Option<Value> {
         let output = self.run(&["status", "--json"]);
-        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("status is JSON"))
+        output
+            .status
+            .success()
+            .then(|| serde_json::from_slice(&output.stdout).expect("status is JSON"))
     }
 
     /// The engine's own log, for messages.
@@ -137,7 +160,13 @@ impl Drop for App {
         }
         if self.state().exists() {
             // An engine that the test killed must live to stop what it left running.
-            let _ = self.run(&["up", "--detach", "--no-build", "--port", &self.address.port().to_string()]);
+            let _ = self.run(&[
+                "up",
+                "--detach",
+                "--no-build",
+                "--port",
+                &self.address.port().to_string(),
+            ]);
             let _ = self.run(&["down", "--purge", "--yes"]);
         }
     }
@@ -150,7 +179,10 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = probe() {
             return value;
         }
-        assert!(Instant::now() < deadline, "did not come true within {PATIENCE:?}: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "did not come true within {PATIENCE:?}: {what}"
+        );
         std::thread::sleep(Duration::from_millis(25));
     }
 }
@@ -158,12 +190,17 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 /// Path of an example of this crate, which cargo builds beside the tests.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
-    let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("target/<profile>/deps/<test>");
     profile.join("examples").join(name)
 }
 
 fn give(folder: &Path) {
-    let own = |path: &Path| std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("chown");
+    let own = |path: &Path| {
+        std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("chown")
+    };
     own(folder);
     for entry in std::fs::read_dir(folder).expect("the folder").flatten() {
         own(&entry.path());
@@ -172,14 +209,18 @@ fn give(folder: &Path) {
 
 /// Ends a process at once.
 pub fn kill(pid: u64) {
-    let done = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill runs");
+    let done = Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .expect("kill runs");
     assert!(done.success(), "no process {pid}");
 }
 
 /// Whether a process exists (and is not a zombie).
 pub fn alive(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// Whether the tests run as root.

@@ -22,12 +22,21 @@ fn up_serves_and_status_has_the_shape_that_scripts_rely_on() {
         assert!(status[process]["started_at"].is_number());
     }
     let service = &status["services"][0];
-    for (field, value) in [("desired", 2), ("running", 2), ("healthy", 2), ("revision", 1), ("stable_revision", 1)] {
+    for (field, value) in [
+        ("desired", 2),
+        ("running", 2),
+        ("healthy", 2),
+        ("revision", 1),
+        ("stable_revision", 1),
+    ] {
         assert_eq!(service[field], value, "{field}");
     }
     assert_eq!(service["release"], Value::Null);
     for task in service["tasks"].as_array().expect("tasks") {
-        assert_eq!((&task["state"], &task["health"]), (&"running".into(), &"healthy".into()));
+        assert_eq!(
+            (&task["state"], &task["health"]),
+            (&"running".into(), &"healthy".into())
+        );
         assert!(alive(task["pid"].as_u64().expect("a pid")));
     }
     app.ok(&["down"]);
@@ -51,7 +60,10 @@ fn a_taken_port_is_exit_3_and_names_its_holder() {
     let output = app.run(&["up", "--detach", "--port", &app.address.port().to_string()]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
-    assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+    assert!(
+        error.contains(&format!("pid {}", std::process::id())),
+        "{error}"
+    );
 }
 
 #[test]
@@ -81,7 +93,9 @@ fn an_ordinary_user_can_do_all_of_it() {
     app.ok(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
     assert!(curl(&app, "/").starts_with("2 api-"));
     app.ok(&["scale", "api=3"]);
-    app.wait("three tasks", |status| status["services"][0]["healthy"] == 3);
+    app.wait("three tasks", |status| {
+        status["services"][0]["healthy"] == 3
+    });
     app.ok(&["rollback", "api"]);
     assert!(curl(&app, "/").starts_with("1 api-"));
     app.ok(&["down"]);
@@ -91,18 +105,40 @@ fn an_ordinary_user_can_do_all_of_it() {
 fn a_task_sees_its_own_environment_and_nothing_of_the_engines() {
     let app = App::new(ECHO);
     let mut command = app.command(&["up", "--detach", "--port", &app.address.port().to_string()]);
-    assert!(command.env("LEAK", "engine's").status().expect("up runs").success());
+    assert!(
+        command
+            .env("LEAK", "engine's")
+            .status()
+            .expect("up runs")
+            .success()
+    );
     let environment = curl(&app, "/env");
-    let mut names: Vec<&str> = environment.lines().filter_map(|line| line.split_once('=')).map(|v| v.0).collect();
+    let mut names: Vec<&str> = environment
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|v| v.0)
+        .collect();
     names.sort_unstable();
-    for name in ["NEARGATE_APP", "NEARGATE_ENV", "NEARGATE_REVISION", "NEARGATE_SERVICE", "NEARGATE_TASK", "PORT"] {
+    for name in [
+        "NEARGATE_APP",
+        "NEARGATE_ENV",
+        "NEARGATE_REVISION",
+        "NEARGATE_SERVICE",
+        "NEARGATE_TASK",
+        "PORT",
+    ] {
         assert!(names.contains(&name), "{name} is missing in {names:?}");
     }
     assert!(!environment.contains("engine's"), "{environment}");
     if root() {
-        let pid = app.service("api")["tasks"][0]["pid"].as_u64().expect("a pid");
+        let pid = app.service("api")["tasks"][0]["pid"]
+            .as_u64()
+            .expect("a pid");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the task runs");
-        let uid = status.lines().find(|line| line.starts_with("Uid:")).expect("a uid");
+        let uid = status
+            .lines()
+            .find(|line| line.starts_with("Uid:"))
+            .expect("a uid");
         assert!(!uid.contains("\t0"), "a task runs as root: {uid}");
     }
 }
@@ -119,6 +155,10 @@ fn curl_with(app: &App, path: &str, options: &[&str]) -> String {
         .arg(format!("http://{}{path}", app.address))
         .output()
         .expect("curl runs");
-    assert!(output.status.success(), "curl {path}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "curl {path}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -43,7 +43,10 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
     let app = App::new(ECHO);
     app.up();
     kill(app.status()["engine"]["pid"].as_u64().expect("a pid"));
-    let seed = std::env::var("NEARGATE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_121);
+    let seed = std::env::var("NEARGATE_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20_261_121);
     let mut random = Random(seed);
     let load = Load::start(app.address, "/", 100);
     let (mut kills, mut releases) = (0, 0);
@@ -52,12 +55,28 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
     wait_for("an engine", || app.try_status());
     let mut serving = 1;
     while kills < KILLS {
-        assert!(began.elapsed() < Duration::from_secs(1200), "seed {seed}: too slow after {kills} kills");
+        assert!(
+            began.elapsed() < Duration::from_secs(1200),
+            "seed {seed}: too slow after {kills} kills"
+        );
         let good = random.below(3) > 0;
-        let fault = if good { format!("COLOUR=c{releases}") } else { "ECHO_FAULT=exit".to_owned() };
-        app.ok(&["deploy", "api", "--detach", "--set", &format!("service.api.env.{fault}")]);
+        let fault = if good {
+            format!("COLOUR=c{releases}")
+        } else {
+            "ECHO_FAULT=exit".to_owned()
+        };
+        app.ok(&[
+            "deploy",
+            "api",
+            "--detach",
+            "--set",
+            &format!("service.api.env.{fault}"),
+        ]);
         releases += 1;
-        while app.try_status().is_none_or(|status| release_in_progress(&status)) {
+        while app
+            .try_status()
+            .is_none_or(|status| release_in_progress(&status))
+        {
             std::thread::sleep(Duration::from_millis(random.below(250)));
             let _ = process.kill();
             let _ = process.wait();
@@ -68,7 +87,13 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
         serving = expect_outcome(&app, good, releases + 1, serving, seed);
     }
     let tally = load.finish();
-    assert_eq!(tally.failures(), 0, "seed {seed}: {:?} of {}", tally.failed, tally.sent);
+    assert_eq!(
+        tally.failures(),
+        0,
+        "seed {seed}: {:?} of {}",
+        tally.failed,
+        tally.sent
+    );
     let _ = process.kill();
     let _ = process.wait();
 }
@@ -79,21 +104,34 @@ fn expect_outcome(app: &App, good: bool, revision: u64, before: u64, seed: u64) 
         let service = &status["services"][0];
         !release_in_progress(status)
             && service["healthy"] == 2
-            && service["tasks"].as_array().is_some_and(|tasks| tasks.len() == 2)
+            && service["tasks"]
+                .as_array()
+                .is_some_and(|tasks| tasks.len() == 2)
     });
     let service = &status["services"][0];
     let expected = if good { revision } else { before };
-    assert_eq!(service["stable_revision"], expected, "seed {seed}: {service}");
-    let known: Vec<u64> =
-        service["tasks"].as_array().expect("tasks").iter().filter_map(|task| task["pid"].as_u64()).collect();
-    wait_for("no orphaned task", || (running_echoes(app).iter().all(|pid| known.contains(pid))).then_some(()));
+    assert_eq!(
+        service["stable_revision"], expected,
+        "seed {seed}: {service}"
+    );
+    let known: Vec<u64> = service["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .filter_map(|task| task["pid"].as_u64())
+        .collect();
+    wait_for("no orphaned task", || {
+        (running_echoes(app).iter().all(|pid| known.contains(pid))).then_some(())
+    });
     expected
 }
 
 /// Processes that run this app's echo program (its environment names the app's state by port).
 fn running_echoes(app: &App) -> Vec<u64> {
     let ours = app.state().join("tasks");
-    let Ok(tasks) = std::fs::read_dir(ours) else { return Vec::new() };
+    let Ok(tasks) = std::fs::read_dir(ours) else {
+        return Vec::new();
+    };
     tasks
         .flatten()
         .filter_map(|task| std::fs::read_to_string(task.path().join("state.json")).ok())
@@ -112,17 +150,28 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
     let mount = Mount::tmpfs(&app.state(), "48m");
     app.up();
     let ballast = app.state().join("ballast");
-    let _ = Command::new("dd").args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", ballast.display())).output();
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", ballast.display()))
+        .output();
     let output = app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_ne!(output.status.code(), Some(0), "{error}");
-    assert!(error.to_lowercase().contains("space") || error.contains("disk"), "{error}");
+    assert!(
+        error.to_lowercase().contains("space") || error.contains("disk"),
+        "{error}"
+    );
     assert!(curl(&app, "/").starts_with("1 api-"), "what runs goes on");
     std::fs::remove_file(&ballast).expect("the ballast");
     wait_for("a deploy that works again", || {
-        app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=blue"]).status.success().then_some(())
+        app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=blue"])
+            .status
+            .success()
+            .then_some(())
     });
-    let healthy = app.wait("two healthy tasks", |status| status["services"][0]["healthy"] == 2);
+    let healthy = app.wait("two healthy tasks", |status| {
+        status["services"][0]["healthy"] == 2
+    });
     assert_eq!(healthy["services"][0]["release"], Value::Null);
     app.ok(&["down", "--purge", "--yes"]);
     drop(mount);
@@ -135,7 +184,13 @@ impl Mount {
     fn tmpfs(at: &std::path::Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("the mount point");
         let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size},mode=0700"),
+                "tmpfs",
+            ])
             .arg(at)
             .status()
             .expect("mount runs");

@@ -67,7 +67,11 @@ impl Load {
                 std::thread::spawn(move || work(address, &path, gap, &stop))
             })
             .collect();
-        Self { stop, workers, began: Instant::now() }
+        Self {
+            stop,
+            workers,
+            began: Instant::now(),
+        }
     }
 
     /// Ends the load and says what it saw.
@@ -109,19 +113,25 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
 
 type Connection = BufReader<TcpStream>;
 
-fn request(address: SocketAddr, path: &str, kept: &mut Option<Connection>) -> Result<(u16, String), String> {
+fn request(
+    address: SocketAddr,
+    path: &str,
+    kept: &mut Option<Connection>,
+) -> Result<(u16, String), String> {
     let reused = if kept.is_some() { "reused" } else { "fresh" };
     let connection = match kept {
         Some(connection) => connection,
-        None => kept.insert(connect(address).map_err(|error| format!("connect: {}", error.kind()))?),
+        None => {
+            kept.insert(connect(address).map_err(|error| format!("connect: {}", error.kind()))?)
+        }
     };
     let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load\r\n\r\n");
     connection
         .get_mut()
         .write_all(head.as_bytes())
         .map_err(|error| format!("write on a {reused} connection: {}", error.kind()))?;
-    let (status, revision, close) =
-        response(connection).map_err(|error| format!("read on a {reused} connection: {}", error.kind()))?;
+    let (status, revision, close) = response(connection)
+        .map_err(|error| format!("read on a {reused} connection: {}", error.kind()))?;
     if close {
         *kept = None;
     }
@@ -148,7 +158,11 @@ fn response(connection: &mut Connection) -> std::io::Result<(u16, String, bool)>
             break;
         }
         if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
-            status = rest.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or(0);
+            status = rest
+                .split(' ')
+                .next()
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(0);
         } else if let Some((name, value)) = text.split_once(':') {
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.trim().parse().unwrap_or(0),
