@@ -6,4 +6,6 @@
 //! not hold itself.
 
 pub mod api;
+pub mod atomic;
+pub mod journal;
 pub mod paths;

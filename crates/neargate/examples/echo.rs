@@ -70,14 +70,28 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         "/healthz" if unhealthy => (503, "unwell".to_owned()),
         "/healthz" => (200, "well".to_owned()),
         "/slow" => {
-            let wait = request.uri().query().and_then(|text| text.parse().ok()).unwrap_or(100);
+            let wait = request
+                .uri()
+                .query()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(100);
             tokio::time::sleep(Duration::from_millis(wait)).await;
             (200, "slow".to_owned())
         }
-        "/env" => (200, std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect()),
+        "/env" => (
+            200,
+            std::env::vars()
+                .map(|(name, value)| format!("{name}={value}\n"))
+                .collect(),
+        ),
         _ => (
             200,
-            format!("{} {} {}", variable("NEARGATE_REVISION"), variable("NEARGATE_TASK"), std::process::id()),
+            format!(
+                "{} {} {}",
+                variable("NEARGATE_REVISION"),
+                variable("NEARGATE_TASK"),
+                std::process::id()
+            ),
         ),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
