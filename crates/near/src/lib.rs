@@ -9,3 +9,4 @@ pub mod api;
 pub mod atomic;
 pub mod journal;
 pub mod paths;
+pub mod secrets;
