@@ -1,3 +1,4 @@
 //! The engine's API: HTTP/1.1 with JSON on a unix socket that only the owner may open.
 
+pub mod server;
 pub mod wire;

@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, response};
 use neargate_core::status::Status;
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -33,7 +33,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 
 /// One request, for the engine's loop.
-#[derive(Debug)]
 pub enum Call {
     /// `GET /v1/status`
     Status(Reply<Status>),
@@ -106,7 +105,11 @@ struct Refused(Problem);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = if self.0.exit == 2 { StatusCode::BAD_REQUEST } else { StatusCode::CONFLICT };
+        let status = if self.0.exit == 2 {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::CONFLICT
+        };
         (status, Json(self.0)).into_response()
     }
 }
@@ -116,9 +119,17 @@ type Answer<T> = Result<Json<T>, Refused>;
 async fn ask<T>(calls: &Calls, call: impl FnOnce(Reply<T>) -> Call) -> Answer<T> {
     let (reply, answer) = oneshot::channel();
     let stuck = |error: &str| {
-        Refused(Problem { error: error.to_owned(), help: Some("see engine.log in the state directory".into()), exit: 1 })
+        Refused(Problem {
+            error: error.to_owned(),
+            help: Some("see engine.log in the state directory".into()),
+            exit: 1,
+        })
     };
-    calls.calls.send(call(reply)).await.map_err(|_| stuck("the engine is ending"))?;
+    calls
+        .calls
+        .send(call(reply))
+        .await
+        .map_err(|_| stuck("the engine is ending"))?;
     match tokio::time::timeout(CALL_TIMEOUT, answer).await {
         Ok(Ok(Ok(value))) => Ok(Json(value)),
         Ok(Ok(Err(problem))) => Err(Refused(problem)),
@@ -189,12 +200,14 @@ async fn events(State(calls): State<Calls>, Query(from): Query<After>) -> Respon
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(follow(calls, from.after, sender));
     let stream = EventBody(receiver);
-    response::Response::new(Body::new(stream))
+    Response::new(Body::new(stream))
 }
 
 async fn follow(mut calls: Calls, mut after: u64, sender: mpsc::Sender<Bytes>) {
     loop {
-        let Ok(Json(batch)) = ask(&calls, |reply| Call::Events(after, reply)).await else { return };
+        let Ok(Json(batch)) = ask(&calls, |reply| Call::Events(after, reply)).await else {
+            return;
+        };
         let Some(last) = batch.last() else {
             tokio::select! {
                 changed = calls.seq.changed() => if changed.is_err() { return },
@@ -226,6 +239,8 @@ impl hyper::body::Body for EventBody {
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
+        self.0
+            .poll_recv(context)
+            .map(|bytes| bytes.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
     }
 }

@@ -39,7 +39,10 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     variables.extend(injected(source));
     for (name, address) in source.internal {
         if *name != source.service.name {
-            variables.insert(format!("NEARGATE_URL_{}", upper(name)), format!("http://{address}"));
+            variables.insert(
+                format!("NEARGATE_URL_{}", upper(name)),
+                format!("http://{address}"),
+            );
         }
     }
     for (key, value) in [
@@ -60,7 +63,9 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
 fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let mut first = |general: &str, specific: String, url: &String| {
-        variables.entry(general.to_owned()).or_insert_with(|| url.clone());
+        variables
+            .entry(general.to_owned())
+            .or_insert_with(|| url.clone());
         variables.insert(specific, url.clone());
     };
     for used in &source.service.uses {
@@ -144,6 +149,12 @@ mod tests {
             ("REDIS_URL", "redis://x"),
             ("SESSION_KEY", "s3cret"),
         ];
-        assert_eq!(variables.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            variables
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect::<Vec<_>>(),
+            expected
+        );
     }
 }

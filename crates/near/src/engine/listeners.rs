@@ -56,14 +56,21 @@ impl Listeners {
     ///
     /// # Errors
     /// [`ListenError`] names the holder of a taken port.
-    pub fn open(&mut self, name: &str, address: SocketAddr, workers: usize) -> Result<bool, ListenError> {
+    pub fn open(
+        &mut self,
+        name: &str,
+        address: SocketAddr,
+        workers: usize,
+    ) -> Result<bool, ListenError> {
         if self.address(name) == Some(address) {
             return Ok(false);
         }
         // Without SO_REUSEPORT first: with it, a second engine of the same user would share
         // the port silently.
         drop(bind(address, false)?);
-        let sockets = (0..workers).map(|_| bind(address, true)).collect::<Result<Vec<_>, _>>()?;
+        let sockets = (0..workers)
+            .map(|_| bind(address, true))
+            .collect::<Result<Vec<_>, _>>()?;
         self.by_name.insert(name.to_owned(), sockets);
         Ok(true)
     }
@@ -85,13 +92,19 @@ impl Listeners {
 
     /// Every socket with its listener's name, in a stable order.
     pub fn sockets(&self) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
-        self.by_name.iter().flat_map(|(name, sockets)| sockets.iter().map(|s| (name.as_str(), s.as_fd())))
+        self.by_name
+            .iter()
+            .flat_map(|(name, sockets)| sockets.iter().map(|s| (name.as_str(), s.as_fd())))
     }
 }
 
 fn bind(address: SocketAddr, share: bool) -> Result<OwnedFd, ListenError> {
     let attempt = || -> std::io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(share)?;
@@ -99,10 +112,15 @@ fn bind(address: SocketAddr, share: bool) -> Result<OwnedFd, ListenError> {
         socket.listen(BACKLOG)?;
         Ok(socket)
     };
-    attempt().map(OwnedFd::from).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AddrInUse => ListenError::Taken { address, holder: port_holder::describe(address) },
-        _ => ListenError::Bind { address, source },
-    })
+    attempt()
+        .map(OwnedFd::from)
+        .map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => ListenError::Taken {
+                address,
+                holder: port_holder::describe(address),
+            },
+            _ => ListenError::Bind { address, source },
+        })
 }
 
 #[cfg(test)]
@@ -115,14 +133,23 @@ mod tests {
     fn a_taken_port_names_its_holder() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let error = Listeners::default().open("edge", address, 2).unwrap_err().to_string();
-        assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
+        let error = Listeners::default()
+            .open("edge", address, 2)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("pid {}", std::process::id())),
+            "{error}"
+        );
     }
 
     #[test]
     fn opening_a_listener_twice_keeps_its_sockets() {
         let mut listeners = Listeners::default();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         assert!(listeners.open("edge", free, 2).unwrap());
         assert!(!listeners.open("edge", free, 2).unwrap());
         assert_eq!(listeners.sockets().count(), 2);

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 #[must_use]
 pub fn describe(address: SocketAddr) -> String {
     let inodes = listening_inodes(address.port());
-    holder_of(&inodes).unwrap_or_else(|| "a process of another user (root can see which)".to_owned())
+    holder_of(&inodes)
+        .unwrap_or_else(|| "a process of another user (root can see which)".to_owned())
 }
 
 /// `st` column of `/proc/net/tcp` for a listening socket (Linux `TCP_LISTEN`).
@@ -20,7 +21,13 @@ fn listening_inodes(port: u16) -> Vec<String> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|table| table.lines().skip(1).filter_map(|line| inode_of(line, port)).collect::<Vec<_>>())
+        .flat_map(|table| {
+            table
+                .lines()
+                .skip(1)
+                .filter_map(|line| inode_of(line, port))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -33,12 +40,24 @@ fn inode_of(line: &str, port: u16) -> Option<String> {
 
 fn holder_of(inodes: &[String]) -> Option<String> {
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
+            continue;
+        };
         let holds = files
             .flatten()
             .filter_map(|file| fs::read_link(file.path()).ok())
-            .any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()));
+            .any(|link| {
+                inodes
+                    .iter()
+                    .any(|inode| link.as_os_str() == inode.as_str())
+            });
         if holds {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some(format!("pid {pid} ({})", name.trim()));

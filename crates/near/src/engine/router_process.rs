@@ -82,15 +82,28 @@ impl RouterProcess {
 ///
 /// # Errors
 /// [`RouterError::Spawn`].
-pub fn spawn(program: &Path, state: &StateDir, number: u64, listeners: &Listeners) -> Result<(), RouterError> {
-    let failed = |source| RouterError::Spawn { program: program.to_owned(), source };
+pub fn spawn(
+    program: &Path,
+    state: &StateDir,
+    number: u64,
+    listeners: &Listeners,
+) -> Result<(), RouterError> {
+    let failed = |source| RouterError::Spawn {
+        program: program.to_owned(),
+        source,
+    };
     let log = append(&state.router_log()).map_err(failed)?;
     let mut command = tokio::process::Command::new(program);
-    command.arg("router").arg("--control").arg(state.router_socket(number));
+    command
+        .arg("router")
+        .arg("--control")
+        .arg(state.router_socket(number));
     command.arg("--access-log").arg(state.access_log());
     let mut inherited: Vec<RawFd> = Vec::new();
     for (name, socket) in listeners.sockets() {
-        command.arg("--listener").arg(format!("{name}={}", socket.as_raw_fd()));
+        command
+            .arg("--listener")
+            .arg(format!("{name}={}", socket.as_raw_fd()));
         inherited.push(socket.as_raw_fd());
     }
     command.env_clear().stdin(Stdio::null());
@@ -113,17 +126,29 @@ pub fn spawn(program: &Path, state: &StateDir, number: u64, listeners: &Listener
 
 fn append(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Numbers of the control sockets in the state directory, lowest first; some may be dead.
 #[must_use]
 pub fn numbers(state: &StateDir) -> Vec<u64> {
-    let Ok(entries) = std::fs::read_dir(state.run()) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(state.run()) else {
+        return Vec::new();
+    };
     let mut numbers: Vec<u64> = entries
         .flatten()
         .filter_map(|entry| {
-            entry.file_name().to_str()?.strip_prefix("router-")?.strip_suffix(".sock")?.parse().ok()
+            entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("router-")?
+                .strip_suffix(".sock")?
+                .parse()
+                .ok()
         })
         .collect();
     numbers.sort_unstable();
@@ -144,7 +169,12 @@ pub async fn connect_new(
         loop {
             match connect(&socket, number, facts.clone()).await {
                 Ok((router, _, _)) => return Ok(router),
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                    ) =>
+                {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 Err(error) => return Err(error),
@@ -154,7 +184,10 @@ pub async fn connect_new(
     tokio::time::timeout(HELLO_TIMEOUT, attempt)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|source| RouterError::Hello { socket: state.router_socket(number), source })
+        .map_err(|source| RouterError::Hello {
+            socket: state.router_socket(number),
+            source,
+        })
 }
 
 /// Connects to a router that an earlier engine left, with its listening sockets; `None` when
@@ -182,7 +215,12 @@ async fn connect(
     let stream = UnixStream::connect(socket).await?;
     let (head, sockets) = receive_hello(&stream).await?;
     let (line, rest) = split_line(&head).ok_or(io::ErrorKind::InvalidData)?;
-    let FromRouter::Hello { pid, version, listeners } = serde_json::from_slice(line)? else {
+    let FromRouter::Hello {
+        pid,
+        version,
+        listeners,
+    } = serde_json::from_slice(line)?
+    else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let (orders, receiver) = watch::channel(None);
@@ -190,7 +228,16 @@ async fn connect(
     let reader = tokio::io::AsyncReadExt::chain(io::Cursor::new(rest.to_vec()), reader);
     tokio::spawn(listen(reader, number, facts));
     tokio::spawn(speak(writer, receiver));
-    Ok((RouterProcess { number, pid, version, orders }, listeners, sockets))
+    Ok((
+        RouterProcess {
+            number,
+            pid,
+            version,
+            orders,
+        },
+        listeners,
+        sockets,
+    ))
 }
 
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -204,7 +251,9 @@ async fn receive_hello(stream: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>
     let mut sockets = Vec::new();
     while !bytes.contains(&b'\n') {
         stream.readable().await?;
-        match stream.try_io(Interest::READABLE, || receive(stream, &mut bytes, &mut sockets)) {
+        match stream.try_io(Interest::READABLE, || {
+            receive(stream, &mut bytes, &mut sockets)
+        }) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -214,7 +263,11 @@ async fn receive_hello(stream: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>
     Ok((bytes, sockets))
 }
 
-fn receive(stream: &UnixStream, bytes: &mut Vec<u8>, sockets: &mut Vec<OwnedFd>) -> io::Result<usize> {
+fn receive(
+    stream: &UnixStream,
+    bytes: &mut Vec<u8>,
+    sockets: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
     let mut buffer = [0u8; 16 * 1024];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -233,10 +286,16 @@ fn receive(stream: &UnixStream, bytes: &mut Vec<u8>, sockets: &mut Vec<OwnedFd>)
     Ok(received.bytes)
 }
 
-async fn listen<R: tokio::io::AsyncRead + Unpin>(reader: R, number: u64, facts: mpsc::Sender<(u64, RouterFact)>) {
+async fn listen<R: tokio::io::AsyncRead + Unpin>(
+    reader: R,
+    number: u64,
+    facts: mpsc::Sender<(u64, RouterFact)>,
+) {
     let mut lines = BufReader::new(reader).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(said) = serde_json::from_str(&line) else { break };
+        let Ok(said) = serde_json::from_str(&line) else {
+            break;
+        };
         if facts.send((number, RouterFact::Said(said))).await.is_err() {
             return;
         }
@@ -244,10 +303,17 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(reader: R, number: u64, facts: 
     let _ = facts.send((number, RouterFact::Ended)).await;
 }
 
-async fn speak<W: tokio::io::AsyncWrite + Unpin>(mut writer: W, mut orders: watch::Receiver<Option<ToRouter>>) {
+async fn speak<W: tokio::io::AsyncWrite + Unpin>(
+    mut writer: W,
+    mut orders: watch::Receiver<Option<ToRouter>>,
+) {
     while orders.changed().await.is_ok() {
-        let Some(order) = orders.borrow_and_update().clone() else { continue };
-        let Ok(mut line) = serde_json::to_vec(&order) else { continue };
+        let Some(order) = orders.borrow_and_update().clone() else {
+            continue;
+        };
+        let Ok(mut line) = serde_json::to_vec(&order) else {
+            continue;
+        };
         line.push(b'\n');
         if writer.write_all(&line).await.is_err() {
             return;

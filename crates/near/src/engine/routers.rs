@@ -1,0 +1,323 @@
+//! The routers of this engine: one serves; during a replacement one comes and one goes.
+//!
+//! Invariant: every living router has the latest table, and a target counts as drained only
+//! when every living router has said so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
+use neargate_core::routing::table::{RoutingTable, TargetHealth};
+use tokio::sync::mpsc;
+
+use super::listeners::{ListenError, Listeners};
+use super::router_process::{self, RouterError, RouterFact, RouterProcess};
+use crate::paths::StateDir;
+
+/// A router that is replaced has this long for what is in flight.
+const DRAIN: Duration = Duration::from_secs(30);
+/// Between two attempts to start a router after one that did not come up.
+const RETRY: Duration = Duration::from_millis(500);
+/// Listening sockets (and router workers) per listener.
+const MOST_WORKERS: usize = 4;
+
+/// What the engine learns from its routers.
+#[derive(Debug, PartialEq)]
+pub enum Learned {
+    /// A target's health changed.
+    Health {
+        /// Task id.
+        task: String,
+        /// New state.
+        health: TargetHealth,
+        /// ALB's reason code and details.
+        reason: String,
+    },
+    /// No router has requests of this task in flight.
+    Drained {
+        /// Task id.
+        task: String,
+    },
+    /// Requests that were answered.
+    Counted(Vec<RequestCount>),
+    /// A replacement is complete: the new router serves alone.
+    Replaced,
+}
+
+/// All routers and what they share.
+pub struct Routers {
+    program: PathBuf,
+    state: StateDir,
+    listeners: Listeners,
+    serving: Option<RouterProcess>,
+    incoming: Option<RouterProcess>,
+    retiring: Vec<RouterProcess>,
+    last_number: u64,
+    table: Option<RoutingTable>,
+    drained: BTreeMap<String, BTreeSet<u64>>,
+    facts: mpsc::Sender<(u64, RouterFact)>,
+}
+
+impl Routers {
+    /// Finds the routers that an earlier engine left; the newest serves, others retire.
+    pub async fn adopt(
+        program: PathBuf,
+        state: StateDir,
+        facts: mpsc::Sender<(u64, RouterFact)>,
+    ) -> Self {
+        let mut routers = Self {
+            program,
+            state,
+            listeners: Listeners::default(),
+            serving: None,
+            incoming: None,
+            retiring: Vec::new(),
+            last_number: 0,
+            table: None,
+            drained: BTreeMap::new(),
+            facts,
+        };
+        for number in router_process::numbers(&routers.state) {
+            routers.last_number = number;
+            let found = router_process::adopt(&routers.state, number, routers.facts.clone()).await;
+            let Some((router, names, sockets)) = found else {
+                continue;
+            };
+            if let Some(older) = routers.serving.replace(router) {
+                routers.retire(older);
+            }
+            // The newest router has the sockets of all listeners; older ones hold duplicates.
+            routers.listeners = Listeners::default();
+            routers.listeners.adopt(&names, sockets);
+        }
+        routers
+    }
+
+    /// The router that serves: pid.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.serving.as_ref().map(|router| router.pid)
+    }
+
+    /// Version of the newest table that any router has.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        let adopted = self.serving.as_ref().map_or(0, |router| router.version);
+        self.table
+            .as_ref()
+            .map_or(0, |table| table.version)
+            .max(adopted)
+    }
+
+    /// Makes sure that these listeners, and no others, are served: opens what is missing, and
+    /// starts or replaces the router when the set changed.
+    ///
+    /// # Errors
+    /// A port is taken, or no router starts.
+    pub async fn listen(&mut self, wanted: &[(String, SocketAddr)]) -> Result<(), RoutersError> {
+        let workers = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MOST_WORKERS);
+        let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
+        let mut changed = self.listeners.retain(&names);
+        for (name, address) in wanted {
+            changed |= self.listeners.open(name, *address, workers)?;
+        }
+        if changed || self.serving.is_none() {
+            self.replace().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a router on the present sockets; when it has the table, the old one is drained.
+    ///
+    /// # Errors
+    /// No router starts; the old one goes on.
+    pub async fn replace(&mut self) -> Result<(), RoutersError> {
+        if let Some(unfinished) = self.incoming.take() {
+            self.retire(unfinished);
+        }
+        self.last_number += 1;
+        router_process::spawn(
+            &self.program,
+            &self.state,
+            self.last_number,
+            &self.listeners,
+        )?;
+        let router =
+            router_process::connect_new(&self.state, self.last_number, self.facts.clone()).await?;
+        if let Some(table) = &self.table {
+            router.order(ToRouter::Publish {
+                table: Box::new(table.clone()),
+            });
+        }
+        if self.serving.is_none() {
+            self.serving = Some(router);
+        } else {
+            self.incoming = Some(router);
+        }
+        Ok(())
+    }
+
+    /// Sends a table to every router.
+    pub fn publish(&mut self, table: RoutingTable) {
+        let draining: BTreeSet<&String> = table
+            .groups
+            .values()
+            .flat_map(|group| &group.targets)
+            .map(|target| &target.task)
+            .collect();
+        self.drained.retain(|task, _| draining.contains(task));
+        for router in self.living() {
+            router.order(ToRouter::Publish {
+                table: Box::new(table.clone()),
+            });
+        }
+        self.table = Some(table);
+    }
+
+    /// Ends the serving router (and any other) and closes the listeners.
+    pub fn close(&mut self, drain: Duration) {
+        self.listeners = Listeners::default();
+        for router in self.living() {
+            router.order(drain_order(drain));
+        }
+        let leaving = self.serving.take().into_iter().chain(self.incoming.take());
+        self.retiring.extend(leaving);
+    }
+
+    /// Whether no router lives.
+    #[must_use]
+    pub fn gone(&self) -> bool {
+        self.living().next().is_none()
+    }
+
+    /// Takes in what a router said; a serving router that died is replaced at once.
+    pub async fn learn(&mut self, number: u64, fact: RouterFact) -> Vec<Learned> {
+        match fact {
+            RouterFact::Ended => self.ended(number).await,
+            RouterFact::Said(FromRouter::HealthChanged {
+                task,
+                health,
+                reason,
+            }) if self.serves(number) => {
+                vec![Learned::Health {
+                    task,
+                    health,
+                    reason,
+                }]
+            }
+            RouterFact::Said(FromRouter::Drained { task, .. }) => {
+                self.drained.entry(task).or_default().insert(number);
+                self.all_drained()
+            }
+            RouterFact::Said(FromRouter::Counted { requests }) => vec![Learned::Counted(requests)],
+            RouterFact::Said(FromRouter::Published { .. }) => self.published(number),
+            RouterFact::Said(FromRouter::HealthChanged { .. } | FromRouter::Hello { .. }) => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn serves(&self, number: u64) -> bool {
+        self.serving
+            .as_ref()
+            .is_some_and(|router| router.number == number)
+    }
+
+    fn living(&self) -> impl Iterator<Item = &RouterProcess> {
+        self.serving
+            .iter()
+            .chain(&self.incoming)
+            .chain(&self.retiring)
+    }
+
+    fn retire(&mut self, router: RouterProcess) {
+        router.order(drain_order(DRAIN));
+        self.retiring.push(router);
+    }
+
+    fn published(&mut self, number: u64) -> Vec<Learned> {
+        if self
+            .incoming
+            .as_ref()
+            .is_some_and(|router| router.number == number)
+        {
+            let old = std::mem::replace(&mut self.serving, self.incoming.take());
+            if let Some(old) = old {
+                self.retire(old);
+            }
+        }
+        Vec::new()
+    }
+
+    async fn ended(&mut self, number: u64) -> Vec<Learned> {
+        let retired = self.retiring.len();
+        self.retiring.retain(|router| router.number != number);
+        self.incoming.take_if(|router| router.number == number);
+        let mut learned = Vec::new();
+        if retired != self.retiring.len() && self.incoming.is_none() {
+            learned.push(Learned::Replaced);
+        }
+        if self
+            .serving
+            .take_if(|router| router.number == number)
+            .is_some()
+        {
+            self.serving = self.incoming.take();
+            if self.serving.is_none() && self.replace().await.is_err() {
+                self.try_again(number);
+            }
+        } else if self.serving.is_none() && self.table.is_some() && self.retiring.is_empty() {
+            // The attempt before this one failed.
+            if self.listeners.sockets().next().is_some() && self.replace().await.is_err() {
+                self.try_again(number);
+            }
+        }
+        learned.extend(self.all_drained());
+        learned
+    }
+
+    fn try_again(&self, number: u64) {
+        let facts = self.facts.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(RETRY).await;
+            let _ = facts.send((number, RouterFact::Ended)).await;
+        });
+    }
+
+    fn all_drained(&mut self) -> Vec<Learned> {
+        let living: BTreeSet<u64> = self.living().map(|router| router.number).collect();
+        let done: Vec<String> = self
+            .drained
+            .iter()
+            .filter(|(_, by)| living.is_subset(by))
+            .map(|(task, _)| task.clone())
+            .collect();
+        done.into_iter()
+            .map(|task| {
+                self.drained.remove(&task);
+                Learned::Drained { task }
+            })
+            .collect()
+    }
+}
+
+fn drain_order(timeout: Duration) -> ToRouter {
+    ToRouter::Drain {
+        timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Why there is no router.
+#[derive(Debug, thiserror::Error)]
+pub enum RoutersError {
+    /// A listening socket could not be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The router did not start or does not answer.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+}

@@ -1,0 +1,229 @@
+//! One app under test: a manifest in a folder of its own, the real binary, real processes.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Generous: the machine may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who runs the commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Own,
+    /// An ordinary user without a home (only when the tests run as root).
+    Ordinary,
+}
+
+/// User id of an ordinary user that owns nothing else.
+const ORDINARY: u32 = 54_321;
+
+/// An app in a temporary folder; its processes end with it.
+pub struct App {
+    folder: TempDir,
+    /// Where its edge listens.
+    pub address: SocketAddr,
+    user: User,
+}
+
+impl App {
+    /// Writes the manifest; `{echo}` in it is the echo service's program.
+    pub fn new(manifest: &str) -> Self {
+        Self::owned_by(User::Own, manifest)
+    }
+
+    /// As [`App::new`], run by this user.
+    pub fn owned_by(user: User, manifest: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("neargate-e2e-")
+            .tempdir_in("/tmp")
+            .expect("a folder");
+        let echo = folder.path().join("echo");
+        std::fs::copy(example("echo"), &echo).expect("the echo example is built");
+        std::fs::write(folder.path().join("neargate.toml"), manifest).expect("the manifest");
+        if user == User::Ordinary {
+            give(folder.path());
+        }
+        let free = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port");
+        Self {
+            folder,
+            address: free,
+            user,
+        }
+    }
+
+    /// The folder with the manifest.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder().join(".neargate")
+    }
+
+    /// The command, ready to run in the app's folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_neargate");
+        let mut command = match self.user {
+            User::Own => Command::new(program),
+            User::Ordinary => {
+                let mut command = Command::new("setpriv");
+                command.args([
+                    &format!("--reuid={ORDINARY}"),
+                    &format!("--regid={ORDINARY}"),
+                ]);
+                command.args(["--clear-groups", program]);
+                command.env("HOME", self.folder());
+                command
+            }
+        };
+        command
+            .args(arguments)
+            .current_dir(self.folder())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "neargate {arguments:?}: {}\n{}{}\nengine.log:\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+            self.engine_log(),
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// `neargate up --detach` on this app's port.
+    pub fn up(&self) -> String {
+        self.ok(&["up", "--detach", "--port", &self.address.port().to_string()])
+    }
+
+    /// `neargate status --json`.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.ok(&["status", "--json"])).expect("status is JSON")
+    }
+
+    /// One service of the status.
+    pub fn service(&self, name: &str) -> Value {
+        let status = self.status();
+        let services = status["services"].as_array().expect("services").clone();
+        services
+            .into_iter()
+            .find(|service| service["name"] == name)
+            .expect("the service is there")
+    }
+
+    /// Waits until the status satisfies a condition; says which one did not come true.
+    pub fn wait(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        wait_for(what, || {
+            Some(self.try_status()?).filter(|status| condition(status))
+        })
+    }
+
+    /// Status, unless no engine answers.
+    pub fn try_status(&self) -> Option<Value> {
+        let output = self.run(&["status", "--json"]);
+        output
+            .status
+            .success()
+            .then(|| serde_json::from_slice(&output.stdout).expect("status is JSON"))
+    }
+
+    /// The engine's own log, for messages.
+    pub fn engine_log(&self) -> String {
+        std::fs::read_to_string(self.state().join("engine.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("engine.log:\n{}", self.engine_log());
+        }
+        if self.state().exists() {
+            // An engine that the test killed must live to stop what it left running.
+            let _ = self.run(&[
+                "up",
+                "--detach",
+                "--no-build",
+                "--port",
+                &self.address.port().to_string(),
+            ]);
+            let _ = self.run(&["down", "--purge", "--yes"]);
+        }
+    }
+}
+
+/// Polls until there is a value, for at most [`PATIENCE`].
+pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "did not come true within {PATIENCE:?}: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// Path of an example of this crate, which cargo builds beside the tests.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("target/<profile>/deps/<test>");
+    profile.join("examples").join(name)
+}
+
+fn give(folder: &Path) {
+    let own = |path: &Path| {
+        std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("chown")
+    };
+    own(folder);
+    for entry in std::fs::read_dir(folder).expect("the folder").flatten() {
+        own(&entry.path());
+    }
+}
+
+/// Ends a process at once.
+pub fn kill(pid: u64) {
+    let done = Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .expect("kill runs");
+    assert!(done.success(), "no process {pid}");
+}
+
+/// Whether a process exists (and is not a zombie).
+pub fn alive(pid: u64) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// Whether the tests run as root.
+pub fn root() -> bool {
+    rustix::process::geteuid().is_root()
+}

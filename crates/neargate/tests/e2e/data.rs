@@ -1,0 +1,191 @@
+//! The notes application on real PostgreSQL and Redis, and an application of others.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::app::{App, kill, wait_for};
+use crate::basics::curl;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the repository")
+        .to_owned()
+}
+
+/// The notes program that cargo built beside the tests.
+fn notes() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    test.ancestors()
+        .nth(2)
+        .expect("target/<profile>")
+        .join("notes")
+}
+
+/// A blueprint with its paths made absolute, run on the notes program at hand.
+fn blueprint(name: &str) -> App {
+    let text = std::fs::read_to_string(
+        repository()
+            .join("blueprints")
+            .join(name)
+            .join("neargate.toml"),
+    )
+    .expect("the blueprint");
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("build "))
+        .map(|line| {
+            line.replace("../../target/release/notes", &notes().display().to_string())
+                .replace("../../", &format!("{}/", repository().display()))
+        })
+        .collect();
+    App::new(&lines.join("\n"))
+}
+
+fn post(app: &App, title: &str) -> Value {
+    let output = Command::new("curl")
+        .args([
+            "-sS",
+            "--fail-with-body",
+            "--max-time",
+            "20",
+            "-H",
+            "content-type: application/json",
+            "-d",
+        ])
+        .arg(serde_json::json!({ "title": title, "body": "written by a test" }).to_string())
+        .arg(format!("http://{}/api/notes", app.address))
+        .output()
+        .expect("curl runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    serde_json::from_slice(&output.stdout).expect("a note")
+}
+
+#[test]
+fn both_notes_blueprints_run() {
+    for name in ["1-shibakita", "2-cloud-native-notes"] {
+        let app = blueprint(name);
+        app.up();
+        assert!(curl(&app, "/").contains("<html"), "the page is served");
+        let note = post(&app, "first");
+        assert!(
+            curl(
+                &app,
+                &format!(
+                    "/api/notes/{}",
+                    note["id"]
+                        .as_str()
+                        .map_or_else(|| note["id"].to_string(), str::to_owned)
+                )
+            )
+            .contains("first")
+        );
+        let status = app.status();
+        for kind in ["databases", "caches"] {
+            assert_eq!(status[kind][0]["state"], "available", "{name}: {status}");
+            assert!(
+                !status[kind][0]["url_redacted"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .is_empty()
+            );
+        }
+        app.ok(&["down"]);
+        app.up();
+        assert!(
+            curl(&app, "/api/notes").contains("first"),
+            "{name}: data survives down and up"
+        );
+    }
+}
+
+#[test]
+fn a_killed_postgres_comes_back_with_every_acknowledged_write() {
+    let app = blueprint("2-cloud-native-notes");
+    app.up();
+    let mut acknowledged = Vec::new();
+    for number in 0..20 {
+        acknowledged.push(post(&app, &format!("before-{number}"))["title"].clone());
+    }
+    kill(postmaster(&app));
+    let after = wait_for("a write that is acknowledged again", || {
+        let output = Command::new("curl")
+            .args([
+                "-s",
+                "--fail",
+                "--max-time",
+                "5",
+                "-H",
+                "content-type: application/json",
+            ])
+            .args(["-d", r#"{"title":"after","body":"x"}"#])
+            .arg(format!("http://{}/api/notes", app.address))
+            .output()
+            .expect("curl runs");
+        output.status.success().then_some(())
+    });
+    let () = after;
+    let all = curl(&app, "/api/notes?limit=100");
+    for title in acknowledged {
+        assert!(
+            all.contains(title.as_str().expect("a title")),
+            "{title} is lost: {all}"
+        );
+    }
+    app.wait("the database is available", |status| {
+        status["databases"][0]["state"] == "available"
+    });
+}
+
+/// The postmaster's pid, from its own file under the state directory.
+fn postmaster(app: &App) -> u64 {
+    let output = Command::new("find")
+        .arg(app.state())
+        .args(["-name", "postmaster.pid"])
+        .output()
+        .expect("find runs");
+    let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines()
+        .next()
+        .and_then(|line| line.trim().parse().ok())
+        .expect("a pid")
+}
+
+#[test]
+fn the_page_shows_a_note_in_a_real_browser() {
+    let app = blueprint("2-cloud-native-notes");
+    app.up();
+    post(&app, "seen in a browser");
+    let profile = tempfile::tempdir().expect("a folder");
+    let Ok(output) = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ])
+        .args(["--virtual-time-budget=8000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://{}/", app.address))
+        .output()
+    else {
+        println!("skipped: chromium is not installed");
+        return;
+    };
+    let page = String::from_utf8_lossy(&output.stdout);
+    assert!(page.contains("seen in a browser"), "{page}");
+}

@@ -1,0 +1,206 @@
+//! The engine may die at any moment; a full disk is survived.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::app::{App, alive, kill, root, wait_for};
+use crate::basics::curl;
+use crate::load::Load;
+use crate::releases::ECHO;
+
+/// How often the engine is killed in the middle of releases.
+const KILLS: u32 = 200;
+
+/// A stream of numbers that a seed decides (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+fn engine(app: &App) -> Child {
+    app.command(&["engine"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the engine starts")
+}
+
+fn release_in_progress(status: &Value) -> bool {
+    !status["services"][0]["release"].is_null()
+}
+
+#[test]
+fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
+    let app = App::new(ECHO);
+    app.up();
+    kill(app.status()["engine"]["pid"].as_u64().expect("a pid"));
+    let seed = std::env::var("NEARGATE_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20_261_121);
+    let mut random = Random(seed);
+    let load = Load::start(app.address, "/", 100);
+    let (mut kills, mut releases) = (0, 0);
+    let began = Instant::now();
+    let mut process = engine(&app);
+    wait_for("an engine", || app.try_status());
+    let mut serving = 1;
+    while kills < KILLS {
+        assert!(
+            began.elapsed() < Duration::from_secs(1200),
+            "seed {seed}: too slow after {kills} kills"
+        );
+        let good = random.below(3) > 0;
+        let fault = if good {
+            format!("COLOUR=c{releases}")
+        } else {
+            "ECHO_FAULT=exit".to_owned()
+        };
+        app.ok(&[
+            "deploy",
+            "api",
+            "--detach",
+            "--set",
+            &format!("service.api.env.{fault}"),
+        ]);
+        releases += 1;
+        while app
+            .try_status()
+            .is_none_or(|status| release_in_progress(&status))
+        {
+            std::thread::sleep(Duration::from_millis(random.below(250)));
+            let _ = process.kill();
+            let _ = process.wait();
+            kills += 1;
+            process = engine(&app);
+            wait_for("the next engine", || app.try_status());
+        }
+        serving = expect_outcome(&app, good, releases + 1, serving, seed);
+    }
+    let tally = load.finish();
+    assert_eq!(
+        tally.failures(),
+        0,
+        "seed {seed}: {:?} of {}",
+        tally.failed,
+        tally.sent
+    );
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// A release ends as it would have without the kills, and nothing else is left running.
+fn expect_outcome(app: &App, good: bool, revision: u64, before: u64, seed: u64) -> u64 {
+    let status = app.wait("two healthy tasks and no others", |status| {
+        let service = &status["services"][0];
+        !release_in_progress(status)
+            && service["healthy"] == 2
+            && service["tasks"]
+                .as_array()
+                .is_some_and(|tasks| tasks.len() == 2)
+    });
+    let service = &status["services"][0];
+    let expected = if good { revision } else { before };
+    assert_eq!(
+        service["stable_revision"], expected,
+        "seed {seed}: {service}"
+    );
+    let known: Vec<u64> = service["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .filter_map(|task| task["pid"].as_u64())
+        .collect();
+    wait_for("no orphaned task", || {
+        (running_echoes(app).iter().all(|pid| known.contains(pid))).then_some(())
+    });
+    expected
+}
+
+/// Processes that run this app's echo program (its environment names the app's state by port).
+fn running_echoes(app: &App) -> Vec<u64> {
+    let ours = app.state().join("tasks");
+    let Ok(tasks) = std::fs::read_dir(ours) else {
+        return Vec::new();
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("state.json")).ok())
+        .filter_map(|text| serde_json::from_str::<Value>(&text).ok()?["pid"].as_u64())
+        .filter(|pid| alive(*pid))
+        .collect()
+}
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
+    if !root() {
+        println!("skipped: only root can mount a small file system");
+        return;
+    }
+    let app = App::new(ECHO);
+    let mount = Mount::tmpfs(&app.state(), "48m");
+    app.up();
+    let ballast = app.state().join("ballast");
+    let _ = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", ballast.display()))
+        .output();
+    let output = app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_ne!(output.status.code(), Some(0), "{error}");
+    assert!(
+        error.to_lowercase().contains("space") || error.contains("disk"),
+        "{error}"
+    );
+    assert!(curl(&app, "/").starts_with("1 api-"), "what runs goes on");
+    std::fs::remove_file(&ballast).expect("the ballast");
+    wait_for("a deploy that works again", || {
+        app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=blue"])
+            .status
+            .success()
+            .then_some(())
+    });
+    let healthy = app.wait("two healthy tasks", |status| {
+        status["services"][0]["healthy"] == 2
+    });
+    assert_eq!(healthy["services"][0]["release"], Value::Null);
+    app.ok(&["down", "--purge", "--yes"]);
+    drop(mount);
+}
+
+/// A small file system that goes away with the value.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn tmpfs(at: &std::path::Path, size: &str) -> Self {
+        std::fs::create_dir_all(at).expect("the mount point");
+        let done = Command::new("mount")
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size},mode=0700"),
+                "tmpfs",
+            ])
+            .arg(at)
+            .status()
+            .expect("mount runs");
+        assert!(done.success(), "cannot mount a tmpfs");
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}

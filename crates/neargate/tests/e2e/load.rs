@@ -1,0 +1,178 @@
+//! A paced HTTP/1.1 load with keep-alive that counts every request that was not answered well.
+//!
+//! Strict on purpose: a connection that the server closes without having said so
+//! (`Connection: close`) loses the next request, and that counts.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What a load saw.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    /// Requests sent.
+    pub sent: u64,
+    /// Answered with 200, by revision (`X-Neargate-Revision`).
+    pub by_revision: BTreeMap<String, u64>,
+    /// Not answered with 200: why, and how often.
+    pub failed: BTreeMap<String, u64>,
+    /// Wall time of the load.
+    pub seconds: f64,
+}
+
+impl Tally {
+    /// Requests that failed.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Requests a second over the whole time.
+    pub fn rate(&self) -> f64 {
+        self.sent as f64 / self.seconds
+    }
+
+    fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        for (key, count) in other.by_revision {
+            *self.by_revision.entry(key).or_default() += count;
+        }
+        for (key, count) in other.failed {
+            *self.failed.entry(key).or_default() += count;
+        }
+    }
+}
+
+/// A running load; at most two minutes long.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<Tally>>,
+    began: Instant,
+}
+
+const LONGEST: Duration = Duration::from_secs(120);
+const CONNECTIONS: u32 = 16;
+
+impl Load {
+    /// Starts `rate` GET requests a second over 16 connections.
+    pub fn start(address: SocketAddr, path: &str, rate: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let gap = Duration::from_secs(1) * CONNECTIONS / rate;
+        let workers = (0..CONNECTIONS)
+            .map(|_| {
+                let (stop, path) = (stop.clone(), path.to_owned());
+                std::thread::spawn(move || work(address, &path, gap, &stop))
+            })
+            .collect();
+        Self {
+            stop,
+            workers,
+            began: Instant::now(),
+        }
+    }
+
+    /// Ends the load and says what it saw.
+    pub fn finish(self) -> Tally {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut tally = Tally::default();
+        for worker in self.workers {
+            tally.add(worker.join().expect("a load worker panicked"));
+        }
+        tally.seconds = self.began.elapsed().as_secs_f64();
+        tally
+    }
+}
+
+fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Tally {
+    let mut tally = Tally::default();
+    let mut connection = None;
+    let began = Instant::now();
+    let mut next = began;
+    while !stop.load(Ordering::Relaxed) && began.elapsed() < LONGEST {
+        let now = Instant::now();
+        if now < next {
+            std::thread::sleep(next - now);
+        }
+        // A slow answer delays the next request, and the ones after it catch up.
+        next += gap;
+        tally.sent += 1;
+        match request(address, path, &mut connection) {
+            Ok((200, revision)) => *tally.by_revision.entry(revision).or_default() += 1,
+            Ok((status, _)) => *tally.failed.entry(format!("status {status}")).or_default() += 1,
+            Err(error) => {
+                connection = None;
+                *tally.failed.entry(error).or_default() += 1;
+            }
+        }
+    }
+    tally
+}
+
+type Connection = BufReader<TcpStream>;
+
+fn request(
+    address: SocketAddr,
+    path: &str,
+    kept: &mut Option<Connection>,
+) -> Result<(u16, String), String> {
+    let reused = if kept.is_some() { "reused" } else { "fresh" };
+    let connection = match kept {
+        Some(connection) => connection,
+        None => {
+            kept.insert(connect(address).map_err(|error| format!("connect: {}", error.kind()))?)
+        }
+    };
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load\r\n\r\n");
+    connection
+        .get_mut()
+        .write_all(head.as_bytes())
+        .map_err(|error| format!("write on a {reused} connection: {}", error.kind()))?;
+    let (status, revision, close) = response(connection)
+        .map_err(|error| format!("read on a {reused} connection: {}", error.kind()))?;
+    if close {
+        *kept = None;
+    }
+    Ok((status, revision))
+}
+
+fn connect(address: SocketAddr) -> std::io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(15)))?;
+    Ok(BufReader::new(stream))
+}
+
+fn response(connection: &mut Connection) -> std::io::Result<(u16, String, bool)> {
+    let (mut status, mut length, mut close, mut revision) = (0, 0, false, String::new());
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if connection.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = line.trim_end();
+        if text.is_empty() {
+            break;
+        }
+        if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
+            status = rest
+                .split(' ')
+                .next()
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(0);
+        } else if let Some((name, value)) = text.split_once(':') {
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.trim().parse().unwrap_or(0),
+                "connection" => close = value.trim().eq_ignore_ascii_case("close"),
+                "x-neargate-revision" => value.trim().clone_into(&mut revision),
+                _ => {}
+            }
+        }
+    }
+    let mut body = vec![0; length];
+    connection.read_exact(&mut body)?;
+    Ok((status, revision, close))
+}

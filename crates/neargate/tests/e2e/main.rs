@@ -1,0 +1,9 @@
+//! End to end: the real binary, real processes, real sockets, real load.
+
+mod app;
+mod basics;
+mod data;
+mod durability;
+mod load;
+mod releases;
+mod traffic;
