@@ -6,5 +6,8 @@
 //! not hold itself.
 
 pub mod api;
+pub mod atomic;
 pub mod engine;
+pub mod journal;
 pub mod paths;
+pub mod secrets;
