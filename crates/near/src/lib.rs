@@ -7,7 +7,11 @@
 
 pub mod api;
 pub mod atomic;
+pub mod cgroup;
+pub mod clock;
 pub mod engine;
 pub mod journal;
+pub mod logs;
 pub mod paths;
 pub mod secrets;
+pub mod supervisor;
