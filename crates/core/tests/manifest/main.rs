@@ -1,0 +1,4 @@
+//! The manifest, from text to model.
+
+mod example;
+mod loading;
