@@ -12,6 +12,7 @@ mod fargate;
 pub mod model;
 mod overrides;
 mod read;
+mod rule;
 mod shape;
 mod tree;
 mod view;
@@ -20,7 +21,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
 use diagnostic::At;
 use model::Manifest;
-use tree::{Entry, Node, Table, Value};
+use tree::{Table, Value};
 
 /// The longest manifest that is read, bytes.
 pub const LONGEST: usize = 1 << 20;
@@ -133,6 +134,29 @@ fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest
     shape::fill(&mut tree, &shape::FILE, At::default());
     let mut manifest = read::read(&tree, env);
     check::priority::assign(&mut manifest.services);
-    let _ = (written, Entry::clone, Node::clone);
+    version(&tree, out);
+    check::check(&mut check::Case {
+        manifest: &manifest,
+        tree: &tree,
+        written: &written,
+        out,
+    });
     Some((manifest, Vec::new()))
+}
+
+/// Reports a file that is written for another version.
+fn version(tree: &Table, out: &mut Diagnostics) {
+    let own = env!("CARGO_PKG_VERSION");
+    let Some(Value::Text(text)) = tree.get("requires").map(|entry| &entry.node.value) else {
+        return;
+    };
+    let (Ok(wanted), Ok(version)) = (semver::VersionReq::parse(text), semver::Version::parse(own))
+    else {
+        return;
+    };
+    if !wanted.matches(&version) {
+        let at = tree::place_of(tree, &["requires"]);
+        let message = format!("this is Neargate {own}, and the file requires {text}");
+        out.push(Diagnostic::error("version", at, message).help("install a version that fits"));
+    }
 }

@@ -15,8 +15,8 @@ mod release;
 mod service;
 mod watch;
 
-pub(crate) use app::{ENVIRONMENT, FILE};
-pub(crate) use conform::conform;
+pub(crate) use app::FILE;
+pub(crate) use conform::{conform, nearest};
 pub(crate) use fill::{fill, require};
 pub(crate) use forms::matcher;
 
