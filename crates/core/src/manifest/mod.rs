@@ -10,6 +10,7 @@ mod check;
 pub mod diagnostic;
 mod fargate;
 pub mod model;
+mod not_acted_on;
 mod overrides;
 mod read;
 mod rule;
@@ -141,7 +142,7 @@ fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest
         written: &written,
         out,
     });
-    Some((manifest, Vec::new()))
+    Some((manifest, not_acted_on::list(&written)))
 }
 
 /// Reports a file that is written for another version.
@@ -159,4 +160,10 @@ fn version(tree: &Table, out: &mut Diagnostics) {
         let message = format!("this is Neargate {own}, and the file requires {text}");
         out.push(Diagnostic::error("version", at, message).help("install a version that fits"));
     }
+}
+
+/// The JSON Schema (2020-12) of a manifest, for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    shape::schema::schema()
 }

@@ -11,6 +11,7 @@ mod fill;
 mod forms;
 
 mod release;
+pub(crate) mod schema;
 
 mod service;
 mod watch;
