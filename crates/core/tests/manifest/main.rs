@@ -1,0 +1,5 @@
+//! The manifest, from text to model.
+
+mod example;
+mod loading;
+mod planning;
