@@ -1,5 +1,5 @@
 // The page: a list with search, an editor in a dialog, and what went wrong said plainly.
-import * as api from "./api.js";
+import * as api from "./client.js";
 
 const $ = (id) => document.getElementById(id);
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
