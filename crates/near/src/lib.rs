@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod atomic;
+pub mod data;
 pub mod engine;
 pub mod journal;
 pub mod paths;
