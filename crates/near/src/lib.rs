@@ -9,6 +9,7 @@ pub mod api;
 pub mod atomic;
 pub mod cgroup;
 pub mod clock;
+pub mod data;
 pub mod engine;
 pub mod journal;
 pub mod logs;

@@ -29,8 +29,10 @@ pub fn lock(state: &StateDir) -> Result<EngineLock, JournalError> {
         path: path.clone(),
         source,
     };
-    crate::atomic::private_directory(&state.run())
-        .map_err(|error| failed(io::Error::other(error)))?;
+    for directory in [state.path(), &state.run()] {
+        crate::atomic::private_directory(directory)
+            .map_err(|error| failed(io::Error::other(error)))?;
+    }
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
