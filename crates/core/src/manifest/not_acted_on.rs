@@ -125,12 +125,12 @@ static GAPS: &[Gap] = &[
 pub(super) fn list(written: &Table) -> Vec<String> {
     let mut sentences = Vec::new();
     for gap in GAPS {
-        walk(written, gap.path, String::new(), gap, &mut sentences);
+        walk(written, gap.path, "", gap, &mut sentences);
     }
     sentences
 }
 
-fn walk(table: &Table, path: &[&str], so_far: String, gap: &Gap, out: &mut Vec<String>) {
+fn walk(table: &Table, path: &[&str], so_far: &str, gap: &Gap, out: &mut Vec<String>) {
     let Some((step, rest)) = path.split_first() else {
         return;
     };
@@ -144,12 +144,11 @@ fn walk(table: &Table, path: &[&str], so_far: String, gap: &Gap, out: &mut Vec<S
             format!("{so_far}.{name}")
         };
         match &entry.node.value {
-            _ if rest.is_empty() => {
-                if matters(&entry.node.value, &gap.only) {
-                    out.push(gap.sentence.replacen("{}", &here, 1));
-                }
+            value if rest.is_empty() => {
+                let sentence = || gap.sentence.replacen("{}", &here, 1);
+                out.extend(matters(value, &gap.only).then(sentence));
             }
-            Value::Table(inner) => walk(inner, rest, here, gap, out),
+            Value::Table(inner) => walk(inner, rest, &here, gap, out),
             _ => {}
         }
     }

@@ -3,3 +3,4 @@
 mod example;
 mod loading;
 mod planning;
+mod properties;

@@ -67,7 +67,7 @@ pub(super) fn check(case: &mut Case<'_>) {
 }
 
 fn whole_days(case: &mut Case<'_>, path: &[&str], time: Duration) {
-    if time.as_millis() % u128::from(DAY) != 0 {
+    if !time.as_millis().is_multiple_of(u128::from(DAY)) {
         let message = format!("{} is not whole days", crate::duration::format(time));
         case.error("out-of-range", path, message, "write for example \"7d\"");
     }

@@ -126,7 +126,8 @@ fn size(case: &mut Case<'_>, service: &Service) {
 
 fn list(numbers: &[u32]) -> String {
     let step = numbers.len().max(2) - 1;
-    let even = numbers.len() > 8 && (numbers[step] - numbers[0]) % (numbers[1] - numbers[0]) == 0;
+    let even =
+        numbers.len() > 8 && (numbers[step] - numbers[0]).is_multiple_of(numbers[1] - numbers[0]);
     if even {
         return format!("{}, {}, … {}", numbers[0], numbers[1], numbers[step]);
     }

@@ -109,11 +109,11 @@ fn window(case: &mut Case<'_>, alarm: &Alarm) {
         alarm.period.as_millis() / 1000,
         u128::from(alarm.datapoints.1),
     );
-    let exact = alarm.period.as_millis() % 1000 == 0;
+    let exact = alarm.period.as_millis().is_multiple_of(1000);
     if !case.sound(&["alarm", name, "period"]) || !case.sound(&["alarm", name, "datapoints"]) {
         return;
     }
-    if !exact || !([10, 20, 30].contains(&period) || period % 60 == 0) {
+    if !exact || !([10, 20, 30].contains(&period) || period.is_multiple_of(60)) {
         let message = format!(
             "CloudWatch has no period of {}",
             crate::duration::format(alarm.period)
