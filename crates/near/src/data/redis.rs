@@ -21,6 +21,10 @@ use crate::secrets::SecretValue;
 /// Clean stop: SIGTERM, then this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The server makes a file's name absolute and could not walk there, so it reads its
+/// configuration from stdin.
+const WITH_CONFIGURATION: &str = "exec \"$0\" - <redis.conf";
+
 /// One cache of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Redis {
@@ -79,8 +83,10 @@ impl Redis {
         Ok(Process {
             id: id.to_owned(),
             argv: vec![
+                "/bin/sh".to_owned(),
+                "-c".to_owned(),
+                WITH_CONFIGURATION.to_owned(),
                 program.server.to_string_lossy().into_owned(),
-                "redis.conf".to_owned(),
             ],
             directory: self.home(),
             owner,
