@@ -170,6 +170,13 @@ impl Supervisor {
         self.exit(id)
     }
 
+    /// How a process that was started has ended; `None` when it runs or was never started.
+    #[must_use]
+    pub fn ended(&self, id: &str) -> Option<Exit> {
+        let started = self.directory(id).join("state.json").exists();
+        (started && self.running(id).is_none()).then(|| self.exit(id))
+    }
+
     /// How a process ended, by its shim's record.
     fn exit(&self, id: &str) -> Exit {
         fs::read(self.directory(id).join("exit.json"))
