@@ -1,1 +1,133 @@
-//! Skeleton.
+//! Neargate's data plane: listeners, routing, proxying, health of targets, access log, counters.
+//!
+//! One process, one thread per core, each with its own listening sockets (inherited), its own
+//! copy of the routing table and its own connections to targets. One more thread speaks with
+//! the engine and checks health.
+//!
+//! Invariant: the router keeps serving its last table whoever is connected to its control
+//! socket, and never closes a listening socket in a way that other holders would notice.
+//! It knows no release and no supervisor.
+
+mod access_log;
+mod answer;
+mod checker;
+mod chunked;
+mod connection;
+mod control;
+mod counters;
+mod exchange;
+mod files;
+mod h2;
+mod io;
+mod live;
+pub mod request;
+mod response;
+mod targets;
+mod tunnel;
+mod upstream;
+mod worker;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a router is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// Listening TCP sockets with their listener's name; a name may come several times
+    /// (`SO_REUSEPORT`, one per worker). They are set non-blocking.
+    pub sockets: Vec<(String, OwnedFd)>,
+    /// Where the control socket is made (mode 0600; a dead one is replaced).
+    pub control: PathBuf,
+    /// Access log; `None`: none is written.
+    pub access_log: Option<PathBuf>,
+    /// Worker threads; at least 1.
+    pub workers: usize,
+    /// Waiting times and bounds.
+    pub limits: Limits,
+    /// Whether SIGTERM drains this router (30 s). Off for routers that run inside a test.
+    pub signals: Signals,
+}
+
+/// Whether the process's signals are this router's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// SIGTERM and SIGINT drain.
+    Drain,
+    /// They are left alone.
+    Leave,
+}
+
+/// Bounds of a router.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A client that sends nothing for this long is let go (408 within a request).
+    pub client_idle: Duration,
+    /// Longest life of a client connection.
+    pub keep_alive: Duration,
+    /// To connect to a target.
+    pub connect: Duration,
+    /// Client connections per worker; more wait in the queue of the kernel.
+    pub connections: usize,
+    /// Idle connections to one target, per worker.
+    pub idle_per_target: usize,
+    /// While draining: an idle connection is closed after this long.
+    pub drain_idle: Duration,
+}
+
+impl Default for Limits {
+    /// ALB's values.
+    fn default() -> Self {
+        Self {
+            client_idle: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(3600),
+            connect: Duration::from_secs(10),
+            connections: 16_384,
+            idle_per_target: 256,
+            drain_idle: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why a router did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// A socket that was handed over cannot be used.
+    #[error("cannot use the listening socket of {listener}")]
+    Socket {
+        /// Listener name.
+        listener: String,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The control socket cannot be made.
+    #[error("cannot listen on the control socket {path}")]
+    Control {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The access log cannot be opened.
+    #[error("cannot open the access log {path}")]
+    AccessLog {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A thread or its runtime did not start.
+    #[error("cannot start a worker")]
+    Worker(#[source] std::io::Error),
+}
+
+/// Serves until drained, by [`neargate_core::routing::control::ToRouter::Drain`] or a signal.
+///
+/// # Errors
+/// Only when it cannot start.
+pub fn run(config: Config) -> Result<(), RouterError> {
+    control::run(config)
+}

@@ -1,0 +1,301 @@
+//! A client's connection: one request after another.
+//!
+//! Invariant: while it waits for a request it holds no buffer; what is wrong with a request is
+//! answered and then the connection is closed, so nothing after it is read as a request.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use neargate_core::routing::forwarded;
+use neargate_core::routing::matching::Facts;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::access_log::{self, Entry};
+use crate::answer;
+use crate::counters::Answerer;
+use crate::exchange::{self, End, Job};
+use crate::files;
+use crate::live::Found;
+use crate::request::{self, Head, KeepAlive, Read};
+use crate::worker::Worker;
+
+/// Bytes that are read and thrown away after an error answer, so that it arrives.
+const MOST_LINGER: usize = 256 * 1024;
+
+/// Who is connected, and to what.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) listener: Rc<str>,
+    /// Local port, as text.
+    pub(crate) port: String,
+    pub(crate) peer: SocketAddr,
+    /// `http/1.1` or `h2`.
+    pub(crate) protocol: &'static str,
+}
+
+/// The client's two directions, and what was read ahead.
+pub(crate) struct Sides<'a, R, W> {
+    pub(crate) reader: &'a mut R,
+    pub(crate) writer: &'a mut W,
+    pub(crate) buffer: &'a mut BytesMut,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<R, W>(
+    worker: &Worker,
+    client: &Client,
+    reader: &mut R,
+    writer: &mut W,
+    mut buffer: BytesMut,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let born = Instant::now();
+    loop {
+        if buffer.is_empty() {
+            buffer = BytesMut::new();
+            if born.elapsed() >= worker.limits.keep_alive
+                || !wait(worker, reader, &mut buffer).await
+            {
+                return;
+            }
+        }
+        let sides = Sides {
+            reader: &mut *reader,
+            writer: &mut *writer,
+            buffer: &mut buffer,
+        };
+        // On the heap for as long as it lasts: an idle connection stays small.
+        let keep = Box::pin(one(worker, client, sides, born)).await;
+        if keep == KeepAlive::Close {
+            return linger(worker, reader, writer).await;
+        }
+    }
+}
+
+/// Waits for the first bytes of a request; `false` when the connection is to be closed.
+async fn wait(
+    worker: &Worker,
+    reader: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+) -> bool {
+    let idle = worker.limits.client_idle;
+    tokio::select! {
+        read = timeout(idle, worker.scratch.read(reader, buffer)) => {
+            matches!(read, Ok(Ok(n)) if n > 0)
+        }
+        () = worker.drained_idle() => false,
+    }
+}
+
+async fn linger(
+    worker: &Worker,
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+) {
+    if writer.shutdown().await.is_err() {
+        return;
+    }
+    let mut read = 0;
+    let rest = async {
+        while read < MOST_LINGER {
+            let mut buffer = BytesMut::new();
+            match worker.scratch.read(reader, &mut buffer).await {
+                Ok(n) if n > 0 => read += n,
+                _ => return,
+            }
+        }
+    };
+    let _ = timeout(worker.limits.drain_idle, rest).await;
+}
+
+async fn one<R, W>(
+    worker: &Worker,
+    client: &Client,
+    mut sides: Sides<'_, R, W>,
+    born: Instant,
+) -> KeepAlive
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let began = Instant::now();
+    let mut entry = Entry {
+        time: access_log::now_text(),
+        listener: client.listener.to_string(),
+        client: client.peer.to_string(),
+        protocol: client.protocol,
+        ..Entry::default()
+    };
+    let head = match read_head(worker, client, &mut sides).await {
+        Ok(head) => head,
+        Err(End::Refuse(status, reason)) => {
+            entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
+            let end = End::Refuse(status, reason);
+            return finish(worker, None, &mut sides, entry, end, began).await;
+        }
+        Err(_) => return KeepAlive::Close,
+    };
+    describe(worker, &head, &mut entry);
+    let request_id = entry.request_id.clone();
+    let old = born.elapsed() >= worker.limits.keep_alive;
+    let job = Job {
+        worker,
+        client,
+        head: &head,
+        request_id: &request_id,
+        keep: if old {
+            KeepAlive::Close
+        } else {
+            head.keep_alive()
+        },
+    };
+    let end = dispatch(&job, &mut sides, &mut entry).await;
+    finish(worker, Some(&job), &mut sides, entry, end, began).await
+}
+
+async fn read_head<R, W>(
+    worker: &Worker,
+    client: &Client,
+    sides: &mut Sides<'_, R, W>,
+) -> Result<Box<Head>, End>
+where
+    R: AsyncRead + Unpin,
+{
+    let deadline = tokio::time::Instant::now() + worker.limits.client_idle;
+    loop {
+        while sides.buffer.starts_with(b"\r\n") {
+            sides.buffer.advance(2);
+        }
+        match request::read(sides.buffer, client.peer.ip()) {
+            Read::Complete(head, length) => {
+                sides.buffer.advance(length);
+                return Ok(head);
+            }
+            Read::Refused(refusal) => return Err(End::Refuse(refusal.status, refusal.reason)),
+            Read::Partial => {}
+        }
+        let read = worker.scratch.read(sides.reader, sides.buffer);
+        match tokio::time::timeout_at(deadline, read).await {
+            Ok(Ok(n)) if n > 0 => {}
+            Ok(_) => return Err(End::Abort("ClientClosed")),
+            Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+        }
+    }
+}
+
+fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
+    let kept = head
+        .text("x-request-id")
+        .filter(|id| forwarded::keeps_request_id(id.as_bytes()));
+    entry.request_id = match kept {
+        Some(id) => id.to_owned(),
+        None => forwarded::request_id([worker.random(), worker.random()]),
+    };
+    entry.method.clone_from(&head.method);
+    entry.host = head.host().to_owned();
+    entry.path = head.path().to_owned();
+    entry.query = head.query().to_owned();
+    entry.user_agent = head.text("user-agent").unwrap_or_default().to_owned();
+}
+
+async fn dispatch<R, W>(job: &Job<'_>, sides: &mut Sides<'_, R, W>, entry: &mut Entry) -> End
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let table = job.worker.table();
+    match table.find(&job.client.listener, job.head) {
+        Found::NoListener => End::Refuse(503, "NoTable"),
+        Found::NoRule => End::Refuse(404, "NoRule"),
+        Found::NoGroup => End::Refuse(503, "NoGroup"),
+        Found::Group(group) => {
+            if let Some(service) = table.service_of(group) {
+                entry.service = service.to_string();
+            }
+            exchange::forward(job, group, sides, entry).await
+        }
+        Found::Static(site) => {
+            entry.service.clone_from(&site.service);
+            entry.revision = site.revision;
+            files::serve(job, site, table.expose, sides, entry).await
+        }
+    }
+}
+
+async fn finish<R, W>(
+    worker: &Worker,
+    job: Option<&Job<'_>>,
+    sides: &mut Sides<'_, R, W>,
+    mut entry: Entry,
+    end: End,
+    began: Instant,
+) -> KeepAlive
+where
+    W: AsyncWrite + Unpin,
+{
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let (keep, answerer) = match end {
+        End::Answered(keep) => (keep, Answerer::Target),
+        End::Refuse(status, reason) => {
+            entry.error = Some(reason);
+            let keep = refuse(job, status, sides, &mut entry).await;
+            (keep, Answerer::Router)
+        }
+        End::Abort(reason) => {
+            entry.error = Some(reason);
+            entry.status = match (reason, entry.target_status) {
+                ("ClientClosed", _) | (_, None) => 460,
+                (_, Some(status)) => status,
+            };
+            (KeepAlive::Close, Answerer::Router)
+        }
+    };
+    if let End::Answered(_) = end {
+        entry.status = entry.target_status.unwrap_or(entry.status);
+    }
+    entry.duration_us = micros;
+    let who = (entry.service.as_str(), entry.revision, entry.task.as_str());
+    worker
+        .counters
+        .borrow_mut()
+        .count(who, answerer, entry.status, micros);
+    worker.lines.push(&entry);
+    keep
+}
+
+/// Answers with an error; the connection is kept only when the whole request was read.
+async fn refuse<R, W>(
+    job: Option<&Job<'_>>,
+    status: u16,
+    sides: &mut Sides<'_, R, W>,
+    entry: &mut Entry,
+) -> KeepAlive
+where
+    W: AsyncWrite + Unpin,
+{
+    let whole = job.is_some_and(|job| {
+        job.keep == KeepAlive::Keep
+            && !job.worker.is_draining()
+            && job.head.framing == neargate_core::routing::head::Framing::Empty
+    });
+    let mut added = vec![("x-request-id", entry.request_id.as_str())];
+    if !whole {
+        added.push(("connection", "close"));
+    } else if job.is_some_and(|j| j.head.version == neargate_core::routing::head::Version::Http10) {
+        added.push(("connection", "keep-alive"));
+    }
+    let out = answer::plain(status, &entry.method, &added);
+    let written = sides.writer.write_all(&out).await;
+    entry.status = status;
+    entry.bytes_out += out.len() as u64;
+    if whole && written.is_ok() {
+        KeepAlive::Keep
+    } else {
+        KeepAlive::Close
+    }
+}

@@ -1,0 +1,311 @@
+//! All targets of the table in force: their checks, and those that are draining.
+//!
+//! Invariant: `Drained` is said of a target only after every worker has a table in which it
+//! takes no new requests, and its last request ended (or was cut by the delay).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use neargate_core::manifest::model::{Health, Probe};
+use neargate_core::routing::control::{FromRouter, RequestCount};
+use neargate_core::routing::table::{Admission, RoutingTable, TargetHealth};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::engine::Teller;
+use crate::checker::{self, Changed};
+use crate::counters::Counters;
+use crate::live::States;
+use crate::targets::TargetState;
+use crate::worker::Swap;
+
+const QUEUE: usize = 64;
+/// From the order to cut a target's requests to saying that it has drained.
+const CUTTING: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(super) struct Fleet {
+    workers: Vec<mpsc::Sender<Swap>>,
+    version: u64,
+    states: States,
+    checks: BTreeMap<String, Check>,
+    reasons: BTreeMap<String, String>,
+    draining: BTreeMap<String, Draining>,
+    changes: mpsc::Receiver<Changed>,
+    changes_from: mpsc::Sender<Changed>,
+    idle: Arc<Notify>,
+    engine: Option<Teller>,
+    counters: Counters,
+    told: Instant,
+}
+
+#[derive(Debug)]
+struct Check {
+    rule: Health,
+    address: SocketAddr,
+    running: JoinHandle<()>,
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Draining {
+    deadline: Instant,
+    cut_at: Option<Instant>,
+    done: Option<u64>,
+}
+
+impl Fleet {
+    pub(super) fn new(workers: Vec<mpsc::Sender<Swap>>) -> Self {
+        let (changes_from, changes) = mpsc::channel(QUEUE);
+        Self {
+            workers,
+            version: 0,
+            states: States::new(),
+            checks: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            draining: BTreeMap::new(),
+            changes,
+            changes_from,
+            idle: Arc::new(Notify::new()),
+            engine: None,
+            counters: Counters::default(),
+            told: Instant::now(),
+        }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn forget_engine(&mut self) {
+        self.engine = None;
+    }
+
+    /// Tells a new engine the health of every target and which have drained.
+    pub(super) async fn meet_engine(&mut self, engine: Teller) {
+        self.engine = Some(engine);
+        for (task, state) in self.states.clone() {
+            let reason = self.reasons.get(&task).cloned().unwrap_or_default();
+            let health = state.health();
+            self.tell(&FromRouter::HealthChanged {
+                task,
+                health,
+                reason,
+            })
+            .await;
+        }
+        let drained: Vec<(String, u64)> = self
+            .draining
+            .iter()
+            .filter_map(|(task, d)| Some((task.clone(), d.done?)))
+            .collect();
+        for (task, cut) in drained {
+            self.tell(&FromRouter::Drained { task, cut }).await;
+        }
+    }
+
+    async fn tell(&mut self, message: &FromRouter) {
+        if let Some(engine) = &mut self.engine
+            && engine.tell(message).await.is_err()
+        {
+            self.engine = None;
+        }
+    }
+
+    /// Puts a table in force on every worker, unless a newer one is.
+    pub(super) async fn publish(&mut self, table: RoutingTable) {
+        if table.version > self.version {
+            self.version = table.version;
+            self.take_states(&table);
+            let table = Arc::new(table);
+            self.swap(&table).await;
+            self.take_draining(&table);
+            self.take_checks(&table);
+        }
+        let version = self.version;
+        self.tell(&FromRouter::Published { version }).await;
+    }
+
+    fn take_states(&mut self, table: &RoutingTable) {
+        let mut states = States::new();
+        for group in table.groups.values() {
+            let checked = is_checked(group.health.as_ref());
+            for target in &group.targets {
+                let state = match self.states.get(&target.task) {
+                    Some(known) => {
+                        if !checked {
+                            known.set_health(target.health);
+                        }
+                        known.clone()
+                    }
+                    None => {
+                        let idle = self.idle.clone();
+                        Arc::new(TargetState::new(&target.task, target.health, idle))
+                    }
+                };
+                state.set_draining(target.admission != Admission::Admitted);
+                states.insert(target.task.clone(), state);
+            }
+        }
+        self.reasons.retain(|task, _| states.contains_key(task));
+        self.states = states;
+    }
+
+    async fn swap(&self, table: &Arc<RoutingTable>) {
+        let states = Arc::new(self.states.clone());
+        let mut waits = Vec::new();
+        for worker in &self.workers {
+            let (done, wait) = oneshot::channel();
+            let swap = Swap {
+                table: table.clone(),
+                states: states.clone(),
+                done,
+            };
+            if worker.send(swap).await.is_ok() {
+                waits.push(wait);
+            }
+        }
+        for wait in waits {
+            // A worker that has ended routes nothing.
+            let _ = wait.await;
+        }
+    }
+
+    fn take_draining(&mut self, table: &RoutingTable) {
+        let mut draining = BTreeMap::new();
+        for target in table.groups.values().flat_map(|g| &g.targets) {
+            if let Admission::Draining { delay_ms } = target.admission {
+                let entry = self
+                    .draining
+                    .remove(&target.task)
+                    .unwrap_or_else(|| Draining {
+                        deadline: Instant::now() + Duration::from_millis(delay_ms),
+                        cut_at: None,
+                        done: None,
+                    });
+                draining.insert(target.task.clone(), entry);
+            }
+        }
+        self.draining = draining;
+        self.idle.notify_one();
+    }
+
+    fn take_checks(&mut self, table: &RoutingTable) {
+        let mut checks = BTreeMap::new();
+        for group in table.groups.values() {
+            let Some(rule) = group.health.as_ref().filter(|h| is_checked(Some(h))) else {
+                continue;
+            };
+            for target in group
+                .targets
+                .iter()
+                .filter(|t| t.admission == Admission::Admitted)
+            {
+                let known = self.checks.remove(&target.task);
+                let same = known.filter(|c| c.rule == *rule && c.address == target.address);
+                let check =
+                    same.unwrap_or_else(|| self.start_check(&target.task, target.address, rule));
+                checks.insert(target.task.clone(), check);
+            }
+        }
+        self.checks = checks;
+    }
+
+    fn start_check(&self, task: &str, address: SocketAddr, rule: &Health) -> Check {
+        let known = self
+            .states
+            .get(task)
+            .map_or(TargetHealth::Initial, |s| s.health());
+        let name: Rc<str> = task.into();
+        let watch = checker::watch(
+            name,
+            address,
+            rule.clone(),
+            known,
+            self.changes_from.clone(),
+        );
+        Check {
+            rule: rule.clone(),
+            address,
+            running: tokio::task::spawn_local(watch),
+        }
+    }
+
+    /// Waits for something to do, at most `turn`, and does it.
+    pub(super) async fn attend(&mut self, turn: Duration) {
+        let idle = self.idle.clone();
+        tokio::select! {
+            Some(changed) = self.changes.recv() => self.health_changed(changed).await,
+            () = idle.notified() => {}
+            () = tokio::time::sleep(turn) => {}
+        }
+        self.look_at_draining().await;
+        if self.told.elapsed() >= Duration::from_secs(1) {
+            self.tell_counts().await;
+        }
+    }
+
+    async fn health_changed(&mut self, changed: Changed) {
+        let task = changed.task.to_string();
+        let Some(state) = self.states.get(&task) else {
+            return;
+        };
+        state.set_health(changed.health);
+        self.reasons.insert(task.clone(), changed.reason.clone());
+        self.tell(&FromRouter::HealthChanged {
+            task,
+            health: changed.health,
+            reason: changed.reason,
+        })
+        .await;
+    }
+
+    async fn look_at_draining(&mut self) {
+        let now = Instant::now();
+        let mut drained = Vec::new();
+        for (task, entry) in &mut self.draining {
+            let Some(state) = self.states.get(task).filter(|_| entry.done.is_none()) else {
+                continue;
+            };
+            let waited = entry.cut_at.is_some_and(|at| now >= at + CUTTING);
+            if state.in_flight() == 0 || waited {
+                entry.done = Some(state.cut_so_far());
+                drained.push((task.clone(), state.cut_so_far()));
+            } else if entry.cut_at.is_none() && now >= entry.deadline {
+                entry.cut_at = Some(now);
+                state.cut_now();
+            }
+        }
+        for (task, cut) in drained {
+            self.tell(&FromRouter::Drained { task, cut }).await;
+        }
+    }
+
+    pub(super) fn counted(&mut self, counts: Vec<RequestCount>) {
+        self.counters.add(counts);
+    }
+
+    /// Tells the counters, when there is somebody to tell.
+    pub(super) async fn tell_counts(&mut self) {
+        if self.engine.is_none() {
+            return;
+        }
+        self.told = Instant::now();
+        let requests = self.counters.take();
+        if !requests.is_empty() {
+            self.tell(&FromRouter::Counted { requests }).await;
+        }
+    }
+}
+
+fn is_checked(health: Option<&Health>) -> bool {
+    health.is_some_and(|h| matches!(h.probe, Probe::Http { .. }))
+}

@@ -1,0 +1,193 @@
+//! Starting and ending: sockets, log, workers, control socket, signals.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use super::engine;
+use super::fleet::Fleet;
+use crate::access_log::LogFile;
+use crate::worker::{self, Start, Swap};
+use crate::{Config, RouterError, Signals};
+
+/// Blocking threads of a worker: they read static files.
+const FILE_THREADS: usize = 4;
+/// How long a signal's drain may take.
+const SIGNAL_DRAIN: Duration = Duration::from_secs(30);
+/// Messages under way between control thread and workers.
+const QUEUE: usize = 64;
+
+struct Workers {
+    swaps: Vec<mpsc::Sender<Swap>>,
+    threads: Vec<JoinHandle<()>>,
+    drain: watch::Sender<bool>,
+    counts: mpsc::Receiver<Vec<neargate_core::routing::control::RequestCount>>,
+}
+
+/// Serves until drained.
+pub(crate) fn run(config: Config) -> Result<(), RouterError> {
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let control = listen(&config.control).map_err(|source| RouterError::Control {
+        path: config.control.clone(),
+        source,
+    })?;
+    let workers = start_workers(&config)?;
+    let path = config.control.clone();
+    let ended = LocalSet::new().block_on(&runtime, serve(control, workers, config));
+    let _ = std::fs::remove_file(path);
+    ended
+}
+
+fn runtime() -> Result<Runtime, RouterError> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .build()
+        .map_err(RouterError::Worker)
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Bound aside and renamed, so that nobody meets it with other permissions.
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let _ = std::fs::remove_file(&aside);
+    let listener = UnixListener::bind(&aside)?;
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&aside, path)?;
+    Ok(listener)
+}
+
+fn start_workers(config: &Config) -> Result<Workers, RouterError> {
+    let log = match &config.access_log {
+        Some(path) => Some(Arc::new(LogFile::open(path).map_err(|source| {
+            RouterError::AccessLog {
+                path: path.clone(),
+                source,
+            }
+        })?)),
+        None => None,
+    };
+    let count = config.workers.max(1);
+    let mut shares = share(&config.sockets, count)?;
+    let (drain, draining) = watch::channel(false);
+    let (counts_to, counts) = mpsc::channel(QUEUE);
+    let (mut swaps, mut threads) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let (swap, receiver) = mpsc::channel(QUEUE);
+        let start = Start {
+            sockets: std::mem::take(&mut shares[number]),
+            limits: config.limits,
+            log: log.clone(),
+            swaps: receiver,
+            draining: draining.clone(),
+            counts: counts_to.clone(),
+        };
+        let runtime = runtime()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || worker::run(&runtime, start))
+            .map_err(RouterError::Worker)?;
+        swaps.push(swap);
+        threads.push(thread);
+    }
+    Ok(Workers {
+        swaps,
+        threads,
+        drain,
+        counts,
+    })
+}
+
+/// Gives each worker its sockets: those of one name in turn, so that each is served by one.
+fn share(
+    sockets: &[(String, OwnedFd)],
+    workers: usize,
+) -> Result<Vec<Vec<(String, TcpListener)>>, RouterError> {
+    let mut shares: Vec<Vec<(String, TcpListener)>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut seen: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for (name, socket) in sockets {
+        let failed = |source| RouterError::Socket {
+            listener: name.clone(),
+            source,
+        };
+        let listener = TcpListener::from(socket.try_clone().map_err(failed)?);
+        listener.set_nonblocking(true).map_err(failed)?;
+        let nth = seen.entry(name).or_default();
+        shares[*nth % workers].push((name.clone(), listener));
+        *nth += 1;
+    }
+    Ok(shares)
+}
+
+async fn serve(control: UnixListener, workers: Workers, config: Config) -> Result<(), RouterError> {
+    let names: Vec<String> = config
+        .sockets
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut fleet = Fleet::new(workers.swaps);
+    let mut counts = workers.counts;
+    let drain = tokio::select! {
+        timeout = engine::converse(&control, &names, &config.sockets, &mut fleet, &mut counts) => timeout,
+        () = signalled(config.signals) => SIGNAL_DRAIN,
+    };
+    // The listening sockets are only let go, never shut down: others hold them.
+    drop(config.sockets);
+    workers.drain.send_replace(true);
+    let ended = async {
+        let mut all = workers.threads;
+        while !all.iter().all(JoinHandle::is_finished) {
+            fleet.attend(Duration::from_millis(10)).await;
+            while let Ok(taken) = counts.try_recv() {
+                fleet.counted(taken);
+            }
+        }
+        all.clear();
+    };
+    // What is still in flight by then is cut.
+    let _ = tokio::time::timeout(drain, ended).await;
+    while let Ok(taken) = counts.try_recv() {
+        fleet.counted(taken);
+    }
+    fleet.tell_counts().await;
+    Ok(())
+}
+
+async fn signalled(signals: Signals) {
+    if signals == Signals::Leave {
+        return std::future::pending().await;
+    }
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+/// The sockets as they are attached to a hello.
+pub(super) fn borrowed(sockets: &[(String, OwnedFd)]) -> Vec<std::os::fd::BorrowedFd<'_>> {
+    sockets.iter().map(|(_, socket)| socket.as_fd()).collect()
+}

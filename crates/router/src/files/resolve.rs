@@ -1,0 +1,124 @@
+//! From a request's path to a file inside the site.
+//!
+//! Invariant: a path is decoded once; an encoded slash, a NUL, a `..` and a dot file are not
+//! found; links that lead out of the directory are not followed.
+
+use std::path::{Path, PathBuf};
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Resolved {
+    File(PathBuf),
+    /// A directory asked for without its slash.
+    Redirect,
+    Nothing,
+}
+
+pub(super) fn resolve(root: &Path, path: &str, index: &str) -> Resolved {
+    let Some(relative) = decode(path) else {
+        return Resolved::Nothing;
+    };
+    let Some(found) = inside(root, &relative) else {
+        return Resolved::Nothing;
+    };
+    if found.is_file() {
+        return if path.ends_with('/') {
+            Resolved::Nothing
+        } else {
+            Resolved::File(found)
+        };
+    }
+    let index = Path::new(&relative).join(index);
+    match inside(root, &index.to_string_lossy()) {
+        Some(file) if file.is_file() && path.ends_with('/') => Resolved::File(file),
+        Some(file) if file.is_file() => Resolved::Redirect,
+        _ => Resolved::Nothing,
+    }
+}
+
+/// A file of the site by its name relative to the root, links resolved.
+pub(super) fn inside(root: &Path, relative: &str) -> Option<PathBuf> {
+    let root = root.canonicalize().ok()?;
+    let found = root.join(relative).canonicalize().ok()?;
+    let within = found.strip_prefix(&root).ok()?;
+    let hidden = within
+        .iter()
+        .any(|part| part.as_encoded_bytes().starts_with(b"."));
+    (!hidden).then_some(found)
+}
+
+/// The decoded path without its leading slash; `None` for what is never served.
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' {
+            let high = char::from(rest.next()?).to_digit(16)?;
+            let low = char::from(rest.next()?).to_digit(16)?;
+            let decoded = u8::try_from(high * 16 + low).ok()?;
+            if decoded == b'/' || decoded == b'\\' {
+                return None;
+            }
+            decoded
+        } else {
+            byte
+        };
+        if byte == 0 {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let refused = text.split('/').any(|part| part.starts_with('.'));
+    let relative = text.trim_start_matches('/');
+    (!refused).then(|| relative.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_site_are_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().join("site");
+        std::fs::create_dir_all(root.join("docs")).expect("made");
+        std::fs::create_dir_all(root.join(".git")).expect("made");
+        for (name, text) in [
+            ("index.html", "i"),
+            ("a b.txt", "x"),
+            ("docs/index.html", "d"),
+            (".git/config", "s"),
+            ("../secret", "s"),
+        ] {
+            std::fs::write(root.join(name), text).expect("written");
+        }
+        std::os::unix::fs::symlink(dir.path().join("secret"), root.join("link")).expect("linked");
+        std::os::unix::fs::symlink(root.join(".git/config"), root.join("conf")).expect("linked");
+        let root_real = root.canonicalize().expect("real");
+        for (path, expected) in [
+            ("/", Some("index.html")),
+            ("/index.html", Some("index.html")),
+            ("/a%20b.txt", Some("a b.txt")),
+            ("/docs/", Some("docs/index.html")),
+            ("/index.html/", None),
+            ("/../secret", None),
+            ("/%2e%2e/secret", None),
+            ("/..%2fsecret", None),
+            ("/docs%2findex.html", None),
+            ("/index.html%00", None),
+            ("/.git/config", None),
+            ("/%2egit/config", None),
+            ("/link", None),
+            ("/conf", None),
+            ("/%zz", None),
+            ("//etc/passwd", None),
+            ("/missing", None),
+        ] {
+            let expected =
+                expected.map_or(Resolved::Nothing, |f| Resolved::File(root_real.join(f)));
+            assert_eq!(resolve(&root, path, "index.html"), expected, "{path}");
+        }
+        assert_eq!(resolve(&root, "/docs", "index.html"), Resolved::Redirect);
+    }
+}

@@ -1,0 +1,281 @@
+//! A request head: from bytes to something judged, and to the bytes that a target gets.
+//!
+//! Invariant: [`read`] accepts only what [`neargate_core::routing::head`] accepts; hop-by-hop
+//! headers and those named in `Connection` never reach a target. Bare line feeds are refused.
+
+use std::net::IpAddr;
+
+use neargate_core::routing::head::{self, Framing, MOST_HEAD, MOST_HEADERS, MOST_LINE, Version};
+use neargate_core::routing::matching::Facts;
+
+pub use neargate_core::routing::head::Refusal;
+
+/// What the bytes of a request head hold.
+#[derive(Debug)]
+pub enum Read {
+    /// The head is not complete yet.
+    Partial,
+    /// A head that may be passed on, and its length in bytes.
+    Complete(Box<Head>, usize),
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// A judged request head.
+#[derive(Debug)]
+pub struct Head {
+    pub(crate) method: String,
+    /// Origin form: path and query (or `*`).
+    pub(crate) target: String,
+    pub(crate) version: Version,
+    pub(crate) framing: Framing,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) peer: IpAddr,
+}
+
+/// Whether the connection may carry another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepAlive {
+    Keep,
+    Close,
+}
+
+/// Reads a request head from the beginning of `bytes`.
+#[must_use]
+pub fn read(bytes: &[u8], peer: IpAddr) -> Read {
+    let Some(end) = find_end(bytes) else {
+        return match first_line(bytes) {
+            Some(line) if line > MOST_LINE => refused(414, "UriTooLong"),
+            _ if bytes.len() > MOST_HEAD => refused(400, "HeadTooLong"),
+            _ => Read::Partial,
+        };
+    };
+    if end > MOST_HEAD {
+        return refused(400, "HeadTooLong");
+    }
+    if first_line(bytes).is_some_and(|line| line > MOST_LINE) {
+        return refused(414, "UriTooLong");
+    }
+    if has_bare_line_feed(&bytes[..end]) {
+        return refused(400, "BadHeader");
+    }
+    let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut space);
+    match parsed.parse(&bytes[..end]) {
+        Ok(httparse::Status::Complete(length)) => match judge(&parsed, peer) {
+            Ok(head) => Read::Complete(Box::new(head), length),
+            Err(refusal) => Read::Refused(refusal),
+        },
+        Ok(httparse::Status::Partial) => refused(400, "BadHeader"),
+        Err(httparse::Error::Version) => match http_version(&bytes[..end]) {
+            true => refused(505, "BadVersion"),
+            false => refused(400, "BadVersion"),
+        },
+        Err(httparse::Error::TooManyHeaders) => refused(400, "TooManyHeaders"),
+        Err(_) => refused(400, "BadHeader"),
+    }
+}
+
+fn refused(status: u16, reason: &'static str) -> Read {
+    Read::Refused(Refusal { status, reason })
+}
+
+/// Length of a head, with its empty line; a head may end with bare line feeds (it is refused
+/// then, but it ends).
+fn find_end(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(|b| *b == b'\n') {
+        let next = at + found + 1;
+        match &bytes[next..] {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+fn first_line(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .iter()
+        .position(|b| *b == b'\n')
+        .or((bytes.len() > MOST_LINE + 2).then_some(bytes.len()))
+}
+
+fn has_bare_line_feed(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'\n') || bytes.windows(2).any(|w| w[1] == b'\n' && w[0] != b'\r')
+}
+
+/// Whether the request line ends in `HTTP/` and digits that are not ours to speak.
+fn http_version(bytes: &[u8]) -> bool {
+    let line = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
+    let version = line.rsplit(|b| *b == b' ').next().unwrap_or_default();
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
+}
+
+fn judge(parsed: &httparse::Request<'_, '_>, peer: IpAddr) -> Result<Head, Refusal> {
+    let (method, target) = (
+        parsed.method.unwrap_or_default(),
+        parsed.path.unwrap_or_default(),
+    );
+    let version = match parsed.version {
+        Some(0) => Version::Http10,
+        _ => Version::Http11,
+    };
+    let headers = parsed.headers.iter().map(|h| (h.name, h.value));
+    let framing = head::judge(method, target, version, headers)?;
+    let mut headers: Vec<(String, Vec<u8>)> = parsed
+        .headers
+        .iter()
+        .map(|h| (h.name.to_ascii_lowercase(), h.value.to_vec()))
+        .collect();
+    Ok(Head {
+        method: method.to_owned(),
+        target: origin_form(target, &mut headers),
+        version,
+        framing,
+        headers,
+        peer,
+    })
+}
+
+/// An absolute target's host replaces the header's (RFC 9112, 3.2.2).
+fn origin_form(target: &str, headers: &mut [(String, Vec<u8>)]) -> String {
+    let rest = target
+        .strip_prefix("http://")
+        .or(target.strip_prefix("https://"));
+    let Some(rest) = rest else {
+        return target.to_owned();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if let Some((_, host)) = headers.iter_mut().find(|(name, _)| name == "host") {
+        *host = authority.as_bytes().to_vec();
+    }
+    match path {
+        "" => "/".to_owned(),
+        path if path.starts_with('?') => format!("/{path}"),
+        path => path.to_owned(),
+    }
+}
+
+impl Head {
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(n, _)| n == name)?;
+        Some(&found.1)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.header(name)?).ok()
+    }
+
+    /// All values of a list header, joined.
+    pub(crate) fn joined(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name);
+        let mut all = String::from_utf8_lossy(&values.next()?.1).into_owned();
+        for (_, value) in values {
+            all.push_str(", ");
+            all.push_str(&String::from_utf8_lossy(value));
+        }
+        Some(all)
+    }
+
+    pub(crate) fn connection_names(&self, name: &str) -> bool {
+        self.headers
+            .iter()
+            .filter(|(n, _)| n == "connection")
+            .flat_map(|(_, value)| value.split(|b| *b == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    pub(crate) fn keep_alive(&self) -> KeepAlive {
+        let keep = match self.version {
+            Version::Http11 => !self.connection_names("close"),
+            Version::Http10 => self.connection_names("keep-alive"),
+        };
+        if keep {
+            KeepAlive::Keep
+        } else {
+            KeepAlive::Close
+        }
+    }
+
+    /// The protocol that the client wants to change to.
+    pub(crate) fn upgrade(&self) -> Option<&[u8]> {
+        let wanted = self.connection_names("upgrade") && self.framing == Framing::Empty;
+        self.header("upgrade")
+            .filter(|_| wanted && self.version == Version::Http11)
+    }
+
+    /// Whether a second attempt cannot do harm.
+    pub(crate) fn is_replayable(&self) -> bool {
+        let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
+        self.framing == Framing::Empty && idempotent.contains(&self.method.as_str())
+    }
+
+    fn split(&self) -> (&str, &str) {
+        self.target.split_once('?').unwrap_or((&self.target, ""))
+    }
+
+    /// The head that the target gets; `added` come after the client's own headers and replace
+    /// those of the same name.
+    pub(crate) fn write(&self, added: &[(&str, &str)], out: &mut Vec<u8>) {
+        for part in [self.method.as_str(), " ", &self.target, " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        let names_any = self.header("connection").is_some();
+        for (name, value) in &self.headers {
+            let named = names_any && head::connection_may_name(name) && self.connection_names(name);
+            if !named && !head::is_hop_by_hop(name) && !added.iter().any(|(n, _)| n == name) {
+                line(out, name, value);
+            }
+        }
+        for (name, value) in added {
+            line(out, name, value.as_bytes());
+        }
+        if self.framing == Framing::Chunked {
+            line(out, "transfer-encoding", b"chunked");
+        }
+        if let Some(protocol) = self.upgrade() {
+            line(out, "connection", b"upgrade");
+            line(out, "upgrade", protocol);
+        } else if self.text("te").is_some_and(|te| te.contains("trailers")) {
+            line(out, "connection", b"te");
+            line(out, "te", b"trailers");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub(crate) fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+impl Facts for Head {
+    fn host(&self) -> &str {
+        let host = self.text("host").unwrap_or_default();
+        match host.rfind(':') {
+            Some(colon) if !host[colon..].contains(']') => &host[..colon],
+            _ => host,
+        }
+    }
+    fn path(&self) -> &str {
+        self.split().0
+    }
+    fn method(&self) -> &str {
+        &self.method
+    }
+    fn query(&self) -> &str {
+        self.split().1
+    }
+    fn source(&self) -> IpAddr {
+        self.peer
+    }
+    fn header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name);
+        values.any(|(_, value)| std::str::from_utf8(value).is_ok_and(&mut *test))
+    }
+}

@@ -1,0 +1,120 @@
+//! A target's response head.
+//!
+//! Invariant: a head that two clients could frame differently is malformed (502).
+
+use neargate_core::routing::head;
+
+use crate::request::line;
+
+/// Most bytes of a response head.
+pub(crate) const MOST_HEAD: usize = 32 * 1024;
+const MOST_HEADERS: usize = 200;
+
+/// How long a response's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Empty,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    reason: String,
+    pub(crate) framing: Framing,
+    pub(crate) reusable: bool,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+/// Not an HTTP/1 response, or an ambiguous one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Reads a head from the beginning of `bytes`; `None` when it is not complete.
+pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, Malformed> {
+    let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Response::new(&mut space);
+    let length = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) if length <= MOST_HEAD => length,
+        Ok(httparse::Status::Partial) if bytes.len() < MOST_HEAD => return Ok(None),
+        _ => return Err(Malformed),
+    };
+    let status = parsed.code.ok_or(Malformed)?;
+    let headers = || parsed.headers.iter().map(|h| (h.name, h.value));
+    let connection = |token: &str| {
+        headers()
+            .filter(|(n, _)| n.eq_ignore_ascii_case("connection"))
+            .flat_map(|(_, v)| v.split(|b| *b == b','))
+            .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    };
+    let framing = framing(status, method, headers())?;
+    let kept = headers().filter(|(name, _)| {
+        !head::is_hop_by_hop(name) && !(head::connection_may_name(name) && connection(name))
+    });
+    let head = Head {
+        status,
+        reason: parsed.reason.unwrap_or_default().to_owned(),
+        framing,
+        reusable: parsed.version == Some(1)
+            && !connection("close")
+            && framing != Framing::UntilClose
+            && status != 101,
+        headers: kept.map(|(n, v)| (n.to_owned(), v.to_vec())).collect(),
+    };
+    Ok(Some((head, length)))
+}
+
+fn framing<'a>(
+    status: u16,
+    method: &str,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Framing, Malformed> {
+    let (mut length, mut chunked) = (None, false);
+    for (name, value) in headers {
+        if name.eq_ignore_ascii_case("content-length") {
+            let this = head::content_length(value).ok_or(Malformed)?;
+            if length.is_some_and(|l| l != this) {
+                return Err(Malformed);
+            }
+            length = Some(this);
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Malformed);
+            }
+            chunked = true;
+        }
+    }
+    if chunked && length.is_some() {
+        return Err(Malformed);
+    }
+    let empty = method == "HEAD" || status < 200 || status == 204 || status == 304;
+    Ok(match (empty, chunked, length) {
+        (true, _, _) | (_, false, Some(0)) => Framing::Empty,
+        (_, true, _) => Framing::Chunked,
+        (_, _, Some(length)) => Framing::Length(length),
+        (_, _, None) => Framing::UntilClose,
+    })
+}
+
+impl Head {
+    /// The head that the client gets.
+    pub(crate) fn write(&self, added: &[(&str, &str)], out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", self.status, self.reason).as_bytes());
+        for (name, value) in &self.headers {
+            if !added.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+                line(out, name, value);
+            }
+        }
+        for (name, value) in added {
+            line(out, name, value.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The protocol of a 101 is kept although `Upgrade` is hop-by-hop.
+    pub(crate) fn is_switching(&self) -> bool {
+        self.status == 101
+    }
+}

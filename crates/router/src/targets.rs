@@ -1,0 +1,110 @@
+//! What all workers share about a target: health, requests in flight, the order to cut them.
+//!
+//! Invariant: one [`TargetState`] per task id for as long as any table names it, so health and
+//! counts survive a new table.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use neargate_core::routing::table::TargetHealth;
+use tokio::sync::Notify;
+
+/// Facts about one task.
+#[derive(Debug)]
+pub(crate) struct TargetState {
+    pub(crate) task: String,
+    health: AtomicU8,
+    in_flight: AtomicU32,
+    draining: AtomicBool,
+    cut: AtomicBool,
+    cut_count: AtomicU64,
+    cutting: Notify,
+    /// Told when the last request of a draining target ended.
+    idle: std::sync::Arc<Notify>,
+}
+
+impl TargetState {
+    pub(crate) fn new(task: &str, health: TargetHealth, idle: std::sync::Arc<Notify>) -> Self {
+        let state = Self {
+            task: task.to_owned(),
+            health: AtomicU8::new(0),
+            in_flight: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            cut_count: AtomicU64::new(0),
+            cutting: Notify::new(),
+            idle,
+        };
+        state.set_health(health);
+        state
+    }
+
+    pub(crate) fn health(&self) -> TargetHealth {
+        match self.health.load(Ordering::Relaxed) {
+            0 => TargetHealth::Initial,
+            1 => TargetHealth::Healthy,
+            _ => TargetHealth::Unhealthy,
+        }
+    }
+
+    pub(crate) fn set_health(&self, health: TargetHealth) {
+        let value = match health {
+            TargetHealth::Initial => 0,
+            TargetHealth::Healthy => 1,
+            TargetHealth::Unhealthy => 2,
+        };
+        self.health.store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Ends every request in flight; how many have been ended so far is [`Self::cut_so_far`].
+    pub(crate) fn cut_now(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        self.cutting.notify_waiters();
+    }
+
+    pub(crate) fn cut_so_far(&self) -> u64 {
+        self.cut_count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until requests to this target are to be cut.
+    pub(crate) async fn cut(&self) {
+        let cutting = self.cutting.notified();
+        tokio::pin!(cutting);
+        cutting.as_mut().enable();
+        if !self.cut.load(Ordering::SeqCst) {
+            cutting.await;
+        }
+        self.cut_count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts one request in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight(pub(crate) std::sync::Arc<TargetState>);
+
+impl InFlight {
+    pub(crate) fn begin(target: &std::sync::Arc<TargetState>) -> Self {
+        target.in_flight.fetch_add(1, Ordering::SeqCst);
+        Self(target.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let before = self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if before == 1 && self.0.is_draining() {
+            self.0.idle.notify_one();
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A worker: one thread, one runtime, its own sockets, table, connections and counters.
+//!
+//! Invariant: no worker waits for another. A worker that panics takes the process with it (the
+//! engine starts another router on the same sockets); a core is never lost silently.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, Hasher};
+use std::net::TcpListener as StdListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use neargate_core::routing::control::RequestCount;
+use neargate_core::routing::table::RoutingTable;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+
+use crate::Limits;
+use crate::access_log::{Lines, LogFile};
+use crate::connection::{self, Client};
+use crate::counters::Counters;
+use crate::h2;
+use crate::io::Scratch;
+use crate::live::{LiveTable, States};
+use crate::upstream::Pool;
+
+/// After `accept` failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_secs(1);
+
+/// A new table for a worker; answered when it is in force.
+pub(crate) struct Swap {
+    pub(crate) table: Arc<RoutingTable>,
+    pub(crate) states: Arc<States>,
+    pub(crate) done: oneshot::Sender<()>,
+}
+
+/// What a worker is started with.
+pub(crate) struct Start {
+    pub(crate) sockets: Vec<(String, StdListener)>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Option<Arc<LogFile>>,
+    pub(crate) swaps: mpsc::Receiver<Swap>,
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) counts: mpsc::Sender<Vec<RequestCount>>,
+}
+
+/// A worker's state, shared by its connections.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    table: RefCell<Rc<LiveTable>>,
+    pub(crate) pool: Pool,
+    pub(crate) scratch: Scratch,
+    pub(crate) lines: Lines,
+    pub(crate) counters: RefCell<Counters>,
+    pub(crate) limits: Limits,
+    draining: watch::Receiver<bool>,
+    connections: Cell<usize>,
+    left: Notify,
+    random: Cell<u64>,
+}
+
+impl Worker {
+    pub(crate) fn table(&self) -> Rc<LiveTable> {
+        self.table.borrow().clone()
+    }
+
+    /// A random number: for identifiers and choices, not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits for the drain to begin.
+    pub(crate) async fn drain_began(&self) {
+        let mut draining = self.draining.clone();
+        if draining.wait_for(|d| *d).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for the drain, and then as long as an idle connection is kept.
+    pub(crate) async fn drained_idle(&self) {
+        self.drain_began().await;
+        tokio::time::sleep(self.limits.drain_idle).await;
+    }
+
+    fn swap(&self, table: &RoutingTable, states: &States) {
+        let live = LiveTable::new(table, states);
+        live.continue_from(&self.table());
+        self.pool.retain(|task| live.keeps(task));
+        self.table.replace(Rc::new(live));
+    }
+}
+
+struct Connected(Rc<Worker>);
+
+impl Connected {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.connections.set(worker.connections.get() + 1);
+        Self(worker.clone())
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+        self.0.left.notify_waiters();
+    }
+}
+
+/// Ends the process when the worker's thread panics.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Runs a worker on this thread until it is drained.
+pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
+    let _guard = AbortOnPanic;
+    let local = LocalSet::new();
+    local.block_on(runtime, serve(start));
+}
+
+async fn serve(start: Start) {
+    let worker = Rc::new(Worker {
+        table: RefCell::default(),
+        pool: Pool::default(),
+        scratch: Scratch::new(),
+        lines: Lines::new(start.log),
+        counters: RefCell::default(),
+        limits: start.limits,
+        draining: start.draining,
+        connections: Cell::new(0),
+        left: Notify::new(),
+        random: Cell::new(std::hash::RandomState::new().build_hasher().finish()),
+    });
+    let mut acceptors = Vec::new();
+    for (name, socket) in start.sockets {
+        if let Ok(socket) = TcpListener::from_std(socket) {
+            acceptors.push(tokio::task::spawn_local(accept(
+                worker.clone(),
+                name.into(),
+                socket,
+            )));
+        }
+    }
+    let swaps = tokio::task::spawn_local(swaps(worker.clone(), start.swaps));
+    let ticks = tokio::task::spawn_local(ticks(worker.clone(), start.counts.clone()));
+    worker.drain_began().await;
+    for acceptor in acceptors {
+        // It ends by itself: a connection that was accepted is never dropped.
+        let _ = acceptor.await;
+    }
+    loop {
+        let left = worker.left.notified();
+        tokio::pin!(left);
+        left.as_mut().enable();
+        if worker.connections.get() == 0 {
+            break;
+        }
+        left.await;
+    }
+    ticks.abort();
+    swaps.abort();
+    worker.lines.flush();
+    let last = worker.counters.borrow_mut().take();
+    let _ = start.counts.try_send(last);
+}
+
+async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<Swap>) {
+    while let Some(swap) = swaps.recv().await {
+        worker.swap(&swap.table, &swap.states);
+        // Nobody waits any more when the router is ending.
+        let _ = swap.done.send(());
+    }
+}
+
+async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        worker.lines.flush();
+        let table = worker.table();
+        worker.pool.retain(|task| table.keeps(task));
+        if let Ok(permit) = counts.try_reserve() {
+            let taken = worker.counters.borrow_mut().take();
+            if !taken.is_empty() {
+                permit.send(taken);
+            }
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
+    let port = socket.local_addr().map_or(0, |a| a.port());
+    loop {
+        let full = worker.connections.get() >= worker.limits.connections;
+        if full && !worker.is_draining() {
+            let left = worker.left.notified();
+            tokio::select! {
+                () = left => {}
+                () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+            }
+            continue;
+        }
+        let accepted = tokio::select! {
+            biased;
+            () = worker.drain_began() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let client = Client {
+                    listener: name.clone(),
+                    port: port.to_string(),
+                    peer,
+                    protocol: "http/1.1",
+                };
+                let connected = Connected::new(&worker);
+                tokio::task::spawn_local(talk(connected, client, stream));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::ConnectionAborted | K::ConnectionReset | K::Interrupted
+    )
+}
+
+async fn talk(connected: Connected, client: Client, stream: TcpStream) {
+    let worker = connected.0.clone();
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let (mut reader, mut writer) = stream.into_split();
+    let mut buffer = BytesMut::new();
+    match h2::sniff(&worker, &mut reader, &mut buffer).await {
+        h2::Protocol::Http1 => {
+            connection::serve(&worker, &client, &mut reader, &mut writer, buffer).await;
+        }
+        h2::Protocol::Http2 => Box::pin(h2::serve(worker, client, reader, writer, buffer)).await,
+        h2::Protocol::Nothing => {}
+    }
+    drop(connected);
+}
