@@ -7,8 +7,12 @@
 
 pub mod api;
 pub mod atomic;
+pub mod cgroup;
+pub mod clock;
 pub mod data;
 pub mod engine;
 pub mod journal;
+pub mod logs;
 pub mod paths;
 pub mod secrets;
+pub mod supervisor;

@@ -9,6 +9,7 @@
 //! request that cannot be written is refused with the reason.
 
 pub mod environment;
+pub mod ledger;
 pub mod listeners;
 pub mod port_holder;
 pub mod router_process;

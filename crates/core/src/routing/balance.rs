@@ -1,0 +1,201 @@
+//! Which group and which target a request goes to.
+//!
+//! Invariant (DESIGN §9, 1): a target that is not healthy and admitted gets nothing, except
+//! when the group fails open: none of its admitted targets is healthy and at least one is
+//! unhealthy; then all admitted targets are used. Targets that are all `initial` get nothing.
+//! Random numbers are passed in.
+
+use super::table::TargetHealth;
+use crate::manifest::model::Balance;
+
+/// A target as the balancer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// May take new requests at all, and was not tried for this request.
+    pub eligible: bool,
+    /// Health now.
+    pub health: TargetHealth,
+    /// Requests in flight.
+    pub in_flight: u32,
+}
+
+/// Picks a target: its index, `None` when there is none that may be used. `turn` is the
+/// round-robin position, moved on by a pick; `random` is used by weighted random only.
+pub fn pick(
+    balance: Balance,
+    targets: &[Candidate],
+    turn: &mut usize,
+    random: u64,
+) -> Option<usize> {
+    let open = fails_open(targets);
+    let usable = |c: &Candidate| c.eligible && (open || c.health == TargetHealth::Healthy);
+    let count = targets.iter().filter(|c| usable(c)).count();
+    if count == 0 {
+        return None;
+    }
+    match balance {
+        Balance::RoundRobin => next_in_turn(targets, turn, |c| usable(c)),
+        Balance::LeastOutstanding => {
+            let least = targets
+                .iter()
+                .filter(|c| usable(c))
+                .map(|c| c.in_flight)
+                .min()?;
+            next_in_turn(targets, turn, |c| usable(c) && c.in_flight == least)
+        }
+        Balance::WeightedRandom => {
+            let nth = usize::try_from(random % count as u64).unwrap_or(0);
+            let mut usable = (0..targets.len()).filter(|i| usable(&targets[*i]));
+            usable.nth(nth)
+        }
+    }
+}
+
+/// Whether no target is healthy and one at least is unhealthy.
+#[must_use]
+pub fn fails_open(targets: &[Candidate]) -> bool {
+    let mut unhealthy = false;
+    for target in targets {
+        match target.health {
+            TargetHealth::Healthy => return false,
+            TargetHealth::Unhealthy => unhealthy = true,
+            TargetHealth::Initial => {}
+        }
+    }
+    unhealthy
+}
+
+fn next_in_turn(
+    targets: &[Candidate],
+    turn: &mut usize,
+    usable: impl Fn(&Candidate) -> bool,
+) -> Option<usize> {
+    let found = (0..targets.len())
+        .map(|step| (*turn + step) % targets.len())
+        .find(|i| usable(&targets[*i]))?;
+    *turn = found + 1;
+    Some(found)
+}
+
+/// Shares requests between groups: exact over every run of `sum(weights)` requests, and
+/// smooth within it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shares {
+    credit: Vec<i64>,
+}
+
+impl Shares {
+    /// The next group's index; `None` when all weights are 0. Credit is kept while the number
+    /// of groups stays the same, so that a changed weight does not begin a new run.
+    pub fn next(&mut self, weights: impl ExactSizeIterator<Item = u32>) -> Option<usize> {
+        self.credit.resize(weights.len(), 0);
+        let mut total = 0;
+        let mut best: Option<usize> = None;
+        for (i, weight) in weights.enumerate() {
+            total += i64::from(weight);
+            self.credit[i] += i64::from(weight);
+            if weight > 0 && best.is_none_or(|b| self.credit[i] > self.credit[b]) {
+                best = Some(i);
+            }
+        }
+        let best = best?;
+        self.credit[best] -= total;
+        Some(best)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TargetHealth::{Healthy, Initial, Unhealthy};
+
+    fn candidate(health: TargetHealth, in_flight: u32) -> Candidate {
+        Candidate {
+            eligible: true,
+            health,
+            in_flight,
+        }
+    }
+
+    fn turns(balance: Balance, targets: &[Candidate], times: u64) -> Vec<Option<usize>> {
+        let mut turn = 0;
+        (0..times)
+            .map(|r| pick(balance, targets, &mut turn, r))
+            .collect()
+    }
+
+    #[test]
+    fn only_healthy_targets_are_used_and_all_when_none_is() {
+        let rr = Balance::RoundRobin;
+        let (h, u, i) = (
+            candidate(Healthy, 0),
+            candidate(Unhealthy, 0),
+            candidate(Initial, 0),
+        );
+        let some = |list: &[usize]| list.iter().map(|i| Some(*i)).collect::<Vec<_>>();
+        assert_eq!(turns(rr, &[h, u, h], 4), some(&[0, 2, 0, 2]));
+        assert_eq!(turns(rr, &[u, u], 3), some(&[0, 1, 0]));
+        assert_eq!(turns(rr, &[i, u], 2), some(&[0, 1]));
+        assert_eq!(turns(rr, &[i, i], 1), vec![None]);
+        assert_eq!(turns(rr, &[], 1), vec![None]);
+        assert_eq!(turns(rr, &[i, h], 2), some(&[1, 1]));
+    }
+
+    #[test]
+    fn a_tried_healthy_target_does_not_open_the_group() {
+        let tried = Candidate {
+            eligible: false,
+            ..candidate(Healthy, 0)
+        };
+        let targets = [tried, candidate(Unhealthy, 0)];
+        assert_eq!(turns(Balance::RoundRobin, &targets, 1), vec![None]);
+    }
+
+    #[test]
+    fn least_outstanding_picks_the_fewest_and_takes_turns_among_equals() {
+        let targets = [
+            candidate(Healthy, 3),
+            candidate(Healthy, 1),
+            candidate(Healthy, 1),
+        ];
+        assert_eq!(
+            turns(Balance::LeastOutstanding, &targets, 3),
+            vec![Some(1), Some(2), Some(1)]
+        );
+    }
+
+    #[test]
+    fn weighted_random_follows_the_number_passed_in() {
+        let targets = [
+            candidate(Healthy, 0),
+            candidate(Unhealthy, 0),
+            candidate(Healthy, 0),
+        ];
+        assert_eq!(
+            turns(Balance::WeightedRandom, &targets, 3),
+            vec![Some(0), Some(2), Some(0)]
+        );
+    }
+
+    #[test]
+    fn shares_are_exact_over_every_run() {
+        for weights in [
+            vec![90_u32, 10],
+            vec![1],
+            vec![0, 5],
+            vec![999, 1, 500],
+            vec![3, 3, 3],
+        ] {
+            let mut shares = Shares::default();
+            let sum: u32 = weights.iter().sum();
+            for _ in 0..3 {
+                let mut seen = vec![0; weights.len()];
+                for _ in 0..sum {
+                    seen[shares.next(weights.iter().copied()).expect("a group")] += 1;
+                }
+                assert_eq!(seen, weights);
+            }
+        }
+        assert_eq!(Shares::default().next([0, 0].into_iter()), None);
+    }
+}
