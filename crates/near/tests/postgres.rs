@@ -200,10 +200,7 @@ fn acknowledged_rows_survive_kill_9_under_writes() {
         })
         .collect();
     // A child in a long query would outlive its postmaster.
-    let sleeper = {
-        let url = url.clone();
-        std::thread::spawn(move || psql(&url, "SELECT pg_sleep(600)"))
-    };
+    let sleeper = std::thread::spawn(move || psql(&url, "SELECT pg_sleep(600)"));
     let rows = || engine.psql("SELECT count(*) FROM note").unwrap_or_default();
     let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
     eventually("rows are written", || {
@@ -337,7 +334,8 @@ struct SmallDisk(tempfile::TempDir);
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        // Not mounted for an ordinary user.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
     }
 }
 
@@ -359,7 +357,7 @@ fn full_disk_is_told_and_the_server_comes_back_when_space_returns() {
     };
     engine.available();
     engine
-        .psql("CREATE TABLE note (id serial, text text)")
+        .psql("CREATE TABLE note (id serial, text text); INSERT INTO note (text) VALUES ('first')")
         .unwrap();
     let before = engine.facts();
     let ballast = disk.0.path().join("ballast");

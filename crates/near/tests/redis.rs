@@ -108,7 +108,7 @@ fn cache_has_a_password_a_bound_and_its_eviction_policy() {
     let setting = |name| engine.ask(Some(&password), &["CONFIG", "GET", name]);
     assert!(setting("maxmemory").contains("33554432"));
     assert!(setting("maxmemory-policy").contains("allkeys-lru"));
-    assert!(engine.facts().engine.starts_with("redis 7") || !engine.facts().engine.is_empty());
+    assert!(!engine.facts().engine.is_empty());
     assert_eq!(
         processes_with(password.as_bytes()),
         Vec::<std::path::PathBuf>::new()
