@@ -25,7 +25,9 @@ impl Ports {
     #[must_use]
     pub fn of(state: &StateDir) -> Self {
         let digest = Sha256::digest(state.path().as_os_str().as_encoded_bytes());
-        Self { next: u16::from_be_bytes([digest[0], digest[1]]) % COUNT }
+        Self {
+            next: u16::from_be_bytes([digest[0], digest[1]]) % COUNT,
+        }
     }
 
     /// A free port that is not in `taken`; `None` when all 10,000 are taken.
@@ -53,6 +55,9 @@ mod tests {
         let mut again = Ports::of(&StateDir::at("/tmp/ports-test"));
         assert_ne!(again.assign(&BTreeSet::from([first])), Some(first));
         let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
-        assert_ne!(Ports::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()), Some(first));
+        assert_ne!(
+            Ports::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
+            Some(first)
+        );
     }
 }

@@ -83,16 +83,25 @@ pub fn snapshot(artifacts: &Path, source: &Path, state: &Path) -> Result<String,
         }
         Err(source) => {
             remove(&aside);
-            Err(SnapshotError::Write { path: target, source })
+            Err(SnapshotError::Write {
+                path: target,
+                source,
+            })
         }
     }
 }
 
 /// Removes snapshots that no revision holds.
 pub fn remove_unused(artifacts: &Path, keep: &BTreeSet<String>) {
-    let Ok(entries) = fs::read_dir(artifacts) else { return };
+    let Ok(entries) = fs::read_dir(artifacts) else {
+        return;
+    };
     for entry in entries.flatten() {
-        if entry.file_name().to_str().is_none_or(|name| !keep.contains(name)) {
+        if entry
+            .file_name()
+            .to_str()
+            .is_none_or(|name| !keep.contains(name))
+        {
             remove(&entry.path());
         }
     }
@@ -100,7 +109,9 @@ pub fn remove_unused(artifacts: &Path, keep: &BTreeSet<String>) {
 
 /// Read-only directories do not let go of their entries.
 fn remove(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
     for entry in entries.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -111,7 +122,10 @@ fn remove(directory: &Path) {
 }
 
 fn parts(source: &Path, state: &Path) -> Result<BTreeMap<PathBuf, Part>, SnapshotError> {
-    let read = |source_error| SnapshotError::Read { path: source.to_owned(), source: source_error };
+    let read = |source_error| SnapshotError::Read {
+        path: source.to_owned(),
+        source: source_error,
+    };
     let found = match fs::metadata(source) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(SnapshotError::Missing(source.to_owned()));
@@ -125,12 +139,23 @@ fn parts(source: &Path, state: &Path) -> Result<BTreeMap<PathBuf, Part>, Snapsho
     } else {
         let name = source.file_name().unwrap_or(source.as_os_str());
         let executable = found.permissions().mode() & 0o111 != 0;
-        parts.insert(PathBuf::from(name), Part::File { source: source.to_owned(), executable });
+        parts.insert(
+            PathBuf::from(name),
+            Part::File {
+                source: source.to_owned(),
+                executable,
+            },
+        );
     }
     Ok(parts)
 }
 
-fn walk(root: &Path, directory: &Path, state: &Path, parts: &mut BTreeMap<PathBuf, Part>) -> Result<(), SnapshotError> {
+fn walk(
+    root: &Path,
+    directory: &Path,
+    state: &Path,
+    parts: &mut BTreeMap<PathBuf, Part>,
+) -> Result<(), SnapshotError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| SnapshotError::Read { path, source }
@@ -149,8 +174,15 @@ fn walk(root: &Path, directory: &Path, state: &Path, parts: &mut BTreeMap<PathBu
         } else if kind.is_symlink() {
             Part::Link(link(root, &path)?)
         } else if kind.is_file() {
-            let mode = entry.metadata().map_err(failed(&path))?.permissions().mode();
-            Part::File { source: path, executable: mode & 0o111 != 0 }
+            let mode = entry
+                .metadata()
+                .map_err(failed(&path))?
+                .permissions()
+                .mode();
+            Part::File {
+                source: path,
+                executable: mode & 0o111 != 0,
+            }
         } else {
             return Err(SnapshotError::Special(path));
         };
@@ -164,8 +196,14 @@ fn walk(root: &Path, directory: &Path, state: &Path, parts: &mut BTreeMap<PathBu
 
 /// Where a link leads, when it stays inside.
 fn link(root: &Path, path: &Path) -> Result<PathBuf, SnapshotError> {
-    let to = fs::read_link(path).map_err(|source| SnapshotError::Read { path: path.to_owned(), source })?;
-    let outside = || SnapshotError::LinkOutside { path: path.to_owned(), to: to.clone() };
+    let to = fs::read_link(path).map_err(|source| SnapshotError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let outside = || SnapshotError::LinkOutside {
+        path: path.to_owned(),
+        to: to.clone(),
+    };
     let mut depth = path.strip_prefix(root).unwrap_or(path).components().count() - 1;
     for component in to.components() {
         match component {
@@ -192,13 +230,19 @@ fn digest(parts: &BTreeMap<PathBuf, Part>) -> Result<String, SnapshotError> {
             }
             Part::File { source, executable } => {
                 hash.update(if *executable { b"x" } else { b"f" });
-                let length = hash_file(&mut hash, source)
-                    .map_err(|error| SnapshotError::Read { path: source.clone(), source: error })?;
+                let length = hash_file(&mut hash, source).map_err(|error| SnapshotError::Read {
+                    path: source.clone(),
+                    source: error,
+                })?;
                 hash.update(length.to_be_bytes());
             }
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn hash_file(hash: &mut Sha256, path: &Path) -> io::Result<u64> {
@@ -234,7 +278,11 @@ fn write(aside: &Path, parts: &BTreeMap<PathBuf, Part>) -> io::Result<()> {
         }
     }
     // Deepest first: a directory that is read-only takes no more entries.
-    for (name, _) in parts.iter().rev().filter(|(_, part)| matches!(part, Part::Directory)) {
+    for (name, _) in parts
+        .iter()
+        .rev()
+        .filter(|(_, part)| matches!(part, Part::Directory))
+    {
         fs::set_permissions(aside.join(name), fs::Permissions::from_mode(0o555))?;
     }
     fs::set_permissions(aside, fs::Permissions::from_mode(0o755))?;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::machine::Health;
+use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
 
 use super::routes::{self, Exposed};
@@ -16,10 +16,19 @@ use super::{Engine, Input};
 impl Engine {
     pub(super) fn act(&mut self, action: Action) {
         match action {
-            Action::StartTask { service, revision, task } => self.start_task(&service, revision, task),
+            Action::StartTask {
+                service,
+                revision,
+                task,
+            } => self.start_task(&service, revision, task),
             Action::StopTask { task } => self.stop_task(&task),
             Action::KillTask { task } => self.surroundings.supervisor.kill(&task),
-            Action::RunHook { release, service, revision, job } => self.run_hook(release, &service, revision, job),
+            Action::RunHook {
+                release,
+                service,
+                revision,
+                job,
+            } => self.run_hook(release, &service, revision, job),
             Action::StopHook { release, job } => self.stop_hook(release, &job),
             Action::PublishRoutes => self.publish = true,
         }
@@ -29,7 +38,9 @@ impl Engine {
         if self.running.contains_key(&task) || self.starting.contains_key(&task) {
             return;
         }
-        let Some(start) = self.prepare(service, revision, &task) else { return };
+        let Some(start) = self.prepare(service, revision, &task) else {
+            return;
+        };
         self.starting.insert(task.clone(), start.port.unwrap_or(0));
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         tokio::spawn(async move {
@@ -39,13 +50,25 @@ impl Engine {
     }
 
     fn prepare(&mut self, service: &str, revision: u32, task: &str) -> Option<Start> {
-        let found = self.ledger.state().services.get(service)?.revisions.get(&revision)?;
+        let found = self
+            .ledger
+            .state()
+            .services
+            .get(service)?
+            .revisions
+            .get(&revision)?;
         let definition = Arc::clone(&found.definition);
         let port = match definition.service.port {
             Some(_) => Some(self.assign_port()?),
             None => None,
         };
-        Some(Start { id: task.to_owned(), revision, definition, port, command: None })
+        Some(Start {
+            id: task.to_owned(),
+            revision,
+            definition,
+            port,
+            command: None,
+        })
     }
 
     /// A port that no task, no internal listener and nobody else has.
@@ -69,13 +92,27 @@ impl Engine {
     }
 
     fn run_hook(&mut self, release: u64, service: &str, revision: u32, job: String) {
-        let Some(found) = self.ledger.state().services.get(service).and_then(|s| s.revisions.get(&revision)) else {
+        let Some(found) = self
+            .ledger
+            .state()
+            .services
+            .get(service)
+            .and_then(|s| s.revisions.get(&revision))
+        else {
             return;
         };
         let definition = Arc::clone(&found.definition);
-        let Some(command) = definition.jobs.get(&job).map(|job| job.command.clone()) else { return };
+        let Some(command) = definition.jobs.get(&job).map(|job| job.command.clone()) else {
+            return;
+        };
         let id = hook_id(service, &job, release);
-        let start = Start { id: id.clone(), revision, definition, port: None, command: Some(command) };
+        let start = Start {
+            id: id.clone(),
+            revision,
+            definition,
+            port: None,
+            command: Some(command),
+        };
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         tokio::spawn(async move {
             let exit = match surroundings.supervisor.ended(&id) {
@@ -86,13 +123,22 @@ impl Engine {
                     Err(reason) => Exit::NotStarted(reason),
                 },
             };
-            let _ = inputs.send(Input::HookEnded { release, job, id, exit }).await;
+            let _ = inputs
+                .send(Input::HookEnded {
+                    release,
+                    job,
+                    id,
+                    exit,
+                })
+                .await;
         });
     }
 
     fn stop_hook(&self, release: u64, job: &str) {
         for service in self.ledger.state().services.keys() {
-            self.surroundings.supervisor.kill(&hook_id(service, job, release));
+            self.surroundings
+                .supervisor
+                .kill(&hook_id(service, job, release));
         }
     }
 
@@ -104,7 +150,9 @@ impl Engine {
             .values()
             .map(|service| {
                 let definition = service.definition(service.primary);
-                definition.map(|found| self.surroundings.directory(found)).unwrap_or_default()
+                definition
+                    .map(|found| self.surroundings.directory(found))
+                    .unwrap_or_default()
             })
             .collect();
         let exposed = state
@@ -124,7 +172,10 @@ impl Engine {
                 })
             })
             .collect();
-        let expose = self.definition.as_ref().is_some_and(|definition| definition.manifest.edge.expose);
+        let expose = self
+            .definition
+            .as_ref()
+            .is_some_and(|definition| definition.manifest.edge.expose);
         routes::table(self.routers.version() + 1, expose, exposed)
     }
 
@@ -156,8 +207,12 @@ fn admission(service: &ServiceState, task: &Task) -> Option<Admission> {
     match task.lifecycle {
         Lifecycle::Running { .. } => Some(Admission::Admitted),
         Lifecycle::Deactivating { .. } => {
-            let drain = service.definition(task.revision).map_or_else(Default::default, |found| found.service.drain);
-            Some(Admission::Draining { delay_ms: u64::try_from(drain.as_millis()).unwrap_or(u64::MAX) })
+            let drain = service
+                .definition(task.revision)
+                .map_or_else(Default::default, |found| found.service.drain);
+            Some(Admission::Draining {
+                delay_ms: u64::try_from(drain.as_millis()).unwrap_or(u64::MAX),
+            })
         }
         Lifecycle::Pending { .. } | Lifecycle::Stopping { .. } => None,
     }

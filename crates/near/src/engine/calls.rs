@@ -39,11 +39,17 @@ impl Engine {
                 reply(to, answer);
             }
             Call::Rollback(service, wish, to) => {
-                let event = Event::RollbackRequested { service, to: wish.to };
+                let event = Event::RollbackRequested {
+                    service,
+                    to: wish.to,
+                };
                 reply(to, self.ask(&event));
             }
             Call::Scale(service, wish, to) => {
-                let event = Event::ScaleRequested { service, desired: wish.desired };
+                let event = Event::ScaleRequested {
+                    service,
+                    desired: wish.desired,
+                };
                 reply(to, self.ask(&event));
             }
             Call::Session(service, request, to) => reply(to, self.session(&service, &request)),
@@ -58,29 +64,52 @@ impl Engine {
     fn ask(&mut self, event: &Event) -> Result<Accepted, Problem> {
         let after = self.ledger.last();
         let actions = self.ledger.ask(event).map_err(|error| refused(&error))?;
-        let entries = self.ledger.read(after, u64::MAX).map_err(|error| problem(&error, 1))?;
+        let entries = self
+            .ledger
+            .read(after, u64::MAX)
+            .map_err(|error| problem(&error, 1))?;
         self.act_all(actions);
-        Ok(Accepted { after, releases: started(&entries), notes: self.notes.iter().cloned().collect() })
+        Ok(Accepted {
+            after,
+            releases: started(&entries),
+            notes: self.notes.iter().cloned().collect(),
+        })
     }
 
     async fn up(&mut self, definition: Definition) -> Result<Accepted, Problem> {
         if self.leaving.is_some() {
-            return Err(Problem { error: "the engine is going down".into(), help: None, exit: 1 });
+            return Err(Problem {
+                error: "the engine is going down".into(),
+                help: None,
+                exit: 1,
+            });
         }
         let after = self.ledger.last();
         self.set_definition(definition)?;
         self.provide().await?;
         let mut accepted = self.ask(&Event::UpRequested)?;
-        let Some(definition) = self.definition.clone() else { return Ok(accepted) };
+        let Some(definition) = self.definition.clone() else {
+            return Ok(accepted);
+        };
         let mut refusals = Vec::new();
         for name in definition.manifest.services.keys() {
             let revision = self.revision(&definition, name)?;
-            match self.ask(&Event::DeployRequested { service: name.clone(), definition: Box::new(revision) }) {
+            match self.ask(&Event::DeployRequested {
+                service: name.clone(),
+                definition: Box::new(revision),
+            }) {
                 Ok(one) => accepted.releases.extend(one.releases),
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        for name in self.ledger.state().services.keys().cloned().collect::<Vec<_>>() {
+        for name in self
+            .ledger
+            .state()
+            .services
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
             if !definition.manifest.services.contains_key(&name) {
                 self.ask(&Event::RemovalRequested { service: name })?;
             }
@@ -97,23 +126,40 @@ impl Engine {
 
     async fn deploy(&mut self, name: &str, definition: Definition) -> Result<Accepted, Problem> {
         if !definition.manifest.services.contains_key(name) {
-            let known: Vec<&str> = definition.manifest.services.keys().map(String::as_str).collect();
+            let known: Vec<&str> = definition
+                .manifest
+                .services
+                .keys()
+                .map(String::as_str)
+                .collect();
             let help = Some(format!("the manifest has: {}", known.join(", ")));
-            return Err(Problem { error: format!("there is no service `{name}`"), help, exit: 2 });
+            return Err(Problem {
+                error: format!("there is no service `{name}`"),
+                help,
+                exit: 2,
+            });
         }
         if self.definition.is_none() {
             let help = Some("start the app first: neargate up".to_owned());
-            return Err(Problem { error: "the app is not up".into(), help, exit: 1 });
+            return Err(Problem {
+                error: "the app is not up".into(),
+                help,
+                exit: 1,
+            });
         }
         self.ensure_secrets(&definition.manifest)?;
         let revision = self.revision(&definition, name)?;
-        let accepted = self.ask(&Event::DeployRequested { service: name.to_owned(), definition: Box::new(revision) })?;
+        let accepted = self.ask(&Event::DeployRequested {
+            service: name.to_owned(),
+            definition: Box::new(revision),
+        })?;
         self.drop_unused_snapshots();
         Ok(accepted)
     }
 
     fn set_definition(&mut self, mut definition: Definition) -> Result<(), Problem> {
-        let identity = |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
+        let identity =
+            |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
         if let Some(before) = &self.definition
             && identity(&before.manifest) != identity(&definition.manifest)
         {
@@ -122,21 +168,34 @@ impl Engine {
                 identity(&before.manifest),
                 identity(&definition.manifest)
             );
-            let help = Some("give each app and environment a state directory of its own: --state-dir".to_owned());
-            return Err(Problem { error, help, exit: 2 });
+            let help = Some(
+                "give each app and environment a state directory of its own: --state-dir"
+                    .to_owned(),
+            );
+            return Err(Problem {
+                error,
+                help,
+                exit: 2,
+            });
         }
         // Loopback names would have to be resolved; the edge's address is an address.
         if definition.manifest.edge.address == "localhost" {
             "127.0.0.1".clone_into(&mut definition.manifest.edge.address);
         }
         let text = serde_json::to_string(&definition).map_err(|error| problem(&error, 1))?;
-        self.ledger.put_meta(DEFINITION, &text).map_err(|error| problem(&error, 1))?;
+        self.ledger
+            .put_meta(DEFINITION, &text)
+            .map_err(|error| problem(&error, 1))?;
         if self.definition.is_none() {
             let supervisor = self.surroundings.supervisor.clone();
             let manifest = &definition.manifest;
-            self.surroundings =
-                super::surroundings(&self.state, supervisor, manifest.app.clone(), manifest.env.clone())
-                    .map_err(|error| problem(&error, 1))?;
+            self.surroundings = super::surroundings(
+                &self.state,
+                supervisor,
+                manifest.app.clone(),
+                manifest.env.clone(),
+            )
+            .map_err(|error| problem(&error, 1))?;
         }
         self.definition = Some(definition);
         Ok(())
@@ -144,55 +203,98 @@ impl Engine {
 
     /// Data services, secrets and listeners that the app needs, before any task.
     pub(super) async fn provide(&mut self) -> Result<(), Problem> {
-        let Some(definition) = self.definition.clone() else { return Ok(()) };
+        let Some(definition) = self.definition.clone() else {
+            return Ok(());
+        };
         let manifest = &definition.manifest;
         let wanted = self.wanted_listeners(manifest)?;
-        self.routers.listen(&wanted).await.map_err(|error| problem(&error, 3))?;
+        self.routers
+            .listen(&wanted)
+            .await
+            .map_err(|error| problem(&error, 3))?;
         for database in manifest.databases.values() {
-            self.surroundings.data.start_database(database).map_err(|error| data_problem(&error))?;
+            self.surroundings
+                .data
+                .start_database(database)
+                .map_err(|error| data_problem(&error))?;
         }
         for cache in manifest.caches.values() {
-            self.surroundings.data.start_cache(cache).map_err(|error| data_problem(&error))?;
+            self.surroundings
+                .data
+                .start_cache(cache)
+                .map_err(|error| data_problem(&error))?;
         }
         self.ensure_secrets(manifest)
     }
 
-    fn wanted_listeners(&mut self, manifest: &Manifest) -> Result<Vec<(String, SocketAddr)>, Problem> {
+    fn wanted_listeners(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Vec<(String, SocketAddr)>, Problem> {
         let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
-            error: format!("edge.address `{}` is not an IP address", manifest.edge.address),
+            error: format!(
+                "edge.address `{}` is not an IP address",
+                manifest.edge.address
+            ),
             help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
             exit: 2,
         })?;
-        let mut wanted = vec![(EDGE.to_owned(), SocketAddr::new(address, manifest.edge.port))];
+        let mut wanted = vec![(
+            EDGE.to_owned(),
+            SocketAddr::new(address, manifest.edge.port),
+        )];
         let mut addresses = BTreeMap::new();
-        for service in manifest.services.values().filter(|service| service.port.is_some()) {
+        for service in manifest
+            .services
+            .values()
+            .filter(|service| service.port.is_some())
+        {
             let port = self.internal_port(&service.name)?;
             let address = SocketAddr::from(([127, 0, 0, 1], port));
             wanted.push((internal(&service.name), address));
             addresses.insert(service.name.clone(), address);
         }
-        *self.surroundings.internal.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+        *self
+            .surroundings
+            .internal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = addresses;
         Ok(wanted)
     }
 
     /// The port of a service's internal listener: the same for its whole life.
     fn internal_port(&mut self, service: &str) -> Result<u16, Problem> {
         let key = format!("port.{service}");
-        let known = self.ledger.get_meta(&key).map_err(|error| problem(&error, 1))?;
+        let known = self
+            .ledger
+            .get_meta(&key)
+            .map_err(|error| problem(&error, 1))?;
         if let Some(port) = known.and_then(|text| text.parse().ok()) {
             return Ok(port);
         }
-        let none = || Problem { error: "no port is free between 20000 and 29999".into(), help: None, exit: 3 };
+        let none = || Problem {
+            error: "no port is free between 20000 and 29999".into(),
+            help: None,
+            exit: 3,
+        };
         let port = self.assign_port().ok_or_else(none)?;
-        self.ledger.put_meta(&key, &port.to_string()).map_err(|error| problem(&error, 1))?;
+        self.ledger
+            .put_meta(&key, &port.to_string())
+            .map_err(|error| problem(&error, 1))?;
         Ok(port)
     }
 
     fn ensure_secrets(&mut self, manifest: &Manifest) -> Result<(), Problem> {
-        let mut secrets = self.surroundings.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for secret in manifest.secrets.values() {
             if let Some(rule) = secret.generate {
-                secrets.ensure(now(), &secret.name, rule).map_err(|error| problem(&error, 1))?;
+                secrets
+                    .ensure(now(), &secret.name, rule)
+                    .map_err(|error| problem(&error, 1))?;
             }
         }
         Ok(())
@@ -217,7 +319,10 @@ impl Engine {
         let hooks = &service.release.before;
         Ok(RevisionDefinition {
             service: service.clone(),
-            jobs: hooks.iter().filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone()))).collect(),
+            jobs: hooks
+                .iter()
+                .filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone())))
+                .collect(),
             artifact,
             root: definition.root.display().to_string(),
             secrets: self.secret_versions(service)?,
@@ -228,7 +333,11 @@ impl Engine {
     }
 
     fn secret_versions(&self, service: &Service) -> Result<BTreeMap<String, u32>, Problem> {
-        let secrets = self.surroundings.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut versions = BTreeMap::new();
         for used in &service.uses {
             if let Use::Secret(name) = used {
@@ -244,27 +353,55 @@ impl Engine {
     }
 
     fn drop_unused_snapshots(&self) {
-        let revisions = self.ledger.state().services.values().flat_map(|service| service.revisions.values());
-        let keep = revisions.filter_map(|revision| revision.definition.artifact.clone()).collect();
+        let revisions = self
+            .ledger
+            .state()
+            .services
+            .values()
+            .flat_map(|service| service.revisions.values());
+        let keep = revisions
+            .filter_map(|revision| revision.definition.artifact.clone())
+            .collect();
         remove_unused(&self.state.artifacts(), &keep);
     }
 
     fn session(&self, name: &str, request: &SessionRequest) -> Result<Session, Problem> {
-        let missing = |error: String| Problem { error, help: None, exit: 1 };
-        let service =
-            self.ledger.state().services.get(name).ok_or_else(|| missing(format!("there is no service `{name}`")))?;
+        let missing = |error: String| Problem {
+            error,
+            help: None,
+            exit: 1,
+        };
+        let service = self
+            .ledger
+            .state()
+            .services
+            .get(name)
+            .ok_or_else(|| missing(format!("there is no service `{name}`")))?;
         let revision = match &request.task {
             Some(task) => {
-                let task = service.tasks.get(task).ok_or_else(|| missing(format!("there is no task `{task}`")))?;
+                let task = service
+                    .tasks
+                    .get(task)
+                    .ok_or_else(|| missing(format!("there is no task `{task}`")))?;
                 task.revision
             }
             None => service.primary,
         };
-        let definition =
-            service.definition(revision).ok_or_else(|| missing(format!("`{name}` has no revision yet")))?;
-        let task = request.task.clone().unwrap_or_else(|| format!("{name}-session"));
-        let port = request.task.as_ref().and_then(|task| self.running.get(task)?.port);
-        let env = self.surroundings.variables(definition, revision, &task, port).map_err(missing)?;
+        let definition = service
+            .definition(revision)
+            .ok_or_else(|| missing(format!("`{name}` has no revision yet")))?;
+        let task = request
+            .task
+            .clone()
+            .unwrap_or_else(|| format!("{name}-session"));
+        let port = request
+            .task
+            .as_ref()
+            .and_then(|task| self.running.get(task)?.port);
+        let env = self
+            .surroundings
+            .variables(definition, revision, &task, port)
+            .map_err(missing)?;
         let directory = self.surroundings.directory(definition);
         Ok(Session {
             revision,
@@ -281,16 +418,29 @@ impl Engine {
             Some(("cache", name)) => (Key::cache(name), "redis"),
             _ => {
                 let help = Some("write database.NAME or cache.NAME".to_owned());
-                return Err(Problem { error: format!("there is no data service `{name}`"), help, exit: 2 });
+                return Err(Problem {
+                    error: format!("there is no data service `{name}`"),
+                    help,
+                    exit: 2,
+                });
             }
         };
-        let url = self.surroundings.url(&key).map_err(|error| Problem { error, help: None, exit: 1 })?;
-        Ok(DataAccess { engine: engine.to_owned(), url })
+        let url = self.surroundings.url(&key).map_err(|error| Problem {
+            error,
+            help: None,
+            exit: 1,
+        })?;
+        Ok(DataAccess {
+            engine: engine.to_owned(),
+            url,
+        })
     }
 
     fn events(&self, after: u64) -> Result<Vec<Progress>, Problem> {
-        let entries =
-            self.ledger.read(after, EVENTS_PER_READ as u64).map_err(|error| problem(&error, 1))?;
+        let entries = self
+            .ledger
+            .read(after, EVENTS_PER_READ as u64)
+            .map_err(|error| problem(&error, 1))?;
         Ok(entries.iter().map(progress).collect())
     }
 
@@ -326,9 +476,13 @@ fn started(entries: &[Stored<Entry>]) -> BTreeMap<String, StartedRelease> {
     entries
         .iter()
         .filter_map(|stored| match &stored.entry.fact {
-            Fact::ReleaseStarted { release, to, .. } => {
-                Some((stored.entry.service.clone(), StartedRelease { id: *release, revision: *to }))
-            }
+            Fact::ReleaseStarted { release, to, .. } => Some((
+                stored.entry.service.clone(),
+                StartedRelease {
+                    id: *release,
+                    revision: *to,
+                },
+            )),
             _ => None,
         })
         .collect()
@@ -347,7 +501,13 @@ fn progress(stored: &Stored<Entry>) -> Progress {
         reason: None,
         evidence: Vec::new(),
     };
-    if let Fact::ReleaseFinished { outcome, reason, evidence, .. } = &entry.fact {
+    if let Fact::ReleaseFinished {
+        outcome,
+        reason,
+        evidence,
+        ..
+    } = &entry.fact
+    {
         progress.outcome = Some(outcome.name().to_owned());
         progress.reason = Some(reason.clone());
         progress.evidence.clone_from(evidence);
@@ -362,11 +522,19 @@ fn refused(error: &TurnError) -> Problem {
         }
         TurnError::Refused(_) | TurnError::Journal(_) => None,
     };
-    Problem { error: chain(error), help, exit: 1 }
+    Problem {
+        error: chain(error),
+        help,
+        exit: 1,
+    }
 }
 
 fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
-    Problem { error: chain(error), help: None, exit }
+    Problem {
+        error: chain(error),
+        help: None,
+        exit,
+    }
 }
 
 fn data_problem(error: &DataError) -> Problem {

@@ -21,16 +21,26 @@ impl Processes for DataProcesses {
     async fn start(&self, process: &Process) -> Result<u32, NotStarted> {
         let spec = TaskSpec {
             id: process.id.clone(),
-            log: LogTarget { service: process.id.clone(), revision: 0 },
+            log: LogTarget {
+                service: process.id.clone(),
+                revision: 0,
+            },
             argv: process.argv.clone(),
             env: std::collections::BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
             place: Place::Directory(process.directory.clone()),
             identity: process.owner.ids().map(|(uid, gid)| Identity { uid, gid }),
             limits: None,
             port: None,
-            stop: StopPolicy { signal: signal(process.stop), timeout: process.stop_timeout },
+            stop: StopPolicy {
+                signal: signal(process.stop),
+                timeout: process.stop_timeout,
+            },
         };
-        let running = self.supervisor.start(&spec).await.map_err(|error| NotStarted(error.to_string()))?;
+        let running = self
+            .supervisor
+            .start(&spec)
+            .await
+            .map_err(|error| NotStarted(error.to_string()))?;
         Ok(running.task.pid)
     }
 

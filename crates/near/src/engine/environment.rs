@@ -39,10 +39,7 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     variables.extend(injected(source));
     for (name, address) in source.internal {
         if *name != source.service.name {
-            variables.insert(
-                format!("{}_URL", upper(name)),
-                format!("http://{address}"),
-            );
+            variables.insert(format!("{}_URL", upper(name)), format!("http://{address}"));
         }
     }
     for (key, value) in [
@@ -143,7 +140,6 @@ mod tests {
             ("NEARGATE_REVISION", "7"),
             ("NEARGATE_SERVICE", "api"),
             ("NEARGATE_TASK", "api-r7-1"),
-            
             ("PORT", "20001"),
             ("REDIS_MAIN_URL", "redis://x"),
             ("REDIS_URL", "redis://x"),

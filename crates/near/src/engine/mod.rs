@@ -33,7 +33,7 @@ use neargate_core::time::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::server::{self, Call, Calls, Reply};
+use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
 use crate::atomic;
 use crate::clock::now;
@@ -92,7 +92,12 @@ enum Input {
     /// A task's process ended.
     Exited(String, Exit),
     /// A job's process ended, or did not start.
-    HookEnded { release: u64, job: String, id: String, exit: Exit },
+    HookEnded {
+        release: u64,
+        job: String,
+        id: String,
+        exit: Exit,
+    },
 }
 
 /// The engine.
@@ -125,12 +130,22 @@ pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| EngineError::System { what: "cannot start the runtime", source })?;
+        .map_err(|source| EngineError::System {
+            what: "cannot start the runtime",
+            source,
+        })?;
     runtime.block_on(run(state, program))
 }
 
 async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
-    for directory in [state.path().to_owned(), state.run(), state.tasks(), state.logs(), state.artifacts(), state.data()] {
+    for directory in [
+        state.path().to_owned(),
+        state.run(),
+        state.tasks(),
+        state.logs(),
+        state.artifacts(),
+        state.data(),
+    ] {
         atomic::private_directory(&directory).map_err(EngineError::State)?;
     }
     let _lock = journal::lock(state)?;
@@ -146,9 +161,11 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.resume().await;
     let system = |what| move |source| EngineError::System { what, source };
-    let listener = server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
+    let listener =
+        server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }));
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
     loop {
         engine.flush().await;
         if engine.finished() {
@@ -179,10 +196,13 @@ impl Engine {
         inputs: mpsc::Sender<Input>,
         facts: mpsc::Sender<(u64, RouterFact)>,
     ) -> Result<Self, EngineError> {
-        let supervisor = Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
+        let supervisor =
+            Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
         let (app, env) = definition
             .as_ref()
-            .map_or_else(Default::default, |found: &Definition| (found.manifest.app.clone(), found.manifest.env.clone()));
+            .map_or_else(Default::default, |found: &Definition| {
+                (found.manifest.app.clone(), found.manifest.env.clone())
+            });
         let surroundings = surroundings(state, supervisor, app, env)?;
         Ok(Self {
             state: state.clone(),
@@ -230,13 +250,19 @@ impl Engine {
                 }
                 // Data services and jobs are looked for by whoever wants them; tasks that the
                 // journal does not know are nobody's.
-                Found::Running(running) if self.nobodys(&running.id) => self.surroundings.supervisor.kill(&running.id),
-                Found::Exited(id, _) if self.nobodys(&id) => self.surroundings.supervisor.forget(&id),
+                Found::Running(running) if self.nobodys(&running.id) => {
+                    self.surroundings.supervisor.kill(&running.id);
+                }
+                Found::Exited(id, _) if self.nobodys(&id) => {
+                    self.surroundings.supervisor.forget(&id);
+                }
                 Found::Running(_) | Found::Exited(..) => {}
             }
         }
         for id in self.task_ids() {
-            let started = self.task(&id).is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
+            let started = self
+                .task(&id)
+                .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
             if started && !seen.contains(&id) {
                 self.exited(&id, Exit::Unknown);
             }
@@ -244,11 +270,20 @@ impl Engine {
     }
 
     fn task_ids(&self) -> Vec<String> {
-        self.ledger.state().services.values().flat_map(|service| service.tasks.keys().cloned()).collect()
+        self.ledger
+            .state()
+            .services
+            .values()
+            .flat_map(|service| service.tasks.keys().cloned())
+            .collect()
     }
 
     fn task(&self, id: &str) -> Option<&machine::Task> {
-        self.ledger.state().services.values().find_map(|service| service.tasks.get(id))
+        self.ledger
+            .state()
+            .services
+            .values()
+            .find_map(|service| service.tasks.get(id))
     }
 
     /// Whether a process is a task or a job that nothing in the state asks for.
@@ -256,7 +291,10 @@ impl Engine {
         let mut services = self.ledger.state().services.values();
         match id.strip_prefix("job.") {
             Some(_) => !services.any(|service| {
-                service.release.as_ref().is_some_and(|release| id.ends_with(&format!(".{}", release.id)))
+                service
+                    .release
+                    .as_ref()
+                    .is_some_and(|release| id.ends_with(&format!(".{}", release.id)))
             }),
             None => is_task(id) && !self.knows(id),
         }
@@ -276,7 +314,10 @@ impl Engine {
     }
 
     fn note_trouble(&mut self, error: &JournalError) {
-        let text = format!("decisions wait because the journal cannot be written: {}", tasks::chain(error));
+        let text = format!(
+            "decisions wait because the journal cannot be written: {}",
+            tasks::chain(error)
+        );
         if self.notes.insert(text.clone()) {
             log(&text);
         }
@@ -287,7 +328,9 @@ impl Engine {
             let (actions, error) = self.ledger.catch_up();
             match error {
                 Some(error) => self.note_trouble(&error),
-                None => self.notes.retain(|note| !note.starts_with("decisions wait")),
+                None => self
+                    .notes
+                    .retain(|note| !note.starts_with("decisions wait")),
             }
             self.act_all(actions);
         } else {
@@ -327,7 +370,12 @@ impl Engine {
                 self.happened(Event::TaskStartFailed { task: id, reason });
             }
             Input::Exited(id, exit) => self.exited(&id, exit),
-            Input::HookEnded { release, job, id, exit } => self.hook_ended(release, job, &id, exit),
+            Input::HookEnded {
+                release,
+                job,
+                id,
+                exit,
+            } => self.hook_ended(release, job, &id, exit),
         }
     }
 
@@ -343,7 +391,11 @@ impl Engine {
     fn exited(&mut self, id: &str, exit: Exit) {
         self.running.remove(id);
         let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
-        self.happened(Event::TaskExited { task: id.to_owned(), exit, last_lines });
+        self.happened(Event::TaskExited {
+            task: id.to_owned(),
+            exit,
+            last_lines,
+        });
         self.surroundings.supervisor.forget(id);
         let alive = self.task_ids();
         let _ = logs::prune(&self.state, service_of(id), &alive);
@@ -352,14 +404,23 @@ impl Engine {
     fn hook_ended(&mut self, release: u64, job: String, id: &str, exit: Exit) {
         let service = service_of_job(id);
         let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
-        self.happened(Event::HookFinished { release, job, exit, last_lines });
+        self.happened(Event::HookFinished {
+            release,
+            job,
+            exit,
+            last_lines,
+        });
         self.surroundings.supervisor.forget(id);
     }
 
     async fn learn(&mut self, number: u64, fact: RouterFact) {
         for learned in self.routers.learn(number, fact).await {
             match learned {
-                Learned::Health { task, health, reason } => self.health_changed(task, health, reason),
+                Learned::Health {
+                    task,
+                    health,
+                    reason,
+                } => self.health_changed(task, health, reason),
                 Learned::Drained { task } => self.happened(Event::TaskDrained { task }),
                 Learned::Replaced => {
                     for reply in self.replacing.drain(..) {
@@ -379,10 +440,17 @@ impl Engine {
             TargetHealth::Unhealthy => Health::Unhealthy,
         };
         let last_lines = match health {
-            Health::Unhealthy => logs::last_lines(&self.state, service_of(&task), &task, LAST_LINES),
+            Health::Unhealthy => {
+                logs::last_lines(&self.state, service_of(&task), &task, LAST_LINES)
+            }
             Health::Healthy | Health::Unknown => Vec::new(),
         };
-        self.happened(Event::TaskHealthChanged { task, health, reason, last_lines });
+        self.happened(Event::TaskHealthChanged {
+            task,
+            health,
+            reason,
+            last_lines,
+        });
     }
 
     fn act_all(&mut self, actions: Vec<Action>) {
@@ -402,12 +470,26 @@ impl Engine {
 
     /// Whether `down` is done.
     fn finished(&self) -> bool {
-        self.leaving.is_some() && self.ledger.state().services.values().all(|s| s.tasks.is_empty()) && self.routers.gone()
+        self.leaving.is_some()
+            && self
+                .ledger
+                .state()
+                .services
+                .values()
+                .all(|s| s.tasks.is_empty())
+            && self.routers.gone()
     }
 
     /// After `down`: when no task is left, the router goes.
     async fn go_down(&mut self) {
-        if self.leaving.is_none() || self.ledger.state().services.values().any(|s| !s.tasks.is_empty()) {
+        if self.leaving.is_none()
+            || self
+                .ledger
+                .state()
+                .services
+                .values()
+                .any(|s| !s.tasks.is_empty())
+        {
             return;
         }
         if self.routers.pid().is_some() {
@@ -419,7 +501,10 @@ impl Engine {
         if let Some(replies) = self.leaving.take() {
             self.surroundings.data.stop_all().await;
             if let Err(error) = self.ledger.close() {
-                log(&format!("the journal was not closed cleanly: {}", tasks::chain(&error)));
+                log(&format!(
+                    "the journal was not closed cleanly: {}",
+                    tasks::chain(&error)
+                ));
             }
             for reply in replies {
                 let _ = reply.send(Ok(Accepted::default()));
@@ -436,7 +521,10 @@ fn surroundings(
     app: String,
     env: String,
 ) -> Result<Arc<Surroundings>, SecretsError> {
-    let processes = DataProcesses { supervisor: supervisor.clone(), state: state.clone() };
+    let processes = DataProcesses {
+        supervisor: supervisor.clone(),
+        state: state.clone(),
+    };
     Ok(Arc::new(Surroundings {
         data: Data::new(state, &app, Arc::new(processes)),
         secrets: Mutex::new(Secrets::open(state)?),
@@ -454,7 +542,10 @@ fn service_of(task: &str) -> &str {
 }
 
 fn is_task(id: &str) -> bool {
-    !id.contains('.') && id.rsplit_once("-r").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
+    !id.contains('.')
+        && id
+            .rsplit_once("-r")
+            .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// `job.api.migrate.7` ran for `api`.
@@ -464,7 +555,11 @@ fn service_of_job(id: &str) -> &str {
 
 /// The engine's own log is its standard error.
 fn log(text: &str) {
-    eprintln!("{{\"t\":{},\"m\":{}}}", now().0, serde_json::Value::from(text));
+    eprintln!(
+        "{{\"t\":{},\"m\":{}}}",
+        now().0,
+        serde_json::Value::from(text)
+    );
 }
 
 /// A reply that was never sent must not look like an answer.

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use neargate_core::manifest::model::{Runs, Use};
 use neargate_core::machine::RevisionDefinition;
+use neargate_core::manifest::model::{Runs, Use};
 
 use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
 use super::environment::{self, Source};
@@ -17,7 +17,9 @@ use crate::data::{Data, Key};
 use crate::identity;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, Which};
-use crate::supervisor::{Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec};
+use crate::supervisor::{
+    Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+};
 
 /// What tasks need from their surroundings.
 pub struct Surroundings {
@@ -59,7 +61,10 @@ impl Surroundings {
     pub async fn start(&self, start: &Start) -> Result<Running, String> {
         self.wait_for_data(&start.definition).await?;
         let spec = self.spec(start)?;
-        self.supervisor.start(&spec).await.map_err(|error| chain(&error))
+        self.supervisor
+            .start(&spec)
+            .await
+            .map_err(|error| chain(&error))
     }
 
     async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), String> {
@@ -69,7 +74,10 @@ impl Surroundings {
                 Use::Cache(name) => Key::cache(name),
                 Use::Secret(_) => continue,
             };
-            self.data.available(&key, AVAILABLE_WITHIN).await.map_err(|error| chain(&error))?;
+            self.data
+                .available(&key, AVAILABLE_WITHIN)
+                .await
+                .map_err(|error| chain(&error))?;
         }
         Ok(())
     }
@@ -78,20 +86,31 @@ impl Surroundings {
         let service = &start.definition.service;
         let argv = match (&start.command, &service.runs) {
             (Some(command), _) | (None, Runs::Command(command)) => command.clone(),
-            (None, Runs::Image { .. }) => return Err("near does not run container images yet".to_owned()),
+            (None, Runs::Image { .. }) => {
+                return Err("near does not run container images yet".to_owned());
+            }
             (None, Runs::Static(_)) => return Err("a static site has no tasks".to_owned()),
         };
         let uid = identity::of_service(&self.state, &service.name);
         Ok(TaskSpec {
             id: start.id.clone(),
-            log: LogTarget { service: service.name.clone(), revision: start.revision },
+            log: LogTarget {
+                service: service.name.clone(),
+                revision: start.revision,
+            },
             argv,
             env: self.variables(&start.definition, start.revision, &start.id, start.port)?,
             place: Place::Snapshot(self.directory(&start.definition)),
             identity: uid,
-            limits: Some(Limits { cpu_units: service.size.cpu, memory_mib: service.size.memory }),
+            limits: Some(Limits {
+                cpu_units: service.size.cpu,
+                memory_mib: service.size.memory,
+            }),
             port: start.port,
-            stop: StopPolicy { signal: StopSignal::Terminate, timeout: service.stop_timeout },
+            stop: StopPolicy {
+                signal: StopSignal::Terminate,
+                timeout: service.stop_timeout,
+            },
         })
     }
 
@@ -115,7 +134,8 @@ impl Surroundings {
         task: &str,
         port: Option<u16>,
     ) -> Result<BTreeMap<String, String>, String> {
-        let (mut databases, mut caches, mut secrets) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut databases, mut caches, mut secrets) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for used in &definition.service.uses {
             match used {
                 Use::Database(name) => {
@@ -125,7 +145,10 @@ impl Surroundings {
                     caches.insert(name.clone(), self.url(&Key::cache(name))?);
                 }
                 Use::Secret(name) => {
-                    secrets.insert(name.clone(), self.secret(name, definition.secrets.get(name).copied())?);
+                    secrets.insert(
+                        name.clone(),
+                        self.secret(name, definition.secrets.get(name).copied())?,
+                    );
                 }
             }
         }
@@ -150,16 +173,24 @@ impl Surroundings {
     /// It is not known yet.
     pub fn url(&self, key: &Key) -> Result<String, String> {
         let url = self.data.url(key).map_err(|error| chain(&error))?;
-        url.expose_text().map(str::to_owned).map_err(|error| error.to_string())
+        url.expose_text()
+            .map(str::to_owned)
+            .map_err(|error| error.to_string())
     }
 
     fn secret(&self, name: &str, version: Option<u32>) -> Result<String, String> {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let which = version.map_or(Which::Current, Which::Version);
-        let (_, value) = secrets
-            .get(name, which)
-            .map_err(|error| format!("{}: set it with `neargate secret set {name}`", chain(&error)))?;
-        value.expose_text().map(str::to_owned).map_err(|_| format!("secret `{name}` is not text"))
+        let (_, value) = secrets.get(name, which).map_err(|error| {
+            format!(
+                "{}: set it with `neargate secret set {name}`",
+                chain(&error)
+            )
+        })?;
+        value
+            .expose_text()
+            .map(str::to_owned)
+            .map_err(|_| format!("secret `{name}` is not text"))
     }
 }
 

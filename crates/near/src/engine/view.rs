@@ -10,20 +10,38 @@ use crate::data::Kind;
 impl Engine {
     /// The whole environment.
     pub(super) fn status(&mut self) -> Status {
-        let manifest = self.definition.as_ref().map(|definition| &definition.manifest);
+        let manifest = self
+            .definition
+            .as_ref()
+            .map(|definition| &definition.manifest);
         let endpoint = manifest.map_or_else(String::new, |manifest| {
             format!("http://{}:{}", manifest.edge.address, manifest.edge.port)
         });
         let facts = self.surroundings.data.facts();
-        let of = |kind: Kind| facts.iter().filter(|f| f.key.kind == kind).map(crate::data::Facts::status).collect();
+        let of = |kind: Kind| {
+            facts
+                .iter()
+                .filter(|f| f.key.kind == kind)
+                .map(crate::data::Facts::status)
+                .collect()
+        };
         Status {
             app: manifest.map_or_else(String::new, |manifest| manifest.app.clone()),
             env: manifest.map_or_else(String::new, |manifest| manifest.env.clone()),
             endpoint,
-            services: self.ledger.state().services.values().map(|service| self.service_status(service)).collect(),
+            services: self
+                .ledger
+                .state()
+                .services
+                .values()
+                .map(|service| self.service_status(service))
+                .collect(),
             databases: of(Kind::Database),
             caches: of(Kind::Cache),
-            engine: ProcessStatus { pid: std::process::id(), started_at: self.started_at },
+            engine: ProcessStatus {
+                pid: std::process::id(),
+                started_at: self.started_at,
+            },
             router: self.router_status(),
             notes: self.notes.iter().cloned().collect(),
         }
@@ -34,12 +52,16 @@ impl Engine {
         if self.router_since.0 != pid {
             self.router_since = (pid, now());
         }
-        Some(ProcessStatus { pid, started_at: self.router_since.1 })
+        Some(ProcessStatus {
+            pid,
+            started_at: self.router_since.1,
+        })
     }
 
     fn service_status(&self, service: &ServiceState) -> ServiceStatus {
         let count = |matches: fn(&Task) -> bool| {
-            u32::try_from(service.tasks.values().filter(|task| matches(task)).count()).unwrap_or(u32::MAX)
+            u32::try_from(service.tasks.values().filter(|task| matches(task)).count())
+                .unwrap_or(u32::MAX)
         };
         let mut tasks: Vec<&Task> = service.tasks.values().collect();
         tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
@@ -48,10 +70,16 @@ impl Engine {
             desired: service.desired,
             running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
-            revision: service.release.as_ref().map_or(service.primary, |release| release.to),
+            revision: service
+                .release
+                .as_ref()
+                .map_or(service.primary, |release| release.to),
             stable_revision: service.stable,
             release: release_status(service),
-            tasks: tasks.into_iter().map(|task| self.task_status(task)).collect(),
+            tasks: tasks
+                .into_iter()
+                .map(|task| self.task_status(task))
+                .collect(),
             trouble: trouble(service),
         }
     }
@@ -85,12 +113,18 @@ fn release_status(service: &ServiceState) -> Option<ReleaseStatus> {
 
 /// Why a service has fewer tasks than wanted, outside of a release.
 fn trouble(service: &ServiceState) -> Option<String> {
-    let failed = service.history.back().filter(|last| last.outcome == machine::Outcome::Failed);
+    let failed = service
+        .history
+        .back()
+        .filter(|last| last.outcome == machine::Outcome::Failed);
     if service.release.is_none()
         && let Some(last) = failed
     {
         return Some(format!("release {} failed: {}", last.id, last.reason));
     }
     let until = service.starts_delayed_until?;
-    Some(format!("the next task is started in {}", neargate_core::duration::format(until.since(now()))))
+    Some(format!(
+        "the next task is started in {}",
+        neargate_core::duration::format(until.since(now()))
+    ))
 }

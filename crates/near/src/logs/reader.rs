@@ -70,7 +70,10 @@ impl Filter {
         self.task.as_ref().is_none_or(|task| *task == line.task)
             && self.since.is_none_or(|since| line.at >= since)
             && self.until.is_none_or(|until| line.at <= until)
-            && self.grep.as_ref().is_none_or(|text| line.text().contains(text))
+            && self
+                .grep
+                .as_ref()
+                .is_none_or(|text| line.text().contains(text))
     }
 }
 
@@ -105,26 +108,48 @@ fn directories(state: &StateDir, filter: &Filter) -> io::Result<Vec<PathBuf>> {
             filter.services.iter().any(|service| service == name)
         }
     };
-    Ok(all.flatten().filter(|entry| entry.file_name().to_str().is_some_and(wanted)).map(|entry| entry.path()).collect())
+    Ok(all
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(wanted))
+        .map(|entry| entry.path())
+        .collect())
 }
 
 /// Log files of a service, each task's older parts first.
 fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let present = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
     let mut paths = Vec::new();
-    for path in present.filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
-        paths.extend((1..FILES).rev().map(|number| rotated(&path, number)).filter(|older| older.exists()));
+    for path in present.filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+    {
+        paths.extend(
+            (1..FILES)
+                .rev()
+                .map(|number| rotated(&path, number))
+                .filter(|older| older.exists()),
+        );
         paths.push(path);
     }
     Ok(paths)
 }
 
-fn read_file(path: &Path, filter: &Filter, position: &mut Position, lines: &mut Vec<Line>) -> io::Result<()> {
+fn read_file(
+    path: &Path,
+    filter: &Filter,
+    position: &mut Position,
+    lines: &mut Vec<Line>,
+) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;
-    let Ok(file) = File::open(path) else { return Ok(()) };
+    let Ok(file) = File::open(path) else {
+        return Ok(());
+    };
     let inode = file.metadata()?.ino();
     // A rotated file keeps its inode under another name: where it was read to is found by it.
-    let known = position.0.values().filter(|(other, _)| *other == inode).map(|(_, offset)| *offset).max();
+    let known = position
+        .0
+        .values()
+        .filter(|(other, _)| *other == inode)
+        .map(|(_, offset)| *offset)
+        .max();
     let mut offset = known.unwrap_or(0);
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(offset))?;
@@ -175,7 +200,11 @@ pub fn prune(state: &StateDir, service: &str, alive: &[String]) -> io::Result<()
     let mut dead: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(directory)?.flatten() {
         let path = entry.path();
-        let task = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let task = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .to_owned();
         if path.extension().is_some_and(|extension| extension == "log") && !alive.contains(&task) {
             dead.push((entry.metadata()?.modified()?, path));
         }
