@@ -1,0 +1,119 @@
+//! Keeps the repository in the shape that CONTRIBUTING.md and ARCHITECTURE.md promise.
+//!
+//! Every check is a function from a text to findings, and is itself fed bad samples below: a check
+//! that finds nothing because it looks at nothing would pass for ever.
+
+#[path = "tidy/documents.rs"]
+mod documents;
+#[path = "tidy/imports.rs"]
+mod imports;
+#[path = "tidy/names.rs"]
+mod names;
+#[path = "tidy/reach.rs"]
+mod reach;
+#[path = "tidy/repository.rs"]
+mod repository;
+#[path = "tidy/samples.rs"]
+mod samples;
+#[path = "tidy/shape.rs"]
+mod shape;
+#[path = "tidy/source.rs"]
+mod source;
+#[path = "tidy/words.rs"]
+mod words;
+
+use repository::{Finding, Repository};
+
+/// Fails with every finding, one a line.
+fn expect_none(findings: &[Finding]) {
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "\n{}\n", lines.join("\n"));
+}
+
+/// Runs a check over every text that it is meant for.
+fn over(wanted: impl Fn(&str) -> bool, check: impl Fn(&str, &str) -> Vec<Finding>) {
+    let repository = Repository::read();
+    let found: Vec<Finding> = repository
+        .texts
+        .iter()
+        .filter(|(path, _)| wanted(path))
+        .flat_map(|(path, text)| check(path, text))
+        .collect();
+    expect_none(&found);
+}
+
+fn rust(path: &str) -> bool {
+    path.ends_with(".rs")
+}
+
+fn any(_: &str) -> bool {
+    true
+}
+
+#[test]
+fn the_walk_sees_the_repository() {
+    let repository = Repository::read();
+    for path in ["Cargo.toml", "crates/neargate/tests/tidy.rs"] {
+        assert!(repository.texts.contains_key(path), "{path} is not seen");
+    }
+    let crates = ["core", "router", "near", "far", "neargate"];
+    for name in crates {
+        let prefix = format!("crates/{name}/src/");
+        let seen = repository
+            .texts
+            .keys()
+            .any(|path| path.starts_with(&prefix));
+        assert!(seen, "no source of {name} is seen");
+    }
+}
+
+#[test]
+fn functions_have_at_most_70_lines() {
+    over(rust, shape::long_functions);
+}
+
+#[test]
+fn rust_files_have_at_most_500_lines() {
+    over(rust, shape::long_file);
+}
+
+#[test]
+fn every_rust_file_says_what_it_is_for() {
+    over(rust, shape::no_module_docs);
+}
+
+#[test]
+fn imports_go_in_the_allowed_directions() {
+    over(rust, imports::in_source);
+    over(|path| path.ends_with("Cargo.toml"), imports::in_manifest);
+}
+
+#[test]
+fn no_work_is_put_off() {
+    over(any, words::put_off);
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    over(any, words::machine_paths);
+}
+
+#[test]
+fn no_module_or_type_has_an_empty_name() {
+    over(rust, names::empty_names);
+}
+
+#[test]
+fn every_file_under_tests_is_reached() {
+    expect_none(&reach::unreached(&Repository::read()));
+}
+
+#[test]
+fn documents_exist_and_keep_their_limits() {
+    expect_none(&documents::limits(&Repository::read()));
+}
+
+#[test]
+fn every_promise_names_what_shows_it() {
+    expect_none(&documents::promises(&Repository::read()));
+}

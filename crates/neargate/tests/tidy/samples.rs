@@ -1,0 +1,269 @@
+//! Bad samples for every check, and good ones that look bad.
+
+use super::repository::{Finding, Repository};
+use super::source::code_only;
+use super::{documents, imports, names, reach, shape, words};
+
+fn lines(found: &[Finding]) -> Vec<usize> {
+    found.iter().map(|finding| finding.line).collect()
+}
+
+/// A function of this many lines, braces included.
+fn function(lines: usize) -> String {
+    format!("fn long() {{\n{}}}\n", "    work();\n".repeat(lines - 2))
+}
+
+#[test]
+fn code_is_what_is_left_without_comments_and_literals() {
+    let table = [
+        ("a // fn\nb", "a      \nb"),
+        ("/* { /* fn */ } */x", "                  x"),
+        (r#"f("}\"{")"#, "f(      )"),
+        (r###"r#"fn "{"#;"###, "          ;"),
+        (r#"b"{" br"\" c"}""#, "              "),
+        ("'{' '\\'' b'}'", "              "),
+        ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)"),
+        ("r#fn", "r#fn"),
+    ];
+    for (text, code) in table {
+        let got = code_only(text);
+        assert_eq!(got.len(), code.len(), "{text} → {got:?}");
+        assert_eq!(got, code, "{text}");
+    }
+}
+
+#[test]
+fn a_function_of_71_lines_is_found_and_one_of_70_is_not() {
+    assert_eq!(shape::long_functions("a.rs", &function(70)), []);
+    let found = shape::long_functions("a.rs", &format!("\n{}", function(71)));
+    assert_eq!(lines(&found), [2]);
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with("a.rs:2: `long` has 71 lines"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn braces_in_text_do_not_end_a_function_and_pointer_types_are_none() {
+    let text = format!(
+        "type F = fn(u8);\ntrait T {{ fn g(x: [u8; 3]); }}\n{}",
+        function(71).replacen("work()", "s(\"}}\")", 1)
+    );
+    assert_eq!(lines(&shape::long_functions("a.rs", &text)), [3]);
+    let nested = format!("mod m {{\nimpl X {{\n{}}}\n}}\n", function(80));
+    assert_eq!(lines(&shape::long_functions("a.rs", &nested)), [3]);
+}
+
+#[test]
+fn a_file_of_501_lines_is_found() {
+    assert_eq!(shape::long_file("a.rs", &"x\n".repeat(500)), []);
+    assert_eq!(shape::long_file("a.rs", &"x\n".repeat(501)).len(), 1);
+}
+
+#[test]
+fn a_file_without_words_at_its_top_is_found() {
+    for good in [
+        "//! Purpose.\n",
+        "#![no_main]\n//! Purpose.\n",
+        "\n//! Purpose.",
+    ] {
+        assert_eq!(shape::no_module_docs("a.rs", good), [], "{good}");
+    }
+    for bad in [
+        "",
+        "use x;\n//! Late.\n",
+        "// Not this.\n",
+        "//!\n",
+        "/// Nor this.\n",
+    ] {
+        assert_eq!(shape::no_module_docs("a.rs", bad).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn every_wrong_direction_is_found() {
+    let table = [
+        ("crates/core/src/a.rs", "use neargate_near::x;", 1),
+        ("crates/core/tests/a.rs", "neargate_router::run()", 1),
+        ("crates/near/src/a.rs", "use neargate_far::x;", 1),
+        ("crates/far/src/a.rs", "use neargate_near::x;", 1),
+        ("crates/router/src/a.rs", "use neargate_near::x;", 1),
+        ("crates/new/src/a.rs", "use neargate_core::x;", 1),
+        ("apps/notes/src/a.rs", "use neargate_core::x;", 1),
+        (
+            "crates/near/src/a.rs",
+            "use neargate_core::x; // neargate_far",
+            0,
+        ),
+        (
+            "crates/neargate/src/a.rs",
+            "use neargate_near::x; use neargate_far::y;",
+            0,
+        ),
+        ("crates/near/src/a.rs", "let name = \"neargate_far\";", 0),
+    ];
+    for (path, text, count) in table {
+        assert_eq!(
+            imports::in_source(path, text).len(),
+            count,
+            "{path}: {text}"
+        );
+    }
+}
+
+#[test]
+fn every_wrong_dependency_is_found() {
+    let table = [
+        (
+            "crates/core/Cargo.toml",
+            "[dev-dependencies]\nneargate-near.workspace = true",
+            1,
+        ),
+        (
+            "crates/near/Cargo.toml",
+            "neargate-far = { path = \"../far\" }",
+            1,
+        ),
+        (
+            "crates/near/Cargo.toml",
+            "name = \"neargate-near\"\nneargate-core.workspace = true",
+            0,
+        ),
+        (
+            "Cargo.toml",
+            "neargate-near = { path = \"crates/near\" }",
+            0,
+        ),
+    ];
+    for (path, text, count) in table {
+        assert_eq!(
+            imports::in_manifest(path, text).len(),
+            count,
+            "{path}: {text}"
+        );
+    }
+}
+
+#[test]
+fn put_off_work_is_found_in_code_and_prose() {
+    let mark = ["TO", "DO"].concat();
+    for (path, text, count) in [
+        ("a.rs", format!("x(); // {mark}: later"), 1),
+        ("a.md", format!("{}: this", ["FIX", "ME"].concat()), 1),
+        ("a.rs", ["to", "do!(\"later\")"].concat(), 1),
+        ("a.rs", ["core::unimple", "mented!()"].concat(), 1),
+        ("a.rs", ["#[ign", "ore = \"slow\"]"].concat(), 1),
+        (
+            "a.sh",
+            format!("mktemp /tmp/a.{}X", ["XX", "X"].concat()),
+            0,
+        ),
+        ("a.rs", format!("{mark}S are a list"), 0),
+        ("a.md", ["to", "do!"].concat(), 0),
+        ("Cargo.lock", mark.clone(), 0),
+    ] {
+        assert_eq!(words::put_off(path, &text).len(), count, "{path}: {text}");
+    }
+}
+
+#[test]
+fn paths_of_one_machine_are_found() {
+    let root = ["/wo", "rk/"].concat();
+    for (text, count) in [
+        (format!("cd {root}main"), 1),
+        (format!("\"{root}x\""), 1),
+        (format!("PATH={root}bin"), 1),
+        (format!("a/b{root}c"), 0),
+        (format!("./{}", &root[1..]), 0),
+        (format!("https://example.org{root}"), 0),
+        (format!("$HOME{root}"), 0),
+        ("the network/part".to_owned(), 0),
+    ] {
+        assert_eq!(words::machine_paths("a", &text).len(), count, "{text}");
+    }
+}
+
+#[test]
+fn empty_names_are_found() {
+    for (path, text, count) in [
+        ("src/util.rs", "", 1),
+        ("src/helpers/mod.rs", "", 1),
+        ("src/a.rs", "mod common;", 1),
+        ("src/a.rs", "pub struct TaskManager;", 1),
+        ("src/a.rs", "struct Common {", 1),
+        ("src/a.rs", "// struct Helper", 0),
+        ("src/a.rs", "let common = manager;", 0),
+        ("src/a.rs", "mod commonplace;", 0),
+    ] {
+        assert_eq!(
+            names::empty_names(path, text).len(),
+            count,
+            "{path}: {text}"
+        );
+    }
+}
+
+#[test]
+fn files_under_tests_that_nothing_runs_or_reads_are_found() {
+    let repository = Repository::of(&[
+        ("crates/a/Cargo.toml", "[package]"),
+        (
+            "crates/a/src/lib.rs",
+            "include_str!(\"../tests/vector.json\")",
+        ),
+        (
+            "crates/a/tests/one.rs",
+            "mod shared;\n#[path = \"deep/two.rs\"]\nmod two;\nread(\"bad\")",
+        ),
+        ("crates/a/tests/shared/mod.rs", "pub mod inner;"),
+        ("crates/a/tests/shared/inner.rs", ""),
+        ("crates/a/tests/shared/lost.rs", ""),
+        ("crates/a/tests/deep/two.rs", ""),
+        ("crates/a/tests/whole/main.rs", "mod part;"),
+        ("crates/a/tests/whole/part.rs", ""),
+        ("crates/a/tests/bad/x.toml", ""),
+        ("crates/a/tests/vector.json", ""),
+        ("crates/a/tests/forgotten.json", ""),
+        ("crates/a/tests/one.proptest-regressions", ""),
+        ("crates/b/Cargo.toml", "autotests = false"),
+        ("crates/b/tests/never.rs", ""),
+        ("tests/nowhere.rs", ""),
+    ]);
+    let found = reach::unreached(&repository);
+    let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "crates/a/tests/forgotten.json",
+            "crates/a/tests/shared/lost.rs",
+            "crates/b/tests/never.rs",
+            "tests/nowhere.rs",
+        ]
+    );
+}
+
+#[test]
+fn promises_without_a_proof_are_found() {
+    let text = "| promise | shown by |\n|---|---|\n| a | `crates/a.rs` |\n| b | `gone.d/b.rs` |\n| c | hope |\n| d | `make demo` |\n";
+    let repository = Repository::of(&[("SPECIFICATION.md", text), ("crates/a.rs", "")]);
+    assert_eq!(lines(&documents::promises(&repository)), [4, 5]);
+    assert_eq!(documents::promises(&Repository::of(&[])).len(), 1);
+}
+
+#[test]
+fn missing_and_long_documents_are_found() {
+    let long = "x\n".repeat(251);
+    let repository = Repository::of(&[
+        ("README.md", "x"),
+        ("ARCHITECTURE.md", &long),
+        ("GLOSSARY.md", "x"),
+        ("SPECIFICATION.md", "x"),
+        ("CHANGELOG.md", "x"),
+    ]);
+    let found = documents::limits(&repository);
+    let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
+    assert_eq!(paths, ["ARCHITECTURE.md", "CONTRIBUTING.md"]);
+}
