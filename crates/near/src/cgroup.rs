@@ -122,7 +122,10 @@ impl Group {
 /// # Errors
 /// Why not, in words.
 pub fn availability() -> Result<&'static str, String> {
-    let limits = Limits { cpu_units: 256, memory_mib: 512 };
+    let limits = Limits {
+        cpu_units: 256,
+        memory_mib: 512,
+    };
     let (group, mut notes) = Group::create("doctor", Some(limits));
     group.remove();
     match notes.pop() {

@@ -9,8 +9,15 @@ use crate::output::Colour;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
-#[command(name = "neargate", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:\n  neargate init          write neargate.toml for this folder\n  neargate up            run it here\n  neargate deploy api    release a new revision\n\nExit codes: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug.")]
+#[command(
+    name = "neargate",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Examples:\n  neargate init          write neargate.toml for this folder\n  neargate up            run it here\n  neargate deploy api    release a new revision\n\nExit codes: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug."
+)]
 pub struct Arguments {
     /// What every verb takes.
     #[command(flatten)]
@@ -27,7 +34,13 @@ pub struct Common {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The environment
-    #[arg(short, long, global = true, value_name = "NAME", default_value = "local")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "local"
+    )]
     pub env: String,
     /// Where near keeps its state; without it, .neargate/ beside the manifest
     #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
@@ -47,7 +60,9 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Write a commented neargate.toml for this folder
-    #[command(after_help = "Examples:\n  neargate init\n  neargate init --force      replace an existing manifest")]
+    #[command(
+        after_help = "Examples:\n  neargate init\n  neargate init --force      replace an existing manifest"
+    )]
     Init {
         /// Replace an existing manifest
         #[arg(long)]
@@ -57,14 +72,18 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  neargate check\n  neargate check -e prod --json")]
     Check,
     /// Say what `up` would do
-    #[command(after_help = "Examples:\n  neargate plan\n  neargate plan --exit-code      0: nothing to do, 10: changes")]
+    #[command(
+        after_help = "Examples:\n  neargate plan\n  neargate plan --exit-code      0: nothing to do, 10: changes"
+    )]
     Plan {
         /// Exit with 10 when there are changes
         #[arg(long)]
         exit_code: bool,
     },
     /// Run the app here, or bring what runs to the manifest
-    #[command(after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all\n  neargate up --detach --port 80   return when every service is healthy")]
+    #[command(
+        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all\n  neargate up --detach --port 80   return when every service is healthy"
+    )]
     Up {
         /// Return when every service is healthy
         #[arg(short, long)]
@@ -77,7 +96,9 @@ pub enum Verb {
         no_build: bool,
     },
     /// Stop everything; data stays
-    #[command(after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too")]
+    #[command(
+        after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too"
+    )]
     Down {
         /// Remove data, logs and history
         #[arg(long)]
@@ -87,7 +108,9 @@ pub enum Verb {
         yes: bool,
     },
     /// Release a new revision of a service
-    #[command(after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json")]
+    #[command(
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json"
+    )]
     Deploy {
         /// The service
         service: String,
@@ -99,7 +122,9 @@ pub enum Verb {
         no_build: bool,
     },
     /// Show what runs
-    #[command(after_help = "Examples:\n  neargate status\n  neargate status --watch\n  neargate status --json | jq .services[0].healthy")]
+    #[command(
+        after_help = "Examples:\n  neargate status\n  neargate status --watch\n  neargate status --json | jq .services[0].healthy"
+    )]
     Status {
         /// Keep showing it
         #[arg(short, long)]
@@ -118,10 +143,14 @@ pub enum Verb {
         detach: bool,
     },
     /// Print logs of tasks
-    #[command(after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main")]
+    #[command(
+        after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
+    )]
     Logs(Logs),
     /// Run a command in the environment of a service
-    #[command(after_help = "Examples:\n  neargate run api -- notes migrate\n  neargate run api -- sh -c 'psql \"$DATABASE_URL\"'")]
+    #[command(
+        after_help = "Examples:\n  neargate run api -- notes migrate\n  neargate run api -- sh -c 'psql \"$DATABASE_URL\"'"
+    )]
     Run {
         /// The service
         service: String,
@@ -130,7 +159,9 @@ pub enum Verb {
         command: Vec<String>,
     },
     /// Run a command in the environment of a running task
-    #[command(after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api --task api-r3-7 -- sh")]
+    #[command(
+        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api --task api-r3-7 -- sh"
+    )]
     Exec {
         /// The service
         service: String,
@@ -158,10 +189,14 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,
     /// Print the manifest's JSON Schema
-    #[command(after_help = "Examples:\n  neargate schema > neargate.schema.json\n  neargate schema | jq '.properties | keys'")]
+    #[command(
+        after_help = "Examples:\n  neargate schema > neargate.schema.json\n  neargate schema | jq '.properties | keys'"
+    )]
     Schema,
     /// Print completions for a shell
-    #[command(after_help = "Examples:\n  neargate completions bash > /etc/bash_completion.d/neargate\n  neargate completions fish | source")]
+    #[command(
+        after_help = "Examples:\n  neargate completions bash > /etc/bash_completion.d/neargate\n  neargate completions fish | source"
+    )]
     Completions {
         /// The shell
         shell: Shell,
@@ -224,7 +259,9 @@ pub struct Logs {
 #[derive(Debug, Subcommand)]
 pub enum Secret {
     /// Set a secret from standard input, a file, or a hidden prompt
-    #[command(after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret set stripe-key      asks")]
+    #[command(
+        after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret set stripe-key      asks"
+    )]
     Set {
         /// Its name in the manifest
         name: String,
@@ -236,7 +273,9 @@ pub enum Secret {
     #[command(after_help = "Examples:\n  neargate secret list\n  neargate secret list --json")]
     List,
     /// Show a secret's version, and its value with --reveal
-    #[command(after_help = "Examples:\n  neargate secret get session\n  neargate secret get session --reveal")]
+    #[command(
+        after_help = "Examples:\n  neargate secret get session\n  neargate secret get session --reveal"
+    )]
     Get {
         /// Its name
         name: String,
@@ -250,7 +289,9 @@ pub enum Secret {
 #[derive(Debug, Subcommand)]
 pub enum Db {
     /// Open psql or redis-cli
-    #[command(after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main -- dbsize")]
+    #[command(
+        after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main -- dbsize"
+    )]
     Connect {
         /// database.NAME or cache.NAME; without it, the only database
         name: Option<String>,

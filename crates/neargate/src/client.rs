@@ -31,27 +31,42 @@ impl Client {
     /// # Errors
     /// Exit 3 when none runs.
     pub async fn connect(state: &StateDir) -> Result<Self, Failure> {
-        let client = Self { state: state.clone() };
+        let client = Self {
+            state: state.clone(),
+        };
         client.sender().await?;
         Ok(client)
     }
 
     async fn sender(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
         let path = self.state.api_socket();
-        let stream = UnixStream::connect(&path).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Failure::Environment(format!(
-                "no engine runs for this state directory ({}): start it with `neargate up`",
-                self.state.path().display()
-            )),
-            _ => Failure::Environment(format!("cannot reach the engine at {}: {error}", path.display())),
-        })?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of("cannot talk to the engine", &error))?;
+        let stream = UnixStream::connect(&path)
+            .await
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                    Failure::Environment(format!(
+                        "no engine runs for this state directory ({}): start it with `neargate up`",
+                        self.state.path().display()
+                    ))
+                }
+                _ => Failure::Environment(format!(
+                    "cannot reach the engine at {}: {error}",
+                    path.display()
+                )),
+            })?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Failure::of("cannot talk to the engine", &error))?;
         tokio::spawn(connection);
         Ok(sender)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Response<Incoming>, Failure> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -60,19 +75,38 @@ impl Client {
             .body(Full::from(body))
             .map_err(|error| Failure::of("cannot ask the engine", &error))?;
         let mut sender = self.sender().await?;
-        sender.send_request(request).await.map_err(|error| Failure::of("the engine did not answer", &error))
+        sender
+            .send_request(request)
+            .await
+            .map_err(|error| Failure::of("the engine did not answer", &error))
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Failure> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Failure> {
         let response = self.send(method, path, body).await?;
         let good = response.status().is_success();
-        let bytes = response.into_body().collect().await.map_err(|error| Failure::of("the engine did not answer", &error))?;
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| Failure::of("the engine did not answer", &error))?;
         let bytes = bytes.to_bytes();
         if !good {
-            let other = || Problem { error: String::from_utf8_lossy(&bytes).into_owned(), help: None, exit: 1 };
-            return Err(Failure::Engine(serde_json::from_slice(&bytes).unwrap_or_else(|_| other())));
+            let other = || Problem {
+                error: String::from_utf8_lossy(&bytes).into_owned(),
+                help: None,
+                exit: 1,
+            };
+            return Err(Failure::Engine(
+                serde_json::from_slice(&bytes).unwrap_or_else(|_| other()),
+            ));
         }
-        serde_json::from_slice(&bytes).map_err(|error| Failure::of("the engine's answer cannot be read", &error))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::of("the engine's answer cannot be read", &error))
     }
 
     /// GET
@@ -81,8 +115,13 @@ impl Client {
     }
 
     /// POST
-    pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
-        let body = serde_json::to_vec(body).map_err(|error| Failure::of("cannot write the request", &error))?;
+    pub async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Failure::of("cannot write the request", &error))?;
         self.call(Method::POST, path, body).await
     }
 
@@ -93,9 +132,16 @@ impl Client {
 
     /// `GET /v1/events?after=SEQ`; `None`: from now on.
     pub async fn events(&self, after: Option<u64>) -> Result<Events, Failure> {
-        let query = after.map(|after| format!("?after={after}")).unwrap_or_default();
-        let response = self.send(Method::GET, &format!("/v1/events{query}"), Vec::new()).await?;
-        Ok(Events { body: response.into_body(), buffer: Vec::new() })
+        let query = after
+            .map(|after| format!("?after={after}"))
+            .unwrap_or_default();
+        let response = self
+            .send(Method::GET, &format!("/v1/events{query}"), Vec::new())
+            .await?;
+        Ok(Events {
+            body: response.into_body(),
+            buffer: Vec::new(),
+        })
     }
 }
 

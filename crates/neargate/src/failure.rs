@@ -47,7 +47,9 @@ impl Failure {
     /// Says it on standard error.
     pub fn print(&self) {
         match self {
-            Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => output::error(text, None),
+            Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => {
+                output::error(text, None);
+            }
             Self::Manifest(diagnostics) => output::diagnostics(diagnostics),
             Self::Engine(problem) => output::error(&problem.error, problem.help.as_deref()),
         }

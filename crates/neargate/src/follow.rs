@@ -40,8 +40,16 @@ pub fn show(event: &Progress, json: bool) {
 }
 
 /// Follows the releases that a request began until all have ended.
-pub async fn releases(client: &Client, accepted: &Accepted, json: bool) -> Result<Vec<Ended>, Failure> {
-    let mut open: Vec<u64> = accepted.releases.values().map(|release| release.id).collect();
+pub async fn releases(
+    client: &Client,
+    accepted: &Accepted,
+    json: bool,
+) -> Result<Vec<Ended>, Failure> {
+    let mut open: Vec<u64> = accepted
+        .releases
+        .values()
+        .map(|release| release.id)
+        .collect();
     let mut ended = Vec::new();
     if open.is_empty() {
         return Ok(ended);
@@ -78,7 +86,12 @@ pub async fn releases(client: &Client, accepted: &Accepted, json: bool) -> Resul
     }
 }
 
-async fn end(client: &Client, event: &Progress, outcome: &str, release: u64) -> Result<Ended, Failure> {
+async fn end(
+    client: &Client,
+    event: &Progress,
+    outcome: &str,
+    release: u64,
+) -> Result<Ended, Failure> {
     let status = client.status().await?;
     let revision = status
         .services
@@ -101,7 +114,10 @@ fn waiting(status: &Status) -> String {
         .iter()
         .filter_map(|service| {
             let release = service.release.as_ref()?;
-            Some(format!("{} waits in {} for {}", service.name, release.stage, release.waiting_for))
+            Some(format!(
+                "{} waits in {} for {}",
+                service.name, release.stage, release.waiting_for
+            ))
         })
         .collect();
     lines.join("\n")
@@ -113,7 +129,10 @@ pub fn judge(ended: &[Ended]) -> Result<(), Failure> {
         .iter()
         .filter(|release| release.outcome != "done")
         .map(|release| {
-            let mut text = format!("release {} of `{}` {}: {}", release.release, release.service, release.outcome, release.reason);
+            let mut text = format!(
+                "release {} of `{}` {}: {}",
+                release.release, release.service, release.outcome, release.reason
+            );
             for line in &release.evidence {
                 text.push_str(&format!("\n  | {line}"));
             }
@@ -123,5 +142,9 @@ pub fn judge(ended: &[Ended]) -> Result<(), Failure> {
             text
         })
         .collect();
-    if bad.is_empty() { Ok(()) } else { Err(Failure::Failed(bad.join("\n"))) }
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Failed(bad.join("\n")))
+    }
 }

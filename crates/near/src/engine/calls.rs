@@ -454,7 +454,11 @@ impl Engine {
                 observed.services.insert(service.name.clone(), one);
             }
         }
-        let secrets = self.surroundings.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let versions = secrets.list().map_err(|error| problem(&error, 1))?;
         observed.secrets = versions.into_iter().map(|version| version.name).collect();
         Ok(observed)

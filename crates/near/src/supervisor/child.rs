@@ -112,7 +112,10 @@ impl Preparation {
 
     /// For a command on a person's terminal.
     pub fn for_session(self) -> Self {
-        Self { terminal: Terminal::Kept, ..self }
+        Self {
+            terminal: Terminal::Kept,
+            ..self
+        }
     }
 
     /// Runs in the child.

@@ -18,14 +18,20 @@ pub fn command(session: &Session, argv: &[String]) -> io::Result<Command> {
     let scratch = tempdir(session)?;
     let spec = TaskSpec {
         id: "session".to_owned(),
-        log: LogTarget { service: String::new(), revision: session.revision },
+        log: LogTarget {
+            service: String::new(),
+            revision: session.revision,
+        },
         argv: argv.to_vec(),
         env: session.env.clone(),
         place: Place::Snapshot(session.directory.clone()),
         identity: session.identity.map(|(uid, gid)| Identity { uid, gid }),
         limits: None,
         port: None,
-        stop: StopPolicy { signal: StopSignal::Terminate, timeout: std::time::Duration::ZERO },
+        stop: StopPolicy {
+            signal: StopSignal::Terminate,
+            timeout: std::time::Duration::ZERO,
+        },
     };
     let seen = child::seen(&spec, &scratch);
     let preparation = Preparation::new(&spec, &scratch, Vec::new())?.for_session();

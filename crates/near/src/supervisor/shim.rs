@@ -199,11 +199,16 @@ fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<std::path::PathBuf> {
 
 fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::Result<Child> {
     let mut command = Command::from(command(spec, seen)?);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // SAFETY: `run` makes system calls on values that exist already; it allocates nothing.
     unsafe { command.pre_exec(move || preparation.run()) };
     let name = spec.argv.first().map_or("", String::as_str);
-    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
+    command
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
 }
 
 /// Program, arguments and environment of a process.
@@ -219,12 +224,18 @@ pub fn command(spec: &TaskSpec, seen: &child::Seen) -> io::Result<std::process::
     // The lookup is done here, with the names that the shim sees; in the task's own mounts the
     // snapshot has another name.
     let program = find(name, spec, seen).ok_or_else(|| {
-        io::Error::other(format!("there is no program `{name}` in the snapshot or in {PATH}"))
+        io::Error::other(format!(
+            "there is no program `{name}` in the snapshot or in {PATH}"
+        ))
     })?;
     let mut command = std::process::Command::new(&program);
     command.args(arguments).env_clear().envs(&spec.env);
     let scratch = seen.scratch.display().to_string();
-    for (key, value) in [("PATH", path), ("HOME", scratch.clone()), ("TMPDIR", scratch)] {
+    for (key, value) in [
+        ("PATH", path),
+        ("HOME", scratch.clone()),
+        ("TMPDIR", scratch),
+    ] {
         if !spec.env.contains_key(key) {
             command.env(key, value);
         }

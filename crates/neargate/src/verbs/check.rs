@@ -30,6 +30,10 @@ pub fn run(common: &Common) -> Result<ExitCode, Failure> {
     for gap in &loaded.not_acted_on {
         output::note(&format!("not acted on near yet: {gap}"));
     }
-    output::line(&format!("{} is right ({})", path.display(), loaded.manifest.env));
+    output::line(&format!(
+        "{} is right ({})",
+        path.display(),
+        loaded.manifest.env
+    ));
     Ok(ExitCode::SUCCESS)
 }

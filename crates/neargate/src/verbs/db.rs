@@ -10,32 +10,47 @@ use crate::failure::Failure;
 use crate::project;
 
 /// Opens a client for a database or cache.
-pub async fn connect(common: &Common, name: Option<String>, arguments: &[String]) -> Result<ExitCode, Failure> {
+pub async fn connect(
+    common: &Common,
+    name: Option<String>,
+    arguments: &[String],
+) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(common)?).await?;
     let name = match name {
         Some(name) => name,
         None => only_database(&client).await?,
     };
     let access: DataAccess = client.get(&format!("/v1/data/{name}")).await?;
-    let url = Url::parse(&access.url).ok_or_else(|| Failure::Failed(format!("the address of {name} cannot be read")))?;
+    let url = Url::parse(&access.url)
+        .ok_or_else(|| Failure::Failed(format!("the address of {name} cannot be read")))?;
     let (program, package, mut command) = match access.engine.as_str() {
         "postgres" => ("psql", "postgresql-client", psql(&url)),
         _ => ("redis-cli", "redis-tools", redis(&url)),
     };
-    let status = command.args(arguments).status().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Failure::Environment(format!("{program} is not installed: apt-get install {package}"))
-        }
-        _ => Failure::of(&format!("cannot run {program}"), &error),
-    })?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    let status = command
+        .args(arguments)
+        .status()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::Environment(format!(
+                "{program} is not installed: apt-get install {package}"
+            )),
+            _ => Failure::of(&format!("cannot run {program}"), &error),
+        })?;
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(1),
+    ))
 }
 
 async fn only_database(client: &Client) -> Result<String, Failure> {
     let status = client.status().await?;
     match status.databases.as_slice() {
         [only] => Ok(format!("database.{}", only.name)),
-        _ => Err(Failure::Usage("name it: neargate db connect database.NAME or cache.NAME".into())),
+        _ => Err(Failure::Usage(
+            "name it: neargate db connect database.NAME or cache.NAME".into(),
+        )),
     }
 }
 
@@ -55,7 +70,13 @@ impl<'a> Url<'a> {
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
-        Some(Self { user, password, host, port, path })
+        Some(Self {
+            user,
+            password,
+            host,
+            port,
+            path,
+        })
     }
 }
 
@@ -77,7 +98,17 @@ fn psql(url: &Url<'_>) -> Command {
 
 fn redis(url: &Url<'_>) -> Command {
     let mut command = Command::new("redis-cli");
-    command.args(["-h", url.host, "-p", if url.port.is_empty() { "6379" } else { url.port }, "--no-auth-warning"]);
+    command.args([
+        "-h",
+        url.host,
+        "-p",
+        if url.port.is_empty() {
+            "6379"
+        } else {
+            url.port
+        },
+        "--no-auth-warning",
+    ]);
     if !url.password.is_empty() {
         command.env("REDISCLI_AUTH", url.password);
     }

@@ -11,17 +11,35 @@ use crate::follow::{self, Ended};
 use crate::{output, project};
 
 /// Builds a service, asks for its release, follows it.
-pub async fn deploy(common: &Common, service: &str, detach: bool, no_build: bool) -> Result<ExitCode, Failure> {
+pub async fn deploy(
+    common: &Common,
+    service: &str,
+    detach: bool,
+    no_build: bool,
+) -> Result<ExitCode, Failure> {
     let state = project::state(common)?;
     let client = Client::connect(&state).await?;
     let (path, mut manifest) = project::load_near(common)?;
     if !no_build {
-        project::build(&path, manifest.services.get(service).into_iter(), common.json)?;
+        project::build(
+            &path,
+            manifest.services.get(service).into_iter(),
+            common.json,
+        )?;
     }
     // The edge was chosen at `up`; a deploy does not move it.
-    manifest.edge.port = client.status().await?.endpoint.rsplit(':').next().and_then(|p| p.parse().ok()).unwrap_or(manifest.edge.port);
+    manifest.edge.port = client
+        .status()
+        .await?
+        .endpoint
+        .rsplit(':')
+        .next()
+        .and_then(|p| p.parse().ok())
+        .unwrap_or(manifest.edge.port);
     let definition = project::definition(common, &path, manifest);
-    let accepted: Accepted = client.post(&format!("/v1/services/{service}/deploy"), &definition).await?;
+    let accepted: Accepted = client
+        .post(&format!("/v1/services/{service}/deploy"), &definition)
+        .await?;
     finish(&client, common, service, detach, accepted).await
 }
 
@@ -37,16 +55,27 @@ pub async fn rollback(
         Some(service) => service,
         None => only_service(&client).await?,
     };
-    let accepted: Accepted = client.post(&format!("/v1/services/{service}/rollback"), &Rollback { to }).await?;
+    let accepted: Accepted = client
+        .post(
+            &format!("/v1/services/{service}/rollback"),
+            &Rollback { to },
+        )
+        .await?;
     finish(&client, common, &service, detach, accepted).await
 }
 
 async fn only_service(client: &Client) -> Result<String, Failure> {
     let status = client.status().await?;
-    let mut names = status.services.iter().filter(|service| service.desired > 0).map(|service| service.name.clone());
+    let mut names = status
+        .services
+        .iter()
+        .filter(|service| service.desired > 0)
+        .map(|service| service.name.clone());
     match (names.next(), names.next()) {
         (Some(only), None) => Ok(only),
-        _ => Err(Failure::Usage("name the service: neargate rollback SERVICE".into())),
+        _ => Err(Failure::Usage(
+            "name the service: neargate rollback SERVICE".into(),
+        )),
     }
 }
 
@@ -77,7 +106,11 @@ async fn finish(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn nothing_to_do(client: &Client, common: &Common, service: &str) -> Result<ExitCode, Failure> {
+async fn nothing_to_do(
+    client: &Client,
+    common: &Common,
+    service: &str,
+) -> Result<ExitCode, Failure> {
     let status = client.status().await?;
     let found = status.services.iter().find(|found| found.name == service);
     let revision = found.map_or(0, |found| found.revision);

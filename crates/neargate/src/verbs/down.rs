@@ -43,12 +43,24 @@ async fn stop(client: &Client) -> Result<(), Failure> {
 
 fn confirm(state: &StateDir) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage("--purge removes all data: add --yes when nobody can be asked".into()));
+        return Err(Failure::Usage(
+            "--purge removes all data: add --yes when nobody can be asked".into(),
+        ));
     }
-    anstream::eprint!("Remove all data, logs and history in {}? Type yes: ", state.path().display());
+    anstream::eprint!(
+        "Remove all data, logs and history in {}? Type yes: ",
+        state.path().display()
+    );
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::of("cannot read the answer", &error))?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Failed("nothing was removed".into())) }
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::of("cannot read the answer", &error))?;
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure::Failed("nothing was removed".into()))
+    }
 }
 
 /// Empties the state directory and removes it; a mount point stays.
@@ -61,7 +73,11 @@ fn remove(state: &StateDir) -> Result<(), Failure> {
     neargate_near::snapshot::remove_unused(&state.artifacts(), &std::collections::BTreeSet::new());
     for entry in entries.flatten() {
         let path = entry.path();
-        let done = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        let done = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
         done.map_err(failed)?;
     }
     match std::fs::remove_dir(state.path()) {

@@ -32,18 +32,34 @@ enum Web {
 
 /// Looks and writes.
 pub fn run(common: &Common, force: bool) -> Result<ExitCode, Failure> {
-    let folder = std::env::current_dir().map_err(|error| Failure::of("cannot tell the present folder", &error))?;
-    let path = common.file.clone().unwrap_or_else(|| folder.join(project::NAME));
+    let folder = std::env::current_dir()
+        .map_err(|error| Failure::of("cannot tell the present folder", &error))?;
+    let path = common
+        .file
+        .clone()
+        .unwrap_or_else(|| folder.join(project::NAME));
     if path.exists() && !force {
-        return Err(Failure::Usage(format!("{} exists; replace it with --force", path.display())));
+        return Err(Failure::Usage(format!(
+            "{} exists; replace it with --force",
+            path.display()
+        )));
     }
     let found = look(&folder);
     let text = write(&folder, &found);
     // What is written is right, or this is a bug.
-    let source = Source { name: project::NAME.to_owned(), text: text.clone() };
-    manifest::load(&source, "local", &[]).map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
-    fs::write(&path, text).map_err(|error| Failure::of(&format!("cannot write {}", path.display()), &error))?;
-    output::line(&format!("{} is written ({})", path.display(), found.because));
+    let source = Source {
+        name: project::NAME.to_owned(),
+        text: text.clone(),
+    };
+    manifest::load(&source, "local", &[])
+        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
+    fs::write(&path, text)
+        .map_err(|error| Failure::of(&format!("cannot write {}", path.display()), &error))?;
+    output::line(&format!(
+        "{} is written ({})",
+        path.display(),
+        found.because
+    ));
     output::line("next: neargate check, then neargate up");
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +78,11 @@ fn look(folder: &Path) -> Found {
         };
     }
     if has("manage.py") {
-        return program("manage.py: a Django project", &["python3", "manage.py", "runserver", "--noreload"], 8000);
+        return program(
+            "manage.py: a Django project",
+            &["python3", "manage.py", "runserver", "--noreload"],
+            8000,
+        );
     }
     if has("requirements.txt") || has("pyproject.toml") {
         return program("a Python project", &["python3", "-m", "app"], 8000);
@@ -81,7 +101,11 @@ fn look(folder: &Path) -> Found {
             };
         }
     }
-    program("nothing that it knows: change the command", &["./start"], 3000)
+    program(
+        "nothing that it knows: change the command",
+        &["./start"],
+        3000,
+    )
 }
 
 fn program(because: &str, command: &[&str], port: u16) -> Found {
@@ -95,24 +119,48 @@ fn program(because: &str, command: &[&str], port: u16) -> Found {
 }
 
 fn package_name(text: &str) -> Option<String> {
-    let line = text.lines().find(|line| line.trim_start().starts_with("name"))?;
+    let line = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("name"))?;
     Some(line.split_once('=')?.1.trim().trim_matches('"').to_owned())
 }
 
 /// Names of images in a Compose file mean data services.
 fn compose(folder: &Path) -> (bool, bool) {
-    let text: String = ["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"]
-        .iter()
-        .filter_map(|name| fs::read_to_string(folder.join(name)).ok())
-        .collect();
-    (text.contains("postgres"), text.contains("redis") || text.contains("valkey"))
+    let text: String = [
+        "docker-compose.yml",
+        "docker-compose.yaml",
+        "compose.yml",
+        "compose.yaml",
+    ]
+    .iter()
+    .filter_map(|name| fs::read_to_string(folder.join(name)).ok())
+    .collect();
+    (
+        text.contains("postgres"),
+        text.contains("redis") || text.contains("valkey"),
+    )
 }
 
 fn app_name(folder: &Path) -> String {
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("app").to_lowercase();
-    let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(32).collect();
-    let clean = clean.trim_matches(|c: char| c == '-' || c.is_ascii_digit()).to_owned();
-    if clean.is_empty() { "app".to_owned() } else { clean }
+    let name = folder
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("app")
+        .to_lowercase();
+    let clean: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(32)
+        .collect();
+    let clean = clean
+        .trim_matches(|c: char| c == '-' || c.is_ascii_digit())
+        .to_owned();
+    if clean.is_empty() {
+        "app".to_owned()
+    } else {
+        clean
+    }
 }
 
 fn write(folder: &Path, found: &Found) -> String {
@@ -128,22 +176,43 @@ fn write(folder: &Path, found: &Found) -> String {
         text.push('\n');
     };
     match &found.web {
-        Web::Files(root) => add(format!("static = \"{root}\"                 # served by the edge")),
+        Web::Files(root) => add(format!(
+            "static = \"{root}\"                 # served by the edge"
+        )),
         Web::Port(port) => {
             if let Some(build) = &found.build {
-                add(format!("build = \"{build}\"    # run before a revision is cut"));
+                add(format!(
+                    "build = \"{build}\"    # run before a revision is cut"
+                ));
             }
             if let Some(artifact) = &found.artifact {
-                add(format!("artifact = \"{artifact}\"    # snapshotted: a rollback runs these bytes"));
+                add(format!(
+                    "artifact = \"{artifact}\"    # snapshotted: a rollback runs these bytes"
+                ));
             }
-            let command: Vec<String> = found.command.iter().map(|word| format!("\"{word}\"")).collect();
-            add(format!("command = [{}]    # it must listen on $PORT", command.join(", ")));
-            add(format!("port = {port}                  # far; near gives each task a PORT of its own"));
+            let command: Vec<String> = found
+                .command
+                .iter()
+                .map(|word| format!("\"{word}\""))
+                .collect();
+            add(format!(
+                "command = [{}]    # it must listen on $PORT",
+                command.join(", ")
+            ));
+            add(format!(
+                "port = {port}                  # far; near gives each task a PORT of its own"
+            ));
             add("health = \"/\"                 # a path that answers 200 when a task is fit for requests".into());
-            let uses: Vec<&str> =
-                [(postgres, "\"database.main\""), (redis, "\"cache.main\"")].iter().filter(|u| u.0).map(|u| u.1).collect();
+            let uses: Vec<&str> = [(postgres, "\"database.main\""), (redis, "\"cache.main\"")]
+                .iter()
+                .filter(|u| u.0)
+                .map(|u| u.1)
+                .collect();
             if !uses.is_empty() {
-                add(format!("uses = [{}]    # DATABASE_URL, REDIS_URL", uses.join(", ")));
+                add(format!(
+                    "uses = [{}]    # DATABASE_URL, REDIS_URL",
+                    uses.join(", ")
+                ));
             }
         }
     }

@@ -19,7 +19,10 @@ const EVERY: Duration = Duration::from_millis(200);
 pub fn run(common: &Common, options: &Logs) -> Result<ExitCode, Failure> {
     let state = project::state(common)?;
     if !state.path().exists() {
-        return Err(Failure::Environment(format!("there is no state directory {}: nothing ran yet", state.path().display())));
+        return Err(Failure::Environment(format!(
+            "there is no state directory {}: nothing ran yet",
+            state.path().display()
+        )));
     }
     let supervisor = Supervisor::new(state.clone(), Vec::new());
     let filter = Filter {
@@ -32,7 +35,8 @@ pub fn run(common: &Common, options: &Logs) -> Result<ExitCode, Failure> {
     let mut position = Position::default();
     let mut first = true;
     loop {
-        let mut lines = read(&state, &filter, &mut position).map_err(|error| Failure::of("cannot read the logs", &error))?;
+        let mut lines = read(&state, &filter, &mut position)
+            .map_err(|error| Failure::of("cannot read the logs", &error))?;
         if options.previous {
             lines.retain(|line| supervisor.running(&line.task).is_none());
         }
@@ -70,18 +74,28 @@ fn clock(at: Timestamp) -> String {
     let (days, rest) = (at.0 / 86_400_000, at.0 % 86_400_000);
     let (year, month, day) = date(days);
     let (seconds, ms) = (rest / 1000, rest % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// Days since 1970-01-01 as a civil date (proleptic Gregorian; eras of 400 years from March).
 fn date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 

@@ -24,7 +24,8 @@ pub async fn run(common: &Common, exit_code: bool) -> Result<ExitCode, Failure> 
     for (name, service) in &manifest.services {
         if let Some(source) = snapshot::source(service) {
             // An artifact that is not built yet is one that differs.
-            let digest = snapshot::digest_of(&root.join(source), state.path()).unwrap_or_else(|_| "not built".into());
+            let digest = snapshot::digest_of(&root.join(source), state.path())
+                .unwrap_or_else(|_| "not built".into());
             digests.insert(name.clone(), digest);
         }
     }
@@ -34,5 +35,9 @@ pub async fn run(common: &Common, exit_code: bool) -> Result<ExitCode, Failure> 
     } else {
         output::line(plan.to_string().trim_end());
     }
-    Ok(if exit_code && !plan.is_empty() { ExitCode::from(10) } else { ExitCode::SUCCESS })
+    Ok(if exit_code && !plan.is_empty() {
+        ExitCode::from(10)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

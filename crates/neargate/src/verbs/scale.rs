@@ -11,10 +11,15 @@ use crate::{output, project};
 
 /// Asks for the counts; returns when they are accepted.
 pub async fn run(common: &Common, counts: &[String]) -> Result<ExitCode, Failure> {
-    let wanted = counts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = counts
+        .iter()
+        .map(|text| parse(text))
+        .collect::<Result<Vec<_>, _>>()?;
     let client = Client::connect(&project::state(common)?).await?;
     for (service, desired) in wanted {
-        let accepted: Accepted = client.post(&format!("/v1/services/{service}/scale"), &Scale { desired }).await?;
+        let accepted: Accepted = client
+            .post(&format!("/v1/services/{service}/scale"), &Scale { desired })
+            .await?;
         if common.json {
             output::json(&accepted);
         }
@@ -24,7 +29,11 @@ pub async fn run(common: &Common, counts: &[String]) -> Result<ExitCode, Failure
 }
 
 fn parse(text: &str) -> Result<(&str, u32), Failure> {
-    let wrong = || Failure::Usage(format!("`{text}` is not SERVICE=TASKS; write for example api=4"));
+    let wrong = || {
+        Failure::Usage(format!(
+            "`{text}` is not SERVICE=TASKS; write for example api=4"
+        ))
+    };
     let (service, count) = text.split_once('=').ok_or_else(wrong)?;
     Ok((service, count.parse().map_err(|_| wrong())?))
 }

@@ -15,17 +15,26 @@ use crate::{output, project};
 /// Runs a verb of secrets.
 pub fn run(common: &Common, verb: Secret) -> Result<ExitCode, Failure> {
     let state = project::state(common)?;
-    let mut secrets = Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
-    let failed = |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
+    let mut secrets =
+        Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
+    let failed =
+        |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
     match verb {
         Secret::Set { name, from } => {
             let value = value(&name, from.as_deref())?;
-            let version = secrets.set(now(), &name, &SecretValue::new(value)).map_err(|error| failed(&error))?;
-            output::progress(&name, &format!("version {version} is set; the next deploy of its users takes it"));
+            let version = secrets
+                .set(now(), &name, &SecretValue::new(value))
+                .map_err(|error| failed(&error))?;
+            output::progress(
+                &name,
+                &format!("version {version} is set; the next deploy of its users takes it"),
+            );
         }
         Secret::List => list(&secrets, common.json)?,
         Secret::Get { name, reveal } => {
-            let (version, value) = secrets.get(&name, Which::Current).map_err(|error| failed(&error))?;
+            let (version, value) = secrets
+                .get(&name, Which::Current)
+                .map_err(|error| failed(&error))?;
             if reveal {
                 let text = value.expose_text().map_err(|error| failed(&error))?;
                 output::line(text);
@@ -38,9 +47,14 @@ pub fn run(common: &Common, verb: Secret) -> Result<ExitCode, Failure> {
 }
 
 fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
-    let versions = secrets.list().map_err(|error| Failure::of("cannot list the secrets", &error))?;
+    let versions = secrets
+        .list()
+        .map_err(|error| Failure::of("cannot list the secrets", &error))?;
     // Names with a dot are Neargate's own: passwords of data services.
-    for version in versions.iter().filter(|version| !version.name.contains('.')) {
+    for version in versions
+        .iter()
+        .filter(|version| !version.name.contains('.'))
+    {
         let stage = match version.stage {
             Stage::Current => "current",
             Stage::Previous => "previous",
@@ -51,7 +65,10 @@ fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
                 "name": version.name, "version": version.version, "stage": stage, "at": version.at,
             }));
         } else {
-            output::line(&format!("{:<24} version {:<4} {stage}", version.name, version.version));
+            output::line(&format!(
+                "{:<24} version {:<4} {stage}",
+                version.name, version.version
+            ));
         }
     }
     Ok(())
@@ -65,7 +82,9 @@ fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
         None if std::io::stdin().is_terminal() => prompt(name)?,
         None => {
             let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(|error| Failure::of("cannot read the value", &error))?;
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|error| Failure::of("cannot read the value", &error))?;
             bytes
         }
     };

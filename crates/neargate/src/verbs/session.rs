@@ -30,12 +30,21 @@ pub async fn exec(
         Some(task) => task,
         None => any_task(&client, service).await?,
     };
-    start(&client, service, SessionRequest { task: Some(task) }, command).await
+    start(
+        &client,
+        service,
+        SessionRequest { task: Some(task) },
+        command,
+    )
+    .await
 }
 
 async fn any_task(client: &Client, service: &str) -> Result<String, Failure> {
     let status = client.status().await?;
-    let found = status.services.into_iter().find(|found| found.name == service);
+    let found = status
+        .services
+        .into_iter()
+        .find(|found| found.name == service);
     found
         .into_iter()
         .flat_map(|service| service.tasks)
@@ -44,13 +53,24 @@ async fn any_task(client: &Client, service: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::Failed(format!("no task of `{service}` runs")))
 }
 
-async fn start(client: &Client, service: &str, request: SessionRequest, command: &[String]) -> Result<ExitCode, Failure> {
-    let session: Session = client.post(&format!("/v1/services/{service}/session"), &request).await?;
-    let mut process: Command = session::command(&session, command)
-        .map_err(|error| Failure::Environment(format!("cannot run `{}`: {error}", command.join(" "))))?;
-    let status = process
-        .status()
-        .map_err(|error| Failure::Environment(format!("cannot run `{}`: {error}", command.join(" "))))?;
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+async fn start(
+    client: &Client,
+    service: &str,
+    request: SessionRequest,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    let session: Session = client
+        .post(&format!("/v1/services/{service}/session"), &request)
+        .await?;
+    let mut process: Command = session::command(&session, command).map_err(|error| {
+        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
+    })?;
+    let status = process.status().map_err(|error| {
+        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
+    })?;
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }

@@ -46,8 +46,16 @@ fn table(status: &Status) -> String {
             text.push_str(&data_line(kind, one));
         }
     }
-    let router = status.router.as_ref().map_or("being replaced".to_owned(), |router| format!("pid {}", router.pid));
-    text.push_str(&format!("engine pid {} · router {router}\n", status.engine.pid));
+    let router = status
+        .router
+        .as_ref()
+        .map_or("being replaced".to_owned(), |router| {
+            format!("pid {}", router.pid)
+        });
+    text.push_str(&format!(
+        "engine pid {} · router {router}\n",
+        status.engine.pid
+    ));
     for note in &status.notes {
         text.push_str(&format!("note: {note}\n"));
     }
@@ -83,6 +91,16 @@ fn service_lines(service: &ServiceStatus) -> String {
 }
 
 fn data_line(kind: &str, data: &DataStatus) -> String {
-    let trouble = data.trouble.as_ref().map(|words| format!(" · {words}")).unwrap_or_default();
-    format!("{kind} {} {} {} {}{trouble}\n", data.name, data.engine, output::state(&data.state), data.url_redacted)
+    let trouble = data
+        .trouble
+        .as_ref()
+        .map(|words| format!(" · {words}"))
+        .unwrap_or_default();
+    format!(
+        "{kind} {} {} {} {}{trouble}\n",
+        data.name,
+        data.engine,
+        output::state(&data.state),
+        data.url_redacted
+    )
 }

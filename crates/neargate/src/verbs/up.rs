@@ -16,9 +16,16 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(25);
 
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
-pub async fn run(common: &Common, detach: bool, port: Option<u16>, no_build: bool) -> Result<ExitCode, Failure> {
+pub async fn run(
+    common: &Common,
+    detach: bool,
+    port: Option<u16>,
+    no_build: bool,
+) -> Result<ExitCode, Failure> {
     let mut common = common.clone();
-    common.overrides.extend(port.map(|port| format!("edge.port={port}")));
+    common
+        .overrides
+        .extend(port.map(|port| format!("edge.port={port}")));
     let (path, manifest) = project::load_near(&common)?;
     if !no_build {
         project::build(&path, manifest.services.values(), common.json)?;
@@ -43,12 +50,19 @@ pub async fn run(common: &Common, detach: bool, port: Option<u16>, no_build: boo
     if common.json {
         output::json(&status);
     }
-    if detach { Ok(ExitCode::SUCCESS) } else { stay(&client).await }
+    if detach {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        stay(&client).await
+    }
 }
 
 /// An engine that was started for an app that cannot run has nothing to do.
 async fn leave_nothing_behind(client: &Client) {
-    let idle = client.status().await.is_ok_and(|status| status.services.is_empty());
+    let idle = client
+        .status()
+        .await
+        .is_ok_and(|status| status.services.is_empty());
     if idle {
         let _: Result<Accepted, Failure> = client.post("/v1/down", &()).await;
     }
@@ -58,15 +72,28 @@ async fn healthy(client: &Client) -> Result<Status, Failure> {
     let deadline = tokio::time::Instant::now() + HEALTHY_WITHIN;
     loop {
         let status = client.status().await?;
-        let missing: Vec<&ServiceStatus> = status.services.iter().filter(|s| s.healthy < wanted(s)).collect();
+        let missing: Vec<&ServiceStatus> = status
+            .services
+            .iter()
+            .filter(|s| s.healthy < wanted(s))
+            .collect();
         if missing.is_empty() {
             return Ok(status);
         }
         if tokio::time::Instant::now() > deadline {
-            let names: Vec<&str> = missing.iter().map(|service| service.name.as_str()).collect();
-            return Err(Failure::Failed(format!("not healthy within 10 minutes: {}", names.join(", "))));
+            let names: Vec<&str> = missing
+                .iter()
+                .map(|service| service.name.as_str())
+                .collect();
+            return Err(Failure::Failed(format!(
+                "not healthy within 10 minutes: {}",
+                names.join(", ")
+            )));
         }
-        if let Some(trouble) = missing.iter().find_map(|s| s.trouble.as_deref().filter(|text| text.contains("failed"))) {
+        if let Some(trouble) = missing
+            .iter()
+            .find_map(|s| s.trouble.as_deref().filter(|text| text.contains("failed")))
+        {
             return Err(Failure::Failed(trouble.to_owned()));
         }
         tokio::time::sleep(LOOK).await;
