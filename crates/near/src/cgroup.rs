@@ -117,6 +117,24 @@ impl Group {
     }
 }
 
+/// Whether control groups can be made here, and of which kind.
+///
+/// # Errors
+/// Why not, in words.
+pub fn availability() -> Result<&'static str, String> {
+    let limits = Limits {
+        cpu_units: 256,
+        memory_mib: 512,
+    };
+    let (group, mut notes) = Group::create("doctor", Some(limits));
+    group.remove();
+    match notes.pop() {
+        Some(note) => Err(note),
+        None if group.directories.len() > 1 => Ok("control groups v1"),
+        None => Ok("control groups v2"),
+    }
+}
+
 fn quota(limits: Limits) -> u64 {
     u64::from(limits.cpu_units) * PERIOD / CORE
 }

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use neargate_core::manifest::model::{Runs, Service};
 use sha2::{Digest, Sha256};
 
 /// Files in one artifact.
@@ -88,6 +89,24 @@ pub fn snapshot(artifacts: &Path, source: &Path, state: &Path) -> Result<String,
                 source,
             })
         }
+    }
+}
+
+/// The digest that a snapshot of this artifact would have.
+///
+/// # Errors
+/// [`SnapshotError`].
+pub fn digest_of(source: &Path, state: &Path) -> Result<String, SnapshotError> {
+    digest(&parts(source, state)?)
+}
+
+/// What of a service is snapshotted: its artifact, or the files of a static site.
+#[must_use]
+pub fn source(service: &Service) -> Option<&Path> {
+    match (&service.runs, &service.artifact) {
+        (Runs::Static(site), _) => Some(Path::new(&site.root)),
+        (_, Some(artifact)) => Some(Path::new(artifact)),
+        (_, None) => None,
     }
 }
 

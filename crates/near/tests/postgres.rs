@@ -14,7 +14,7 @@ use neargate_core::time::Timestamp;
 use neargate_near::data::{self, Data, DataError, Facts, Key, State};
 use neargate_near::paths::StateDir;
 use neargate_near::secrets::{SecretValue, Secrets};
-use processes::{Direct, eventually, files_with, processes_with, send};
+use processes::{Shims, eventually, files_with, processes_with, send};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
@@ -38,13 +38,13 @@ fn database(url: Option<&str>) -> Database {
 /// An engine as far as data services know one; dropping it is its death.
 struct Engine {
     runtime: Runtime,
-    data: Data<Direct>,
+    data: Data<Shims>,
     key: Key,
 }
 
 impl Engine {
     /// `None` when the machine has no PostgreSQL.
-    fn start(state: &Path, app: &str, processes: &Arc<Direct>) -> Option<Self> {
+    fn start(state: &Path, app: &str, processes: &Arc<Shims>) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -126,7 +126,7 @@ fn first_start_makes_the_database_and_the_second_is_fast_and_keeps_it() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(state.join(path), fs::Permissions::from_mode(0o700)).unwrap();
     }
-    let processes = Arc::new(Direct::new());
+    let processes = Arc::new(Shims::new(&state));
     let began = Instant::now();
     let Some(engine) = Engine::start(&state, "notes", &processes) else {
         return;
@@ -174,8 +174,9 @@ fn first_start_makes_the_database_and_the_second_is_fast_and_keeps_it() {
 #[test]
 fn acknowledged_rows_survive_kill_9_under_writes() {
     let dir = tempfile::tempdir().unwrap();
-    let processes = Arc::new(Direct::new());
-    let Some(engine) = Engine::start(&dir.path().join("state"), "notes", &processes) else {
+    let state = dir.path().join("state");
+    let processes = Arc::new(Shims::new(&state));
+    let Some(engine) = Engine::start(&state, "notes", &processes) else {
         return;
     };
     engine.available();
@@ -233,7 +234,7 @@ fn acknowledged_rows_survive_kill_9_under_writes() {
 fn next_engine_adopts_the_server_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    let processes = Arc::new(Direct::new());
+    let processes = Arc::new(Shims::new(&state));
     let Some(engine) = Engine::start(&state, "notes", &processes) else {
         return;
     };
@@ -248,8 +249,9 @@ fn next_engine_adopts_the_server_without_a_restart() {
         engine.psql("SELECT pg_postmaster_start_time()").unwrap(),
         began
     );
-    // It is kept as before: a kill is noticed.
-    send(before.pid.unwrap(), Signal::KILL);
+    // It is kept as before; and the death of its shim, which takes the server with it and
+    // leaves the server's children, is no more than a crash.
+    processes.kill_shim("database-main");
     eventually("another server is available", || {
         let facts = engine.facts();
         facts.state == State::Available && facts.pid != before.pid
@@ -262,11 +264,12 @@ fn two_apps_run_side_by_side_and_deep_paths_are_fine() {
     let dir = tempfile::tempdir().unwrap();
     // A unix socket's path may have 107 bytes; this is far beyond.
     let deep = dir.path().join("d".repeat(100)).join("e".repeat(100));
-    let processes = [Arc::new(Direct::new()), Arc::new(Direct::new())];
-    let Some(one) = Engine::start(&deep.join("one"), "notes", &processes[0]) else {
+    let (first, second) = (deep.join("one"), deep.join("two"));
+    let processes = [&first, &second].map(|state| Arc::new(Shims::new(state)));
+    let Some(one) = Engine::start(&first, "notes", &processes[0]) else {
         return;
     };
-    let two = Engine::start(&deep.join("two"), "select", &processes[1]).unwrap();
+    let two = Engine::start(&second, "select", &processes[1]).unwrap();
     one.available();
     two.available();
     assert_ne!(one.facts().port, two.facts().port);
@@ -288,7 +291,7 @@ fn two_apps_run_side_by_side_and_deep_paths_are_fine() {
 fn password_is_in_no_file_and_no_process_list_and_can_be_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    let processes = Arc::new(Direct::new());
+    let processes = Arc::new(Shims::new(&state));
     let Some(engine) = Engine::start(&state, "notes", &processes) else {
         return;
     };
@@ -320,7 +323,11 @@ fn password_is_in_no_file_and_no_process_list_and_can_be_replaced() {
 #[test]
 fn external_url_is_handed_on_and_shown_without_its_password() {
     let dir = tempfile::tempdir().unwrap();
-    let data = Data::new(&StateDir::at(dir.path()), "notes", Arc::new(Direct::new()));
+    let data = Data::new(
+        &StateDir::at(dir.path()),
+        "notes",
+        Arc::new(Shims::new(dir.path())),
+    );
     let url = "postgres://me:hidden@db.example:5432/x";
     data.start_database(&database(Some(url))).unwrap();
     let key = Key::database("main");
@@ -351,8 +358,9 @@ fn full_disk_is_told_and_the_server_comes_back_when_space_returns() {
         eprintln!("skipped: only root can mount a small file system");
         return;
     }
-    let processes = Arc::new(Direct::new());
-    let Some(engine) = Engine::start(&disk.0.path().join("state"), "notes", &processes) else {
+    let state = disk.0.path().join("state");
+    let processes = Arc::new(Shims::new(&state));
+    let Some(engine) = Engine::start(&state, "notes", &processes) else {
         return;
     };
     engine.available();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use neargate_core::manifest::model::{Cache, CacheEngine};
 use neargate_near::data::{Data, DataError, Facts, Key, State};
 use neargate_near::paths::StateDir;
-use processes::{Direct, eventually, files_with, processes_with, send};
+use processes::{Shims, eventually, files_with, processes_with, send};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
@@ -33,13 +33,13 @@ fn cache() -> Cache {
 
 struct Engine {
     runtime: Runtime,
-    data: Data<Direct>,
+    data: Data<Shims>,
     key: Key,
 }
 
 impl Engine {
     /// `None` when the machine has no Redis.
-    fn start(state: &Path, processes: &Arc<Direct>) -> Option<Self> {
+    fn start(state: &Path, processes: &Arc<Shims>) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -98,7 +98,7 @@ fn cache_has_a_password_a_bound_and_its_eviction_policy() {
     let dir = tempfile::tempdir().unwrap();
     // Deeper than a unix socket's path may be.
     let state = dir.path().join("d".repeat(120)).join("state");
-    let processes = Arc::new(Direct::new());
+    let processes = Arc::new(Shims::new(&state));
     let Some(engine) = Engine::start(&state, &processes) else {
         return;
     };
@@ -123,8 +123,9 @@ fn cache_has_a_password_a_bound_and_its_eviction_policy() {
 #[test]
 fn killed_cache_comes_back_empty_on_its_port() {
     let dir = tempfile::tempdir().unwrap();
-    let processes = Arc::new(Direct::new());
-    let Some(engine) = Engine::start(&dir.path().join("state"), &processes) else {
+    let state = dir.path().join("state");
+    let processes = Arc::new(Shims::new(&state));
+    let Some(engine) = Engine::start(&state, &processes) else {
         return;
     };
     let password = engine.password();
@@ -144,7 +145,7 @@ fn killed_cache_comes_back_empty_on_its_port() {
 fn next_engine_adopts_the_cache_with_what_it_holds() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    let processes = Arc::new(Direct::new());
+    let processes = Arc::new(Shims::new(&state));
     let Some(engine) = Engine::start(&state, &processes) else {
         return;
     };

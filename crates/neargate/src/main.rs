@@ -1,1 +1,50 @@
-fn main() {}
+//! `neargate`: one manifest, your whole production, near or far.
+//!
+//! This binary is the command line (one file per verb in [`verbs`]) and, by hidden verbs, every
+//! process that runs near: the engine, the router, the shims. Failures become exit codes here
+//! and nowhere else: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug.
+
+mod arguments;
+mod client;
+mod failure;
+mod follow;
+mod output;
+mod processes;
+mod project;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::Arguments;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("neargate: this is a bug: {panic}");
+        eprintln!("please report it with the command that you ran and `neargate --version`");
+    }));
+    match std::panic::catch_unwind(run) {
+        Ok(code) => code,
+        Err(_) => ExitCode::from(70),
+    }
+}
+
+fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    output::choose_colour(arguments.common.color);
+    match verbs::run(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            failure.code()
+        }
+    }
+}

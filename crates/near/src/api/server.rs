@@ -14,6 +14,7 @@ use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use neargate_core::plan::Observed;
 use neargate_core::status::Status;
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -48,6 +49,8 @@ pub enum Call {
     Session(String, SessionRequest, Reply<Session>),
     /// `GET /v1/data/NAME`
     Data(String, Reply<DataAccess>),
+    /// `GET /v1/observed`
+    Observed(Reply<Observed>),
     /// `GET /v1/events?after=SEQ`
     Events(u64, Reply<Vec<Progress>>),
     /// `POST /v1/router/replace`
@@ -92,6 +95,7 @@ pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> 
         .route("/v1/services/{name}/scale", post(scale))
         .route("/v1/services/{name}/session", post(session))
         .route("/v1/data/{name}", get(data))
+        .route("/v1/observed", get(observed))
         .route("/v1/events", get(events))
         .route("/v1/router/replace", post(replace_router))
         .route("/v1/down", post(down))
@@ -182,6 +186,10 @@ async fn data(State(calls): State<Calls>, UrlPath(name): UrlPath<String>) -> Ans
     ask(&calls, |reply| Call::Data(name, reply)).await
 }
 
+async fn observed(State(calls): State<Calls>) -> Answer<Observed> {
+    ask(&calls, Call::Observed).await
+}
+
 async fn replace_router(State(calls): State<Calls>) -> Answer<Accepted> {
     ask(&calls, Call::ReplaceRouter).await
 }
@@ -192,13 +200,14 @@ async fn down(State(calls): State<Calls>) -> Answer<Accepted> {
 
 #[derive(Deserialize)]
 struct After {
-    #[serde(default)]
-    after: u64,
+    /// `None`: from now on.
+    after: Option<u64>,
 }
 
 async fn events(State(calls): State<Calls>, Query(from): Query<After>) -> Response {
     let (sender, receiver) = mpsc::channel(4);
-    tokio::spawn(follow(calls, from.after, sender));
+    let after = from.after.unwrap_or_else(|| *calls.seq.borrow());
+    tokio::spawn(follow(calls, after, sender));
     let stream = EventBody(receiver);
     Response::new(Body::new(stream))
 }

@@ -9,7 +9,8 @@
 //! | `POST /v1/services/NAME/scale` | [`Scale`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`Session`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
-//! | `GET /v1/events?after=SEQ` | | [`Progress`], one JSON object a line, never ends |
+//! | `GET /v1/observed` | | [`Observed`](neargate_core::plan::Observed), for `plan` |
+//! | `GET /v1/events?after=SEQ` | | [`Progress`], one JSON object a line, never ends; without SEQ from now on |
 //! | `POST /v1/router/replace` | | [`Accepted`] once the new router serves and the old one has ended |
 //! | `POST /v1/down` | | [`Accepted`]; the engine stops everything and ends |
 //!

@@ -20,6 +20,7 @@ mod postgres;
 mod probe;
 mod processes;
 mod program;
+pub mod programs;
 mod redis;
 mod service;
 mod url;

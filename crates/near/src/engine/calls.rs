@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::PoisonError;
 
 use neargate_core::machine::{Entry, Event, Fact, RevisionDefinition};
 use neargate_core::manifest::model::{Manifest, Service, Use};
+use neargate_core::plan::{Observed, ObservedService};
 
 use super::ledger::TurnError;
 use super::routes::{EDGE, internal};
@@ -21,7 +21,7 @@ use crate::data::{DataError, Key};
 use crate::identity;
 use crate::journal::Stored;
 use crate::secrets::Which;
-use crate::snapshot::{remove_unused, snapshot};
+use crate::snapshot::{remove_unused, snapshot, source};
 
 impl Engine {
     pub(super) async fn answer(&mut self, call: Call) {
@@ -54,6 +54,7 @@ impl Engine {
             }
             Call::Session(service, request, to) => reply(to, self.session(&service, &request)),
             Call::Data(name, to) => reply(to, self.data_access(&name)),
+            Call::Observed(to) => reply(to, self.observed()),
             Call::Events(after, to) => reply(to, self.events(after)),
             Call::ReplaceRouter(to) => self.replace_router(to).await,
             Call::Down(to) => self.down(to),
@@ -436,6 +437,33 @@ impl Engine {
         })
     }
 
+    /// What runs now, for `plan`.
+    fn observed(&self) -> Result<Observed, Problem> {
+        let mut observed = Observed::default();
+        if let Some(definition) = &self.definition {
+            observed.databases = definition.manifest.databases.clone();
+            observed.caches = definition.manifest.caches.clone();
+        }
+        for service in self.ledger.state().services.values() {
+            if let Some(definition) = service.definition(service.primary) {
+                let one = ObservedService {
+                    definition: definition.service.clone(),
+                    digest: definition.artifact.clone().unwrap_or_default(),
+                    desired: service.desired,
+                };
+                observed.services.insert(service.name.clone(), one);
+            }
+        }
+        let secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let versions = secrets.list().map_err(|error| problem(&error, 1))?;
+        observed.secrets = versions.into_iter().map(|version| version.name).collect();
+        Ok(observed)
+    }
+
     fn events(&self, after: u64) -> Result<Vec<Progress>, Problem> {
         let entries = self
             .ledger
@@ -459,16 +487,6 @@ impl Engine {
         // Draining tasks must be seen as such by the router before it goes.
         let table = self.table();
         self.routers.publish(table);
-    }
-}
-
-/// What is snapshotted: the artifact, or the files of a static site.
-fn source(service: &Service) -> Option<&Path> {
-    use neargate_core::manifest::model::Runs;
-    match (&service.runs, &service.artifact) {
-        (Runs::Static(site), _) => Some(Path::new(&site.root)),
-        (_, Some(artifact)) => Some(Path::new(artifact)),
-        (_, None) => None,
     }
 }
 

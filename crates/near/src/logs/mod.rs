@@ -3,4 +3,4 @@
 pub mod reader;
 pub mod writer;
 
-pub use reader::{Filter, Line, last_lines, prune, read};
+pub use reader::{Filter, Line, Position, last_lines, prune, read};

@@ -27,6 +27,16 @@ pub struct Preparation {
     enter: CString,
     cgroups: Vec<OwnedFd>,
     parent: rustix::process::Pid,
+    terminal: Terminal,
+}
+
+/// Whether the process has a terminal of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Terminal {
+    /// A task: a session of its own.
+    None,
+    /// A command of a person: it stays in their session.
+    Kept,
 }
 
 struct Mount {
@@ -96,7 +106,16 @@ impl Preparation {
             enter: name(&seen.directory)?,
             cgroups,
             parent,
+            terminal: Terminal::None,
         })
+    }
+
+    /// For a command on a person's terminal.
+    pub fn for_session(self) -> Self {
+        Self {
+            terminal: Terminal::Kept,
+            ..self
+        }
     }
 
     /// Runs in the child.
@@ -104,7 +123,9 @@ impl Preparation {
     /// # Errors
     /// The first system call that fails; the process is not started then.
     pub fn run(&self) -> io::Result<()> {
-        rustix::process::setsid()?;
+        if self.terminal == Terminal::None {
+            rustix::process::setsid()?;
+        }
         for group in &self.cgroups {
             rustix::io::write(group.as_fd(), b"0")?;
         }

@@ -6,6 +6,7 @@
 
 mod child;
 mod process;
+pub mod session;
 pub mod shim;
 mod spec;
 

@@ -198,6 +198,24 @@ fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<std::path::PathBuf> {
 }
 
 fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::Result<Child> {
+    let mut command = Command::from(command(spec, seen)?);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: `run` makes system calls on values that exist already; it allocates nothing.
+    unsafe { command.pre_exec(move || preparation.run()) };
+    let name = spec.argv.first().map_or("", String::as_str);
+    command
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
+}
+
+/// Program, arguments and environment of a process.
+///
+/// # Errors
+/// There is no such program.
+pub fn command(spec: &TaskSpec, seen: &child::Seen) -> io::Result<std::process::Command> {
     let (name, arguments) = spec.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let path = match &spec.place {
         Place::Snapshot(_) => format!("{}:{PATH}", seen.directory.display()),
@@ -210,26 +228,19 @@ fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::R
             "there is no program `{name}` in the snapshot or in {PATH}"
         ))
     })?;
-    let mut command = Command::new(&program);
+    let mut command = std::process::Command::new(&program);
     command.args(arguments).env_clear().envs(&spec.env);
+    let scratch = seen.scratch.display().to_string();
     for (key, value) in [
         ("PATH", path),
-        ("HOME", seen.scratch.display().to_string()),
-        ("TMPDIR", seen.scratch.display().to_string()),
+        ("HOME", scratch.clone()),
+        ("TMPDIR", scratch),
     ] {
         if !spec.env.contains_key(key) {
             command.env(key, value);
         }
     }
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    // SAFETY: `run` makes system calls on values that exist already; it allocates nothing.
-    unsafe { command.pre_exec(move || preparation.run()) };
-    command
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
+    Ok(command)
 }
 
 /// The program as the child must name it.

@@ -1,160 +1,129 @@
-//! Runs the data services' processes for the tests: plainly, without shims. Dropping a `Data`
-//! while this lives is an engine's death; dropping this kills what is left.
+//! Runs the data services' processes for the tests: under the real supervisor, in real shims.
+//! Dropping a `Data` while this lives is an engine's death; dropping this kills what is left.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use neargate_near::data::{NotStarted, Process, Processes, StopSignal};
+use neargate_near::logs;
+use neargate_near::paths::StateDir;
+use neargate_near::supervisor::{
+    self, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
+};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::sync::watch;
 
-/// Processes by id.
-pub struct Direct {
-    logs: tempfile::TempDir,
-    running: Mutex<BTreeMap<String, Running>>,
+/// The supervisor of one state directory.
+pub struct Shims {
+    supervisor: Supervisor,
+    state: StateDir,
+    started: Mutex<Vec<String>>,
 }
 
-#[derive(Clone)]
-struct Running {
-    pid: u32,
-    stop: StopSignal,
-    ended: watch::Receiver<Option<String>>,
-}
-
-impl Direct {
-    pub fn new() -> Self {
+impl Shims {
+    pub fn new(state: &Path) -> Self {
+        let state = StateDir::at(state);
         Self {
-            logs: tempfile::tempdir().unwrap(),
-            running: Mutex::new(BTreeMap::new()),
+            supervisor: Supervisor::new(state.clone(), vec![shim().into()]),
+            state,
+            started: Mutex::default(),
         }
     }
 
-    fn get(&self, id: &str) -> Option<Running> {
-        self.running.lock().unwrap().get(id).cloned()
-    }
-
-    fn log(&self, id: &str) -> PathBuf {
-        self.logs.path().join(id)
-    }
-
-    fn spawn(&self, process: &Process) -> std::io::Result<Running> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log(&process.id))?;
-        let mut command = match process.owner.ids() {
-            None => Command::new(&process.argv[0]),
-            // It changes directory as root and user afterwards, as a shim does.
-            Some((uid, gid)) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={uid}"))
-                    .arg(format!("--regid={gid}"))
-                    .args(["--clear-groups", "--no-new-privs", "--"])
-                    .arg(&process.argv[0]);
-                command
-            }
-        };
-        let mut child = command
-            .args(&process.argv[1..])
-            .current_dir(&process.directory)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()?;
-        let (tell, ended) = watch::channel(None);
-        let pid = child.id();
-        std::thread::spawn(move || {
-            let status = child.wait().unwrap();
-            tell.send_replace(Some(status.to_string()));
-        });
-        Ok(Running {
-            pid,
-            stop: process.stop,
-            ended,
-        })
+    /// Kills the shim of a process, not the process.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub fn kill_shim(&self, id: &str) {
+        let running = self.supervisor.running(id).unwrap();
+        send(running.shim.pid, Signal::KILL);
     }
 }
 
-impl Processes for Direct {
+/// The example that is only a shim. `cargo test` builds it; a run of one test file does not.
+fn shim() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own
+        .parent()
+        .unwrap()
+        .with_file_name("examples")
+        .join("shim");
+    if !path.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "neargate-near",
+                "--example",
+                "shim",
+            ])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CARGO_TARGET_DIR", path.ancestors().nth(3).unwrap())
+            .status();
+        assert!(built.unwrap().success(), "the shim was not built");
+    }
+    path
+}
+
+impl Processes for Shims {
     async fn start(&self, process: &Process) -> Result<u32, NotStarted> {
-        if let Some(pid) = self.running(&process.id).await {
-            return Ok(pid);
-        }
-        let running = self
-            .spawn(process)
-            .map_err(|error| NotStarted(error.to_string()))?;
-        let pid = running.pid;
-        self.running
-            .lock()
-            .unwrap()
-            .insert(process.id.clone(), running);
-        Ok(pid)
+        self.started.lock().unwrap().push(process.id.clone());
+        let spec = TaskSpec {
+            id: process.id.clone(),
+            log: LogTarget {
+                service: process.id.clone(),
+                revision: 0,
+            },
+            argv: process.argv.clone(),
+            env: BTreeMap::new(),
+            place: Place::Directory(process.directory.clone()),
+            identity: process.owner.ids().map(|(uid, gid)| Identity { uid, gid }),
+            limits: None,
+            port: None,
+            stop: StopPolicy {
+                signal: match process.stop {
+                    StopSignal::Interrupt => supervisor::StopSignal::Interrupt,
+                    StopSignal::Terminate => supervisor::StopSignal::Terminate,
+                },
+                timeout: process.stop_timeout,
+            },
+        };
+        let running = self.supervisor.start(&spec).await;
+        running
+            .map(|running| running.task.pid)
+            .map_err(|error| NotStarted(error.to_string()))
     }
 
     async fn running(&self, id: &str) -> Option<u32> {
-        let running = self.get(id)?;
-        running.ended.borrow().is_none().then_some(running.pid)
+        self.supervisor.running(id).map(|running| running.task.pid)
     }
 
     async fn ended(&self, id: &str) -> String {
-        match self.get(id) {
-            None => "nothing".to_owned(),
-            Some(mut running) => {
-                let how = running.ended.wait_for(Option::is_some).await;
-                how.unwrap().clone().unwrap()
-            }
-        }
+        self.supervisor.exited(id).await.to_string()
     }
 
     async fn stop(&self, id: &str) {
-        if let Some(running) = self.get(id) {
-            let signal = match running.stop {
-                StopSignal::Interrupt => Signal::INT,
-                StopSignal::Terminate => Signal::TERM,
-            };
-            send(running.pid, signal);
-        }
+        self.supervisor.stop(id);
     }
 
     async fn kill(&self, id: &str) {
-        if let Some(running) = self.get(id) {
-            send(running.pid, Signal::KILL);
-        }
+        self.supervisor.kill(id);
     }
 
     async fn last_lines(&self, id: &str, count: usize) -> Vec<String> {
-        let text = fs::read_to_string(self.log(id)).unwrap_or_default();
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines[lines.len().saturating_sub(count)..].to_vec()
+        logs::last_lines(&self.state, id, id, count)
     }
 }
 
-impl Drop for Direct {
+impl Drop for Shims {
     fn drop(&mut self) {
-        let running = std::mem::take(&mut *self.running.lock().unwrap());
-        for running in running.values() {
-            if running.ended.borrow().is_none() {
-                // PostgreSQL ends its children on SIGQUIT, Redis itself on SIGTERM.
-                send(running.pid, Signal::QUIT);
-                send(running.pid, Signal::TERM);
-            }
-        }
         let deadline = Instant::now() + Duration::from_secs(10);
-        for running in running.values() {
-            while running.ended.borrow().is_none() && Instant::now() < deadline {
+        for id in self.started.lock().unwrap().iter() {
+            self.supervisor.kill(id);
+            while self.supervisor.running(id).is_some() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
-            }
-            if running.ended.borrow().is_none() {
-                send(running.pid, Signal::KILL);
             }
         }
     }

@@ -1,0 +1,29 @@
+//! Which programs for data services this machine has, for `neargate doctor`.
+
+use neargate_core::manifest::model::CacheEngine;
+
+use super::program;
+
+/// The newest PostgreSQL, in words.
+///
+/// # Errors
+/// None is installed; names the package.
+pub fn postgres() -> Result<String, String> {
+    program::postgres("any", None, None)
+        .map(|found| format!("postgres {} in {}", found.version, found.bin.display()))
+        .map_err(|error| error.to_string())
+}
+
+/// The server for caches of an engine, in words.
+///
+/// # Errors
+/// None is installed; names the package.
+pub fn cache(engine: CacheEngine) -> Result<String, String> {
+    let (wanted, sibling) = match engine {
+        CacheEngine::Redis => ("redis-server", "valkey-server"),
+        CacheEngine::Valkey => ("valkey-server", "redis-server"),
+    };
+    program::cache(wanted, sibling)
+        .map(|found| format!("{} in {}", found.words, found.server.display()))
+        .map_err(|error| error.to_string())
+}

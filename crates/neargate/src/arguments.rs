@@ -1,0 +1,302 @@
+//! The command line as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::output::Colour;
+
+/// One manifest. Your whole production, near or far.
+#[derive(Debug, Parser)]
+#[command(
+    name = "neargate",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Examples:\n  neargate init          write neargate.toml for this folder\n  neargate up            run it here\n  neargate deploy api    release a new revision\n\nExit codes: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug."
+)]
+pub struct Arguments {
+    /// What every verb takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The manifest; without it, neargate.toml here or in a folder above
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The environment
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "local"
+    )]
+    pub env: String,
+    /// Where near keeps its state; without it, .neargate/ beside the manifest
+    #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Override a field of the manifest, for example service.api.env.LOG=debug
+    #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
+    pub overrides: Vec<String>,
+    /// Print JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Colour,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write a commented neargate.toml for this folder
+    #[command(
+        after_help = "Examples:\n  neargate init\n  neargate init --force      replace an existing manifest"
+    )]
+    Init {
+        /// Replace an existing manifest
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say everything that is wrong with the manifest
+    #[command(after_help = "Examples:\n  neargate check\n  neargate check -e prod --json")]
+    Check,
+    /// Say what `up` would do
+    #[command(
+        after_help = "Examples:\n  neargate plan\n  neargate plan --exit-code      0: nothing to do, 10: changes"
+    )]
+    Plan {
+        /// Exit with 10 when there are changes
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Run the app here, or bring what runs to the manifest
+    #[command(
+        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all\n  neargate up --detach --port 80   return when every service is healthy"
+    )]
+    Up {
+        /// Return when every service is healthy
+        #[arg(short, long)]
+        detach: bool,
+        /// Port of the edge
+        #[arg(long, value_name = "N")]
+        port: Option<u16>,
+        /// Do not run the build steps
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Stop everything; data stays
+    #[command(
+        after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too"
+    )]
+    Down {
+        /// Remove data, logs and history
+        #[arg(long)]
+        purge: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Release a new revision of a service
+    #[command(
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json"
+    )]
+    Deploy {
+        /// The service
+        service: String,
+        /// Return when the release has begun
+        #[arg(short, long)]
+        detach: bool,
+        /// Do not run the build step
+        #[arg(long)]
+        no_build: bool,
+    },
+    /// Show what runs
+    #[command(
+        after_help = "Examples:\n  neargate status\n  neargate status --watch\n  neargate status --json | jq .services[0].healthy"
+    )]
+    Status {
+        /// Keep showing it
+        #[arg(short, long)]
+        watch: bool,
+    },
+    /// Return to a revision that ran before
+    #[command(after_help = "Examples:\n  neargate rollback api\n  neargate rollback api --to 3")]
+    Rollback {
+        /// The service; may be left out when there is only one that has tasks
+        service: Option<String>,
+        /// The revision; without it, the newest stable one that does not serve
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u32>,
+        /// Return when the release has begun
+        #[arg(short, long)]
+        detach: bool,
+    },
+    /// Print logs of tasks
+    #[command(
+        after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
+    )]
+    Logs(Logs),
+    /// Run a command in the environment of a service
+    #[command(
+        after_help = "Examples:\n  neargate run api -- notes migrate\n  neargate run api -- sh -c 'psql \"$DATABASE_URL\"'"
+    )]
+    Run {
+        /// The service
+        service: String,
+        /// Program and arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Run a command in the environment of a running task
+    #[command(
+        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api --task api-r3-7 -- sh"
+    )]
+    Exec {
+        /// The service
+        service: String,
+        /// The task; without it, any that runs
+        #[arg(long, value_name = "ID")]
+        task: Option<String>,
+        /// Program and arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Change the number of tasks
+    #[command(after_help = "Examples:\n  neargate scale api=4\n  neargate scale api=2 worker=1")]
+    Scale {
+        /// SERVICE=TASKS
+        #[arg(required = true, value_name = "SERVICE=TASKS")]
+        counts: Vec<String>,
+    },
+    /// Set, list and read secrets
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Reach databases and caches
+    #[command(subcommand)]
+    Db(Db),
+    /// Look for what could go wrong on this machine
+    #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
+    Doctor,
+    /// Print the manifest's JSON Schema
+    #[command(
+        after_help = "Examples:\n  neargate schema > neargate.schema.json\n  neargate schema | jq '.properties | keys'"
+    )]
+    Schema,
+    /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  neargate completions bash > /etc/bash_completion.d/neargate\n  neargate completions fish | source"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Run the engine of a state directory in the foreground
+    #[command(hide = true)]
+    Engine,
+    /// Run a router
+    #[command(hide = true)]
+    Router {
+        /// Control socket
+        #[arg(long)]
+        control: PathBuf,
+        /// Access log
+        #[arg(long)]
+        access_log: Option<PathBuf>,
+        /// NAME=FD of each inherited socket
+        #[arg(long)]
+        listener: Vec<String>,
+    },
+    /// Hold a process
+    #[command(hide = true)]
+    Shim {
+        /// Task directory
+        task: PathBuf,
+        /// Log directory
+        logs: PathBuf,
+    },
+}
+
+/// `neargate logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Services; database-NAME and cache-NAME too
+    pub services: Vec<String>,
+    /// Go on as lines come
+    #[arg(short = 'F', long)]
+    pub follow: bool,
+    /// Not older than this, for example 10m
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// Not newer than this, for example 5m
+    #[arg(long, value_name = "DURATION")]
+    pub until: Option<String>,
+    /// Only lines that hold this text
+    #[arg(long, value_name = "TEXT")]
+    pub grep: Option<String>,
+    /// Only this task
+    #[arg(long, value_name = "ID")]
+    pub task: Option<String>,
+    /// Only tasks that are gone
+    #[arg(long)]
+    pub previous: bool,
+    /// Only the last N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub tail: Option<usize>,
+}
+
+/// `neargate secret`
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Set a secret from standard input, a file, or a hidden prompt
+    #[command(
+        after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret set stripe-key      asks"
+    )]
+    Set {
+        /// Its name in the manifest
+        name: String,
+        /// Read the value from this file
+        #[arg(long = "from", value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// List secrets, never their values
+    #[command(after_help = "Examples:\n  neargate secret list\n  neargate secret list --json")]
+    List,
+    /// Show a secret's version, and its value with --reveal
+    #[command(
+        after_help = "Examples:\n  neargate secret get session\n  neargate secret get session --reveal"
+    )]
+    Get {
+        /// Its name
+        name: String,
+        /// Print the value
+        #[arg(long)]
+        reveal: bool,
+    },
+}
+
+/// `neargate db`
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Open psql or redis-cli
+    #[command(
+        after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main -- dbsize"
+    )]
+    Connect {
+        /// database.NAME or cache.NAME; without it, the only database
+        name: Option<String>,
+        /// Arguments for psql or redis-cli
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}

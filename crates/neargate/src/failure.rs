@@ -1,0 +1,57 @@
+//! Why a command failed, and its exit code.
+
+use std::process::ExitCode;
+
+use neargate_core::manifest::Diagnostics;
+use neargate_near::api::wire::Problem;
+
+use crate::output;
+
+/// A failed command. Printed once, on standard error.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operation failed, with its message: exit 1.
+    Failed(String),
+    /// The command line is wrong: exit 2.
+    Usage(String),
+    /// The manifest is wrong: exit 2.
+    Manifest(Box<Diagnostics>),
+    /// Something of the machine is missing or taken: exit 3.
+    Environment(String),
+    /// The engine says no, and says how.
+    Engine(Problem),
+}
+
+impl Failure {
+    /// Something that failed with its causes.
+    pub fn of(what: &str, error: &dyn std::error::Error) -> Self {
+        let mut text = format!("{what}: {error}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Self::Failed(text)
+    }
+
+    /// The documented exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) | Self::Manifest(_) => 2,
+            Self::Environment(_) => 3,
+            Self::Engine(problem) => problem.exit,
+        })
+    }
+
+    /// Says it on standard error.
+    pub fn print(&self) {
+        match self {
+            Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => {
+                output::error(text, None);
+            }
+            Self::Manifest(diagnostics) => output::diagnostics(diagnostics),
+            Self::Engine(problem) => output::error(&problem.error, problem.help.as_deref()),
+        }
+    }
+}

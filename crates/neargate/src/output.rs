@@ -1,0 +1,88 @@
+//! What people see: colours only on a terminal, messages on standard error, results on standard output.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use neargate_core::manifest::Diagnostics;
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Applies the choice to everything that is printed.
+pub fn choose_colour(colour: Colour) {
+    let choice = match colour {
+        Colour::Auto => anstream::ColorChoice::Auto,
+        Colour::Always => anstream::ColorChoice::Always,
+        Colour::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HELP: Style = AnsiColor::Cyan.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// An error with what to do instead.
+pub fn error(text: &str, help: Option<&str>) {
+    anstream::eprintln!("{ERROR}error{ERROR:#}: {text}");
+    if let Some(help) = help {
+        anstream::eprintln!("{HELP} help{HELP:#}: {help}");
+    }
+}
+
+/// Something to know, on standard error.
+pub fn note(text: &str) {
+    anstream::eprintln!("{HELP}note{HELP:#}: {text}");
+}
+
+/// Diagnostics of a manifest.
+pub fn diagnostics(diagnostics: &Diagnostics) {
+    // Colours are taken away again where they are not wanted.
+    anstream::eprint!("{}", diagnostics.render(true));
+    anstream::eprintln!("{}", diagnostics.summary());
+}
+
+/// A line of progress, on standard error.
+pub fn progress(subject: &str, text: &str) {
+    if subject.is_empty() {
+        anstream::eprintln!("{text}");
+    } else {
+        anstream::eprintln!("{DIM}{subject}{DIM:#} {text}");
+    }
+}
+
+/// A word in the colour of its meaning.
+pub fn state(word: &str) -> String {
+    let style = match word {
+        "healthy" | "running" | "available" | "done" | "ok" => GOOD,
+        "unhealthy" | "failed" | "rolled-back" | "missing" => BAD,
+        _ => Style::new(),
+    };
+    format!("{style}{word}{style:#}")
+}
+
+/// A line on standard output; a closed pipe ends the command quietly.
+pub fn line(text: &str) {
+    if writeln!(anstream::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A value as JSON on standard output, on one line.
+pub fn json<T: serde::Serialize>(value: &T) {
+    match serde_json::to_string(value) {
+        Ok(text) => line(&text),
+        Err(failure) => error(&failure.to_string(), None),
+    }
+}

@@ -1,0 +1,167 @@
+//! The manifest and the state directory that a command is about.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use neargate_core::manifest::model::{Manifest, Place, Service};
+use neargate_core::manifest::{self, Loaded, Source};
+use neargate_near::api::wire::{Cause, Definition};
+use neargate_near::paths::StateDir;
+
+use crate::arguments::Common;
+use crate::failure::Failure;
+use crate::output;
+
+/// The manifest's usual name.
+pub const NAME: &str = "neargate.toml";
+
+/// The manifest of a command: given, or found here or above.
+pub fn find(common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(file) = &common.file {
+        let file = if file.is_dir() {
+            file.join(NAME)
+        } else {
+            file.clone()
+        };
+        return std::path::absolute(&file)
+            .map_err(|error| Failure::of("cannot find the manifest", &error));
+    }
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::of("cannot tell the present folder", &error))?;
+    here.ancestors()
+        .map(|folder| folder.join(NAME))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            Failure::Usage(format!(
+                "there is no {NAME} in {} or above: write one with `neargate init`",
+                here.display()
+            ))
+        })
+}
+
+/// The state directory of a command. It needs no manifest when it is given.
+pub fn state(common: &Common) -> Result<StateDir, Failure> {
+    let path = match &common.state_dir {
+        Some(path) => path.clone(),
+        None => folder(&find(common)?).join(".neargate"),
+    };
+    let path = std::path::absolute(&path)
+        .map_err(|error| Failure::of("cannot find the state directory", &error))?;
+    Ok(StateDir::at(path))
+}
+
+fn folder(manifest: &Path) -> PathBuf {
+    manifest
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// Reads and checks the manifest; warnings go to standard error.
+pub fn load(common: &Common) -> Result<(PathBuf, Loaded), Failure> {
+    let path = find(common)?;
+    let bytes = std::fs::read(&path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))?;
+    let source = Source {
+        name: shown(&path),
+        text,
+    };
+    let loaded = manifest::load(&source, &common.env, &common.overrides)
+        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
+    Ok((path, loaded))
+}
+
+/// A path as people would type it here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    relative
+        .unwrap_or_else(|| path.to_owned())
+        .display()
+        .to_string()
+}
+
+/// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
+pub fn load_near(common: &Common) -> Result<(PathBuf, Manifest), Failure> {
+    let (path, loaded) = load(common)?;
+    if let Place::Aws { region } = &loaded.manifest.target {
+        return Err(Failure::Failed(format!(
+            "environment `{}` is on AWS ({region}), which this version does not do yet; near environments have no target",
+            loaded.manifest.env
+        )));
+    }
+    if !loaded.warnings.is_empty() {
+        output::diagnostics(&loaded.warnings);
+    }
+    for gap in &loaded.not_acted_on {
+        output::note(&format!("not acted on near yet: {gap}"));
+    }
+    Ok((path, loaded.manifest))
+}
+
+/// What the engine is asked to run.
+pub fn definition(common: &Common, path: &Path, manifest: Manifest) -> Definition {
+    let root = folder(path);
+    Definition {
+        manifest,
+        cause: cause(&root),
+        root,
+        overrides: common.overrides.clone(),
+    }
+}
+
+fn cause(root: &Path) -> Cause {
+    let git = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(root)
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    Cause {
+        user: std::env::var("USER").unwrap_or_default(),
+        git,
+    }
+}
+
+/// Runs the build steps of services, each different command once, with the user's environment.
+pub fn build<'a>(
+    path: &Path,
+    services: impl Iterator<Item = &'a Service>,
+    quiet: bool,
+) -> Result<(), Failure> {
+    let mut done: Vec<&str> = Vec::new();
+    for service in services {
+        let Some(command) = service.build.as_deref() else {
+            continue;
+        };
+        if done.contains(&command) {
+            continue;
+        }
+        done.push(command);
+        output::progress(&service.name, &format!("builds: {command}"));
+        let mut process = Command::new("sh");
+        process
+            .args(["-c", command])
+            .current_dir(folder(path))
+            .stdin(Stdio::null());
+        // Standard output belongs to the command's own result.
+        process.stdout(if quiet {
+            Stdio::null()
+        } else {
+            std::io::stderr().into()
+        });
+        let status = process
+            .status()
+            .map_err(|error| Failure::of("cannot run sh", &error))?;
+        if !status.success() {
+            return Err(Failure::Failed(format!(
+                "the build of `{}` failed ({status}): {command}",
+                service.name
+            )));
+        }
+    }
+    Ok(())
+}

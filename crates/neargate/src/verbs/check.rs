@@ -1,0 +1,39 @@
+//! `neargate check`: everything that is wrong with the manifest.
+
+use std::process::ExitCode;
+
+use crate::arguments::Common;
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Checks; exit 2 when there are errors.
+pub fn run(common: &Common) -> Result<ExitCode, Failure> {
+    let (path, loaded) = match project::load(common) {
+        Ok(loaded) => loaded,
+        Err(Failure::Manifest(diagnostics)) if common.json => {
+            output::json(&serde_json::json!({ "ok": false, "diagnostics": diagnostics.to_json() }));
+            return Ok(ExitCode::from(2));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if common.json {
+        output::json(&serde_json::json!({
+            "ok": true,
+            "diagnostics": loaded.warnings.to_json(),
+            "not_acted_on": loaded.not_acted_on,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !loaded.warnings.is_empty() {
+        output::diagnostics(&loaded.warnings);
+    }
+    for gap in &loaded.not_acted_on {
+        output::note(&format!("not acted on near yet: {gap}"));
+    }
+    output::line(&format!(
+        "{} is right ({})",
+        path.display(),
+        loaded.manifest.env
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,116 @@
+//! `neargate db connect`: psql or redis-cli, with the password in the environment.
+
+use std::process::{Command, ExitCode};
+
+use neargate_near::api::wire::DataAccess;
+
+use crate::arguments::Common;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::project;
+
+/// Opens a client for a database or cache.
+pub async fn connect(
+    common: &Common,
+    name: Option<String>,
+    arguments: &[String],
+) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(common)?).await?;
+    let name = match name {
+        Some(name) => name,
+        None => only_database(&client).await?,
+    };
+    let access: DataAccess = client.get(&format!("/v1/data/{name}")).await?;
+    let url = Url::parse(&access.url)
+        .ok_or_else(|| Failure::Failed(format!("the address of {name} cannot be read")))?;
+    let (program, package, mut command) = match access.engine.as_str() {
+        "postgres" => ("psql", "postgresql-client", psql(&url)),
+        _ => ("redis-cli", "redis-tools", redis(&url)),
+    };
+    let status = command
+        .args(arguments)
+        .status()
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::Environment(format!(
+                "{program} is not installed: apt-get install {package}"
+            )),
+            _ => Failure::of(&format!("cannot run {program}"), &error),
+        })?;
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(1),
+    ))
+}
+
+async fn only_database(client: &Client) -> Result<String, Failure> {
+    let status = client.status().await?;
+    match status.databases.as_slice() {
+        [only] => Ok(format!("database.{}", only.name)),
+        _ => Err(Failure::Usage(
+            "name it: neargate db connect database.NAME or cache.NAME".into(),
+        )),
+    }
+}
+
+/// `scheme://user:password@host:port/path`
+struct Url<'a> {
+    user: &'a str,
+    password: &'a str,
+    host: &'a str,
+    port: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Url<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (_, rest) = text.split_once("://")?;
+        let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        Some(Self {
+            user,
+            password,
+            host,
+            port,
+            path,
+        })
+    }
+}
+
+fn psql(url: &Url<'_>) -> Command {
+    let mut command = Command::new("psql");
+    for (name, value) in [
+        ("PGHOST", url.host),
+        ("PGPORT", url.port),
+        ("PGUSER", url.user),
+        ("PGPASSWORD", url.password),
+        ("PGDATABASE", url.path),
+    ] {
+        if !value.is_empty() {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+fn redis(url: &Url<'_>) -> Command {
+    let mut command = Command::new("redis-cli");
+    command.args([
+        "-h",
+        url.host,
+        "-p",
+        if url.port.is_empty() {
+            "6379"
+        } else {
+            url.port
+        },
+        "--no-auth-warning",
+    ]);
+    if !url.password.is_empty() {
+        command.env("REDISCLI_AUTH", url.password);
+    }
+    command
+}

@@ -1,0 +1,87 @@
+//! `neargate down`: stop everything.
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use neargate_near::api::wire::Accepted;
+use neargate_near::paths::StateDir;
+
+use crate::arguments::Common;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{output, processes, project};
+
+/// Stops; with `purge`, removes the state directory.
+pub async fn run(common: &Common, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
+    let state = project::state(common)?;
+    if purge && !yes {
+        confirm(&state)?;
+    }
+    match Client::connect(&state).await {
+        Ok(client) => stop(&client).await?,
+        Err(failure) if !state.path().exists() => {
+            if !purge {
+                return Err(failure);
+            }
+        }
+        // Tasks may run without an engine: the next one stops them.
+        Err(_) => stop(&processes::ensure_engine(&state).await?).await?,
+    }
+    if purge {
+        remove(&state)?;
+        output::progress("", "data, logs and history are removed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop(client: &Client) -> Result<(), Failure> {
+    output::progress("", "stopping");
+    let _: Accepted = client.post("/v1/down", &()).await?;
+    output::progress("", "everything has stopped");
+    Ok(())
+}
+
+fn confirm(state: &StateDir) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "--purge removes all data: add --yes when nobody can be asked".into(),
+        ));
+    }
+    anstream::eprint!(
+        "Remove all data, logs and history in {}? Type yes: ",
+        state.path().display()
+    );
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::of("cannot read the answer", &error))?;
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(Failure::Failed("nothing was removed".into()))
+    }
+}
+
+/// Empties the state directory and removes it; a mount point stays.
+fn remove(state: &StateDir) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::of("cannot remove the state directory", &error);
+    let entries = match std::fs::read_dir(state.path()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    neargate_near::snapshot::remove_unused(&state.artifacts(), &std::collections::BTreeSet::new());
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let done = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        done.map_err(failed)?;
+    }
+    match std::fs::remove_dir(state.path()) {
+        Err(error) if error.kind() != std::io::ErrorKind::ResourceBusy => Err(failed(error)),
+        _ => Ok(()),
+    }
+}

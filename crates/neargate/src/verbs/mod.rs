@@ -1,0 +1,90 @@
+//! One file per verb.
+
+mod check;
+mod db;
+mod deploy;
+mod doctor;
+mod down;
+mod init;
+mod logs;
+mod plan;
+mod scale;
+mod secret;
+mod session;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Db, Verb};
+use crate::failure::Failure;
+use crate::{output, processes, project};
+
+/// Runs a verb.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let common = &arguments.common;
+    match arguments.verb {
+        Verb::Engine => processes::engine(&project::state(common)?),
+        Verb::Router {
+            control,
+            access_log,
+            listener,
+        } => processes::router(control, access_log, &listener),
+        Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
+        Verb::Init { force } => init::run(common, force),
+        Verb::Check => check::run(common),
+        Verb::Schema => {
+            let schema = serde_json::to_string_pretty(&neargate_core::manifest::schema());
+            output::line(&schema.map_err(|error| Failure::of("cannot write the schema", &error))?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "neargate",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Secret(secret) => secret::run(common, secret),
+        Verb::Logs(options) => logs::run(common, &options),
+        Verb::Up {
+            detach,
+            port,
+            no_build,
+        } => wait(up::run(common, detach, port, no_build)),
+        Verb::Down { purge, yes } => wait(down::run(common, purge, yes)),
+        Verb::Deploy {
+            service,
+            detach,
+            no_build,
+        } => wait(deploy::deploy(common, &service, detach, no_build)),
+        Verb::Rollback {
+            service,
+            to,
+            detach,
+        } => wait(deploy::rollback(common, service, to, detach)),
+        Verb::Scale { counts } => wait(scale::run(common, &counts)),
+        Verb::Status { watch } => wait(status::run(common, watch)),
+        Verb::Plan { exit_code } => wait(plan::run(common, exit_code)),
+        Verb::Doctor => wait(doctor::run(common)),
+        Verb::Run { service, command } => wait(session::run(common, &service, &command)),
+        Verb::Exec {
+            service,
+            task,
+            command,
+        } => wait(session::exec(common, &service, task, &command)),
+        Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(common, name, &arguments)),
+    }
+}
+
+fn wait(verb: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start", &error))?
+        .block_on(verb)
+}

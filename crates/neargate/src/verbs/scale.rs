@@ -1,0 +1,39 @@
+//! `neargate scale`: change the number of tasks.
+
+use std::process::ExitCode;
+
+use neargate_near::api::wire::{Accepted, Scale};
+
+use crate::arguments::Common;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Asks for the counts; returns when they are accepted.
+pub async fn run(common: &Common, counts: &[String]) -> Result<ExitCode, Failure> {
+    let wanted = counts
+        .iter()
+        .map(|text| parse(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let client = Client::connect(&project::state(common)?).await?;
+    for (service, desired) in wanted {
+        let accepted: Accepted = client
+            .post(&format!("/v1/services/{service}/scale"), &Scale { desired })
+            .await?;
+        if common.json {
+            output::json(&accepted);
+        }
+        output::progress(service, &format!("{desired} tasks are wanted"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(text: &str) -> Result<(&str, u32), Failure> {
+    let wrong = || {
+        Failure::Usage(format!(
+            "`{text}` is not SERVICE=TASKS; write for example api=4"
+        ))
+    };
+    let (service, count) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((service, count.parse().map_err(|_| wrong())?))
+}

@@ -1,0 +1,112 @@
+//! `neargate secret`: set, list, read. It works with and without an engine.
+
+use std::io::{IsTerminal, Read};
+use std::path::Path;
+use std::process::ExitCode;
+
+use neargate_near::clock::now;
+use neargate_near::secrets::{SecretValue, Secrets, Stage, Which};
+use rustix::termios::{LocalModes, OptionalActions};
+
+use crate::arguments::{Common, Secret};
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Runs a verb of secrets.
+pub fn run(common: &Common, verb: Secret) -> Result<ExitCode, Failure> {
+    let state = project::state(common)?;
+    let mut secrets =
+        Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
+    let failed =
+        |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
+    match verb {
+        Secret::Set { name, from } => {
+            let value = value(&name, from.as_deref())?;
+            let version = secrets
+                .set(now(), &name, &SecretValue::new(value))
+                .map_err(|error| failed(&error))?;
+            output::progress(
+                &name,
+                &format!("version {version} is set; the next deploy of its users takes it"),
+            );
+        }
+        Secret::List => list(&secrets, common.json)?,
+        Secret::Get { name, reveal } => {
+            let (version, value) = secrets
+                .get(&name, Which::Current)
+                .map_err(|error| failed(&error))?;
+            if reveal {
+                let text = value.expose_text().map_err(|error| failed(&error))?;
+                output::line(text);
+            } else {
+                output::line(&format!("{name} version {version} (its value: --reveal)"));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
+    let versions = secrets
+        .list()
+        .map_err(|error| Failure::of("cannot list the secrets", &error))?;
+    // Names with a dot are Neargate's own: passwords of data services.
+    for version in versions
+        .iter()
+        .filter(|version| !version.name.contains('.'))
+    {
+        let stage = match version.stage {
+            Stage::Current => "current",
+            Stage::Previous => "previous",
+            Stage::Older => "older",
+        };
+        if json {
+            output::json(&serde_json::json!({
+                "name": version.name, "version": version.version, "stage": stage, "at": version.at,
+            }));
+        } else {
+            output::line(&format!(
+                "{:<24} version {:<4} {stage}",
+                version.name, version.version
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The value, from a file, a pipe, or a prompt that does not show it; one line end is cut off.
+fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = match from {
+        Some(path) => std::fs::read(path)
+            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?,
+        None if std::io::stdin().is_terminal() => prompt(name)?,
+        None => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|error| Failure::of("cannot read the value", &error))?;
+            bytes
+        }
+    };
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+fn prompt(name: &str) -> Result<Vec<u8>, Failure> {
+    let terminal = std::io::stdin();
+    let failed = |error: rustix::io::Errno| Failure::of("cannot hide what is typed", &error);
+    let before = rustix::termios::tcgetattr(&terminal).map_err(failed)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &hidden).map_err(failed)?;
+    anstream::eprint!("value of {name}: ");
+    let mut text = String::new();
+    let read = terminal.read_line(&mut text);
+    let restored = rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &before);
+    anstream::eprintln!();
+    read.map_err(|error| Failure::of("cannot read the value", &error))?;
+    restored.map_err(failed)?;
+    Ok(text.into_bytes())
+}

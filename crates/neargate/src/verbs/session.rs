@@ -1,0 +1,76 @@
+//! `neargate run` and `neargate exec`: a command in the environment of a service or a task, on
+//! this terminal. Its exit code is the command's.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode};
+
+use neargate_near::api::wire::{Session, SessionRequest};
+use neargate_near::supervisor::session;
+
+use crate::arguments::Common;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::project;
+
+/// In the environment of the serving revision.
+pub async fn run(common: &Common, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(common)?).await?;
+    start(&client, service, SessionRequest::default(), command).await
+}
+
+/// In the environment of a running task.
+pub async fn exec(
+    common: &Common,
+    service: &str,
+    task: Option<String>,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(common)?).await?;
+    let task = match task {
+        Some(task) => task,
+        None => any_task(&client, service).await?,
+    };
+    start(
+        &client,
+        service,
+        SessionRequest { task: Some(task) },
+        command,
+    )
+    .await
+}
+
+async fn any_task(client: &Client, service: &str) -> Result<String, Failure> {
+    let status = client.status().await?;
+    let found = status
+        .services
+        .into_iter()
+        .find(|found| found.name == service);
+    found
+        .into_iter()
+        .flat_map(|service| service.tasks)
+        .find(|task| task.state == "running")
+        .map(|task| task.id)
+        .ok_or_else(|| Failure::Failed(format!("no task of `{service}` runs")))
+}
+
+async fn start(
+    client: &Client,
+    service: &str,
+    request: SessionRequest,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    let session: Session = client
+        .post(&format!("/v1/services/{service}/session"), &request)
+        .await?;
+    let mut process: Command = session::command(&session, command).map_err(|error| {
+        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
+    })?;
+    let status = process.status().map_err(|error| {
+        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
+    })?;
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}

@@ -1,0 +1,106 @@
+//! `neargate status`: what runs.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use neargate_core::status::{DataStatus, ServiceStatus, Status};
+
+use crate::arguments::Common;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{output, project};
+
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Shows the status once, or until Ctrl-C.
+pub async fn run(common: &Common, watch: bool) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(common)?).await?;
+    loop {
+        let status = client.status().await?;
+        if common.json {
+            output::json(&status);
+        } else {
+            if watch {
+                // Home, and clear what is below: the terminal does not flicker.
+                anstream::print!("\x1b[H\x1b[J");
+            }
+            output::line(table(&status).trim_end());
+        }
+        if !watch {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+fn table(status: &Status) -> String {
+    let mut text = format!("{} ({}) at {}\n", status.app, status.env, status.endpoint);
+    for service in &status.services {
+        text.push_str(&service_lines(service));
+    }
+    for (kind, data) in [("database", &status.databases), ("cache", &status.caches)] {
+        for one in data {
+            text.push_str(&data_line(kind, one));
+        }
+    }
+    let router = status
+        .router
+        .as_ref()
+        .map_or("being replaced".to_owned(), |router| {
+            format!("pid {}", router.pid)
+        });
+    text.push_str(&format!(
+        "engine pid {} · router {router}\n",
+        status.engine.pid
+    ));
+    for note in &status.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
+
+fn service_lines(service: &ServiceStatus) -> String {
+    let mut text = format!(
+        "service {:<12} revision {:<4} {} of {} healthy",
+        service.name, service.revision, service.healthy, service.desired
+    );
+    match &service.release {
+        Some(release) => text.push_str(&format!(
+            " · release {} {} ({:.0} %): {}\n",
+            release.id, release.stage, release.weight, release.waiting_for
+        )),
+        None => text.push('\n'),
+    }
+    for task in &service.tasks {
+        let pid = task.pid.map_or("-".to_owned(), |pid| pid.to_string());
+        let port = task.port.map_or("-".to_owned(), |port| port.to_string());
+        text.push_str(&format!(
+            "  {:<16} {} {} pid {pid} port {port}\n",
+            task.id,
+            output::state(&task.state),
+            output::state(&task.health)
+        ));
+    }
+    if let Some(trouble) = &service.trouble {
+        text.push_str(&format!("  {trouble}\n"));
+    }
+    text
+}
+
+fn data_line(kind: &str, data: &DataStatus) -> String {
+    let trouble = data
+        .trouble
+        .as_ref()
+        .map(|words| format!(" · {words}"))
+        .unwrap_or_default();
+    format!(
+        "{kind} {} {} {} {}{trouble}\n",
+        data.name,
+        data.engine,
+        output::state(&data.state),
+        data.url_redacted
+    )
+}
