@@ -143,6 +143,8 @@ where
         chosen,
         expose,
         sent: Cell::new(job.head.framing == Framing::Empty),
+        sending: Cell::new(job.head.framing != Framing::Empty),
+        last_sent: Cell::new(began),
         progress: Cell::new(Progress::Nothing),
         bytes_in: Cell::new(0),
         bytes_out: Cell::new(0),
@@ -255,6 +257,10 @@ struct Run<'a> {
     expose: bool,
     /// The request is wholly sent.
     sent: Cell<bool>,
+    /// The body is being sent: the uplink's own timeouts apply.
+    sending: Cell<bool>,
+    /// When the target got its last byte.
+    last_sent: Cell<Instant>,
     progress: Cell<Progress>,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
@@ -294,7 +300,10 @@ impl Run<'_> {
         buffer: &mut BytesMut,
         to: &mut WriteHalf<'_>,
     ) -> Trouble {
-        match self.send_body(reader, buffer, to).await {
+        let sent = self.send_body(reader, buffer, to).await;
+        self.sending.set(false);
+        self.last_sent.set(Instant::now());
+        match sent {
             Ok(true) => self.sent.set(true),
             // The target reads no more, but may have answered.
             Ok(false) => return std::future::pending().await,
@@ -388,17 +397,20 @@ impl Run<'_> {
     }
 
     async fn read(&self, from: &mut ReadHalf<'_>, buffer: &mut BytesMut) -> Result<(), Trouble> {
-        let read = self.job.worker.scratch.read(from, buffer);
-        match timeout(self.chosen.idle_timeout, read).await {
-            Ok(Ok(n)) if n > 0 => {
-                if self.progress.get() == Progress::Nothing {
-                    self.progress.set(Progress::Received);
-                }
-                Ok(())
+        let idle = self.chosen.idle_timeout;
+        loop {
+            let read = self.job.worker.scratch.read(from, buffer);
+            match timeout(idle, read).await {
+                Ok(Ok(n)) if n > 0 => break,
+                Ok(_) => return Err(Trouble::TargetEnded),
+                Err(_) if self.sending.get() || self.last_sent.get().elapsed() < idle => {}
+                Err(_) => return Err(Trouble::TargetSlow),
             }
-            Ok(_) => Err(Trouble::TargetEnded),
-            Err(_) => Err(Trouble::TargetSlow),
         }
+        if self.progress.get() == Progress::Nothing {
+            self.progress.set(Progress::Received);
+        }
+        Ok(())
     }
 
     async fn write(
