@@ -100,6 +100,9 @@ pub struct DataStatus {
     pub state: String,
     /// URL without its password.
     pub url_redacted: String,
+    /// What it waits for or what went wrong, when there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// A process of Neargate itself.

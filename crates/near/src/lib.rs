@@ -6,5 +6,16 @@
 //! not hold itself.
 
 pub mod api;
+pub mod atomic;
+pub mod cgroup;
+pub mod clock;
+pub mod data;
 pub mod engine;
+pub mod identity;
+pub mod journal;
+pub mod logs;
 pub mod paths;
+pub mod ports;
+pub mod secrets;
+pub mod snapshot;
+pub mod supervisor;

@@ -4,6 +4,7 @@
 //! .neargate/                 0700
 //!   state.db                 journal and snapshots (SQLite, WAL)
 //!   key                      0600, encrypts secrets
+//!   secrets.db               secrets, encrypted (SQLite)
 //!   engine.log               the engine's own log, rotated
 //!   router.log, access.log   the router's, rotated
 //!   run/engine.sock          0600, the API
@@ -37,6 +38,12 @@ impl StateDir {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.0.join("state.db")
+    }
+
+    /// SQLite file: secrets, encrypted.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.0.join("secrets.db")
     }
 
     /// Key file of the secrets.

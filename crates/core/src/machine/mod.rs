@@ -1,6 +1,75 @@
 //! The machine that decides: services, tasks and releases of one environment.
 //!
-//! One total function decides — [`decide::decide`] — and one applies a persisted entry to the
-//! state — [`apply::apply`] — live and in replay. A [`step::Step`] gives its actions away only
+//! One total function decides — [`decide`] — and one applies a persisted entry to the
+//! state — [`apply`] — live and in replay. A [`Step`] gives its actions away only
 //! against the proof that its entries are persisted, so acting before persisting does not
-//! compile.
+//! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
+//!
+//! - `state`: what is; `event`: what happened; `entry`: what was decided; `step`: what to do
+//! - `schedule`: which tasks to start and stop; `release`: stages, hooks, breaker; `limits`: ECS's arithmetic
+//! - `words`: all of it for people
+
+mod apply;
+mod decide;
+mod draft;
+mod entry;
+mod event;
+pub mod limits;
+mod release;
+mod schedule;
+mod state;
+mod step;
+mod words;
+
+pub use apply::apply;
+pub use decide::{MOST_TASKS, decide};
+pub use entry::{Entry, Fact};
+pub use event::Event;
+pub use state::{
+    Exit, FinishedRelease, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release,
+    ReleaseKind, Removal, Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT,
+    STEADY_AFTER, ServiceState, Stage, State, Task,
+};
+pub use step::{Action, Journal, Persisted, Refusal, Step};
+pub use words::{lifecycle, waiting_for, weight};
+
+use crate::time::Timestamp;
+
+/// When `decide` must be asked again with [`Event::TimePassed`], if nothing else happens.
+#[must_use]
+pub fn next_deadline(state: &State) -> Option<Timestamp> {
+    state.deadlines.first().map(|(deadline, _)| *deadline)
+}
+
+/// Everything that was decided and may not have been done: after a replay, do it again.
+#[must_use]
+pub fn outstanding(state: &State) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for service in state.services.values() {
+        for task in service.tasks.values() {
+            match task.lifecycle {
+                Lifecycle::Pending { .. } => actions.push(Action::StartTask {
+                    service: service.name.clone(),
+                    revision: task.revision,
+                    task: task.id.clone(),
+                }),
+                Lifecycle::Stopping { .. } => actions.push(Action::StopTask {
+                    task: task.id.clone(),
+                }),
+                Lifecycle::Running { .. } | Lifecycle::Deactivating { .. } => {}
+            }
+        }
+        if let Some(release) = &service.release
+            && let Some(hook) = &release.hook
+        {
+            actions.push(Action::RunHook {
+                release: release.id,
+                service: service.name.clone(),
+                revision: release.to,
+                job: hook.job.clone(),
+            });
+        }
+    }
+    actions.push(Action::PublishRoutes);
+    actions
+}

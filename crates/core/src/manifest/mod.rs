@@ -1,6 +1,169 @@
 //! `neargate.toml`: text to a checked model, every problem reported at once.
 //!
 //! [`model`] is what the rest of Neargate sees; it is immutable, complete (defaults are
-//! filled in) and legal (every value is one that AWS would take too).
+//! filled in) and legal (every value is one that AWS would take too). The way there: parse the
+//! layers (the file, one `[env.NAME]`, each `--set`), hold each against the shape, merge, fill
+//! in the defaults, read the model, and check what depends on one another.
 
+mod calendar;
+mod check;
+pub mod diagnostic;
+mod fargate;
 pub mod model;
+mod not_acted_on;
+mod overrides;
+mod read;
+mod rule;
+mod shape;
+mod tree;
+mod view;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+
+use diagnostic::At;
+use model::Manifest;
+use tree::{Table, Value};
+
+/// The longest manifest that is read, bytes.
+pub const LONGEST: usize = 1 << 20;
+
+/// A manifest's text and what to call it in diagnostics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file's name as the user knows it.
+    pub name: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// A manifest that is right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The checked model.
+    pub manifest: Manifest,
+    /// What is probably not meant.
+    pub warnings: Diagnostics,
+    /// What the manifest asks for and near does not do yet, one sentence each.
+    pub not_acted_on: Vec<String>,
+}
+
+/// Reads an environment of a manifest, with `--set` overrides (`PATH=VALUE`) laid over it.
+///
+/// # Errors
+/// All problems of the file and of the overrides, sorted by place; warnings among them.
+pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, Diagnostics> {
+    let mut sources = vec![(source.name.clone(), source.text.clone())];
+    sources.extend(
+        overrides
+            .iter()
+            .map(|text| ("--set".to_owned(), text.clone())),
+    );
+    let mut out = Diagnostics::new(sources);
+    if source.text.len() > LONGEST {
+        let message = format!("the manifest is longer than {LONGEST} bytes");
+        out.push(Diagnostic::error("too-long", At::default(), message));
+        return Err(out);
+    }
+    let loaded =
+        layers(source, env, overrides, &mut out).and_then(|tree| finish(tree, env, &mut out));
+    out.sort();
+    match loaded {
+        Some((manifest, not_acted_on)) if !out.has_errors() => Ok(Loaded {
+            manifest,
+            warnings: out,
+            not_acted_on,
+        }),
+        _ => Err(out),
+    }
+}
+
+/// All layers merged; nothing when the text has syntax errors, because whatever else is wrong
+/// may only follow from them.
+fn layers(
+    source: &Source,
+    env: &str,
+    overrides: &[String],
+    out: &mut Diagnostics,
+) -> Option<Table> {
+    let mut file = tree::parse(0, &source.text, out);
+    let broken: Vec<usize> = out.iter().map(|d| out.line(d.at)).collect();
+    shape::conform(&mut file, &shape::FILE, "", out);
+    if !broken.is_empty() {
+        let lines: Vec<(At, bool)> = out
+            .iter()
+            .map(|d| {
+                (
+                    d.at,
+                    d.code == "syntax" || !broken.contains(&out.line(d.at)),
+                )
+            })
+            .collect();
+        out.retain(|d| lines.iter().any(|(at, keep)| *at == d.at && *keep));
+        return None;
+    }
+    let mut environments = match file.remove("env").map(|entry| entry.node.value) {
+        Some(Value::Table(environments)) => environments,
+        _ => Table::new(),
+    };
+    let known: Vec<String> = environments.keys().cloned().collect();
+    match environments.remove(env).map(|entry| entry.node.value) {
+        Some(Value::Table(overlay)) => tree::merge(&mut file, overlay),
+        Some(_) => {}
+        None if env == "local" => {}
+        None => out.push(no_environment(env, known)),
+    }
+    for (index, text) in overrides.iter().enumerate() {
+        let mut layer = overrides::layer(index + 1, text, out);
+        shape::conform(&mut layer, &shape::FILE, "", out);
+        tree::merge(&mut file, layer);
+    }
+    Some(file)
+}
+
+fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
+    known.push("local".to_owned());
+    known.sort();
+    known.dedup();
+    let message = format!("there is no environment `{}` here", env.escape_debug());
+    let found = Diagnostic::error("unknown-environment", At::default(), message);
+    found.help(format!("the environments are {}", known.join(", ")))
+}
+
+fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest, Vec<String>)> {
+    shape::require(&tree, &shape::FILE, ("", At::default()), out);
+    let written = tree.clone();
+    shape::fill(&mut tree, &shape::FILE, At::default());
+    let mut manifest = read::read(&tree, env);
+    check::priority::assign(&mut manifest.services);
+    version(&tree, out);
+    check::check(&mut check::Case {
+        manifest: &manifest,
+        tree: &tree,
+        written: &written,
+        out,
+    });
+    Some((manifest, not_acted_on::list(&written)))
+}
+
+/// Reports a file that is written for another version.
+fn version(tree: &Table, out: &mut Diagnostics) {
+    let own = env!("CARGO_PKG_VERSION");
+    let Some(Value::Text(text)) = tree.get("requires").map(|entry| &entry.node.value) else {
+        return;
+    };
+    let (Ok(wanted), Ok(version)) = (semver::VersionReq::parse(text), semver::Version::parse(own))
+    else {
+        return;
+    };
+    if !wanted.matches(&version) {
+        let at = tree::place_of(tree, &["requires"]);
+        let message = format!("this is Neargate {own}, and the file requires {text}");
+        out.push(Diagnostic::error("version", at, message).help("install a version that fits"));
+    }
+}
+
+/// The JSON Schema (2020-12) of a manifest, for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    shape::schema::schema()
+}

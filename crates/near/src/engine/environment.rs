@@ -39,10 +39,7 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     variables.extend(injected(source));
     for (name, address) in source.internal {
         if *name != source.service.name {
-            variables.insert(
-                format!("NEARGATE_URL_{}", upper(name)),
-                format!("http://{address}"),
-            );
+            variables.insert(format!("{}_URL", upper(name)), format!("http://{address}"));
         }
     }
     for (key, value) in [
@@ -143,11 +140,11 @@ mod tests {
             ("NEARGATE_REVISION", "7"),
             ("NEARGATE_SERVICE", "api"),
             ("NEARGATE_TASK", "api-r7-1"),
-            ("NEARGATE_URL_WEB", "http://127.0.0.1:20500"),
             ("PORT", "20001"),
             ("REDIS_MAIN_URL", "redis://x"),
             ("REDIS_URL", "redis://x"),
             ("SESSION_KEY", "s3cret"),
+            ("WEB_URL", "http://127.0.0.1:20500"),
         ];
         assert_eq!(
             variables

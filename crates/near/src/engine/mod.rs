@@ -1,16 +1,568 @@
 //! The engine: one loop that decides, persists, and only then acts.
 //!
 //! Everything that happens — a task's exit, a router's word, a request on the API socket, a
-//! timer — becomes one input of the loop. [`turn`] decides with `neargate_core::machine`,
-//! writes the journal, applies, and hands the actions to [`tasks`] and [`routers`].
+//! timer — becomes one input of the loop. [`ledger`] decides with `neargate_core::machine`,
+//! writes the journal, applies, and hands out the actions.
 //!
 //! Invariant: the loop alone owns the state; nothing acts before its entries are persisted.
 //! An event whose entries cannot be written (a full disk) waits and is tried again; a person's
 //! request that cannot be written is refused with the reason.
 
-pub mod environment;
-pub mod listeners;
-pub mod port_holder;
-pub mod router_process;
-pub mod routers;
-pub mod routes;
+mod act;
+mod calls;
+mod data_processes;
+mod environment;
+mod ledger;
+mod listeners;
+mod port_holder;
+mod router_process;
+mod routers;
+mod routes;
+mod tasks;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::routing::table::TargetHealth;
+use neargate_core::time::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::server::{self, Calls, Reply};
+use crate::api::wire::{Accepted, Definition};
+use crate::atomic;
+use crate::clock::now;
+use crate::data::Data;
+use crate::journal::{self, Journal, JournalError};
+use crate::logs;
+use crate::paths::StateDir;
+use crate::ports::Ports;
+use crate::secrets::{Secrets, SecretsError};
+use crate::supervisor::{Found, Running, Supervisor};
+use data_processes::DataProcesses;
+use ledger::Ledger;
+use router_process::RouterFact;
+use routers::{Learned, Routers};
+use tasks::Surroundings;
+
+/// How often events that could not be written are tried again.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// Inputs that may wait for the loop.
+const QUEUE: usize = 1024;
+/// Log lines that go with a failed task.
+const LAST_LINES: usize = 20;
+/// The manifest that was asked for last, in the journal's meta table.
+const DEFINITION: &str = "definition";
+
+/// Why the engine does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The state directory cannot be used.
+    #[error("the state directory cannot be used")]
+    State(#[source] atomic::AtomicError),
+    /// The journal, or another engine has it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The secrets cannot be opened.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// Something of the operating system.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// What was recorded of the app cannot be read.
+    #[error("what the journal says of the app cannot be read")]
+    Definition(#[source] serde_json::Error),
+}
+
+/// An input of the loop, besides calls and routers.
+enum Input {
+    /// A start succeeded or failed.
+    Started(String, Result<Running, String>),
+    /// A task's process ended.
+    Exited(String, Exit),
+    /// A job's process ended, or did not start.
+    HookEnded {
+        release: u64,
+        job: String,
+        id: String,
+        exit: Exit,
+    },
+}
+
+/// The engine.
+struct Engine {
+    state: StateDir,
+    ledger: Ledger,
+    surroundings: Arc<Surroundings>,
+    routers: Routers,
+    /// What is observed of tasks that run.
+    running: BTreeMap<String, Running>,
+    /// Ports that were given out to tasks that are starting.
+    starting: BTreeMap<String, u16>,
+    ports: Ports,
+    definition: Option<Definition>,
+    inputs: mpsc::Sender<Input>,
+    started_at: Timestamp,
+    router_since: (u32, Timestamp),
+    publish: bool,
+    replacing: Vec<Reply<Accepted>>,
+    leaving: Option<Vec<Reply<Accepted>>>,
+    notes: BTreeSet<String>,
+}
+
+/// Runs the engine of a state directory until it is told to go. `program` is this binary: it
+/// runs routers and shims.
+///
+/// # Errors
+/// [`EngineError`], before anything was started.
+pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| EngineError::System {
+            what: "cannot start the runtime",
+            source,
+        })?;
+    runtime.block_on(run(state, program))
+}
+
+async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+    for directory in [
+        state.path().to_owned(),
+        state.run(),
+        state.tasks(),
+        state.logs(),
+        state.artifacts(),
+        state.data(),
+    ] {
+        atomic::private_directory(&directory).map_err(EngineError::State)?;
+    }
+    let _lock = journal::lock(state)?;
+    let ledger = Ledger::replay(Journal::open(&state.database())?)?;
+    let definition = match ledger.get_meta(DEFINITION)? {
+        Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),
+        None => None,
+    };
+    let (inputs, mut input) = mpsc::channel(QUEUE);
+    let (facts, mut fact) = mpsc::channel(QUEUE);
+    let (calls, mut call) = mpsc::channel(QUEUE);
+    let seq = ledger.seq();
+    let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
+    engine.resume().await;
+    let system = |what| move |source| EngineError::System { what, source };
+    let listener =
+        server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
+    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }));
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
+    loop {
+        engine.flush().await;
+        if engine.finished() {
+            break;
+        }
+        let timer = engine.timer();
+        tokio::select! {
+            Some(input) = input.recv() => engine.take(input),
+            Some((number, fact)) = fact.recv() => engine.learn(number, fact).await,
+            Some(call) = call.recv() => engine.answer(call).await,
+            () = tokio::time::sleep(timer) => engine.tick(),
+            // Everything goes on without an engine; the next one adopts it.
+            _ = terminate.recv() => break,
+            _ = &mut api => break,
+        }
+    }
+    let _ = std::fs::remove_file(state.api_socket());
+    engine.end().await;
+    Ok(())
+}
+
+impl Engine {
+    async fn new(
+        state: &StateDir,
+        program: PathBuf,
+        ledger: Ledger,
+        definition: Option<Definition>,
+        inputs: mpsc::Sender<Input>,
+        facts: mpsc::Sender<(u64, RouterFact)>,
+    ) -> Result<Self, EngineError> {
+        let supervisor =
+            Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
+        let (app, env) = definition
+            .as_ref()
+            .map_or_else(Default::default, |found: &Definition| {
+                (found.manifest.app.clone(), found.manifest.env.clone())
+            });
+        let surroundings = surroundings(state, supervisor, app, env)?;
+        Ok(Self {
+            state: state.clone(),
+            ledger,
+            surroundings,
+            routers: Routers::adopt(program, state.clone(), facts).await,
+            running: BTreeMap::new(),
+            starting: BTreeMap::new(),
+            ports: Ports::of(state),
+            definition,
+            inputs,
+            started_at: now(),
+            router_since: (0, now()),
+            publish: false,
+            replacing: Vec::new(),
+            leaving: None,
+            notes: BTreeSet::new(),
+        })
+    }
+
+    /// Goes on where the last engine was: adopts what runs, starts what should run.
+    async fn resume(&mut self) {
+        self.adopt_tasks();
+        if self.ledger.state().phase == machine::Phase::Up
+            && let Err(problem) = self.provide().await
+        {
+            log(&format!("cannot provide for the app: {}", problem.error));
+        }
+        let outstanding = machine::outstanding(self.ledger.state());
+        self.act_all(outstanding);
+    }
+
+    fn adopt_tasks(&mut self) {
+        let found = self.surroundings.supervisor.adopt_all().unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        for found in found {
+            match found {
+                Found::Running(running) if self.knows(&running.id) => {
+                    seen.insert(running.id.clone());
+                    self.take(Input::Started(running.id.clone(), Ok(running)));
+                }
+                Found::Exited(id, exit) if self.knows(&id) => {
+                    seen.insert(id.clone());
+                    self.exited(&id, exit);
+                }
+                // Data services and jobs are looked for by whoever wants them; tasks that the
+                // journal does not know are nobody's.
+                Found::Running(running) if self.nobodys(&running.id) => {
+                    self.surroundings.supervisor.kill(&running.id);
+                }
+                Found::Exited(id, _) if self.nobodys(&id) => {
+                    self.surroundings.supervisor.forget(&id);
+                }
+                Found::Running(_) | Found::Exited(..) => {}
+            }
+        }
+        for id in self.task_ids() {
+            let started = self
+                .task(&id)
+                .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
+            if started && !seen.contains(&id) {
+                self.exited(&id, Exit::Unknown);
+            }
+        }
+    }
+
+    fn task_ids(&self) -> Vec<String> {
+        self.ledger
+            .state()
+            .services
+            .values()
+            .flat_map(|service| service.tasks.keys().cloned())
+            .collect()
+    }
+
+    fn task(&self, id: &str) -> Option<&machine::Task> {
+        self.ledger
+            .state()
+            .services
+            .values()
+            .find_map(|service| service.tasks.get(id))
+    }
+
+    /// Whether a process is a task or a job that nothing in the state asks for.
+    fn nobodys(&self, id: &str) -> bool {
+        let mut services = self.ledger.state().services.values();
+        match id.strip_prefix("job.") {
+            Some(_) => !services.any(|service| {
+                service
+                    .release
+                    .as_ref()
+                    .is_some_and(|release| id.ends_with(&format!(".{}", release.id)))
+            }),
+            None => is_task(id) && !self.knows(id),
+        }
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.task(id).is_some()
+    }
+
+    /// An event of the world: decided now, or kept until it can be written.
+    fn happened(&mut self, event: Event) {
+        let (actions, error) = self.ledger.happened(event);
+        if let Some(error) = error {
+            self.note_trouble(&error);
+        }
+        self.act_all(actions);
+    }
+
+    fn note_trouble(&mut self, error: &JournalError) {
+        let text = format!(
+            "decisions wait because the journal cannot be written: {}",
+            tasks::chain(error)
+        );
+        if self.notes.insert(text.clone()) {
+            log(&text);
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.ledger.behind() {
+            let (actions, error) = self.ledger.catch_up();
+            match error {
+                Some(error) => self.note_trouble(&error),
+                None => self
+                    .notes
+                    .retain(|note| !note.starts_with("decisions wait")),
+            }
+            self.act_all(actions);
+        } else {
+            self.happened(Event::TimePassed);
+        }
+        if let Err(error) = self.ledger.compact() {
+            self.note_trouble(&error);
+        }
+    }
+
+    fn timer(&self) -> Duration {
+        if self.ledger.behind() {
+            return CATCH_UP;
+        }
+        let deadline = machine::next_deadline(self.ledger.state());
+        deadline.map_or(Duration::from_secs(3600), |deadline| deadline.since(now()))
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Started(id, Ok(running)) => {
+                self.starting.remove(&id);
+                if !self.knows(&id) {
+                    self.surroundings.supervisor.kill(&id);
+                    return;
+                }
+                for note in &running.notes {
+                    self.notes.insert(note.clone());
+                }
+                self.running.insert(id.clone(), running);
+                self.watch(id.clone());
+                self.happened(Event::TaskStarted { task: id });
+            }
+            Input::Started(id, Err(reason)) => {
+                self.starting.remove(&id);
+                self.surroundings.supervisor.forget(&id);
+                self.happened(Event::TaskStartFailed { task: id, reason });
+            }
+            Input::Exited(id, exit) => self.exited(&id, exit),
+            Input::HookEnded {
+                release,
+                job,
+                id,
+                exit,
+            } => self.hook_ended(release, job, &id, exit),
+        }
+    }
+
+    /// Tells the loop when a task's process ends.
+    fn watch(&self, id: String) {
+        let (inputs, supervisor) = (self.inputs.clone(), self.surroundings.supervisor.clone());
+        tokio::spawn(async move {
+            let exit = supervisor.exited(&id).await;
+            let _ = inputs.send(Input::Exited(id, exit)).await;
+        });
+    }
+
+    fn exited(&mut self, id: &str, exit: Exit) {
+        self.running.remove(id);
+        let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
+        self.happened(Event::TaskExited {
+            task: id.to_owned(),
+            exit,
+            last_lines,
+        });
+        self.surroundings.supervisor.forget(id);
+        let alive = self.task_ids();
+        let _ = logs::prune(&self.state, service_of(id), &alive);
+    }
+
+    fn hook_ended(&mut self, release: u64, job: String, id: &str, exit: Exit) {
+        let service = service_of_job(id);
+        let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
+        self.happened(Event::HookFinished {
+            release,
+            job,
+            exit,
+            last_lines,
+        });
+        self.surroundings.supervisor.forget(id);
+    }
+
+    async fn learn(&mut self, number: u64, fact: RouterFact) {
+        for learned in self.routers.learn(number, fact).await {
+            match learned {
+                Learned::Health {
+                    task,
+                    health,
+                    reason,
+                } => self.health_changed(task, health, reason),
+                Learned::Drained { task } => self.happened(Event::TaskDrained { task }),
+                Learned::Replaced => {
+                    for reply in self.replacing.drain(..) {
+                        let _ = reply.send(Ok(Accepted::default()));
+                    }
+                }
+                // Alarms, scaling and metrics will read these.
+                Learned::Counted(_) => {}
+            }
+        }
+    }
+
+    fn health_changed(&mut self, task: String, health: TargetHealth, reason: String) {
+        let health = match health {
+            TargetHealth::Initial => return,
+            TargetHealth::Healthy => Health::Healthy,
+            TargetHealth::Unhealthy => Health::Unhealthy,
+        };
+        let last_lines = match health {
+            Health::Unhealthy => {
+                logs::last_lines(&self.state, service_of(&task), &task, LAST_LINES)
+            }
+            Health::Healthy | Health::Unknown => Vec::new(),
+        };
+        self.happened(Event::TaskHealthChanged {
+            task,
+            health,
+            reason,
+            last_lines,
+        });
+    }
+
+    fn act_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.act(action);
+        }
+    }
+
+    /// Publishes the routing table when something changed that it shows.
+    async fn flush(&mut self) {
+        if std::mem::take(&mut self.publish) && self.leaving.is_none() {
+            let table = self.table();
+            self.routers.publish(table);
+        }
+        self.go_down().await;
+    }
+
+    /// Whether `down` is done.
+    fn finished(&self) -> bool {
+        self.leaving.is_some()
+            && self
+                .ledger
+                .state()
+                .services
+                .values()
+                .all(|s| s.tasks.is_empty())
+            && self.routers.gone()
+    }
+
+    /// After `down`: when no task is left, the router goes.
+    async fn go_down(&mut self) {
+        if self.leaving.is_none()
+            || self
+                .ledger
+                .state()
+                .services
+                .values()
+                .any(|s| !s.tasks.is_empty())
+        {
+            return;
+        }
+        if self.routers.pid().is_some() {
+            self.routers.close(Duration::from_secs(1));
+        }
+    }
+
+    async fn end(mut self) {
+        if let Some(replies) = self.leaving.take() {
+            self.surroundings.data.stop_all().await;
+            if let Err(error) = self.ledger.close() {
+                log(&format!(
+                    "the journal was not closed cleanly: {}",
+                    tasks::chain(&error)
+                ));
+            }
+            for reply in replies {
+                let _ = reply.send(Ok(Accepted::default()));
+            }
+            // The answer leaves before the process does.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn surroundings(
+    state: &StateDir,
+    supervisor: Supervisor,
+    app: String,
+    env: String,
+) -> Result<Arc<Surroundings>, SecretsError> {
+    let processes = DataProcesses {
+        supervisor: supervisor.clone(),
+        state: state.clone(),
+    };
+    Ok(Arc::new(Surroundings {
+        data: Data::new(state, &app, Arc::new(processes)),
+        secrets: Mutex::new(Secrets::open(state)?),
+        internal: Mutex::new(BTreeMap::new()),
+        state: state.clone(),
+        supervisor,
+        app,
+        env,
+    }))
+}
+
+/// `api-r3-7` is a task of `api`; a job's id begins with `job.`.
+fn service_of(task: &str) -> &str {
+    task.rsplit_once("-r").map_or(task, |(service, _)| service)
+}
+
+fn is_task(id: &str) -> bool {
+    !id.contains('.')
+        && id
+            .rsplit_once("-r")
+            .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `job.api.migrate.7` ran for `api`.
+fn service_of_job(id: &str) -> &str {
+    id.split('.').nth(1).unwrap_or(id)
+}
+
+/// The engine's own log is its standard error.
+fn log(text: &str) {
+    eprintln!(
+        "{{\"t\":{},\"m\":{}}}",
+        now().0,
+        serde_json::Value::from(text)
+    );
+}
+
+/// A reply that was never sent must not look like an answer.
+fn reply<T>(to: oneshot::Sender<T>, value: T) {
+    let _ = to.send(value);
+}

@@ -1,1 +1,238 @@
 //! The supervisor: starts, adopts and stops processes, each held by a shim of its own.
+//!
+//! Invariant: a process and its shim outlive the engine, and what the engine needs to know of
+//! them is in `tasks/<id>/`: `state.json` while it runs, `exit.json` when it has ended. Both
+//! are written by the shim, whole or not at all. A pid counts only with its start time.
+
+mod child;
+mod process;
+pub mod shim;
+mod spec;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use neargate_core::machine::Exit;
+use rustix::process::{Pid, PidfdFlags, Signal};
+use serde::{Deserialize, Serialize};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+pub use spec::{
+    ExitRecord, Identity, Limits, LogTarget, Place, Process, Running, StopPolicy, StopSignal,
+    TaskSpec,
+};
+
+use crate::paths::StateDir;
+
+/// A shim that has not reported by then is given up.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A report of a shim is smaller than this.
+const REPORT_LIMIT: u64 = 64 * 1024;
+
+/// Why a process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The shim itself did not start.
+    #[error("cannot start the shim of {id}")]
+    Shim {
+        /// Task id.
+        id: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The shim could not start the process, in its words.
+    #[error("{reason}")]
+    Process {
+        /// Names the program and what is wrong.
+        reason: String,
+    },
+}
+
+/// What an earlier engine left under an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It runs.
+    Running(Running),
+    /// It ended while no engine looked.
+    Exited(String, Exit),
+}
+
+/// What a shim reports once.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Report {
+    Started(Running),
+    Failed(String),
+}
+
+/// Starts, finds and stops processes under one state directory.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    state: StateDir,
+    shim: Vec<OsString>,
+}
+
+impl Supervisor {
+    /// A supervisor that runs `shim` (program and first arguments) for every process.
+    #[must_use]
+    pub fn new(state: StateDir, shim: Vec<OsString>) -> Self {
+        Self { state, shim }
+    }
+
+    /// Starts a process; one of this id that runs already is handed back instead.
+    ///
+    /// # Errors
+    /// [`StartError::Process`] names the program that could not be run.
+    pub async fn start(&self, spec: &TaskSpec) -> Result<Running, StartError> {
+        if let Some(running) = self.running(&spec.id) {
+            return Ok(running);
+        }
+        let failed = |source| StartError::Shim {
+            id: spec.id.clone(),
+            source,
+        };
+        let directory = self.directory(&spec.id);
+        crate::atomic::private_directory(&directory)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        let report = tokio::time::timeout(REPORT_TIMEOUT, self.run_shim(spec, &directory))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(failed)?;
+        match report {
+            Report::Started(running) => Ok(running),
+            Report::Failed(reason) => Err(StartError::Process { reason }),
+        }
+    }
+
+    async fn run_shim(&self, spec: &TaskSpec, directory: &Path) -> io::Result<Report> {
+        let (program, arguments) = self.shim.split_first().ok_or(io::ErrorKind::NotFound)?;
+        let mut child = tokio::process::Command::new(program)
+            .args(arguments)
+            .arg(directory)
+            .arg(self.state.logs().join(&spec.log.service))
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        // Reaps the shim when it ends.
+        tokio::spawn(async move { child.wait().await });
+        input.write_all(&serde_json::to_vec(spec)?).await?;
+        drop(input);
+        let mut report = Vec::new();
+        output.take(REPORT_LIMIT).read_to_end(&mut report).await?;
+        Ok(serde_json::from_slice(&report)?)
+    }
+
+    /// Everything that an earlier engine left.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn adopt_all(&self) -> io::Result<Vec<Found>> {
+        let entries = match fs::read_dir(self.state.tasks()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        Ok(entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .map(|id| match self.running(&id) {
+                Some(running) => Found::Running(running),
+                None => {
+                    let exit = self.exit(&id);
+                    Found::Exited(id, exit)
+                }
+            })
+            .collect())
+    }
+
+    /// The process with this id, if it runs.
+    #[must_use]
+    pub fn running(&self, id: &str) -> Option<Running> {
+        let text = fs::read(self.directory(id).join("state.json")).ok()?;
+        let running: Running = serde_json::from_slice(&text).ok()?;
+        running.shim.runs().then_some(running)
+    }
+
+    /// Returns when the process has ended, with how; at once when it does not run.
+    pub async fn exited(&self, id: &str) -> Exit {
+        if let Some(running) = self.running(id) {
+            wait_for_end(running.shim).await;
+        }
+        self.exit(id)
+    }
+
+    /// How a process that was started has ended; `None` when it runs or was never started.
+    #[must_use]
+    pub fn ended(&self, id: &str) -> Option<Exit> {
+        let started = self.directory(id).join("state.json").exists();
+        (started && self.running(id).is_none()).then(|| self.exit(id))
+    }
+
+    /// How a process ended, by its shim's record.
+    fn exit(&self, id: &str) -> Exit {
+        fs::read(self.directory(id).join("exit.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice::<ExitRecord>(&text).ok())
+            .map_or(Exit::Unknown, |record| record.exit)
+    }
+
+    /// Asks it to stop as its spec says; the shim kills it after the timeout. Does not wait.
+    pub fn stop(&self, id: &str) {
+        self.signal_shim(id, Signal::TERM);
+    }
+
+    /// Kills it and all that it started. Does not wait.
+    pub fn kill(&self, id: &str) {
+        self.signal_shim(id, Signal::INT);
+    }
+
+    fn signal_shim(&self, id: &str, signal: Signal) {
+        if let Some(running) = self.running(id)
+            && let Some(pid) = pid(running.shim)
+        {
+            // It may have ended since: nothing to stop then.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// Removes what is left of a process that has ended.
+    pub fn forget(&self, id: &str) {
+        if self.running(id).is_none() {
+            let _ = fs::remove_dir_all(self.directory(id));
+        }
+    }
+
+    fn directory(&self, id: &str) -> PathBuf {
+        self.state.tasks().join(id)
+    }
+}
+
+fn pid(process: Process) -> Option<Pid> {
+    i32::try_from(process.pid).ok().and_then(Pid::from_raw)
+}
+
+/// Waits for the end of a process that need not be a child.
+async fn wait_for_end(process: Process) {
+    let Some(pid) = pid(process) else { return };
+    let Ok(handle) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
+    // The pid may have been taken over before the handle was opened.
+    if !process.runs() {
+        return;
+    }
+    // SAFETY: the registration owns the descriptor, which nothing else closes or replaces.
+    let registered = unsafe { AsyncFd::register(handle) };
+    if let Ok(handle) = registered {
+        let _ = handle.readable().await;
+    }
+}

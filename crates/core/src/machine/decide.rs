@@ -1,0 +1,426 @@
+//! The one function that decides.
+
+use std::sync::Arc;
+
+use super::draft::{Draft, STAGE_TIMEOUT};
+use super::entry::{Entry, Fact};
+use super::event::Event;
+use super::limits;
+use super::release;
+use super::schedule::reconcile;
+use super::state::{
+    Exit, Health, Lifecycle, Phase, Record, ReleaseKind, RevisionDefinition, RevisionStatus,
+    ServiceState, State, Task,
+};
+use super::step::{Refusal, Step};
+use crate::time::Timestamp;
+
+/// Tasks that one service may have near.
+pub const MOST_TASKS: u32 = 500;
+
+/// Decides what an event means. Total: an event that means nothing gives an empty step.
+pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
+    match event {
+        Event::UpRequested => change_phase(state, now, Phase::Up),
+        Event::DownRequested => change_phase(state, now, Phase::Down),
+        Event::TimePassed => time_passed(state, now),
+        Event::DeployRequested { service, .. }
+        | Event::RemovalRequested { service }
+        | Event::ScaleRequested { service, .. }
+        | Event::RollbackRequested { service, .. } => match asked(state, now, service, event) {
+            Ok(entries) => Step::new(entries),
+            Err(refusal) => Step::refused(refusal),
+        },
+        Event::HookFinished {
+            release,
+            job,
+            exit,
+            last_lines,
+        } => {
+            let owner = state
+                .services
+                .values()
+                .find(|service| service.release.as_ref().is_some_and(|r| r.id == *release));
+            let decided = owner.map(|service| {
+                let mut draft = draft_of(state, service.clone(), now);
+                release::hook_finished(&mut draft, *release, job, exit, last_lines);
+                settle(draft)
+            });
+            Step::new(decided.unwrap_or_default())
+        }
+        Event::TaskStarted { task }
+        | Event::TaskStartFailed { task, .. }
+        | Event::TaskExited { task, .. }
+        | Event::TaskHealthChanged { task, .. }
+        | Event::TaskDrained { task } => {
+            let Some((service, found)) = find_task(state, task) else {
+                return Step::new(Vec::new());
+            };
+            let mut draft = draft_of(state, service.clone(), now);
+            task_event(&mut draft, &found.clone(), event);
+            Step::new(settle(draft))
+        }
+    }
+}
+
+/// The service of a task, whose id begins with its service's name.
+fn find_task<'a>(state: &'a State, id: &str) -> Option<(&'a ServiceState, &'a Task)> {
+    let (service, _) = id.rsplit_once("-r")?;
+    let service = state.services.get(service)?;
+    Some((service, service.tasks.get(id)?))
+}
+
+fn draft_of(state: &State, service: ServiceState, now: Timestamp) -> Draft {
+    Draft::new(service, state.phase, state.next_release.max(1), now)
+}
+
+/// Lets release and scheduler react until nothing more follows.
+fn settle(mut draft: Draft) -> Vec<Entry> {
+    // Each pass records at least one fact about a bounded number of tasks and stages.
+    for _ in 0..10_000 {
+        let before = draft.len();
+        if draft.phase == Phase::Up {
+            release::advance(&mut draft);
+        }
+        reconcile(&mut draft);
+        if draft.len() == before || draft.forgotten() {
+            break;
+        }
+    }
+    draft.into_entries()
+}
+
+fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
+    if state.phase == phase {
+        return Step::new(Vec::new());
+    }
+    let fact = match phase {
+        Phase::Up => Fact::EnvironmentStarted,
+        Phase::Down => Fact::EnvironmentStopped,
+    };
+    let mut entries = vec![Entry {
+        at: now,
+        service: String::new(),
+        fact,
+    }];
+    for service in state.services.values() {
+        let mut draft = Draft::new(service.clone(), phase, state.next_release.max(1), now);
+        if phase == Phase::Up {
+            reset_delay(&mut draft);
+        }
+        entries.extend(settle(draft));
+    }
+    Step::new(entries)
+}
+
+fn reset_delay(draft: &mut Draft) {
+    if draft.service.starts_delayed_until.is_some() {
+        draft.record(Fact::StartsResumed);
+    }
+}
+
+fn time_passed(state: &State, now: Timestamp) -> Step {
+    let due: Vec<&String> = state
+        .deadlines
+        .iter()
+        .take_while(|(deadline, _)| *deadline <= now)
+        .map(|(_, name)| name)
+        .collect();
+    let mut entries = Vec::new();
+    for name in due {
+        let Some(service) = state.services.get(name) else {
+            continue;
+        };
+        let mut draft = draft_of(state, service.clone(), now);
+        expire(&mut draft);
+        entries.extend(settle(draft));
+    }
+    Step::new(entries)
+}
+
+/// Deadlines of a service that have passed.
+fn expire(draft: &mut Draft) {
+    release::expire(draft);
+    if draft
+        .service
+        .starts_delayed_until
+        .is_some_and(|until| until <= draft.now)
+    {
+        draft.record(Fact::StartsResumed);
+    }
+    let due: Vec<Task> = draft
+        .service
+        .tasks
+        .values()
+        .filter(|task| {
+            draft
+                .service
+                .task_deadline(task)
+                .is_some_and(|deadline| deadline <= draft.now)
+        })
+        .cloned()
+        .collect();
+    for task in due {
+        match task.lifecycle {
+            Lifecycle::Pending { .. } => {
+                release::count_failure(draft, &task, "it did not start within 2 minutes", &[]);
+                draft.stop(&task, "it did not start within 2 minutes");
+            }
+            Lifecycle::Running { .. } if task.health == Health::Unhealthy => {
+                judge(
+                    draft,
+                    &task,
+                    Health::Unhealthy,
+                    &task.health_reason,
+                    None,
+                    &[],
+                );
+            }
+            Lifecycle::Running { .. } => {
+                judge(
+                    draft,
+                    &task,
+                    Health::Healthy,
+                    "it ran for 40 seconds",
+                    None,
+                    &[],
+                );
+            }
+            Lifecycle::Deactivating { .. } => draft.stop(&task, "its deregistration delay is over"),
+            Lifecycle::Stopping { .. } => {
+                let deadline = draft.now.after(std::time::Duration::from_secs(10));
+                draft.record(Fact::TaskKilled {
+                    task: task.id.clone(),
+                    deadline,
+                });
+            }
+        }
+    }
+}
+
+fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
+    let running = matches!(task.lifecycle, Lifecycle::Running { .. });
+    match event {
+        Event::TaskStarted { .. } => match task.lifecycle {
+            Lifecycle::Pending { .. } => draft.record(Fact::TaskRan {
+                task: task.id.clone(),
+            }),
+            // It was told to stop before it was up.
+            Lifecycle::Stopping { .. } => draft.stop(task, "it is not wanted any more"),
+            _ => {}
+        },
+        Event::TaskStartFailed { reason, .. } => {
+            ended(draft, task, Exit::NotStarted(reason.clone()), &[]);
+        }
+        Event::TaskExited {
+            exit, last_lines, ..
+        } => ended(draft, task, exit.clone(), last_lines),
+        Event::TaskHealthChanged {
+            health,
+            reason,
+            last_lines,
+            ..
+        } if running && *health != task.health => {
+            let grace = grace_until(draft, task)
+                .filter(|until| *health == Health::Unhealthy && *until > draft.now);
+            judge(draft, task, *health, reason, grace, last_lines);
+        }
+        Event::TaskDrained { .. } if matches!(task.lifecycle, Lifecycle::Deactivating { .. }) => {
+            draft.stop(task, "no request is in flight");
+        }
+        _ => {}
+    }
+}
+
+fn grace_until(draft: &Draft, task: &Task) -> Option<Timestamp> {
+    let grace = draft
+        .service
+        .definition(task.revision)?
+        .service
+        .health
+        .as_ref()?
+        .grace;
+    task.ran_at.map(|ran| ran.after(grace))
+}
+
+fn judge(
+    draft: &mut Draft,
+    task: &Task,
+    health: Health,
+    reason: &str,
+    grace_until: Option<Timestamp>,
+    last_lines: &[String],
+) {
+    draft.record(Fact::TaskHealthChanged {
+        task: task.id.clone(),
+        health,
+        reason: reason.to_owned(),
+        grace_until,
+    });
+    match health {
+        Health::Healthy => release::forget_failures(draft, task),
+        Health::Unhealthy if grace_until.is_none() => {
+            release::count_failure(draft, task, &format!("unhealthy: {reason}"), last_lines);
+        }
+        Health::Unhealthy | Health::Unknown => {}
+    }
+}
+
+/// A task is gone.
+fn ended(draft: &mut Draft, task: &Task, exit: Exit, last_lines: &[String]) {
+    let asked_to = !task.active();
+    if !asked_to {
+        let reason = exit.to_string();
+        release::count_failure(draft, task, &reason, last_lines);
+        let failures = draft.service.start_failures;
+        let (failures, delay) = match exit {
+            Exit::NotStarted(_) => (failures + 1, limits::start_delay(failures + 1)),
+            // ECS restarts these without throttle; one a second is near's own bound.
+            _ => (failures, limits::CRASH_DELAY),
+        };
+        if task.record != Record::Proven {
+            draft.record(Fact::StartsDelayed {
+                failures,
+                until: draft.now.after(delay),
+            });
+        }
+    }
+    draft.record(Fact::TaskStopped {
+        task: task.id.clone(),
+        revision: task.revision,
+        exit,
+        last_lines: if asked_to {
+            Vec::new()
+        } else {
+            last_lines.to_vec()
+        },
+    });
+}
+
+fn asked(state: &State, now: Timestamp, name: &str, event: &Event) -> Result<Vec<Entry>, Refusal> {
+    let known = state.services.get(name);
+    let unknown = || Refusal::UnknownService(name.to_owned());
+    let service = match event {
+        Event::DeployRequested { .. } => known.cloned().unwrap_or_else(|| ServiceState::new(name)),
+        _ => known.cloned().ok_or_else(unknown)?,
+    };
+    let mut draft = draft_of(state, service, now);
+    match event {
+        Event::DeployRequested { definition, .. } => deploy(&mut draft, definition)?,
+        Event::ScaleRequested { desired, .. } => scale(&mut draft, *desired)?,
+        Event::RollbackRequested { to, .. } => roll_back(&mut draft, *to)?,
+        _ => draft.record(Fact::RemovalStarted),
+    }
+    Ok(settle(draft))
+}
+
+fn no_release(draft: &Draft) -> Result<(), Refusal> {
+    match &draft.service.release {
+        None => Ok(()),
+        Some(release) => Err(Refusal::ReleaseInProgress {
+            service: draft.service.name.clone(),
+            release: release.id,
+            to: release.to,
+            stage: release.stage.name(),
+        }),
+    }
+}
+
+fn deploy(draft: &mut Draft, definition: &RevisionDefinition) -> Result<(), Refusal> {
+    let scale = &definition.service.scale;
+    let desired = match (definition.has_tasks(), draft.service.desired) {
+        (false, _) => 0,
+        (true, 0) => scale.min,
+        (true, present) => present.clamp(scale.min, scale.max.max(scale.min)),
+    };
+    let newest = draft
+        .service
+        .release
+        .as_ref()
+        .map_or(draft.service.primary, |release| release.to);
+    let same = draft
+        .service
+        .revisions
+        .get(&newest)
+        .is_some_and(|revision| {
+            revision.status != RevisionStatus::Failed
+                && revision.definition.runs_the_same(definition)
+        });
+    if !same {
+        no_release(draft)?;
+    }
+    if desired != draft.service.desired {
+        draft.record(Fact::DesiredChanged { desired });
+    }
+    if !same {
+        let revision = draft.service.next_revision;
+        draft.record(Fact::RevisionRegistered {
+            revision,
+            definition: Arc::new(definition.clone()),
+        });
+        begin(draft, ReleaseKind::Deploy, revision);
+    }
+    Ok(())
+}
+
+fn begin(draft: &mut Draft, kind: ReleaseKind, to: u32) {
+    draft.record(Fact::ReleaseStarted {
+        release: draft.next_release,
+        kind,
+        to,
+        deadline: draft.now.after(STAGE_TIMEOUT),
+    });
+}
+
+fn scale(draft: &mut Draft, desired: u32) -> Result<(), Refusal> {
+    if draft
+        .primary()
+        .is_some_and(|definition| !definition.has_tasks())
+    {
+        return Err(Refusal::NoTasks(draft.service.name.clone()));
+    }
+    if desired > MOST_TASKS {
+        return Err(Refusal::TooManyTasks {
+            desired,
+            most: MOST_TASKS,
+        });
+    }
+    if desired != draft.service.desired {
+        draft.record(Fact::DesiredChanged { desired });
+    }
+    Ok(())
+}
+
+fn roll_back(draft: &mut Draft, to: Option<u32>) -> Result<(), Refusal> {
+    no_release(draft)?;
+    let service = &draft.service;
+    let name = || service.name.clone();
+    let target = match to {
+        Some(revision) if service.revisions.contains_key(&revision) => revision,
+        Some(revision) => {
+            let known: Vec<String> = service.revisions.keys().map(ToString::to_string).collect();
+            return Err(Refusal::UnknownRevision {
+                service: name(),
+                revision,
+                known: known.join(", "),
+            });
+        }
+        None => service
+            .revisions
+            .iter()
+            .rev()
+            .find(|(number, revision)| {
+                **number != service.primary && revision.status == RevisionStatus::Stable
+            })
+            .map(|(number, _)| *number)
+            .ok_or_else(|| Refusal::NoStableRevision(name()))?,
+    };
+    if target == service.primary {
+        return Err(Refusal::AlreadyServing {
+            service: name(),
+            revision: target,
+        });
+    }
+    begin(draft, ReleaseKind::Rollback, target);
+    Ok(())
+}

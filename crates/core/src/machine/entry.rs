@@ -1,0 +1,204 @@
+//! Facts that were decided and persisted. The journal is a list of these.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{Exit, Health, Outcome, ReleaseKind, RevisionDefinition, Stage};
+use crate::time::Timestamp;
+
+/// One fact: about the environment, or about one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Service name; empty: the environment.
+    pub service: String,
+    /// The fact.
+    pub fact: Fact,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Fact {
+    /// The environment runs.
+    EnvironmentStarted,
+    /// The environment stops.
+    EnvironmentStopped,
+    /// A revision exists.
+    RevisionRegistered {
+        /// Its number.
+        revision: u32,
+        /// What it is.
+        definition: Arc<RevisionDefinition>,
+    },
+    /// Another number of tasks is wanted.
+    DesiredChanged {
+        /// Tasks wanted.
+        desired: u32,
+    },
+    /// The service goes.
+    RemovalStarted,
+    /// The service is gone.
+    ServiceForgotten,
+    /// A release began.
+    ReleaseStarted {
+        /// Its id.
+        release: u64,
+        /// Why.
+        kind: ReleaseKind,
+        /// To this revision.
+        to: u32,
+        /// When its first stage must be over.
+        deadline: Timestamp,
+    },
+    /// A release entered a stage.
+    StageEntered {
+        /// Release id.
+        release: u64,
+        /// The stage.
+        stage: Stage,
+        /// The revision that new tasks are of from now on.
+        primary: u32,
+        /// When the stage must be over.
+        deadline: Timestamp,
+        /// Why, when it is a step back.
+        reason: String,
+    },
+    /// A job of a release began.
+    HookStarted {
+        /// Release id.
+        release: u64,
+        /// In this revision.
+        revision: u32,
+        /// Name of the job.
+        job: String,
+        /// Then it has failed.
+        deadline: Timestamp,
+    },
+    /// A job of a release succeeded.
+    HookSucceeded {
+        /// Release id.
+        release: u64,
+        /// Name of the job.
+        job: String,
+    },
+    /// A job of a release failed.
+    HookFailed {
+        /// Release id.
+        release: u64,
+        /// Name of the job.
+        job: String,
+        /// Why.
+        reason: String,
+        /// Its last log lines.
+        last_lines: Vec<String>,
+    },
+    /// A task should start.
+    TaskCreated {
+        /// Task id.
+        task: String,
+        /// Its revision.
+        revision: u32,
+    },
+    /// A task runs.
+    TaskRan {
+        /// Task id.
+        task: String,
+    },
+    /// A task's health changed.
+    TaskHealthChanged {
+        /// Task id.
+        task: String,
+        /// The verdict.
+        health: Health,
+        /// The check's words.
+        reason: String,
+        /// The verdict is ignored until then.
+        grace_until: Option<Timestamp>,
+    },
+    /// A task gets no new requests.
+    TaskDeactivated {
+        /// Task id.
+        task: String,
+        /// Why.
+        reason: String,
+        /// Then it is stopped.
+        deadline: Timestamp,
+    },
+    /// A task was told to stop.
+    TaskStopRequested {
+        /// Task id.
+        task: String,
+        /// Why.
+        reason: String,
+        /// Then it is killed.
+        deadline: Timestamp,
+    },
+    /// A task that did not stop is killed.
+    TaskKilled {
+        /// Task id.
+        task: String,
+        /// Then it is killed again.
+        deadline: Timestamp,
+    },
+    /// A task ended.
+    TaskStopped {
+        /// Task id.
+        task: String,
+        /// Its revision.
+        revision: u32,
+        /// How.
+        exit: Exit,
+        /// Its last log lines, when nobody asked for its end.
+        last_lines: Vec<String>,
+    },
+    /// No task is started for a while.
+    StartsDelayed {
+        /// Failed starts in a row.
+        failures: u32,
+        /// Until then.
+        until: Timestamp,
+    },
+    /// Tasks may be started again.
+    StartsResumed,
+    /// The breaker counted a failed task.
+    FailureCounted {
+        /// Release id.
+        release: u64,
+        /// Task id.
+        task: String,
+        /// Failures so far.
+        count: u32,
+        /// The release fails at so many.
+        threshold: u32,
+        /// Why the task failed.
+        reason: String,
+        /// The task's last log lines.
+        last_lines: Vec<String>,
+    },
+    /// A healthy task set the breaker's count to 0.
+    FailuresForgotten {
+        /// Release id.
+        release: u64,
+    },
+    /// A revision's release failed.
+    RevisionFailed {
+        /// Its number.
+        revision: u32,
+    },
+    /// A release ended.
+    ReleaseFinished {
+        /// Its id.
+        release: u64,
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        reason: String,
+        /// Log lines, exits, answers.
+        evidence: Vec<String>,
+        /// The revision that serves now; 0: none.
+        serving: u32,
+    },
+}

@@ -1,0 +1,203 @@
+//! The service scheduler: which tasks to start and which to stop, within floor and ceiling.
+//!
+//! The limits are ECS's: healthy tasks never fall below `ceil(desired × minimum percent)` by
+//! our own doing, pending and running ones never exceed `floor(desired × maximum percent)`.
+
+use super::draft::Draft;
+use super::entry::Fact;
+use super::limits;
+use super::release::wanted;
+use super::state::{Health, Lifecycle, Phase, Removal, RevisionStatus, Stage, Task};
+
+/// One pass; call it until it records nothing more.
+pub fn reconcile(draft: &mut Draft) {
+    if draft.phase == Phase::Down {
+        retire_all(draft, "the environment goes down");
+    } else if draft.service.removal == Removal::Leaving {
+        retire_all(draft, "the service is removed");
+        if draft.service.tasks.is_empty() && !draft.forgotten() {
+            draft.record(Fact::ServiceForgotten);
+        }
+    } else if draft.primary().is_some() && !failed_in_place(draft) && !before_hooks_of_first(draft)
+    {
+        let Some(limits) = Limits::of(draft) else {
+            return;
+        };
+        start(draft, &limits);
+        replace_unhealthy(draft, &limits);
+        stop_others(draft, &limits);
+        stop_surplus(draft, &limits);
+    }
+}
+
+/// A failed revision that nothing replaced: it gets no new tasks, and what runs is left alone.
+fn failed_in_place(draft: &Draft) -> bool {
+    let service = &draft.service;
+    service
+        .revisions
+        .get(&service.primary)
+        .is_some_and(|primary| primary.status == RevisionStatus::Failed)
+}
+
+/// Nothing ran yet and hooks are running: there is nothing to schedule.
+fn before_hooks_of_first(draft: &Draft) -> bool {
+    draft.service.primary == 0
+}
+
+struct Limits {
+    primary: u32,
+    desired: u32,
+    floor: usize,
+    ceiling: usize,
+}
+
+impl Limits {
+    fn of(draft: &Draft) -> Option<Self> {
+        let policy = &draft.primary()?.service.release;
+        let desired = wanted(draft);
+        Some(Self {
+            primary: draft.service.primary,
+            desired,
+            floor: limits::floor(desired, policy) as usize,
+            ceiling: limits::ceiling(desired, policy) as usize,
+        })
+    }
+}
+
+fn retire_all(draft: &mut Draft, reason: &str) {
+    let active: Vec<Task> = draft
+        .service
+        .tasks
+        .values()
+        .filter(|task| task.active())
+        .cloned()
+        .collect();
+    for task in active {
+        draft.retire(&task, reason);
+    }
+}
+
+fn count(draft: &Draft, matches: impl Fn(&Task) -> bool) -> usize {
+    draft
+        .service
+        .tasks
+        .values()
+        .filter(|task| matches(task))
+        .count()
+}
+
+/// The tasks that match, those that serve least first, newest first among equals.
+fn candidates(draft: &Draft, matches: impl Fn(&Task) -> bool) -> Vec<Task> {
+    let mut tasks: Vec<Task> = draft
+        .service
+        .tasks
+        .values()
+        .filter(|task| task.active() && matches(task))
+        .cloned()
+        .collect();
+    tasks.sort_by_key(|task| (usefulness(task), std::cmp::Reverse(number(task))));
+    tasks
+}
+
+fn usefulness(task: &Task) -> u8 {
+    match (task.lifecycle, task.health) {
+        (Lifecycle::Pending { .. }, _) => 0,
+        (_, Health::Unhealthy) => 1,
+        (_, Health::Unknown) => 2,
+        (_, Health::Healthy) => 3,
+    }
+}
+
+/// Task ids end with a number that rises.
+fn number(task: &Task) -> u64 {
+    task.id
+        .rsplit_once('-')
+        .and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Starts tasks of the primary revision: as many as are missing, as the ceiling allows.
+fn start(draft: &mut Draft, limits: &Limits) {
+    if draft.service.starts_delayed_until.is_some() {
+        return;
+    }
+    let good = count(draft, |task| {
+        task.active() && task.revision == limits.primary && !task.unhealthy()
+    });
+    let active = count(draft, Task::active);
+    let missing = (limits.desired as usize).saturating_sub(good);
+    let room = limits.ceiling.saturating_sub(active);
+    for _ in 0..missing.min(room) {
+        let task = format!(
+            "{}-r{}-{}",
+            draft.service.name, limits.primary, draft.service.next_task
+        );
+        draft.record(Fact::TaskCreated {
+            task,
+            revision: limits.primary,
+        });
+    }
+}
+
+/// Takes unhealthy tasks of the primary revision out: when their replacements are healthy, or
+/// one by one when there is no room to start a replacement first.
+fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
+    let unhealthy = candidates(draft, |task| {
+        task.revision == limits.primary && task.unhealthy()
+    });
+    let Some(first) = unhealthy.first() else {
+        return;
+    };
+    let good = count(draft, |task| {
+        task.active() && task.revision == limits.primary && !task.unhealthy()
+    });
+    let healthy = count(draft, |task| {
+        task.revision == limits.primary && task.healthy()
+    });
+    let no_room = count(draft, Task::active) >= limits.ceiling && good < limits.desired as usize;
+    if healthy >= limits.desired as usize {
+        for task in &unhealthy {
+            draft.retire(task, &format!("unhealthy: {}", task.health_reason));
+        }
+    } else if no_room {
+        draft.retire(first, &format!("unhealthy: {}", first.health_reason));
+    }
+}
+
+/// Takes tasks of other revisions out: those that do not serve at once, healthy ones while the
+/// floor holds. During a rollback only those of the failed revision are other.
+fn stop_others(draft: &mut Draft, limits: &Limits) {
+    let words = match draft.service.release.as_ref().map(|release| release.stage) {
+        Some(Stage::RollingBack) => "its revision is rolled back",
+        _ => "another revision replaces it",
+    };
+    // Before the first new task is up, an old one that is unhealthy may still be the best there is.
+    let relieved = count(draft, |task| {
+        task.revision == limits.primary && task.healthy()
+    }) > 0
+        || limits.desired == 0;
+    for task in candidates(draft, |task| task.revision != limits.primary) {
+        let healthy = count(draft, Task::healthy);
+        let frees = if task.healthy() {
+            healthy > limits.floor
+        } else {
+            relieved || healthy > 0 || count(draft, Task::active) >= limits.ceiling
+        };
+        if frees {
+            draft.retire(&task, words);
+        }
+    }
+}
+
+/// Takes surplus tasks of the primary revision out.
+fn stop_surplus(draft: &mut Draft, limits: &Limits) {
+    let own = candidates(draft, |task| {
+        task.revision == limits.primary && !task.unhealthy()
+    });
+    let surplus = own.len().saturating_sub(limits.desired as usize);
+    for task in own.iter().take(surplus) {
+        if !task.healthy() || count(draft, Task::healthy) > limits.floor {
+            draft.retire(task, "fewer tasks are wanted");
+        }
+    }
+}

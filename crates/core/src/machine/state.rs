@@ -1,0 +1,471 @@
+//! The state of one environment: what replay of the journal gives.
+//!
+//! Health, lifecycle and admission of a task are three facts. Everything is ordered (BTreeMap),
+//! so equal journals give equal states, byte for byte.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::model::{Job, Runs, Service};
+use crate::time::Timestamp;
+
+/// Revisions kept per service, besides those in use.
+pub const REVISIONS_KEPT: usize = 10;
+/// Finished releases kept per service.
+pub const HISTORY_KEPT: usize = 50;
+/// Lines of evidence kept per release.
+pub const EVIDENCE_KEPT: usize = 20;
+/// A task that is started but not running by then has failed to start.
+pub const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// ECS: a task without any health check counts as healthy this long after it runs.
+pub const STEADY_AFTER: Duration = Duration::from_secs(40);
+
+/// Everything that was decided for one environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Whether the environment should run.
+    pub phase: Phase,
+    /// Services by name.
+    pub services: BTreeMap<String, ServiceState>,
+    /// Id of the next release.
+    pub next_release: u64,
+    /// Nearest deadline of each service that has one; kept by `apply`.
+    pub(super) deadlines: BTreeSet<(Timestamp, String)>,
+}
+
+/// Whether the environment should run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// `neargate up` was the last word.
+    Up,
+    /// Nothing runs, by `neargate down` or because nothing was ever asked.
+    #[default]
+    Down,
+}
+
+/// An immutable snapshot of what a service is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RevisionDefinition {
+    /// The service.
+    pub service: Service,
+    /// The jobs of this service by name.
+    pub jobs: BTreeMap<String, Job>,
+    /// SHA-256 of the artifact, hex; `None`: tasks run in `root`.
+    pub artifact: Option<String>,
+    /// The manifest's folder.
+    pub root: String,
+    /// Version of each secret in use.
+    pub secrets: BTreeMap<String, u32>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Who made it.
+    pub user: String,
+    /// Git revision of the folder, when it is a work tree.
+    pub git: Option<String>,
+}
+
+impl RevisionDefinition {
+    /// Whether a task of one would be a task of the other: everything but the scale and the record.
+    #[must_use]
+    pub fn runs_the_same(&self, other: &Self) -> bool {
+        let mut mine = self.service.clone();
+        mine.scale.clone_from(&other.service.scale);
+        mine.build.clone_from(&other.service.build);
+        mine == other.service
+            && self.jobs == other.jobs
+            && self.artifact == other.artifact
+            && self.root == other.root
+            && self.secrets == other.secrets
+    }
+
+    /// Static sites have no tasks.
+    #[must_use]
+    pub fn has_tasks(&self) -> bool {
+        !matches!(self.service.runs, Runs::Static(_))
+    }
+}
+
+/// How far a revision got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevisionStatus {
+    /// Registered, its release not done.
+    Candidate,
+    /// A release to it was done once.
+    Stable,
+    /// Its release failed; it gets no new task.
+    Failed,
+}
+
+/// A numbered revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    /// What it is.
+    pub definition: Arc<RevisionDefinition>,
+    /// How far it got.
+    pub status: RevisionStatus,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// Tasks wanted.
+    pub desired: u32,
+    /// Revisions by number.
+    pub revisions: BTreeMap<u32, Revision>,
+    /// Number of the next revision.
+    pub next_revision: u32,
+    /// The revision that new tasks are of; 0: none yet.
+    pub primary: u32,
+    /// The revision whose release was done last.
+    pub stable: Option<u32>,
+    /// The release in progress.
+    pub release: Option<Release>,
+    /// Tasks that exist, by id.
+    pub tasks: BTreeMap<String, Task>,
+    /// Number of the next task.
+    pub next_task: u64,
+    /// Tasks that failed to start in a row.
+    pub start_failures: u32,
+    /// No task is started before this moment.
+    pub starts_delayed_until: Option<Timestamp>,
+    /// Releases that ended, oldest first.
+    pub history: VecDeque<FinishedRelease>,
+    /// Whether it should go.
+    pub removal: Removal,
+}
+
+/// Whether a service is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// It stays.
+    Kept,
+    /// It goes when its tasks have stopped.
+    Leaving,
+}
+
+/// A task that exists or is about to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Unique in the environment, for example `api-r3-7`.
+    pub id: String,
+    /// Its revision.
+    pub revision: u32,
+    /// Where it is.
+    pub lifecycle: Lifecycle,
+    /// What its check says.
+    pub health: Health,
+    /// The words that came with it.
+    pub health_reason: String,
+    /// An unhealthy verdict is ignored until then.
+    pub grace_until: Option<Timestamp>,
+    /// When it ran first.
+    pub ran_at: Option<Timestamp>,
+    /// Whether it was healthy once.
+    pub record: Record,
+}
+
+/// What a task has shown so far, for the circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// Nothing yet.
+    New,
+    /// It was healthy once.
+    Proven,
+    /// It counted as a failure of its release.
+    Counted,
+}
+
+/// Where a task is. Stopped tasks leave the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Lifecycle {
+    /// Asked to start.
+    Pending {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Its process runs.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// No new requests; those in flight finish.
+    Deactivating {
+        /// Since when.
+        since: Timestamp,
+        /// Then it is stopped anyway.
+        deadline: Timestamp,
+    },
+    /// Told to stop.
+    Stopping {
+        /// Since when.
+        since: Timestamp,
+        /// Then it is killed.
+        deadline: Timestamp,
+    },
+}
+
+/// What a health check says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// No verdict yet.
+    #[default]
+    Unknown,
+    /// Fit for traffic.
+    Healthy,
+    /// Not fit.
+    Unhealthy,
+}
+
+/// Stages of a release (DESIGN §6; those of strategies other than rolling come with them).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Accepted.
+    Pending,
+    /// Jobs in the new revision, before any of its tasks.
+    BeforeHooks,
+    /// New tasks come up, old ones leave within the limits.
+    ScaleUp,
+    /// All new tasks are healthy; the old ones leave.
+    CleaningUp,
+    /// Back to the stable revision.
+    RollingBack,
+}
+
+impl Stage {
+    /// The name that people see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::BeforeHooks => "before-hooks",
+            Self::ScaleUp => "scale-up",
+            Self::CleaningUp => "cleaning-up",
+            Self::RollingBack => "rolling-back",
+        }
+    }
+}
+
+/// Why a release began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseKind {
+    /// To a new revision.
+    Deploy,
+    /// To one that ran before, by request. Its hooks do not run again.
+    Rollback,
+}
+
+/// A release in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// Unique in the environment.
+    pub id: u64,
+    /// Why it began.
+    pub kind: ReleaseKind,
+    /// The revision that served at its start; 0: none.
+    pub from: u32,
+    /// The revision that it is to.
+    pub to: u32,
+    /// Where it is.
+    pub stage: Stage,
+    /// When the stage must be over (ECS: 24 hours).
+    pub stage_deadline: Timestamp,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// `before` jobs that succeeded.
+    pub hooks_done: u32,
+    /// The job that runs.
+    pub hook: Option<HookRun>,
+    /// Failed tasks that the breaker has counted.
+    pub failures: u32,
+    /// Why it is rolling back.
+    pub reason: String,
+    /// Log lines, exits, answers of failed tasks.
+    pub evidence: Vec<String>,
+}
+
+/// A job that runs for a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRun {
+    /// Name of the job.
+    pub job: String,
+    /// Then it is stopped and has failed.
+    pub deadline: Timestamp,
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The new revision serves and is stable.
+    Done,
+    /// The stable revision serves again.
+    RolledBack,
+    /// Neither.
+    Failed,
+}
+
+impl Outcome {
+    /// The name that people and scripts see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::RolledBack => "rolled-back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A release that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FinishedRelease {
+    /// Its id.
+    pub id: u64,
+    /// Why it began.
+    pub kind: ReleaseKind,
+    /// From this revision.
+    pub from: u32,
+    /// To this revision.
+    pub to: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It never ran.
+    NotStarted(String),
+    /// Nobody saw it end.
+    Unknown,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(out, "exit code {code}"),
+            Self::Signal(9) => write!(out, "killed (signal 9)"),
+            Self::Signal(signal) => write!(out, "signal {signal}"),
+            Self::NotStarted(reason) => write!(out, "did not start: {reason}"),
+            Self::Unknown => write!(out, "ended unseen"),
+        }
+    }
+}
+
+impl Task {
+    /// Pending or running: it counts towards the ceiling.
+    #[must_use]
+    pub fn active(&self) -> bool {
+        matches!(
+            self.lifecycle,
+            Lifecycle::Pending { .. } | Lifecycle::Running { .. }
+        )
+    }
+
+    /// Running and healthy: it counts towards the floor.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Running { .. }) && self.health == Health::Healthy
+    }
+
+    /// Running with a verdict that stands.
+    #[must_use]
+    pub fn unhealthy(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Running { .. })
+            && self.health == Health::Unhealthy
+            && self.grace_until.is_none()
+    }
+}
+
+impl ServiceState {
+    /// A service that was just heard of.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            desired: 0,
+            revisions: BTreeMap::new(),
+            next_revision: 1,
+            primary: 0,
+            stable: None,
+            release: None,
+            tasks: BTreeMap::new(),
+            next_task: 1,
+            start_failures: 0,
+            starts_delayed_until: None,
+            history: VecDeque::new(),
+            removal: Removal::Kept,
+        }
+    }
+
+    /// The definition of a revision.
+    #[must_use]
+    pub fn definition(&self, revision: u32) -> Option<&RevisionDefinition> {
+        self.revisions
+            .get(&revision)
+            .map(|revision| revision.definition.as_ref())
+    }
+
+    /// The nearest moment at which something must be decided.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let tasks = self
+            .tasks
+            .values()
+            .filter_map(|task| self.task_deadline(task));
+        let release = self.release.as_ref().map(|release| match &release.hook {
+            Some(hook) => hook.deadline.min(release.stage_deadline),
+            None => release.stage_deadline,
+        });
+        tasks.chain(release).chain(self.starts_delayed_until).min()
+    }
+
+    /// When a task needs a decision.
+    #[must_use]
+    pub fn task_deadline(&self, task: &Task) -> Option<Timestamp> {
+        match task.lifecycle {
+            Lifecycle::Pending { since } => Some(since.after(START_TIMEOUT)),
+            Lifecycle::Running { since } => match task.health {
+                Health::Unhealthy => task.grace_until,
+                Health::Unknown if self.unchecked(task.revision) => Some(since.after(STEADY_AFTER)),
+                Health::Unknown | Health::Healthy => None,
+            },
+            Lifecycle::Deactivating { deadline, .. } | Lifecycle::Stopping { deadline, .. } => {
+                Some(deadline)
+            }
+        }
+    }
+
+    /// Whether tasks of a revision have no health check.
+    #[must_use]
+    pub fn unchecked(&self, revision: u32) -> bool {
+        self.definition(revision)
+            .is_some_and(|definition| definition.service.health.is_none())
+    }
+}

@@ -1,0 +1,241 @@
+//! A decision: entries to persist, and actions that only persisted entries give away.
+//!
+//! Invariant: there is no way to an action but through [`Step::persist`], which consumes the
+//! step and returns actions only when the journal took the entries. Acting before persisting
+//! does not compile.
+
+use super::entry::{Entry, Fact};
+
+/// Something to do in the world. Executors are idempotent: an action may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Start a task's process.
+    StartTask {
+        /// Service name.
+        service: String,
+        /// Its revision.
+        revision: u32,
+        /// Task id.
+        task: String,
+    },
+    /// Tell a task to stop: signal, stop timeout, SIGKILL.
+    StopTask {
+        /// Task id.
+        task: String,
+    },
+    /// End a task that did not stop.
+    KillTask {
+        /// Task id.
+        task: String,
+    },
+    /// Run a job of a release.
+    RunHook {
+        /// Release id.
+        release: u64,
+        /// Service name.
+        service: String,
+        /// In this revision.
+        revision: u32,
+        /// Name of the job.
+        job: String,
+    },
+    /// Stop a job that took too long.
+    StopHook {
+        /// Release id.
+        release: u64,
+        /// Name of the job.
+        job: String,
+    },
+    /// Publish the routing table of the present state.
+    PublishRoutes,
+}
+
+/// Why a request is not done; nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such service.
+    #[error("there is no service `{0}`")]
+    UnknownService(String),
+    /// A release is in progress.
+    #[error("release {release} of `{service}` to revision {to} is in progress ({stage})")]
+    ReleaseInProgress {
+        /// Service name.
+        service: String,
+        /// Its id.
+        release: u64,
+        /// To this revision.
+        to: u32,
+        /// Its stage.
+        stage: &'static str,
+    },
+    /// No such revision.
+    #[error("`{service}` has no revision {revision}; it has {known}")]
+    UnknownRevision {
+        /// Service name.
+        service: String,
+        /// The number asked for.
+        revision: u32,
+        /// The numbers that exist.
+        known: String,
+    },
+    /// Nothing to go back to.
+    #[error("`{0}` has no other stable revision to roll back to")]
+    NoStableRevision(String),
+    /// The revision serves already.
+    #[error("revision {revision} of `{service}` serves already")]
+    AlreadyServing {
+        /// Service name.
+        service: String,
+        /// The number asked for.
+        revision: u32,
+    },
+    /// More tasks than near will run.
+    #[error("{desired} tasks are more than the {most} that one service may have near")]
+    TooManyTasks {
+        /// The number asked for.
+        desired: u32,
+        /// The bound.
+        most: u32,
+    },
+    /// A static site has no tasks.
+    #[error("`{0}` is a static site: it has no tasks to scale")]
+    NoTasks(String),
+}
+
+/// Where entries are kept.
+pub trait Journal {
+    /// Why entries could not be written.
+    type Error;
+
+    /// Writes all entries or none.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    fn append(&mut self, entries: &[Entry]) -> Result<(), Self::Error>;
+}
+
+/// A decision that was not persisted yet.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a decision does nothing until it is persisted"]
+pub struct Step {
+    entries: Vec<Entry>,
+    actions: Vec<Action>,
+    refusal: Option<Refusal>,
+}
+
+/// The proof that a step's entries are in the journal.
+#[derive(Debug)]
+#[must_use = "apply the entries, then take the actions"]
+pub struct Persisted {
+    entries: Vec<Entry>,
+    actions: Vec<Action>,
+}
+
+impl Step {
+    /// A step with these entries; the actions follow from them.
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        let mut actions: Vec<Action> = entries.iter().filter_map(action_of).collect();
+        if entries.iter().any(changes_routes) {
+            actions.push(Action::PublishRoutes);
+        }
+        Self {
+            entries,
+            actions,
+            refusal: None,
+        }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self {
+            entries: Vec::new(),
+            actions: Vec::new(),
+            refusal: Some(refusal),
+        }
+    }
+
+    /// What is to be persisted.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Why the request is not done.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Persists the entries; only then are there actions.
+    ///
+    /// # Errors
+    /// Those of the journal: nothing was written and nothing may be done.
+    pub fn persist<J: Journal>(self, journal: &mut J) -> Result<Persisted, J::Error> {
+        if !self.entries.is_empty() {
+            journal.append(&self.entries)?;
+        }
+        Ok(Persisted {
+            entries: self.entries,
+            actions: self.actions,
+        })
+    }
+}
+
+impl Persisted {
+    /// What was persisted.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn into_actions(self) -> Vec<Action> {
+        self.actions
+    }
+}
+
+fn action_of(entry: &Entry) -> Option<Action> {
+    let service = || entry.service.clone();
+    Some(match &entry.fact {
+        Fact::TaskCreated { task, revision } => Action::StartTask {
+            service: service(),
+            revision: *revision,
+            task: task.clone(),
+        },
+        Fact::TaskStopRequested { task, .. } => Action::StopTask { task: task.clone() },
+        Fact::TaskKilled { task, .. } => Action::KillTask { task: task.clone() },
+        Fact::HookStarted {
+            release,
+            job,
+            revision,
+            ..
+        } => Action::RunHook {
+            release: *release,
+            service: service(),
+            revision: *revision,
+            job: job.clone(),
+        },
+        Fact::HookFailed { release, job, .. } => Action::StopHook {
+            release: *release,
+            job: job.clone(),
+        },
+        _ => return None,
+    })
+}
+
+fn changes_routes(entry: &Entry) -> bool {
+    !matches!(
+        entry.fact,
+        Fact::RevisionRegistered { .. }
+            | Fact::DesiredChanged { .. }
+            | Fact::HookStarted { .. }
+            | Fact::HookSucceeded { .. }
+            | Fact::HookFailed { .. }
+            | Fact::TaskCreated { .. }
+            | Fact::TaskKilled { .. }
+            | Fact::StartsDelayed { .. }
+            | Fact::StartsResumed
+            | Fact::FailureCounted { .. }
+            | Fact::FailuresForgotten { .. }
+    )
+}

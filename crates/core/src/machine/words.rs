@@ -1,0 +1,249 @@
+//! The machine's facts and waits in plain words, for people and logs.
+
+use super::entry::{Entry, Fact};
+use super::state::{Health, Lifecycle, ServiceState, Stage, Task};
+use crate::time::Timestamp;
+
+impl Entry {
+    /// The kind of fact, for filters: `task-ran`, `release-finished`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.fact {
+            Fact::EnvironmentStarted => "environment-started",
+            Fact::EnvironmentStopped => "environment-stopped",
+            Fact::RevisionRegistered { .. } => "revision-registered",
+            Fact::DesiredChanged { .. } => "desired-changed",
+            Fact::RemovalStarted => "removal-started",
+            Fact::ServiceForgotten => "service-forgotten",
+            Fact::ReleaseStarted { .. } => "release-started",
+            Fact::StageEntered { .. } => "stage-entered",
+            Fact::HookStarted { .. } => "hook-started",
+            Fact::HookSucceeded { .. } => "hook-succeeded",
+            Fact::HookFailed { .. } => "hook-failed",
+            Fact::TaskCreated { .. } => "task-created",
+            Fact::TaskRan { .. } => "task-ran",
+            Fact::TaskHealthChanged { .. } => "task-health-changed",
+            Fact::TaskDeactivated { .. } => "task-deactivated",
+            Fact::TaskStopRequested { .. } => "task-stop-requested",
+            Fact::TaskKilled { .. } => "task-killed",
+            Fact::TaskStopped { .. } => "task-stopped",
+            Fact::StartsDelayed { .. } => "starts-delayed",
+            Fact::StartsResumed => "starts-resumed",
+            Fact::FailureCounted { .. } => "failure-counted",
+            Fact::FailuresForgotten { .. } => "failures-forgotten",
+            Fact::RevisionFailed { .. } => "revision-failed",
+            Fact::ReleaseFinished { .. } => "release-finished",
+        }
+    }
+
+    /// The release that the fact belongs to.
+    #[must_use]
+    pub fn release(&self) -> Option<u64> {
+        match &self.fact {
+            Fact::ReleaseStarted { release, .. }
+            | Fact::StageEntered { release, .. }
+            | Fact::HookStarted { release, .. }
+            | Fact::HookSucceeded { release, .. }
+            | Fact::HookFailed { release, .. }
+            | Fact::FailureCounted { release, .. }
+            | Fact::FailuresForgotten { release }
+            | Fact::ReleaseFinished { release, .. } => Some(*release),
+            _ => None,
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.fact {
+            Fact::EnvironmentStarted => "the environment starts".into(),
+            Fact::EnvironmentStopped => "the environment stops".into(),
+            Fact::RevisionRegistered {
+                revision,
+                definition,
+            } => match &definition.artifact {
+                Some(digest) => format!(
+                    "revision {revision} is registered (artifact {})",
+                    &digest[..digest.len().min(12)]
+                ),
+                None => format!("revision {revision} is registered"),
+            },
+            Fact::DesiredChanged { desired } => format!("{desired} tasks are wanted"),
+            Fact::RemovalStarted => "the service is being removed".into(),
+            Fact::ServiceForgotten => "the service is gone".into(),
+            Fact::StartsDelayed { until, .. } => {
+                format!(
+                    "the next start is in {}",
+                    crate::duration::format(until.since(self.at))
+                )
+            }
+            Fact::StartsResumed => "tasks may be started again".into(),
+            Fact::RevisionFailed { revision } => format!("revision {revision} is marked failed"),
+            _ => self
+                .describe_release()
+                .or_else(|| self.describe_task())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn describe_release(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::ReleaseStarted { release, to, .. } => {
+                format!("release {release} to revision {to} starts")
+            }
+            Fact::StageEntered { stage, reason, .. } if !reason.is_empty() => {
+                format!("{}: {reason}", stage.name())
+            }
+            Fact::StageEntered { stage, .. } => stage.name().to_owned(),
+            Fact::HookStarted { job, .. } => format!("job {job} runs"),
+            Fact::HookSucceeded { job, .. } => format!("job {job} succeeded"),
+            Fact::HookFailed { job, reason, .. } => format!("job {job} failed: {reason}"),
+            Fact::FailureCounted {
+                task,
+                count,
+                threshold: 0,
+                reason,
+                ..
+            } => {
+                format!("task {task} failed ({count}, the breaker is off): {reason}")
+            }
+            Fact::FailureCounted {
+                task,
+                count,
+                threshold,
+                reason,
+                ..
+            } => {
+                format!("task {task} failed ({count} of {threshold}): {reason}")
+            }
+            Fact::FailuresForgotten { .. } => {
+                "a task is healthy: failures are counted from 0 again".into()
+            }
+            Fact::ReleaseFinished {
+                release,
+                outcome,
+                reason,
+                serving,
+                ..
+            } => {
+                let serves = if *serving == 0 {
+                    String::new()
+                } else {
+                    format!("; revision {serving} serves")
+                };
+                format!("release {release} {}: {reason}{serves}", outcome.name())
+            }
+            _ => return None,
+        })
+    }
+
+    fn describe_task(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::TaskCreated { task, .. } => format!("task {task} starts"),
+            Fact::TaskRan { task } => format!("task {task} runs"),
+            Fact::TaskHealthChanged {
+                task,
+                health,
+                reason,
+                ..
+            } => format!("task {task} is {}: {reason}", name(*health)),
+            Fact::TaskDeactivated { task, reason, .. } => format!("task {task} drains: {reason}"),
+            Fact::TaskStopRequested { task, reason, .. } => format!("task {task} stops: {reason}"),
+            Fact::TaskKilled { task, .. } => format!("task {task} did not stop and is killed"),
+            Fact::TaskStopped { task, exit, .. } => format!("task {task} stopped: {exit}"),
+            _ => return None,
+        })
+    }
+}
+
+/// ECS's `lastStatus` in lower case.
+#[must_use]
+pub fn lifecycle(task: &Task) -> &'static str {
+    match task.lifecycle {
+        Lifecycle::Pending { .. } => "pending",
+        Lifecycle::Running { .. } => "running",
+        Lifecycle::Deactivating { .. } => "deactivating",
+        Lifecycle::Stopping { .. } => "stopping",
+    }
+}
+
+/// `unknown`, `healthy`, `unhealthy`.
+fn name(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "unknown",
+        Health::Healthy => "healthy",
+        Health::Unhealthy => "unhealthy",
+    }
+}
+
+impl Health {
+    /// `unknown`, `healthy`, `unhealthy`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(self)
+    }
+}
+
+/// Share of a service's healthy tasks that are of the primary revision, percent.
+#[must_use]
+pub fn weight(service: &ServiceState) -> f64 {
+    let healthy = service.tasks.values().filter(|task| task.healthy());
+    let (mut new, mut all) = (0u32, 0u32);
+    for task in healthy {
+        all += 1;
+        new += u32::from(task.revision == service.primary);
+    }
+    if all == 0 {
+        0.0
+    } else {
+        f64::from(new) * 100.0 / f64::from(all)
+    }
+}
+
+/// What a release waits for, in words; empty when there is none.
+#[must_use]
+pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
+    let Some(release) = &service.release else {
+        return String::new();
+    };
+    if let Some(hook) = &release.hook {
+        let left = crate::duration::format(hook.deadline.since(now));
+        return format!("job {} (at most {left} more)", hook.job);
+    }
+    let healthy = service
+        .tasks
+        .values()
+        .filter(|task| task.revision == service.primary && task.healthy())
+        .count();
+    let mut words = match release.stage {
+        Stage::Pending | Stage::BeforeHooks => "the first stage".to_owned(),
+        Stage::ScaleUp | Stage::RollingBack | Stage::CleaningUp
+            if healthy < service.desired as usize =>
+        {
+            let last = service.tasks.values().rfind(|task| task.unhealthy());
+            let blame = last
+                .map(|task| format!("; task {}: {}", task.id, task.health_reason))
+                .unwrap_or_default();
+            format!(
+                "{healthy} of {} tasks of revision {} healthy{blame}",
+                service.desired, service.primary
+            )
+        }
+        Stage::ScaleUp | Stage::RollingBack | Stage::CleaningUp => {
+            let left: Vec<&str> = service
+                .tasks
+                .values()
+                .filter(|task| task.revision != service.primary)
+                .map(|task| task.id.as_str())
+                .collect();
+            format!("{} to finish and stop", left.join(", "))
+        }
+    };
+    if let Some(until) = service.starts_delayed_until {
+        words.push_str(&format!(
+            "; the next start is in {}",
+            crate::duration::format(until.since(now))
+        ));
+    }
+    words
+}

@@ -1,0 +1,93 @@
+//! What the shape cannot say: values that depend on one another.
+//!
+//! Invariant: points at what is written; judges no value that was found wrong already.
+
+mod data;
+pub(super) mod priority;
+mod references;
+mod release;
+mod routes;
+mod service;
+mod watch;
+
+use super::diagnostic::{At, Diagnostic, Diagnostics};
+use super::model::{Manifest, Place};
+use super::tree::{self, Table, Value};
+
+/// The model, the tree that it was read from, and the problems so far.
+pub(super) struct Case<'a> {
+    pub(super) manifest: &'a Manifest,
+    /// With the defaults.
+    pub(super) tree: &'a Table,
+    /// Without them.
+    pub(super) written: &'a Table,
+    pub(super) out: &'a mut Diagnostics,
+}
+
+impl Case<'_> {
+    /// Where a value is written, or the nearest thing above it.
+    fn at(&self, path: &[&str]) -> At {
+        tree::place_of(self.tree, path)
+    }
+
+    /// Whether a value is written in the file, right or wrong.
+    fn has(&self, path: &[&str]) -> bool {
+        tree::find(self.written, path).is_some()
+    }
+
+    /// Whether a value, if there is one, was not found wrong.
+    fn sound(&self, path: &[&str]) -> bool {
+        tree::find(self.tree, path).is_none_or(|node| node.value != Value::Wrong)
+    }
+
+    fn error(
+        &mut self,
+        code: &'static str,
+        path: &[&str],
+        message: String,
+        help: impl Into<String>,
+    ) {
+        let at = self.at(path);
+        self.out
+            .push(Diagnostic::error(code, at, message).help(help));
+    }
+
+    fn warn(
+        &mut self,
+        code: &'static str,
+        path: &[&str],
+        message: String,
+        help: impl Into<String>,
+    ) {
+        let at = self.at(path);
+        self.out
+            .push(Diagnostic::warning(code, at, message).help(help));
+    }
+}
+
+/// Reports everything that does not fit together.
+pub(super) fn check(case: &mut Case<'_>) {
+    let names: Vec<String> = case.manifest.services.keys().cloned().collect();
+    for name in &names {
+        service::check(case, name);
+        release::check(case, name);
+    }
+    routes::check(case);
+    references::check(case);
+    data::check(case);
+    watch::check(case);
+    if case.manifest.target
+        == (Place::Aws {
+            region: String::new(),
+        })
+        && case.sound(&["region"])
+    {
+        let message = "`target` is aws, and `region` is not written".to_owned();
+        case.error(
+            "missing-key",
+            &["target"],
+            message,
+            "add region = \"eu-central-1\"",
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! One service: what it runs, its size, health, scale and environment.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use crate::manifest::fargate;
+use crate::manifest::model::{Probe, Runs, Service, Use};
+
+pub(super) fn check(case: &mut Case<'_>, name: &str) {
+    let manifest = case.manifest;
+    let service = &manifest.services[name];
+    runs(case, service);
+    reachable(case, service);
+    size(case, service);
+    health(case, service);
+    scale(case, service);
+    environment(case, service);
+    let path = ["service", name, "slow-start"];
+    if (1..30).contains(&service.slow_start.as_secs()) {
+        let message = "a slow start of less than 30s is none that AWS has".to_owned();
+        case.error("out-of-range", &path, message, "write 0s, or 30s to 15m");
+    }
+}
+
+fn runs(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let own = ["service", name];
+    let has = |key: &str| case.has(&["service", name, key]);
+    let image = has("image") || case.has(&["service", name, "build", "dockerfile"]);
+    let site = has("static");
+    let command = has("command");
+    if !image && !site && !command {
+        let message = format!("`service.{name}` says nothing to run");
+        case.error(
+            "nothing-to-run",
+            &own,
+            message,
+            "add `command`, `image` or `static`",
+        );
+        return;
+    }
+    if site {
+        for key in [
+            "command", "image", "port", "health", "artifact", "uses", "env", "size", "scale",
+        ] {
+            if case.has(&["service", name, key]) {
+                let message = format!("`service.{name}` is static, so it has no `{key}`");
+                let help = format!("remove `{key}`, or `static`");
+                case.error("contradiction", &["service", name, key], message, help);
+            }
+        }
+        return;
+    }
+    if image && case.has(&["service", name, "artifact"]) {
+        let message = format!("`service.{name}` has an image and an artifact");
+        case.error(
+            "contradiction",
+            &["service", name, "artifact"],
+            message,
+            "remove one of them",
+        );
+    }
+    if matches!(service.runs, Runs::Command(_)) && !case.has(&["service", name, "artifact"]) {
+        let message = format!("revisions of `service.{name}` are not immutable");
+        let help = "without `artifact` its tasks run in the manifest's folder, so a rollback runs \
+                    what is there then; add artifact = \"FILE OR FOLDER\"";
+        case.warn("not-immutable", &own, message, help);
+    }
+}
+
+fn reachable(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let site = matches!(service.runs, Runs::Static(_));
+    if !service.routes.is_empty() && !site && !case.has(&["service", name, "port"]) {
+        let message = format!("`service.{name}` has a route and no port");
+        let help = "add port = 3000, the port that the program listens on far";
+        case.error("missing-key", &["service", name, "route"], message, help);
+    }
+    if site && service.routes.is_empty() && case.sound(&["service", name, "route"]) {
+        let message = format!("`service.{name}` is static and has no route, so nobody sees it");
+        case.error(
+            "missing-key",
+            &["service", name],
+            message,
+            "add route = \"/*\"",
+        );
+    }
+}
+
+fn size(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let (cpu, memory) = (service.size.cpu, service.size.memory);
+    let sound = |key| case.sound(&["service", name, "size", key]);
+    if !sound("cpu") || !sound("memory") || !case.sound(&["service", name, "size"]) {
+        return;
+    }
+    let fits = fargate::memory(cpu);
+    if fits.is_empty() {
+        let message = format!("Fargate has no tasks with {cpu} CPU units");
+        let help = format!("write one of {}", list(&fargate::CPU));
+        return case.error(
+            "fargate-size",
+            &["service", name, "size", "cpu"],
+            message,
+            help,
+        );
+    }
+    if !fits.contains(&memory) {
+        let message = format!("Fargate has no tasks with {cpu} CPU units and {memory} MiB");
+        let mut help = format!("with cpu = {cpu} write memory = one of {}", list(&fits));
+        let cpus: Vec<u32> = fargate::CPU
+            .into_iter()
+            .filter(|c| fargate::memory(*c).contains(&memory))
+            .collect();
+        if !cpus.is_empty() {
+            help.push_str(&format!("; {memory} MiB go with cpu = {}", list(&cpus)));
+        }
+        case.error(
+            "fargate-size",
+            &["service", name, "size", "memory"],
+            message,
+            help,
+        );
+    }
+}
+
+fn list(numbers: &[u32]) -> String {
+    let step = numbers.len().max(2) - 1;
+    let even =
+        numbers.len() > 8 && (numbers[step] - numbers[0]).is_multiple_of(numbers[1] - numbers[0]);
+    if even {
+        return format!("{}, {}, … {}", numbers[0], numbers[1], numbers[step]);
+    }
+    numbers
+        .iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn health(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let Some(health) = &service.health else {
+        return;
+    };
+    let path = |key| ["service", name, "health", key];
+    let sound = case.sound(&path("timeout")) && case.sound(&path("interval"));
+    if sound && health.timeout >= health.interval {
+        let (timeout, interval) = (health.timeout, health.interval);
+        let message = format!(
+            "a check's timeout ({}) is not shorter than its interval ({})",
+            crate::duration::format(timeout),
+            crate::duration::format(interval),
+        );
+        let key = if case.has(&path("timeout")) {
+            "timeout"
+        } else {
+            "interval"
+        };
+        case.error(
+            "contradiction",
+            &path(key),
+            message,
+            "write a shorter timeout or a longer interval",
+        );
+    }
+    let Probe::Command(_) = &health.probe else {
+        return asked(case, service);
+    };
+    for key in ["path", "matcher"] {
+        if case.has(&path(key)) {
+            let message = format!("a health command has no `{key}`");
+            case.error(
+                "contradiction",
+                &path(key),
+                message,
+                format!("remove `{key}` or `command`"),
+            );
+        }
+    }
+    if health.timeout.as_secs() > 60 {
+        let message = "a health command has at most 60s".to_owned();
+        case.error("out-of-range", &path("timeout"), message, "write 2s to 60s");
+    }
+}
+
+fn asked(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    if case.has(&["service", name, "health"])
+        && !case.has(&["service", name, "port"])
+        && !matches!(service.runs, Runs::Static(_))
+    {
+        let message = format!("`service.{name}` has no port that could be asked for its health");
+        let help = "add `port`, or health = { command = […] }";
+        case.error("missing-key", &["service", name, "health"], message, help);
+    }
+}
+
+fn scale(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let (min, max) = (service.scale.min, service.scale.max);
+    let path = |key| ["service", name, "scale", key];
+    if max < min && case.sound(&path("max")) && case.sound(&path("min")) {
+        let message = format!("`max` ({max}) is less than `min` ({min})");
+        case.error(
+            "contradiction",
+            &path("max"),
+            message,
+            format!("write max = {min} or more"),
+        );
+    }
+    if max == min {
+        for key in ["cpu", "memory", "requests"] {
+            if case.has(&path(key)) && case.sound(&path(key)) && case.sound(&path("max")) {
+                let message =
+                    format!("`{key}` cannot scale anything: `min` and `max` are both {min}");
+                case.warn("no-effect", &path(key), message, "write a greater `max`");
+            }
+        }
+    }
+}
+
+fn environment(case: &mut Case<'_>, service: &Service) {
+    let name = service.name.as_str();
+    let injected = injected(case, service);
+    for (key, value) in &service.env {
+        let path = ["service", name, "env", key.as_str()];
+        if key == "PORT" || key.starts_with("NEARGATE_") {
+            let message = format!("`{key}` is set by Neargate");
+            case.error("reserved-variable", &path, message, "use another name");
+        } else if let Some(from) = injected.get(key.as_str()) {
+            let message = format!("`{key}` is written here and injected by {from}");
+            let help = format!("remove it, or remove {from}");
+            case.error("reserved-variable", &path, message, help);
+        } else if looks_secret(key) && !value.is_empty() {
+            let message = format!("`{key}` looks like a secret, and is plain text here");
+            let secret = key.to_lowercase().replace('_', "-");
+            let help = format!(
+                "add [secret.{secret}], set it by `neargate secret set {secret}`, and add \"secret.{secret}\" to `uses`"
+            );
+            case.warn("plain-secret", &path, message, help);
+        }
+    }
+}
+
+fn looks_secret(key: &str) -> bool {
+    let key = key.to_uppercase();
+    [
+        "PASSWORD",
+        "PASSWD",
+        "SECRET",
+        "TOKEN",
+        "API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ]
+    .iter()
+    .any(|word| key.contains(word))
+}
+
+/// Variable to what injects it.
+fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for other in case.manifest.services.values() {
+        if other.name != service.name && other.port.is_some() {
+            let from = format!("the address of `service.{}`", other.name);
+            all.insert(format!("{}_URL", capitals(&other.name)), from);
+        }
+    }
+    for (index, used) in service.uses.iter().enumerate() {
+        let variables = match used {
+            Use::Database(name) => vec![
+                "DATABASE_URL".to_owned(),
+                format!("DATABASE_{}_URL", capitals(name)),
+            ],
+            Use::Cache(name) => vec![
+                "REDIS_URL".to_owned(),
+                format!("REDIS_{}_URL", capitals(name)),
+            ],
+            Use::Secret(name) => vec![capitals(name)],
+        };
+        for variable in variables {
+            let from = format!("`uses = [\"{}\"]`", text(used));
+            let reserved = variable == "PORT" || variable.starts_with("NEARGATE_");
+            let clash = all
+                .get(&variable)
+                .filter(|_| matches!(used, Use::Secret(_)))
+                .cloned();
+            if reserved || clash.is_some() {
+                let path = ["service", service.name.as_str(), "uses", &index.to_string()];
+                let by = clash.unwrap_or_else(|| "Neargate itself".to_owned());
+                let message = format!("`{variable}` would be injected by {by} too");
+                case.error("reserved-variable", &path, message, "rename the secret");
+            }
+            all.insert(variable, from);
+        }
+    }
+    all
+}
+
+fn text(used: &Use) -> String {
+    match used {
+        Use::Database(name) => format!("database.{name}"),
+        Use::Cache(name) => format!("cache.{name}"),
+        Use::Secret(name) => format!("secret.{name}"),
+    }
+}
+
+fn capitals(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
+}

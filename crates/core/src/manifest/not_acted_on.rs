@@ -1,0 +1,164 @@
+//! What a manifest may ask for and near does not do yet.
+//!
+//! Invariant: only what the file really writes is listed. A feature that near gains loses its
+//! line here, and nothing else changes.
+
+use super::tree::{Table, Value};
+
+/// A path of keys (`*` is any name), a value that makes it matter, and the sentence; `{}` is
+/// the path as written.
+struct Gap {
+    path: &'static [&'static str],
+    only: Only,
+    sentence: &'static str,
+}
+
+enum Only {
+    Always,
+    Flag(bool),
+    Not(&'static str),
+}
+
+const fn gap(path: &'static [&'static str], sentence: &'static str) -> Gap {
+    Gap {
+        path,
+        only: Only::Always,
+        sentence,
+    }
+}
+
+const fn when(path: &'static [&'static str], only: Only, sentence: &'static str) -> Gap {
+    Gap {
+        path,
+        only,
+        sentence,
+    }
+}
+
+static GAPS: &[Gap] = &[
+    when(
+        &["service", "*", "release", "strategy"],
+        Only::Not("rolling"),
+        "{}: near releases rolling, whatever the strategy",
+    ),
+    gap(
+        &["service", "*", "release", "guard"],
+        "{}: near does not watch guards during a release",
+    ),
+    gap(
+        &["service", "*", "release", "smoke"],
+        "{}: near does not run smoke jobs",
+    ),
+    gap(
+        &["service", "*", "release", "after"],
+        "{}: near does not run jobs after a release",
+    ),
+    gap(
+        &["service", "*", "release", "on-rollback"],
+        "{}: near does not run jobs after a rollback",
+    ),
+    when(
+        &["service", "*", "release", "approve"],
+        Only::Flag(true),
+        "{}: near does not wait for approval",
+    ),
+    gap(
+        &["service", "*", "scale", "max"],
+        "{}: near keeps the number of tasks where `min` or `neargate scale` puts it",
+    ),
+    gap(
+        &["service", "*", "scale", "cpu"],
+        "{}: near does not scale by CPU",
+    ),
+    gap(
+        &["service", "*", "scale", "memory"],
+        "{}: near does not scale by memory",
+    ),
+    gap(
+        &["service", "*", "scale", "requests"],
+        "{}: near does not scale by requests",
+    ),
+    gap(
+        &["service", "*", "sticky"],
+        "{}: near does not keep clients on one task",
+    ),
+    when(
+        &["service", "*", "slow-start"],
+        Only::Not("0s"),
+        "{}: near does not warm tasks up",
+    ),
+    gap(
+        &["service", "*", "image"],
+        "{}: near does not run container images",
+    ),
+    gap(
+        &["service", "*", "build", "dockerfile"],
+        "{}: near does not build container images",
+    ),
+    gap(
+        &["job", "*", "schedule"],
+        "{}: near does not run jobs on a schedule",
+    ),
+    gap(
+        &["database", "*", "backup"],
+        "{}: near does not make backups",
+    ),
+    gap(
+        &["secret", "*", "rotate"],
+        "{}: near does not rotate secrets",
+    ),
+    gap(&["alarm", "*"], "{}: near does not watch alarms"),
+    gap(&["slo", "*"], "{}: near does not measure objectives"),
+    when(
+        &["edge", "https"],
+        Only::Flag(true),
+        "{}: near serves plain HTTP",
+    ),
+    when(
+        &["edge", "waf", "enabled"],
+        Only::Flag(true),
+        "{}: near has no web application firewall",
+    ),
+];
+
+/// One sentence for each thing that is written and not acted on, in the order of the table.
+pub(super) fn list(written: &Table) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for gap in GAPS {
+        walk(written, gap.path, "", gap, &mut sentences);
+    }
+    sentences
+}
+
+fn walk(table: &Table, path: &[&str], so_far: &str, gap: &Gap, out: &mut Vec<String>) {
+    let Some((step, rest)) = path.split_first() else {
+        return;
+    };
+    for (name, entry) in table {
+        if *step != "*" && step != name {
+            continue;
+        }
+        let here = if so_far.is_empty() {
+            name.clone()
+        } else {
+            format!("{so_far}.{name}")
+        };
+        match &entry.node.value {
+            value if rest.is_empty() => {
+                let sentence = || gap.sentence.replacen("{}", &here, 1);
+                out.extend(matters(value, &gap.only).then(sentence));
+            }
+            Value::Table(inner) => walk(inner, rest, &here, gap, out),
+            _ => {}
+        }
+    }
+}
+
+fn matters(value: &Value, only: &Only) -> bool {
+    match (value, only) {
+        (Value::List(items), _) => !items.is_empty(),
+        (Value::Flag(flag), Only::Flag(wanted)) => flag == wanted,
+        (Value::Text(text), Only::Not(other)) => text != other,
+        _ => true,
+    }
+}

@@ -1,0 +1,70 @@
+//! From the filled tree to the model.
+//!
+//! Invariant: every value is what the tree says; nothing is judged here. Refuses nothing.
+
+mod data;
+mod release;
+mod service;
+mod watch;
+
+use std::collections::BTreeMap;
+
+use super::model::{Edge, Job, Manifest, Place};
+use super::tree::Table;
+use super::view::View;
+
+/// Reads the model; `priorities` of routes that are not written stay 0.
+pub(super) fn read(tree: &Table, env: &str) -> Manifest {
+    let file = View(tree);
+    Manifest {
+        app: file.text_or_empty("app"),
+        env: env.to_owned(),
+        target: match file.text("target").as_deref() {
+            Some("aws") => Place::Aws {
+                region: file.text_or_empty("region"),
+            },
+            _ => Place::Near,
+        },
+        services: all(file, "service", service::service),
+        jobs: all(file, "job", job),
+        databases: all(file, "database", data::database),
+        caches: all(file, "cache", data::cache),
+        secrets: all(file, "secret", data::secret),
+        alarms: all(file, "alarm", watch::alarm),
+        slos: all(file, "slo", watch::slo),
+        edge: edge(file, env),
+    }
+}
+
+fn all<T>(file: View<'_>, key: &str, read: fn(&str, View<'_>) -> T) -> BTreeMap<String, T> {
+    let named = file.named(key).into_iter();
+    named
+        .map(|(name, view)| (name.to_owned(), read(name, view)))
+        .collect()
+}
+
+fn job(name: &str, view: View<'_>) -> Job {
+    Job {
+        name: name.to_owned(),
+        service: view.text_or_empty("service"),
+        command: view.texts_or_none("command"),
+        timeout: view.duration_or_zero("timeout"),
+        schedule: view.text("schedule"),
+    }
+}
+
+fn edge(file: View<'_>, env: &str) -> Edge {
+    let empty = Table::new();
+    let view = file.table("edge").unwrap_or(View(&empty));
+    Edge {
+        address: view.text_or_empty("address"),
+        port: view.port("port").unwrap_or_default(),
+        expose: view.flag("expose").unwrap_or(env == "local"),
+        domains: view.texts_or_none("domains"),
+        https: view.flag("https").unwrap_or_default(),
+        waf: view
+            .table("waf")
+            .and_then(|waf| waf.flag("enabled"))
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,47 @@
+//! Alarms and objectives.
+
+use crate::manifest::model::{Alarm, Breach, Missing, Slo};
+use crate::manifest::view::View;
+
+pub(super) fn alarm(name: &str, view: View<'_>) -> Alarm {
+    let breach = [
+        view.number("below").map(Breach::Below),
+        view.number("at-most").map(Breach::AtMost),
+        view.number("above").map(Breach::Above),
+        view.number("at-least").map(Breach::AtLeast),
+    ];
+    let datapoints = view.text_or_empty("datapoints");
+    let datapoints = datapoints.split_once('/').unwrap_or(("1", "1"));
+    Alarm {
+        name: name.to_owned(),
+        metric: view.text("metric"),
+        expression: view.text("expression"),
+        rule: view.text("rule"),
+        service: view.text("service"),
+        statistic: view.text("statistic"),
+        breach: breach.into_iter().flatten().next(),
+        period: view.duration_or_zero("period"),
+        datapoints: (
+            datapoints.0.parse().unwrap_or(1),
+            datapoints.1.parse().unwrap_or(1),
+        ),
+        missing: match view.text("missing").as_deref() {
+            Some("ignore") => Missing::Ignore,
+            Some("breaching") => Missing::Breaching,
+            Some("not-breaching") => Missing::NotBreaching,
+            _ => Missing::Missing,
+        },
+        minimum_samples: view.whole("minimum-samples").unwrap_or_default(),
+    }
+}
+
+pub(super) fn slo(name: &str, view: View<'_>) -> Slo {
+    let latency = view.duration("latency");
+    Slo {
+        name: name.to_owned(),
+        service: view.text_or_empty("service"),
+        objective: view.number("objective").unwrap_or_default(),
+        latency_ms: latency.and_then(|latency| u64::try_from(latency.as_millis()).ok()),
+        window: view.duration_or_zero("window"),
+    }
+}

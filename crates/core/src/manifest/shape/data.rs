@@ -1,0 +1,128 @@
+//! Databases, caches and secrets.
+//!
+//! Invariant: ranges are those of RDS, ElastiCache and Secrets Manager.
+
+use super::forms::{GENERATE, MAINTENANCE, URL, VERSION, WINDOW};
+use super::{Field, Kind, Shape};
+
+const DAY: u64 = 86_400;
+
+pub(super) static DATABASE: Shape = Shape {
+    title: "[database.NAME]",
+    doc: "A database: near from the machine's own programs, far RDS.",
+    also: None,
+    fields: &[
+        Field::new("engine", Kind::Choice(&["postgres"]), "The engine.").required(),
+        Field::new(
+            "version",
+            Kind::Form(&VERSION),
+            "The version wanted; near runs what the machine has, and says so.",
+        ),
+        Field::new(
+            "url",
+            Kind::Form(&URL),
+            "An external server instead of an own one.",
+        ),
+        Field::new(
+            "backup",
+            Kind::Short("retention", &BACKUP),
+            "Backups: how long they are kept, or a table.",
+        ),
+        Field::new(
+            "size",
+            Kind::Text,
+            "Far: the instance class, such as `db.t4g.small`.",
+        ),
+        Field::new("multi-az", Kind::Flag, "Far: a standby in another zone.").or("false"),
+        Field::new("storage", Kind::Whole(20, 65_536), "Far: GB."),
+        Field::new("protect", Kind::Flag, "Far: deletion protection.").or("false"),
+        Field::new(
+            "maintenance",
+            Kind::Form(&MAINTENANCE),
+            "Far: the weekly maintenance window, UTC.",
+        ),
+    ],
+};
+
+static BACKUP: Shape = Shape {
+    title: "[database.NAME.backup]",
+    doc: "Backups of a database.",
+    also: None,
+    fields: &[
+        Field::new(
+            "retention",
+            Kind::Seconds(0, 35 * DAY),
+            "How long they are kept: whole days; 0 days is off.",
+        )
+        .or("\"1d\""),
+        Field::new("window", Kind::Form(&WINDOW), "When they are made, UTC."),
+    ],
+};
+
+pub(super) static CACHE: Shape = Shape {
+    title: "[cache.NAME]",
+    doc: "A cache: near from the machine's own programs, far ElastiCache.",
+    also: None,
+    fields: &[
+        Field::new("engine", Kind::Choice(&["redis", "valkey"]), "The engine.").required(),
+        Field::new("version", Kind::Form(&VERSION), "The version wanted."),
+        Field::new(
+            "url",
+            Kind::Form(&URL),
+            "An external server instead of an own one.",
+        ),
+        Field::new(
+            "eviction",
+            Kind::Choice(&[
+                "volatile-lru",
+                "allkeys-lru",
+                "volatile-lfu",
+                "allkeys-lfu",
+                "allkeys-random",
+                "volatile-random",
+                "volatile-ttl",
+                "noeviction",
+            ]),
+            "Which keys go when the memory is full.",
+        )
+        .or("\"volatile-lru\""),
+        Field::new("memory", Kind::Whole(1, 1_048_576), "Near: MiB.").or("64"),
+        Field::new(
+            "size",
+            Kind::Text,
+            "Far: the node type, such as `cache.t4g.micro`.",
+        ),
+        Field::new("replicas", Kind::Whole(0, 5), "Far: replicas of a shard.").or("0"),
+        Field::new(
+            "snapshots",
+            Kind::Seconds(0, 35 * DAY),
+            "Far: how long snapshots are kept: whole days; 0 days is off.",
+        )
+        .or("\"0d\""),
+    ],
+};
+
+pub(super) static SECRET: Shape = Shape {
+    title: "[secret.NAME]",
+    doc: "A secret value. It is never in the manifest: it is generated, or set by \
+          `neargate secret set`.",
+    also: None,
+    fields: &[
+        Field::new(
+            "generate",
+            Kind::Form(&GENERATE),
+            "Made when it does not exist: `base64:BYTES` or `hex:BYTES`.",
+        ),
+        Field::new(
+            "rotate",
+            Kind::Seconds(4 * 3600, 1000 * DAY),
+            "How often it is replaced: whole hours. Needs `generate`.",
+        ),
+        Field::new(
+            "required",
+            Kind::Flag,
+            "Whether the services that use it wait for it.",
+        )
+        .or("true"),
+    ],
+};

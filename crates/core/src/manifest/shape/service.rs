@@ -1,0 +1,356 @@
+//! Services, their routes, health, size and scale; jobs.
+//!
+//! Invariant: ranges are those of Fargate, of Application Load Balancer and of Application
+//! Auto Scaling.
+
+use super::forms::{
+    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
+    SCHEDULE, USE, VARIABLE,
+};
+use super::release::RELEASE;
+use super::{Field, Kind, Shape};
+
+const COMMAND: Kind = Kind::List(&Kind::Text, 1, 256);
+
+pub(super) static SERVICE: Shape = Shape {
+    title: "[service.NAME]",
+    doc: "Something that runs all the time: a command, a container image, or static files.",
+    also: None,
+    fields: &[
+        Field::new(
+            "build",
+            Kind::Short("command", &BUILD),
+            "Run by `sh -c` in the manifest's folder before a revision is cut.",
+        ),
+        Field::new(
+            "artifact",
+            Kind::Form(&FOLDER),
+            "The file or folder that a revision snapshots; tasks run in the snapshot. Without \
+             one they run in the manifest's folder, and the revision is not immutable.",
+        ),
+        Field::new("command", COMMAND, "Program and arguments."),
+        Field::new(
+            "image",
+            Kind::Text,
+            "A container image instead of a process.",
+        ),
+        Field::new(
+            "static",
+            Kind::Short("root", &STATIC),
+            "Files that the router serves: a folder, or a table.",
+        ),
+        Field::new(
+            "port",
+            Kind::Whole(1, 65535),
+            "The port that the program listens on far. Near it listens on `PORT`, which is set \
+             in both. A service without one is a worker.",
+        ),
+        Field::new(
+            "route",
+            Kind::Many(&Kind::Short("path", &ROUTE), 100),
+            "Which public requests it gets: a path pattern, a table, or a list of them.",
+        ),
+        Field::new("size", Kind::Table(&SIZE), "CPU and memory of one task.").filled(),
+        Field::new(
+            "health",
+            Kind::Short("path", &HEALTH),
+            "How a task is judged: a path, or a table. A service with a route and without this \
+             is asked for `/`; one without a route is healthy 40 s after its start.",
+        ),
+        Field::new(
+            "uses",
+            Kind::List(&Kind::Form(&USE), 0, 100),
+            "What is injected: `database.NAME` as `DATABASE_URL`, `cache.NAME` as `REDIS_URL`, \
+             `secret.NAME` as its name in capitals. With several databases (or caches) they are \
+             `DATABASE_<NAME>_URL` (`REDIS_<NAME>_URL`) too.",
+        )
+        .or("[]"),
+        Field::new(
+            "env",
+            Kind::Named(&VARIABLE, &Kind::Plain),
+            "Plain environment variables.",
+        ),
+        Field::new(
+            "drain",
+            Kind::Seconds(0, 3600),
+            "Deregistration delay: so long may requests in flight take before SIGTERM. \
+             (AWS's own default is 300 s; ours is written into the target group.)",
+        )
+        .or("\"30s\""),
+        Field::new(
+            "stop-timeout",
+            Kind::Seconds(2, 120),
+            "From SIGTERM to SIGKILL.",
+        )
+        .or("\"30s\""),
+        Field::new(
+            "balance",
+            Kind::Choice(&["round-robin", "least-outstanding", "weighted-random"]),
+            "How the router picks a task.",
+        )
+        .or("\"round-robin\""),
+        Field::new(
+            "slow-start",
+            Kind::Seconds(0, 900),
+            "How long a new task is warmed up: 0s, or 30s and more.",
+        )
+        .or("\"0s\""),
+        Field::new(
+            "sticky",
+            Kind::Short("duration", &STICKY),
+            "Keeps a client on one task: a duration, or a table.",
+        ),
+        Field::new(
+            "idle-timeout",
+            Kind::Seconds(1, 4000),
+            "No byte from the task for this long: 504. (Far it is the load balancer's: the \
+             longest of all services.)",
+        )
+        .or("\"60s\""),
+        Field::new("scale", Kind::Short("min", &SCALE), "Number of tasks.").filled(),
+        Field::new(
+            "release",
+            Kind::Table(&RELEASE),
+            "How a new revision replaces the old.",
+        )
+        .filled(),
+    ],
+};
+
+static BUILD: Shape = Shape {
+    title: "[service.NAME.build]",
+    doc: "How a revision's artifact is made.",
+    also: None,
+    fields: &[
+        Field::new(
+            "command",
+            Kind::Text,
+            "Run by `sh -c` in the manifest's folder.",
+        ),
+        Field::new("dockerfile", Kind::Form(&FOLDER), "Builds the image."),
+    ],
+};
+
+static STATIC: Shape = Shape {
+    title: "[service.NAME.static]",
+    doc: "A static site.",
+    also: None,
+    fields: &[
+        Field::new("root", Kind::Form(&FOLDER), "The folder.").required(),
+        Field::new("index", Kind::Form(&FILE), "Served for a folder.").or("\"index.html\""),
+        Field::new(
+            "fallback",
+            Kind::Form(&FILE),
+            "Served with 200 for a path without a file (a single-page application).",
+        ),
+        Field::new(
+            "not-found",
+            Kind::Form(&FILE),
+            "Served with 404 for a path without a file.",
+        ),
+        Field::new(
+            "cache",
+            Kind::Named(&PATH, &Kind::Text),
+            "`Cache-Control` by path pattern; the longest pattern that matches wins.",
+        ),
+    ],
+};
+
+static ROUTE: Shape = Shape {
+    title: "[[service.NAME.route]]",
+    doc: "All that is given must hold; the values of one key are alternatives. At most five \
+          values and five wildcards in all, as in an Application Load Balancer's rule.",
+    also: None,
+    fields: &[
+        Field::new(
+            "path",
+            Kind::Many(&Kind::Form(&PATH), 5),
+            "Path patterns with `*` and `?`.",
+        ),
+        Field::new("host", Kind::Many(&Kind::Form(&HOST), 5), "Host patterns."),
+        Field::new(
+            "method",
+            Kind::Many(&Kind::Form(&METHOD), 5),
+            "Request methods.",
+        ),
+        Field::new(
+            "header",
+            Kind::Named(&HEADER, &Kind::Many(&Kind::Form(&QUERY), 5)),
+            "Headers and the patterns of their values.",
+        ),
+        Field::new(
+            "query",
+            Kind::Named(&QUERY_KEY, &Kind::Many(&Kind::Form(&QUERY), 5)),
+            "Query keys and the patterns of their values; the key `*` is any key.",
+        ),
+        Field::new(
+            "source",
+            Kind::Many(&Kind::Form(&CIDR), 5),
+            "Address blocks of the client.",
+        ),
+        Field::new(
+            "priority",
+            Kind::Whole(1, 50_000),
+            "Lower is tried first. When not written: by how exact the route is, 10, 20, 30, …",
+        ),
+    ],
+};
+
+static SIZE: Shape = Shape {
+    title: "[service.NAME.size]",
+    doc: "One of Fargate's pairs of CPU and memory.",
+    also: None,
+    fields: &[
+        Field::new(
+            "cpu",
+            Kind::Whole(256, 16384),
+            "CPU units; 1024 are one core.",
+        )
+        .or("256"),
+        Field::new(
+            "memory",
+            Kind::Whole(512, 122_880),
+            "MiB. When not written: the least that goes with `cpu`.",
+        ),
+    ],
+};
+
+static HEALTH: Shape = Shape {
+    title: "[service.NAME.health]",
+    doc: "Asked of every task: by the load balancer over HTTP, or by a command in the task.",
+    also: None,
+    fields: &[
+        Field::new(
+            "path",
+            Kind::Form(&PROBE),
+            "GET this path. `/` when there is no `command`.",
+        ),
+        Field::new(
+            "command",
+            COMMAND,
+            "A command instead: exit code 0 is healthy.",
+        ),
+        Field::new(
+            "interval",
+            Kind::Seconds(5, 300),
+            "Between two checks of a task.",
+        )
+        .or("\"30s\""),
+        Field::new(
+            "timeout",
+            Kind::Seconds(2, 120),
+            "For one check; shorter than the interval. At most 60 s for a command.",
+        )
+        .or("\"5s\""),
+        Field::new(
+            "healthy",
+            Kind::Whole(2, 10),
+            "Successes in a row that make an unhealthy task healthy. A new task needs one.",
+        )
+        .or("5"),
+        Field::new(
+            "unhealthy",
+            Kind::Whole(2, 10),
+            "Failures in a row that make a healthy task unhealthy.",
+        )
+        .or("2"),
+        Field::new(
+            "matcher",
+            Kind::Form(&MATCHER),
+            "Status codes that are a success.",
+        )
+        .or("\"200\""),
+        Field::new(
+            "grace",
+            Kind::Seconds(0, 2_147_483_647),
+            "From a task's start: an unhealthy verdict does not stop it.",
+        )
+        .or("\"0s\""),
+    ],
+};
+
+static STICKY: Shape = Shape {
+    title: "[service.NAME.sticky]",
+    doc: "Keeps a client on one task by a cookie.",
+    also: None,
+    fields: &[
+        Field::new(
+            "duration",
+            Kind::Seconds(1, 604_800),
+            "How long a client stays.",
+        )
+        .or("\"1d\""),
+        Field::new(
+            "cookie",
+            Kind::Form(&COOKIE),
+            "The application's own cookie to follow instead of the load balancer's.",
+        ),
+    ],
+};
+
+static SCALE: Shape = Shape {
+    title: "[service.NAME.scale]",
+    doc: "Number of tasks, and the target tracking that changes it.",
+    also: None,
+    fields: &[
+        Field::new(
+            "min",
+            Kind::Whole(0, 5000),
+            "Fewest tasks, and where a new service starts.",
+        )
+        .or("1"),
+        Field::new(
+            "max",
+            Kind::Whole(0, 5000),
+            "Most tasks. When not written: `min`.",
+        ),
+        Field::new(
+            "cpu",
+            Kind::Number(1.0, 100.0),
+            "Average CPU to hold, percent.",
+        ),
+        Field::new(
+            "memory",
+            Kind::Number(1.0, 100.0),
+            "Average memory to hold, percent.",
+        ),
+        Field::new(
+            "requests",
+            Kind::Number(1.0, 10_000_000.0),
+            "Requests per task and minute to hold.",
+        ),
+        Field::new("in-cooldown", Kind::Seconds(0, 86_400), "After a scale-in.").or("\"300s\""),
+        Field::new(
+            "out-cooldown",
+            Kind::Seconds(0, 86_400),
+            "After a scale-out.",
+        )
+        .or("\"300s\""),
+    ],
+};
+
+pub(super) static JOB: Shape = Shape {
+    title: "[job.NAME]",
+    doc: "A task that runs once: in a release, by hand, or on a schedule.",
+    also: None,
+    fields: &[
+        Field::new(
+            "service",
+            Kind::Form(&NAME),
+            "In whose revision, size and environment it runs.",
+        )
+        .required(),
+        Field::new("command", COMMAND, "Program and arguments.").required(),
+        Field::new(
+            "timeout",
+            Kind::Seconds(1, 86_400),
+            "Stopped after this long; that is a failure.",
+        )
+        .or("\"10m\""),
+        Field::new(
+            "schedule",
+            Kind::Form(&SCHEDULE),
+            "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
+        ),
+    ],
+};

@@ -1,0 +1,83 @@
+//! Alarms and service level objectives.
+//!
+//! Invariant: names and ranges are those of CloudWatch.
+
+use super::forms::{DATAPOINTS, NAME, STATISTIC};
+use super::{Field, Kind, Shape};
+
+const LIMIT: Kind = Kind::Number(-1e15, 1e15);
+
+pub(super) static ALARM: Shape = Shape {
+    title: "[alarm.NAME]",
+    doc: "Watches a metric, an expression, or other alarms.",
+    also: None,
+    fields: &[
+        Field::new("metric", Kind::Text, "The metric, such as `success_rate`."),
+        Field::new("expression", Kind::Text, "Metric math instead of a metric."),
+        Field::new(
+            "rule",
+            Kind::Text,
+            "Other alarms instead: `ALARM(a) AND NOT ALARM(b)`.",
+        ),
+        Field::new("service", Kind::Form(&NAME), "Whose metric."),
+        Field::new(
+            "statistic",
+            Kind::Form(&STATISTIC),
+            "What is taken of a period: `average`, `sum`, `p95`, …",
+        ),
+        Field::new("below", LIMIT, "Breaches below this."),
+        Field::new("at-most", LIMIT, "Breaches at this and below."),
+        Field::new("above", LIMIT, "Breaches above this."),
+        Field::new("at-least", LIMIT, "Breaches at this and above."),
+        Field::new(
+            "period",
+            Kind::Seconds(10, 86_400),
+            "Of one data point: 10s, 20s, 30s, or whole minutes.",
+        )
+        .or("\"1m\""),
+        Field::new(
+            "datapoints",
+            Kind::Form(&DATAPOINTS),
+            "`M/N`: M breaching data points of the last N.",
+        )
+        .or("\"1/1\""),
+        Field::new(
+            "missing",
+            Kind::Choice(&["missing", "ignore", "breaching", "not-breaching"]),
+            "What a missing data point is.",
+        )
+        .or("\"missing\""),
+        Field::new(
+            "minimum-samples",
+            Kind::Whole(0, 1_000_000_000),
+            "Fewest samples of a period that can be judged.",
+        )
+        .or("0"),
+    ],
+};
+
+pub(super) static SLO: Shape = Shape {
+    title: "[slo.NAME]",
+    doc: "A service level objective: availability, or latency when `latency` is given.",
+    also: None,
+    fields: &[
+        Field::new("service", Kind::Form(&NAME), "Whose.").required(),
+        Field::new(
+            "objective",
+            Kind::Number(1.0, 99.999),
+            "Percent of requests that are good.",
+        )
+        .required(),
+        Field::new(
+            "latency",
+            Kind::Seconds(0, 3600),
+            "A request is good when it is faster than this.",
+        ),
+        Field::new(
+            "window",
+            Kind::Seconds(86_400, 90 * 86_400),
+            "Over how long.",
+        )
+        .or("\"30d\""),
+    ],
+};

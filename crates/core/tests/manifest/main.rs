@@ -1,0 +1,6 @@
+//! The manifest, from text to model.
+
+mod example;
+mod loading;
+mod planning;
+mod properties;

@@ -1,0 +1,295 @@
+//! Making a PostgreSQL cluster, and its one role and database.
+//!
+//! The server's user cannot walk through the state directory, which is its owner's alone. So
+//! it never gets a path: it inherits the open data directory and names it
+//! `/proc/self/fd/9`. That needs no mount and no wider mode, and it makes long paths
+//! harmless (docs/decisions/0002).
+//!
+//! Invariant: `pgdata` exists only when it is complete and synced: it is made as `pgdata.new`
+//! and renamed. Passwords go in through stdin only; no file and no command line holds one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown, fchown};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::error::DataError;
+use super::owner::Owner;
+use crate::secrets::SecretValue;
+
+/// The cluster's superuser. A manifest's names have no underscore, so no app is called this.
+const SUPERUSER: &str = "neargate_admin";
+/// How long one preparing program may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Lines of a failed program that are told.
+const LINES: usize = 4;
+/// Takes the directory from stdout, where the engine puts it, to descriptor 9.
+const WITH_DIRECTORY: &str = "exec 9<&1 1>&2 && exec \"$0\" \"$@\"";
+/// Who may connect how: everybody over loopback or the socket, with a password.
+const HBA: &str = "\
+# Written by Neargate when the cluster was made.
+local all all scram-sha-256
+host  all all 127.0.0.1/32 scram-sha-256
+";
+
+/// What is needed to make a cluster.
+pub(super) struct Cluster<'a> {
+    /// `database main`.
+    pub label: &'a str,
+    /// Directory of `initdb` and `postgres`.
+    pub bin: &'a Path,
+    /// The service's own directory, parent of `pgdata`.
+    pub directory: &'a Path,
+    /// Whom the server runs as.
+    pub owner: Owner,
+}
+
+impl Cluster<'_> {
+    /// Makes the cluster with one role that owns one database.
+    pub(super) async fn create(
+        &self,
+        role: &str,
+        database: &str,
+        password: &SecretValue,
+    ) -> Result<(), DataError> {
+        let aside = self.directory.join("pgdata.new");
+        self.fresh_directory(&aside)?;
+        let place = self.open(&aside)?;
+        let initdb = [
+            "--username",
+            SUPERUSER,
+            "--auth=reject",
+            "--locale=C.UTF-8",
+            "--encoding=UTF8",
+            "--data-checksums",
+            "--no-sync",
+            "-D",
+            "/proc/self/fd/9",
+        ];
+        self.run("initdb", &place, &initdb, "").await?;
+        self.write_hba(&aside)?;
+        let sql = format!(
+            "CREATE ROLE {role} LOGIN PASSWORD {password}\n{make}\n",
+            role = identifier(role),
+            password = literal(password),
+            make = match database {
+                "postgres" => format!("ALTER DATABASE postgres OWNER TO {}", identifier(role)),
+                _ => format!(
+                    "CREATE DATABASE {} OWNER {}",
+                    identifier(database),
+                    identifier(role)
+                ),
+            },
+        );
+        self.single(&place, &sql, password).await?;
+        self.publish(place, &aside).await
+    }
+
+    /// Gives the role of an existing, stopped cluster this password.
+    pub(super) async fn set_password(
+        &self,
+        role: &str,
+        password: &SecretValue,
+    ) -> Result<(), DataError> {
+        let place = self.open(&self.directory.join("pgdata"))?;
+        let sql = format!(
+            "ALTER ROLE {} PASSWORD {}\n",
+            identifier(role),
+            literal(password)
+        );
+        self.single(&place, &sql, password).await
+    }
+
+    /// Syncs what was made without syncing, and gives it its name.
+    async fn publish(&self, place: File, aside: &Path) -> Result<(), DataError> {
+        let target = self.directory.join("pgdata");
+        let (from, to) = (aside.to_owned(), target.clone());
+        let parent = self.directory.to_owned();
+        let synced = tokio::task::spawn_blocking(move || {
+            rustix::fs::syncfs(&place)?;
+            fs::rename(from, to)?;
+            File::open(parent)?.sync_all()
+        });
+        let result = synced.await.unwrap_or_else(|error| Err(error.into()));
+        result.map_err(|source| files("sync", target, source))
+    }
+
+    async fn single(
+        &self,
+        place: &File,
+        sql: &str,
+        password: &SecretValue,
+    ) -> Result<(), DataError> {
+        let arguments = [
+            "--single",
+            "-D",
+            "/proc/self/fd/9",
+            // A failing statement must not be logged: it holds the password.
+            "-c",
+            "log_min_error_statement=panic",
+            "-c",
+            "log_statement=none",
+            "-c",
+            "log_checkpoints=off",
+            "-c",
+            "exit_on_error=on",
+            "postgres",
+        ];
+        let result = self.run("postgres", place, &arguments, sql).await;
+        result.map_err(|error| match error {
+            DataError::Prepare {
+                program,
+                service,
+                words,
+            } => DataError::Prepare {
+                program,
+                service,
+                words: match password.expose_text() {
+                    Ok(text) => words.replace(text, "***"),
+                    Err(_) => words,
+                },
+            },
+            other => other,
+        })
+    }
+
+    async fn run(
+        &self,
+        program: &'static str,
+        place: &File,
+        arguments: &[&str],
+        input: &str,
+    ) -> Result<(), DataError> {
+        let path = self.bin.join(program);
+        let failed = |words: String| DataError::Prepare {
+            program,
+            service: self.label.to_owned(),
+            words,
+        };
+        let directory = place
+            .try_clone()
+            .map_err(|source| files("open", self.directory.to_owned(), source))?;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", WITH_DIRECTORY])
+            .arg(&path)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(directory)
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some((uid, gid)) = self.owner.ids() {
+            command.uid(uid).gid(gid);
+        }
+        let talk = async {
+            let mut child = command.spawn()?;
+            let mut stdin = child.stdin.take().expect("stdin was asked to be a pipe");
+            // A program that ends early says why on stderr; a broken pipe says nothing.
+            let _ = stdin.write_all(input.as_bytes()).await;
+            drop(stdin);
+            child.wait_with_output().await
+        };
+        let output = match tokio::time::timeout(PATIENCE, talk).await {
+            Err(_) => return Err(failed(format!("not done within {} s", PATIENCE.as_secs()))),
+            Ok(Err(error)) => return Err(failed(error.to_string())),
+            Ok(Ok(output)) => output,
+        };
+        let text = String::from_utf8_lossy(&output.stderr);
+        // In single-user mode a failed statement need not fail the program.
+        let bad = ["ERROR:", "FATAL:", "PANIC:"];
+        if output.status.success() && !bad.iter().any(|mark| text.contains(mark)) {
+            return Ok(());
+        }
+        Err(failed(last_lines(&text)))
+    }
+
+    fn fresh_directory(&self, path: &Path) -> Result<(), DataError> {
+        let failed = |source| files("make", path.to_owned(), source);
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(failed)?;
+        match self.owner.ids() {
+            Some((uid, gid)) => chown(path, Some(uid), Some(gid)).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    fn open(&self, path: &Path) -> Result<File, DataError> {
+        File::open(path).map_err(|source| files("open", path.to_owned(), source))
+    }
+
+    /// No process of the server's user can touch the directory at this moment, so no name in
+    /// it can be a trap.
+    fn write_hba(&self, aside: &Path) -> Result<(), DataError> {
+        let path = aside.join("pg_hba.conf");
+        let write = || {
+            fs::remove_file(&path)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
+            if let Some((uid, gid)) = self.owner.ids() {
+                fchown(&file, Some(uid), Some(gid))?;
+            }
+            file.write_all(HBA.as_bytes())
+        };
+        write().map_err(|source| files("write", path.clone(), source))
+    }
+}
+
+fn files(operation: &'static str, path: PathBuf, source: std::io::Error) -> DataError {
+    DataError::Files {
+        operation,
+        path,
+        source,
+    }
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Passwords are made by Neargate of URL-safe letters; another one still cannot break out.
+fn literal(password: &SecretValue) -> String {
+    let text = String::from_utf8_lossy(password.expose());
+    format!("'{}'", text.replace('\'', "''").replace(['\n', '\r'], ""))
+}
+
+/// The lines that say most: those with an error, else the last ones.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.ends_with("ok"))
+        .collect();
+    let start = lines.len().saturating_sub(LINES);
+    lines[start..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_passwords_cannot_break_out_of_their_quotes() {
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal(&SecretValue::new("a'b\nc")), "'a''bc'");
+    }
+}

@@ -1,0 +1,158 @@
+//! What can go wrong with data services, in words that say what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::processes::NotStarted;
+use crate::atomic::AtomicError;
+use crate::secrets::SecretsError;
+
+/// Why a data service could not be prepared, started or asked.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// The machine has no such program (exit code 3).
+    #[error("{program} is not installed: apt-get install {package}")]
+    NotInstalled {
+        /// `postgres`, `redis-server`.
+        program: String,
+        /// Debian's package.
+        package: String,
+    },
+    /// The data was written by a version that the machine does not have (exit code 3).
+    #[error(
+        "database {name} holds data of PostgreSQL {version}, which is not installed: apt-get install postgresql-{version}"
+    )]
+    OtherVersion {
+        /// The database.
+        name: String,
+        /// Major version of its data.
+        version: String,
+    },
+    /// As root: no unprivileged user to run it as (exit code 3).
+    #[error(
+        "there is no user {name} and no user nobody to run it as: add one of them to /etc/passwd"
+    )]
+    NoUser {
+        /// The preferred user.
+        name: String,
+    },
+    /// No port is free.
+    #[error("no port between {first} and {last} is free for {service}")]
+    NoPort {
+        /// `database main`.
+        service: String,
+        /// First port tried.
+        first: u16,
+        /// Last port tried.
+        last: u16,
+    },
+    /// The port of a running environment was taken by something else.
+    #[error("port {port} of {service} was taken by another program while {service} was down")]
+    PortTaken {
+        /// `database main`.
+        service: String,
+        /// The port that its users know.
+        port: u16,
+    },
+    /// A file or directory of the service could not be made or read.
+    #[error("could not {operation} {}", path.display())]
+    Files {
+        /// What was being done.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file could not be written as one step.
+    #[error("could not write a file of {service}")]
+    Write {
+        /// `database main`.
+        service: String,
+        /// Why.
+        #[source]
+        source: AtomicError,
+    },
+    /// A program that prepares the data failed.
+    #[error("{program} failed for {service}: {words}")]
+    Prepare {
+        /// `initdb`, `postgres --single`.
+        program: &'static str,
+        /// `database main`.
+        service: String,
+        /// Its last lines.
+        words: String,
+    },
+    /// Processes of an earlier run do not end.
+    #[error("processes of an earlier run of {service} do not end: {pids:?}")]
+    Leftovers {
+        /// `database main`.
+        service: String,
+        /// Their ids.
+        pids: Vec<i32>,
+    },
+    /// The process did not start.
+    #[error("could not start {service}")]
+    Start {
+        /// `database main`.
+        service: String,
+        /// Why.
+        #[source]
+        source: NotStarted,
+    },
+    /// Its password could not be read or made.
+    #[error("could not read the password of {service}")]
+    Password {
+        /// `database main`.
+        service: String,
+        /// Why.
+        #[source]
+        source: Box<SecretsError>,
+    },
+    /// The manifest has no such database or cache, or it was not started.
+    #[error("there is no {service}")]
+    Unknown {
+        /// `database main`.
+        service: String,
+    },
+    /// It did not become available in time.
+    #[error("{service} did not become available within {seconds} s: {words}")]
+    NotAvailable {
+        /// `database main`.
+        service: String,
+        /// How long was waited.
+        seconds: u64,
+        /// What it was doing at the end.
+        words: String,
+    },
+}
+
+impl DataError {
+    /// Whether the machine lacks something (exit code 3) rather than the operation failing.
+    #[must_use]
+    pub fn is_environment(&self) -> bool {
+        matches!(
+            self,
+            Self::NotInstalled { .. }
+                | Self::OtherVersion { .. }
+                | Self::NoUser { .. }
+                | Self::NoPort { .. }
+        )
+    }
+
+    /// The error and its causes in one line.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut words = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            words.push_str(": ");
+            words.push_str(&error.to_string());
+            cause = error.source();
+        }
+        words
+    }
+}

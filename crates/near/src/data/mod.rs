@@ -1,0 +1,326 @@
+//! Data services: PostgreSQL for `[database.*]`, Redis or Valkey for `[cache.*]`.
+//!
+//! They are real: the machine's own programs, run like tasks by whoever implements
+//! [`Processes`], each on a loopback port of its own with a generated password. A service with
+//! a `url` in the manifest is somebody else's and only handed on.
+//!
+//! Invariant: a service that runs is adopted by the next engine on the same port, without a
+//! restart; an acknowledged write survives the death of any process; facts and errors hold no
+//! password. Refuses to start what the machine has no program for, with the package's name.
+
+mod backoff;
+mod cluster;
+mod error;
+mod facts;
+mod keeper;
+mod leftovers;
+mod owner;
+mod ports;
+mod postgres;
+mod probe;
+mod processes;
+mod program;
+mod redis;
+mod service;
+mod url;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use neargate_core::manifest::model::{Cache, CacheEngine, Database};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use error::DataError;
+pub use facts::{Facts, Key, Kind, State};
+pub use owner::Owner;
+pub use processes::{NotStarted, Process, Processes, StopSignal};
+pub use url::redacted;
+
+use crate::paths::StateDir;
+use crate::secrets::{SecretValue, Secrets};
+use keeper::{Board, Keeper, Wanted};
+use ports::Ports;
+use service::{Engine, Service};
+
+/// The data services of one environment.
+pub struct Data<P> {
+    state: StateDir,
+    app: String,
+    processes: Arc<P>,
+    ports: Ports,
+    board: Arc<Board>,
+    running: Mutex<BTreeMap<Key, Running>>,
+}
+
+/// A service that was asked for.
+enum Running {
+    /// Kept by a keeper.
+    Kept {
+        service: Service,
+        wanted: watch::Sender<Wanted>,
+        keeper: JoinHandle<()>,
+    },
+    /// Somebody else's.
+    External { url: SecretValue },
+}
+
+impl<P: Processes> Data<P> {
+    /// The data services of the app in this state directory. Starts nothing yet.
+    #[must_use]
+    pub fn new(state: &StateDir, app: &str, processes: Arc<P>) -> Self {
+        Self {
+            state: state.clone(),
+            app: app.to_owned(),
+            processes,
+            ports: Ports::default(),
+            board: Arc::new(watch::Sender::new(BTreeMap::new())),
+            running: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Starts or adopts a database, and keeps it running. Returns at once; [`Data::available`]
+    /// waits. One that is kept already is left alone. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the machine lacks something ([`DataError::is_environment`]).
+    pub fn start_database(&self, database: &Database) -> Result<(), DataError> {
+        let key = Key::database(&database.name);
+        if let Some(url) = &database.url {
+            self.hand_on(key, "postgres", url);
+            return Ok(());
+        }
+        let directory = self.directory(&key);
+        let engine = Engine::Postgres(postgres::Postgres {
+            name: database.name.clone(),
+            label: key.label(),
+            directory: directory.clone(),
+            role: role(&self.app),
+            version: database.version.clone(),
+        });
+        self.keep(Service {
+            key,
+            directory,
+            state: self.state.clone(),
+            engine,
+        })
+    }
+
+    /// Starts or adopts a cache, as [`Data::start_database`].
+    ///
+    /// # Errors
+    /// When the machine lacks something ([`DataError::is_environment`]).
+    pub fn start_cache(&self, cache: &Cache) -> Result<(), DataError> {
+        let key = Key::cache(&cache.name);
+        let (kind, servers) = match cache.engine {
+            CacheEngine::Redis => ("redis", ("redis-server", "valkey-server")),
+            CacheEngine::Valkey => ("valkey", ("valkey-server", "redis-server")),
+        };
+        if let Some(url) = &cache.url {
+            self.hand_on(key, kind, url);
+            return Ok(());
+        }
+        let directory = self.directory(&key);
+        let engine = Engine::Redis(redis::Redis {
+            label: key.label(),
+            directory: directory.clone(),
+            servers,
+            eviction: cache.eviction.clone(),
+            memory_mib: cache.memory,
+        });
+        self.keep(Service {
+            key,
+            directory,
+            state: self.state.clone(),
+            engine,
+        })
+    }
+
+    /// What is known of every service now.
+    #[must_use]
+    pub fn facts(&self) -> Vec<Facts> {
+        self.board.borrow().values().cloned().collect()
+    }
+
+    /// Told at every change of the facts.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<BTreeMap<Key, Facts>> {
+        self.board.subscribe()
+    }
+
+    /// Waits until a service can be used.
+    ///
+    /// # Errors
+    /// [`DataError::NotAvailable`] after the deadline, with what it was doing;
+    /// [`DataError::Unknown`] when it was not started.
+    pub async fn available(&self, key: &Key, deadline: Duration) -> Result<(), DataError> {
+        let mut board = self.board.subscribe();
+        let usable = |state| matches!(state, State::Available | State::External);
+        let wait = board.wait_for(|board| board.get(key).is_none_or(|facts| usable(facts.state)));
+        let done = match tokio::time::timeout(deadline, wait).await {
+            Ok(board) => board.is_ok_and(|board| board.contains_key(key)),
+            Err(_) => {
+                let board = self.board.borrow();
+                let facts = board.get(key);
+                let words = facts.and_then(|facts| facts.words.clone());
+                return Err(DataError::NotAvailable {
+                    service: key.label(),
+                    seconds: deadline.as_secs(),
+                    words: words.unwrap_or_default(),
+                });
+            }
+        };
+        if done {
+            Ok(())
+        } else {
+            Err(DataError::Unknown {
+                service: key.label(),
+            })
+        }
+    }
+
+    /// The URL with its password, for the environment of tasks that use the service. It is
+    /// known once the service was available for the first time.
+    ///
+    /// # Errors
+    /// [`DataError::Unknown`], [`DataError::Password`].
+    pub fn url(&self, key: &Key) -> Result<SecretValue, DataError> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        match running.get(key) {
+            Some(Running::External { url }) => Ok(url.clone()),
+            Some(Running::Kept { service, .. }) => {
+                service.address().map(|address| service.url(&address))
+            }
+            None => Err(DataError::Unknown {
+                service: key.label(),
+            }),
+        }
+    }
+
+    /// Stops all services cleanly and returns when they have ended. All stop at the same time.
+    pub async fn stop_all(&self) {
+        let running = {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *running)
+        };
+        let mut keepers = Vec::new();
+        for entry in running.into_values() {
+            if let Running::Kept { wanted, keeper, .. } = entry {
+                // A keeper that is gone has nothing to stop.
+                let _ = wanted.send(Wanted::Stop);
+                keepers.push((wanted, keeper));
+            }
+        }
+        for (_wanted, keeper) in keepers {
+            let _ = keeper.await;
+        }
+    }
+
+    fn directory(&self, key: &Key) -> std::path::PathBuf {
+        let kind = match key.kind {
+            Kind::Database => "postgres",
+            Kind::Cache => "redis",
+        };
+        self.state.data().join(format!("{kind}-{}", key.name))
+    }
+
+    fn hand_on(&self, key: Key, engine: &str, url: &str) {
+        self.board.send_modify(|board| {
+            board.insert(
+                key.clone(),
+                Facts {
+                    key: key.clone(),
+                    engine: engine.to_owned(),
+                    state: State::External,
+                    words: None,
+                    port: None,
+                    pid: None,
+                    url_redacted: redacted(url),
+                },
+            );
+        });
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let url = SecretValue::new(url);
+        running.insert(key, Running::External { url });
+    }
+
+    fn keep(&self, service: Service) -> Result<(), DataError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(running.get(&service.key), Some(Running::Kept { .. })) {
+            return Ok(());
+        }
+        let facts = Facts {
+            key: service.key.clone(),
+            engine: service.look()?,
+            state: State::Starting,
+            words: None,
+            port: None,
+            pid: None,
+            url_redacted: String::new(),
+        };
+        self.board.send_modify(|board| {
+            board.insert(service.key.clone(), facts);
+        });
+        let wanted = watch::Sender::new(Wanted::Run);
+        let keeper = Keeper {
+            service: service.clone(),
+            processes: Arc::clone(&self.processes),
+            ports: self.ports.clone(),
+            board: Arc::clone(&self.board),
+            wanted: wanted.subscribe(),
+        };
+        let key = service.key.clone();
+        let keeper = tokio::spawn(keeper.run());
+        running.insert(
+            key,
+            Running::Kept {
+                service,
+                wanted,
+                keeper,
+            },
+        );
+        Ok(())
+    }
+}
+
+/// Removes all data of a stopped environment, and the passwords that opened it.
+///
+/// # Errors
+/// [`DataError::Files`], [`DataError::Password`].
+pub fn purge(state: &StateDir) -> Result<(), DataError> {
+    let path = state.data();
+    match fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(DataError::Files {
+                operation: "remove",
+                path,
+                source,
+            });
+        }
+        _ => {}
+    }
+    let forget = || {
+        let mut secrets = Secrets::open(state)?;
+        let mut names: Vec<String> = secrets.list()?.into_iter().map(|v| v.name).collect();
+        names.dedup();
+        for name in names.iter().filter(|name| name.contains('.')) {
+            secrets.remove(name)?;
+        }
+        Ok(())
+    };
+    forget().map_err(|source| DataError::Password {
+        service: "the data services".to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// Role and database are named after the app. PostgreSQL keeps names that begin with `pg_`
+/// and its templates' for itself.
+fn role(app: &str) -> String {
+    match app {
+        "template0" | "template1" | "public" | "none" => format!("app-{app}"),
+        _ => app.to_owned(),
+    }
+}

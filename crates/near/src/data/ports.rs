@@ -1,0 +1,132 @@
+//! The stable port of each data service.
+//!
+//! Invariant: a port is written beside the data before it is used, and kept as long as it is
+//! free when needed; tasks hold it in their URLs. Ports come from 30000..=31999: above the
+//! tasks' ports, below the kernel's ephemeral ones.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::error::DataError;
+
+/// First port of data services.
+pub const FIRST: u16 = 30_000;
+/// Last port of data services.
+pub const LAST: u16 = 31_999;
+
+/// Ports given out by this engine.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ports(Arc<Mutex<BTreeSet<u16>>>);
+
+/// What to do when the port that was used before is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenTaken {
+    /// Nobody uses the service yet: take another.
+    Move,
+    /// Its users know the port: refuse.
+    Refuse,
+}
+
+impl Ports {
+    /// The port in `file`, or another by the rule, written to `file`.
+    pub(super) fn assign(
+        &self,
+        service: &str,
+        file: &Path,
+        taken: WhenTaken,
+    ) -> Result<u16, DataError> {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(port) = known(file) {
+            if is_free(port) {
+                given.insert(port);
+                return Ok(port);
+            }
+            if taken == WhenTaken::Refuse {
+                return Err(DataError::PortTaken {
+                    service: service.to_owned(),
+                    port,
+                });
+            }
+        }
+        let count = LAST - FIRST + 1;
+        let start = offset(file) % count;
+        let port = (0..count)
+            .map(|step| FIRST + (start + step) % count)
+            .find(|port| !given.contains(port) && is_free(*port))
+            .ok_or_else(|| DataError::NoPort {
+                service: service.to_owned(),
+                first: FIRST,
+                last: LAST,
+            })?;
+        crate::atomic::write(file, format!("{port}\n").as_bytes(), 0o600).map_err(|source| {
+            DataError::Write {
+                service: service.to_owned(),
+                source,
+            }
+        })?;
+        given.insert(port);
+        Ok(port)
+    }
+}
+
+/// The port that was given before.
+pub(super) fn known(file: &Path) -> Option<u16> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// Environments begin to look at different places, by the path of their state.
+fn offset(file: &Path) -> u16 {
+    let digest = Sha256::digest(file.as_os_str().as_encoded_bytes());
+    u16::from_le_bytes([digest[0], digest[1]])
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_is_kept_moved_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("port");
+        let ports = Ports::default();
+        let first = ports
+            .assign("database main", &file, WhenTaken::Move)
+            .unwrap();
+        assert!((FIRST..=LAST).contains(&first));
+        let again = Ports::default().assign("database main", &file, WhenTaken::Move);
+        assert_eq!(again.unwrap(), first);
+        let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
+        let error = ports
+            .assign("database main", &file, WhenTaken::Refuse)
+            .unwrap_err();
+        assert!(error.to_string().contains(&first.to_string()), "{error}");
+        let moved = ports
+            .assign("database main", &file, WhenTaken::Move)
+            .unwrap();
+        assert_ne!(moved, first);
+        assert_eq!(known(&file), Some(moved));
+        drop(holder);
+    }
+
+    #[test]
+    fn services_of_one_engine_never_share_a_port() {
+        let dir = tempfile::tempdir().unwrap();
+        let ports = Ports::default();
+        let given: BTreeSet<u16> = (0..20)
+            .map(|number| {
+                let file = dir.path().join(number.to_string());
+                ports.assign("cache main", &file, WhenTaken::Move).unwrap()
+            })
+            .collect();
+        assert_eq!(given.len(), 20);
+    }
+}

@@ -1,0 +1,169 @@
+//! PostgreSQL as Neargate runs it: one cluster per database of the manifest.
+//!
+//! Tuned small, because memory near counts; `fsync` and `full_page_writes` stay on, because an
+//! acknowledged write must survive a kill. All settings are on the command line (none is a
+//! secret), so the data directory holds no file of ours that a later version must change.
+//!
+//! Invariant: before a start, no process of an earlier run is left and its stale lock files
+//! are gone. Refuses data of a version that is not installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::cluster::Cluster;
+use super::error::DataError;
+use super::leftovers;
+use super::owner::Owner;
+use super::processes::{Process, StopSignal};
+use super::program;
+use crate::secrets::SecretValue;
+
+/// Clean stop: SIGINT, then this long.
+pub(super) const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Opens the directory that the process stands in, and leaves it: the server names it by its
+/// descriptor and never needs to walk to it.
+const WITH_DIRECTORY: &str = "exec 9<. && cd / && exec \"$0\" \"$@\"";
+/// Settings that do not depend on the database.
+const SETTINGS: &[&str] = &[
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=.",
+    "unix_socket_permissions=0700",
+    "max_connections=100",
+    "shared_buffers=16MB",
+    "maintenance_work_mem=16MB",
+    "min_wal_size=32MB",
+    "max_wal_size=256MB",
+    "wal_level=replica",
+    "max_wal_senders=4",
+    "max_worker_processes=4",
+    "autovacuum_max_workers=2",
+    "huge_pages=off",
+    "jit=off",
+    "fsync=on",
+    "full_page_writes=on",
+    "synchronous_commit=on",
+    "password_encryption=scram-sha-256",
+    "logging_collector=off",
+    "log_destination=stderr",
+    "log_checkpoints=off",
+    "log_line_prefix=",
+];
+
+/// One database of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Postgres {
+    /// Name in the manifest.
+    pub name: String,
+    /// `database main`.
+    pub label: String,
+    /// Its own directory.
+    pub directory: PathBuf,
+    /// Role and database.
+    pub role: String,
+    /// Version asked for.
+    pub version: Option<String>,
+}
+
+impl Postgres {
+    fn data(&self) -> PathBuf {
+        self.directory.join("pgdata")
+    }
+
+    /// The PostgreSQL that will run it, and whom as.
+    pub(super) fn look(&self) -> Result<(program::Postgres, Owner), DataError> {
+        let data = fs::read_to_string(self.data().join("PG_VERSION")).ok();
+        let data = data.as_deref().and_then(program::major);
+        let program = program::postgres(&self.name, data, self.version.as_deref())?;
+        Ok((program, Owner::of("postgres")?))
+    }
+
+    /// Ends what an earlier run left. Blocks.
+    pub(super) fn clear(&self) -> Result<(), DataError> {
+        leftovers::end(&self.label, &self.data(), "postgres")
+    }
+
+    /// Makes the cluster if there is none, and hands back the process to run.
+    pub(super) async fn prepare(
+        &self,
+        id: &str,
+        port: u16,
+        password: &SecretValue,
+    ) -> Result<Process, DataError> {
+        let (program, owner) = self.look()?;
+        let cluster = Cluster {
+            label: &self.label,
+            bin: &program.bin,
+            directory: &self.directory,
+            owner,
+        };
+        let mark = self.directory.join("credential");
+        let digest: String = Sha256::digest(password.expose())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if !self.data().exists() {
+            cluster.create(&self.role, &self.role, password).await?;
+            self.write_mark(&mark, &digest)?;
+        } else {
+            self.remove_stale_locks()?;
+            if fs::read_to_string(&mark).ok().as_deref() != Some(&digest) {
+                cluster.set_password(&self.role, password).await?;
+                self.write_mark(&mark, &digest)?;
+            }
+        }
+        Ok(Process {
+            id: id.to_owned(),
+            argv: self.arguments(&program.bin, port),
+            directory: self.data(),
+            owner,
+            stop: StopSignal::Interrupt,
+            stop_timeout: STOP_TIMEOUT,
+        })
+    }
+
+    fn arguments(&self, bin: &Path, port: u16) -> Vec<String> {
+        let mut arguments: Vec<String> = ["/bin/sh", "-c", WITH_DIRECTORY]
+            .map(str::to_owned)
+            .to_vec();
+        arguments.push(bin.join("postgres").to_string_lossy().into_owned());
+        arguments.extend(["-D", "/proc/self/fd/9"].map(str::to_owned));
+        let own = [
+            format!("port={port}"),
+            format!("cluster_name={}", self.role),
+        ];
+        for setting in SETTINGS.iter().map(|text| (*text).to_owned()).chain(own) {
+            arguments.push("-c".to_owned());
+            arguments.push(setting);
+        }
+        arguments
+    }
+
+    /// PostgreSQL refuses to start when the pid in an old lock file lives, even as a stranger
+    /// of the same user. No server stands in the directory any more, so the locks are stale.
+    fn remove_stale_locks(&self) -> Result<(), DataError> {
+        let data = self.data();
+        let failed = |source| DataError::Files {
+            operation: "clear",
+            path: data.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&data).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name == "postmaster.pid" || name.starts_with(".s.PGSQL.") {
+                fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_mark(&self, mark: &Path, digest: &str) -> Result<(), DataError> {
+        crate::atomic::write(mark, digest.as_bytes(), 0o600).map_err(|source| DataError::Write {
+            service: self.label.clone(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! Does what was decided. Every action may come twice.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use neargate_core::machine::Health;
+use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
+use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
+
+use super::routes::{self, Exposed};
+use super::tasks::Start;
+use super::{Engine, Input};
+
+impl Engine {
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::StartTask {
+                service,
+                revision,
+                task,
+            } => self.start_task(&service, revision, task),
+            Action::StopTask { task } => self.stop_task(&task),
+            Action::KillTask { task } => self.surroundings.supervisor.kill(&task),
+            Action::RunHook {
+                release,
+                service,
+                revision,
+                job,
+            } => self.run_hook(release, &service, revision, job),
+            Action::StopHook { release, job } => self.stop_hook(release, &job),
+            Action::PublishRoutes => self.publish = true,
+        }
+    }
+
+    fn start_task(&mut self, service: &str, revision: u32, task: String) {
+        if self.running.contains_key(&task) || self.starting.contains_key(&task) {
+            return;
+        }
+        let Some(start) = self.prepare(service, revision, &task) else {
+            return;
+        };
+        self.starting.insert(task.clone(), start.port.unwrap_or(0));
+        let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
+        tokio::spawn(async move {
+            let result = surroundings.start(&start).await;
+            let _ = inputs.send(Input::Started(task, result)).await;
+        });
+    }
+
+    fn prepare(&mut self, service: &str, revision: u32, task: &str) -> Option<Start> {
+        let found = self
+            .ledger
+            .state()
+            .services
+            .get(service)?
+            .revisions
+            .get(&revision)?;
+        let definition = Arc::clone(&found.definition);
+        let port = match definition.service.port {
+            Some(_) => Some(self.assign_port()?),
+            None => None,
+        };
+        Some(Start {
+            id: task.to_owned(),
+            revision,
+            definition,
+            port,
+            command: None,
+        })
+    }
+
+    /// A port that no task, no internal listener and nobody else has.
+    pub(super) fn assign_port(&mut self) -> Option<u16> {
+        let mut taken: BTreeSet<u16> = self.starting.values().copied().collect();
+        taken.extend(self.running.values().filter_map(|running| running.port));
+        self.ports.assign(&taken)
+    }
+
+    fn stop_task(&mut self, task: &str) {
+        if self.surroundings.supervisor.running(task).is_some() {
+            self.surroundings.supervisor.stop(task);
+        } else if !self.starting.contains_key(task) {
+            // It never ran, or its end was not seen.
+            let inputs = self.inputs.clone();
+            let task = task.to_owned();
+            tokio::spawn(async move {
+                let _ = inputs.send(Input::Exited(task, Exit::Unknown)).await;
+            });
+        }
+    }
+
+    fn run_hook(&mut self, release: u64, service: &str, revision: u32, job: String) {
+        let Some(found) = self
+            .ledger
+            .state()
+            .services
+            .get(service)
+            .and_then(|s| s.revisions.get(&revision))
+        else {
+            return;
+        };
+        let definition = Arc::clone(&found.definition);
+        let Some(command) = definition.jobs.get(&job).map(|job| job.command.clone()) else {
+            return;
+        };
+        let id = hook_id(service, &job, release);
+        let start = Start {
+            id: id.clone(),
+            revision,
+            definition,
+            port: None,
+            command: Some(command),
+        };
+        let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
+        tokio::spawn(async move {
+            let exit = match surroundings.supervisor.ended(&id) {
+                // It ended while no engine looked; it must not run twice.
+                Some(exit) => exit,
+                None => match surroundings.start(&start).await {
+                    Ok(_) => surroundings.supervisor.exited(&id).await,
+                    Err(reason) => Exit::NotStarted(reason),
+                },
+            };
+            let _ = inputs
+                .send(Input::HookEnded {
+                    release,
+                    job,
+                    id,
+                    exit,
+                })
+                .await;
+        });
+    }
+
+    fn stop_hook(&self, release: u64, job: &str) {
+        for service in self.ledger.state().services.keys() {
+            self.surroundings
+                .supervisor
+                .kill(&hook_id(service, job, release));
+        }
+    }
+
+    /// The routing table of the present state.
+    pub(super) fn table(&self) -> RoutingTable {
+        let state = self.ledger.state();
+        let directories: Vec<PathBuf> = state
+            .services
+            .values()
+            .map(|service| {
+                let definition = service.definition(service.primary);
+                definition
+                    .map(|found| self.surroundings.directory(found))
+                    .unwrap_or_default()
+            })
+            .collect();
+        let exposed = state
+            .services
+            .values()
+            .zip(&directories)
+            .filter_map(|(service, directory)| {
+                let definition = service.definition(service.primary).or_else(|| {
+                    let release = service.release.as_ref()?;
+                    service.definition(release.to)
+                })?;
+                Some(Exposed {
+                    service: &definition.service,
+                    revision: service.primary,
+                    directory,
+                    targets: self.targets(service),
+                })
+            })
+            .collect();
+        let expose = self
+            .definition
+            .as_ref()
+            .is_some_and(|definition| definition.manifest.edge.expose);
+        routes::table(self.routers.version() + 1, expose, exposed)
+    }
+
+    fn targets(&self, service: &ServiceState) -> Vec<Target> {
+        service
+            .tasks
+            .values()
+            .filter_map(|task| {
+                let admission = admission(service, task)?;
+                let port = self.running.get(&task.id)?.port?;
+                Some(Target {
+                    task: task.id.clone(),
+                    revision: task.revision,
+                    address: SocketAddr::from(([127, 0, 0, 1], port)),
+                    admission,
+                    health: match task.health {
+                        Health::Unknown => TargetHealth::Initial,
+                        Health::Healthy => TargetHealth::Healthy,
+                        Health::Unhealthy => TargetHealth::Unhealthy,
+                    },
+                })
+            })
+            .collect()
+    }
+}
+
+/// Whether and how a task stands in the table.
+fn admission(service: &ServiceState, task: &Task) -> Option<Admission> {
+    match task.lifecycle {
+        Lifecycle::Running { .. } => Some(Admission::Admitted),
+        Lifecycle::Deactivating { .. } => {
+            let drain = service
+                .definition(task.revision)
+                .map_or_else(Default::default, |found| found.service.drain);
+            Some(Admission::Draining {
+                delay_ms: u64::try_from(drain.as_millis()).unwrap_or(u64::MAX),
+            })
+        }
+        Lifecycle::Pending { .. } | Lifecycle::Stopping { .. } => None,
+    }
+}
+
+/// Id of a job's process.
+fn hook_id(service: &str, job: &str, release: u64) -> String {
+    format!("job.{service}.{job}.{release}")
+}

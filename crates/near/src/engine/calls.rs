@@ -1,0 +1,542 @@
+//! Answers the API's calls.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::PoisonError;
+
+use neargate_core::machine::{Entry, Event, Fact, RevisionDefinition};
+use neargate_core::manifest::model::{Manifest, Service, Use};
+
+use super::ledger::TurnError;
+use super::routes::{EDGE, internal};
+use super::tasks::chain;
+use super::{DEFINITION, Engine, reply};
+use crate::api::server::{Call, EVENTS_PER_READ, Reply};
+use crate::api::wire::{
+    Accepted, DataAccess, Definition, Problem, Progress, Session, SessionRequest, StartedRelease,
+};
+use crate::clock::now;
+use crate::data::{DataError, Key};
+use crate::identity;
+use crate::journal::Stored;
+use crate::secrets::Which;
+use crate::snapshot::{remove_unused, snapshot};
+
+impl Engine {
+    pub(super) async fn answer(&mut self, call: Call) {
+        match call {
+            Call::Status(to) => {
+                let status = self.status();
+                reply(to, Ok(status));
+            }
+            Call::Up(definition, to) => {
+                let answer = self.up(*definition).await;
+                reply(to, answer);
+            }
+            Call::Deploy(service, definition, to) => {
+                let answer = self.deploy(&service, *definition).await;
+                reply(to, answer);
+            }
+            Call::Rollback(service, wish, to) => {
+                let event = Event::RollbackRequested {
+                    service,
+                    to: wish.to,
+                };
+                reply(to, self.ask(&event));
+            }
+            Call::Scale(service, wish, to) => {
+                let event = Event::ScaleRequested {
+                    service,
+                    desired: wish.desired,
+                };
+                reply(to, self.ask(&event));
+            }
+            Call::Session(service, request, to) => reply(to, self.session(&service, &request)),
+            Call::Data(name, to) => reply(to, self.data_access(&name)),
+            Call::Events(after, to) => reply(to, self.events(after)),
+            Call::ReplaceRouter(to) => self.replace_router(to).await,
+            Call::Down(to) => self.down(to),
+        }
+    }
+
+    /// Decides a request and says what it set in motion.
+    fn ask(&mut self, event: &Event) -> Result<Accepted, Problem> {
+        let after = self.ledger.last();
+        let actions = self.ledger.ask(event).map_err(|error| refused(&error))?;
+        let entries = self
+            .ledger
+            .read(after, u64::MAX)
+            .map_err(|error| problem(&error, 1))?;
+        self.act_all(actions);
+        Ok(Accepted {
+            after,
+            releases: started(&entries),
+            notes: self.notes.iter().cloned().collect(),
+        })
+    }
+
+    async fn up(&mut self, definition: Definition) -> Result<Accepted, Problem> {
+        if self.leaving.is_some() {
+            return Err(Problem {
+                error: "the engine is going down".into(),
+                help: None,
+                exit: 1,
+            });
+        }
+        let after = self.ledger.last();
+        self.set_definition(definition)?;
+        self.provide().await?;
+        let mut accepted = self.ask(&Event::UpRequested)?;
+        let Some(definition) = self.definition.clone() else {
+            return Ok(accepted);
+        };
+        let mut refusals = Vec::new();
+        for name in definition.manifest.services.keys() {
+            let revision = self.revision(&definition, name)?;
+            match self.ask(&Event::DeployRequested {
+                service: name.clone(),
+                definition: Box::new(revision),
+            }) {
+                Ok(one) => accepted.releases.extend(one.releases),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        for name in self
+            .ledger
+            .state()
+            .services
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            if !definition.manifest.services.contains_key(&name) {
+                self.ask(&Event::RemovalRequested { service: name })?;
+            }
+        }
+        if let Some(refusal) = refusals.pop() {
+            return Err(refusal);
+        }
+        self.publish = true;
+        self.drop_unused_snapshots();
+        accepted.after = after;
+        accepted.notes = self.notes.iter().cloned().collect();
+        Ok(accepted)
+    }
+
+    async fn deploy(&mut self, name: &str, definition: Definition) -> Result<Accepted, Problem> {
+        if !definition.manifest.services.contains_key(name) {
+            let known: Vec<&str> = definition
+                .manifest
+                .services
+                .keys()
+                .map(String::as_str)
+                .collect();
+            let help = Some(format!("the manifest has: {}", known.join(", ")));
+            return Err(Problem {
+                error: format!("there is no service `{name}`"),
+                help,
+                exit: 2,
+            });
+        }
+        if self.definition.is_none() {
+            let help = Some("start the app first: neargate up".to_owned());
+            return Err(Problem {
+                error: "the app is not up".into(),
+                help,
+                exit: 1,
+            });
+        }
+        self.ensure_secrets(&definition.manifest)?;
+        let revision = self.revision(&definition, name)?;
+        let accepted = self.ask(&Event::DeployRequested {
+            service: name.to_owned(),
+            definition: Box::new(revision),
+        })?;
+        self.drop_unused_snapshots();
+        Ok(accepted)
+    }
+
+    fn set_definition(&mut self, mut definition: Definition) -> Result<(), Problem> {
+        let identity =
+            |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
+        if let Some(before) = &self.definition
+            && identity(&before.manifest) != identity(&definition.manifest)
+        {
+            let error = format!(
+                "this state directory belongs to {}, not to {}",
+                identity(&before.manifest),
+                identity(&definition.manifest)
+            );
+            let help = Some(
+                "give each app and environment a state directory of its own: --state-dir"
+                    .to_owned(),
+            );
+            return Err(Problem {
+                error,
+                help,
+                exit: 2,
+            });
+        }
+        // Loopback names would have to be resolved; the edge's address is an address.
+        if definition.manifest.edge.address == "localhost" {
+            "127.0.0.1".clone_into(&mut definition.manifest.edge.address);
+        }
+        let text = serde_json::to_string(&definition).map_err(|error| problem(&error, 1))?;
+        self.ledger
+            .put_meta(DEFINITION, &text)
+            .map_err(|error| problem(&error, 1))?;
+        if self.definition.is_none() {
+            let supervisor = self.surroundings.supervisor.clone();
+            let manifest = &definition.manifest;
+            self.surroundings = super::surroundings(
+                &self.state,
+                supervisor,
+                manifest.app.clone(),
+                manifest.env.clone(),
+            )
+            .map_err(|error| problem(&error, 1))?;
+        }
+        self.definition = Some(definition);
+        Ok(())
+    }
+
+    /// Data services, secrets and listeners that the app needs, before any task.
+    pub(super) async fn provide(&mut self) -> Result<(), Problem> {
+        let Some(definition) = self.definition.clone() else {
+            return Ok(());
+        };
+        let manifest = &definition.manifest;
+        let wanted = self.wanted_listeners(manifest)?;
+        self.routers
+            .listen(&wanted)
+            .await
+            .map_err(|error| problem(&error, 3))?;
+        for database in manifest.databases.values() {
+            self.surroundings
+                .data
+                .start_database(database)
+                .map_err(|error| data_problem(&error))?;
+        }
+        for cache in manifest.caches.values() {
+            self.surroundings
+                .data
+                .start_cache(cache)
+                .map_err(|error| data_problem(&error))?;
+        }
+        self.ensure_secrets(manifest)
+    }
+
+    fn wanted_listeners(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Vec<(String, SocketAddr)>, Problem> {
+        let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
+            error: format!(
+                "edge.address `{}` is not an IP address",
+                manifest.edge.address
+            ),
+            help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
+            exit: 2,
+        })?;
+        let mut wanted = vec![(
+            EDGE.to_owned(),
+            SocketAddr::new(address, manifest.edge.port),
+        )];
+        let mut addresses = BTreeMap::new();
+        for service in manifest
+            .services
+            .values()
+            .filter(|service| service.port.is_some())
+        {
+            let port = self.internal_port(&service.name)?;
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            wanted.push((internal(&service.name), address));
+            addresses.insert(service.name.clone(), address);
+        }
+        *self
+            .surroundings
+            .internal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = addresses;
+        Ok(wanted)
+    }
+
+    /// The port of a service's internal listener: the same for its whole life.
+    fn internal_port(&mut self, service: &str) -> Result<u16, Problem> {
+        let key = format!("port.{service}");
+        let known = self
+            .ledger
+            .get_meta(&key)
+            .map_err(|error| problem(&error, 1))?;
+        if let Some(port) = known.and_then(|text| text.parse().ok()) {
+            return Ok(port);
+        }
+        let none = || Problem {
+            error: "no port is free between 20000 and 29999".into(),
+            help: None,
+            exit: 3,
+        };
+        let port = self.assign_port().ok_or_else(none)?;
+        self.ledger
+            .put_meta(&key, &port.to_string())
+            .map_err(|error| problem(&error, 1))?;
+        Ok(port)
+    }
+
+    fn ensure_secrets(&mut self, manifest: &Manifest) -> Result<(), Problem> {
+        let mut secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for secret in manifest.secrets.values() {
+            if let Some(rule) = secret.generate {
+                secrets
+                    .ensure(now(), &secret.name, rule)
+                    .map_err(|error| problem(&error, 1))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The revision that a service of the manifest would be: artifact and secret versions of now.
+    fn revision(&self, definition: &Definition, name: &str) -> Result<RevisionDefinition, Problem> {
+        let manifest = &definition.manifest;
+        let service = manifest.services.get(name).ok_or_else(|| Problem {
+            error: format!("there is no service `{name}`"),
+            help: None,
+            exit: 2,
+        })?;
+        let artifact = match source(service) {
+            Some(path) => {
+                let path = definition.root.join(path);
+                let digest = snapshot(&self.state.artifacts(), &path, self.state.path());
+                Some(digest.map_err(|error| problem(&error, 1))?)
+            }
+            None => None,
+        };
+        let hooks = &service.release.before;
+        Ok(RevisionDefinition {
+            service: service.clone(),
+            jobs: hooks
+                .iter()
+                .filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone())))
+                .collect(),
+            artifact,
+            root: definition.root.display().to_string(),
+            secrets: self.secret_versions(service)?,
+            overrides: definition.overrides.clone(),
+            user: definition.cause.user.clone(),
+            git: definition.cause.git.clone(),
+        })
+    }
+
+    fn secret_versions(&self, service: &Service) -> Result<BTreeMap<String, u32>, Problem> {
+        let secrets = self
+            .surroundings
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut versions = BTreeMap::new();
+        for used in &service.uses {
+            if let Use::Secret(name) = used {
+                let (version, _) = secrets.get(name, Which::Current).map_err(|error| Problem {
+                    error: chain(&error),
+                    help: Some(format!("set it: neargate secret set {name}")),
+                    exit: 1,
+                })?;
+                versions.insert(name.clone(), version);
+            }
+        }
+        Ok(versions)
+    }
+
+    fn drop_unused_snapshots(&self) {
+        let revisions = self
+            .ledger
+            .state()
+            .services
+            .values()
+            .flat_map(|service| service.revisions.values());
+        let keep = revisions
+            .filter_map(|revision| revision.definition.artifact.clone())
+            .collect();
+        remove_unused(&self.state.artifacts(), &keep);
+    }
+
+    fn session(&self, name: &str, request: &SessionRequest) -> Result<Session, Problem> {
+        let missing = |error: String| Problem {
+            error,
+            help: None,
+            exit: 1,
+        };
+        let service = self
+            .ledger
+            .state()
+            .services
+            .get(name)
+            .ok_or_else(|| missing(format!("there is no service `{name}`")))?;
+        let revision = match &request.task {
+            Some(task) => {
+                let task = service
+                    .tasks
+                    .get(task)
+                    .ok_or_else(|| missing(format!("there is no task `{task}`")))?;
+                task.revision
+            }
+            None => service.primary,
+        };
+        let definition = service
+            .definition(revision)
+            .ok_or_else(|| missing(format!("`{name}` has no revision yet")))?;
+        let task = request
+            .task
+            .clone()
+            .unwrap_or_else(|| format!("{name}-session"));
+        let port = request
+            .task
+            .as_ref()
+            .and_then(|task| self.running.get(task)?.port);
+        let env = self
+            .surroundings
+            .variables(definition, revision, &task, port)
+            .map_err(missing)?;
+        let directory = self.surroundings.directory(definition);
+        Ok(Session {
+            revision,
+            env,
+            snapshot: Some(directory.clone()),
+            directory,
+            identity: identity::of_service(&self.state, name).map(|found| (found.uid, found.gid)),
+        })
+    }
+
+    fn data_access(&self, name: &str) -> Result<DataAccess, Problem> {
+        let (key, engine) = match name.split_once('.') {
+            Some(("database", name)) => (Key::database(name), "postgres"),
+            Some(("cache", name)) => (Key::cache(name), "redis"),
+            _ => {
+                let help = Some("write database.NAME or cache.NAME".to_owned());
+                return Err(Problem {
+                    error: format!("there is no data service `{name}`"),
+                    help,
+                    exit: 2,
+                });
+            }
+        };
+        let url = self.surroundings.url(&key).map_err(|error| Problem {
+            error,
+            help: None,
+            exit: 1,
+        })?;
+        Ok(DataAccess {
+            engine: engine.to_owned(),
+            url,
+        })
+    }
+
+    fn events(&self, after: u64) -> Result<Vec<Progress>, Problem> {
+        let entries = self
+            .ledger
+            .read(after, EVENTS_PER_READ as u64)
+            .map_err(|error| problem(&error, 1))?;
+        Ok(entries.iter().map(progress).collect())
+    }
+
+    async fn replace_router(&mut self, to: Reply<Accepted>) {
+        match self.routers.replace().await {
+            Ok(()) => self.replacing.push(to),
+            Err(error) => reply(to, Err(problem(&error, 1))),
+        }
+    }
+
+    fn down(&mut self, to: Reply<Accepted>) {
+        match self.ask(&Event::DownRequested) {
+            Ok(_) => self.leaving.get_or_insert_default().push(to),
+            Err(refusal) => reply(to, Err(refusal)),
+        }
+        // Draining tasks must be seen as such by the router before it goes.
+        let table = self.table();
+        self.routers.publish(table);
+    }
+}
+
+/// What is snapshotted: the artifact, or the files of a static site.
+fn source(service: &Service) -> Option<&Path> {
+    use neargate_core::manifest::model::Runs;
+    match (&service.runs, &service.artifact) {
+        (Runs::Static(site), _) => Some(Path::new(&site.root)),
+        (_, Some(artifact)) => Some(Path::new(artifact)),
+        (_, None) => None,
+    }
+}
+
+fn started(entries: &[Stored<Entry>]) -> BTreeMap<String, StartedRelease> {
+    entries
+        .iter()
+        .filter_map(|stored| match &stored.entry.fact {
+            Fact::ReleaseStarted { release, to, .. } => Some((
+                stored.entry.service.clone(),
+                StartedRelease {
+                    id: *release,
+                    revision: *to,
+                },
+            )),
+            _ => None,
+        })
+        .collect()
+}
+
+fn progress(stored: &Stored<Entry>) -> Progress {
+    let entry = &stored.entry;
+    let mut progress = Progress {
+        seq: stored.seq,
+        at: stored.at,
+        event: entry.kind().to_owned(),
+        subject: entry.service.clone(),
+        release: entry.release(),
+        text: entry.describe(),
+        outcome: None,
+        reason: None,
+        evidence: Vec::new(),
+    };
+    if let Fact::ReleaseFinished {
+        outcome,
+        reason,
+        evidence,
+        ..
+    } = &entry.fact
+    {
+        progress.outcome = Some(outcome.name().to_owned());
+        progress.reason = Some(reason.clone());
+        progress.evidence.clone_from(evidence);
+    }
+    progress
+}
+
+fn refused(error: &TurnError) -> Problem {
+    let help = match error {
+        TurnError::Refused(neargate_core::machine::Refusal::ReleaseInProgress { .. }) => {
+            Some("wait for it to end: neargate status --watch".to_owned())
+        }
+        TurnError::Refused(_) | TurnError::Journal(_) => None,
+    };
+    Problem {
+        error: chain(error),
+        help,
+        exit: 1,
+    }
+}
+
+fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
+    Problem {
+        error: chain(error),
+        help: None,
+        exit,
+    }
+}
+
+fn data_problem(error: &DataError) -> Problem {
+    problem(error, if error.is_environment() { 3 } else { 1 })
+}

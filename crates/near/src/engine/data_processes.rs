@@ -1,0 +1,79 @@
+//! Data services run under the supervisor, like tasks.
+
+use std::time::Duration;
+
+use neargate_core::machine::Exit;
+
+use crate::data::{NotStarted, Process, Processes, StopSignal};
+use crate::logs;
+use crate::paths::StateDir;
+use crate::supervisor::{self, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec};
+
+/// The supervisor as data services see it.
+pub struct DataProcesses {
+    /// Runs them.
+    pub supervisor: Supervisor,
+    /// Where their logs are.
+    pub state: StateDir,
+}
+
+impl Processes for DataProcesses {
+    async fn start(&self, process: &Process) -> Result<u32, NotStarted> {
+        let spec = TaskSpec {
+            id: process.id.clone(),
+            log: LogTarget {
+                service: process.id.clone(),
+                revision: 0,
+            },
+            argv: process.argv.clone(),
+            env: std::collections::BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
+            place: Place::Directory(process.directory.clone()),
+            identity: process.owner.ids().map(|(uid, gid)| Identity { uid, gid }),
+            limits: None,
+            port: None,
+            stop: StopPolicy {
+                signal: signal(process.stop),
+                timeout: process.stop_timeout,
+            },
+        };
+        let running = self
+            .supervisor
+            .start(&spec)
+            .await
+            .map_err(|error| NotStarted(error.to_string()))?;
+        Ok(running.task.pid)
+    }
+
+    async fn running(&self, id: &str) -> Option<u32> {
+        self.supervisor.running(id).map(|running| running.task.pid)
+    }
+
+    async fn ended(&self, id: &str) -> String {
+        match self.supervisor.exited(id).await {
+            Exit::Unknown => "ended unseen".to_owned(),
+            exit => exit.to_string(),
+        }
+    }
+
+    async fn stop(&self, id: &str) {
+        self.supervisor.stop(id);
+    }
+
+    async fn kill(&self, id: &str) {
+        self.supervisor.kill(id);
+    }
+
+    async fn last_lines(&self, id: &str, count: usize) -> Vec<String> {
+        logs::last_lines(&self.state, id, id, count)
+    }
+}
+
+fn signal(signal: StopSignal) -> supervisor::StopSignal {
+    match signal {
+        StopSignal::Interrupt => supervisor::StopSignal::Interrupt,
+        StopSignal::Terminate => supervisor::StopSignal::Terminate,
+    }
+}
+
+/// How long a task may wait for a data service that it uses.
+pub const AVAILABLE_WITHIN: Duration = Duration::from_secs(100);

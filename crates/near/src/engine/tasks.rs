@@ -1,0 +1,211 @@
+//! Starts tasks and jobs: from a revision's definition to a process.
+//!
+//! Invariant: a task starts only when the data services that it uses are available and its
+//! secrets are at hand; what is missing is the reason that it did not start, by name.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use neargate_core::machine::RevisionDefinition;
+use neargate_core::manifest::model::{Runs, Use};
+
+use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
+use super::environment::{self, Source};
+use crate::data::{Data, Key};
+use crate::identity;
+use crate::paths::StateDir;
+use crate::secrets::{Secrets, Which};
+use crate::supervisor::{
+    Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+};
+
+/// What tasks need from their surroundings.
+pub struct Surroundings {
+    /// App name.
+    pub app: String,
+    /// Environment name.
+    pub env: String,
+    /// The state directory.
+    pub state: StateDir,
+    /// Runs processes.
+    pub supervisor: Supervisor,
+    /// Databases and caches.
+    pub data: Data<DataProcesses>,
+    /// Secrets.
+    pub secrets: Mutex<Secrets>,
+    /// Internal addresses of services by name.
+    pub internal: Mutex<BTreeMap<String, SocketAddr>>,
+}
+
+/// What is started: a task of a service, or a job in its environment.
+pub struct Start {
+    /// Task id.
+    pub id: String,
+    /// Revision number.
+    pub revision: u32,
+    /// Its definition.
+    pub definition: Arc<RevisionDefinition>,
+    /// The port that it must listen on.
+    pub port: Option<u16>,
+    /// The job's command; `None`: the service's own.
+    pub command: Option<Vec<String>>,
+}
+
+impl Surroundings {
+    /// Starts a task; why it did not, in words.
+    ///
+    /// # Errors
+    /// The reason names what is missing.
+    pub async fn start(&self, start: &Start) -> Result<Running, String> {
+        self.wait_for_data(&start.definition).await?;
+        let spec = self.spec(start)?;
+        self.supervisor
+            .start(&spec)
+            .await
+            .map_err(|error| chain(&error))
+    }
+
+    async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), String> {
+        for used in &definition.service.uses {
+            let key = match used {
+                Use::Database(name) => Key::database(name),
+                Use::Cache(name) => Key::cache(name),
+                Use::Secret(_) => continue,
+            };
+            self.data
+                .available(&key, AVAILABLE_WITHIN)
+                .await
+                .map_err(|error| chain(&error))?;
+        }
+        Ok(())
+    }
+
+    fn spec(&self, start: &Start) -> Result<TaskSpec, String> {
+        let service = &start.definition.service;
+        let argv = match (&start.command, &service.runs) {
+            (Some(command), _) | (None, Runs::Command(command)) => command.clone(),
+            (None, Runs::Image { .. }) => {
+                return Err("near does not run container images yet".to_owned());
+            }
+            (None, Runs::Static(_)) => return Err("a static site has no tasks".to_owned()),
+        };
+        let uid = identity::of_service(&self.state, &service.name);
+        Ok(TaskSpec {
+            id: start.id.clone(),
+            log: LogTarget {
+                service: service.name.clone(),
+                revision: start.revision,
+            },
+            argv,
+            env: self.variables(&start.definition, start.revision, &start.id, start.port)?,
+            place: Place::Snapshot(self.directory(&start.definition)),
+            identity: uid,
+            limits: Some(Limits {
+                cpu_units: service.size.cpu,
+                memory_mib: service.size.memory,
+            }),
+            port: start.port,
+            stop: StopPolicy {
+                signal: StopSignal::Terminate,
+                timeout: service.stop_timeout,
+            },
+        })
+    }
+
+    /// Where a revision's tasks run: its snapshot, or the manifest's folder.
+    #[must_use]
+    pub fn directory(&self, definition: &RevisionDefinition) -> PathBuf {
+        match &definition.artifact {
+            Some(digest) => self.state.artifacts().join(digest),
+            None => Path::new(&definition.root).to_owned(),
+        }
+    }
+
+    /// The variables of a task. They hold secrets.
+    ///
+    /// # Errors
+    /// Names the secret or data service that is missing.
+    pub fn variables(
+        &self,
+        definition: &RevisionDefinition,
+        revision: u32,
+        task: &str,
+        port: Option<u16>,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let (mut databases, mut caches, mut secrets) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for used in &definition.service.uses {
+            match used {
+                Use::Database(name) => {
+                    databases.insert(name.clone(), self.url(&Key::database(name))?);
+                }
+                Use::Cache(name) => {
+                    caches.insert(name.clone(), self.url(&Key::cache(name))?);
+                }
+                Use::Secret(name) => {
+                    secrets.insert(
+                        name.clone(),
+                        self.secret(name, definition.secrets.get(name).copied())?,
+                    );
+                }
+            }
+        }
+        let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(environment::variables(&Source {
+            app: &self.app,
+            env: &self.env,
+            service: &definition.service,
+            revision,
+            task,
+            port,
+            databases: &databases,
+            caches: &caches,
+            secrets: &secrets,
+            internal: &internal,
+        }))
+    }
+
+    /// URL of a data service with its password.
+    ///
+    /// # Errors
+    /// It is not known yet.
+    pub fn url(&self, key: &Key) -> Result<String, String> {
+        let url = self.data.url(key).map_err(|error| chain(&error))?;
+        url.expose_text()
+            .map(str::to_owned)
+            .map_err(|error| error.to_string())
+    }
+
+    fn secret(&self, name: &str, version: Option<u32>) -> Result<String, String> {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let which = version.map_or(Which::Current, Which::Version);
+        let (_, value) = secrets.get(name, which).map_err(|error| {
+            format!(
+                "{}: set it with `neargate secret set {name}`",
+                chain(&error)
+            )
+        })?;
+        value
+            .expose_text()
+            .map(str::to_owned)
+            .map_err(|_| format!("secret `{name}` is not text"))
+    }
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,130 @@
+//! The state as `status` shows it.
+
+use neargate_core::machine::{self, ServiceState, Task, lifecycle};
+use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+
+use super::Engine;
+use crate::clock::now;
+use crate::data::Kind;
+
+impl Engine {
+    /// The whole environment.
+    pub(super) fn status(&mut self) -> Status {
+        let manifest = self
+            .definition
+            .as_ref()
+            .map(|definition| &definition.manifest);
+        let endpoint = manifest.map_or_else(String::new, |manifest| {
+            format!("http://{}:{}", manifest.edge.address, manifest.edge.port)
+        });
+        let facts = self.surroundings.data.facts();
+        let of = |kind: Kind| {
+            facts
+                .iter()
+                .filter(|f| f.key.kind == kind)
+                .map(crate::data::Facts::status)
+                .collect()
+        };
+        Status {
+            app: manifest.map_or_else(String::new, |manifest| manifest.app.clone()),
+            env: manifest.map_or_else(String::new, |manifest| manifest.env.clone()),
+            endpoint,
+            services: self
+                .ledger
+                .state()
+                .services
+                .values()
+                .map(|service| self.service_status(service))
+                .collect(),
+            databases: of(Kind::Database),
+            caches: of(Kind::Cache),
+            engine: ProcessStatus {
+                pid: std::process::id(),
+                started_at: self.started_at,
+            },
+            router: self.router_status(),
+            notes: self.notes.iter().cloned().collect(),
+        }
+    }
+
+    fn router_status(&mut self) -> Option<ProcessStatus> {
+        let pid = self.routers.pid()?;
+        if self.router_since.0 != pid {
+            self.router_since = (pid, now());
+        }
+        Some(ProcessStatus {
+            pid,
+            started_at: self.router_since.1,
+        })
+    }
+
+    fn service_status(&self, service: &ServiceState) -> ServiceStatus {
+        let count = |matches: fn(&Task) -> bool| {
+            u32::try_from(service.tasks.values().filter(|task| matches(task)).count())
+                .unwrap_or(u32::MAX)
+        };
+        let mut tasks: Vec<&Task> = service.tasks.values().collect();
+        tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
+        ServiceStatus {
+            name: service.name.clone(),
+            desired: service.desired,
+            running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
+            healthy: count(Task::healthy),
+            revision: service
+                .release
+                .as_ref()
+                .map_or(service.primary, |release| release.to),
+            stable_revision: service.stable,
+            release: release_status(service),
+            tasks: tasks
+                .into_iter()
+                .map(|task| self.task_status(task))
+                .collect(),
+            trouble: trouble(service),
+        }
+    }
+
+    fn task_status(&self, task: &Task) -> TaskStatus {
+        let running = self.running.get(&task.id);
+        TaskStatus {
+            id: task.id.clone(),
+            pid: running.map(|running| running.task.pid),
+            port: running.and_then(|running| running.port),
+            revision: task.revision,
+            state: lifecycle(task).to_owned(),
+            health: task.health.name().to_owned(),
+            started_at: task.ran_at,
+        }
+    }
+}
+
+fn release_status(service: &ServiceState) -> Option<ReleaseStatus> {
+    let release = service.release.as_ref()?;
+    Some(ReleaseStatus {
+        id: release.id,
+        strategy: "rolling".to_owned(),
+        stage: release.stage.name().to_owned(),
+        step: 0,
+        weight: machine::weight(service),
+        waiting_for: machine::waiting_for(service, now()),
+        started_at: release.started_at,
+    })
+}
+
+/// Why a service has fewer tasks than wanted, outside of a release.
+fn trouble(service: &ServiceState) -> Option<String> {
+    let failed = service
+        .history
+        .back()
+        .filter(|last| last.outcome == machine::Outcome::Failed);
+    if service.release.is_none()
+        && let Some(last) = failed
+    {
+        return Some(format!("release {} failed: {}", last.id, last.reason));
+    }
+    let until = service.starts_delayed_until?;
+    Some(format!(
+        "the next task is started in {}",
+        neargate_core::duration::format(until.since(now()))
+    ))
+}

@@ -1,0 +1,63 @@
+//! Loopback ports for tasks and internal listeners.
+//!
+//! They come from 20000..=29999, below the range that the kernel takes client ports from, so a
+//! port that was chosen here is not taken by an outgoing connection before the task listens.
+//! Each state directory begins somewhere else, so two engines rarely try the same one.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+
+use sha2::{Digest, Sha256};
+
+use crate::paths::StateDir;
+
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 10_000;
+
+/// Hands out ports that nobody has.
+#[derive(Debug)]
+pub struct Ports {
+    next: u16,
+}
+
+impl Ports {
+    /// Ports for a state directory.
+    #[must_use]
+    pub fn of(state: &StateDir) -> Self {
+        let digest = Sha256::digest(state.path().as_os_str().as_encoded_bytes());
+        Self {
+            next: u16::from_be_bytes([digest[0], digest[1]]) % COUNT,
+        }
+    }
+
+    /// A free port that is not in `taken`; `None` when all 10,000 are taken.
+    pub fn assign(&mut self, taken: &BTreeSet<u16>) -> Option<u16> {
+        for _ in 0..COUNT {
+            let port = FIRST + self.next;
+            self.next = (self.next + 1) % COUNT;
+            // Binding tells; nothing waits in the queue of a socket that never listened long.
+            if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return Some(port);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_port_is_given_out_that_is_taken_or_listened_on() {
+        let mut ports = Ports::of(&StateDir::at("/tmp/ports-test"));
+        let first = ports.assign(&BTreeSet::new()).unwrap();
+        let mut again = Ports::of(&StateDir::at("/tmp/ports-test"));
+        assert_ne!(again.assign(&BTreeSet::from([first])), Some(first));
+        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
+        assert_ne!(
+            Ports::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
+            Some(first)
+        );
+    }
+}

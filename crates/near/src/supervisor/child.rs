@@ -1,0 +1,173 @@
+//! Prepares the process of a task between fork and exec.
+//!
+//! Everything here runs in the forked child: only system calls on values that were made before
+//! the fork; nothing is allocated.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::UnshareFlags;
+
+use super::spec::{Identity, Place, TaskSpec};
+
+/// Where a root task finds its snapshot, in a mount namespace of its own.
+pub const APP: &str = "/run/neargate/app";
+/// Where a root task finds its own writable directory.
+pub const SCRATCH: &str = "/run/neargate/scratch";
+const OPEN_FILES: u64 = 65_536;
+
+/// What the child does before it becomes the task.
+pub struct Preparation {
+    identity: Option<(rustix::process::Uid, rustix::process::Gid)>,
+    mounts: Vec<Mount>,
+    enter: CString,
+    cgroups: Vec<OwnedFd>,
+    parent: rustix::process::Pid,
+}
+
+struct Mount {
+    from: CString,
+    to: CString,
+    read_only: bool,
+}
+
+/// Where the task will be, as it sees it.
+pub struct Seen {
+    /// Its working directory.
+    pub directory: PathBuf,
+    /// Its own writable directory.
+    pub scratch: PathBuf,
+}
+
+/// Whether the paths of a task are reached through mounts of its own.
+fn mounted(spec: &TaskSpec) -> bool {
+    spec.identity.is_some() && matches!(spec.place, Place::Snapshot(_))
+}
+
+/// Where a task sees its directories.
+pub fn seen(spec: &TaskSpec, scratch: &Path) -> Seen {
+    let directory = match &spec.place {
+        Place::Directory(path) | Place::Snapshot(path) => path.clone(),
+    };
+    if mounted(spec) {
+        return Seen {
+            directory: APP.into(),
+            scratch: SCRATCH.into(),
+        };
+    }
+    Seen {
+        directory,
+        scratch: scratch.to_owned(),
+    }
+}
+
+impl Preparation {
+    /// Makes ready what the child needs: mount points, names, descriptors.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn new(spec: &TaskSpec, scratch: &Path, cgroups: Vec<OwnedFd>) -> io::Result<Self> {
+        let identity = spec.identity.map(ids);
+        let mut mounts = Vec::new();
+        let seen = seen(spec, scratch);
+        if let (Place::Snapshot(snapshot), true) = (&spec.place, mounted(spec)) {
+            for point in [APP, SCRATCH] {
+                std::fs::create_dir_all(point)?;
+            }
+            mounts.push(Mount {
+                from: name(snapshot)?,
+                to: name(Path::new(APP))?,
+                read_only: true,
+            });
+            mounts.push(Mount {
+                from: name(scratch)?,
+                to: name(Path::new(SCRATCH))?,
+                read_only: false,
+            });
+        }
+        let parent = rustix::process::getpid();
+        Ok(Self {
+            identity,
+            mounts,
+            enter: name(&seen.directory)?,
+            cgroups,
+            parent,
+        })
+    }
+
+    /// Runs in the child.
+    ///
+    /// # Errors
+    /// The first system call that fails; the process is not started then.
+    pub fn run(&self) -> io::Result<()> {
+        rustix::process::setsid()?;
+        for group in &self.cgroups {
+            rustix::io::write(group.as_fd(), b"0")?;
+        }
+        if !self.mounts.is_empty() {
+            self.mount()?;
+        }
+        rustix::process::chdir(self.enter.as_c_str())?;
+        if let Some((uid, gid)) = self.identity {
+            rustix::thread::set_thread_groups(&[])?;
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
+        rustix::thread::set_no_new_privs(true)?;
+        // After the change of user, which clears it.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if rustix::process::getppid() != Some(self.parent) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        limit(Resource::Core, 0)?;
+        let files = rustix::process::getrlimit(Resource::Nofile)
+            .maximum
+            .unwrap_or(OPEN_FILES);
+        limit(Resource::Nofile, files.min(OPEN_FILES))?;
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        Ok(())
+    }
+
+    fn mount(&self) -> io::Result<()> {
+        // SAFETY: the child has one thread and shares nothing that the flag would split off.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS)? };
+        rustix::mount::mount_change(
+            c"/",
+            MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
+        )?;
+        for mount in &self.mounts {
+            rustix::mount::mount_bind(mount.from.as_c_str(), mount.to.as_c_str())?;
+            if mount.read_only {
+                let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID;
+                rustix::mount::mount_remount(mount.to.as_c_str(), flags, c"")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ids(identity: Identity) -> (rustix::process::Uid, rustix::process::Gid) {
+    (
+        rustix::process::Uid::from_raw(identity.uid),
+        rustix::process::Gid::from_raw(identity.gid),
+    )
+}
+
+fn limit(resource: Resource, value: u64) -> io::Result<()> {
+    Ok(rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        },
+    )?)
+}
+
+fn name(path: &Path) -> io::Result<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
+}

@@ -1,0 +1,332 @@
+//! The shim: holds one process for its whole life.
+//!
+//! It gets the spec on standard input, starts the process, reports once on standard output, and
+//! stays: it writes the log, stops the process when it is told to (SIGTERM: as the spec says,
+//! SIGINT: at once), and records the exit. It outlives the engine. When the shim itself is
+//! killed, the kernel kills the process (parent death signal), so nothing is orphaned.
+//!
+//! Refuses to start while another shim holds the same task directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use neargate_core::machine::Exit;
+use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal, WaitOptions};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use super::Report;
+use super::child::{self, Preparation};
+use super::spec::{ExitRecord, Place, Process, Running, StopSignal, TaskSpec};
+use crate::cgroup::Group;
+use crate::clock::now;
+use crate::logs::writer::{LogWriter, Stream, copy};
+
+/// Where programs are looked for after the snapshot.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// After the process has ended, its output is read for at most this long: a process that it
+/// left behind may hold the pipe open.
+const LAST_OUTPUT: Duration = Duration::from_secs(2);
+/// Attempts to get the lock of the task directory, 10 ms apart.
+const LOCK_ATTEMPTS: u32 = 100;
+/// Rounds of ending what the process left behind.
+const REAP_ROUNDS: u32 = 200;
+
+/// `neargate shim TASK-DIRECTORY LOG-DIRECTORY`
+#[must_use]
+pub fn main(task: &Path, logs: &Path) -> ExitCode {
+    // It fails only for the leader of a session, which a child of the engine never is.
+    let _ = rustix::process::setsid();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = runtime.and_then(|runtime| runtime.block_on(hold(task, logs)));
+    if done.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What a shim holds while its process runs.
+struct Held {
+    child: Child,
+    group: Group,
+    output: Vec<JoinHandle<()>>,
+    log: Arc<Mutex<LogWriter>>,
+    running: Running,
+    _lock: File,
+}
+
+async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
+    let spec: TaskSpec = serde_json::from_reader(io::stdin().lock())?;
+    let mut held = match begin(task, logs, &spec) {
+        Ok(held) => held,
+        Err(error) => {
+            report(&Report::Failed(error.to_string()));
+            return Err(error);
+        }
+    };
+    report(&Report::Started(held.running.clone()));
+    let status = wait(&mut held.child, &spec, held.running.task.pid).await?;
+    let out_of_memory = held.group.out_of_memory();
+    end_what_is_left(held.running.task.pid, &held.group).await;
+    for output in held.output {
+        let _ = tokio::time::timeout(LAST_OUTPUT, output).await;
+    }
+    if out_of_memory && let Ok(mut log) = held.log.lock() {
+        log.write(
+            Stream::Err,
+            b"neargate: the kernel ended the task: it used more memory than its size allows",
+        );
+    }
+    let record = ExitRecord {
+        exit: exit_of(status),
+        at: now(),
+        out_of_memory,
+    };
+    // Without a record (a full disk) the exit is known as unseen.
+    let _ = crate::atomic::write(
+        &task.join("exit.json"),
+        &serde_json::to_vec(&record)?,
+        0o600,
+    );
+    let _ = fs::remove_dir_all(task.join("scratch"));
+    held.group.remove();
+    Ok(())
+}
+
+/// Tells the engine, once; an engine that has died since hears nothing.
+fn report(report: &Report) {
+    if let Ok(text) = serde_json::to_vec(report) {
+        let _ = io::stdout().write_all(&text);
+    }
+    // Closes the pipe: the engine reads to its end.
+    if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
+fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
+    let lock = lock(task)?;
+    let _ = fs::remove_file(task.join("exit.json"));
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let scratch = scratch(task, spec)?;
+    let (group, notes) = Group::create(&spec.id, spec.limits);
+    let preparation = Preparation::new(spec, &scratch, group.membership())?;
+    let log = Arc::new(Mutex::new(LogWriter::open(
+        logs,
+        &spec.id,
+        spec.log.revision,
+    )?));
+    let mut child = spawn(spec, &child::seen(spec, &scratch), preparation)?;
+    let pid = child.id().unwrap_or_default();
+    let started = Process::of(pid).unwrap_or(Process { pid, start: 0 });
+    let shim = Process::of(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
+    let running = Running {
+        id: spec.id.clone(),
+        shim,
+        task: started,
+        started_at: now(),
+        port: spec.port,
+        notes,
+    };
+    if let Err(error) = crate::atomic::write(
+        &task.join("state.json"),
+        &serde_json::to_vec(&running)?,
+        0o600,
+    ) {
+        let _ = child.start_kill();
+        group.kill();
+        return Err(io::Error::other(error));
+    }
+    let output = [
+        child
+            .stdout
+            .take()
+            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), Stream::Out))),
+        child
+            .stderr
+            .take()
+            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), Stream::Err))),
+    ];
+    Ok(Held {
+        child,
+        group,
+        output: output.into_iter().flatten().collect(),
+        log,
+        running,
+        _lock: lock,
+    })
+}
+
+fn lock(task: &Path) -> io::Result<File> {
+    let path = task.join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    for _ in 0..LOCK_ATTEMPTS {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(io::Error::other("another shim holds this task"))
+}
+
+/// The task's own writable directory, gone when it ends.
+fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<std::path::PathBuf> {
+    let scratch = task.join("scratch");
+    let _ = fs::remove_dir_all(&scratch);
+    fs::DirBuilder::new().mode(0o700).create(&scratch)?;
+    if let Some(identity) = spec.identity {
+        std::os::unix::fs::chown(&scratch, Some(identity.uid), Some(identity.gid))?;
+    }
+    Ok(scratch)
+}
+
+fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::Result<Child> {
+    let (name, arguments) = spec.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let path = match &spec.place {
+        Place::Snapshot(_) => format!("{}:{PATH}", seen.directory.display()),
+        Place::Directory(_) => PATH.to_owned(),
+    };
+    // The lookup is done here, with the names that the shim sees; in the task's own mounts the
+    // snapshot has another name.
+    let program = find(name, spec, seen).ok_or_else(|| {
+        io::Error::other(format!(
+            "there is no program `{name}` in the snapshot or in {PATH}"
+        ))
+    })?;
+    let mut command = Command::new(&program);
+    command.args(arguments).env_clear().envs(&spec.env);
+    for (key, value) in [
+        ("PATH", path),
+        ("HOME", seen.scratch.display().to_string()),
+        ("TMPDIR", seen.scratch.display().to_string()),
+    ] {
+        if !spec.env.contains_key(key) {
+            command.env(key, value);
+        }
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: `run` makes system calls on values that exist already; it allocates nothing.
+    unsafe { command.pre_exec(move || preparation.run()) };
+    command
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
+}
+
+/// The program as the child must name it.
+fn find(name: &str, spec: &TaskSpec, seen: &child::Seen) -> Option<std::path::PathBuf> {
+    if name.contains('/') {
+        return Some(name.into());
+    }
+    if let Place::Snapshot(snapshot) = &spec.place
+        && executable(&snapshot.join(name))
+    {
+        return Some(seen.directory.join(name));
+    }
+    PATH.split(':')
+        .map(|directory| Path::new(directory).join(name))
+        .find(|path| executable(path))
+}
+
+fn executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Waits for the end of the process, and stops it when the shim is told to.
+async fn wait(child: &mut Child, spec: &TaskSpec, pid: u32) -> io::Result<ExitStatus> {
+    let mut stop = signal(SignalKind::terminate())?;
+    let mut kill = signal(SignalKind::interrupt())?;
+    let mut kill_at = None;
+    loop {
+        let late = async {
+            match kill_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            status = child.wait() => return status,
+            _ = stop.recv(), if kill_at.is_none() => {
+                let asked = match spec.stop.signal {
+                    StopSignal::Terminate => Signal::TERM,
+                    StopSignal::Interrupt => Signal::INT,
+                };
+                // Only the task itself is asked; it knows how to end its children.
+                signal_process(pid, asked);
+                kill_at = Some(tokio::time::Instant::now() + spec.stop.timeout);
+            }
+            _ = kill.recv() => signal_group(pid),
+            () = late => {
+                signal_group(pid);
+                kill_at = None;
+            }
+        }
+    }
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+fn signal_process(pid: u32, signal: Signal) {
+    if let Some(pid) = raw(pid) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn signal_group(pid: u32) {
+    if let Some(pid) = raw(pid) {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// Ends everything that the process started and left: its group, its cgroup, and what was
+/// handed to the shim as the reaper.
+async fn end_what_is_left(pid: u32, group: &Group) {
+    signal_group(pid);
+    for _ in 0..REAP_ROUNDS {
+        group.kill();
+        let own = std::process::id();
+        let children =
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        for child in children
+            .split_whitespace()
+            .filter_map(|text| text.parse().ok())
+        {
+            signal_process(child, Signal::KILL);
+        }
+        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
+        if children.trim().is_empty() && group.empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+    }
+}

@@ -1,0 +1,128 @@
+//! What a process is to be, as the supervisor tells it to a shim.
+//!
+//! It holds secrets (the environment): it goes over a pipe, never to a file or a command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use neargate_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One process to run.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// Unique under the state directory: `api-r3-7`, `database-main`.
+    pub id: String,
+    /// Whose log its output goes to.
+    pub log: LogTarget,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Its whole environment, but for what [`Place`] adds.
+    pub env: BTreeMap<String, String>,
+    /// Where it runs.
+    pub place: Place,
+    /// Whom it runs as; `None`: the engine's own user.
+    pub identity: Option<Identity>,
+    /// CPU and memory it may use.
+    pub limits: Option<Limits>,
+    /// The port that it was given, for the record.
+    pub port: Option<u16>,
+    /// How it is stopped.
+    pub stop: StopPolicy,
+}
+
+/// Where the output of a process goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTarget {
+    /// Service, database or cache name: the directory under `logs/`.
+    pub service: String,
+    /// Revision; 0 when it has none.
+    pub revision: u32,
+}
+
+/// Where a process runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In this directory, entered before the user is changed.
+    Directory(PathBuf),
+    /// In this directory, which is also first on `PATH`. As root it is mounted read-only at a
+    /// place that the task's user can reach, whatever lies above it.
+    Snapshot(PathBuf),
+}
+
+/// A user and its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// Fargate's task size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// 1024 = one core.
+    pub cpu_units: u32,
+    /// Hard limit.
+    pub memory_mib: u32,
+}
+
+/// How a process is stopped: signal, time, SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopPolicy {
+    /// The signal that asks.
+    pub signal: StopSignal,
+    /// Then it is killed.
+    #[serde(with = "neargate_core::duration")]
+    pub timeout: Duration,
+}
+
+/// Signals that ask a process to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopSignal {
+    /// SIGTERM
+    Terminate,
+    /// SIGINT
+    Interrupt,
+}
+
+/// A process that runs, as its shim wrote it down in `tasks/<id>/state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The task's id.
+    pub id: String,
+    /// Process id of the shim, which leads the record.
+    pub shim: Process,
+    /// Process id of the task.
+    pub task: Process,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// The port that it was given.
+    pub port: Option<u16>,
+    /// What is not enforced for it, in words.
+    pub notes: Vec<String>,
+}
+
+/// A process that cannot be mistaken for a later one with the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
+    pub start: u64,
+}
+
+/// How a process ended, as its shim wrote it down in `tasks/<id>/exit.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// Exit code or signal.
+    pub exit: neargate_core::machine::Exit,
+    /// When.
+    pub at: Timestamp,
+    /// The kernel killed something of it for want of memory.
+    pub out_of_memory: bool,
+}
