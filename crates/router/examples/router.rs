@@ -1,4 +1,5 @@
-//! A router process for tests that kill it: `router CONTROL LOG NAME=FD…`.
+//! A router process for tests and benchmarks: `router CONTROL LOG NAME=FD…`, with `WORKERS`
+//! threads (2).
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::ExitCode;
@@ -21,11 +22,15 @@ fn main() -> ExitCode {
         // SAFETY: the test hands over each descriptor once, open and for this program alone.
         sockets.push((name.to_owned(), unsafe { OwnedFd::from_raw_fd(fd) }));
     }
+    let workers = std::env::var("WORKERS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(2);
     let config = Config {
         sockets,
         control: control.into(),
         access_log: Some(log.into()),
-        workers: 2,
+        workers,
         limits: Limits::default(),
         signals: Signals::Drain,
     };

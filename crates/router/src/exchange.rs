@@ -103,10 +103,14 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let care = match job.head.is_replayable() {
+        true => upstream::Care::Heard,
+        false => upstream::Care::Asked,
+    };
     let kept = if fresh {
         None
     } else {
-        job.worker.pool.take(chosen.task())
+        job.worker.pool.take(chosen.task(), care)
     };
     let reused = kept.is_some();
     let mut stream = match kept {
