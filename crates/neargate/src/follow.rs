@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// How often the wait is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How a release ended: the last object of `deploy --json`.
 #[derive(Debug, Serialize)]

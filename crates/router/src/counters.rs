@@ -90,7 +90,7 @@ fn bucket(micros: u64) -> u64 {
         return micros;
     }
     let shift = 63 - micros.leading_zeros() - 3;
-    ((micros >> shift) + 1 << shift) - 1
+    (((micros >> shift) + 1) << shift) - 1
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
     };
     let framing = framing(status, method, headers())?;
     let kept = headers().filter(|(name, _)| {
-        !head::is_hop_by_hop(name) && !(head::connection_may_name(name) && connection(name))
+        !(head::is_hop_by_hop(name) || head::connection_may_name(name) && connection(name))
     });
     let head = Head {
         status,

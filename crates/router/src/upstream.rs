@@ -21,11 +21,11 @@ pub(crate) struct Pool(RefCell<HashMap<String, Vec<(TcpStream, Instant)>>>);
 
 impl Pool {
     /// The connection used last, when it is still open.
-    pub(crate) fn take(&self, task: &str) -> Option<TcpStream> {
+    pub(crate) fn take(&self, task: &str, care: Care) -> Option<TcpStream> {
         let mut pool = self.0.borrow_mut();
         let kept = pool.get_mut(task)?;
         while let Some((stream, since)) = kept.pop() {
-            if since.elapsed() < MOST_IDLE && is_quiet(&stream) {
+            if since.elapsed() < MOST_IDLE && is_quiet(&stream, care) {
                 return Some(stream);
             }
         }
@@ -52,9 +52,22 @@ impl Pool {
     }
 }
 
+/// How surely a kept connection must be open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// As far as the runtime has heard: the request can be tried again. No system call.
+    Heard,
+    /// The kernel is asked.
+    Asked,
+}
+
 /// Open, and nothing was sent on it that nobody asked for.
-fn is_quiet(stream: &TcpStream) -> bool {
+fn is_quiet(stream: &TcpStream, care: Care) -> bool {
     let mut byte = [0_u8; 1];
+    if care == Care::Heard {
+        let read = stream.try_read(&mut byte);
+        return matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    }
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     let peeked = rustix::net::recv(stream, &mut byte[..], flags);
     matches!(peeked, Err(rustix::io::Errno::AGAIN))

@@ -207,7 +207,7 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         return String::new();
     };
     if let Some(hook) = &release.hook {
-        let left = crate::duration::format(hook.deadline.since(now));
+        let left = seconds(hook.deadline.since(now));
         return format!("job {} (at most {left} more)", hook.job);
     }
     let healthy = service
@@ -242,8 +242,18 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
     if let Some(until) = service.starts_delayed_until {
         words.push_str(&format!(
             "; the next start is in {}",
-            crate::duration::format(until.since(now))
+            seconds(until.since(now))
         ));
     }
     words
+}
+
+/// A rest in whole seconds, rounded up.
+fn seconds(rest: std::time::Duration) -> String {
+    crate::duration::format(std::time::Duration::from_secs(
+        rest.as_millis()
+            .div_ceil(1000)
+            .try_into()
+            .unwrap_or(u64::MAX),
+    ))
 }

@@ -78,9 +78,55 @@ pub struct RequestCount {
     /// Task; empty for static sites and for answers of the router itself.
     pub task: String,
     /// Requests by status code of the target's answer.
+    #[serde(with = "statuses")]
     pub target_status: BTreeMap<u16, u64>,
     /// Requests by status code of the router's own answers.
+    #[serde(with = "statuses")]
     pub router_status: BTreeMap<u16, u64>,
     /// Latency histogram: (upper bound in µs, count), only buckets that are not empty.
     pub latency: Vec<(u64, u64)>,
+}
+
+/// Status counts as a list of pairs: JSON has no number keys, and inside a tagged message they
+/// could not be read back.
+mod statuses {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        counts: &BTreeMap<u16, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(counts)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<u16, u64>, D::Error> {
+        let pairs = Vec::<(u16, u64)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_survive_the_wire() {
+        let message = FromRouter::Counted {
+            requests: vec![RequestCount {
+                service: "api".into(),
+                target_status: BTreeMap::from([(200, 3)]),
+                latency: vec![(1023, 3)],
+                ..RequestCount::default()
+            }],
+        };
+        let text = serde_json::to_string(&message).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<FromRouter>(&text).expect("back"),
+            message
+        );
+    }
 }

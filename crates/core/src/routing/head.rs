@@ -230,119 +230,84 @@ mod tests {
         judge(method, target, version, headers).map_err(|r| r.status)
     }
 
+    /// HTTP/1.1 requests with `Host: a`: method, target, further headers (`|` between them).
+    const WITH_HOST: &[(&str, &str, &str, Result<Framing, u16>)] = &[
+        ("GET", "/", "", Ok(Framing::Empty)),
+        ("GET", "/", "host: b", Err(400)),
+        ("POST", "/", "Content-Length: 5", Ok(Framing::Length(5))),
+        ("POST", "/", "Content-Length: 5|Content-Length: 5", Err(400)),
+        ("POST", "/", "Content-Length: +3", Err(400)),
+        ("POST", "/", "Content-Length: 3, 3", Err(400)),
+        (
+            "POST",
+            "/",
+            "Content-Length: 99999999999999999999",
+            Err(400),
+        ),
+        (
+            "POST",
+            "/",
+            "Transfer-Encoding: chunked",
+            Ok(Framing::Chunked),
+        ),
+        (
+            "POST",
+            "/",
+            "Transfer-Encoding: Chunked",
+            Ok(Framing::Chunked),
+        ),
+        (
+            "POST",
+            "/",
+            "Transfer-Encoding: chunked|Content-Length: 5",
+            Err(400),
+        ),
+        (
+            "POST",
+            "/",
+            "Content-Length: 5|Transfer-Encoding: chunked",
+            Err(400),
+        ),
+        ("POST", "/", "Transfer-Encoding: xchunked", Err(400)),
+        ("POST", "/", "Transfer-Encoding: gzip", Err(501)),
+        ("POST", "/", "Transfer-Encoding: gzip, chunked", Err(501)),
+        (
+            "POST",
+            "/",
+            "Transfer-Encoding: chunked|Transfer-Encoding: chunked",
+            Err(400),
+        ),
+        ("TRACE", "/", "", Err(405)),
+        ("CONNECT", "a:443", "", Err(400)),
+        ("GET", "a", "", Err(400)),
+        ("GET", "/a#b", "", Err(400)),
+        ("OPTIONS", "*", "", Ok(Framing::Empty)),
+        ("GET", "http://a/b", "", Ok(Framing::Empty)),
+    ];
+
     #[test]
     fn heads_are_judged_by_the_edge_case_table() {
         use Version::{Http10, Http11};
         let h = "Host: a";
-        for (version, method, target, lines, expected) in [
-            (Http11, "GET", "/", &[h][..], Ok(Framing::Empty)),
-            (Http10, "GET", "/", &[], Ok(Framing::Empty)),
-            (Http11, "GET", "/", &[], Err(400)),
-            (Http11, "GET", "/", &[h, "host: b"], Err(400)),
-            (Http11, "GET", "/", &["Host: a/b"], Err(400)),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Content-Length: 5"],
-                Ok(Framing::Length(5)),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Content-Length: 5", "Content-Length: 5"],
-                Err(400),
-            ),
-            (Http11, "POST", "/", &[h, "Content-Length: +3"], Err(400)),
-            (Http11, "POST", "/", &[h, "Content-Length: 3, 3"], Err(400)),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Content-Length: 99999999999999999999"],
-                Err(400),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: chunked"],
-                Ok(Framing::Chunked),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: Chunked"],
-                Ok(Framing::Chunked),
-            ),
-            (
-                Http10,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: chunked"],
-                Err(400),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: chunked", "Content-Length: 5"],
-                Err(400),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Content-Length: 5", "Transfer-Encoding: chunked"],
-                Err(400),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: xchunked"],
-                Err(400),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: gzip"],
-                Err(501),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[h, "Transfer-Encoding: gzip, chunked"],
-                Err(501),
-            ),
-            (
-                Http11,
-                "POST",
-                "/",
-                &[
-                    h,
-                    "Transfer-Encoding: chunked",
-                    "Transfer-Encoding: chunked",
-                ],
-                Err(400),
-            ),
-            (Http11, "TRACE", "/", &[h], Err(405)),
-            (Http11, "CONNECT", "a:443", &[h], Err(400)),
-            (Http11, "GET", "a", &[h], Err(400)),
-            (Http11, "GET", "/a#b", &[h], Err(400)),
-            (Http11, "OPTIONS", "*", &[h], Ok(Framing::Empty)),
-            (Http11, "GET", "http://a/b", &[h], Ok(Framing::Empty)),
-        ] {
-            assert_eq!(
-                verdict(version, method, target, lines),
-                expected,
-                "{method} {target} {lines:?}"
-            );
+        for (method, target, more, expected) in WITH_HOST {
+            let more = more.split('|').filter(|line| !line.is_empty());
+            let lines: Vec<&str> = std::iter::once(h).chain(more).collect();
+            let got = verdict(Http11, method, target, &lines);
+            assert_eq!(got, *expected, "{method} {target} {lines:?}");
         }
+        assert_eq!(verdict(Http10, "GET", "/", &[]), Ok(Framing::Empty));
+        assert_eq!(verdict(Http11, "GET", "/", &[]), Err(400));
+        assert_eq!(verdict(Http11, "GET", "/", &["Host: a/b"]), Err(400));
+        assert_eq!(
+            verdict(Http10, "POST", "/", &[h, "Transfer-Encoding: chunked"]),
+            Err(400)
+        );
+    }
+
+    #[test]
+    fn heads_beyond_their_bounds_are_refused() {
+        use Version::Http11;
+        let h = "Host: a";
         let many = format!("X-Forwarded-For: {}", ["1.1.1.1"; 31].join(", "));
         assert_eq!(verdict(Http11, "GET", "/", &[h, &many]), Err(463));
         let long = format!("/{}", "a".repeat(MOST_LINE));

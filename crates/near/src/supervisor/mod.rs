@@ -103,11 +103,15 @@ impl Supervisor {
             .map_err(|error| failed(io::Error::other(error)))?;
         let report = tokio::time::timeout(REPORT_TIMEOUT, self.run_shim(spec, &directory))
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(failed)?;
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match report {
-            Report::Started(running) => Ok(running),
-            Report::Failed(reason) => Err(StartError::Process { reason }),
+            Ok(Report::Started(running)) => Ok(running),
+            Ok(Report::Failed(reason)) => Err(StartError::Process { reason }),
+            Err(source) => {
+                // It may have started all the same: what nobody knows of must not run.
+                self.kill(&spec.id);
+                Err(failed(source))
+            }
         }
     }
 

@@ -107,7 +107,8 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
 /// Tells the engine, once; an engine that has died since hears nothing.
 fn report(report: &Report) {
     if let Ok(text) = serde_json::to_vec(report) {
-        let _ = io::stdout().write_all(&text);
+        let mut out = io::stdout();
+        let _ = out.write_all(&text).and_then(|()| out.flush());
     }
     // Closes the pipe: the engine reads to its end.
     if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {

@@ -67,7 +67,7 @@ pub(super) async fn converse(
                 }
             },
             Some(taken) = counts.recv() => fleet.counted(taken),
-            () = fleet.attend(TURN) => {}
+            woken = fleet.wait(TURN) => fleet.act(woken).await,
         }
     }
 }

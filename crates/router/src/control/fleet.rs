@@ -239,13 +239,20 @@ impl Fleet {
         }
     }
 
-    /// Waits for something to do, at most `turn`, and does it.
-    pub(super) async fn attend(&mut self, turn: Duration) {
+    /// Waits for something to do, at most `turn`. Nothing is lost when it is dropped.
+    pub(super) async fn wait(&mut self, turn: Duration) -> Option<Changed> {
         let idle = self.idle.clone();
         tokio::select! {
-            Some(changed) = self.changes.recv() => self.health_changed(changed).await,
-            () = idle.notified() => {}
-            () = tokio::time::sleep(turn) => {}
+            changed = self.changes.recv() => changed,
+            () = idle.notified() => None,
+            () = tokio::time::sleep(turn) => None,
+        }
+    }
+
+    /// Does what there is to do. Not to be dropped half-way: it writes to the engine.
+    pub(super) async fn act(&mut self, changed: Option<Changed>) {
+        if let Some(changed) = changed {
+            self.health_changed(changed).await;
         }
         self.look_at_draining().await;
         if self.told.elapsed() >= Duration::from_secs(1) {

@@ -84,14 +84,14 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
         None => None,
     };
     let count = config.workers.max(1);
-    let mut shares = share(&config.sockets, count)?;
+    let shares = share(&config.sockets, count)?;
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
-    for number in 0..count {
+    for (number, sockets) in shares.into_iter().enumerate() {
         let (swap, receiver) = mpsc::channel(QUEUE);
         let start = Start {
-            sockets: std::mem::take(&mut shares[number]),
+            sockets,
             limits: config.limits,
             log: log.clone(),
             swaps: receiver,
@@ -153,7 +153,8 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
     let ended = async {
         let mut all = workers.threads;
         while !all.iter().all(JoinHandle::is_finished) {
-            fleet.attend(Duration::from_millis(10)).await;
+            let woken = fleet.wait(Duration::from_millis(10)).await;
+            fleet.act(woken).await;
             while let Ok(taken) = counts.try_recv() {
                 fleet.counted(taken);
             }

@@ -1,0 +1,392 @@
+//! The two halves of one attempt: the uplink and the downlink, at once.
+//!
+//! Invariant: an idle time counts only against the side that is waited for: while a body is
+//! being sent, the target is not late.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use neargate_core::routing::head::{Framing, Version};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+use super::body::{Body, Left};
+use super::{Attempt, End, Job};
+use crate::access_log::Entry;
+use crate::connection::Sides;
+use crate::live::Chosen;
+use crate::request::KeepAlive;
+use crate::response;
+
+/// Bytes that a client may send ahead while its request is answered.
+const MOST_AHEAD: usize = 64 * 1024;
+
+pub(super) enum Trouble {
+    ClientGone,
+    ClientSlow,
+    ClientMalformed,
+    TargetEnded,
+    TargetSlow,
+    TargetMalformed,
+    Cut,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// No byte of the response.
+    Nothing,
+    /// Some bytes of the head.
+    Received,
+    /// The client has the head, or a part of it.
+    Sent,
+}
+
+pub(super) enum Down {
+    Done(KeepAlive, bool),
+    Switched(BytesMut),
+}
+
+pub(super) enum Outcome {
+    Attempt(Attempt),
+    Done(KeepAlive, bool),
+    Tunnel(BytesMut),
+}
+
+pub(super) struct Run<'a> {
+    job: &'a Job<'a>,
+    chosen: &'a Chosen,
+    expose: bool,
+    /// The request is wholly sent.
+    sent: Cell<bool>,
+    /// The body is being sent: the uplink's own timeouts apply.
+    sending: Cell<bool>,
+    /// When the target got its last byte.
+    last_sent: Cell<Instant>,
+    progress: Cell<Progress>,
+    bytes_in: Cell<u64>,
+    bytes_out: Cell<u64>,
+    target_us: Cell<Option<u64>>,
+    status: Cell<Option<u16>>,
+    began: Instant,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(job: &'a Job<'a>, chosen: &'a Chosen, expose: bool) -> Self {
+        let whole = job.head.framing == Framing::Empty;
+        let began = Instant::now();
+        Self {
+            job,
+            chosen,
+            expose,
+            sent: Cell::new(whole),
+            sending: Cell::new(!whole),
+            last_sent: Cell::new(began),
+            progress: Cell::new(Progress::Nothing),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+            target_us: Cell::new(None),
+            status: Cell::new(None),
+            began,
+        }
+    }
+
+    /// Adds what was counted to the log's entry.
+    pub(super) fn note(&self, entry: &mut Entry) {
+        entry.bytes_in += self.bytes_in.get();
+        entry.bytes_out += self.bytes_out.get();
+        entry.target_status = self.status.get();
+        entry.target_us = self.target_us.get();
+    }
+
+    pub(super) async fn both<R, W>(
+        &self,
+        stream: &mut TcpStream,
+        sides: &mut Sides<'_, R, W>,
+    ) -> Result<Down, Trouble>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let (mut from, mut to) = stream.split();
+        let Sides {
+            reader,
+            writer,
+            buffer,
+        } = sides;
+        tokio::select! {
+            biased;
+            down = self.downlink(&mut from, *writer) => down,
+            trouble = self.uplink(*reader, buffer, &mut to) => Err(trouble),
+            () = self.chosen.in_flight.0.cut() => Err(Trouble::Cut),
+        }
+    }
+
+    /// Sends the body, then watches the client; ends only in trouble.
+    async fn uplink(
+        &self,
+        reader: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+        to: &mut WriteHalf<'_>,
+    ) -> Trouble {
+        let sent = self.send_body(reader, buffer, to).await;
+        self.sending.set(false);
+        self.last_sent.set(Instant::now());
+        match sent {
+            Ok(true) => self.sent.set(true),
+            // The target reads no more, but may have answered.
+            Ok(false) => return std::future::pending().await,
+            Err(trouble) => return trouble,
+        }
+        loop {
+            if buffer.len() >= MOST_AHEAD {
+                return std::future::pending().await;
+            }
+            match self.job.worker.scratch.read(reader, buffer).await {
+                Ok(0) | Err(_) => return Trouble::ClientGone,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    async fn send_body(
+        &self,
+        reader: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+        to: &mut WriteHalf<'_>,
+    ) -> Result<bool, Trouble> {
+        let mut left = Left::new(self.job.head.framing);
+        loop {
+            let take = left.take(buffer).map_err(|_| Trouble::ClientMalformed)?;
+            if take > 0 {
+                self.bytes_in.set(self.bytes_in.get() + take as u64);
+                let written = timeout(self.chosen.idle_timeout, to.write_all(&buffer[..take]));
+                match written.await {
+                    Ok(Ok(())) => buffer.advance(take),
+                    Ok(Err(_)) => return Ok(false),
+                    Err(_) => return Err(Trouble::TargetSlow),
+                }
+            }
+            if left.is_done() {
+                return Ok(true);
+            }
+            let read = self.job.worker.scratch.read(reader, buffer);
+            match timeout(self.job.worker.limits.client_idle, read).await {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => return Err(Trouble::ClientGone),
+                Err(_) => return Err(Trouble::ClientSlow),
+            }
+        }
+    }
+
+    async fn downlink(
+        &self,
+        from: &mut ReadHalf<'_>,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Down, Trouble> {
+        let mut buffer = BytesMut::new();
+        let head = loop {
+            let head = self.read_head(from, &mut buffer).await?;
+            if head.status >= 200 || head.is_switching() {
+                break head;
+            }
+            if self.job.head.version == Version::Http11 && self.job.client.protocol == "http/1.1" {
+                let mut out = Vec::new();
+                head.write(&[], &mut out);
+                self.write(writer, &out).await?;
+            }
+        };
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.target_us.set(Some(micros));
+        self.status.set(Some(head.status));
+        if head.is_switching() {
+            return self.switch(&head, buffer, writer).await;
+        }
+        self.relay(&head, from, buffer, writer).await
+    }
+
+    async fn read_head(
+        &self,
+        from: &mut ReadHalf<'_>,
+        buffer: &mut BytesMut,
+    ) -> Result<response::Head, Trouble> {
+        loop {
+            if !buffer.is_empty() {
+                match response::read(buffer, &self.job.head.method) {
+                    Ok(Some((head, length))) => {
+                        buffer.advance(length);
+                        return Ok(head);
+                    }
+                    Ok(None) => {}
+                    Err(response::Malformed) => return Err(Trouble::TargetMalformed),
+                }
+            }
+            self.read(from, buffer).await?;
+        }
+    }
+
+    async fn read(&self, from: &mut ReadHalf<'_>, buffer: &mut BytesMut) -> Result<(), Trouble> {
+        let idle = self.chosen.idle_timeout;
+        loop {
+            let read = self.job.worker.scratch.read(from, buffer);
+            match timeout(idle, read).await {
+                Ok(Ok(n)) if n > 0 => break,
+                Ok(_) => return Err(Trouble::TargetEnded),
+                Err(_) if self.sending.get() || self.last_sent.get().elapsed() < idle => {}
+                Err(_) => return Err(Trouble::TargetSlow),
+            }
+        }
+        if self.progress.get() == Progress::Nothing {
+            self.progress.set(Progress::Received);
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        bytes: &[u8],
+    ) -> Result<(), Trouble> {
+        self.progress.set(Progress::Sent);
+        let written = timeout(self.job.worker.limits.client_idle, writer.write_all(bytes));
+        match written.await {
+            Ok(Ok(())) => {
+                self.bytes_out
+                    .set(self.bytes_out.get() + bytes.len() as u64);
+                Ok(())
+            }
+            _ => Err(Trouble::ClientGone),
+        }
+    }
+
+    async fn switch(
+        &self,
+        head: &response::Head,
+        buffer: BytesMut,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Down, Trouble> {
+        let Some(protocol) = self.job.head.upgrade() else {
+            return Err(Trouble::TargetMalformed);
+        };
+        let protocol = String::from_utf8_lossy(protocol);
+        let mut out = Vec::new();
+        let mut added = vec![("connection", "upgrade"), ("upgrade", &*protocol)];
+        let revision = self.chosen.revision.to_string();
+        self.expose(&mut added, &revision);
+        head.write(&added, &mut out);
+        self.write(writer, &out).await?;
+        Ok(Down::Switched(buffer))
+    }
+
+    fn expose<'b>(&'b self, added: &mut Vec<(&'b str, &'b str)>, revision: &'b str) {
+        added.push(("x-request-id", self.job.request_id));
+        if self.expose {
+            added.push(("x-neargate-revision", revision));
+            added.push(("x-neargate-task", self.chosen.task()));
+        }
+    }
+
+    async fn relay(
+        &self,
+        head: &response::Head,
+        from: &mut ReadHalf<'_>,
+        mut buffer: BytesMut,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Down, Trouble> {
+        let body = Body::new(head.framing, self.job.head.version);
+        let keep = self.keep(body);
+        let revision = self.chosen.revision.to_string();
+        let mut added = Vec::with_capacity(6);
+        self.expose(&mut added, &revision);
+        match (keep, self.job.head.version) {
+            (KeepAlive::Close, _) => added.push(("connection", "close")),
+            (KeepAlive::Keep, Version::Http10) => added.push(("connection", "keep-alive")),
+            (KeepAlive::Keep, Version::Http11) => {}
+        }
+        if body.is_chunked() {
+            added.push(("transfer-encoding", "chunked"));
+        }
+        let mut out = Vec::with_capacity(1024 + buffer.len());
+        head.write(&added, &mut out);
+        let mut left = Left::of_response(head.framing);
+        loop {
+            let take = left
+                .take(&mut buffer)
+                .map_err(|_| Trouble::TargetMalformed)?;
+            body.write(&buffer[..take], &mut left, &mut out);
+            buffer.advance(take);
+            if left.is_done() {
+                break;
+            }
+            if !out.is_empty() {
+                self.write(writer, &out).await?;
+                out.clear();
+            }
+            match self.read(from, &mut buffer).await {
+                Err(Trouble::TargetEnded) if head.framing == response::Framing::UntilClose => break,
+                other => other?,
+            }
+        }
+        if body == Body::Encode {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        if !out.is_empty() {
+            self.write(writer, &out).await?;
+        }
+        Ok(Down::Done(
+            keep,
+            head.reusable && self.sent.get() && buffer.is_empty(),
+        ))
+    }
+
+    fn keep(&self, body: Body) -> KeepAlive {
+        let close = self.job.keep == KeepAlive::Close
+            || self.job.worker.is_draining()
+            || !self.sent.get()
+            || body == Body::Bare;
+        if close {
+            KeepAlive::Close
+        } else {
+            KeepAlive::Keep
+        }
+    }
+
+    pub(super) fn outcome(&self, result: Result<Down, Trouble>, reused: bool) -> Outcome {
+        let trouble = match result {
+            Ok(Down::Done(keep, reusable)) => {
+                let keep = if self.sent.get() {
+                    keep
+                } else {
+                    KeepAlive::Close
+                };
+                return Outcome::Done(keep, reusable);
+            }
+            Ok(Down::Switched(ahead)) => return Outcome::Tunnel(ahead),
+            Err(trouble) => trouble,
+        };
+        let progress = self.progress.get();
+        let (status, reason) = match trouble {
+            Trouble::TargetEnded if reused && progress == Progress::Nothing => {
+                if self.job.head.is_replayable() {
+                    return Outcome::Attempt(Attempt::Stale);
+                }
+                (502, "TargetClosed")
+            }
+            Trouble::ClientGone => {
+                return Outcome::Attempt(Attempt::End(End::Abort("ClientClosed")));
+            }
+            Trouble::ClientSlow => (408, "ClientTimeout"),
+            Trouble::ClientMalformed => (400, "BadChunk"),
+            Trouble::TargetEnded => (502, "TargetClosed"),
+            Trouble::TargetSlow => (504, "TargetTimeout"),
+            Trouble::TargetMalformed => (502, "TargetMalformed"),
+            Trouble::Cut => (502, "Drained"),
+        };
+        Outcome::Attempt(Attempt::End(match progress {
+            Progress::Sent => End::Abort(reason),
+            Progress::Nothing | Progress::Received => End::Refuse(status, reason),
+        }))
+    }
+}

@@ -1,0 +1,200 @@
+//! HTTP/1.1 edge cases over raw sockets: what reaches the target, what is refused.
+
+mod support;
+
+use support::backend::Backend;
+use support::{Router, Wire, get, header, table, target};
+
+fn serving() -> (Router, Backend) {
+    let backend = Backend::start("t1");
+    let mut router = Router::start();
+    router
+        .engine
+        .publish(&table(vec![target("t1", 1, backend.address)]));
+    (router, backend)
+}
+
+#[test]
+fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
+    let (router, backend) = serving();
+    let long = "a".repeat(17 * 1024);
+    let many = ["1.1.1.1"; 31].join(", ");
+    for (request, status) in [
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n", 400),
+        ("GET / HTTP/1.1\nHost: a\n\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        ("GET / HTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            501,
+        ),
+        (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
+        (
+            &format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            400,
+        ),
+        (
+            &format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {many}\r\n\r\n"),
+            463,
+        ),
+    ] {
+        let mut wire = Wire::open(router.address);
+        let (got, head, body) = wire.send(request).response().expect("an answer");
+        let shown = &request[..request.len().min(120)];
+        assert_eq!(got, status, "{shown:?}");
+        assert_eq!(header(&head, "server").as_deref(), Some("neargate"));
+        assert_eq!(
+            header(&head, "connection").as_deref(),
+            Some("close"),
+            "{shown:?}"
+        );
+        assert!(body.starts_with(&status.to_string()));
+        assert_eq!(wire.rest(), "", "closed after {shown:?}");
+    }
+    assert_eq!(backend.seen(), 0);
+}
+
+#[test]
+fn a_body_that_is_not_chunked_coding_is_refused_while_it_is_sent() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX");
+    assert_eq!(wire.response().expect("an answer").0, 400);
+    assert_eq!(wire.rest(), "");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\noneGET /x HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n",
+    );
+    let bodies: Vec<String> = (0..3).map(|_| wire.response().expect("one").2).collect();
+    assert_eq!(bodies, ["one", "t1", "three"]);
+}
+
+#[test]
+fn the_target_sees_the_routers_headers_and_no_hop_by_hop_ones() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send("GET /head HTTP/1.1\r\nHost: a.test\r\nConnection: X-Private, close\r\nX-Private: 1\r\nKeep-Alive: 5\r\nTE: gzip\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: evil\r\nX-Request-Id: kept-1\r\nAccept: */*\r\n\r\n");
+    let (status, head, body) = wire.response().expect("an answer");
+    assert_eq!(status, 200);
+    assert_eq!(header(&head, "x-request-id").as_deref(), Some("kept-1"));
+    assert_eq!(header(&head, "x-neargate-revision").as_deref(), Some("1"));
+    assert_eq!(header(&head, "x-neargate-task").as_deref(), Some("t1"));
+    assert_eq!(header(&head, "connection").as_deref(), Some("close"));
+    let port = router.address.port().to_string();
+    for (name, value) in [
+        ("host", Some("a.test")),
+        ("accept", Some("*/*")),
+        ("x-forwarded-for", Some("10.0.0.1, 127.0.0.1")),
+        ("x-forwarded-proto", Some("http")),
+        ("x-forwarded-port", Some(port.as_str())),
+        ("x-request-id", Some("kept-1")),
+        ("x-private", None),
+        ("connection", None),
+        ("keep-alive", None),
+        ("te", None),
+    ] {
+        assert_eq!(header(&body, name).as_deref(), value, "{name}");
+    }
+    assert_eq!(header(&body, "traceparent").map(|t| t.len()), Some(55));
+}
+
+#[test]
+fn responses_keep_their_meaning() {
+    let (router, _backend) = serving();
+    let ask = |path: &str, version: &str| {
+        let mut wire = Wire::open(router.address);
+        wire.send(&format!(
+            "GET {path} HTTP/{version}\r\nHost: a\r\nTE: trailers\r\nConnection: close\r\n\r\n"
+        ));
+        wire.rest()
+    };
+    assert!(ask("/103", "1.1").starts_with("HTTP/1.1 103 "));
+    assert!(ask("/103", "1.0").starts_with("HTTP/1.1 200 "));
+    assert!(ask("/trailers", "1.1").ends_with("2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n"));
+    assert!(ask("/trailers", "1.0").ends_with("\r\n\r\nhi"));
+    assert!(ask("/until-close", "1.1").ends_with("a\r\nto the end\r\n0\r\n\r\n"));
+    assert!(ask("/until-close", "1.0").ends_with("\r\n\r\nto the end"));
+    let hop = ask("/hop", "1.1");
+    assert_eq!(header(&hop, "x-secret"), None, "{hop}");
+    assert_eq!(header(&hop, "keep-alive"), None);
+    assert!(ask("/short", "1.1").ends_with("short"));
+}
+
+#[test]
+fn broken_targets_are_bad_gateways() {
+    let (router, _backend) = serving();
+    for path in ["/close", "/garbage", "/huge-head", "/both"] {
+        assert_eq!(get(router.address, path).0, 502, "{path}");
+    }
+}
+
+#[test]
+fn expect_continue_is_answered_by_the_target() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    assert!(wire.read_until("\r\n\r\n").starts_with("HTTP/1.1 100 "));
+    assert_eq!(wire.send("hi").response().expect("an answer").2, "hi");
+}
+
+#[test]
+fn head_has_no_body_and_the_connection_goes_on() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send("HEAD /missing HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(
+        wire.read_until("\r\n\r\n")
+            .contains("Content-Length: 2\r\n")
+    );
+    wire.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(wire.response().expect("an answer").2, "t1");
+}
+
+#[test]
+fn a_websocket_is_tunnelled_both_ways() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nearly");
+    let head = wire.read_until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(header(&head, "upgrade").as_deref(), Some("websocket"));
+    assert_eq!(wire.read_until("early"), "early");
+    assert_eq!(wire.send("again").read_until("again"), "again");
+}

@@ -1,0 +1,216 @@
+//! Static sites over real sockets, and HTTP/2 in clear.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use neargate_core::manifest::model::{Route, Static};
+use neargate_core::routing::table::{Action, Listener, RoutingTable, Rule, StaticSite};
+use support::backend::Backend;
+use support::{Router, Wire, header, table, target};
+
+fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
+    let site = StaticSite {
+        service: "web".into(),
+        revision: 3,
+        directory: directory.display().to_string(),
+        site: Static {
+            root: String::new(),
+            index: "index.html".into(),
+            fallback: fallback.map(str::to_owned),
+            not_found: not_found.map(str::to_owned),
+            cache: vec![("/assets/*".into(), "max-age=60".into())],
+        },
+    };
+    let route = Route {
+        priority: 1,
+        ..Route::default()
+    };
+    let rules = vec![Rule {
+        route,
+        action: Action::Static(site),
+    }];
+    RoutingTable {
+        version: 0,
+        expose: true,
+        listeners: BTreeMap::from([("edge".to_owned(), Listener { rules })]),
+        groups: BTreeMap::new(),
+    }
+}
+
+fn files() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(dir.path().join("assets")).expect("made");
+    std::fs::create_dir_all(dir.path().join("docs")).expect("made");
+    for (name, text) in [
+        ("index.html", "home"),
+        ("404.html", "lost"),
+        (".env", "secret"),
+        ("docs/index.html", "docs"),
+        ("assets/app.js", "0123456789"),
+        ("assets/app.js.gz", "zipped"),
+        ("assets/app.js.br", "brotli"),
+    ] {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    std::fs::write(dir.path().join("big.bin"), vec![b'x'; 1_000_000]).expect("written");
+    dir
+}
+
+fn ask(router: &Router, method: &str, path: &str, more: &str) -> (u16, String, String) {
+    let mut wire = Wire::open(router.address);
+    wire.send(&format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n"
+    ));
+    let all = wire.rest();
+    let (head, body) = all.split_once("\r\n\r\n").expect("a response");
+    (
+        head[9..12].parse().expect("a status"),
+        head.to_owned(),
+        body.to_owned(),
+    )
+}
+
+#[test]
+fn a_site_is_served_by_its_table() {
+    let dir = files();
+    let mut router = Router::start();
+    router
+        .engine
+        .publish(&site(dir.path(), None, Some("404.html")));
+    for (method, path, more, status, body) in [
+        ("GET", "/", "", 200, "home"),
+        ("GET", "/docs/", "", 200, "docs"),
+        ("GET", "/docs?a=1", "", 301, ""),
+        ("GET", "/assets/app.js", "", 200, "0123456789"),
+        ("GET", "/assets/app.js", "Range: bytes=2-4\r\n", 206, "234"),
+        ("GET", "/assets/app.js", "Range: bytes=-2\r\n", 206, "89"),
+        ("GET", "/assets/app.js", "Range: bytes=10-\r\n", 416, ""),
+        (
+            "GET",
+            "/assets/app.js",
+            "Range: bytes=2-4\r\nIf-Range: \"x\"\r\n",
+            200,
+            "0123456789",
+        ),
+        (
+            "GET",
+            "/assets/app.js",
+            "Accept-Encoding: gzip\r\n",
+            200,
+            "zipped",
+        ),
+        (
+            "GET",
+            "/assets/app.js",
+            "Accept-Encoding: gzip, br\r\n",
+            200,
+            "brotli",
+        ),
+        ("HEAD", "/assets/app.js", "", 200, ""),
+        ("GET", "/missing", "", 404, "lost"),
+        ("GET", "/.env", "", 404, "lost"),
+        ("GET", "/%2e%2e/etc/passwd", "", 404, "lost"),
+        ("POST", "/", "", 405, "405 Method Not Allowed\n"),
+    ] {
+        let (got, head, text) = ask(&router, method, path, more);
+        assert_eq!(
+            (got, text.as_str()),
+            (status, body),
+            "{method} {path} {more}\n{head}"
+        );
+        match status {
+            405 => assert_eq!(header(&head, "allow").as_deref(), Some("GET, HEAD")),
+            301 => assert_eq!(header(&head, "location").as_deref(), Some("/docs/?a=1")),
+            206 => assert!(header(&head, "content-range").is_some()),
+            _ => {}
+        }
+    }
+    assert_eq!(ask(&router, "GET", "/big.bin", "").2.len(), 1_000_000);
+}
+
+#[test]
+fn validators_spare_the_body() {
+    let dir = files();
+    let mut router = Router::start();
+    router.engine.publish(&site(dir.path(), None, None));
+    let (_, head, _) = ask(&router, "GET", "/assets/app.js", "");
+    assert_eq!(
+        header(&head, "cache-control").as_deref(),
+        Some("max-age=60")
+    );
+    assert_eq!(header(&head, "x-neargate-revision").as_deref(), Some("3"));
+    let etag = header(&head, "etag").expect("an ETag");
+    let modified = header(&head, "last-modified").expect("a date");
+    for more in [
+        format!("If-None-Match: \"a\", {etag}\r\n"),
+        format!("If-Modified-Since: {modified}\r\n"),
+    ] {
+        let (status, head, body) = ask(&router, "GET", "/assets/app.js", &more);
+        assert_eq!((status, body.as_str()), (304, ""), "{more}");
+        assert_eq!(header(&head, "content-length"), None);
+    }
+    let (status, ..) = ask(&router, "GET", "/assets/app.js", "If-None-Match: \"a\"\r\n");
+    assert_eq!(status, 200);
+    assert_eq!(ask(&router, "GET", "/missing", "").0, 404);
+}
+
+#[test]
+fn a_single_page_application_answers_every_path() {
+    let dir = files();
+    let mut router = Router::start();
+    router
+        .engine
+        .publish(&site(dir.path(), Some("index.html"), None));
+    let (status, _, body) = ask(&router, "GET", "/notes/17", "");
+    assert_eq!((status, body.as_str()), (200, "home"));
+}
+
+#[test]
+fn http2_in_clear_meets_the_same_path() {
+    let backend = Backend::start("t1");
+    let mut router = Router::start();
+    router
+        .engine
+        .publish(&table(vec![target("t1", 1, backend.address)]));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("one");
+    let address = router.address;
+    runtime.block_on(async move {
+        let stream = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("connected");
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("a handshake");
+        tokio::spawn(connection);
+        for (path, body) in [("/x", ""), ("/echo", "hello"), ("/x", "")] {
+            let request = hyper::Request::post(format!("http://a.test{path}"))
+                .body(Full::new(hyper::body::Bytes::from(body)))
+                .expect("a request");
+            let response = sender.send_request(request).await.expect("a response");
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()["x-neargate-task"], "t1");
+            let got = response
+                .into_body()
+                .collect()
+                .await
+                .expect("a body")
+                .to_bytes();
+            assert_eq!(got, if body.is_empty() { "t1" } else { body });
+        }
+    });
+    let lines = router.log_lines(3);
+    assert!(
+        lines
+            .iter()
+            .all(|l| l["protocol"] == "h2" && l["host"] == "a.test"),
+        "{lines:?}"
+    );
+}

@@ -1,0 +1,187 @@
+//! A backend that speaks raw HTTP/1.1, one thread per connection; the path says what it does.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A running backend.
+pub struct Backend {
+    pub address: SocketAddr,
+    pub state: Arc<State>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub name: String,
+    pub seen: AtomicUsize,
+    pub sick: AtomicBool,
+    stopped: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Backend {
+    pub fn start(name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let state = Arc::new(State {
+            name: name.into(),
+            ..State::default()
+        });
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if shared.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { return };
+                let _ = stream.set_nodelay(true);
+                shared
+                    .connections
+                    .lock()
+                    .expect("not poisoned")
+                    .push(stream.try_clone().expect("a copy"));
+                let shared = shared.clone();
+                std::thread::spawn(move || serve(&shared, &stream));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub fn seen(&self) -> usize {
+        self.state.seen.load(Ordering::SeqCst)
+    }
+
+    /// As a process that was killed: every connection and the listener are gone.
+    pub fn kill(&self) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        self.hang_up();
+    }
+
+    /// Closes every connection.
+    pub fn hang_up(&self) {
+        for stream in self
+            .state
+            .connections
+            .lock()
+            .expect("not poisoned")
+            .drain(..)
+        {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+fn serve(state: &State, stream: &TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a copy"));
+    while let Some((head, body)) = request(&mut reader) {
+        if answer(state, &head, &body, stream, &mut reader).is_err() {
+            break;
+        }
+    }
+    let _ = stream.shutdown(std::net::Shutdown::Both);
+}
+
+fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    if super::header(&head, "expect").is_some() {
+        reader
+            .get_mut()
+            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+            .ok()?;
+    }
+    let mut body = Vec::new();
+    if let Some(length) = super::header(&head, "content-length") {
+        body.resize(length.parse().ok()?, 0);
+        reader.read_exact(&mut body).ok()?;
+    } else if super::header(&head, "transfer-encoding").is_some() {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let size = usize::from_str_radix(line.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    }
+    Some((head, body))
+}
+
+fn answer(
+    state: &State,
+    head: &str,
+    body: &[u8],
+    mut stream: &TcpStream,
+    reader: &mut BufReader<TcpStream>,
+) -> std::io::Result<()> {
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    if path == "/healthz" {
+        let status = if state.sick.load(Ordering::SeqCst) {
+            503
+        } else {
+            200
+        };
+        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        return stream.write_all(text.as_bytes());
+    }
+    state.seen.fetch_add(1, Ordering::SeqCst);
+    let closed = || Err(std::io::ErrorKind::ConnectionAborted.into());
+    let plain = |text: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        )
+        .into_bytes()
+    };
+    let out = match path {
+        "/head" => plain(head),
+        "/echo" => plain(&String::from_utf8_lossy(body)),
+        "/slow" => {
+            std::thread::sleep(Duration::from_millis(300));
+            plain(&state.name)
+        }
+        "/never" => {
+            let mut rest = Vec::new();
+            let _ = reader.read_to_end(&mut rest);
+            return closed();
+        }
+        "/close" => return closed(),
+        "/garbage" => b"nonsense\r\n\r\n".to_vec(),
+        "/huge-head" => format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes(),
+        "/both" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi".to_vec(),
+        "/103" => [&b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"[..], &plain("hinted")].concat(),
+        "/trailers" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n".to_vec(),
+        "/until-close" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end")?;
+            return closed();
+        }
+        "/short" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")?;
+            return closed();
+        }
+        "/hop" => b"HTTP/1.1 200 OK\r\nConnection: X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/ws" => {
+            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")?;
+            let mut part = [0; 64];
+            loop {
+                let read = reader.read(&mut part)?;
+                if read == 0 {
+                    return closed();
+                }
+                stream.write_all(&part[..read])?;
+            }
+        }
+        _ => plain(&state.name),
+    };
+    stream.write_all(&out)
+}

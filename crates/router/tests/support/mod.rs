@@ -1,0 +1,311 @@
+//! What the router's tests share: a router in a thread, an engine's side of the control
+//! socket, backends that speak raw HTTP, and a client that sees every byte.
+#![allow(dead_code)]
+
+pub mod backend;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use neargate_core::manifest::model::{Balance, Health, Probe, Route};
+use neargate_core::routing::control::{FromRouter, ToRouter};
+use neargate_core::routing::table::{
+    Action, Admission, Listener, RoutingTable, Rule, Target, TargetGroup, TargetHealth,
+    WeightedGroup,
+};
+use neargate_router::{Config, Limits, RouterError, Signals};
+
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two sockets that share one port.
+pub fn listeners() -> (SocketAddr, Vec<(String, OwnedFd)>) {
+    let first = listener("127.0.0.1:0".parse().expect("an address"));
+    let address = first.local_addr().expect("bound").as_socket().expect("tcp");
+    let sockets = [first, listener(address)];
+    (
+        address,
+        sockets.map(|s| ("edge".to_owned(), s.into())).into(),
+    )
+}
+
+fn listener(address: SocketAddr) -> socket2::Socket {
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.set_reuse_port(true).expect("reuse");
+    socket.bind(&address.into()).expect("bound");
+    socket.listen(1024).expect("listening");
+    socket
+}
+
+pub fn again(sockets: &[(String, OwnedFd)]) -> Vec<(String, OwnedFd)> {
+    let copy = |(name, fd): &(String, OwnedFd)| (name.clone(), fd.try_clone().expect("a copy"));
+    sockets.iter().map(copy).collect()
+}
+
+/// A router that runs in a thread of the test.
+pub struct Router {
+    pub address: SocketAddr,
+    pub sockets: Vec<(String, OwnedFd)>,
+    pub engine: Engine,
+    pub thread: std::thread::JoinHandle<Result<(), RouterError>>,
+    pub log: PathBuf,
+    pub control: PathBuf,
+    pub directory: tempfile::TempDir,
+}
+
+impl Router {
+    pub fn start() -> Self {
+        let (address, sockets) = listeners();
+        Self::on(address, sockets, Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        let (address, sockets) = listeners();
+        Self::on(address, sockets, limits)
+    }
+
+    pub fn on(address: SocketAddr, sockets: Vec<(String, OwnedFd)>, limits: Limits) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (control, log) = (
+            directory.path().join("c"),
+            directory.path().join("access.log"),
+        );
+        let config = Config {
+            sockets: again(&sockets),
+            control: control.clone(),
+            access_log: Some(log.clone()),
+            workers: 2,
+            limits,
+            signals: Signals::Leave,
+        };
+        let thread = std::thread::spawn(move || neargate_router::run(config));
+        Self {
+            engine: Engine::connect(&control),
+            address,
+            sockets,
+            thread,
+            log,
+            control,
+            directory,
+        }
+    }
+
+    /// Lines of the access log, when there are this many.
+    pub fn log_lines(&self, count: usize) -> Vec<serde_json::Value> {
+        until("log lines", || {
+            let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<_> = text
+                .lines()
+                .map(|l| serde_json::from_str(l).expect("JSON"))
+                .collect();
+            (lines.len() >= count).then_some(lines)
+        })
+    }
+}
+
+/// Polls until there is something.
+pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = poll() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The engine's side.
+pub struct Engine {
+    reader: BufReader<UnixStream>,
+    version: u64,
+}
+
+impl Engine {
+    pub fn connect(control: &Path) -> Self {
+        let stream = until("control socket", || UnixStream::connect(control).ok());
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut engine = Self {
+            reader: BufReader::new(stream),
+            version: 0,
+        };
+        match engine.read() {
+            FromRouter::Hello { version, .. } => engine.version = version,
+            other => panic!("{other:?} before the hello"),
+        }
+        engine
+    }
+
+    pub fn read(&mut self) -> FromRouter {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).expect("a message");
+        serde_json::from_str(&line).expect("a message of the contract")
+    }
+
+    pub fn order(&mut self, order: &ToRouter) {
+        let mut line = serde_json::to_vec(order).expect("JSON");
+        line.push(b'\n');
+        self.reader.get_mut().write_all(&line).expect("sent");
+    }
+
+    /// Publishes with the next version and waits until it is in force.
+    pub fn publish(&mut self, table: &RoutingTable) {
+        self.version += 1;
+        let mut table = Box::new(table.clone());
+        table.version = self.version;
+        self.order(&ToRouter::Publish { table });
+        let wanted = self.version;
+        self.wait(|m| matches!(m, FromRouter::Published { version } if *version == wanted));
+    }
+
+    pub fn wait(&mut self, wanted: impl Fn(&FromRouter) -> bool) -> FromRouter {
+        let begun = Instant::now();
+        loop {
+            let message = self.read();
+            if wanted(&message) {
+                return message;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "not said: the last was {message:?}"
+            );
+        }
+    }
+
+    pub fn wait_health(&mut self, task: &str, wanted: TargetHealth) {
+        self.wait(|m| {
+            matches!(m, FromRouter::HealthChanged { task: t, health, .. } if t == task && *health == wanted)
+        });
+    }
+}
+
+pub fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
+    Target {
+        task: task.into(),
+        revision,
+        address,
+        admission: Admission::Admitted,
+        health: TargetHealth::Healthy,
+    }
+}
+
+pub fn group(targets: Vec<Target>) -> TargetGroup {
+    TargetGroup {
+        service: "api".into(),
+        balance: Balance::RoundRobin,
+        health: None,
+        slow_start: Duration::ZERO,
+        sticky: None,
+        idle_timeout: Duration::from_secs(20),
+        targets,
+    }
+}
+
+/// One rule for everything, to one group.
+pub fn table(targets: Vec<Target>) -> RoutingTable {
+    let action = Action::Forward(vec![WeightedGroup {
+        group: "api".into(),
+        weight: 1,
+    }]);
+    let rule = Rule {
+        route: Route {
+            priority: 1,
+            ..Route::default()
+        },
+        action,
+    };
+    RoutingTable {
+        version: 0,
+        expose: true,
+        listeners: BTreeMap::from([("edge".to_owned(), Listener { rules: vec![rule] })]),
+        groups: BTreeMap::from([("api".to_owned(), group(targets))]),
+    }
+}
+
+pub fn health() -> Health {
+    Health {
+        probe: Probe::Http {
+            path: "/healthz".into(),
+            matcher: vec![(200, 200)],
+        },
+        interval: Duration::from_millis(50),
+        timeout: Duration::from_secs(5),
+        healthy: 2,
+        unhealthy: 2,
+        grace: Duration::ZERO,
+    }
+}
+
+/// A raw connection to the router.
+pub struct Wire(pub TcpStream);
+
+impl Wire {
+    pub fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        Self(stream)
+    }
+
+    pub fn send(&mut self, text: &str) -> &mut Self {
+        self.0.write_all(text.as_bytes()).expect("sent");
+        self
+    }
+
+    /// Reads up to and with this text.
+    pub fn read_until(&mut self, end: &str) -> String {
+        let mut all = Vec::new();
+        let mut byte = [0];
+        while !all.ends_with(end.as_bytes()) {
+            match self.0.read(&mut byte) {
+                Ok(1) => all.push(byte[0]),
+                other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&all)),
+            }
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// Everything until the connection ends.
+    pub fn rest(&mut self) -> String {
+        let mut all = Vec::new();
+        let _ = self.0.read_to_end(&mut all);
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// One response with a Content-Length (or none): head and body.
+    pub fn response(&mut self) -> Result<(u16, String, String), String> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            match self.0.read(&mut byte) {
+                Ok(1) => head.push(byte[0]),
+                other => return Err(format!("{other:?} after {} bytes", head.len())),
+            }
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let status = head[9..12].parse().map_err(|e| format!("{e}"))?;
+        let length = header(&head, "content-length").map_or(0, |v| v.parse().expect("a length"));
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).map_err(|e| e.to_string())?;
+        Ok((status, head, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
+pub fn header(head: &str, name: &str) -> Option<String> {
+    head.lines().find_map(|line| {
+        let (n, value) = line.split_once(": ")?;
+        n.eq_ignore_ascii_case(name).then(|| value.to_owned())
+    })
+}
+
+/// GET on a connection of its own.
+pub fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
+    let mut wire = Wire::open(address);
+    wire.send(&format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    wire.response().expect("a response")
+}
