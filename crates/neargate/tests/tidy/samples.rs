@@ -16,19 +16,20 @@ fn function(lines: usize) -> String {
 #[test]
 fn code_is_what_is_left_without_comments_and_literals() {
     let table = [
-        ("a // fn\nb", "a      \nb"),
-        ("/* { /* fn */ } */x", "                  x"),
-        (r#"f("}\"{")"#, "f(      )"),
-        (r###"r#"fn "{"#;"###, "          ;"),
-        (r#"b"{" br"\" c"}""#, "              "),
-        ("'{' '\\'' b'}'", "              "),
+        ("a // fn\nb", "a b"),
+        ("/* { /* fn */ } */x", "x"),
+        (r#"f("}\"{")"#, "f( )"),
+        (r###"r#"fn "{"#;"###, ";"),
+        (r#"b"{" br"\" c"}""#, ""),
+        (r"'{' '\'' b'}'", ""),
         ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)"),
         ("r#fn", "r#fn"),
     ];
     for (text, code) in table {
         let got = code_only(text);
-        assert_eq!(got.len(), code.len(), "{text} → {got:?}");
-        assert_eq!(got, code, "{text}");
+        assert_eq!(got.chars().count(), text.chars().count(), "{text}");
+        let words: Vec<&str> = got.split_whitespace().collect();
+        assert_eq!(words.join(" "), code, "{text}");
     }
 }
 
