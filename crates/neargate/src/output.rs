@@ -50,7 +50,6 @@ pub fn note(text: &str) {
 pub fn diagnostics(diagnostics: &Diagnostics) {
     // Colours are taken away again where they are not wanted.
     anstream::eprint!("{}", diagnostics.render(true));
-    anstream::eprintln!("{}", diagnostics.summary());
 }
 
 /// A line of progress, on standard error.
