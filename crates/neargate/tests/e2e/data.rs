@@ -27,19 +27,34 @@ fn notes() -> PathBuf {
 
 /// A blueprint with the notes program at hand and the front end beside it.
 fn blueprint(name: &str) -> App {
-    let text = std::fs::read_to_string(repository().join("blueprints").join(name).join("neargate.toml"))
-        .expect("the blueprint");
+    let text = std::fs::read_to_string(
+        repository()
+            .join("blueprints")
+            .join(name)
+            .join("neargate.toml"),
+    )
+    .expect("the blueprint");
     let lines: Vec<String> = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("build "))
-        .map(|line| line.replace("../../target/release/", "").replace("../../apps/notes/", ""))
+        .map(|line| {
+            line.replace("../../target/release/", "")
+                .replace("../../apps/notes/", "")
+        })
         .collect();
     let app = App::new(&lines.join("\n"));
     std::fs::copy(notes(), app.folder().join("notes")).expect("cargo built notes");
     let frontend = repository().join("apps/notes/frontend");
     std::fs::create_dir(app.folder().join("frontend")).expect("a folder");
-    for file in std::fs::read_dir(frontend).expect("the front end").flatten() {
-        std::fs::copy(file.path(), app.folder().join("frontend").join(file.file_name())).expect("a copy");
+    for file in std::fs::read_dir(frontend)
+        .expect("the front end")
+        .flatten()
+    {
+        std::fs::copy(
+            file.path(),
+            app.folder().join("frontend").join(file.file_name()),
+        )
+        .expect("a copy");
     }
     app
 }
