@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use neargate_near::api::wire::Accepted;
 use neargate_near::paths::StateDir;
+use neargate_near::supervisor::Process;
 
 use crate::arguments::Common;
 use crate::client::Client;
@@ -34,9 +35,14 @@ pub async fn run(common: &Common, purge: bool, yes: bool) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-async fn stop(client: &Client) -> Result<(), Failure> {
+pub async fn stop(client: &Client) -> Result<(), Failure> {
+    let pid = client.status().await?.engine.pid;
     output::progress("", "stopping");
     let _: Accepted = client.post("/v1/down", &()).await?;
+    // The engine answers when all else has stopped; the state directory is free when it is gone.
+    while Process::of(pid).is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     output::progress("", "everything has stopped");
     Ok(())
 }

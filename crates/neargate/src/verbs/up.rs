@@ -9,6 +9,7 @@ use neargate_near::api::wire::Accepted;
 use crate::arguments::Common;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::verbs::down;
 use crate::{follow, output, processes, project};
 
 /// A service that is not healthy by then (outside of a release) is reported.
@@ -64,7 +65,7 @@ async fn leave_nothing_behind(client: &Client) {
         .await
         .is_ok_and(|status| status.services.is_empty());
     if idle {
-        let _: Result<Accepted, Failure> = client.post("/v1/down", &()).await;
+        let _ = down::stop(client).await;
     }
 }
 
@@ -117,7 +118,6 @@ async fn stay(client: &Client) -> Result<ExitCode, Failure> {
             _ = tokio::signal::ctrl_c() => break,
         }
     }
-    output::progress("", "stopping");
-    let _: Accepted = client.post("/v1/down", &()).await?;
+    down::stop(client).await?;
     Ok(ExitCode::SUCCESS)
 }

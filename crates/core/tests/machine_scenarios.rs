@@ -1,0 +1,236 @@
+//! Releases as stories: what happens is written down, and the end is looked at.
+
+mod world;
+
+use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus};
+use neargate_core::manifest::model::Breaker;
+use world::{Behaviour, Numbers, World, definition};
+
+const NUMBERS: Numbers = Numbers {
+    desired: 2,
+    minimum: 100,
+    maximum: 200,
+    hook: false,
+    breaker: Some(DEFAULT),
+};
+const DEFAULT: Breaker = Breaker {
+    threshold: neargate_core::manifest::model::Threshold::BoundedPercent,
+    value: 50,
+    reset_on_healthy: true,
+    rollback: true,
+};
+
+fn deploy(world: &mut World, numbers: Numbers, version: u32) {
+    let definition = Box::new(definition(numbers, version));
+    world.happen(&Event::DeployRequested {
+        service: "api".into(),
+        definition,
+    });
+}
+
+/// A world in which revision 1 is stable.
+fn stable(numbers: Numbers) -> World {
+    let mut world = World::new(7);
+    world.happen(&Event::UpRequested);
+    deploy(&mut world, numbers, 1);
+    assert!(world.settle(10_000));
+    assert_eq!(world.service().stable, Some(1));
+    world
+}
+
+fn last(world: &World) -> (Outcome, String) {
+    let finished = world.service().history.back().expect("a finished release");
+    (finished.outcome, finished.reason.clone())
+}
+
+#[test]
+fn a_good_revision_replaces_the_old_one_and_is_stable() {
+    let mut world = stable(NUMBERS);
+    deploy(&mut world, NUMBERS, 2);
+    assert!(world.settle(10_000));
+    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(
+        (world.service().stable, world.service().primary),
+        (Some(2), 2)
+    );
+    assert!(
+        world
+            .service()
+            .tasks
+            .values()
+            .all(|task| task.revision == 2)
+    );
+}
+
+#[test]
+fn a_revision_that_fails_returns_to_stable_at_the_breakers_threshold() {
+    for behaviour in [
+        Behaviour::NeverHealthy,
+        Behaviour::Crashing,
+        Behaviour::Unstartable,
+    ] {
+        let mut world = stable(NUMBERS);
+        world.behaviour.insert(2, behaviour);
+        deploy(&mut world, NUMBERS, 2);
+        assert!(world.settle(10_000), "{behaviour:?}");
+        let (outcome, reason) = last(&world);
+        assert_eq!(outcome, Outcome::RolledBack, "{behaviour:?}: {reason}");
+        assert!(
+            reason.starts_with("3 tasks of revision 2 failed"),
+            "{reason}"
+        );
+        assert_eq!(
+            (world.service().stable, world.service().primary),
+            (Some(1), 1)
+        );
+        assert_eq!(world.service().revisions[&2].status, RevisionStatus::Failed);
+        assert!(
+            world
+                .service()
+                .tasks
+                .values()
+                .all(|task| task.revision == 1)
+        );
+    }
+}
+
+#[test]
+fn a_first_revision_that_fails_has_nothing_to_return_to() {
+    let mut world = World::new(1);
+    world.happen(&Event::UpRequested);
+    world.behaviour.insert(1, Behaviour::Unstartable);
+    deploy(&mut world, NUMBERS, 1);
+    assert!(world.settle(10_000));
+    assert_eq!(last(&world).0, Outcome::Failed);
+    let created = world.tape.0.len();
+    for _ in 0..50 {
+        world.step();
+    }
+    let starts = world.tape.0[created..]
+        .iter()
+        .filter(|entry| matches!(entry.fact, Fact::TaskCreated { .. }));
+    assert_eq!(starts.count(), 0, "a failed revision gets no new task");
+}
+
+#[test]
+fn a_failed_hook_ends_the_release_before_any_task_of_the_new_revision() {
+    let numbers = Numbers {
+        hook: true,
+        ..NUMBERS
+    };
+    let mut world = stable(numbers);
+    world.hooks_succeed = false;
+    deploy(&mut world, numbers, 2);
+    assert!(world.settle(10_000));
+    let (outcome, reason) = last(&world);
+    assert_eq!(outcome, Outcome::RolledBack);
+    assert!(
+        reason.contains("`migrate`") && reason.contains("exit code 3"),
+        "{reason}"
+    );
+    let made = |entry: &&neargate_core::machine::Entry| {
+        matches!(entry.fact, Fact::TaskCreated { revision: 2, .. })
+    };
+    assert_eq!(world.tape.0.iter().filter(made).count(), 0);
+}
+
+#[test]
+fn a_rollback_by_hand_runs_no_hook_again_and_makes_no_revision() {
+    let numbers = Numbers {
+        hook: true,
+        ..NUMBERS
+    };
+    let mut world = stable(numbers);
+    deploy(&mut world, numbers, 2);
+    assert!(world.settle(10_000));
+    let hooks = world.hooks.len();
+    world.happen(&Event::RollbackRequested {
+        service: "api".into(),
+        to: None,
+    });
+    assert!(world.settle(10_000));
+    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(
+        (world.service().primary, world.service().next_revision),
+        (1, 3)
+    );
+    assert_eq!(world.hooks.len(), hooks);
+}
+
+#[test]
+fn scaling_is_no_release_and_an_equal_definition_is_nothing() {
+    let mut world = stable(NUMBERS);
+    world.happen(&Event::ScaleRequested {
+        service: "api".into(),
+        desired: 4,
+    });
+    assert!(world.settle(10_000));
+    assert_eq!(
+        (world.service().tasks.len(), world.service().history.len()),
+        (4, 1)
+    );
+    let entries = world.tape.0.len();
+    deploy(&mut world, NUMBERS, 1);
+    assert_eq!(world.tape.0.len(), entries);
+    world.happen(&Event::ScaleRequested {
+        service: "api".into(),
+        desired: 2,
+    });
+    assert!(world.settle(10_000));
+    assert_eq!(world.service().tasks.len(), 2);
+}
+
+#[test]
+fn down_stops_all_and_up_brings_the_same_back() {
+    let mut world = stable(NUMBERS);
+    world.happen(&Event::DownRequested);
+    while world.step() {}
+    assert!(world.service().tasks.is_empty());
+    assert!(world.processes.is_empty());
+    world.happen(&Event::UpRequested);
+    assert!(world.settle(10_000));
+    assert_eq!(
+        (world.service().tasks.len(), world.service().primary),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_second_deploy_in_a_release_is_refused_by_name() {
+    let mut world = stable(NUMBERS);
+    world.behaviour.insert(2, Behaviour::Slow);
+    deploy(&mut world, NUMBERS, 2);
+    let event = Event::DeployRequested {
+        service: "api".into(),
+        definition: Box::new(definition(NUMBERS, 3)),
+    };
+    let step = neargate_core::machine::decide(&world.state, world.now, &event);
+    let refusal = step.refusal().expect("a refusal").to_string();
+    assert!(
+        refusal.contains("release 2") && refusal.contains("revision 2"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn with_the_breaker_off_a_release_waits_in_words_and_fails_after_24_hours() {
+    let numbers = Numbers {
+        breaker: None,
+        ..NUMBERS
+    };
+    let mut world = stable(numbers);
+    let began = world.now;
+    world.behaviour.insert(2, Behaviour::NeverHealthy);
+    deploy(&mut world, numbers, 2);
+    for _ in 0..200 {
+        world.step();
+    }
+    let words = neargate_core::machine::waiting_for(world.service(), world.now);
+    assert!(
+        words.starts_with("0 of 2 tasks of revision 2 healthy"),
+        "{words}"
+    );
+    assert!(world.settle(1_000_000));
+    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert!(world.now.since(began).as_secs() >= 24 * 3600);
+}

@@ -1,0 +1,377 @@
+//! A small world for the machine: a virtual clock, a journal, and tasks that behave or do not.
+#![allow(dead_code)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use neargate_core::machine::{
+    self, Action, Entry, Event, Exit, Health, Journal, RevisionDefinition, ServiceState, State,
+};
+use neargate_core::manifest::model::{Breaker, Job, Service};
+use neargate_core::time::Timestamp;
+
+/// A stream of numbers that a seed decides (splitmix64).
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// True in `percent` of cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// How tasks of a revision behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Healthy soon after they run.
+    Good,
+    /// Healthy after a while.
+    Slow,
+    /// Unhealthy for ever.
+    NeverHealthy,
+    /// They end right after they run.
+    Crashing,
+    /// They cannot be started.
+    Unstartable,
+}
+
+/// Numbers of a service under test.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbers {
+    /// Tasks wanted.
+    pub desired: u32,
+    /// Percent.
+    pub minimum: u32,
+    /// Percent.
+    pub maximum: u32,
+    /// Whether a `before` job exists.
+    pub hook: bool,
+    /// The breaker.
+    pub breaker: Option<Breaker>,
+}
+
+/// A definition that differs by its version.
+pub fn definition(numbers: Numbers, version: u32) -> RevisionDefinition {
+    let before: Vec<&str> = if numbers.hook {
+        vec!["migrate"]
+    } else {
+        Vec::new()
+    };
+    let service: Service = serde_json::from_value(serde_json::json!({
+        "name": "api", "build": null, "artifact": null, "runs": {"command": ["api"]}, "port": 3000,
+        "routes": [], "size": {"cpu": 256, "memory": 512},
+        "health": {"probe": {"http": {"path": "/", "matcher": [[200, 200]]}}, "interval": "5s",
+            "timeout": "2s", "healthy": 2, "unhealthy": 2, "grace": "0s"},
+        "uses": [], "env": {"VERSION": version.to_string()}, "drain": "30s", "stop_timeout": "30s",
+        "balance": "round-robin", "slow_start": "0s", "idle_timeout": "1m",
+        "scale": {"min": numbers.desired, "max": 100, "cpu": null, "memory": null, "requests": null,
+            "in_cooldown": "5m", "out_cooldown": "5m"},
+        "release": {"strategy": {"kind": "rolling"}, "minimum_percent": numbers.minimum,
+            "maximum_percent": numbers.maximum, "guard": [], "low_traffic": "hold", "before": before,
+            "smoke": [], "after": [], "on_rollback": [], "approve": false, "breaker": numbers.breaker}
+    }))
+    .expect("a service");
+    let job = Job {
+        name: "migrate".into(),
+        service: "api".into(),
+        command: vec!["migrate".into()],
+        timeout: Duration::from_secs(60),
+        schedule: None,
+    };
+    RevisionDefinition {
+        service,
+        jobs: BTreeMap::from([("migrate".to_owned(), job)]),
+        artifact: None,
+        root: "/app".into(),
+        secrets: BTreeMap::new(),
+        overrides: Vec::new(),
+        user: String::new(),
+        git: None,
+    }
+}
+
+/// A journal in memory.
+#[derive(Debug, Default, Clone)]
+pub struct Tape(pub Vec<Entry>);
+
+impl Journal for Tape {
+    type Error = Infallible;
+
+    fn append(&mut self, entries: &[Entry]) -> Result<(), Infallible> {
+        self.0.extend_from_slice(entries);
+        Ok(())
+    }
+}
+
+/// A process of the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// It runs.
+    Running,
+    /// It was told to stop.
+    Stopping,
+}
+
+/// The machine and everything around it.
+pub struct World {
+    /// The state.
+    pub state: State,
+    /// What was persisted.
+    pub tape: Tape,
+    /// The time.
+    pub now: Timestamp,
+    /// Processes that exist.
+    pub processes: BTreeMap<String, Process>,
+    /// Behaviour by revision.
+    pub behaviour: BTreeMap<u32, Behaviour>,
+    /// Events that will happen, by time.
+    pub coming: VecDeque<(Timestamp, Event)>,
+    /// How often each hook of each release succeeded.
+    pub hooks: BTreeMap<(u64, String), u32>,
+    /// Whether hooks succeed.
+    pub hooks_succeed: bool,
+    /// Decides what is random.
+    pub random: Random,
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            state: State::default(),
+            tape: Tape::default(),
+            now: Timestamp(1_000_000),
+            processes: BTreeMap::new(),
+            behaviour: BTreeMap::new(),
+            coming: VecDeque::new(),
+            hooks: BTreeMap::new(),
+            hooks_succeed: true,
+            random: Random(seed),
+        }
+    }
+
+    /// The service.
+    pub fn service(&self) -> &ServiceState {
+        &self.state.services["api"]
+    }
+
+    /// Decides, persists, applies; the actions are handed back. Refused requests change nothing.
+    pub fn decide(&mut self, event: &Event) -> Vec<Action> {
+        let step = machine::decide(&self.state, self.now, event);
+        if step.refusal().is_some() {
+            assert!(step.entries().is_empty(), "a refusal changes nothing");
+            return Vec::new();
+        }
+        let Ok(persisted) = step.persist(&mut self.tape);
+        for entry in persisted.entries() {
+            machine::apply(&mut self.state, entry);
+        }
+        persisted.into_actions()
+    }
+
+    /// Decides and acts.
+    pub fn happen(&mut self, event: &Event) {
+        for action in self.decide(event) {
+            self.act(action);
+        }
+    }
+
+    /// Something that will happen in a while.
+    pub fn later(&mut self, delay_ms: u64, event: Event) {
+        let at = Timestamp(self.now.0 + delay_ms);
+        let place = self.coming.partition_point(|(other, _)| *other <= at);
+        self.coming.insert(place, (at, event));
+    }
+
+    /// Does an action; twice is as good as once.
+    pub fn act(&mut self, action: Action) {
+        match action {
+            Action::StartTask { revision, task, .. } => self.start(revision, task),
+            Action::StopTask { task } | Action::KillTask { task } => self.stop(task),
+            Action::RunHook { release, job, .. } => self.hook(release, job),
+            Action::PublishRoutes => self.drain(),
+            Action::StopHook { .. } => {}
+        }
+    }
+
+    fn start(&mut self, revision: u32, task: String) {
+        if self.processes.contains_key(&task) {
+            return;
+        }
+        let behaviour = self
+            .behaviour
+            .get(&revision)
+            .copied()
+            .unwrap_or(Behaviour::Good);
+        let delay = 10 + self.random.below(200);
+        if behaviour == Behaviour::Unstartable {
+            self.later(
+                delay,
+                Event::TaskStartFailed {
+                    task,
+                    reason: "no such program".into(),
+                },
+            );
+            return;
+        }
+        self.processes.insert(task.clone(), Process::Running);
+        self.later(delay, Event::TaskStarted { task: task.clone() });
+        let health = |health, reason: &str| Event::TaskHealthChanged {
+            task: task.clone(),
+            health,
+            reason: reason.into(),
+            last_lines: Vec::new(),
+        };
+        let (after, event) = match behaviour {
+            Behaviour::Good => (100, health(Health::Healthy, "200")),
+            Behaviour::Slow => (20_000, health(Health::Healthy, "200")),
+            Behaviour::NeverHealthy => (10_000, health(Health::Unhealthy, "503")),
+            Behaviour::Crashing | Behaviour::Unstartable => (
+                50,
+                Event::TaskExited {
+                    task: task.clone(),
+                    exit: Exit::Code(1),
+                    last_lines: vec!["boom".into()],
+                },
+            ),
+        };
+        self.later(delay + after, event);
+    }
+
+    fn stop(&mut self, task: String) {
+        match self.processes.get(&task) {
+            Some(Process::Running) => {
+                self.processes.insert(task.clone(), Process::Stopping);
+                let delay = 10 + self.random.below(500);
+                self.later(
+                    delay,
+                    Event::TaskExited {
+                        task,
+                        exit: Exit::Code(0),
+                        last_lines: Vec::new(),
+                    },
+                );
+            }
+            Some(Process::Stopping) => {}
+            None => self.later(
+                1,
+                Event::TaskExited {
+                    task,
+                    exit: Exit::Unknown,
+                    last_lines: Vec::new(),
+                },
+            ),
+        }
+    }
+
+    /// A job runs once: asked again, its process or its exit is found.
+    fn hook(&mut self, release: u64, job: String) {
+        let runs = |event: &Event| matches!(event, Event::HookFinished { release: r, .. } if *r == release);
+        if self.coming.iter().any(|(_, event)| runs(event)) {
+            return;
+        }
+        let succeeds = self.hooks_succeed;
+        let delay = match self.hooks.get(&(release, job.clone())) {
+            Some(_) => 1,
+            None => 1_000,
+        };
+        if delay > 1 {
+            self.hooks.insert((release, job.clone()), 1);
+        }
+        let exit = if succeeds {
+            Exit::Code(0)
+        } else {
+            Exit::Code(3)
+        };
+        self.later(
+            delay,
+            Event::HookFinished {
+                release,
+                job,
+                exit,
+                last_lines: vec!["migrating".into()],
+            },
+        );
+    }
+
+    /// The router says that draining tasks are idle.
+    fn drain(&mut self) {
+        let draining: Vec<String> = self
+            .state
+            .services
+            .values()
+            .flat_map(|service| service.tasks.values())
+            .filter(|task| matches!(task.lifecycle, machine::Lifecycle::Deactivating { .. }))
+            .map(|task| task.id.clone())
+            .collect();
+        for task in draining {
+            let delay = self.random.below(3_000);
+            self.later(delay, Event::TaskDrained { task });
+        }
+    }
+
+    /// The next thing that happens; `false` when nothing will.
+    pub fn step(&mut self) -> bool {
+        let deadline = machine::next_deadline(&self.state);
+        let next = self.coming.front().map(|(at, _)| *at);
+        match (next, deadline) {
+            (Some(at), Some(deadline)) if deadline <= at => self.pass(deadline),
+            (None, Some(deadline)) => self.pass(deadline),
+            (Some(at), _) => {
+                self.now = self.now.max(at);
+                if let Some((_, event)) = self.coming.pop_front() {
+                    self.world_changes(&event);
+                    self.happen(&event);
+                }
+            }
+            (None, None) => return false,
+        }
+        true
+    }
+
+    fn pass(&mut self, to: Timestamp) {
+        self.now = self.now.max(to);
+        self.happen(&Event::TimePassed);
+    }
+
+    /// What an event says has become true of the world.
+    pub fn world_changes(&mut self, event: &Event) {
+        if let Event::TaskExited { task, .. } = event {
+            self.processes.remove(task);
+        }
+    }
+
+    /// Runs until the service has no release and all its tasks are healthy, or `limit` steps.
+    pub fn settle(&mut self, limit: usize) -> bool {
+        for _ in 0..limit {
+            if self.quiet() {
+                return true;
+            }
+            if !self.step() {
+                return self.quiet();
+            }
+        }
+        false
+    }
+
+    /// No release, and exactly the healthy tasks that are wanted (or a failed first release).
+    pub fn quiet(&self) -> bool {
+        let Some(service) = self.state.services.get("api") else {
+            return true;
+        };
+        let failed = service.stable.is_none() && service.history.back().is_some();
+        let healthy = service.tasks.values().filter(|task| task.healthy()).count();
+        service.release.is_none()
+            && (failed || (healthy == service.desired as usize && service.tasks.len() == healthy))
+    }
+}
