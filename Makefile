@@ -4,7 +4,7 @@ BLUEPRINT ?= blueprints/2-cloud-native-notes
 
 demo: setup-demo
 	cargo build --release --locked -p neargate -p notes
-	target/release/neargate up --detach -f $(BLUEPRINT)/neargate.toml
+	target/release/neargate up --detach --no-build -f $(BLUEPRINT)/neargate.toml
 
 test: setup-test
 	cargo test --workspace --locked

@@ -99,14 +99,16 @@ impl TargetCheck {
         (self.run >= needed).then_some(state)
     }
 
+    /// Whether a failure of a new target counts: its quick checks are near's own, so failures
+    /// count only an interval apart, and a port that is not open yet not at first.
     fn counts(&mut self, now: Timestamp, outcome: Outcome, rule: &Health) -> bool {
-        let due = match (outcome, self.last_counted) {
-            (Outcome::Unreachable, Some(last)) => now.since(last) >= rule.interval,
-            (Outcome::Unreachable, None) => {
+        let due = match (self.last_counted, outcome) {
+            (Some(last), _) => now.since(last) >= rule.interval,
+            (None, Outcome::Unreachable) => {
                 self.last_counted = Some(now);
                 false
             }
-            (Outcome::Failed | Outcome::Passed, _) => true,
+            (None, Outcome::Failed | Outcome::Passed) => true,
         };
         if due {
             self.last_counted = Some(now);
@@ -185,12 +187,19 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_answers_badly_at_once_is_unhealthy_after_the_threshold() {
+    fn a_target_that_answers_badly_while_it_starts_is_unhealthy_only_an_interval_later() {
         let mut check = TargetCheck::new(TargetHealth::Initial);
-        assert_eq!(check.observe(Timestamp(0), Outcome::Failed, &rule()), None);
-        assert_eq!(
-            check.observe(Timestamp(100), Outcome::Failed, &rule()),
-            Some(TargetHealth::Unhealthy)
-        );
+        for (at, verdict) in [
+            (0, None),
+            (100, None),
+            (29_999, None),
+            (30_000, Some(TargetHealth::Unhealthy)),
+        ] {
+            assert_eq!(
+                check.observe(Timestamp(at), Outcome::Failed, &rule()),
+                verdict,
+                "{at}"
+            );
+        }
     }
 }

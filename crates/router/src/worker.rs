@@ -59,6 +59,7 @@ pub(crate) struct Worker {
     draining: watch::Receiver<bool>,
     connections: Cell<usize>,
     left: Notify,
+    serving: watch::Sender<bool>,
     random: Cell<u64>,
 }
 
@@ -88,6 +89,13 @@ impl Worker {
         }
     }
 
+    /// Waits for the first table: until then connections wait in the sockets' queues.
+    async fn first_table(&self) {
+        let mut serving = self.serving.subscribe();
+        // The sender lives as long as the worker.
+        let _ = serving.wait_for(|serving| *serving).await;
+    }
+
     /// Waits for the drain, and then as long as an idle connection is kept.
     pub(crate) async fn drained_idle(&self) {
         self.drain_began().await;
@@ -99,6 +107,7 @@ impl Worker {
         live.continue_from(&self.table());
         self.pool.retain(|task| live.keeps(task));
         self.table.replace(Rc::new(live));
+        self.serving.send_replace(true);
     }
 }
 
@@ -147,6 +156,7 @@ async fn serve(start: Start) {
         draining: start.draining,
         connections: Cell::new(0),
         left: Notify::new(),
+        serving: watch::Sender::new(false),
         random: Cell::new(std::hash::RandomState::new().build_hasher().finish()),
     });
     let mut acceptors = Vec::new();
@@ -209,6 +219,10 @@ async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
 
 async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
     let port = socket.local_addr().map_or(0, |a| a.port());
+    tokio::select! {
+        () = worker.drain_began() => return,
+        () = worker.first_table() => {}
+    }
     loop {
         let full = worker.connections.get() >= worker.limits.connections;
         if full && !worker.is_draining() {

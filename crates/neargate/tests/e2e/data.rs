@@ -25,7 +25,7 @@ fn notes() -> PathBuf {
         .join("notes")
 }
 
-/// A blueprint with its paths made absolute, run on the notes program at hand.
+/// A blueprint with the notes program at hand and the front end beside it.
 fn blueprint(name: &str) -> App {
     let text = std::fs::read_to_string(
         repository()
@@ -38,11 +38,25 @@ fn blueprint(name: &str) -> App {
         .lines()
         .filter(|line| !line.trim_start().starts_with("build "))
         .map(|line| {
-            line.replace("../../target/release/notes", &notes().display().to_string())
-                .replace("../../", &format!("{}/", repository().display()))
+            line.replace("../../target/release/", "")
+                .replace("../../apps/notes/", "")
         })
         .collect();
-    App::new(&lines.join("\n"))
+    let app = App::new(&lines.join("\n"));
+    std::fs::copy(notes(), app.folder().join("notes")).expect("cargo built notes");
+    let frontend = repository().join("apps/notes/frontend");
+    std::fs::create_dir(app.folder().join("frontend")).expect("a folder");
+    for file in std::fs::read_dir(frontend)
+        .expect("the front end")
+        .flatten()
+    {
+        std::fs::copy(
+            file.path(),
+            app.folder().join("frontend").join(file.file_name()),
+        )
+        .expect("a copy");
+    }
+    app
 }
 
 fn post(app: &App, title: &str) -> Value {

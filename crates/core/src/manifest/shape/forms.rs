@@ -378,9 +378,6 @@ fn inside(text: &str) -> Result<(), String> {
     if text.starts_with('/') {
         return Err("it is relative: no `/` first".into());
     }
-    if text.split('/').any(|part| part == "..") {
-        return Err("it does not leave its folder: no `..`".into());
-    }
     Ok(())
 }
 
