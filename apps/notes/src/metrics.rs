@@ -115,44 +115,38 @@ impl Metrics {
     pub fn render(&self, vitals: &Vitals<'_>) -> String {
         let mut out = String::new();
         self.render_requests(&mut out);
-        let [hits, misses, errors] =
-            [0, 1, 2].map(|index| self.cache[index].load(Ordering::Relaxed));
-        let (open, idle) = vitals.database;
-        let version = env!("CARGO_PKG_VERSION");
+        self.render_counts(&mut out);
+        render_vitals(&mut out, vitals);
         let started = self
             .started
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
             .as_secs_f64();
+        let _ = writeln!(
+            out,
+            "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {started:.3}"
+        );
+        out
+    }
+
+    fn render_counts(&self, out: &mut String) {
+        let [hits, misses, errors] =
+            [0, 1, 2].map(|index| self.cache[index].load(Ordering::Relaxed));
         let cache = [
             ("result=\"hit\"", hits),
             ("result=\"miss\"", misses),
             ("result=\"error\"", errors),
         ];
         family(
-            &mut out,
+            out,
             "notes_cache_lookups_total",
             "counter",
             "Look-ups in the cache.",
             &cache,
         );
-        let pool = [
-            ("state=\"idle\"", idle as u64),
-            (
-                "state=\"used\"",
-                u64::from(open).saturating_sub(idle as u64),
-            ),
-        ];
-        family(
-            &mut out,
-            "notes_db_connections",
-            "gauge",
-            "Open connections to PostgreSQL.",
-            &pool,
-        );
         let limited = [("", self.limited.load(Ordering::Relaxed))];
         family(
-            &mut out,
+            out,
             "notes_rate_limited_total",
             "counter",
             "Requests refused by the rate limit.",
@@ -160,36 +154,12 @@ impl Metrics {
         );
         let in_flight = [("", self.in_flight.load(Ordering::Relaxed))];
         family(
-            &mut out,
+            out,
             "notes_http_requests_in_flight",
             "gauge",
             "Requests being handled.",
             &in_flight,
         );
-        let build = format!(
-            "version=\"{version}\",revision=\"{}\"",
-            escaped(vitals.revision)
-        );
-        family(
-            &mut out,
-            "notes_build_info",
-            "gauge",
-            "What runs.",
-            &[(build.as_str(), 1)],
-        );
-        let resident = [("", resident_bytes())];
-        family(
-            &mut out,
-            "process_resident_memory_bytes",
-            "gauge",
-            "Resident memory.",
-            &resident,
-        );
-        let _ = writeln!(
-            out,
-            "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {started:.3}"
-        );
-        out
     }
 
     fn render_requests(&self, out: &mut String) {
@@ -223,6 +193,38 @@ impl Metrics {
             );
         }
     }
+}
+
+fn render_vitals(out: &mut String, vitals: &Vitals<'_>) {
+    let (open, idle) = (u64::from(vitals.database.0), vitals.database.1 as u64);
+    let pool = [
+        ("state=\"idle\"", idle),
+        ("state=\"used\"", open.saturating_sub(idle)),
+    ];
+    family(
+        out,
+        "notes_db_connections",
+        "gauge",
+        "Open connections to PostgreSQL.",
+        &pool,
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    let revision = escaped(vitals.revision);
+    let build = format!("version=\"{version}\",revision=\"{revision}\"");
+    family(
+        out,
+        "notes_build_info",
+        "gauge",
+        "What runs.",
+        &[(build.as_str(), 1)],
+    );
+    family(
+        out,
+        "process_resident_memory_bytes",
+        "gauge",
+        "Resident memory.",
+        &[("", resident_bytes())],
+    );
 }
 
 fn family(out: &mut String, name: &str, kind: &str, help: &str, samples: &[(&str, u64)]) {

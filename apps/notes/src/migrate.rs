@@ -132,6 +132,41 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Applies a migration that is not `known` by its checksum yet; whether it did.
+async fn apply_one(
+    connection: &mut PgConnection,
+    migration: &Migration,
+    known: Option<&[u8]>,
+    log: &Log,
+) -> Result<bool, MigrateError> {
+    let (version, name) = (migration.version, migration.description.to_string());
+    let fields = |duration: Duration| {
+        [
+            ("version", version.into()),
+            ("name", name.as_str().into()),
+            ("duration_ms", (duration.as_millis() as u64).into()),
+        ]
+    };
+    match known {
+        Some(checksum) if checksum == migration.checksum.as_ref() => {
+            log.debug("migration already applied", &fields(Duration::ZERO));
+            Ok(false)
+        }
+        Some(_) => Err(MigrateError::Changed { version, name }),
+        None => match connection.apply(TABLE, migration).await {
+            Ok(duration) => {
+                log.info("migration applied", &fields(duration));
+                Ok(true)
+            }
+            Err(source) => Err(MigrateError::Apply {
+                version,
+                name,
+                source,
+            }),
+        },
+    }
+}
+
 async fn apply(
     connection: &mut PgConnection,
     migrations: &[Migration],
@@ -152,33 +187,9 @@ async fn apply(
         .map_err(prepare("listing applied migrations"))?;
     let mut count = 0;
     for migration in migrations {
-        let (version, name) = (migration.version, migration.description.to_string());
-        let fields = |duration: Duration| {
-            [
-                ("version", version.into()),
-                ("name", name.as_str().into()),
-                ("duration_ms", (duration.as_millis() as u64).into()),
-            ]
-        };
-        match applied.iter().find(|one| one.version == version) {
-            Some(one) if one.checksum == migration.checksum => {
-                log.debug("migration already applied", &fields(Duration::ZERO));
-            }
-            Some(_) => return Err(MigrateError::Changed { version, name }),
-            None => match connection.apply(TABLE, migration).await {
-                Ok(duration) => {
-                    count += 1;
-                    log.info("migration applied", &fields(duration));
-                }
-                Err(source) => {
-                    return Err(MigrateError::Apply {
-                        version,
-                        name,
-                        source,
-                    });
-                }
-            },
-        }
+        let known = applied.iter().find(|one| one.version == migration.version);
+        let known = known.map(|one| one.checksum.as_ref());
+        count += u32::from(apply_one(connection, migration, known, log).await?);
     }
     let ahead = applied
         .iter()

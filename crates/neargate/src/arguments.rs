@@ -21,7 +21,7 @@ use crate::output::Colour;
 pub struct Arguments {
     /// What every verb takes.
     #[command(flatten)]
-    pub common: Common,
+    pub flags: Flags,
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
@@ -29,7 +29,7 @@ pub struct Arguments {
 
 /// Flags of every verb.
 #[derive(Debug, Clone, Args)]
-pub struct Common {
+pub struct Flags {
     /// The manifest; without it, neargate.toml here or in a folder above
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,

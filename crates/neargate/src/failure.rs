@@ -44,6 +44,15 @@ impl Failure {
         })
     }
 
+    /// What is wrong, in a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => text.clone(),
+            Self::Manifest(diagnostics) => diagnostics.summary(),
+            Self::Engine(problem) => problem.error.clone(),
+        }
+    }
+
     /// Says it on standard error.
     pub fn print(&self) {
         match self {

@@ -1,17 +1,13 @@
 //! Follows releases to their end, always saying what they wait for.
 
-use std::time::Duration;
-
-use neargate_core::status::Status;
 use neargate_near::api::wire::{Accepted, Progress};
 use serde::Serialize;
+use tokio::time::MissedTickBehavior;
 
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::output;
-
-/// How often the wait is looked at.
-const LOOK: Duration = Duration::from_secs(2);
+use crate::interrupt::Interrupt;
+use crate::screen::Screen;
 
 /// How a release ended: the last object of `deploy --json`.
 #[derive(Debug, Serialize)]
@@ -30,39 +26,48 @@ pub struct Ended {
     pub revision: u32,
 }
 
-/// Prints events as people or scripts read them.
-pub fn show(event: &Progress, json: bool) {
-    if json {
-        output::json(event);
-    } else if !event.text.is_empty() {
-        output::progress(&event.subject, &event.text);
-    }
+/// How following ended.
+pub enum Followed {
+    /// Every release has ended.
+    Ended(Vec<Ended>),
+    /// The person left; the releases go on.
+    Left,
 }
 
 /// Follows the releases that a request began until all have ended.
 pub async fn releases(
     client: &Client,
     accepted: &Accepted,
-    json: bool,
-) -> Result<Vec<Ended>, Failure> {
-    let mut open: Vec<u64> = accepted
-        .releases
-        .values()
-        .map(|release| release.id)
-        .collect();
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<Followed, Failure> {
+    let followed = follow(client, accepted, screen, interrupt).await;
+    screen.clear();
+    followed
+}
+
+async fn follow(
+    client: &Client,
+    accepted: &Accepted,
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<Followed, Failure> {
+    let mut open: Vec<u64> = accepted.releases.values().map(|one| one.id).collect();
     let mut ended = Vec::new();
     if open.is_empty() {
-        return Ok(ended);
+        return Ok(Followed::Ended(ended));
     }
     let mut events = client.events(Some(accepted.after)).await?;
-    let mut said = String::new();
+    let mut looks = tokio::time::interval(screen.pace());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else {
-                    return Err(Failure::Failed("the engine ended; the release goes on with the next: neargate up".into()));
+                    let text = "the engine ended; the release goes on with the next: neargate up";
+                    return Err(Failure::Failed(text.into()));
                 };
-                show(&event, json);
+                screen.event(&event);
                 if let (Some(outcome), Some(release)) = (&event.outcome, event.release)
                     && let Some(at) = open.iter().position(|id| *id == release)
                 {
@@ -70,18 +75,11 @@ pub async fn releases(
                     ended.push(end(client, &event, outcome, release).await?);
                 }
                 if open.is_empty() {
-                    return Ok(ended);
+                    return Ok(Followed::Ended(ended));
                 }
             }
-            () = tokio::time::sleep(LOOK) => {
-                let waiting = waiting(&client.status().await?);
-                if waiting != said && !json {
-                    for line in waiting.lines() {
-                        output::progress("", line);
-                    }
-                    said = waiting;
-                }
-            }
+            _ = looks.tick() => screen.status(&client.status().await?),
+            () = interrupt.came() => return Ok(Followed::Left),
         }
     }
 }
@@ -106,21 +104,6 @@ async fn end(
         release,
         revision,
     })
-}
-
-fn waiting(status: &Status) -> String {
-    let lines: Vec<String> = status
-        .services
-        .iter()
-        .filter_map(|service| {
-            let release = service.release.as_ref()?;
-            Some(format!(
-                "{} waits in {} for {}",
-                service.name, release.stage, release.waiting_for
-            ))
-        })
-        .collect();
-    lines.join("\n")
 }
 
 /// The failure of releases that did not end well.

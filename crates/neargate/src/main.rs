@@ -8,9 +8,12 @@ mod arguments;
 mod client;
 mod failure;
 mod follow;
+mod interrupt;
 mod output;
 mod processes;
 mod project;
+mod screen;
+mod tree;
 mod verbs;
 
 use std::process::ExitCode;
@@ -21,8 +24,13 @@ use arguments::Arguments;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("neargate: this is a bug: {panic}");
-        eprintln!("please report it with the command that you ran and `neargate --version`");
+        let version = env!("CARGO_PKG_VERSION");
+        output::error(
+            &format!("this is a bug in neargate {version}: {panic}"),
+            Some(
+                "please report it, with the command that you ran and engine.log of the state directory",
+            ),
+        );
     }));
     match std::panic::catch_unwind(run) {
         Ok(code) => code,
@@ -39,7 +47,7 @@ fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    output::choose_colour(arguments.common.color);
+    output::choose_colour(arguments.flags.color);
     match verbs::run(arguments) {
         Ok(code) => code,
         Err(failure) => {

@@ -33,31 +33,51 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 const DIM: Style = Style::new().dimmed();
 
+/// Standard error may be closed; that is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// An error with what to do instead.
 pub fn error(text: &str, help: Option<&str>) {
-    anstream::eprintln!("{ERROR}error{ERROR:#}: {text}");
+    say(&format!("{ERROR}error{ERROR:#}: {text}"));
     if let Some(help) = help {
-        anstream::eprintln!("{HELP} help{HELP:#}: {help}");
+        say(&format!("{HELP} help{HELP:#}: {help}"));
     }
 }
 
 /// Something to know, on standard error.
 pub fn note(text: &str) {
-    anstream::eprintln!("{HELP}note{HELP:#}: {text}");
+    say(&format!("{HELP}note{HELP:#}: {text}"));
 }
 
 /// Diagnostics of a manifest.
 pub fn diagnostics(diagnostics: &Diagnostics) {
     // Colours are taken away again where they are not wanted.
-    anstream::eprint!("{}", diagnostics.render(true));
+    let _ = write!(anstream::stderr(), "{}", diagnostics.render(true));
 }
 
 /// A line of progress, on standard error.
 pub fn progress(subject: &str, text: &str) {
+    say(&about(subject, text));
+}
+
+/// What happened to a subject, as one line.
+pub fn about(subject: &str, text: &str) -> String {
     if subject.is_empty() {
-        anstream::eprintln!("{text}");
+        text.to_owned()
     } else {
-        anstream::eprintln!("{DIM}{subject}{DIM:#} {text}");
+        format!("{DIM}{subject}{DIM:#} {text}")
+    }
+}
+
+/// A text for a drawing on standard error, without colours where they are not wanted.
+pub fn for_terminal(text: &str) -> String {
+    let plain = anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never;
+    if plain {
+        anstream::adapter::strip_str(text).to_string()
+    } else {
+        text.to_owned()
     }
 }
 

@@ -8,7 +8,7 @@ use neargate_core::manifest::{self, Loaded, Source};
 use neargate_near::api::wire::{Cause, Definition};
 use neargate_near::paths::StateDir;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::failure::Failure;
 use crate::output;
 
@@ -16,8 +16,8 @@ use crate::output;
 pub const NAME: &str = "neargate.toml";
 
 /// The manifest of a command: given, or found here or above.
-pub fn find(common: &Common) -> Result<PathBuf, Failure> {
-    if let Some(file) = &common.file {
+pub fn find(flags: &Flags) -> Result<PathBuf, Failure> {
+    if let Some(file) = &flags.file {
         let file = if file.is_dir() {
             file.join(NAME)
         } else {
@@ -40,10 +40,10 @@ pub fn find(common: &Common) -> Result<PathBuf, Failure> {
 }
 
 /// The state directory of a command. It needs no manifest when it is given.
-pub fn state(common: &Common) -> Result<StateDir, Failure> {
-    let path = match &common.state_dir {
+pub fn state(flags: &Flags) -> Result<StateDir, Failure> {
+    let path = match &flags.state_dir {
         Some(path) => path.clone(),
-        None => folder(&find(common)?).join(".neargate"),
+        None => folder(&find(flags)?).join(".neargate"),
     };
     let path = std::path::absolute(&path)
         .map_err(|error| Failure::of("cannot find the state directory", &error))?;
@@ -57,8 +57,8 @@ fn folder(manifest: &Path) -> PathBuf {
 }
 
 /// Reads and checks the manifest; warnings go to standard error.
-pub fn load(common: &Common) -> Result<(PathBuf, Loaded), Failure> {
-    let path = find(common)?;
+pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
+    let path = find(flags)?;
     let bytes = std::fs::read(&path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
@@ -67,7 +67,7 @@ pub fn load(common: &Common) -> Result<(PathBuf, Loaded), Failure> {
         name: shown(&path),
         text,
     };
-    let loaded = manifest::load(&source, &common.env, &common.overrides)
+    let loaded = manifest::load(&source, &flags.env, &flags.overrides)
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
     Ok((path, loaded))
 }
@@ -83,8 +83,8 @@ fn shown(path: &Path) -> String {
 }
 
 /// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
-pub fn load_near(common: &Common) -> Result<(PathBuf, Manifest), Failure> {
-    let (path, loaded) = load(common)?;
+pub fn load_near(flags: &Flags) -> Result<(PathBuf, Manifest), Failure> {
+    let (path, loaded) = load(flags)?;
     if let Place::Aws { region } = &loaded.manifest.target {
         return Err(Failure::Failed(format!(
             "environment `{}` is on AWS ({region}), which this version does not do yet; near environments have no target",
@@ -101,13 +101,13 @@ pub fn load_near(common: &Common) -> Result<(PathBuf, Manifest), Failure> {
 }
 
 /// What the engine is asked to run.
-pub fn definition(common: &Common, path: &Path, manifest: Manifest) -> Definition {
+pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition {
     let root = folder(path);
     Definition {
         manifest,
         cause: cause(&root),
         root,
-        overrides: common.overrides.clone(),
+        overrides: flags.overrides.clone(),
     }
 }
 
@@ -127,11 +127,7 @@ fn cause(root: &Path) -> Cause {
 }
 
 /// Runs the build steps of services, each different command once, with the user's environment.
-pub fn build<'a>(
-    path: &Path,
-    services: impl Iterator<Item = &'a Service>,
-    quiet: bool,
-) -> Result<(), Failure> {
+pub fn build<'a>(path: &Path, services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
     let mut done: Vec<&str> = Vec::new();
     for service in services {
         let Some(command) = service.build.as_deref() else {
@@ -147,12 +143,8 @@ pub fn build<'a>(
             .args(["-c", command])
             .current_dir(folder(path))
             .stdin(Stdio::null());
-        // Standard output belongs to the command's own result.
-        process.stdout(if quiet {
-            Stdio::null()
-        } else {
-            std::io::stderr().into()
-        });
+        // Standard output belongs to this command's own result.
+        process.stdout(std::io::stderr());
         let status = process
             .status()
             .map_err(|error| Failure::of("cannot run sh", &error))?;

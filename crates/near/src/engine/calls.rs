@@ -1,7 +1,6 @@
 //! Answers the API's calls.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::PoisonError;
 
 use neargate_core::machine::{Entry, Event, Fact, RevisionDefinition};
@@ -9,14 +8,12 @@ use neargate_core::manifest::model::{Manifest, Service, Use};
 use neargate_core::plan::{Observed, ObservedService};
 
 use super::ledger::TurnError;
-use super::routes::{EDGE, internal};
 use super::tasks::chain;
 use super::{DEFINITION, Engine, reply};
 use crate::api::server::{Call, EVENTS_PER_READ, Reply};
 use crate::api::wire::{
     Accepted, DataAccess, Definition, Problem, Progress, Session, SessionRequest, StartedRelease,
 };
-use crate::clock::now;
 use crate::data::{DataError, Key};
 use crate::identity;
 use crate::journal::Stored;
@@ -199,105 +196,6 @@ impl Engine {
             .map_err(|error| problem(&error, 1))?;
         }
         self.definition = Some(definition);
-        Ok(())
-    }
-
-    /// Data services, secrets and listeners that the app needs, before any task.
-    pub(super) async fn provide(&mut self) -> Result<(), Problem> {
-        let Some(definition) = self.definition.clone() else {
-            return Ok(());
-        };
-        let manifest = &definition.manifest;
-        let wanted = self.wanted_listeners(manifest)?;
-        self.routers
-            .listen(&wanted)
-            .await
-            .map_err(|error| problem(&error, 3))?;
-        for database in manifest.databases.values() {
-            self.surroundings
-                .data
-                .start_database(database)
-                .map_err(|error| data_problem(&error))?;
-        }
-        for cache in manifest.caches.values() {
-            self.surroundings
-                .data
-                .start_cache(cache)
-                .map_err(|error| data_problem(&error))?;
-        }
-        self.ensure_secrets(manifest)
-    }
-
-    fn wanted_listeners(
-        &mut self,
-        manifest: &Manifest,
-    ) -> Result<Vec<(String, SocketAddr)>, Problem> {
-        let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
-            error: format!(
-                "edge.address `{}` is not an IP address",
-                manifest.edge.address
-            ),
-            help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
-            exit: 2,
-        })?;
-        let mut wanted = vec![(
-            EDGE.to_owned(),
-            SocketAddr::new(address, manifest.edge.port),
-        )];
-        let mut addresses = BTreeMap::new();
-        for service in manifest
-            .services
-            .values()
-            .filter(|service| service.port.is_some())
-        {
-            let port = self.internal_port(&service.name)?;
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            wanted.push((internal(&service.name), address));
-            addresses.insert(service.name.clone(), address);
-        }
-        *self
-            .surroundings
-            .internal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = addresses;
-        Ok(wanted)
-    }
-
-    /// The port of a service's internal listener: the same for its whole life.
-    fn internal_port(&mut self, service: &str) -> Result<u16, Problem> {
-        let key = format!("port.{service}");
-        let known = self
-            .ledger
-            .get_meta(&key)
-            .map_err(|error| problem(&error, 1))?;
-        if let Some(port) = known.and_then(|text| text.parse().ok()) {
-            return Ok(port);
-        }
-        let none = || Problem {
-            error: "no port is free between 20000 and 29999".into(),
-            help: None,
-            exit: 3,
-        };
-        let port = self.assign_port().ok_or_else(none)?;
-        self.ledger
-            .put_meta(&key, &port.to_string())
-            .map_err(|error| problem(&error, 1))?;
-        Ok(port)
-    }
-
-    fn ensure_secrets(&mut self, manifest: &Manifest) -> Result<(), Problem> {
-        let mut secrets = self
-            .surroundings
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for secret in manifest.secrets.values() {
-            if let Some(rule) = secret.generate {
-                secrets
-                    .ensure(now(), &secret.name, rule)
-                    .map_err(|error| problem(&error, 1))?;
-            }
-        }
         Ok(())
     }
 
@@ -547,7 +445,7 @@ fn refused(error: &TurnError) -> Problem {
     }
 }
 
-fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
+pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
     Problem {
         error: chain(error),
         help: None,
@@ -555,6 +453,6 @@ fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
     }
 }
 
-fn data_problem(error: &DataError) -> Problem {
+pub(super) fn data_problem(error: &DataError) -> Problem {
     problem(error, if error.is_environment() { 3 } else { 1 })
 }

@@ -9,12 +9,14 @@
 //! request that cannot be written is refused with the reason.
 
 mod act;
+mod adopt;
 mod calls;
 mod data_processes;
 mod environment;
 mod ledger;
 mod listeners;
 mod port_holder;
+mod provide;
 mod router_process;
 mod routers;
 mod routes;
@@ -43,7 +45,7 @@ use crate::logs;
 use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
-use crate::supervisor::{Found, Running, Supervisor};
+use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 use ledger::Ledger;
 use router_process::RouterFact;
@@ -221,87 +223,6 @@ impl Engine {
             leaving: None,
             notes: BTreeSet::new(),
         })
-    }
-
-    /// Goes on where the last engine was: adopts what runs, starts what should run.
-    async fn resume(&mut self) {
-        self.adopt_tasks();
-        if self.ledger.state().phase == machine::Phase::Up
-            && let Err(problem) = self.provide().await
-        {
-            log(&format!("cannot provide for the app: {}", problem.error));
-        }
-        let outstanding = machine::outstanding(self.ledger.state());
-        self.act_all(outstanding);
-    }
-
-    fn adopt_tasks(&mut self) {
-        let found = self.surroundings.supervisor.adopt_all().unwrap_or_default();
-        let mut seen = BTreeSet::new();
-        for found in found {
-            match found {
-                Found::Running(running) if self.knows(&running.id) => {
-                    seen.insert(running.id.clone());
-                    self.take(Input::Started(running.id.clone(), Ok(running)));
-                }
-                Found::Exited(id, exit) if self.knows(&id) => {
-                    seen.insert(id.clone());
-                    self.exited(&id, exit);
-                }
-                // Data services and jobs are looked for by whoever wants them; tasks that the
-                // journal does not know are nobody's.
-                Found::Running(running) if self.nobodys(&running.id) => {
-                    self.surroundings.supervisor.kill(&running.id);
-                }
-                Found::Exited(id, _) if self.nobodys(&id) => {
-                    self.surroundings.supervisor.forget(&id);
-                }
-                Found::Running(_) | Found::Exited(..) => {}
-            }
-        }
-        for id in self.task_ids() {
-            let started = self
-                .task(&id)
-                .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
-            if started && !seen.contains(&id) {
-                self.exited(&id, Exit::Unknown);
-            }
-        }
-    }
-
-    fn task_ids(&self) -> Vec<String> {
-        self.ledger
-            .state()
-            .services
-            .values()
-            .flat_map(|service| service.tasks.keys().cloned())
-            .collect()
-    }
-
-    fn task(&self, id: &str) -> Option<&machine::Task> {
-        self.ledger
-            .state()
-            .services
-            .values()
-            .find_map(|service| service.tasks.get(id))
-    }
-
-    /// Whether a process is a task or a job that nothing in the state asks for.
-    fn nobodys(&self, id: &str) -> bool {
-        let mut services = self.ledger.state().services.values();
-        match id.strip_prefix("job.") {
-            Some(_) => !services.any(|service| {
-                service
-                    .release
-                    .as_ref()
-                    .is_some_and(|release| id.ends_with(&format!(".{}", release.id)))
-            }),
-            None => is_task(id) && !self.knows(id),
-        }
-    }
-
-    fn knows(&self, id: &str) -> bool {
-        self.task(id).is_some()
     }
 
     /// An event of the world: decided now, or kept until it can be written.

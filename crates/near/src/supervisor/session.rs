@@ -2,20 +2,38 @@
 //! in its snapshot. No shim holds it; it ends with its terminal.
 
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 
 use super::child::{self, Preparation};
 use super::shim;
 use super::spec::{Identity, LogTarget, Place, StopPolicy, StopSignal, TaskSpec};
 use crate::api::wire::Session;
 
-/// Prepares the command.
+/// Names tried for a folder of the session's own; leftovers of earlier ones may hold some.
+const NAMES: u32 = 100;
+
+/// A folder that goes with the session.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a command to its end.
 ///
 /// # Errors
 /// There is no such program, or the folder cannot be entered.
-pub fn command(session: &Session, argv: &[String]) -> io::Result<Command> {
-    let scratch = tempdir(session)?;
+pub fn run(session: &Session, argv: &[String]) -> io::Result<ExitStatus> {
+    let scratch = Scratch::new(session.identity)?;
+    command(session, argv, &scratch.0)?.status()
+}
+
+fn command(session: &Session, argv: &[String], scratch: &Path) -> io::Result<Command> {
     let spec = TaskSpec {
         id: "session".to_owned(),
         log: LogTarget {
@@ -33,8 +51,8 @@ pub fn command(session: &Session, argv: &[String]) -> io::Result<Command> {
             timeout: std::time::Duration::ZERO,
         },
     };
-    let seen = child::seen(&spec, &scratch);
-    let preparation = Preparation::new(&spec, &scratch, Vec::new())?.for_session();
+    let seen = child::seen(&spec, scratch);
+    let preparation = Preparation::new(&spec, scratch, Vec::new())?.for_session();
     let mut command = shim::command(&spec, &seen)?;
     if let Ok(terminal) = std::env::var("TERM") {
         command.env("TERM", terminal);
@@ -44,13 +62,26 @@ pub fn command(session: &Session, argv: &[String]) -> io::Result<Command> {
     Ok(command)
 }
 
-/// A writable folder of the session's own, left to the machine's cleaner.
-fn tempdir(session: &Session) -> io::Result<std::path::PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
-    let path = std::env::temp_dir().join(format!("neargate-session-{}", std::process::id()));
-    std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-    if let Some((uid, gid)) = session.identity {
-        std::os::unix::fs::chown(&path, Some(uid), Some(gid))?;
+impl Scratch {
+    /// Makes the folder, writable for the session's user alone.
+    fn new(identity: Option<(u32, u32)>) -> io::Result<Self> {
+        let pid = std::process::id();
+        let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+        for number in 0..NAMES {
+            let name = format!("neargate-session-{pid}-{number}");
+            let path = std::env::temp_dir().join(name);
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    let scratch = Self(path);
+                    if let Some((uid, gid)) = identity {
+                        chown(&scratch.0, Some(uid), Some(gid))?;
+                    }
+                    return Ok(scratch);
+                }
+            }
+        }
+        Err(taken)
     }
-    Ok(path)
 }

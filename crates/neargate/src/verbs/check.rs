@@ -2,21 +2,21 @@
 
 use std::process::ExitCode;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Checks; exit 2 when there are errors.
-pub fn run(common: &Common) -> Result<ExitCode, Failure> {
-    let (path, loaded) = match project::load(common) {
+pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
+    let (path, loaded) = match project::load(flags) {
         Ok(loaded) => loaded,
-        Err(Failure::Manifest(diagnostics)) if common.json => {
+        Err(Failure::Manifest(diagnostics)) if flags.json => {
             output::json(&serde_json::json!({ "ok": false, "diagnostics": diagnostics.to_json() }));
             return Ok(ExitCode::from(2));
         }
         Err(failure) => return Err(failure),
     };
-    if common.json {
+    if flags.json {
         output::json(&serde_json::json!({
             "ok": true,
             "diagnostics": loaded.warnings.to_json(),

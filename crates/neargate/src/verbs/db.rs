@@ -1,21 +1,22 @@
 //! `neargate db connect`: psql or redis-cli, with the password in the environment.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use neargate_near::api::wire::DataAccess;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::project;
 
 /// Opens a client for a database or cache.
 pub async fn connect(
-    common: &Common,
+    flags: &Flags,
     name: Option<String>,
     arguments: &[String],
 ) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(common)?).await?;
+    let client = Client::connect(&project::state(flags)?).await?;
     let name = match name {
         Some(name) => name,
         None => only_database(&client).await?,
@@ -27,21 +28,14 @@ pub async fn connect(
         "postgres" => ("psql", "postgresql-client", psql(&url)),
         _ => ("redis-cli", "redis-tools", redis(&url)),
     };
-    let status = command
-        .args(arguments)
-        .status()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Failure::Environment(format!(
-                "{program} is not installed: apt-get install {package}"
-            )),
-            _ => Failure::of(&format!("cannot run {program}"), &error),
-        })?;
-    Ok(ExitCode::from(
-        status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(1),
-    ))
+    // Ctrl-C in psql ends a query, not the session: nothing of us may stand between.
+    let error = command.args(arguments).exec();
+    Err(match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::Environment(format!(
+            "{program} is not installed: apt-get install {package}"
+        )),
+        _ => Failure::of(&format!("cannot run {program}"), &error),
+    })
 }
 
 async fn only_database(client: &Client) -> Result<String, Failure> {

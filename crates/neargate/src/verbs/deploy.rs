@@ -4,64 +4,90 @@ use std::process::ExitCode;
 
 use neargate_near::api::wire::{Accepted, Rollback};
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::follow::{self, Ended};
+use crate::follow::{self, Ended, Followed};
+use crate::interrupt::Interrupt;
+use crate::screen::Screen;
 use crate::{output, project};
 
 /// Builds a service, asks for its release, follows it.
 pub async fn deploy(
-    common: &Common,
+    flags: &Flags,
     service: &str,
     detach: bool,
     no_build: bool,
 ) -> Result<ExitCode, Failure> {
-    let state = project::state(common)?;
-    let client = Client::connect(&state).await?;
-    let (path, mut manifest) = project::load_near(common)?;
+    let begun = begin_deploy(flags, service, no_build).await;
+    let (client, accepted) = begun.inspect_err(|failure| refused(flags, service, failure))?;
+    finish(&client, flags, service, detach, accepted).await
+}
+
+async fn begin_deploy(
+    flags: &Flags,
+    service: &str,
+    no_build: bool,
+) -> Result<(Client, Accepted), Failure> {
+    let client = Client::connect(&project::state(flags)?).await?;
+    let (path, mut manifest) = project::load_near(flags)?;
     if !no_build {
-        project::build(
-            &path,
-            manifest.services.get(service).into_iter(),
-            common.json,
-        )?;
+        project::build(&path, manifest.services.get(service).into_iter())?;
     }
     // The edge was chosen at `up`; a deploy does not move it.
-    manifest.edge.port = client
-        .status()
-        .await?
-        .endpoint
+    let endpoint = client.status().await?.endpoint;
+    let port = endpoint
         .rsplit(':')
         .next()
-        .and_then(|p| p.parse().ok())
-        .unwrap_or(manifest.edge.port);
-    let definition = project::definition(common, &path, manifest);
-    let accepted: Accepted = client
-        .post(&format!("/v1/services/{service}/deploy"), &definition)
-        .await?;
-    finish(&client, common, service, detach, accepted).await
+        .and_then(|port| port.parse().ok());
+    manifest.edge.port = port.unwrap_or(manifest.edge.port);
+    let definition = project::definition(flags, &path, manifest);
+    let path = format!("/v1/services/{service}/deploy");
+    let accepted = client.post(&path, &definition).await?;
+    Ok((client, accepted))
 }
 
 /// Asks for an earlier revision, follows the release.
 pub async fn rollback(
-    common: &Common,
+    flags: &Flags,
     service: Option<String>,
     to: Option<u32>,
     detach: bool,
 ) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(common)?).await?;
+    let name = service.clone().unwrap_or_default();
+    let begun = begin_rollback(flags, service, to).await;
+    let (client, service, accepted) =
+        begun.inspect_err(|failure| refused(flags, &name, failure))?;
+    finish(&client, flags, &service, detach, accepted).await
+}
+
+async fn begin_rollback(
+    flags: &Flags,
+    service: Option<String>,
+    to: Option<u32>,
+) -> Result<(Client, String, Accepted), Failure> {
+    let client = Client::connect(&project::state(flags)?).await?;
     let service = match service {
         Some(service) => service,
         None => only_service(&client).await?,
     };
-    let accepted: Accepted = client
-        .post(
-            &format!("/v1/services/{service}/rollback"),
-            &Rollback { to },
-        )
-        .await?;
-    finish(&client, common, &service, detach, accepted).await
+    let path = format!("/v1/services/{service}/rollback");
+    let accepted = client.post(&path, &Rollback { to }).await?;
+    Ok((client, service, accepted))
+}
+
+/// Scripts read the last object: there is one even when no release began.
+fn refused(flags: &Flags, service: &str, failure: &Failure) {
+    if flags.json {
+        output::json(&Ended {
+            outcome: "failed".to_owned(),
+            reason: failure.words(),
+            evidence: Vec::new(),
+            service: service.to_owned(),
+            release: 0,
+            revision: 0,
+        });
+    }
 }
 
 async fn only_service(client: &Client) -> Result<String, Failure> {
@@ -81,42 +107,48 @@ async fn only_service(client: &Client) -> Result<String, Failure> {
 
 async fn finish(
     client: &Client,
-    common: &Common,
+    flags: &Flags,
     service: &str,
     detach: bool,
     accepted: Accepted,
 ) -> Result<ExitCode, Failure> {
+    accepted.notes.iter().for_each(|note| output::note(note));
     if accepted.releases.is_empty() {
-        return nothing_to_do(client, common, service).await;
+        return nothing_to_do(client, flags, service).await;
     }
     if detach {
-        if common.json {
+        if flags.json {
             output::json(&accepted);
         }
         output::progress(service, "the release goes on; see: neargate status --watch");
         return Ok(ExitCode::SUCCESS);
     }
-    let ended = follow::releases(client, &accepted, common.json).await?;
-    if common.json {
-        for release in &ended {
-            output::json(release);
+    let (mut screen, mut interrupt) = (Screen::of(flags), Interrupt::listen()?);
+    match follow::releases(client, &accepted, &mut screen, &mut interrupt).await? {
+        Followed::Ended(ended) => {
+            if flags.json {
+                ended.iter().for_each(output::json);
+            }
+            follow::judge(&ended)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Followed::Left => {
+            let text = format!(
+                "the release of `{service}` goes on; see: neargate status --watch, \
+                 end it with: neargate rollback {service}"
+            );
+            Err(Failure::Failed(text))
         }
     }
-    follow::judge(&ended)?;
-    Ok(ExitCode::SUCCESS)
 }
 
-async fn nothing_to_do(
-    client: &Client,
-    common: &Common,
-    service: &str,
-) -> Result<ExitCode, Failure> {
+async fn nothing_to_do(client: &Client, flags: &Flags, service: &str) -> Result<ExitCode, Failure> {
     let status = client.status().await?;
     let found = status.services.iter().find(|found| found.name == service);
     let revision = found.map_or(0, |found| found.revision);
     let reason = format!("revision {revision} is what the manifest asks for: nothing to release");
     output::progress(service, &reason);
-    if common.json {
+    if flags.json {
         output::json(&Ended {
             outcome: "done".to_owned(),
             reason,

@@ -8,7 +8,7 @@ use neargate_near::cgroup;
 use neargate_near::data::programs;
 use serde::Serialize;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, project};
@@ -31,10 +31,8 @@ enum Verdict {
 }
 
 /// Looks at everything; exit 3 when something that the manifest needs is missing.
-pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
-    let manifest = project::load(common)
-        .ok()
-        .map(|(_, loaded)| loaded.manifest);
+pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
+    let manifest = project::load(flags).ok().map(|(_, loaded)| loaded.manifest);
     let mut findings = vec![user(), limits()];
     findings.extend(data_services(manifest.as_ref()));
     findings.push(tool("psql", "postgresql-client", "neargate db connect"));
@@ -45,7 +43,7 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
             "none that can be read here; run `neargate check`",
         ));
     }
-    if let Ok(state) = project::state(common) {
+    if let Ok(state) = project::state(flags) {
         let engine = match Client::connect(&state).await {
             Ok(client) => {
                 let status = client.status().await?;
@@ -60,7 +58,7 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
         findings.push(engine);
     }
     for found in &findings {
-        if common.json {
+        if flags.json {
             output::json(found);
         } else {
             let word = match found.verdict {

@@ -7,14 +7,14 @@ use neargate_near::api::wire::Accepted;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::Process;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, processes, project};
 
 /// Stops; with `purge`, removes the state directory.
-pub async fn run(common: &Common, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
-    let state = project::state(common)?;
+pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
+    let state = project::state(flags)?;
     if purge && !yes {
         confirm(&state)?;
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use neargate_core::manifest::{self, Source};
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -31,10 +31,10 @@ enum Web {
 }
 
 /// Looks and writes.
-pub fn run(common: &Common, force: bool) -> Result<ExitCode, Failure> {
+pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
     let folder = std::env::current_dir()
         .map_err(|error| Failure::of("cannot tell the present folder", &error))?;
-    let path = common
+    let path = flags
         .file
         .clone()
         .unwrap_or_else(|| folder.join(project::NAME));

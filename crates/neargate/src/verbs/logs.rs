@@ -9,15 +9,15 @@ use neargate_near::clock::now;
 use neargate_near::logs::{Filter, Line, Position, read};
 use neargate_near::supervisor::Supervisor;
 
-use crate::arguments::{Common, Logs};
+use crate::arguments::{Flags, Logs};
 use crate::failure::Failure;
 use crate::{output, project};
 
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Prints the lines that are wanted.
-pub fn run(common: &Common, options: &Logs) -> Result<ExitCode, Failure> {
-    let state = project::state(common)?;
+pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
+    let state = project::state(flags)?;
     if !state.path().exists() {
         return Err(Failure::Environment(format!(
             "there is no state directory {}: nothing ran yet",
@@ -45,7 +45,7 @@ pub fn run(common: &Common, options: &Logs) -> Result<ExitCode, Failure> {
         }
         first = false;
         for line in &lines {
-            print(line, common.json);
+            print(line, flags.json);
         }
         if !options.follow {
             return Ok(ExitCode::SUCCESS);

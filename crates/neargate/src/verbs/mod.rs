@@ -24,17 +24,17 @@ use crate::{output, processes, project};
 
 /// Runs a verb.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let common = &arguments.common;
+    let flags = &arguments.flags;
     match arguments.verb {
-        Verb::Engine => processes::engine(&project::state(common)?),
+        Verb::Engine => processes::engine(&project::state(flags)?),
         Verb::Router {
             control,
             access_log,
             listener,
         } => processes::router(control, access_log, &listener),
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
-        Verb::Init { force } => init::run(common, force),
-        Verb::Check => check::run(common),
+        Verb::Init { force } => init::run(flags, force),
+        Verb::Check => check::run(flags),
         Verb::Schema => {
             let schema = serde_json::to_string_pretty(&neargate_core::manifest::schema());
             output::line(&schema.map_err(|error| Failure::of("cannot write the schema", &error))?);
@@ -49,35 +49,35 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Secret(secret) => secret::run(common, secret),
-        Verb::Logs(options) => logs::run(common, &options),
+        Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {
             detach,
             port,
             no_build,
-        } => wait(up::run(common, detach, port, no_build)),
-        Verb::Down { purge, yes } => wait(down::run(common, purge, yes)),
+        } => wait(up::run(flags, detach, port, no_build)),
+        Verb::Down { purge, yes } => wait(down::run(flags, purge, yes)),
         Verb::Deploy {
             service,
             detach,
             no_build,
-        } => wait(deploy::deploy(common, &service, detach, no_build)),
+        } => wait(deploy::deploy(flags, &service, detach, no_build)),
         Verb::Rollback {
             service,
             to,
             detach,
-        } => wait(deploy::rollback(common, service, to, detach)),
-        Verb::Scale { counts } => wait(scale::run(common, &counts)),
-        Verb::Status { watch } => wait(status::run(common, watch)),
-        Verb::Plan { exit_code } => wait(plan::run(common, exit_code)),
-        Verb::Doctor => wait(doctor::run(common)),
-        Verb::Run { service, command } => wait(session::run(common, &service, &command)),
+        } => wait(deploy::rollback(flags, service, to, detach)),
+        Verb::Scale { counts } => wait(scale::run(flags, &counts)),
+        Verb::Status { watch } => wait(status::run(flags, watch)),
+        Verb::Plan { exit_code } => wait(plan::run(flags, exit_code)),
+        Verb::Doctor => wait(doctor::run(flags)),
+        Verb::Run { service, command } => wait(session::run(flags, &service, &command)),
         Verb::Exec {
             service,
             task,
             command,
-        } => wait(session::exec(common, &service, task, &command)),
-        Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(common, name, &arguments)),
+        } => wait(session::exec(flags, &service, task, &command)),
+        Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(flags, name, &arguments)),
     }
 }
 

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use neargate_core::plan::{Observed, plan};
 use neargate_near::snapshot;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Compares the manifest with what runs; without an engine everything is new.
-pub async fn run(common: &Common, exit_code: bool) -> Result<ExitCode, Failure> {
-    let (path, manifest) = project::load_near(common)?;
-    let state = project::state(common)?;
+pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
+    let (path, manifest) = project::load_near(flags)?;
+    let state = project::state(flags)?;
     let observed: Observed = match Client::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,
         Err(_) => Observed::default(),
@@ -30,7 +30,7 @@ pub async fn run(common: &Common, exit_code: bool) -> Result<ExitCode, Failure> 
         }
     }
     let plan = plan(&manifest, &digests, &observed);
-    if common.json {
+    if flags.json {
         output::json(&plan);
     } else {
         output::line(plan.to_string().trim_end());

@@ -4,23 +4,23 @@ use std::process::ExitCode;
 
 use neargate_near::api::wire::{Accepted, Scale};
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Asks for the counts; returns when they are accepted.
-pub async fn run(common: &Common, counts: &[String]) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> {
     let wanted = counts
         .iter()
         .map(|text| parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let client = Client::connect(&project::state(common)?).await?;
+    let client = Client::connect(&project::state(flags)?).await?;
     for (service, desired) in wanted {
         let accepted: Accepted = client
             .post(&format!("/v1/services/{service}/scale"), &Scale { desired })
             .await?;
-        if common.json {
+        if flags.json {
             output::json(&accepted);
         }
         output::progress(service, &format!("{desired} tasks are wanted"));

@@ -8,13 +8,13 @@ use neargate_near::clock::now;
 use neargate_near::secrets::{SecretValue, Secrets, Stage, Which};
 use rustix::termios::{LocalModes, OptionalActions};
 
-use crate::arguments::{Common, Secret};
+use crate::arguments::{Flags, Secret};
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Runs a verb of secrets.
-pub fn run(common: &Common, verb: Secret) -> Result<ExitCode, Failure> {
-    let state = project::state(common)?;
+pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
+    let state = project::state(flags)?;
     let mut secrets =
         Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
     let failed =
@@ -30,7 +30,7 @@ pub fn run(common: &Common, verb: Secret) -> Result<ExitCode, Failure> {
                 &format!("version {version} is set; the next deploy of its users takes it"),
             );
         }
-        Secret::List => list(&secrets, common.json)?,
+        Secret::List => list(&secrets, flags.json)?,
         Secret::Get { name, reveal } => {
             let (version, value) = secrets
                 .get(&name, Which::Current)

@@ -2,30 +2,31 @@
 //! this terminal. Its exit code is the command's.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use neargate_near::api::wire::{Session, SessionRequest};
 use neargate_near::supervisor::session;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::project;
 
 /// In the environment of the serving revision.
-pub async fn run(common: &Common, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(common)?).await?;
+pub async fn run(flags: &Flags, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(flags)?).await?;
     start(&client, service, SessionRequest::default(), command).await
 }
 
 /// In the environment of a running task.
 pub async fn exec(
-    common: &Common,
+    flags: &Flags,
     service: &str,
     task: Option<String>,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(common)?).await?;
+    let client = Client::connect(&project::state(flags)?).await?;
     let task = match task {
         Some(task) => task,
         None => any_task(&client, service).await?,
@@ -62,15 +63,13 @@ async fn start(
     let session: Session = client
         .post(&format!("/v1/services/{service}/session"), &request)
         .await?;
-    let mut process: Command = session::command(&session, command).map_err(|error| {
-        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
+    // Ctrl-C is for the command: it decides whether it ends by it.
+    let _signals = Interrupt::keyboard()?;
+    let status = session::run(&session, command).map_err(|error| {
+        let command = command.join(" ");
+        Failure::Environment(format!("cannot run `{command}`: {error}"))
     })?;
-    let status = process.status().map_err(|error| {
-        Failure::Environment(format!("cannot run `{}`: {error}", command.join(" ")))
-    })?;
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .unwrap_or(1);
+    let by_signal = status.signal().map(|signal| 128 + signal);
+    let code = status.code().or(by_signal).unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use neargate_core::status::{DataStatus, ServiceStatus, Status};
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, project};
@@ -13,11 +13,11 @@ use crate::{output, project};
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Shows the status once, or until Ctrl-C.
-pub async fn run(common: &Common, watch: bool) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(common)?).await?;
+pub async fn run(flags: &Flags, watch: bool) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(flags)?).await?;
     loop {
         let status = client.status().await?;
-        if common.json {
+        if flags.json {
             output::json(&status);
         } else {
             if watch {

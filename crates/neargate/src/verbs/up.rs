@@ -3,37 +3,50 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use neargate_core::manifest::model::Manifest;
 use neargate_core::status::{ServiceStatus, Status};
 use neargate_near::api::wire::Accepted;
+use neargate_near::data::programs;
+use tokio::time::Instant;
 
-use crate::arguments::Common;
+use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::follow::{self, Followed};
+use crate::interrupt::Interrupt;
+use crate::screen::Screen;
 use crate::verbs::down;
-use crate::{follow, output, processes, project};
+use crate::{output, processes, project};
 
 /// A service that is not healthy by then (outside of a release) is reported.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(25);
 
+/// How waiting for the app ended.
+enum Waited {
+    /// Every service is healthy.
+    Healthy(Box<Status>),
+    /// The person left.
+    Left,
+}
+
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
 pub async fn run(
-    common: &Common,
+    flags: &Flags,
     detach: bool,
     port: Option<u16>,
     no_build: bool,
 ) -> Result<ExitCode, Failure> {
-    let mut common = common.clone();
-    common
-        .overrides
-        .extend(port.map(|port| format!("edge.port={port}")));
-    let (path, manifest) = project::load_near(&common)?;
+    let mut flags = flags.clone();
+    let port = port.map(|port| format!("edge.port={port}"));
+    flags.overrides.extend(port);
+    let (path, manifest) = project::load_near(&flags)?;
+    require_programs(&manifest)?;
     if !no_build {
-        project::build(&path, manifest.services.values(), common.json)?;
+        project::build(&path, manifest.services.values())?;
     }
-    let state = project::state(&common)?;
-    let client = processes::ensure_engine(&state).await?;
-    let definition = project::definition(&common, &path, manifest);
+    let client = processes::ensure_engine(&project::state(&flags)?).await?;
+    let definition = project::definition(&flags, &path, manifest);
     let accepted: Accepted = match client.post("/v1/up", &definition).await {
         Ok(accepted) => accepted,
         Err(failure) => {
@@ -41,20 +54,41 @@ pub async fn run(
             return Err(failure);
         }
     };
-    for note in &accepted.notes {
-        output::note(note);
-    }
-    let ended = follow::releases(&client, &accepted, common.json).await?;
-    follow::judge(&ended)?;
-    let status = healthy(&client).await?;
+    accepted.notes.iter().for_each(|note| output::note(note));
+    let (mut screen, mut interrupt) = (Screen::of(&flags), Interrupt::listen()?);
+    let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await? {
+        Waited::Healthy(status) => status,
+        Waited::Left if detach => {
+            let text = "the app goes on starting; see: neargate status --watch";
+            return Err(Failure::Failed(text.into()));
+        }
+        Waited::Left => return stop(&client, &mut interrupt).await,
+    };
     output::progress("", &format!("{} is up at {}", status.app, status.endpoint));
-    if common.json {
+    if flags.json {
         output::json(&status);
     }
     if detach {
-        Ok(ExitCode::SUCCESS)
+        return Ok(ExitCode::SUCCESS);
+    }
+    stay(&client, &mut screen, &mut interrupt).await
+}
+
+/// A program that is missing is said before a build of minutes, all of them at once.
+fn require_programs(manifest: &Manifest) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    if manifest.databases.values().any(|one| one.url.is_none()) {
+        missing.extend(programs::postgres().err());
+    }
+    let caches = manifest.caches.values().filter(|one| one.url.is_none());
+    for cache in caches {
+        missing.extend(programs::cache(cache.engine).err());
+    }
+    missing.dedup();
+    if missing.is_empty() {
+        Ok(())
     } else {
-        stay(&client).await
+        Err(Failure::Environment(missing.join("; ")))
     }
 }
 
@@ -69,55 +103,99 @@ async fn leave_nothing_behind(client: &Client) {
     }
 }
 
-async fn healthy(client: &Client) -> Result<Status, Failure> {
-    let deadline = tokio::time::Instant::now() + HEALTHY_WITHIN;
+async fn wait(
+    client: &Client,
+    accepted: &Accepted,
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<Waited, Failure> {
+    match follow::releases(client, accepted, screen, interrupt).await? {
+        Followed::Left => return Ok(Waited::Left),
+        Followed::Ended(ended) => follow::judge(&ended)?,
+    }
+    let waited = healthy(client, screen, interrupt).await;
+    screen.clear();
+    waited
+}
+
+async fn healthy(
+    client: &Client,
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<Waited, Failure> {
+    let deadline = Instant::now() + HEALTHY_WITHIN;
+    let mut drawn = Instant::now();
     loop {
         let status = client.status().await?;
         let missing: Vec<&ServiceStatus> = status
             .services
             .iter()
-            .filter(|s| s.healthy < wanted(s))
+            .filter(|service| service.healthy < service.desired)
             .collect();
         if missing.is_empty() {
-            return Ok(status);
+            return Ok(Waited::Healthy(Box::new(status)));
         }
-        if tokio::time::Instant::now() > deadline {
-            let names: Vec<&str> = missing
-                .iter()
-                .map(|service| service.name.as_str())
-                .collect();
+        let names: Vec<&str> = missing.iter().map(|one| one.name.as_str()).collect();
+        if Instant::now() > deadline {
+            let names = names.join(", ");
             return Err(Failure::Failed(format!(
-                "not healthy within 10 minutes: {}",
-                names.join(", ")
+                "not healthy within 10 minutes: {names}"
             )));
         }
-        if let Some(trouble) = missing
-            .iter()
-            .find_map(|s| s.trouble.as_deref().filter(|text| text.contains("failed")))
-        {
+        let trouble = missing.iter().filter_map(|one| one.trouble.as_deref());
+        if let Some(trouble) = trouble.into_iter().find(|words| words.contains("failed")) {
             return Err(Failure::Failed(trouble.to_owned()));
         }
-        tokio::time::sleep(LOOK).await;
+        if drawn.elapsed() > screen.pace() {
+            screen.status(&status);
+            drawn = Instant::now();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = interrupt.came() => return Ok(Waited::Left),
+        }
     }
-}
-
-fn wanted(service: &ServiceStatus) -> u32 {
-    service.desired
 }
 
 /// In the foreground: shows what happens until Ctrl-C, which stops everything.
-async fn stay(client: &Client) -> Result<ExitCode, Failure> {
+async fn stay(
+    client: &Client,
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, Failure> {
     output::note("Ctrl-C stops everything; data stays");
     let mut events = client.events(None).await?;
+    let mut looks = tokio::time::interval(screen.pace());
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(event) => follow::show(&event, false),
-                None => return Err(Failure::Failed("the engine ended; what runs goes on: neargate up".into())),
+                Some(event) => screen.event(&event),
+                None => {
+                    screen.clear();
+                    let text = "the engine ended; what runs goes on: neargate up";
+                    return Err(Failure::Failed(text.into()));
+                }
             },
-            _ = tokio::signal::ctrl_c() => break,
+            _ = looks.tick() => screen.status(&client.status().await?),
+            () = interrupt.came() => break,
         }
     }
-    down::stop(client).await?;
-    Ok(ExitCode::SUCCESS)
+    screen.clear();
+    stop(client, interrupt).await
+}
+
+/// Stops everything; a second Ctrl-C leaves the engine alone with it.
+async fn stop(client: &Client, interrupt: &mut Interrupt) -> Result<ExitCode, Failure> {
+    output::progress("", "stopping");
+    tokio::select! {
+        stopped = client.post::<_, Accepted>("/v1/down", &()) => {
+            stopped?;
+            output::progress("", "everything has stopped; data stays");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = interrupt.came() => {
+            let text = "stopping goes on without you; see: neargate status";
+            Err(Failure::Failed(text.into()))
+        }
+    }
 }

@@ -199,7 +199,7 @@ fn example(name: &str) -> PathBuf {
 
 fn give(folder: &Path) {
     let own = |path: &Path| {
-        std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("chown")
+        std::os::unix::fs::chown(path, Some(ORDINARY), Some(ORDINARY)).expect("chown");
     };
     own(folder);
     for entry in std::fs::read_dir(folder).expect("the folder").flatten() {

@@ -20,19 +20,12 @@ pub struct Tally {
     pub by_revision: BTreeMap<String, u64>,
     /// Not answered with 200: why, and how often.
     pub failed: BTreeMap<String, u64>,
-    /// Wall time of the load.
-    pub seconds: f64,
 }
 
 impl Tally {
     /// Requests that failed.
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
-    }
-
-    /// Requests a second over the whole time.
-    pub fn rate(&self) -> f64 {
-        self.sent as f64 / self.seconds
     }
 
     fn add(&mut self, other: Self) {
@@ -50,7 +43,6 @@ impl Tally {
 pub struct Load {
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<Tally>>,
-    began: Instant,
 }
 
 const LONGEST: Duration = Duration::from_secs(120);
@@ -67,11 +59,7 @@ impl Load {
                 std::thread::spawn(move || work(address, &path, gap, &stop))
             })
             .collect();
-        Self {
-            stop,
-            workers,
-            began: Instant::now(),
-        }
+        Self { stop, workers }
     }
 
     /// Ends the load and says what it saw.
@@ -81,7 +69,6 @@ impl Load {
         for worker in self.workers {
             tally.add(worker.join().expect("a load worker panicked"));
         }
-        tally.seconds = self.began.elapsed().as_secs_f64();
         tally
     }
 }

@@ -164,7 +164,7 @@ fn put_off_work_is_found_in_code_and_prose() {
         ),
         ("a.rs", format!("{mark}S are a list"), 0),
         ("a.md", ["to", "do!"].concat(), 0),
-        ("Cargo.lock", mark.clone(), 0),
+        ("Cargo.lock", mark, 0),
     ] {
         assert_eq!(words::put_off(path, &text).len(), count, "{path}: {text}");
     }
