@@ -29,6 +29,7 @@ pub struct Arguments {
 
 /// Flags of every verb.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub struct Flags {
     /// The manifest; without it, neargate.toml here or in a folder above
     #[arg(short, long, global = true, value_name = "FILE")]
@@ -44,15 +45,17 @@ pub struct Flags {
     pub env: String,
     /// Where near keeps its state; without it, .neargate/ beside the manifest
     #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
+    #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
     /// Override a field of the manifest, for example service.api.env.LOG=debug
     #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
     pub overrides: Vec<String>,
-    /// Print JSON on standard output
+    /// Print JSON on standard output, nothing else
     #[arg(long, global = true)]
     pub json: bool,
-    /// When to colour
+    /// When to colour: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true)]
     pub color: Colour,
 }
 
@@ -180,10 +183,16 @@ pub enum Verb {
         counts: Vec<String>,
     },
     /// Set, list and read secrets
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret list"
+    )]
     Secret(Secret),
     /// Reach databases and caches
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main"
+    )]
     Db(Db),
     /// Look for what could go wrong on this machine
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]

@@ -12,6 +12,8 @@ mod interrupt;
 mod output;
 mod processes;
 mod project;
+#[cfg(test)]
+mod reference;
 mod screen;
 mod tree;
 mod verbs;

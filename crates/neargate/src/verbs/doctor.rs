@@ -1,10 +1,13 @@
 //! `neargate doctor`: what could go wrong on this machine, and how to mend it.
+//!
+//! It looks, it changes nothing. Exit 3 when something that the manifest needs is missing.
 
-use std::path::Path;
+mod machine;
+mod state;
+
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::{CacheEngine, Manifest};
-use neargate_near::cgroup;
+use neargate_core::manifest::model::{CacheEngine, Manifest, Place};
 use neargate_near::data::programs;
 use serde::Serialize;
 
@@ -16,9 +19,15 @@ use crate::{output, project};
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 struct Finding {
-    what: String,
+    /// What was looked at.
+    what: &'static str,
+    /// How it is.
     verdict: Verdict,
+    /// In words.
     words: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
 }
 
 /// How it is.
@@ -30,49 +39,67 @@ enum Verdict {
     Missing,
 }
 
-/// Looks at everything; exit 3 when something that the manifest needs is missing.
-pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
-    let manifest = project::load(flags).ok().map(|(_, loaded)| loaded.manifest);
-    let mut findings = vec![user(), limits()];
-    findings.extend(data_services(manifest.as_ref()));
-    findings.push(tool("psql", "postgresql-client", "neargate db connect"));
-    if manifest.is_none() {
-        findings.push(finding(
-            "manifest",
-            Verdict::Warning,
-            "none that can be read here; run `neargate check`",
-        ));
-    }
-    if let Ok(state) = project::state(flags) {
-        let engine = match Client::connect(&state).await {
-            Ok(client) => {
-                let status = client.status().await?;
-                finding(
-                    "engine",
-                    Verdict::Ok,
-                    &format!("pid {} serves {}", status.engine.pid, status.endpoint),
-                )
-            }
-            Err(_) => finding("engine", Verdict::Ok, "none runs for this state directory"),
-        };
-        findings.push(engine);
-    }
-    for found in &findings {
-        if flags.json {
-            output::json(found);
-        } else {
-            let word = match found.verdict {
-                Verdict::Ok => "ok",
-                Verdict::Warning => "warning",
-                Verdict::Missing => "missing",
-            };
-            output::line(&format!(
-                "{:<9} {:<12} {}",
-                output::state(word),
-                found.what,
-                found.words
-            ));
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Missing => "missing",
         }
+    }
+}
+
+impl Finding {
+    fn ok(what: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            what,
+            verdict: Verdict::Ok,
+            words: words.into(),
+            fix: None,
+        }
+    }
+
+    fn warning(what: &'static str, words: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what,
+            verdict: Verdict::Warning,
+            words: words.into(),
+            fix: Some(fix.into()),
+        }
+    }
+
+    fn missing(what: &'static str, words: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Missing,
+            ..Self::warning(what, words, fix)
+        }
+    }
+}
+
+/// Looks at everything.
+pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
+    let mut findings = vec![Finding::ok("neargate", env!("CARGO_PKG_VERSION"))];
+    findings.extend(machine::look());
+    let (manifest, finding) = manifest(flags);
+    findings.push(finding);
+    findings.extend(data_services(manifest.as_ref()));
+    findings.extend(tools(manifest.as_ref()));
+    if let Ok(state) = project::state(flags) {
+        findings.extend(state::look(&state));
+        let status = match Client::connect(&state).await {
+            Ok(client) => client.status().await.ok(),
+            Err(_) => None,
+        };
+        findings.extend(state::processes(status.as_ref()));
+        let endpoint = status.map(|status| status.endpoint);
+        findings.extend(
+            manifest
+                .as_ref()
+                .map(|found| state::port(found, endpoint.as_deref())),
+        );
+    }
+    for finding in &findings {
+        show(finding, flags.json);
     }
     let missing = findings
         .iter()
@@ -80,83 +107,106 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if missing { 3 } else { 0 }))
 }
 
-fn finding(what: &str, verdict: Verdict, words: &str) -> Finding {
-    Finding {
-        what: what.to_owned(),
-        verdict,
-        words: words.to_owned(),
+fn show(finding: &Finding, json: bool) {
+    if json {
+        return output::json(finding);
+    }
+    let word = finding.verdict.word();
+    // Colours have no width: the word is padded by hand.
+    let padding = " ".repeat(8_usize.saturating_sub(word.len()));
+    let word = output::state(word);
+    output::line(&format!(
+        "{word}{padding}{:<11}{}",
+        finding.what, finding.words
+    ));
+    if let Some(fix) = &finding.fix {
+        output::line(&format!("{:19}fix: {fix}", ""));
     }
 }
 
-fn user() -> Finding {
-    if rustix::process::geteuid().is_root() {
-        finding(
-            "user",
-            Verdict::Ok,
-            "root: each service's tasks run as a user of their own",
-        )
-    } else {
-        finding(
-            "user",
-            Verdict::Ok,
-            "not root: tasks run as you; their processes can see one another",
-        )
-    }
-}
-
-fn limits() -> Finding {
-    match cgroup::availability() {
-        Ok(kind) => finding(
-            "limits",
-            Verdict::Ok,
-            &format!("CPU and memory are held by {kind}"),
-        ),
-        Err(why) => finding(
-            "limits",
-            Verdict::Warning,
-            &format!("CPU and memory are not enforced: {why}"),
+fn manifest(flags: &Flags) -> (Option<Manifest>, Finding) {
+    match project::load(flags) {
+        Ok((path, loaded)) if matches!(loaded.manifest.target, Place::Aws { .. }) => {
+            let words = format!(
+                "{} ({}), which is not near",
+                path.display(),
+                loaded.manifest.env
+            );
+            (None, Finding::ok("manifest", words))
+        }
+        Ok((path, loaded)) => {
+            let words = format!("{} ({})", path.display(), loaded.manifest.env);
+            (Some(loaded.manifest), Finding::ok("manifest", words))
+        }
+        Err(Failure::Manifest(diagnostics)) => {
+            let finding = Finding::warning("manifest", diagnostics.summary(), "neargate check");
+            (None, finding)
+        }
+        Err(failure) => (
+            None,
+            Finding::warning("manifest", failure.words(), "neargate init"),
         ),
     }
 }
 
 fn data_services(manifest: Option<&Manifest>) -> Vec<Finding> {
-    let needs_postgres =
+    let databases =
         manifest.is_some_and(|found| found.databases.values().any(|one| one.url.is_none()));
-    let needs_cache = manifest.and_then(|found| {
-        found
-            .caches
-            .values()
-            .find(|one| one.url.is_none())
-            .map(|one| one.engine)
-    });
-    let found = |what: &str, found: Result<String, String>, needed: bool| match found {
-        Ok(version) => finding(what, Verdict::Ok, &version),
-        Err(words) if needed => finding(what, Verdict::Missing, &words),
-        Err(words) => finding(
-            what,
-            Verdict::Ok,
-            &format!("not needed by this manifest ({words})"),
-        ),
+    let caches = manifest.map(|found| found.caches.values().filter(|one| one.url.is_none()));
+    let cache = caches
+        .and_then(|mut caches| caches.next())
+        .map(|one| one.engine);
+    let found = |what, found: Result<String, String>, needed: bool| match found {
+        Ok(version) => Finding::ok(what, version),
+        // The error says which package to install.
+        Err(words) => match words.split_once(": ") {
+            Some((words, fix)) if needed => Finding::missing(what, words, fix),
+            _ if needed => Finding::missing(what, words, "install it"),
+            _ => Finding::ok(
+                what,
+                format!("not installed, and not needed here ({words})"),
+            ),
+        },
     };
-    let cache = needs_cache.unwrap_or(CacheEngine::Redis);
     vec![
-        found("postgres", programs::postgres(), needs_postgres),
-        found("cache", programs::cache(cache), needs_cache.is_some()),
+        found("postgres", programs::postgres(), databases),
+        found(
+            "cache",
+            programs::cache(cache.unwrap_or(CacheEngine::Redis)),
+            cache.is_some(),
+        ),
     ]
 }
 
-fn tool(program: &str, package: &str, purpose: &str) -> Finding {
-    let path = std::env::var("PATH").unwrap_or_default();
-    if path
-        .split(':')
-        .any(|folder| Path::new(folder).join(program).is_file())
-    {
-        finding(program, Verdict::Ok, "found")
-    } else {
-        finding(
-            program,
-            Verdict::Warning,
-            &format!("needed for `{purpose}`: apt-get install {package}"),
+/// Programs that only some verbs need.
+fn tools(manifest: Option<&Manifest>) -> Vec<Finding> {
+    let has = |what: &dyn Fn(&Manifest) -> bool| manifest.is_some_and(what);
+    let wanted = [
+        (
+            "psql",
+            "postgresql-client",
+            "db connect",
+            has(&|found| !found.databases.is_empty()),
+        ),
+        (
+            "redis-cli",
+            "redis-tools",
+            "db connect",
+            has(&|found| !found.caches.is_empty()),
+        ),
+        ("git", "git", "up and deploy, to record the commit", false),
+    ];
+    wanted
+        .into_iter()
+        .map(
+            |(program, package, purpose, needed)| match machine::which(program) {
+                Some(path) => Finding::ok(program, path.display().to_string()),
+                None if needed => {
+                    let words = format!("not found; `neargate {purpose}` uses it");
+                    Finding::warning(program, words, format!("apt-get install {package}"))
+                }
+                None => Finding::ok(program, format!("not found; only used by {purpose}")),
+            },
         )
-    }
+        .collect()
 }

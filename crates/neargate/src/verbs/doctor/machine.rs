@@ -1,0 +1,89 @@
+//! The machine: kernel, user, limits, programs on `PATH`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use neargate_near::cgroup;
+
+use super::Finding;
+
+/// The oldest Linux with all that tasks are held by (`PR_SET_NO_NEW_PRIVS`, pidfd).
+const OLDEST: (u32, u32) = (5, 4);
+
+/// Looks at the machine.
+pub fn look() -> Vec<Finding> {
+    vec![kernel(), user(), limits()]
+}
+
+fn kernel() -> Finding {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy().into_owned();
+    let words = format!("{} {release}", name.sysname().to_string_lossy());
+    match version(&release) {
+        Some(version) if version < OLDEST => {
+            let (major, minor) = OLDEST;
+            Finding::warning("kernel", words, format!("Linux {major}.{minor} or newer"))
+        }
+        _ => Finding::ok("kernel", words),
+    }
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut parts = release.split(['.', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn user() -> Finding {
+    if rustix::process::geteuid().is_root() {
+        Finding::ok(
+            "user",
+            "root: the tasks of each service run as a user of their own",
+        )
+    } else {
+        Finding::ok(
+            "user",
+            "not root: tasks run as you, and can see one another's processes",
+        )
+    }
+}
+
+fn limits() -> Finding {
+    match cgroup::availability() {
+        Ok(kind) => Finding::ok("limits", format!("CPU and memory are held by {kind}")),
+        Err(why) => {
+            let words = format!("`size` is not enforced: {why}");
+            Finding::warning(
+                "limits",
+                words,
+                "run as root, or delegate a control group to you",
+            )
+        }
+    }
+}
+
+/// Where a program is that the shell would start.
+pub fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|path| {
+            let metadata = std::fs::metadata(path);
+            metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_kernels_are_read() {
+        for (release, expected) in [
+            ("6.1.0-18-amd64", Some((6, 1))),
+            ("5.4-rc1", Some((5, 4))),
+            ("strange", None),
+        ] {
+            assert_eq!(version(release), expected, "{release}");
+        }
+    }
+}
