@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -16,6 +17,10 @@ use crate::supervisor::Limits;
 const ROOT: &str = "/sys/fs/cgroup";
 /// Period of the CPU quota in µs (the kernel's default).
 const PERIOD: u64 = 100_000;
+/// Rounds of ending a group, 5 ms apart.
+const END_ROUNDS: u32 = 100;
+/// Where groups may be, below the root: v2, then v1.
+const HIERARCHIES: [&str; 3] = ["", "memory", "cpu"];
 /// CPU units of one core.
 const CORE: u64 = 1024;
 
@@ -44,6 +49,8 @@ impl Group {
         match made {
             Ok(directories) => (Self { directories }, Vec::new()),
             Err(error) => {
+                // One hierarchy may have taken the group that the other refused.
+                Self::of(id, std::process::id()).remove();
                 let note = format!(
                     "CPU and memory limits are not enforced: no control group can be made ({error})"
                 );
@@ -52,19 +59,29 @@ impl Group {
         }
     }
 
-    /// Files that take a process into the groups.
+    /// The groups that a shim made for a task, as far as they are still there.
     #[must_use]
-    pub fn membership(&self) -> Vec<OwnedFd> {
-        self.directories
+    pub fn of(id: &str, shim: u32) -> Self {
+        let name = format!("{id}-{shim}");
+        let directories = HIERARCHIES
             .iter()
-            .filter_map(|directory| {
-                OpenOptions::new()
-                    .write(true)
-                    .open(directory.join("cgroup.procs"))
-                    .ok()
-            })
-            .map(|file: File| file.into())
-            .collect()
+            .map(|hierarchy| Path::new(ROOT).join(hierarchy).join("neargate").join(&name))
+            .filter(|directory| directory.exists())
+            .collect();
+        Self { directories }
+    }
+
+    /// Files that take a process into the groups.
+    ///
+    /// # Errors
+    /// A group cannot be entered: the task would run without its limits.
+    pub fn membership(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = |directory: &PathBuf| {
+            let procs = directory.join("cgroup.procs");
+            let file: File = OpenOptions::new().write(true).open(procs)?;
+            Ok(file.into())
+        };
+        self.directories.iter().map(open).collect()
     }
 
     /// Whether the kernel ended a process of the task for want of memory.
@@ -107,6 +124,25 @@ impl Group {
                     .collect::<Vec<_>>()
             })
             .collect()
+    }
+
+    /// Kills what is in the groups and removes them, for a start that failed.
+    pub fn end(&self) {
+        for _ in 0..END_ROUNDS {
+            self.kill();
+            self.remove();
+            if self.removed() {
+                return;
+            }
+            // A killed process is in its groups until it has ended.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether the groups are gone.
+    #[must_use]
+    pub fn removed(&self) -> bool {
+        self.directories.iter().all(|directory| !directory.exists())
     }
 
     /// Removes the groups; the kernel refuses while a process is in them.
@@ -154,6 +190,8 @@ fn unified(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
     fs::write(own.join("memory.max"), bytes(limits).to_string())?;
     // A machine without swap accounting has no such file.
     let _ = fs::write(own.join("memory.swap.max"), "0");
+    // A task that lost one of its processes ends as a whole, as a container does.
+    let _ = fs::write(own.join("memory.oom.group"), "1");
     fs::write(own.join("cpu.max"), format!("{} {PERIOD}", quota(limits)))?;
     Ok(vec![own])
 }

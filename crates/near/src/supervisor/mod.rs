@@ -5,6 +5,7 @@
 //! are written by the shim, whole or not at all. A pid counts only with its start time.
 
 mod child;
+mod leftovers;
 mod process;
 pub mod session;
 pub mod shim;
@@ -32,6 +33,8 @@ use crate::paths::StateDir;
 
 /// A shim that has not reported by then is given up.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Where the kernel cannot tell of an end, it is looked for this often.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A report of a shim is smaller than this.
 const REPORT_LIMIT: u64 = 64 * 1024;
 
@@ -106,7 +109,10 @@ impl Supervisor {
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match report {
             Ok(Report::Started(running)) => Ok(running),
-            Ok(Report::Failed(reason)) => Err(StartError::Process { reason }),
+            // Another call may have started it in the meantime.
+            Ok(Report::Failed(reason)) => {
+                self.running(&spec.id).ok_or(StartError::Process { reason })
+            }
             Err(source) => {
                 // It may have started all the same: what nobody knows of must not run.
                 self.kill(&spec.id);
@@ -162,9 +168,13 @@ impl Supervisor {
     /// The process with this id, if it runs.
     #[must_use]
     pub fn running(&self, id: &str) -> Option<Running> {
+        self.started(id).filter(|found| found.shim.runs())
+    }
+
+    /// What the shim wrote down when it started the process.
+    fn started(&self, id: &str) -> Option<Running> {
         let text = fs::read(self.directory(id).join("state.json")).ok()?;
-        let running: Running = serde_json::from_slice(&text).ok()?;
-        running.shim.runs().then_some(running)
+        serde_json::from_slice(&text).ok()
     }
 
     /// Returns when the process has ended, with how; at once when it does not run.
@@ -182,12 +192,17 @@ impl Supervisor {
         (started && self.running(id).is_none()).then(|| self.exit(id))
     }
 
-    /// How a process ended, by its shim's record.
+    /// How a process that does not run ended, by its shim's record. There is none when the shim
+    /// was killed: what it could not end is ended here.
     fn exit(&self, id: &str) -> Exit {
-        fs::read(self.directory(id).join("exit.json"))
+        let directory = self.directory(id);
+        let record = fs::read(directory.join("exit.json"))
             .ok()
-            .and_then(|text| serde_json::from_slice::<ExitRecord>(&text).ok())
-            .map_or(Exit::Unknown, |record| record.exit)
+            .and_then(|text| serde_json::from_slice::<ExitRecord>(&text).ok());
+        if let (None, Some(started)) = (&record, self.started(id)) {
+            leftovers::end_orphans(&started, &directory.join("scratch"));
+        }
+        record.map_or(Exit::Unknown, |record| record.exit)
     }
 
     /// Asks it to stop as its spec says; the shim kills it after the timeout. Does not wait.
@@ -229,6 +244,10 @@ fn pid(process: Process) -> Option<Pid> {
 async fn wait_for_end(process: Process) {
     let Some(pid) = pid(process) else { return };
     let Ok(handle) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
+        // It has ended, or the kernel is too old or out of descriptors.
+        while process.runs() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         return;
     };
     // The pid may have been taken over before the handle was opened.

@@ -12,6 +12,17 @@ impl Process {
         (state != 'Z' && state != 'X').then_some(Self { pid, start })
     }
 
+    /// Session and process group of the process with this pid.
+    #[must_use]
+    pub fn session_and_group(pid: u32) -> [Option<u32>; 2] {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = text
+            .rsplit_once(") ")
+            .map_or(Vec::new(), |(_, rest)| rest.split(' ').collect());
+        // Fields 6 and 5 of the file; the state is field 3.
+        [3, 2].map(|index| fields.get(index)?.parse().ok())
+    }
+
     /// Whether this very process still runs.
     #[must_use]
     pub fn runs(self) -> bool {

@@ -18,13 +18,14 @@ use std::time::Duration;
 
 use neargate_core::machine::Exit;
 use rustix::fs::FlockOperation;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal as Sent};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::Report;
 use super::child::{self, Preparation};
+use super::leftovers;
 use super::spec::{ExitRecord, Place, Process, Running, StopSignal, TaskSpec};
 use crate::cgroup::Group;
 use crate::clock::now;
@@ -37,12 +38,13 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// Attempts to get the lock of the task directory, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 100;
-/// Rounds of ending what the process left behind.
-const REAP_ROUNDS: u32 = 200;
+/// Room for the record of the exit, taken at the start: a full disk must not cost the exit code.
+const RECORD_BYTES: usize = 1024;
 
 /// `neargate shim TASK-DIRECTORY LOG-DIRECTORY`
 #[must_use]
 pub fn main(task: &Path, logs: &Path) -> ExitCode {
+    close_inherited();
     // It fails only for the leader of a session, which a child of the engine never is.
     let _ = rustix::process::setsid();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,6 +55,44 @@ pub fn main(task: &Path, logs: &Path) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Closes what the engine's starter left open in it (a pipe of `make`, say): held here, it would
+/// keep that starter's reader waiting for as long as the task runs.
+fn close_inherited() {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let numbers: Vec<i32> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // The listing itself was among them and is closed.
+        if fs::read_link(format!("/proc/self/fd/{number}")).is_ok() {
+            // SAFETY: this is the first thing that the process does: nothing in it owns it.
+            unsafe { rustix::io::close(number) };
+        }
+    }
+}
+
+/// What a shim is told by signals. Listened to before its process starts: a stop that comes
+/// right after the start must not end the shim alone.
+struct Told {
+    stop: Signal,
+    kill: Signal,
+    child: Signal,
+}
+
+impl Told {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            stop: signal(SignalKind::terminate())?,
+            kill: signal(SignalKind::interrupt())?,
+            child: signal(SignalKind::child())?,
+        })
     }
 }
 
@@ -68,6 +108,7 @@ struct Held {
 
 async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
     let spec: TaskSpec = serde_json::from_reader(io::stdin().lock())?;
+    let told = Told::listen()?;
     let mut held = match begin(task, logs, &spec) {
         Ok(held) => held,
         Err(error) => {
@@ -76,9 +117,10 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         }
     };
     report(&Report::Started(held.running.clone()));
-    let status = wait(&mut held.child, &spec, held.running.task.pid).await?;
+    let status = wait(&mut held.child, &spec, held.running.task.pid, told).await?;
     let out_of_memory = held.group.out_of_memory();
-    end_what_is_left(held.running.task.pid, &held.group).await;
+    signal_group(held.running.task.pid);
+    leftovers::end_own(&held.group).await;
     for output in held.output {
         let _ = tokio::time::timeout(LAST_OUTPUT, output).await;
     }
@@ -93,15 +135,27 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         at: now(),
         out_of_memory,
     };
-    // Without a record (a full disk) the exit is known as unseen.
-    let _ = crate::atomic::write(
-        &task.join("exit.json"),
-        &serde_json::to_vec(&record)?,
-        0o600,
-    );
     let _ = fs::remove_dir_all(task.join("scratch"));
+    keep(task, &serde_json::to_vec(&record)?);
     held.group.remove();
     Ok(())
+}
+
+/// Writes the record of the exit down; on a full disk into the room that was kept for it.
+/// Without a record the exit is known as unseen.
+fn keep(task: &Path, record: &[u8]) {
+    let (path, room) = (task.join("exit.json"), task.join("exit.room"));
+    if crate::atomic::write(&path, record, 0o600).is_err() {
+        let written = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).open(&room)?;
+            file.write_all(record)?;
+            file.set_len(record.len() as u64)?;
+            file.sync_all()?;
+            fs::rename(&room, &path)
+        };
+        let _ = written();
+    }
+    let _ = fs::remove_file(room);
 }
 
 /// Tells the engine, once; an engine that has died since hears nothing.
@@ -120,9 +174,27 @@ fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
     let lock = lock(task)?;
     let _ = fs::remove_file(task.join("exit.json"));
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let scratch = scratch(task, spec)?;
+    fs::write(task.join("exit.room"), [b' '; RECORD_BYTES])?;
+    scratch(task, spec)?;
     let (group, notes) = Group::create(&spec.id, spec.limits);
-    let preparation = Preparation::new(spec, &scratch, group.membership())?;
+    let started = start(task, logs, spec, &group, notes);
+    if started.is_err() {
+        group.end();
+    }
+    let (child, log, running) = started?;
+    Ok(hold_output(child, group, log, running, lock))
+}
+
+/// Starts the process and writes down that it runs.
+fn start(
+    task: &Path,
+    logs: &Path,
+    spec: &TaskSpec,
+    group: &Group,
+    notes: Vec<String>,
+) -> io::Result<(Child, Arc<Mutex<LogWriter>>, Running)> {
+    let scratch = task.join("scratch");
+    let preparation = Preparation::new(spec, &scratch, group.membership()?)?;
     let log = Arc::new(Mutex::new(LogWriter::open(
         logs,
         &spec.id,
@@ -146,9 +218,19 @@ fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
         0o600,
     ) {
         let _ = child.start_kill();
-        group.kill();
         return Err(io::Error::other(error));
     }
+    Ok((child, log, running))
+}
+
+/// Begins to copy the output of the process to its log.
+fn hold_output(
+    mut child: Child,
+    group: Group,
+    log: Arc<Mutex<LogWriter>>,
+    running: Running,
+    lock: File,
+) -> Held {
     let output = [
         child
             .stdout
@@ -159,14 +241,14 @@ fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
             .take()
             .map(|pipe| tokio::spawn(copy(pipe, log.clone(), Stream::Err))),
     ];
-    Ok(Held {
+    Held {
         child,
         group,
         output: output.into_iter().flatten().collect(),
         log,
         running,
         _lock: lock,
-    })
+    }
 }
 
 fn lock(task: &Path) -> io::Result<File> {
@@ -187,15 +269,15 @@ fn lock(task: &Path) -> io::Result<File> {
     Err(io::Error::other("another shim holds this task"))
 }
 
-/// The task's own writable directory, gone when it ends.
-fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<std::path::PathBuf> {
+/// Makes the task's own writable directory, which is gone when it ends.
+fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<()> {
     let scratch = task.join("scratch");
     let _ = fs::remove_dir_all(&scratch);
     fs::DirBuilder::new().mode(0o700).create(&scratch)?;
     if let Some(identity) = spec.identity {
         std::os::unix::fs::chown(&scratch, Some(identity.uid), Some(identity.gid))?;
     }
-    Ok(scratch)
+    Ok(())
 }
 
 fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::Result<Child> {
@@ -265,9 +347,12 @@ fn executable(path: &Path) -> bool {
 }
 
 /// Waits for the end of the process, and stops it when the shim is told to.
-async fn wait(child: &mut Child, spec: &TaskSpec, pid: u32) -> io::Result<ExitStatus> {
-    let mut stop = signal(SignalKind::terminate())?;
-    let mut kill = signal(SignalKind::interrupt())?;
+async fn wait(
+    child: &mut Child,
+    spec: &TaskSpec,
+    pid: u32,
+    mut told: Told,
+) -> io::Result<ExitStatus> {
     let mut kill_at = None;
     loop {
         let late = async {
@@ -278,16 +363,17 @@ async fn wait(child: &mut Child, spec: &TaskSpec, pid: u32) -> io::Result<ExitSt
         };
         tokio::select! {
             status = child.wait() => return status,
-            _ = stop.recv(), if kill_at.is_none() => {
+            _ = told.stop.recv(), if kill_at.is_none() => {
                 let asked = match spec.stop.signal {
-                    StopSignal::Terminate => Signal::TERM,
-                    StopSignal::Interrupt => Signal::INT,
+                    StopSignal::Terminate => Sent::TERM,
+                    StopSignal::Interrupt => Sent::INT,
                 };
                 // Only the task itself is asked; it knows how to end its children.
                 signal_process(pid, asked);
                 kill_at = Some(tokio::time::Instant::now() + spec.stop.timeout);
             }
-            _ = kill.recv() => signal_group(pid),
+            _ = told.kill.recv() => signal_group(pid),
+            _ = told.child.recv() => leftovers::reap_adopted(pid),
             () = late => {
                 signal_group(pid);
                 kill_at = None;
@@ -300,7 +386,7 @@ fn raw(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-fn signal_process(pid: u32, signal: Signal) {
+fn signal_process(pid: u32, signal: Sent) {
     if let Some(pid) = raw(pid) {
         let _ = rustix::process::kill_process(pid, signal);
     }
@@ -308,30 +394,7 @@ fn signal_process(pid: u32, signal: Signal) {
 
 fn signal_group(pid: u32) {
     if let Some(pid) = raw(pid) {
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    }
-}
-
-/// Ends everything that the process started and left: its group, its cgroup, and what was
-/// handed to the shim as the reaper.
-async fn end_what_is_left(pid: u32, group: &Group) {
-    signal_group(pid);
-    for _ in 0..REAP_ROUNDS {
-        group.kill();
-        let own = std::process::id();
-        let children =
-            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|text| text.parse().ok())
-        {
-            signal_process(child, Signal::KILL);
-        }
-        while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
-        if children.trim().is_empty() && group.empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let _ = rustix::process::kill_process_group(pid, Sent::KILL);
     }
 }
 

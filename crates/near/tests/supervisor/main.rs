@@ -1,0 +1,10 @@
+//! The supervisor with real shims and real processes.
+//!
+//! Every test passes as root and as an ordinary user. What only root can do says so and is
+//! skipped for others.
+
+mod ending;
+mod limits;
+mod orphans;
+mod starting;
+mod world;
