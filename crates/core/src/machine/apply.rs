@@ -4,11 +4,10 @@
 //! nothing; `decide` never makes one.
 
 use super::entry::{Entry, Fact};
-use super::state::Outcome;
 use super::state::{
-    EVIDENCE_KEPT, FinishedRelease, HISTORY_KEPT, Health, HookRun, Lifecycle, Phase,
-    REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage, State,
-    Task,
+    Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, FinishedRelease, HISTORY_KEPT, Health, HookRun,
+    Lifecycle, Outcome, Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus,
+    ServiceState, Stage, State, Task,
 };
 use crate::time::Timestamp;
 
@@ -19,17 +18,17 @@ pub fn apply(state: &mut State, entry: &Entry) {
         Fact::EnvironmentStopped => state.phase = Phase::Down,
         Fact::ServiceForgotten => {
             forget_deadline(state, &entry.service);
-            state.services.remove(&entry.service);
+            if let Some(service) = state.services.remove(&entry.service) {
+                keep_numbers(state, &service);
+            }
         }
         fact => {
             if let Fact::ReleaseStarted { release, .. } = fact {
                 state.next_release = release + 1;
             }
             forget_deadline(state, &entry.service);
-            let service = state
-                .services
-                .entry(entry.service.clone())
-                .or_insert_with(|| ServiceState::new(&entry.service));
+            let new = state.new_service(&entry.service);
+            let service = state.services.entry(entry.service.clone()).or_insert(new);
             apply_to_service(service, entry);
             if let Some(deadline) = service.deadline() {
                 state.deadlines.insert((deadline, entry.service.clone()));
@@ -41,6 +40,18 @@ pub fn apply(state: &mut State, entry: &Entry) {
 fn forget_deadline(state: &mut State, name: &str) {
     if let Some(deadline) = state.services.get(name).and_then(ServiceState::deadline) {
         state.deadlines.remove(&(deadline, name.to_owned()));
+    }
+}
+
+/// A service of this name that comes later goes on counting: numbers are never used again.
+fn keep_numbers(state: &mut State, service: &ServiceState) {
+    let counters = Counters {
+        next_revision: service.next_revision,
+        next_task: service.next_task,
+    };
+    state.forgotten.insert(service.name.clone(), counters);
+    if state.forgotten.len() > FORGOTTEN_KEPT {
+        state.forgotten.pop_first();
     }
 }
 
@@ -142,9 +153,14 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
             finish_release(service, *outcome, reason, *serving, entry.at);
         }
         _ => {
-            let primary = &mut service.primary;
+            let before = service.primary;
             if let Some(release) = &mut service.release {
-                apply_in_release(release, primary, &entry.fact);
+                apply_in_release(release, &mut service.primary, &entry.fact);
+            }
+            if service.primary != before {
+                // ECS: the throttle belongs to the revision whose tasks failed to start.
+                service.start_failures = 0;
+                service.starts_delayed_until = None;
             }
         }
     }
@@ -201,6 +217,7 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
 }
 
 fn keep_evidence(release: &mut Release, headline: &str, lines: &[String]) {
+    let lines = &lines[lines.len().saturating_sub(EVIDENCE_KEPT - 1)..];
     release.evidence.push(headline.to_owned());
     release
         .evidence
@@ -302,7 +319,9 @@ fn apply_in_task(task: &mut Task, fact: &Fact, at: Timestamp) -> bool {
             reason.clone_into(&mut task.health_reason);
             task.grace_until = *grace_until;
             if *health == Health::Healthy {
-                task.record = Record::Proven;
+                if task.record == Record::New {
+                    task.record = Record::Proven;
+                }
                 return true;
             }
         }

@@ -9,8 +9,8 @@ use super::limits;
 use super::release;
 use super::schedule::reconcile;
 use super::state::{
-    Exit, Health, Lifecycle, Phase, Record, ReleaseKind, RevisionDefinition, RevisionStatus,
-    ServiceState, State, Task,
+    Exit, Health, Lifecycle, Phase, Record, ReleaseKind, Removal, RevisionDefinition,
+    RevisionStatus, ServiceState, State, Task,
 };
 use super::step::{Refusal, Step};
 use crate::time::Timestamp;
@@ -105,8 +105,15 @@ fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
     }];
     for service in state.services.values() {
         let mut draft = Draft::new(service.clone(), phase, state.next_release.max(1), now);
-        if phase == Phase::Up {
-            reset_delay(&mut draft);
+        match phase {
+            Phase::Up => {
+                reset_delay(&mut draft);
+                release::renew(&mut draft);
+            }
+            Phase::Down => {
+                release::cut_hook(&mut draft);
+                draft.hurry_drains();
+            }
         }
         entries.extend(settle(draft));
     }
@@ -164,6 +171,7 @@ fn expire(draft: &mut Draft) {
         match task.lifecycle {
             Lifecycle::Pending { .. } => {
                 release::count_failure(draft, &task, "it did not start within 2 minutes", &[]);
+                delay_starts(draft, &task);
                 draft.stop(&task, "it did not start within 2 minutes");
             }
             Lifecycle::Running { .. } if task.health == Health::Unhealthy => {
@@ -270,20 +278,8 @@ fn judge(
 fn ended(draft: &mut Draft, task: &Task, exit: Exit, last_lines: &[String]) {
     let asked_to = !task.active();
     if !asked_to {
-        let reason = exit.to_string();
-        release::count_failure(draft, task, &reason, last_lines);
-        let failures = draft.service.start_failures;
-        let (failures, delay) = match exit {
-            Exit::NotStarted(_) => (failures + 1, limits::start_delay(failures + 1)),
-            // ECS restarts these without throttle; one a second is near's own bound.
-            _ => (failures, limits::CRASH_DELAY),
-        };
-        if task.record != Record::Proven {
-            draft.record(Fact::StartsDelayed {
-                failures,
-                until: draft.now.after(delay),
-            });
-        }
+        release::count_failure(draft, task, &exit.to_string(), last_lines);
+        delay_starts(draft, task);
     }
     draft.record(Fact::TaskStopped {
         task: task.id.clone(),
@@ -297,19 +293,46 @@ fn ended(draft: &mut Draft, task: &Task, exit: Exit, last_lines: &[String]) {
     });
 }
 
+/// ECS throttles the starts of tasks that never ran; those that ran and end are replaced without
+/// throttle, except that near gives a service whose tasks end before they are healthy one a second.
+fn delay_starts(draft: &mut Draft, task: &Task) {
+    let service = &draft.service;
+    let present = service.starts_delayed_until;
+    let (failures, delay) = match (task.ran_at, task.record) {
+        (Some(_), Record::Proven) => return,
+        (Some(_), _) => (service.start_failures, limits::CRASH_DELAY),
+        (None, _) => {
+            // Those that were started together and fail together are one failed start.
+            let failures = match present {
+                Some(_) => service.start_failures.max(1),
+                None => service.start_failures.saturating_add(1),
+            };
+            (failures, limits::start_delay(failures))
+        }
+    };
+    let until = draft.now.after(delay);
+    if present.is_none_or(|present| present < until) {
+        draft.record(Fact::StartsDelayed { failures, until });
+    }
+}
+
 fn asked(state: &State, now: Timestamp, name: &str, event: &Event) -> Result<Vec<Entry>, Refusal> {
     let known = state.services.get(name);
-    let unknown = || Refusal::UnknownService(name.to_owned());
-    let service = match event {
-        Event::DeployRequested { .. } => known.cloned().unwrap_or_else(|| ServiceState::new(name)),
-        _ => known.cloned().ok_or_else(unknown)?,
+    let service = match (known, event) {
+        (Some(service), Event::DeployRequested { .. }) => service.clone(),
+        (None, Event::DeployRequested { .. }) => state.new_service(name),
+        (Some(service), _) if service.removal == Removal::Kept => service.clone(),
+        _ => return Err(Refusal::UnknownService(name.to_owned())),
     };
     let mut draft = draft_of(state, service, now);
     match event {
         Event::DeployRequested { definition, .. } => deploy(&mut draft, definition)?,
         Event::ScaleRequested { desired, .. } => scale(&mut draft, *desired)?,
         Event::RollbackRequested { to, .. } => roll_back(&mut draft, *to)?,
-        _ => draft.record(Fact::RemovalStarted),
+        _ => {
+            release::abandon(&mut draft, "the service is removed");
+            draft.record(Fact::RemovalStarted);
+        }
     }
     Ok(settle(draft))
 }
@@ -329,7 +352,8 @@ fn no_release(draft: &Draft) -> Result<(), Refusal> {
 fn deploy(draft: &mut Draft, definition: &RevisionDefinition) -> Result<(), Refusal> {
     let scale = &definition.service.scale;
     let desired = match (definition.has_tasks(), draft.service.desired) {
-        (false, _) => 0,
+        // A static site keeps the number for the day that the service has tasks again.
+        (false, present) => present,
         (true, 0) => scale.min,
         (true, present) => present.clamp(scale.min, scale.max.max(scale.min)),
     };
@@ -343,7 +367,8 @@ fn deploy(draft: &mut Draft, definition: &RevisionDefinition) -> Result<(), Refu
         .revisions
         .get(&newest)
         .is_some_and(|revision| {
-            revision.status != RevisionStatus::Failed
+            draft.service.removal == Removal::Kept
+                && revision.status != RevisionStatus::Failed
                 && revision.definition.runs_the_same(definition)
         });
     if !same {
@@ -396,15 +421,24 @@ fn roll_back(draft: &mut Draft, to: Option<u32>) -> Result<(), Refusal> {
     let service = &draft.service;
     let name = || service.name.clone();
     let target = match to {
-        Some(revision) if service.revisions.contains_key(&revision) => revision,
-        Some(revision) => {
-            let known: Vec<String> = service.revisions.keys().map(ToString::to_string).collect();
-            return Err(Refusal::UnknownRevision {
-                service: name(),
-                revision,
-                known: known.join(", "),
-            });
-        }
+        Some(revision) => match service.revisions.get(&revision) {
+            Some(found) if found.status == RevisionStatus::Stable => revision,
+            Some(_) => {
+                return Err(Refusal::NeverStable {
+                    service: name(),
+                    revision,
+                });
+            }
+            None => {
+                let known: Vec<String> =
+                    service.revisions.keys().map(ToString::to_string).collect();
+                return Err(Refusal::UnknownRevision {
+                    service: name(),
+                    revision,
+                    known: known.join(", "),
+                });
+            }
+        },
         None => service
             .revisions
             .iter()

@@ -105,6 +105,27 @@ impl Draft {
         });
     }
 
+    /// The environment goes down: what drains already drains no longer than the rest.
+    pub fn hurry_drains(&mut self) {
+        let latest = self.now.after(DOWN_DRAIN + DRAIN_SLACK);
+        let slow: Vec<String> = self
+            .service
+            .tasks
+            .values()
+            .filter(|task| {
+                matches!(task.lifecycle, Lifecycle::Deactivating { deadline, .. } if deadline > latest)
+            })
+            .map(|task| task.id.clone())
+            .collect();
+        for task in slow {
+            self.record(Fact::TaskDeactivated {
+                task,
+                reason: "the environment goes down".to_owned(),
+                deadline: latest,
+            });
+        }
+    }
+
     /// Tells a task to stop.
     pub fn stop(&mut self, task: &Task, reason: &str) {
         self.record(Fact::TaskStopRequested {

@@ -5,7 +5,7 @@
 //! against the proof that its entries are persisted, so acting before persisting does not
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!
-//! - `state`: what is; `event`: what happened; `entry`: what was decided; `step`: what to do
+//! - `state`: what is, `reading`: what follows from it; `event`: what happened; `entry`: what was decided; `step`: what to do
 //! - `schedule`: which tasks to start and stop; `release`: stages, hooks, breaker; `limits`: ECS's arithmetic
 //! - `words`: all of it for people
 
@@ -15,6 +15,7 @@ mod draft;
 mod entry;
 mod event;
 pub mod limits;
+mod reading;
 mod release;
 mod schedule;
 mod state;
@@ -59,17 +60,30 @@ pub fn outstanding(state: &State) -> Vec<Action> {
                 Lifecycle::Running { .. } | Lifecycle::Deactivating { .. } => {}
             }
         }
-        if let Some(release) = &service.release
-            && let Some(hook) = &release.hook
-        {
-            actions.push(Action::RunHook {
-                release: release.id,
-                service: service.name.clone(),
-                revision: release.to,
-                job: hook.job.clone(),
-            });
+        if let Some(release) = &service.release {
+            actions.extend(hook_outstanding(service, release));
         }
     }
     actions.push(Action::PublishRoutes);
     actions
+}
+
+/// The job that runs, or the one that failed and may not have been stopped.
+fn hook_outstanding(service: &ServiceState, release: &Release) -> Option<Action> {
+    if let Some(hook) = &release.hook {
+        return Some(Action::RunHook {
+            release: release.id,
+            service: service.name.clone(),
+            revision: release.to,
+            job: hook.job.clone(),
+        });
+    }
+    if release.stage != Stage::RollingBack || release.kind != ReleaseKind::Deploy {
+        return None;
+    }
+    let before = &service.definition(release.to)?.service.release.before;
+    Some(Action::StopHook {
+        release: release.id,
+        job: before.get(release.hooks_done as usize)?.clone(),
+    })
 }

@@ -7,10 +7,14 @@
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
 use super::limits;
-use super::state::{Exit, Outcome, Record, Release, ReleaseKind, RevisionStatus, Stage, Task};
+use super::state::{
+    Exit, Outcome, Phase, Record, Release, ReleaseKind, RevisionStatus, Stage, Task,
+};
 
 /// Brings the release as far as the present facts allow.
 pub fn advance(draft: &mut Draft) {
+    // A smaller desired count may have lowered the threshold.
+    trip(draft);
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -68,12 +72,13 @@ fn run_hooks(draft: &mut Draft, release: &Release) {
         ReleaseKind::Deploy => &definition.service.release.before[..],
         ReleaseKind::Rollback => &[],
     };
-    let next = hooks
-        .get(release.hooks_done as usize)
-        .and_then(|name| definition.jobs.get(name))
-        .cloned();
-    let Some(job) = next else {
+    let Some(name) = hooks.get(release.hooks_done as usize) else {
         enter(draft, release, Stage::ScaleUp, release.to, "");
+        return;
+    };
+    let Some(job) = definition.jobs.get(name).cloned() else {
+        let reason = format!("job `{name}` is not in revision {}", release.to);
+        fail(draft, &reason);
         return;
     };
     if release.stage == Stage::Pending {
@@ -106,7 +111,7 @@ fn arrived(draft: &Draft, revision: u32) -> bool {
         .values()
         .filter(|task| task.revision == revision && task.healthy())
         .count();
-    healthy >= wanted(draft) as usize
+    healthy >= draft.service.wanted() as usize
 }
 
 /// Arrived, and no task of any other revision is left.
@@ -117,18 +122,6 @@ fn alone(draft: &Draft, revision: u32) -> bool {
             .tasks
             .values()
             .all(|task| task.revision == revision)
-}
-
-/// Tasks that the primary revision should have.
-pub fn wanted(draft: &Draft) -> u32 {
-    if draft
-        .primary()
-        .is_some_and(super::state::RevisionDefinition::has_tasks)
-    {
-        draft.service.desired
-    } else {
-        0
-    }
 }
 
 fn finish(draft: &mut Draft, release: &Release, outcome: Outcome, reason: String, serving: u32) {
@@ -172,6 +165,40 @@ fn fail_hook(draft: &mut Draft, release: u64, job: &str, reason: &str, last_line
     );
 }
 
+/// The environment goes down: a job that runs is stopped, and so has failed.
+pub fn cut_hook(draft: &mut Draft) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    if let Some(hook) = &release.hook {
+        let reason = "the environment went down";
+        fail_hook(draft, release.id, &hook.job, reason, &[]);
+    }
+}
+
+/// Ends a release that nobody wants any more.
+pub fn abandon(draft: &mut Draft, reason: &str) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    if let Some(hook) = &release.hook {
+        draft.record(Fact::HookFailed {
+            release: release.id,
+            job: hook.job.clone(),
+            reason: reason.to_owned(),
+            last_lines: Vec::new(),
+        });
+    }
+    finish(draft, &release, Outcome::Failed, reason.to_owned(), 0);
+}
+
+/// The time that an environment was down is not the stage's.
+pub fn renew(draft: &mut Draft) {
+    if let Some(release) = draft.service.release.clone() {
+        enter(draft, &release, release.stage, draft.service.primary, "");
+    }
+}
+
 /// Deadlines of the release that have passed.
 pub fn expire(draft: &mut Draft) {
     let Some(release) = draft.service.release.clone() else {
@@ -187,6 +214,8 @@ pub fn expire(draft: &mut Draft) {
             "it took longer than its timeout",
             &[],
         );
+    } else if release.stage_deadline <= draft.now && draft.phase == Phase::Down {
+        renew(draft);
     } else if release.stage_deadline <= draft.now {
         let reason = format!(
             "the stage {} took longer than 24 hours",
@@ -212,34 +241,52 @@ pub fn count_failure(draft: &mut Draft, task: &Task, reason: &str, last_lines: &
         return;
     };
     let counts = task.revision == release.to
-        && task.record == Record::New
+        && task.record != Record::Counted
         && matches!(release.stage, Stage::ScaleUp | Stage::CleaningUp);
-    let breaker = draft
-        .service
-        .definition(release.to)
-        .and_then(|found| found.service.release.breaker);
     if !counts {
         return;
     }
-    let threshold = breaker.map_or(0, |breaker| {
-        limits::threshold(&breaker, draft.service.desired)
-    });
     draft.record(Fact::FailureCounted {
         release: release.id,
         task: task.id.clone(),
         count: release.failures + 1,
-        threshold,
+        threshold: threshold(draft, &release).unwrap_or(0),
         reason: reason.to_owned(),
         last_lines: last_lines.to_vec(),
     });
-    if breaker.is_some() && release.failures + 1 >= threshold {
-        let count = release.failures + 1;
+    trip(draft);
+}
+
+/// Failed tasks at which the breaker trips, with the desired count of now; `None`: it is off.
+fn threshold(draft: &Draft, release: &Release) -> Option<u32> {
+    let breaker = draft
+        .service
+        .definition(release.to)?
+        .service
+        .release
+        .breaker;
+    breaker.map(|breaker| limits::threshold(&breaker, draft.service.desired))
+}
+
+/// Fails the release when as many tasks have failed as the breaker bears.
+fn trip(draft: &mut Draft) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    let counting = matches!(release.stage, Stage::ScaleUp | Stage::CleaningUp);
+    let Some(threshold) = threshold(draft, &release).filter(|_| counting) else {
+        return;
+    };
+    let failures = release.failures;
+    if failures > 0 && failures >= threshold {
+        // The newest line that is not a log line.
+        let headlines = release.evidence.iter().rev();
+        let last = headlines.filter(|line| !line.starts_with(' ')).next();
+        let last = last.map(|line| format!(": {line}")).unwrap_or_default();
+        let to = release.to;
         fail(
             draft,
-            &format!(
-                "{count} tasks of revision {} failed (the breaker's threshold): {reason}",
-                release.to
-            ),
+            &format!("{failures} tasks of revision {to} failed (the breaker's threshold){last}"),
         );
     }
 }
@@ -277,17 +324,14 @@ fn fail(draft: &mut Draft, reason: &str) {
             revision: release.to,
         });
     }
-    let rolls_back = draft
+    let breaker = draft
         .service
         .definition(release.to)
-        .is_some_and(|definition| {
-            definition
-                .service
-                .release
-                .breaker
-                .is_none_or(|breaker| breaker.rollback)
-        });
+        .and_then(|definition| definition.service.release.breaker);
     let stable = draft.service.stable.filter(|stable| *stable != release.to);
+    // Before its first task, going back is nothing but staying: no switch forbids that.
+    let rolls_back =
+        breaker.is_none_or(|breaker| breaker.rollback) || stable == Some(draft.service.primary);
     match stable {
         Some(stable) if rolls_back => enter(draft, &release, Stage::RollingBack, stable, reason),
         _ => {

@@ -6,7 +6,6 @@
 use super::draft::Draft;
 use super::entry::Fact;
 use super::limits;
-use super::release::wanted;
 use super::state::{Health, Lifecycle, Phase, Removal, RevisionStatus, Stage, Task};
 
 /// One pass; call it until it records nothing more.
@@ -54,7 +53,7 @@ struct Limits {
 impl Limits {
     fn of(draft: &Draft) -> Option<Self> {
         let policy = &draft.primary()?.service.release;
-        let desired = wanted(draft);
+        let desired = draft.service.wanted();
         Some(Self {
             primary: draft.service.primary,
             desired,
@@ -154,7 +153,10 @@ fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
     let healthy = count(draft, |task| {
         task.revision == limits.primary && task.healthy()
     });
-    let no_room = count(draft, Task::active) >= limits.ceiling && good < limits.desired as usize;
+    // One by one: the next only when the last replacement is healthy.
+    let no_room = count(draft, Task::active) >= limits.ceiling
+        && good < limits.desired as usize
+        && good == healthy;
     if healthy >= limits.desired as usize {
         for task in &unhealthy {
             draft.retire(task, &format!("unhealthy: {}", task.health_reason));

@@ -18,6 +18,8 @@ pub const REVISIONS_KEPT: usize = 10;
 pub const HISTORY_KEPT: usize = 50;
 /// Lines of evidence kept per release.
 pub const EVIDENCE_KEPT: usize = 20;
+/// Names of removed services whose numbers are remembered.
+pub const FORGOTTEN_KEPT: usize = 1000;
 /// A task that is started but not running by then has failed to start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// ECS: a task without any health check counts as healthy this long after it runs.
@@ -32,8 +34,20 @@ pub struct State {
     pub services: BTreeMap<String, ServiceState>,
     /// Id of the next release.
     pub next_release: u64,
+    /// Where the numbers of removed services go on when one of their name comes again.
+    #[serde(default)]
+    pub(super) forgotten: BTreeMap<String, Counters>,
     /// Nearest deadline of each service that has one; kept by `apply`.
     pub(super) deadlines: BTreeSet<(Timestamp, String)>,
+}
+
+/// Numbers of a removed service that are never used again (ECS: a revision number is not reused).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counters {
+    /// Number of the next revision.
+    pub next_revision: u32,
+    /// Number of the next task.
+    pub next_task: u64,
 }
 
 /// Whether the environment should run.
@@ -182,7 +196,7 @@ pub enum Record {
     New,
     /// It was healthy once.
     Proven,
-    /// It counted as a failure of its release.
+    /// It counted as a failure of its release: once, whatever else happens to it.
     Counted,
 }
 
@@ -375,97 +389,5 @@ impl std::fmt::Display for Exit {
             Self::NotStarted(reason) => write!(out, "did not start: {reason}"),
             Self::Unknown => write!(out, "ended unseen"),
         }
-    }
-}
-
-impl Task {
-    /// Pending or running: it counts towards the ceiling.
-    #[must_use]
-    pub fn active(&self) -> bool {
-        matches!(
-            self.lifecycle,
-            Lifecycle::Pending { .. } | Lifecycle::Running { .. }
-        )
-    }
-
-    /// Running and healthy: it counts towards the floor.
-    #[must_use]
-    pub fn healthy(&self) -> bool {
-        matches!(self.lifecycle, Lifecycle::Running { .. }) && self.health == Health::Healthy
-    }
-
-    /// Running with a verdict that stands.
-    #[must_use]
-    pub fn unhealthy(&self) -> bool {
-        matches!(self.lifecycle, Lifecycle::Running { .. })
-            && self.health == Health::Unhealthy
-            && self.grace_until.is_none()
-    }
-}
-
-impl ServiceState {
-    /// A service that was just heard of.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            desired: 0,
-            revisions: BTreeMap::new(),
-            next_revision: 1,
-            primary: 0,
-            stable: None,
-            release: None,
-            tasks: BTreeMap::new(),
-            next_task: 1,
-            start_failures: 0,
-            starts_delayed_until: None,
-            history: VecDeque::new(),
-            removal: Removal::Kept,
-        }
-    }
-
-    /// The definition of a revision.
-    #[must_use]
-    pub fn definition(&self, revision: u32) -> Option<&RevisionDefinition> {
-        self.revisions
-            .get(&revision)
-            .map(|revision| revision.definition.as_ref())
-    }
-
-    /// The nearest moment at which something must be decided.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let tasks = self
-            .tasks
-            .values()
-            .filter_map(|task| self.task_deadline(task));
-        let release = self.release.as_ref().map(|release| match &release.hook {
-            Some(hook) => hook.deadline.min(release.stage_deadline),
-            None => release.stage_deadline,
-        });
-        tasks.chain(release).chain(self.starts_delayed_until).min()
-    }
-
-    /// When a task needs a decision.
-    #[must_use]
-    pub fn task_deadline(&self, task: &Task) -> Option<Timestamp> {
-        match task.lifecycle {
-            Lifecycle::Pending { since } => Some(since.after(START_TIMEOUT)),
-            Lifecycle::Running { since } => match task.health {
-                Health::Unhealthy => task.grace_until,
-                Health::Unknown if self.unchecked(task.revision) => Some(since.after(STEADY_AFTER)),
-                Health::Unknown | Health::Healthy => None,
-            },
-            Lifecycle::Deactivating { deadline, .. } | Lifecycle::Stopping { deadline, .. } => {
-                Some(deadline)
-            }
-        }
-    }
-
-    /// Whether tasks of a revision have no health check.
-    #[must_use]
-    pub fn unchecked(&self, revision: u32) -> bool {
-        self.definition(revision)
-            .is_some_and(|definition| definition.service.health.is_none())
     }
 }

@@ -78,6 +78,14 @@ pub enum Refusal {
         /// The numbers that exist.
         known: String,
     },
+    /// Its release was never done: its hooks may not have run, its tasks may never have been healthy.
+    #[error("revision {revision} of `{service}` was never stable; deploy it again instead")]
+    NeverStable {
+        /// Service name.
+        service: String,
+        /// The number asked for.
+        revision: u32,
+    },
     /// Nothing to go back to.
     #[error("`{0}` has no other stable revision to roll back to")]
     NoStableRevision(String),

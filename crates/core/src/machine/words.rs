@@ -210,34 +210,9 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         let left = seconds(hook.deadline.since(now));
         return format!("job {} (at most {left} more)", hook.job);
     }
-    let healthy = service
-        .tasks
-        .values()
-        .filter(|task| task.revision == service.primary && task.healthy())
-        .count();
     let mut words = match release.stage {
         Stage::Pending | Stage::BeforeHooks => "the first stage".to_owned(),
-        Stage::ScaleUp | Stage::RollingBack | Stage::CleaningUp
-            if healthy < service.desired as usize =>
-        {
-            let last = service.tasks.values().rfind(|task| task.unhealthy());
-            let blame = last
-                .map(|task| format!("; task {}: {}", task.id, task.health_reason))
-                .unwrap_or_default();
-            format!(
-                "{healthy} of {} tasks of revision {} healthy{blame}",
-                service.desired, service.primary
-            )
-        }
-        Stage::ScaleUp | Stage::RollingBack | Stage::CleaningUp => {
-            let left: Vec<&str> = service
-                .tasks
-                .values()
-                .filter(|task| task.revision != service.primary)
-                .map(|task| task.id.as_str())
-                .collect();
-            format!("{} to finish and stop", left.join(", "))
-        }
+        Stage::ScaleUp | Stage::CleaningUp | Stage::RollingBack => waiting_for_tasks(service),
     };
     if let Some(until) = service.starts_delayed_until {
         words.push_str(&format!(
@@ -246,6 +221,41 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         ));
     }
     words
+}
+
+/// New tasks to be healthy first, then old ones to be gone.
+fn waiting_for_tasks(service: &ServiceState) -> String {
+    let (own, others): (Vec<&Task>, Vec<&Task>) = service
+        .tasks
+        .values()
+        .partition(|task| task.revision == service.primary);
+    let healthy = own.iter().filter(|task| task.healthy()).count();
+    let (wanted, primary) = (service.wanted(), service.primary);
+    if healthy >= wanted as usize {
+        let left: Vec<&str> = others.iter().map(|task| task.id.as_str()).collect();
+        return format!("{} to finish and stop", left.join(", "));
+    }
+    let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
+    let stuck = service.starts_delayed_until.is_none() && service.tasks.values().all(Task::healthy);
+    if stuck {
+        // ECS's own words for it are a service event, not an error.
+        words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");
+    } else if let Some(worst) = own.iter().rfind(|task| task.unhealthy()) {
+        words.push_str(&format!("; task {}: {}", worst.id, worst.health_reason));
+    } else if let Some(next) = own.iter().find(|task| !task.healthy()) {
+        words.push_str(&format!("; task {} {}", next.id, doing(next)));
+    }
+    words
+}
+
+/// What a task that is not healthy yet is doing.
+fn doing(task: &Task) -> &'static str {
+    match (task.lifecycle, task.health) {
+        (Lifecycle::Pending { .. }, _) => "starts",
+        (Lifecycle::Running { .. }, Health::Unhealthy) => "is unhealthy, within its grace",
+        (Lifecycle::Running { .. }, _) => "was not found healthy yet",
+        (Lifecycle::Deactivating { .. } | Lifecycle::Stopping { .. }, _) => "leaves",
+    }
 }
 
 /// A rest in whole seconds, rounded up.

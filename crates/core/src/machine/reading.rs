@@ -1,0 +1,122 @@
+//! What follows from a state: counts, verdicts, deadlines. Nothing here changes it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::state::{
+    Health, Lifecycle, Removal, RevisionDefinition, START_TIMEOUT, STEADY_AFTER, ServiceState,
+    State, Task,
+};
+use crate::time::Timestamp;
+
+impl State {
+    /// A service that was just heard of; its numbers go on where one of its name ended.
+    pub(super) fn new_service(&self, name: &str) -> ServiceState {
+        let mut service = ServiceState::new(name);
+        if let Some(counters) = self.forgotten.get(name) {
+            service.next_revision = counters.next_revision;
+            service.next_task = counters.next_task;
+        }
+        service
+    }
+}
+
+impl Task {
+    /// Pending or running: it counts towards the ceiling.
+    #[must_use]
+    pub fn active(&self) -> bool {
+        matches!(
+            self.lifecycle,
+            Lifecycle::Pending { .. } | Lifecycle::Running { .. }
+        )
+    }
+
+    /// Running and healthy: it counts towards the floor.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Running { .. }) && self.health == Health::Healthy
+    }
+
+    /// Running with a verdict that stands.
+    #[must_use]
+    pub fn unhealthy(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Running { .. })
+            && self.health == Health::Unhealthy
+            && self.grace_until.is_none()
+    }
+}
+
+impl ServiceState {
+    /// A service that was just heard of.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            desired: 0,
+            revisions: BTreeMap::new(),
+            next_revision: 1,
+            primary: 0,
+            stable: None,
+            release: None,
+            tasks: BTreeMap::new(),
+            next_task: 1,
+            start_failures: 0,
+            starts_delayed_until: None,
+            history: VecDeque::new(),
+            removal: Removal::Kept,
+        }
+    }
+
+    /// Tasks that there should be: `desired`, or none while the primary revision is a static site.
+    #[must_use]
+    pub fn wanted(&self) -> u32 {
+        let has_tasks = self
+            .definition(self.primary)
+            .is_some_and(RevisionDefinition::has_tasks);
+        if has_tasks { self.desired } else { 0 }
+    }
+
+    /// The definition of a revision.
+    #[must_use]
+    pub fn definition(&self, revision: u32) -> Option<&RevisionDefinition> {
+        self.revisions
+            .get(&revision)
+            .map(|revision| revision.definition.as_ref())
+    }
+
+    /// The nearest moment at which something must be decided.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let tasks = self
+            .tasks
+            .values()
+            .filter_map(|task| self.task_deadline(task));
+        let release = self.release.as_ref().map(|release| match &release.hook {
+            Some(hook) => hook.deadline.min(release.stage_deadline),
+            None => release.stage_deadline,
+        });
+        tasks.chain(release).chain(self.starts_delayed_until).min()
+    }
+
+    /// When a task needs a decision.
+    #[must_use]
+    pub fn task_deadline(&self, task: &Task) -> Option<Timestamp> {
+        match task.lifecycle {
+            Lifecycle::Pending { since } => Some(since.after(START_TIMEOUT)),
+            Lifecycle::Running { since } => match task.health {
+                Health::Unhealthy => task.grace_until,
+                Health::Unknown if self.unchecked(task.revision) => Some(since.after(STEADY_AFTER)),
+                Health::Unknown | Health::Healthy => None,
+            },
+            Lifecycle::Deactivating { deadline, .. } | Lifecycle::Stopping { deadline, .. } => {
+                Some(deadline)
+            }
+        }
+    }
+
+    /// Whether tasks of a revision have no health check.
+    #[must_use]
+    pub fn unchecked(&self, revision: u32) -> bool {
+        self.definition(revision)
+            .is_some_and(|definition| definition.service.health.is_none())
+    }
+}
