@@ -280,8 +280,8 @@ fn trip(draft: &mut Draft) {
     let failures = release.failures;
     if failures > 0 && failures >= threshold {
         // The newest line that is not a log line.
-        let headlines = release.evidence.iter().rev();
-        let last = headlines.filter(|line| !line.starts_with(' ')).next();
+        let mut headlines = release.evidence.iter().rev();
+        let last = headlines.find(|line| !line.starts_with(' '));
         let last = last.map(|line| format!(": {line}")).unwrap_or_default();
         let to = release.to;
         fail(

@@ -146,7 +146,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Files below a directory that hold these bytes.
-pub fn files_with(directory: &std::path::Path, bytes: &[u8]) -> Vec<PathBuf> {
+pub fn files_with(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = vec![directory.to_owned()];
     while let Some(next) = left.pop() {
