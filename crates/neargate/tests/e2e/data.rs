@@ -202,3 +202,56 @@ fn the_page_shows_a_note_in_a_real_browser() {
     let page = String::from_utf8_lossy(&output.stdout);
     assert!(page.contains("seen in a browser"), "{page}");
 }
+
+/// The folder with the installed application; nothing when the package index cannot be reached.
+fn third_party_site() -> Option<PathBuf> {
+    let source = repository().join("blueprints/third-party");
+    // Installed once: it is several hundred files from the network.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("third-party");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for file in ["setup.sh", "constraints.txt"] {
+        std::fs::copy(source.join(file), folder.join(file)).expect("a copy");
+    }
+    let output = Command::new(folder.join("setup.sh"))
+        .output()
+        .expect("setup.sh runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let unreachable = ["NewConnectionError", "Temporary failure in name resolution"];
+        assert!(unreachable.iter().any(|text| said.contains(text)), "{said}");
+        println!("skipped: the Python package index cannot be reached");
+        return None;
+    }
+    Some(folder.join("site"))
+}
+
+#[test]
+fn an_application_of_others_runs_from_a_ten_line_manifest() {
+    let Some(site) = third_party_site() else {
+        return;
+    };
+    let manifest = repository().join("blueprints/third-party/neargate.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("the blueprint");
+    let lines = manifest.lines().filter(|line| !line.starts_with('#'));
+    assert!(lines.count() <= 10);
+    let app = App::new(&manifest);
+    std::os::unix::fs::symlink(site, app.folder().join("site")).expect("a link");
+    app.up();
+    assert!(curl(&app, "/api/ping").contains("pong!"));
+    assert!(curl(&app, "/").contains("FitTrackee"));
+    let user = r#"{"username":"rosa","email":"rosa@example.com","password":"a long password","accepted_policy":true}"#;
+    let output = Command::new("curl")
+        .args(["-sS", "--fail-with-body", "--max-time", "20"])
+        .args(["-H", "content-type: application/json", "-d", user])
+        .arg(format!("http://{}/api/auth/register", app.address))
+        .output()
+        .expect("curl runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("success"),
+        "{said}"
+    );
+    let name = "select username from users";
+    let found = app.ok(&["db", "connect", "main", "--", "-Atc", name]);
+    assert_eq!(found.trim(), "rosa");
+}
