@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::app::{App, kill, wait_for};
+use crate::app::{App, User, kill, root, wait_for};
 use crate::basics::curl;
 
 fn repository() -> PathBuf {
@@ -27,6 +27,10 @@ fn notes() -> PathBuf {
 
 /// A blueprint with the notes program at hand and the front end beside it.
 fn blueprint(name: &str) -> App {
+    blueprint_of(User::Own, name)
+}
+
+fn blueprint_of(user: User, name: &str) -> App {
     let text = std::fs::read_to_string(
         repository()
             .join("blueprints")
@@ -42,7 +46,7 @@ fn blueprint(name: &str) -> App {
                 .replace("../../apps/notes/", "")
         })
         .collect();
-    let app = App::new(&lines.join("\n"));
+    let app = App::owned_by(user, &lines.join("\n"));
     std::fs::copy(notes(), app.folder().join("notes")).expect("cargo built notes");
     let frontend = repository().join("apps/notes/frontend");
     std::fs::create_dir(app.folder().join("frontend")).expect("a folder");
@@ -85,39 +89,41 @@ fn post(app: &App, title: &str) -> Value {
 #[test]
 fn both_notes_blueprints_run() {
     for name in ["1-shibakita", "2-cloud-native-notes"] {
-        let app = blueprint(name);
-        app.up();
-        assert!(curl(&app, "/").contains("<html"), "the page is served");
-        let note = post(&app, "first");
+        runs_and_keeps_its_data(&blueprint(name), name);
+    }
+}
+
+#[test]
+fn a_notes_blueprint_runs_for_an_ordinary_user() {
+    if root() {
+        let name = "2-cloud-native-notes";
+        runs_and_keeps_its_data(&blueprint_of(User::Ordinary, name), name);
+    } else {
+        println!("skipped: the tests run as an ordinary user anyway");
+    }
+}
+
+fn runs_and_keeps_its_data(app: &App, name: &str) {
+    app.up();
+    assert!(curl(app, "/").contains("<html"), "the page is served");
+    let note = post(app, "first");
+    let id = &note["id"];
+    assert!(curl(app, &format!("/api/notes/{id}")).contains("first"));
+    let status = app.status();
+    for kind in ["databases", "caches"] {
+        let data = &status[kind][0];
+        assert_eq!(data["state"], "available", "{name}: {status}");
         assert!(
-            curl(
-                &app,
-                &format!(
-                    "/api/notes/{}",
-                    note["id"]
-                        .as_str()
-                        .map_or_else(|| note["id"].to_string(), str::to_owned)
-                )
-            )
-            .contains("first")
-        );
-        let status = app.status();
-        for kind in ["databases", "caches"] {
-            assert_eq!(status[kind][0]["state"], "available", "{name}: {status}");
-            assert!(
-                !status[kind][0]["url_redacted"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .is_empty()
-            );
-        }
-        app.ok(&["down"]);
-        app.up();
-        assert!(
-            curl(&app, "/api/notes").contains("first"),
-            "{name}: data survives down and up"
+            data["url_redacted"]
+                .as_str()
+                .expect("a URL")
+                .contains("***")
         );
     }
+    app.ok(&["down"]);
+    app.up();
+    let notes = curl(app, "/api/notes");
+    assert!(notes.contains("first"), "{name}: data survives down and up");
 }
 
 #[test]
