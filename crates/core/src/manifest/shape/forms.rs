@@ -9,6 +9,7 @@ use super::Form;
 #[cfg(test)]
 pub(super) static ALL: &[&Form] = &[
     &NAME,
+    &APP,
     &VARIABLE,
     &USE,
     &HOST,
@@ -52,6 +53,13 @@ pub(super) static NAME: Form = Form {
         }
         Err("a name starts with a small letter and has only small letters, digits and `-`".into())
     },
+};
+
+pub(super) static APP: Form = Form {
+    what: "a name",
+    example: "notes",
+    pattern: NAME.pattern,
+    check: NAME.check,
 };
 
 pub(super) static VARIABLE: Form = Form {
