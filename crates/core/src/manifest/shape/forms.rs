@@ -392,7 +392,7 @@ fn inside(text: &str) -> Result<(), String> {
 pub(super) static REQUIRES: Form = Form {
     what: "a version requirement",
     example: ">=0.1",
-    pattern: "^[0-9<>=~^*., A-Za-z+-]+$",
+    pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
     check: |text| match semver::VersionReq::parse(text) {
         Ok(_) => Ok(()),
         Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),
