@@ -98,7 +98,7 @@ static GAPS: &[Gap] = &[
     ),
     gap(
         &["service", "*", "health", "command"],
-        "{}: near does not run health commands; a task is healthy 40 s after its start",
+        "{}: near does not run health commands",
     ),
     gap(
         &["service", "*", "sticky"],

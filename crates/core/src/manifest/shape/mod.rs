@@ -9,7 +9,8 @@ pub(crate) mod conform;
 mod data;
 mod fill;
 mod forms;
-
+#[cfg(test)]
+mod page;
 mod release;
 pub(crate) mod schema;
 
