@@ -52,16 +52,9 @@ fn check(schema: &Value, value: &Value, place: &str) -> Result<(), String> {
                 all.iter().any(|one| check(one, value, place).is_ok())
             }
             "required" => {
-                let keys = rule
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str);
-                keys.fold(true, |held, key| {
-                    held && value
-                        .as_object()
-                        .is_none_or(|table| table.contains_key(key))
-                })
+                let keys = rule.as_array().into_iter().flatten();
+                let mut keys = keys.filter_map(Value::as_str);
+                keys.all(|key| value.get(key).is_some() || !value.is_object())
             }
             "properties" | "patternProperties" | "additionalProperties" | "propertyNames" => true,
             other => panic!("the checker does not know `{other}`"),
