@@ -146,7 +146,7 @@ fn check_cron(text: &str) -> Result<(), String> {
 }
 
 fn cron_field(name: &str, text: &str, low: u32, high: u32, words: &[&str]) -> Result<(), String> {
-    let wrong = || format!("`{text}` is not a {name}: {low} to {high}, with `*`, `,`, `-`, `/`");
+    let wrong = || format!("`{text}` is no {name}: it is {low} to {high}, with `*`, `,`, `-`, `/`");
     let number = |part: &str| {
         let word = words.iter().position(|w| w.eq_ignore_ascii_case(part));
         let word = word.and_then(|i| u32::try_from(i).ok()).map(|i| i + low);

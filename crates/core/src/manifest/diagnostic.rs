@@ -138,6 +138,11 @@ impl Diagnostics {
         }
     }
 
+    /// All, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
+        self.list.iter_mut()
+    }
+
     /// All, in the order in which they were found until [`Self::sort`] was called.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
@@ -164,6 +169,17 @@ impl Diagnostics {
     /// Orders by place; the file before the overrides.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|d| (d.at, d.severity, d.code));
+    }
+
+    /// Adds words to the help of all problems of ranges and kinds from this one on.
+    pub(crate) fn add_to_help(&mut self, from: usize, words: &str) {
+        for found in self.list.iter_mut().skip(from) {
+            if let ("wrong-kind" | "out-of-range" | "missing-key", Some(help)) =
+                (found.code, &mut found.help)
+            {
+                help.push_str(words);
+            }
+        }
     }
 
     /// Keeps those that the test allows.

@@ -15,6 +15,7 @@ mod overrides;
 mod read;
 mod rule;
 mod shape;
+mod syntax;
 mod tree;
 mod view;
 
@@ -86,19 +87,16 @@ fn layers(
     out: &mut Diagnostics,
 ) -> Option<Table> {
     let mut file = tree::parse(0, &source.text, out);
+    syntax::mend(&source.text, out);
     let broken: Vec<usize> = out.iter().map(|d| out.line(d.at)).collect();
     shape::conform(&mut file, &shape::FILE, "", out);
     if !broken.is_empty() {
-        let lines: Vec<(At, bool)> = out
-            .iter()
-            .map(|d| {
-                (
-                    d.at,
-                    d.code == "syntax" || !broken.contains(&out.line(d.at)),
-                )
-            })
-            .collect();
-        out.retain(|d| lines.iter().any(|(at, keep)| *at == d.at && *keep));
+        let lines: Vec<usize> = out.iter().map(|d| out.line(d.at)).collect();
+        let mut lines = lines.into_iter();
+        out.retain(|d| {
+            let line = lines.next();
+            d.code == "syntax" || !line.is_some_and(|line| broken.contains(&line))
+        });
         return None;
     }
     let mut environments = match file.remove("env").map(|entry| entry.node.value) {

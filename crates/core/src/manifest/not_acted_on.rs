@@ -3,6 +3,9 @@
 //! Invariant: only what the file really writes is listed. A feature that near gains loses its
 //! line here, and nothing else changes.
 
+#[cfg(test)]
+mod tests;
+
 use super::tree::{Table, Value};
 
 /// A path of keys (`*` is any name), a value that makes it matter, and the sentence; `{}` is
@@ -17,6 +20,8 @@ enum Only {
     Always,
     Flag(bool),
     Not(&'static str),
+    /// A table that is not switched off by `enabled = false`.
+    On,
 }
 
 const fn gap(path: &'static [&'static str], sentence: &'static str) -> Gap {
@@ -58,6 +63,11 @@ static GAPS: &[Gap] = &[
         "{}: near does not run jobs after a rollback",
     ),
     when(
+        &["service", "*", "release", "low-traffic"],
+        Only::Not("hold"),
+        "{}: near does not watch guards during a release",
+    ),
+    when(
         &["service", "*", "release", "approve"],
         Only::Flag(true),
         "{}: near does not wait for approval",
@@ -77,6 +87,18 @@ static GAPS: &[Gap] = &[
     gap(
         &["service", "*", "scale", "requests"],
         "{}: near does not scale by requests",
+    ),
+    gap(
+        &["service", "*", "scale", "in-cooldown"],
+        "{}: near does not scale by itself",
+    ),
+    gap(
+        &["service", "*", "scale", "out-cooldown"],
+        "{}: near does not scale by itself",
+    ),
+    gap(
+        &["service", "*", "health", "command"],
+        "{}: near does not run health commands",
     ),
     gap(
         &["service", "*", "sticky"],
@@ -104,8 +126,45 @@ static GAPS: &[Gap] = &[
         "{}: near does not make backups",
     ),
     gap(
+        &["database", "*", "size"],
+        "{}: only far has instance classes",
+    ),
+    when(
+        &["database", "*", "multi-az"],
+        Only::Flag(true),
+        "{}: near has one machine, so no standby",
+    ),
+    gap(
+        &["database", "*", "storage"],
+        "{}: near does not limit the storage of a database",
+    ),
+    when(
+        &["database", "*", "protect"],
+        Only::Flag(true),
+        "{}: near has no deletion protection",
+    ),
+    gap(
+        &["database", "*", "maintenance"],
+        "{}: near has no maintenance window",
+    ),
+    gap(&["cache", "*", "size"], "{}: only far has node types"),
+    gap(
+        &["cache", "*", "replicas"],
+        "{}: near has one machine, so no replicas",
+    ),
+    when(
+        &["cache", "*", "snapshots"],
+        Only::Not("0d"),
+        "{}: near does not snapshot caches",
+    ),
+    gap(
         &["secret", "*", "rotate"],
         "{}: near does not rotate secrets",
+    ),
+    when(
+        &["secret", "*", "required"],
+        Only::Flag(false),
+        "{}: near starts no service that uses a secret without a value",
     ),
     gap(&["alarm", "*"], "{}: near does not watch alarms"),
     gap(&["slo", "*"], "{}: near does not measure objectives"),
@@ -114,11 +173,13 @@ static GAPS: &[Gap] = &[
         Only::Flag(true),
         "{}: near serves plain HTTP",
     ),
+    gap(&["edge", "domains"], "{}: near answers for every host name"),
     when(
-        &["edge", "waf", "enabled"],
-        Only::Flag(true),
+        &["edge", "waf"],
+        Only::On,
         "{}: near has no web application firewall",
     ),
+    gap(&["region"], "{}: only far has regions"),
 ];
 
 /// One sentence for each thing that is written and not acted on, in the order of the table.
@@ -159,6 +220,9 @@ fn matters(value: &Value, only: &Only) -> bool {
         (Value::List(items), _) => !items.is_empty(),
         (Value::Flag(flag), Only::Flag(wanted)) => flag == wanted,
         (Value::Text(text), Only::Not(other)) => text != other,
+        (Value::Table(table), Only::On) => table
+            .get("enabled")
+            .is_none_or(|entry| entry.node.value != Value::Flag(false)),
         _ => true,
     }
 }

@@ -35,6 +35,21 @@ impl Case<'_> {
         tree::find(self.written, path).is_some()
     }
 
+    /// The texts of a list and their positions, those that were found wrong left out.
+    fn items(&self, path: &[&str]) -> Vec<(String, String)> {
+        let Some(Value::List(items)) = tree::find(self.tree, path).map(|node| &node.value) else {
+            return Vec::new();
+        };
+        let texts = items
+            .iter()
+            .enumerate()
+            .filter_map(|(i, item)| match &item.value {
+                Value::Text(text) => Some((i.to_string(), text.clone())),
+                _ => None,
+            });
+        texts.collect()
+    }
+
     /// Whether a value, if there is one, was not found wrong.
     fn sound(&self, path: &[&str]) -> bool {
         tree::find(self.tree, path).is_none_or(|node| node.value != Value::Wrong)

@@ -1,25 +1,33 @@
 //! Names that must be declared elsewhere: uses, jobs, guards, services.
 
 use super::Case;
+use crate::manifest::model::Runs;
 use crate::manifest::shape::nearest;
 
 pub(super) fn check(case: &mut Case<'_>) {
     let manifest = case.manifest;
-    for (name, service) in &manifest.services {
+    for name in manifest.services.keys() {
         uses(case, name);
-        let release = &service.release;
-        for (key, names) in [
-            ("before", &release.before),
-            ("smoke", &release.smoke),
-            ("after", &release.after),
-            ("on-rollback", &release.on_rollback),
-        ] {
-            names_of(case, name, key, "job", names);
+        for key in ["before", "smoke", "after", "on-rollback"] {
+            hooks(case, name, key);
         }
-        names_of(case, name, "guard", "alarm", &release.guard);
+        for (i, alarm) in case.items(&["service", name, "release", "guard"]) {
+            let path = ["service", name, "release", "guard", &i];
+            known(case, &path, "alarm", &alarm);
+        }
     }
     for (name, job) in &manifest.jobs {
-        known(case, &["job", name, "service"], "service", &job.service);
+        let path = ["job", name.as_str(), "service"];
+        known(case, &path, "service", &job.service);
+        let owner = manifest.services.get(&job.service);
+        if owner.is_some_and(|owner| matches!(owner.runs, Runs::Static(_))) {
+            let message = format!(
+                "`service.{}` is static, so no job can run in it",
+                job.service
+            );
+            let help = "name a service that runs a command or an image";
+            case.error("contradiction", &path, message, help);
+        }
     }
     for (name, alarm) in &manifest.alarms {
         if let Some(service) = &alarm.service {
@@ -32,43 +40,38 @@ pub(super) fn check(case: &mut Case<'_>) {
 }
 
 fn uses(case: &mut Case<'_>, service: &str) {
-    let path = ["service", service, "uses"];
-    let Some(node) = crate::manifest::tree::find(case.tree, &path) else {
-        return;
-    };
-    let crate::manifest::tree::Value::List(items) = &node.value else {
-        return;
-    };
-    let items: Vec<(usize, String)> = items
-        .iter()
-        .enumerate()
-        .filter_map(|(i, item)| match &item.value {
-            crate::manifest::tree::Value::Text(text) => Some((i, text.clone())),
-            _ => None,
-        })
-        .collect();
-    for (i, text) in &items {
-        let place = i.to_string();
-        let path = [path[0], path[1], path[2], place.as_str()];
+    let items = case.items(&["service", service, "uses"]);
+    for (n, (i, text)) in items.iter().enumerate() {
+        let path = ["service", service, "uses", i];
         if let Some((kind, name)) = text.split_once('.') {
             known(case, &path, kind, name);
         }
-        if items[..*i].iter().any(|(_, earlier)| earlier == text) {
+        if items[..n].iter().any(|(_, earlier)| earlier == text) {
             let message = format!("`{text}` is used twice");
             case.error("duplicate", &path, message, "remove one");
         }
     }
 }
 
-fn names_of(case: &mut Case<'_>, service: &str, key: &str, kind: &str, names: &[String]) {
-    for (i, name) in names.iter().enumerate() {
-        let i = i.to_string();
-        known(
-            case,
-            &["service", service, "release", key, i.as_str()],
-            kind,
-            name,
-        );
+/// Jobs of a release: they run in the new revision, so in this service.
+fn hooks(case: &mut Case<'_>, service: &str, key: &str) {
+    let manifest = case.manifest;
+    for (i, name) in case.items(&["service", service, "release", key]) {
+        let path = ["service", service, "release", key, &i];
+        known(case, &path, "job", &name);
+        let Some(job) = manifest.jobs.get(&name) else {
+            continue;
+        };
+        if job.service != service && manifest.services.contains_key(&job.service) {
+            let other = &job.service;
+            let message = format!(
+                "`job.{name}` runs in `service.{other}`, not in the new revision of `service.{service}`"
+            );
+            let help = format!(
+                "add a job with service = \"{service}\", or move `{key}` to [service.{other}.release]"
+            );
+            case.error("contradiction", &path, message, help);
+        }
     }
 }
 
@@ -84,7 +87,9 @@ pub(super) fn known(case: &mut Case<'_>, path: &[&str], kind: &str, name: &str) 
         return;
     }
     let message = format!("there is no `{kind}.{name}`");
+    let used = path.contains(&"uses");
     let help = match (nearest(name, &declared), declared.is_empty()) {
+        (Some(near), _) if used => format!("did you mean `{kind}.{near}`?"),
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, true) => format!("add [{kind}.{name}]"),
         (None, false) => format!("add [{kind}.{name}], or use one of {}", declared.join(", ")),

@@ -2,6 +2,7 @@
 
 use super::Case;
 use crate::manifest::model::{Service, Strategy, Threshold};
+use crate::manifest::tree::{Value, find};
 
 pub(super) fn check(case: &mut Case<'_>, name: &str) {
     let manifest = case.manifest;
@@ -15,11 +16,11 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
     if policy.minimum_percent == 100 && policy.maximum_percent == 100 {
         let message =
             "no task may stop and none may start: a release would wait for ever".to_owned();
-        case.warn(
+        case.error(
             "deadlock",
             &path("maximum-percent"),
             message,
-            "write a smaller minimum-percent or a greater maximum-percent",
+            "write a smaller minimum-percent or a greater maximum-percent; ECS refuses both at 100",
         );
     }
     if let Some(breaker) = policy.breaker
@@ -77,10 +78,7 @@ fn steps(case: &mut Case<'_>, service: &Service) {
         return;
     };
     let path = ["service", service.name.as_str(), "release", "steps"];
-    let written = crate::manifest::tree::find(case.tree, &path);
-    if let Some(node) = written
-        && !matches!(&node.value, crate::manifest::tree::Value::List(items) if items.len() == steps.len())
-    {
+    if !whole_list(case, service.name.as_str(), steps) {
         return;
     }
     if let Some(i) = (1..steps.len()).find(|i| steps[*i] <= steps[*i - 1]) {
@@ -105,6 +103,13 @@ fn steps(case: &mut Case<'_>, service: &Service) {
     }
 }
 
+/// Whether no step was found wrong, so that positions in the model are those in the file.
+fn whole_list(case: &Case<'_>, service: &str, steps: &[f64]) -> bool {
+    let path = ["service", service, "release", "steps"];
+    find(case.tree, &path)
+        .is_none_or(|node| matches!(&node.value, Value::List(items) if items.len() == steps.len()))
+}
+
 /// ECS takes percentages in tenths.
 fn tenths(case: &mut Case<'_>, service: &Service) {
     let name = service.name.as_str();
@@ -119,7 +124,7 @@ fn tenths(case: &mut Case<'_>, service: &Service) {
                 "write tenths of a percent",
             );
         }
-        Strategy::Canary { steps, .. } => {
+        Strategy::Canary { steps, .. } if whole_list(case, name, steps) => {
             for (i, step) in steps.iter().enumerate().filter(|(_, step)| !fine(**step)) {
                 let i = i.to_string();
                 let path = ["service", name, "release", "steps", i.as_str()];

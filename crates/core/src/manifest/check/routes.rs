@@ -3,6 +3,7 @@
 use super::Case;
 use crate::manifest::diagnostic::{At, Diagnostic};
 use crate::manifest::model::Route;
+use crate::manifest::tree::{Value, find};
 
 /// The values and the wildcards that one rule of the load balancer may hold.
 const MOST: usize = 5;
@@ -18,8 +19,11 @@ pub(super) fn check(case: &mut Case<'_>) {
     let manifest = case.manifest;
     let mut all = Vec::new();
     for (name, service) in &manifest.services {
-        for (i, route) in service.routes.iter().enumerate() {
-            let i = i.to_string();
+        let places = places(case, name);
+        for (route, i) in service.routes.iter().zip(places) {
+            let Some(i) = i.map(|i| i.to_string()) else {
+                continue;
+            };
             all.push(Placed {
                 service: name,
                 route,
@@ -36,6 +40,29 @@ pub(super) fn check(case: &mut Case<'_>) {
         if let Some(found) = all[..i].iter().find_map(|earlier| clash(earlier, later)) {
             case.out.push(found);
         }
+    }
+}
+
+/// The positions of the routes that the model holds; none for one with something wrong in it,
+/// of which nothing more is said.
+fn places(case: &Case<'_>, service: &str) -> Vec<Option<usize>> {
+    let path = ["service", service, "route"];
+    let Some(Value::List(items)) = find(case.tree, &path).map(|node| &node.value) else {
+        return Vec::new();
+    };
+    let tables = items.iter().enumerate();
+    tables
+        .filter(|(_, item)| matches!(item.value, Value::Table(_)))
+        .map(|(i, item)| right(&item.value).then_some(i))
+        .collect()
+}
+
+fn right(value: &Value) -> bool {
+    match value {
+        Value::Wrong => false,
+        Value::List(items) => items.iter().all(|item| right(&item.value)),
+        Value::Table(table) => table.values().all(|entry| right(&entry.node.value)),
+        _ => true,
     }
 }
 
@@ -105,10 +132,14 @@ fn clash(earlier: &Placed<'_>, later: &Placed<'_>) -> Option<Diagnostic> {
         );
     }
     if same {
-        let message = format!(
-            "`{}` and `{}` have the same route",
-            first.service, second.service
-        );
+        let message = if first.service == second.service {
+            format!("`{}` has this route twice", first.service)
+        } else {
+            format!(
+                "`{}` and `{}` have the same route",
+                first.service, second.service
+            )
+        };
         return Some(
             Diagnostic::error("route-conflict", second.at, message)
                 .related(first.at, "the same requests")

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use super::Case;
 use crate::manifest::fargate;
 use crate::manifest::model::{Probe, Runs, Service, Use};
+use crate::manifest::read::uses;
+use crate::manifest::shape::another;
 
 pub(super) fn check(case: &mut Case<'_>, name: &str) {
     let manifest = case.manifest;
     let service = &manifest.services[name];
+    own_name(case, name);
     runs(case, service);
     reachable(case, service);
     size(case, service);
@@ -22,6 +25,46 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
     }
 }
 
+/// Keys that say how tasks run; a static site has no tasks.
+const NOT_STATIC: [&str; 16] = [
+    "command",
+    "image",
+    "port",
+    "health",
+    "artifact",
+    "uses",
+    "env",
+    "size",
+    "scale",
+    "drain",
+    "stop-timeout",
+    "balance",
+    "slow-start",
+    "sticky",
+    "idle-timeout",
+    "release",
+];
+
+/// Names whose address would be injected under a name that data services have.
+fn own_name(case: &mut Case<'_>, name: &str) {
+    let variable = format!("{}_URL", capitals(name));
+    let reserved = ["database", "cache", "redis", "neargate"];
+    let mine = |word: &&&str| {
+        name == **word
+            || name
+                .strip_prefix(**word)
+                .is_some_and(|rest| rest.starts_with('-'))
+    };
+    if let Some(word) = reserved.iter().find(mine) {
+        let message = format!(
+            "a service cannot be called `{name}`: its address would be injected as `{variable}`, and `{}…` is kept",
+            word.to_uppercase()
+        );
+        let help = format!("choose a name that does not begin with `{word}`");
+        case.error("reserved-name", &["service", name], message, help);
+    }
+}
+
 fn runs(case: &mut Case<'_>, service: &Service) {
     let name = service.name.as_str();
     let own = ["service", name];
@@ -31,18 +74,18 @@ fn runs(case: &mut Case<'_>, service: &Service) {
     let command = has("command");
     if !image && !site && !command {
         let message = format!("`service.{name}` says nothing to run");
-        case.error(
-            "nothing-to-run",
-            &own,
-            message,
-            "add `command`, `image` or `static`",
-        );
+        let all: Vec<&str> = case.manifest.services.keys().map(String::as_str).collect();
+        let help = match another(name, &all) {
+            Some(near) => {
+                format!("did you mean `service.{near}`? If not, add `command`, `image` or `static`")
+            }
+            None => "add `command`, `image` or `static`".to_owned(),
+        };
+        case.error("nothing-to-run", &own, message, help);
         return;
     }
     if site {
-        for key in [
-            "command", "image", "port", "health", "artifact", "uses", "env", "size", "scale",
-        ] {
+        for key in NOT_STATIC {
             if case.has(&["service", name, key]) {
                 let message = format!("`service.{name}` is static, so it has no `{key}`");
                 let help = format!("remove `{key}`, or `static`");
@@ -268,7 +311,11 @@ fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> 
             all.insert(format!("{}_URL", capitals(&other.name)), from);
         }
     }
-    for (index, used) in service.uses.iter().enumerate() {
+    let own = case.items(&["service", &service.name, "uses"]);
+    for (index, text_of) in own {
+        let Some(used) = &uses(&text_of) else {
+            continue;
+        };
         let variables = match used {
             Use::Database(name) => vec![
                 "DATABASE_URL".to_owned(),
@@ -281,30 +328,22 @@ fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> 
             Use::Secret(name) => vec![capitals(name)],
         };
         for variable in variables {
-            let from = format!("`uses = [\"{}\"]`", text(used));
+            let from = format!("`uses = [\"{text_of}\"]`");
             let reserved = variable == "PORT" || variable.starts_with("NEARGATE_");
             let clash = all
                 .get(&variable)
-                .filter(|_| matches!(used, Use::Secret(_)))
+                .filter(|by| matches!(used, Use::Secret(_)) && **by != from)
                 .cloned();
             if reserved || clash.is_some() {
-                let path = ["service", service.name.as_str(), "uses", &index.to_string()];
+                let path = ["service", service.name.as_str(), "uses", &index];
                 let by = clash.unwrap_or_else(|| "Neargate itself".to_owned());
-                let message = format!("`{variable}` would be injected by {by} too");
+                let message = format!("`{text_of}` is injected as `{variable}`, and so is {by}");
                 case.error("reserved-variable", &path, message, "rename the secret");
             }
             all.insert(variable, from);
         }
     }
     all
-}
-
-fn text(used: &Use) -> String {
-    match used {
-        Use::Database(name) => format!("database.{name}"),
-        Use::Cache(name) => format!("cache.{name}"),
-        Use::Secret(name) => format!("secret.{name}"),
-    }
 }
 
 fn capitals(name: &str) -> String {

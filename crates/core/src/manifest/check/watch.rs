@@ -30,7 +30,10 @@ pub(super) fn check(case: &mut Case<'_>) {
         }
     }
     for name in children.keys() {
-        if let Some(circle) = circle(name, &children) {
+        // Every circle is told once, at its first name.
+        if let Some(circle) = circle(name, &children)
+            && circle.iter().all(|other| other.as_str() >= *name)
+        {
             let message = format!("`alarm.{name}` depends on itself: {}", circle.join(" → "));
             case.error(
                 "cycle",
@@ -128,7 +131,10 @@ fn window(case: &mut Case<'_>, alarm: &Alarm) {
     let most = if period < 3600 { 86_400 } else { 604_800 };
     if period * count > most {
         let days = most / 86_400;
-        let message = format!("{count} data points of {period}s are more than {days}d");
+        let message = format!(
+            "{count} data points of {} are more than {days}d",
+            crate::duration::format(alarm.period)
+        );
         let help = format!(
             "write at most {} data points, or another period",
             most / period.max(1)

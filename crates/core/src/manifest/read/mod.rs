@@ -7,6 +7,8 @@ mod release;
 mod service;
 mod watch;
 
+pub(super) use service::uses;
+
 use std::collections::BTreeMap;
 
 use super::model::{Edge, Job, Manifest, Place};

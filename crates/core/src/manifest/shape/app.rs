@@ -3,7 +3,7 @@
 //! Invariant: `[env.NAME]` may hold whatever the file may, but for what names the app.
 
 use super::data::{CACHE, DATABASE, SECRET};
-use super::forms::{ADDRESS, DOMAIN, NAME, REGION, REQUIRES};
+use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
 use super::service::{JOB, SERVICE};
 use super::watch::{ALARM, SLO};
 use super::{Field, Kind, Shape};
@@ -13,7 +13,7 @@ pub(crate) static FILE: Shape = Shape {
     doc: "One app: what runs, what it needs, how it is released and watched.",
     also: Some(&ENVIRONMENT),
     fields: &[
-        Field::new("app", Kind::Form(&NAME), "The app's name.").required(),
+        Field::new("app", Kind::Form(&APP), "The app's name.").required(),
         Field::new(
             "requires",
             Kind::Form(&REQUIRES),

@@ -21,7 +21,11 @@ pub(crate) fn conform(table: &mut Table, shape: &Shape, place: &str, out: &mut D
     for (name, entry) in table {
         if let Some(field) = shape.field(name) {
             let place = join(place, name);
+            let before = out.len();
             value(&mut entry.node, field.kind, &place, out);
+            if let Some(unit) = field.unit {
+                out.add_to_help(before, &format!(" ({unit})"));
+            }
         }
     }
 }
@@ -36,20 +40,53 @@ fn join(place: &str, name: &str) -> String {
 
 fn unknown(name: &str, at: At, shape: &Shape, place: &str) -> Diagnostic {
     let names: Vec<&str> = shape.fields().map(|field| field.name).collect();
-    let owner = if place.is_empty() { "the file" } else { place };
-    let found = Diagnostic::error(
-        "unknown-key",
-        at,
-        format!("`{}` is not a key of `{owner}`", name.escape_debug()),
-    )
-    .label("unknown key");
-    match nearest(name, &names) {
+    let owner = match place {
+        "" => "the file".to_owned(),
+        place => format!("`{place}`"),
+    };
+    let message = format!("`{}` is not a key of {owner}", name.escape_debug());
+    let found = Diagnostic::error("unknown-key", at, message).label("unknown key");
+    if let ("value", Some(secret)) = (name, place.strip_prefix("secret.")) {
+        return found.help(format!(
+            "a secret's value is never in the manifest: `neargate secret set {secret}` sets it"
+        ));
+    }
+    match nearest(name, &names).or_else(|| elsewhere(name, &names)) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("the keys here are {}", names.join(", "))),
     }
 }
 
-/// The candidate that a typing error away.
+/// What other tools call a key, and its name here.
+static ELSEWHERE: &[(&str, &str)] = &[
+    ("replicas", "scale"),
+    ("instances", "scale"),
+    ("desired", "scale"),
+    ("count", "scale"),
+    ("retries", "unhealthy"),
+    ("max-surge", "maximum-percent"),
+    ("max-unavailable", "minimum-percent"),
+    ("environment", "env"),
+    ("variables", "env"),
+    ("secrets", "uses"),
+    ("depends-on", "uses"),
+    ("links", "uses"),
+    ("prefix", "path"),
+    ("tls", "https"),
+    ("ssl", "https"),
+    ("threshold", "above"),
+    ("lower", "below"),
+    ("maxmemory-policy", "eviction"),
+    ("cron", "schedule"),
+];
+
+fn elsewhere<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let plain = name.to_lowercase().replace('_', "-");
+    let (_, here) = ELSEWHERE.iter().find(|(there, _)| *there == plain)?;
+    candidates.iter().find(|c| *c == here).copied()
+}
+
+/// The candidate that is a typing error away.
 pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let plain = name.to_lowercase().replace('_', "-");
     let scored = candidates.iter().map(|candidate| {
@@ -185,10 +222,10 @@ fn plain(node: &mut Node) -> Result<(), Problem> {
         }
         other => {
             let raw = raw(other);
-            let problem = Problem::kind("a text, a whole number, true or false", other);
+            let problem = Problem::kind("a text", other);
             Err(match raw {
                 Some(raw) => problem.help(format!("write it in quotes: \"{raw}\"")),
-                None => problem,
+                None => problem.help("a variable holds one text, for example \"a,b\""),
             })
         }
     }
@@ -203,6 +240,7 @@ fn choice(node: &mut Node, words: &[&str]) -> Result<(), Problem> {
         return Ok(());
     }
     let help = match nearest(text, words) {
+        Some(near) if words.len() == 1 => format!("did you mean \"{near}\"?"),
         Some(near) => format!("did you mean \"{near}\"? It can be {}", words.join(", ")),
         None => format!("it can be {}", words.join(", ")),
     };
@@ -221,7 +259,7 @@ fn flag(node: &Node) -> Result<(), Problem> {
             Err(Problem::kind("true or false", &node.value)
                 .help(format!("write {text} without quotes")))
         }
-        other => Err(Problem::kind("true or false", other)),
+        other => Err(Problem::kind("true or false", other).help("write true or false")),
     }
 }
 
@@ -261,7 +299,12 @@ fn seconds(node: &Node, low: u64, high: u64) -> Result<(), Problem> {
                 code: "wrong-form",
                 message: "is not a duration".into(),
                 label: String::new(),
-                help: Some(error.to_string()),
+                help: Some(match text.split_whitespace().count() {
+                    0 | 1 => error.to_string(),
+                    _ => "write it without spaces, with the units ms, s, m, h and d, for \
+                          example \"1m30s\""
+                        .to_owned(),
+                }),
             })?;
             let least = std::time::Duration::from_secs(low);
             if duration < least || duration > std::time::Duration::from_secs(high) {
@@ -275,7 +318,11 @@ fn seconds(node: &Node, low: u64, high: u64) -> Result<(), Problem> {
         }
         Value::Whole(n) => Err(Problem::kind("a duration", &node.value)
             .help(format!("write it with its unit: \"{n}s\""))),
-        other => Err(Problem::kind("a duration", other).help("write for example \"30s\"")),
+        other => {
+            let days = (86_400 * 7..=86_400 * 1000).contains(&high);
+            let example = if days { "7d" } else { "30s" };
+            Err(Problem::kind("a duration", other).help(format!("write for example \"{example}\"")))
+        }
     }
 }
 
@@ -327,7 +374,11 @@ fn short(
 
 fn named(node: &mut Node, form: &Form, of: Kind, place: &str, out: &mut Diagnostics) {
     let Value::Table(entries) = &mut node.value else {
-        return refuse(node, place, "a table", None, out);
+        let help = match of {
+            Kind::Table(_) | Kind::Short(..) => format!("write [{place}.NAME]"),
+            _ => format!("write for example {{ {} = … }}", form.example),
+        };
+        return refuse(node, place, "a table", Some(help), out);
     };
     // A header's name may well start with `x-`; a name or a variable is then not meant for us.
     let names_may_be_x = (form.check)("x-y").is_ok() && form.what != super::forms::NAME.what;
@@ -336,10 +387,24 @@ fn named(node: &mut Node, form: &Form, of: Kind, place: &str, out: &mut Diagnost
         if let Err(why) = (form.check)(name) {
             let message = format!("`{}` is not {}", name.escape_debug(), form.what);
             let found = Diagnostic::error("wrong-name", entry.key, message).label(why);
-            out.push(found.help(format!("write for example `{}`", form.example)));
+            let mended = mended(name, form);
+            let help = mended.map(|name| format!("write `{name}`"));
+            out.push(found.help(help.unwrap_or(format!("write for example `{}`", form.example))));
         }
         value(&mut entry.node, of, &join(place, name), out);
     }
+}
+
+/// The nearest name of this form, if there is one.
+fn mended(name: &str, form: &Form) -> Option<String> {
+    let keep = |c: char| c.is_ascii_alphanumeric();
+    ['-', '_'].into_iter().find_map(|joint| {
+        let plain = name.replace(|c| !keep(c), &joint.to_string());
+        let small = plain.to_lowercase();
+        [plain, small]
+            .into_iter()
+            .find(|text| (form.check)(text).is_ok() && text.contains(keep))
+    })
 }
 
 fn list(
@@ -365,8 +430,13 @@ fn list(
             0 => format!("`{place}` is empty"),
             n => format!("`{place}` has {n} values"),
         };
-        let help = format!("write {least} to {most} values");
+        let help = match items.len() {
+            0 => "write at least one value".to_owned(),
+            _ => format!("write at most {most} values"),
+        };
         out.push(Diagnostic::error("out-of-range", node.at, message).help(help));
+        node.value = Value::Wrong;
+        return;
     }
     for item in items {
         value(item, of, place, out);

@@ -34,7 +34,7 @@ pub(super) static DATABASE: Shape = Shape {
             "Far: the instance class, such as `db.t4g.small`.",
         ),
         Field::new("multi-az", Kind::Flag, "Far: a standby in another zone.").or("false"),
-        Field::new("storage", Kind::Whole(20, 65_536), "Far: GB."),
+        Field::new("storage", Kind::Whole(20, 65_536), "Far: GB.").unit("GB"),
         Field::new("protect", Kind::Flag, "Far: deletion protection.").or("false"),
         Field::new(
             "maintenance",
@@ -86,7 +86,9 @@ pub(super) static CACHE: Shape = Shape {
             "Which keys go when the memory is full.",
         )
         .or("\"volatile-lru\""),
-        Field::new("memory", Kind::Whole(1, 1_048_576), "Near: MiB.").or("64"),
+        Field::new("memory", Kind::Whole(1, 1_048_576), "Near: MiB.")
+            .or("64")
+            .unit("MiB"),
         Field::new(
             "size",
             Kind::Text,

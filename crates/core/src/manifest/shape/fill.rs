@@ -12,8 +12,11 @@ pub(crate) fn require(table: &Table, shape: &Shape, owner: (&str, At), out: &mut
         match table.get(field.name) {
             None if matches!(field.absent, Absent::Refused) => {
                 let (place, at) = owner;
-                let place = if place.is_empty() { "the file" } else { place };
-                let message = format!("`{place}` needs `{}`", field.name);
+                let place = match place {
+                    "" => "the file".to_owned(),
+                    place => format!("`{place}`"),
+                };
+                let message = format!("{place} needs `{}`", field.name);
                 let help = format!("add {} = {}", field.name, sample(&field.kind));
                 out.push(Diagnostic::error("missing-key", at, message).help(help));
             }
@@ -29,6 +32,12 @@ pub(crate) fn require(table: &Table, shape: &Shape, owner: (&str, At), out: &mut
     }
 }
 
+/// Another name that differs by a typing error; an overlay may have misspelt it.
+pub(crate) fn another<'a>(name: &str, all: &[&'a str]) -> Option<&'a str> {
+    let others: Vec<&str> = all.iter().copied().filter(|other| *other != name).collect();
+    super::nearest(name, &others)
+}
+
 fn require_below(node: &Node, kind: &Kind, owner: (&str, At), out: &mut Diagnostics) {
     match (kind, &node.value) {
         (Kind::Table(shape) | Kind::Short(_, shape), Value::Table(table)) => {
@@ -42,7 +51,13 @@ fn require_below(node: &Node, kind: &Kind, owner: (&str, At), out: &mut Diagnost
         (Kind::Named(_, of), Value::Table(table)) if owner.0 != "env" => {
             for (name, entry) in table {
                 let place = format!("{}.{name}", owner.0);
+                let before = out.len();
                 require_below(&entry.node, of, (&place, entry.key), out);
+                let others: Vec<&str> = table.keys().map(String::as_str).collect();
+                if let Some(near) = another(name, &others) {
+                    let words = format!(" (or did you mean `{}.{near}`?)", owner.0);
+                    out.add_to_help(before, &words);
+                }
             }
         }
         _ => {}

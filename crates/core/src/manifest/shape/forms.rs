@@ -9,6 +9,7 @@ use super::Form;
 #[cfg(test)]
 pub(super) static ALL: &[&Form] = &[
     &NAME,
+    &APP,
     &VARIABLE,
     &USE,
     &HOST,
@@ -52,6 +53,13 @@ pub(super) static NAME: Form = Form {
         }
         Err("a name starts with a small letter and has only small letters, digits and `-`".into())
     },
+};
+
+pub(super) static APP: Form = Form {
+    what: "a name",
+    example: "notes",
+    pattern: NAME.pattern,
+    check: NAME.check,
 };
 
 pub(super) static VARIABLE: Form = Form {
@@ -384,7 +392,7 @@ fn inside(text: &str) -> Result<(), String> {
 pub(super) static REQUIRES: Form = Form {
     what: "a version requirement",
     example: ">=0.1",
-    pattern: "^[0-9<>=~^*., A-Za-z+-]+$",
+    pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
     check: |text| match semver::VersionReq::parse(text) {
         Ok(_) => Ok(()),
         Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),

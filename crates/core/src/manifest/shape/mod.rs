@@ -9,7 +9,8 @@ pub(crate) mod conform;
 mod data;
 mod fill;
 mod forms;
-
+#[cfg(test)]
+mod page;
 mod release;
 pub(crate) mod schema;
 
@@ -18,7 +19,7 @@ mod watch;
 
 pub(crate) use app::FILE;
 pub(crate) use conform::{conform, nearest};
-pub(crate) use fill::{fill, require};
+pub(crate) use fill::{another, fill, require};
 pub(crate) use forms::matcher;
 
 /// A table with fixed keys.
@@ -56,6 +57,8 @@ pub(crate) struct Field {
     pub(crate) absent: Absent,
     /// What it does.
     pub(crate) doc: &'static str,
+    /// In what a number is counted; said when it is wrong.
+    pub(crate) unit: Option<&'static str>,
 }
 
 /// What a missing key means.
@@ -77,7 +80,13 @@ impl Field {
             kind,
             absent: Absent::Nothing,
             doc,
+            unit: None,
         }
+    }
+
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
     }
 
     const fn required(mut self) -> Self {

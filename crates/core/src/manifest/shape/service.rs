@@ -206,12 +206,14 @@ static SIZE: Shape = Shape {
             Kind::Whole(256, 16384),
             "CPU units; 1024 are one core.",
         )
+        .unit("CPU units, 1024 for one core")
         .or("256"),
         Field::new(
             "memory",
             Kind::Whole(512, 122_880),
             "MiB. When not written: the least that goes with `cpu`.",
-        ),
+        )
+        .unit("MiB, 1024 for one GiB"),
     ],
 };
 

@@ -1,0 +1,147 @@
+//! The table against manifests, and every key of the shape against the table.
+
+use super::{GAPS, list};
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::shape::{FILE, Kind, Shape, conform};
+use crate::manifest::tree::parse;
+
+fn sentences(text: &str) -> Vec<String> {
+    let mut out = Diagnostics::default();
+    let mut table = parse(0, text, &mut out);
+    conform(&mut table, &FILE, "", &mut out);
+    assert!(out.is_empty(), "{text}: {}", out.render(false));
+    list(&table)
+}
+
+/// One line of a manifest for each row of the table, in its order.
+static ROWS: &[&str] = &[
+    "service.api.release.strategy = 'canary'",
+    "service.api.release.guard = ['slow']",
+    "service.api.release.smoke = ['smoke']",
+    "service.api.release.after = ['notify']",
+    "service.api.release.on-rollback = ['notify']",
+    "service.api.release.low-traffic = 'go'",
+    "service.api.release.approve = true",
+    "service.api.scale.max = 4",
+    "service.api.scale.cpu = 70",
+    "service.api.scale.memory = 70",
+    "service.api.scale.requests = 600",
+    "service.api.scale.in-cooldown = '1m'",
+    "service.api.scale.out-cooldown = '1m'",
+    "service.api.health.command = ['true']",
+    "service.api.sticky = '1h'",
+    "service.api.slow-start = '30s'",
+    "service.api.image = 'notes:1'",
+    "service.api.build.dockerfile = 'Dockerfile'",
+    "job.report.schedule = 'rate(1 hour)'",
+    "database.main.backup = '7d'",
+    "database.main.size = 'db.t4g.micro'",
+    "database.main.multi-az = true",
+    "database.main.storage = 20",
+    "database.main.protect = true",
+    "database.main.maintenance = 'mon:04:00-mon:05:00'",
+    "cache.main.size = 'cache.t4g.micro'",
+    "cache.main.replicas = 1",
+    "cache.main.snapshots = '1d'",
+    "secret.session.rotate = '30d'",
+    "secret.session.required = false",
+    "alarm.slow.metric = 'latency'",
+    "slo.fast.objective = 99.9",
+    "edge.https = true",
+    "edge.domains = ['notes.example.com']",
+    "edge.waf = { rate-limit = 2000 }",
+    "region = 'eu-central-1'",
+];
+
+#[test]
+fn every_row_is_said_when_it_is_written_and_nothing_else_is() {
+    assert_eq!(ROWS.len(), GAPS.len());
+    for (text, gap) in ROWS.iter().zip(GAPS) {
+        let said = sentences(text);
+        assert_eq!(said.len(), 1, "{text}: {said:?}");
+        let words = gap.sentence.trim_start_matches("{}");
+        assert!(said[0].ends_with(words), "{text}: {said:?}");
+        let path = said[0].split(':').next().unwrap_or_default();
+        assert!(text.starts_with(path), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_special_is_not_listed() {
+    for text in [
+        "service.api.release = { strategy = 'rolling', guard = [], approve = false, low-traffic = 'hold' }",
+        "service.api.slow-start = '0s'",
+        "edge = { https = false, waf = false, domains = [] }",
+        "edge.waf = { enabled = false, rate-limit = 2000 }",
+        "database.main = { engine = 'postgres', multi-az = false, protect = false }",
+        "cache.main.snapshots = '0d'",
+        "secret.session = { generate = 'hex:32', required = true }",
+    ] {
+        assert!(sentences(text).is_empty(), "{text}");
+    }
+}
+
+/// Keys that near acts on, or that only matter beside a key of the table.
+static ACTED_ON: &str = "
+    app requires target
+    service.*.artifact service.*.command service.*.build.command service.*.port
+    service.*.static.root service.*.static.index service.*.static.fallback
+    service.*.static.not-found service.*.static.cache.*
+    service.*.route.path service.*.route.host service.*.route.method service.*.route.header.*
+    service.*.route.query.* service.*.route.source service.*.route.priority
+    service.*.size.cpu service.*.size.memory
+    service.*.health.path service.*.health.interval service.*.health.timeout
+    service.*.health.healthy service.*.health.unhealthy service.*.health.matcher
+    service.*.health.grace
+    service.*.uses service.*.env.* service.*.drain service.*.stop-timeout service.*.balance
+    service.*.idle-timeout service.*.scale.min
+    service.*.release.minimum-percent service.*.release.maximum-percent
+    service.*.release.before
+    service.*.release.steps service.*.release.percent service.*.release.interval
+    service.*.release.bake
+    service.*.release.breaker.enabled service.*.release.breaker.threshold
+    service.*.release.breaker.value service.*.release.breaker.reset-on-healthy
+    service.*.release.breaker.rollback
+    job.*.service job.*.command job.*.timeout
+    database.*.engine database.*.version database.*.url
+    cache.*.engine cache.*.version cache.*.url cache.*.eviction cache.*.memory
+    secret.*.generate
+    edge.address edge.port edge.expose
+";
+
+fn leaves(shape: &Shape, place: &str, all: &mut Vec<String>) {
+    for field in shape
+        .fields()
+        .filter(|field| field.name != "env" || !place.is_empty())
+    {
+        below(&field.kind, &format!("{place}{}", field.name), all);
+    }
+}
+
+fn below(kind: &Kind, place: &str, all: &mut Vec<String>) {
+    match kind {
+        Kind::Table(shape) | Kind::Short(_, shape) => leaves(shape, &format!("{place}."), all),
+        Kind::Named(_, of) => below(of, &format!("{place}.*"), all),
+        Kind::Many(of, _) | Kind::List(of, ..) => below(of, place, all),
+        _ => all.push(place.to_owned()),
+    }
+}
+
+#[test]
+fn every_key_is_either_acted_on_or_listed() {
+    let mut all = Vec::new();
+    leaves(&FILE, "", &mut all);
+    let done: Vec<&str> = ACTED_ON.split_whitespace().collect();
+    let gaps: Vec<String> = GAPS.iter().map(|gap| gap.path.join(".")).collect();
+    for key in &all {
+        let gap = gaps
+            .iter()
+            .any(|gap| key == gap || key.starts_with(&format!("{gap}.")));
+        assert!(gap != done.contains(&key.as_str()), "decide about {key}");
+    }
+    let stale: Vec<_> = done
+        .iter()
+        .filter(|d| !all.iter().any(|key| key == **d))
+        .collect();
+    assert!(stale.is_empty(), "{stale:?}");
+}

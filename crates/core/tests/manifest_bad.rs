@@ -1,0 +1,132 @@
+//! A corpus of wrong manifests and what Neargate says of each, word for word.
+//!
+//! `bad/NAME.toml` is read and its rendered problems are held against `bad/NAME.stderr`;
+//! `NEARGATE_BLESS=1` rewrites those. A first line `# env: NAME` chooses the environment, and
+//! each `# set: PATH=VALUE` after it is an override.
+#![allow(clippy::disallowed_methods)] // a test reads its corpus from disk and asks whether to bless
+
+#[path = "manifest/example.rs"]
+mod example;
+#[path = "manifest_bad/schema.rs"]
+mod schema;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use neargate_core::manifest::{Diagnostics, Severity, Source, load};
+
+/// Fewer files are a mistake.
+const FEWEST: usize = 60;
+
+struct Bad {
+    name: String,
+    text: String,
+}
+
+impl Bad {
+    fn problems(&self) -> Result<(), Diagnostics> {
+        let directive = |word: &str| -> Vec<String> {
+            let lines = self.text.lines().take_while(|line| line.starts_with("# "));
+            lines
+                .filter_map(|line| line.strip_prefix(word))
+                .map(str::to_owned)
+                .collect()
+        };
+        let env = directive("# env: ").pop();
+        let source = Source {
+            name: format!("{}.toml", self.name),
+            text: self.text.clone(),
+        };
+        let env = env.as_deref().unwrap_or("local");
+        load(&source, env, &directive("# set: ")).map(|_| ())
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad")
+}
+
+fn corpus() -> Vec<Bad> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder()).expect("the folder of the corpus") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "toml") {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            all.push(Bad {
+                name: name.into_owned(),
+                text: fs::read_to_string(&path).expect("a text"),
+            });
+        }
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+#[test]
+fn every_wrong_manifest_gets_its_golden_diagnostics() {
+    let corpus = corpus();
+    assert!(corpus.len() >= FEWEST, "{} files", corpus.len());
+    let bless = std::env::var_os("NEARGATE_BLESS").is_some();
+    let (mut differ, mut right) = (Vec::new(), Vec::new());
+    for bad in &corpus {
+        let Err(problems) = bad.problems() else {
+            right.push(bad.name.as_str());
+            continue;
+        };
+        let golden = folder().join(&bad.name).with_extension("stderr");
+        let said = problems.render(false);
+        if bless {
+            fs::write(&golden, &said).expect("the golden is written");
+        } else if fs::read_to_string(&golden).unwrap_or_default() != said {
+            differ.push(format!("{}:\n{said}", bad.name));
+        }
+    }
+    assert!(
+        right.is_empty(),
+        "these are right, so they do not belong here: {right:?}"
+    );
+    assert!(
+        differ.is_empty(),
+        "these are not what the goldens say (NEARGATE_BLESS=1 rewrites them):\n{}",
+        differ.join("\n")
+    );
+}
+
+#[test]
+fn every_golden_belongs_to_a_manifest() {
+    for entry in fs::read_dir(folder()).expect("the folder of the corpus") {
+        let path = entry.expect("an entry").path();
+        assert!(
+            path.with_extension("toml").exists(),
+            "{} has no manifest",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_diagnostic_of_the_corpus_says_where_and_what_to_write() {
+    for bad in corpus() {
+        let problems = bad.problems().expect_err("it is wrong");
+        for problem in problems.iter() {
+            let located = problem.at.end > problem.at.start || problem.code == "syntax";
+            let whole_file = ["unknown-environment", "missing-key"].contains(&problem.code);
+            let told = problem.help.is_some() || !problem.label.is_empty();
+            let file = &bad.name;
+            assert!(
+                located || whole_file,
+                "{file}: {} is nowhere",
+                problem.message
+            );
+            assert!(
+                told || problem.code == "syntax",
+                "{file}: {} gives no help",
+                problem.message
+            );
+            assert!(matches!(
+                problem.severity,
+                Severity::Error | Severity::Warning
+            ));
+        }
+    }
+}
