@@ -78,7 +78,7 @@ fn equal_bytes_share_a_snapshot_and_any_difference_is_another() {
         snapshot::digest_of(&world.source, &world.state).unwrap(),
         first
     );
-    assert_eq!(world.snapshots(), [first.clone()]);
+    assert_eq!(world.snapshots(), std::slice::from_ref(&first));
     let mut digests = BTreeSet::from([first]);
     let page = world.source.join("page.html");
     let changes: [&dyn Fn(); 4] = [
@@ -123,7 +123,7 @@ fn what_is_missing_special_or_leads_outside_is_refused_and_nothing_is_left() {
             .unwrap();
         }),
         ("does `build` make it?", |source| {
-            fs::remove_dir_all(source.join("bin")).unwrap()
+            fs::remove_dir_all(source.join("bin")).unwrap();
         }),
     ];
     for (expected, spoil) in cases {
