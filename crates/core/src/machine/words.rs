@@ -1,7 +1,7 @@
 //! The machine's facts and waits in plain words, for people and logs.
 
 use super::entry::{Entry, Fact};
-use super::state::{Health, Lifecycle, ServiceState, Stage, Task};
+use super::state::{Health, Lifecycle, Outcome, ServiceState, Stage, Task};
 use crate::time::Timestamp;
 
 impl Entry {
@@ -126,7 +126,8 @@ impl Entry {
                 serving,
                 ..
             } => {
-                let serves = if *serving == 0 {
+                // Of a release that is done, the reason says it.
+                let serves = if *serving == 0 || *outcome == Outcome::Done {
                     String::new()
                 } else {
                     format!("; revision {serving} serves")
@@ -146,7 +147,10 @@ impl Entry {
                 health,
                 reason,
                 ..
-            } => format!("task {task} is {}: {reason}", name(*health)),
+            } => {
+                let because = if reason.is_empty() { "" } else { ": " };
+                format!("task {task} is {}{because}{reason}", name(*health))
+            }
             Fact::TaskDeactivated { task, reason, .. } => format!("task {task} drains: {reason}"),
             Fact::TaskStopRequested { task, reason, .. } => format!("task {task} stops: {reason}"),
             Fact::TaskKilled { task, .. } => format!("task {task} did not stop and is killed"),

@@ -100,7 +100,10 @@ impl<P: Processes> Keeper<P> {
             } else {
                 coming
             };
-            let words = format!("{words}; next start in {} ms", wait.as_millis());
+            let words = format!(
+                "{words}; next start in {}",
+                neargate_core::duration::format(wait)
+            );
             self.tell(state, Some(words), None);
             match self.pause(wait).await {
                 Signal::Stop => return self.tell(State::Stopped, None, None),

@@ -20,7 +20,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another process listens there.
-    #[error("{address} is taken by {holder}")]
+    #[error("{address} is taken by {holder}; end it, or choose another port with --port")]
     Taken {
         /// The address wanted.
         address: SocketAddr,

@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -53,8 +53,12 @@ impl LogWriter {
     pub fn open(directory: &Path, task: &str, revision: u32) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let path = directory.join(format!("{task}.log"));
-        let file = open(&path)?;
-        let size = file.metadata()?.len();
+        let mut file = open(&path)?;
+        let mut size = file.metadata()?.len();
+        if !ends_with_a_line(&path, size)? {
+            file.write_all(b"\n")?;
+            size += 1;
+        }
         Ok(Self {
             path,
             file,
@@ -143,6 +147,16 @@ pub fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
+}
+
+/// Whether the next line begins a line: a shim that was killed may have left half of one.
+fn ends_with_a_line(path: &Path, size: u64) -> io::Result<bool> {
+    let Some(last) = size.checked_sub(1) else {
+        return Ok(true);
+    };
+    let mut byte = [0];
+    File::open(path)?.read_exact_at(&mut byte, last)?;
+    Ok(byte == *b"\n")
 }
 
 fn open(path: &Path) -> io::Result<File> {

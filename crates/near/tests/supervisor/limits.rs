@@ -77,18 +77,21 @@ async fn a_start_that_fails_and_a_shim_that_is_killed_leave_no_control_group() {
         return;
     }
     let world = World::new();
-    let mut missing = world.task("unmade-r1-1", &["no-such-program"]);
+    // Groups of an earlier run that was killed do not count.
+    let own = std::process::id();
+    let (unmade, ended) = (format!("unmade{own}-r1-1"), format!("killed{own}-r1-1"));
+    let mut missing = world.task(&unmade, &["no-such-program"]);
     missing.limits = Some(SMALL);
     world.supervisor.start(&missing).await.unwrap_err();
-    assert_eq!(groups_of("unmade-r1-1"), [""; 0].map(PathBuf::from));
-    let mut killed = world.task("killed-r1-1", &["sleep", "1000"]);
+    assert_eq!(groups_of(&unmade), [""; 0].map(PathBuf::from));
+    let mut killed = world.task(&ended, &["sleep", "1000"]);
     killed.limits = Some(SMALL);
     let running = world.supervisor.start(&killed).await.unwrap();
-    assert!(!groups_of("killed-r1-1").is_empty());
+    assert!(!groups_of(&ended).is_empty());
     send(running.shim.pid, Signal::KILL);
-    world.supervisor.exited("killed-r1-1").await;
+    world.supervisor.exited(&ended).await;
     eventually("its control groups are gone", || {
-        groups_of("killed-r1-1").is_empty()
+        groups_of(&ended).is_empty()
     });
 }
 

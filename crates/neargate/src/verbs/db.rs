@@ -18,7 +18,8 @@ pub async fn connect(
 ) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let name = match name {
-        Some(name) => name,
+        Some(name) if name.contains('.') => name,
+        Some(name) => kind_of(&client, name).await?,
         None => only_database(&client).await?,
     };
     let access: DataAccess = client.get(&format!("/v1/data/{name}")).await?;
@@ -46,6 +47,18 @@ async fn only_database(client: &Client) -> Result<String, Failure> {
             "name it: neargate db connect database.NAME or cache.NAME".into(),
         )),
     }
+}
+
+/// `main` as `database.main`, or as `cache.main` when only a cache has this name.
+async fn kind_of(client: &Client, name: String) -> Result<String, Failure> {
+    let status = client.status().await?;
+    let cache = status.caches.iter().any(|cache| cache.name == name)
+        && status
+            .databases
+            .iter()
+            .all(|database| database.name != name);
+    let kind = if cache { "cache" } else { "database" };
+    Ok(format!("{kind}.{name}"))
 }
 
 /// `scheme://user:password@host:port/path`

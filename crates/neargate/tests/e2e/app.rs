@@ -20,8 +20,8 @@ pub enum User {
     Ordinary,
 }
 
-/// User id of an ordinary user that owns nothing else.
-const ORDINARY: u32 = 54_321;
+/// `nobody`: initdb wants a user with a name.
+const ORDINARY: u32 = 65_534;
 
 /// An app in a temporary folder; its processes end with it.
 pub struct App {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::app::{App, kill, wait_for};
+use crate::app::{App, User, kill, root, wait_for};
 use crate::basics::curl;
 
 fn repository() -> PathBuf {
@@ -27,6 +27,10 @@ fn notes() -> PathBuf {
 
 /// A blueprint with the notes program at hand and the front end beside it.
 fn blueprint(name: &str) -> App {
+    blueprint_of(User::Own, name)
+}
+
+fn blueprint_of(user: User, name: &str) -> App {
     let text = std::fs::read_to_string(
         repository()
             .join("blueprints")
@@ -42,7 +46,7 @@ fn blueprint(name: &str) -> App {
                 .replace("../../apps/notes/", "")
         })
         .collect();
-    let app = App::new(&lines.join("\n"));
+    let app = App::owned_by(user, &lines.join("\n"));
     std::fs::copy(notes(), app.folder().join("notes")).expect("cargo built notes");
     let frontend = repository().join("apps/notes/frontend");
     std::fs::create_dir(app.folder().join("frontend")).expect("a folder");
@@ -85,39 +89,41 @@ fn post(app: &App, title: &str) -> Value {
 #[test]
 fn both_notes_blueprints_run() {
     for name in ["1-shibakita", "2-cloud-native-notes"] {
-        let app = blueprint(name);
-        app.up();
-        assert!(curl(&app, "/").contains("<html"), "the page is served");
-        let note = post(&app, "first");
+        runs_and_keeps_its_data(&blueprint(name), name);
+    }
+}
+
+#[test]
+fn a_notes_blueprint_runs_for_an_ordinary_user() {
+    if root() {
+        let name = "2-cloud-native-notes";
+        runs_and_keeps_its_data(&blueprint_of(User::Ordinary, name), name);
+    } else {
+        println!("skipped: the tests run as an ordinary user anyway");
+    }
+}
+
+fn runs_and_keeps_its_data(app: &App, name: &str) {
+    app.up();
+    assert!(curl(app, "/").contains("<html"), "the page is served");
+    let note = post(app, "first");
+    let id = &note["id"];
+    assert!(curl(app, &format!("/api/notes/{id}")).contains("first"));
+    let status = app.status();
+    for kind in ["databases", "caches"] {
+        let data = &status[kind][0];
+        assert_eq!(data["state"], "available", "{name}: {status}");
         assert!(
-            curl(
-                &app,
-                &format!(
-                    "/api/notes/{}",
-                    note["id"]
-                        .as_str()
-                        .map_or_else(|| note["id"].to_string(), str::to_owned)
-                )
-            )
-            .contains("first")
-        );
-        let status = app.status();
-        for kind in ["databases", "caches"] {
-            assert_eq!(status[kind][0]["state"], "available", "{name}: {status}");
-            assert!(
-                !status[kind][0]["url_redacted"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .is_empty()
-            );
-        }
-        app.ok(&["down"]);
-        app.up();
-        assert!(
-            curl(&app, "/api/notes").contains("first"),
-            "{name}: data survives down and up"
+            data["url_redacted"]
+                .as_str()
+                .expect("a URL")
+                .contains("***")
         );
     }
+    app.ok(&["down"]);
+    app.up();
+    let notes = curl(app, "/api/notes");
+    assert!(notes.contains("first"), "{name}: data survives down and up");
 }
 
 #[test]
@@ -201,4 +207,57 @@ fn the_page_shows_a_note_in_a_real_browser() {
     };
     let page = String::from_utf8_lossy(&output.stdout);
     assert!(page.contains("seen in a browser"), "{page}");
+}
+
+/// The folder with the installed application; nothing when the package index cannot be reached.
+fn third_party_site() -> Option<PathBuf> {
+    let source = repository().join("blueprints/third-party");
+    // Installed once: it is several hundred files from the network.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("third-party");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for file in ["setup.sh", "constraints.txt"] {
+        std::fs::copy(source.join(file), folder.join(file)).expect("a copy");
+    }
+    let output = Command::new(folder.join("setup.sh"))
+        .output()
+        .expect("setup.sh runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let unreachable = ["NewConnectionError", "Temporary failure in name resolution"];
+        assert!(unreachable.iter().any(|text| said.contains(text)), "{said}");
+        println!("skipped: the Python package index cannot be reached");
+        return None;
+    }
+    Some(folder.join("site"))
+}
+
+#[test]
+fn an_application_of_others_runs_from_a_ten_line_manifest() {
+    let Some(site) = third_party_site() else {
+        return;
+    };
+    let manifest = repository().join("blueprints/third-party/neargate.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("the blueprint");
+    let lines = manifest.lines().filter(|line| !line.starts_with('#'));
+    assert!(lines.count() <= 10);
+    let app = App::new(&manifest);
+    std::os::unix::fs::symlink(site, app.folder().join("site")).expect("a link");
+    app.up();
+    assert!(curl(&app, "/api/ping").contains("pong!"));
+    assert!(curl(&app, "/").contains("FitTrackee"));
+    let user = r#"{"username":"rosa","email":"rosa@example.com","password":"a long password","accepted_policy":true}"#;
+    let output = Command::new("curl")
+        .args(["-sS", "--fail-with-body", "--max-time", "20"])
+        .args(["-H", "content-type: application/json", "-d", user])
+        .arg(format!("http://{}/api/auth/register", app.address))
+        .output()
+        .expect("curl runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("success"),
+        "{said}"
+    );
+    let name = "select username from users";
+    let found = app.ok(&["db", "connect", "main", "--", "-Atc", name]);
+    assert_eq!(found.trim(), "rosa");
 }
