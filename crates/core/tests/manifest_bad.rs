@@ -13,6 +13,7 @@ mod schema;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use example::EXAMPLE;
 use neargate_core::manifest::{Diagnostics, Severity, Source, load};
 
 /// Fewer files are a mistake.
@@ -127,6 +128,47 @@ fn every_diagnostic_of_the_corpus_says_where_and_what_to_write() {
                 problem.severity,
                 Severity::Error | Severity::Warning
             ));
+        }
+    }
+}
+
+/// Every line of a manifest, gone or with another value.
+fn variants(text: &str) -> impl Iterator<Item = String> {
+    let values = [
+        "5",
+        "[]",
+        "{}",
+        "\"x\"",
+        "[5, \"x\", \"secret.a\", \"secret.a\"]",
+        "[{}, 5, \"/x\"]",
+    ];
+    let lines: Vec<&str> = text.lines().collect();
+    let with = move |line: usize, new: &str| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[line] = new;
+        lines.join("\n")
+    };
+    lines.into_iter().enumerate().flat_map(move |(i, line)| {
+        let key = line.split_once(" = ").map(|(key, _)| key.trim());
+        let changed = key
+            .into_iter()
+            .flat_map(move |key| values.map(|value| with(i, &format!("{key} = {value}"))));
+        changed.chain([with(i, "")])
+    })
+}
+
+#[test]
+fn no_variant_of_the_corpus_or_of_the_example_makes_it_panic() {
+    let example = Bad {
+        name: "example".to_owned(),
+        text: EXAMPLE.to_owned(),
+    };
+    for bad in corpus().into_iter().chain([example]) {
+        for text in variants(&bad.text) {
+            let name = bad.name.clone();
+            if let Err(problems) = (Bad { name, text }).problems() {
+                assert!(problems.render(false).contains("error"));
+            }
         }
     }
 }

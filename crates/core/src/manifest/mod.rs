@@ -113,6 +113,11 @@ fn layers(
     for (index, text) in overrides.iter().enumerate() {
         let mut layer = overrides::layer(index + 1, text, out);
         shape::conform(&mut layer, &shape::FILE, "", out);
+        if let Some(entry) = layer.remove("env") {
+            let message = "`--set` cannot change an `[env.NAME]`: it is laid over the chosen one";
+            let found = Diagnostic::error("wrong-override", entry.key, message);
+            out.push(found.help("choose the environment by --env, and leave `env.NAME.` out"));
+        }
         tree::merge(&mut file, layer);
     }
     Some(file)

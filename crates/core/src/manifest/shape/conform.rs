@@ -4,20 +4,32 @@
 //! shorthands are written out, single values are lists where lists may stand. Says nothing of
 //! missing keys: another layer may hold them.
 
+use super::suggest::{self, nearest};
 use super::{Form, Kind, Shape};
-use crate::manifest::diagnostic::{At, Diagnostic, Diagnostics};
+use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::tree::{Entry, Node, Table, Value};
 
 /// Checks and normalises a table.
 pub(crate) fn conform(table: &mut Table, shape: &Shape, place: &str, out: &mut Diagnostics) {
     table.retain(|name, _| !name.starts_with("x-"));
+    let mut meant = Vec::new();
     table.retain(|name, entry| {
         let known = shape.field(name).is_some();
         if !known {
-            out.push(unknown(name, entry.key, shape, place));
+            let (found, near) = suggest::unknown(name, entry.key, shape, place);
+            out.push(found);
+            meant.extend(near.map(|near| (near, entry.key)));
         }
         known
     });
+    // What was probably meant is there, though wrong: it is not reported as missing too.
+    for (name, key) in meant {
+        let node = Node {
+            at: key,
+            value: Value::Wrong,
+        };
+        table.entry(name.to_owned()).or_insert(Entry { key, node });
+    }
     for (name, entry) in table {
         if let Some(field) = shape.field(name) {
             let place = join(place, name);
@@ -38,71 +50,6 @@ fn join(place: &str, name: &str) -> String {
     }
 }
 
-fn unknown(name: &str, at: At, shape: &Shape, place: &str) -> Diagnostic {
-    let names: Vec<&str> = shape.fields().map(|field| field.name).collect();
-    let owner = match place {
-        "" => "the file".to_owned(),
-        place => format!("`{place}`"),
-    };
-    let message = format!("`{}` is not a key of {owner}", name.escape_debug());
-    let found = Diagnostic::error("unknown-key", at, message).label("unknown key");
-    if let ("value", Some(secret)) = (name, place.strip_prefix("secret.")) {
-        return found.help(format!(
-            "a secret's value is never in the manifest: `neargate secret set {secret}` sets it"
-        ));
-    }
-    match nearest(name, &names).or_else(|| elsewhere(name, &names)) {
-        Some(near) => found.help(format!("did you mean `{near}`?")),
-        None => found.help(format!("the keys here are {}", names.join(", "))),
-    }
-}
-
-/// What other tools call a key, and its name here.
-static ELSEWHERE: &[(&str, &str)] = &[
-    ("replicas", "scale"),
-    ("instances", "scale"),
-    ("desired", "scale"),
-    ("count", "scale"),
-    ("retries", "unhealthy"),
-    ("max-surge", "maximum-percent"),
-    ("max-unavailable", "minimum-percent"),
-    ("environment", "env"),
-    ("variables", "env"),
-    ("secrets", "uses"),
-    ("depends-on", "uses"),
-    ("links", "uses"),
-    ("prefix", "path"),
-    ("tls", "https"),
-    ("ssl", "https"),
-    ("threshold", "above"),
-    ("lower", "below"),
-    ("maxmemory-policy", "eviction"),
-    ("cron", "schedule"),
-];
-
-fn elsewhere<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let plain = name.to_lowercase().replace('_', "-");
-    let (_, here) = ELSEWHERE.iter().find(|(there, _)| *there == plain)?;
-    candidates.iter().find(|c| *c == here).copied()
-}
-
-/// The candidate that is a typing error away.
-pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let plain = name.to_lowercase().replace('_', "-");
-    let scored = candidates.iter().map(|candidate| {
-        let similar = strsim::jaro_winkler(&plain, candidate);
-        (
-            *candidate,
-            similar,
-            strsim::damerau_levenshtein(&plain, candidate),
-        )
-    });
-    scored
-        .filter(|(_, similar, distance)| *similar > 0.85 || *distance <= 1)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(candidate, ..)| candidate)
-}
-
 fn value(node: &mut Node, kind: Kind, place: &str, out: &mut Diagnostics) {
     if node.value == Value::Wrong {
         return;
@@ -116,7 +63,10 @@ fn value(node: &mut Node, kind: Kind, place: &str, out: &mut Diagnostics) {
         Kind::Text => text(node, |text| super::forms::longest(text, 4096)),
         Kind::Plain => plain(node),
         Kind::Choice(words) => choice(node, words),
-        Kind::Form(form) => text(node, form.check).map_err(|problem| problem.like(form)),
+        Kind::Form(form) => {
+            let checked = text(node, form.check);
+            checked.map_err(|problem| problem.like(form, &node.value))
+        }
         Kind::Flag => flag(node),
         Kind::Whole(low, high) => whole(node, low, high),
         Kind::Number(low, high) => number(node, low, high),
@@ -166,14 +116,20 @@ impl Problem {
         self
     }
 
-    fn like(mut self, form: &Form) -> Self {
+    fn like(mut self, form: &Form, found: &Value) -> Self {
         if self.code == "wrong-kind" {
             self.message = self.message.replacen("a text", form.what, 1);
         } else {
             self.message = format!("is not {}", form.what);
         }
-        self.help
-            .get_or_insert_with(|| format!("write for example \"{}\"", form.example));
+        let mended = match found {
+            Value::Text(text) => suggest::text(text, form),
+            _ => None,
+        };
+        self.help.get_or_insert_with(|| match mended {
+            Some(text) => format!("write \"{text}\""),
+            None => format!("write for example \"{}\"", form.example),
+        });
         self
     }
 }
@@ -387,24 +343,12 @@ fn named(node: &mut Node, form: &Form, of: Kind, place: &str, out: &mut Diagnost
         if let Err(why) = (form.check)(name) {
             let message = format!("`{}` is not {}", name.escape_debug(), form.what);
             let found = Diagnostic::error("wrong-name", entry.key, message).label(why);
-            let mended = mended(name, form);
+            let mended = suggest::key(name, form);
             let help = mended.map(|name| format!("write `{name}`"));
             out.push(found.help(help.unwrap_or(format!("write for example `{}`", form.example))));
         }
         value(&mut entry.node, of, &join(place, name), out);
     }
-}
-
-/// The nearest name of this form, if there is one.
-fn mended(name: &str, form: &Form) -> Option<String> {
-    let keep = |c: char| c.is_ascii_alphanumeric();
-    ['-', '_'].into_iter().find_map(|joint| {
-        let plain = name.replace(|c| !keep(c), &joint.to_string());
-        let small = plain.to_lowercase();
-        [plain, small]
-            .into_iter()
-            .find(|text| (form.check)(text).is_ok() && text.contains(keep))
-    })
 }
 
 fn list(

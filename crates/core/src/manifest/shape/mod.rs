@@ -15,12 +15,14 @@ mod release;
 pub(crate) mod schema;
 
 mod service;
+mod suggest;
 mod watch;
 
 pub(crate) use app::FILE;
-pub(crate) use conform::{conform, nearest};
+pub(crate) use conform::conform;
 pub(crate) use fill::{another, fill, require};
 pub(crate) use forms::matcher;
+pub(crate) use suggest::nearest;
 
 /// A table with fixed keys.
 pub(crate) struct Shape {
