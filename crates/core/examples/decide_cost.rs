@@ -13,10 +13,10 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::{self, Action, Entry, Event, Exit, Health, Journal, State};
+use neargate_core::machine::{self, Action, Entry, Event, Exit, Health, Journal, State, Supersede};
 use neargate_core::manifest::model::Breaker;
 use neargate_core::time::Timestamp;
-use world::{Numbers, Random, definition};
+use world::{Numbers, Random, Shift, definition};
 
 const SERVICES: u64 = 1_000;
 const TASKS: u32 = 10;
@@ -78,10 +78,10 @@ impl Environment {
             Action::StopTask { task } | Action::KillTask { task } => {
                 self.later(50, exited(task, Exit::Code(0)));
             }
-            Action::RunHook { release, job, .. } => {
+            Action::RunHook { release, run, .. } => {
                 let finished = Event::HookFinished {
                     release,
-                    job,
+                    run,
                     exit: Exit::Code(0),
                     last_lines: Vec::new(),
                 };
@@ -122,6 +122,11 @@ impl Environment {
             maximum: 200,
             hook: version.is_multiple_of(3),
             breaker: Some(Breaker::default()),
+            strategy: Shift::Rolling,
+            guard: false,
+            approve: false,
+            jobs: false,
+            low_traffic: "hold",
         };
         let mut definition = definition(numbers, version);
         definition.service.name = service.to_owned();
@@ -130,6 +135,8 @@ impl Environment {
         self.happen(&Event::DeployRequested {
             service,
             definition,
+            firing: Vec::new(),
+            supersede: Supersede::Refuse,
         });
     }
 
@@ -203,6 +210,9 @@ fn kind(event: &Event) -> &'static str {
         Event::TaskHealthChanged { .. } => "health",
         Event::TaskDrained { .. } => "drained",
         Event::HookFinished { .. } => "hook finished",
+        Event::ReleaseSteered { .. } => "steered",
+        Event::GuardJudged { .. } => "judged",
+        Event::SplitMeasured { .. } => "measured",
         Event::TimePassed => "time passed",
     }
 }

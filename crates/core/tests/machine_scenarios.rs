@@ -2,46 +2,10 @@
 
 mod world;
 
-use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus};
+use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Supersede};
 use neargate_core::manifest::model::Breaker;
-use world::{Behaviour, Numbers, World, definition};
-
-const NUMBERS: Numbers = Numbers {
-    desired: 2,
-    minimum: 100,
-    maximum: 200,
-    hook: false,
-    breaker: Some(DEFAULT),
-};
-const DEFAULT: Breaker = Breaker {
-    threshold: neargate_core::manifest::model::Threshold::BoundedPercent,
-    value: 50,
-    reset_on_healthy: true,
-    rollback: true,
-};
-
-fn deploy(world: &mut World, numbers: Numbers, version: u32) {
-    let definition = Box::new(definition(numbers, version));
-    world.happen(&Event::DeployRequested {
-        service: "api".into(),
-        definition,
-    });
-}
-
-/// A world in which revision 1 is stable.
-fn stable(numbers: Numbers) -> World {
-    let mut world = World::new(7);
-    world.happen(&Event::UpRequested);
-    deploy(&mut world, numbers, 1);
-    assert!(world.settle(10_000));
-    assert_eq!(world.service().stable, Some(1));
-    world
-}
-
-fn last(world: &World) -> (Outcome, String) {
-    let finished = world.service().history.back().expect("a finished release");
-    (finished.outcome, finished.reason.clone())
-}
+use world::stories::{DEFAULT, NUMBERS, deploy, last, stable};
+use world::{Behaviour, Numbers, definition};
 
 #[test]
 fn a_good_revision_replaces_the_old_one_and_is_stable() {
@@ -203,6 +167,8 @@ fn a_second_deploy_in_a_release_is_refused_by_name() {
     let event = Event::DeployRequested {
         service: "api".into(),
         definition: Box::new(definition(NUMBERS, 3)),
+        firing: Vec::new(),
+        supersede: Supersede::Refuse,
     };
     let step = neargate_core::machine::decide(&world.state, world.now, &event);
     let refusal = step.refusal().expect("a refusal").to_string();

@@ -112,11 +112,14 @@ pub enum Verb {
     },
     /// Release a new revision of a service
     #[command(
-        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json"
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress"
     )]
     Deploy {
         /// The service
         service: String,
+        /// Replace a release of this service that is in progress
+        #[arg(long)]
+        supersede: bool,
         /// Return when the release has begun
         #[arg(short, long)]
         detach: bool,
@@ -144,6 +147,50 @@ pub enum Verb {
         /// Return when the release has begun
         #[arg(short, long)]
         detach: bool,
+    },
+    /// Let a release take its next step now
+    #[command(
+        after_help = "Examples:\n  neargate promote api\n  neargate promote api --full      all steps at once"
+    )]
+    Promote {
+        /// The service
+        service: String,
+        /// Take all steps at once
+        #[arg(long)]
+        full: bool,
+    },
+    /// Keep a release in its step until it is resumed
+    #[command(
+        after_help = "Examples:\n  neargate pause api\n  neargate status --watch      see it wait"
+    )]
+    Pause {
+        /// The service
+        service: String,
+    },
+    /// Let a paused release go on
+    #[command(
+        after_help = "Examples:\n  neargate resume api\n  neargate promote api      take the next step at once"
+    )]
+    Resume {
+        /// The service
+        service: String,
+    },
+    /// End a release and go back to the stable revision
+    #[command(
+        after_help = "Examples:\n  neargate abort api\n  neargate releases api      see how it ended"
+    )]
+    Abort {
+        /// The service
+        service: String,
+    },
+    /// List releases, or tell the story of one
+    #[command(
+        after_help = "Examples:\n  neargate releases\n  neargate releases api --json\n  neargate releases show 7"
+    )]
+    Releases {
+        /// The service; without it, all. `show ID` tells the story of one release
+        #[arg(value_name = "SERVICE | show ID", num_args = 0..=2)]
+        what: Vec<String>,
     },
     /// Print logs of tasks
     #[command(

@@ -108,6 +108,7 @@ pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition 
         cause: cause(&root),
         root,
         overrides: flags.overrides.clone(),
+        supersede: false,
     }
 }
 
@@ -120,10 +121,14 @@ fn cause(root: &Path) -> Cause {
         .ok()
         .filter(|output| output.status.success())
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    Cause {
-        user: std::env::var("USER").unwrap_or_default(),
-        git,
-    }
+    Cause { user: user(), git }
+}
+
+/// Who runs this command: the login name, or the number.
+pub fn user() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
 /// Runs the build steps of services, each different command once, with the user's environment.

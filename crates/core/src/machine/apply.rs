@@ -3,12 +3,17 @@
 //! Invariant: total and deterministic. An entry about something that does not exist changes
 //! nothing; `decide` never makes one.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::entry::{Entry, Fact};
 use super::state::{
-    Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, FinishedRelease, HISTORY_KEPT, Health, HookRun,
-    Lifecycle, Outcome, Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus,
-    ServiceState, Stage, State, Task,
+    Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome,
+    Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage,
+    State, Task,
 };
+use super::story::FinishedRelease;
+use super::strategy::{Gate, Split, Verdict};
 use crate::time::Timestamp;
 
 /// Applies one entry.
@@ -137,9 +142,19 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
                 started_at: entry.at,
                 hooks_done: 0,
                 hook: None,
+                hook_runs: 0,
+                stopped_hook: None,
                 failures: 0,
                 reason: String::new(),
                 evidence: Vec::new(),
+                step: 0,
+                weight: 0,
+                bake_until: None,
+                step_since: None,
+                guards: BTreeMap::new(),
+                split: Split::Unmeasured,
+                gate: Gate::Closed,
+                story: Vec::new(),
             });
             service.start_failures = 0;
             service.starts_delayed_until = None;
@@ -155,7 +170,10 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
         _ => {
             let before = service.primary;
             if let Some(release) = &mut service.release {
-                apply_in_release(release, &mut service.primary, &entry.fact);
+                apply_in_release(release, &mut service.primary, &entry.fact, entry.at);
+                if tells(&entry.fact) {
+                    release.tell(entry.at, entry.describe());
+                }
             }
             if service.primary != before {
                 // ECS: the throttle belongs to the revision whose tasks failed to start.
@@ -166,7 +184,7 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
     }
 }
 
-fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fact) {
+fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fact, at: Timestamp) {
     match fact {
         Fact::StageEntered {
             stage,
@@ -175,6 +193,12 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             reason,
             ..
         } => {
+            if *stage != release.stage {
+                release.hooks_done = 0;
+            }
+            if matches!(stage, Stage::ScaleUp | Stage::RollingBack) {
+                forget_step(release);
+            }
             release.stage = *stage;
             release.stage_deadline = *deadline;
             *service_primary = *primary;
@@ -182,9 +206,82 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
                 reason.clone_into(&mut release.reason);
             }
         }
-        Fact::HookStarted { job, deadline, .. } => {
+        Fact::StepTaken { .. } => take_step(release, fact, at),
+        Fact::BakeEnded { .. } => release.bake_until = None,
+        Fact::GuardJudged {
+            guard,
+            verdict,
+            reason,
+            ..
+        } => {
+            release.guards.insert(guard.clone(), *verdict);
+            if *verdict == Verdict::Fired {
+                keep_evidence(release, &format!("guard {guard}: {reason}"), &[]);
+            }
+        }
+        Fact::SplitMeasured { split, .. } => release.split = *split,
+        Fact::GateMoved { gate, .. } => release.gate = *gate,
+        Fact::FailureCounted {
+            task,
+            count,
+            reason,
+            last_lines,
+            ..
+        } => {
+            release.failures = *count;
+            keep_evidence(release, &format!("task {task}: {reason}"), last_lines);
+        }
+        Fact::FailuresForgotten { .. } => release.failures = 0,
+        _ => apply_to_hook(release, fact),
+    }
+}
+
+fn take_step(release: &mut Release, fact: &Fact, at: Timestamp) {
+    let Fact::StepTaken {
+        step,
+        weight,
+        bake_until,
+        deadline,
+        stage,
+        ..
+    } = fact
+    else {
+        return;
+    };
+    let gate = release.gate;
+    forget_step(release);
+    release.hooks_done = 0;
+    release.step = *step;
+    release.weight = *weight;
+    release.bake_until = Some(*bake_until);
+    release.step_since = Some(at);
+    release.stage = *stage;
+    release.stage_deadline = *deadline;
+    if gate == Gate::PromotedFully {
+        release.gate = gate;
+    }
+}
+
+/// What was said about a step does not count for another one.
+fn forget_step(release: &mut Release) {
+    release.step = 0;
+    release.weight = 0;
+    release.bake_until = None;
+    release.step_since = None;
+    release.guards.clear();
+    release.split = Split::Unmeasured;
+    release.gate = Gate::Closed;
+}
+
+fn apply_to_hook(release: &mut Release, fact: &Fact) {
+    match fact {
+        Fact::HookStarted {
+            job, run, deadline, ..
+        } => {
+            release.hook_runs = *run;
             release.hook = Some(HookRun {
                 job: job.clone(),
+                run: *run,
                 deadline: *deadline,
             });
         }
@@ -198,22 +295,21 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             last_lines,
             ..
         } => {
-            release.hook = None;
+            release.stopped_hook = release.hook.take();
+            // A list goes on behind a job that failed: only what goes back does not end there.
+            release.hooks_done += 1;
             keep_evidence(release, &format!("job {job}: {reason}"), last_lines);
         }
-        Fact::FailureCounted {
-            task,
-            count,
-            reason,
-            last_lines,
-            ..
-        } => {
-            release.failures = *count;
-            keep_evidence(release, &format!("task {task}: {reason}"), last_lines);
-        }
-        Fact::FailuresForgotten { .. } => release.failures = 0,
         _ => {}
     }
+}
+
+/// Whether a fact belongs into the story of the release.
+fn tells(fact: &Fact) -> bool {
+    !matches!(
+        fact,
+        Fact::TaskCreated { .. } | Fact::StartsResumed | Fact::TaskKilled { .. }
+    )
 }
 
 fn keep_evidence(release: &mut Release, headline: &str, lines: &[String]) {
@@ -245,7 +341,9 @@ fn finish_release(
     if serving != 0 {
         service.primary = serving;
     }
-    service.history.push_back(FinishedRelease {
+    let mut release = release;
+    release.tell(at, format!("{}: {reason}", outcome.name()));
+    service.history.push_back(Arc::new(FinishedRelease {
         id: release.id,
         kind: release.kind,
         from: release.from,
@@ -254,7 +352,10 @@ fn finish_release(
         reason: reason.to_owned(),
         started_at: release.started_at,
         ended_at: at,
-    });
+        steps: release.step,
+        evidence: release.evidence,
+        story: release.story,
+    }));
     if service.history.len() > HISTORY_KEPT {
         service.history.pop_front();
     }

@@ -1,18 +1,15 @@
 //! The one function that decides.
 
-use std::sync::Arc;
-
-use super::draft::{Draft, STAGE_TIMEOUT};
+use super::draft::Draft;
 use super::entry::{Entry, Fact};
 use super::event::Event;
 use super::limits;
 use super::release;
+use super::requests;
 use super::schedule::reconcile;
-use super::state::{
-    Exit, Health, Lifecycle, Phase, Record, ReleaseKind, Removal, RevisionDefinition,
-    RevisionStatus, ServiceState, State, Task,
-};
-use super::step::{Refusal, Step};
+use super::shift;
+use super::state::{Exit, Health, Lifecycle, Phase, Record, ServiceState, State, Task};
+use super::step::Step;
 use crate::time::Timestamp;
 
 /// Tasks that one service may have near.
@@ -27,23 +24,23 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
         Event::DeployRequested { service, .. }
         | Event::RemovalRequested { service }
         | Event::ScaleRequested { service, .. }
-        | Event::RollbackRequested { service, .. } => match asked(state, now, service, event) {
-            Ok(entries) => Step::new(entries),
-            Err(refusal) => Step::refused(refusal),
-        },
-        Event::HookFinished {
-            release,
-            job,
-            exit,
-            last_lines,
-        } => {
+        | Event::RollbackRequested { service, .. }
+        | Event::ReleaseSteered { service, .. } => {
+            match requests::asked(state, now, service, event) {
+                Ok(entries) => Step::new(entries),
+                Err(refusal) => Step::refused(refusal),
+            }
+        }
+        Event::HookFinished { release, .. }
+        | Event::GuardJudged { release, .. }
+        | Event::SplitMeasured { release, .. } => {
             let owner = state
                 .services
                 .values()
                 .find(|service| service.release.as_ref().is_some_and(|r| r.id == *release));
             let decided = owner.map(|service| {
                 let mut draft = draft_of(state, service.clone(), now);
-                release::hook_finished(&mut draft, *release, job, exit, last_lines);
+                release_event(&mut draft, event);
                 settle(draft)
             });
             Step::new(decided.unwrap_or_default())
@@ -63,6 +60,32 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
     }
 }
 
+fn release_event(draft: &mut Draft, event: &Event) {
+    match event {
+        Event::HookFinished {
+            release,
+            run,
+            exit,
+            last_lines,
+        } => release::hook_finished(draft, *release, *run, exit, last_lines),
+        Event::GuardJudged {
+            step,
+            guard,
+            verdict,
+            reason,
+            ..
+        } => shift::judged(draft, *step, guard, *verdict, reason),
+        Event::SplitMeasured {
+            step,
+            split,
+            share,
+            requests,
+            ..
+        } => shift::measured(draft, *step, *split, *share, *requests),
+        _ => {}
+    }
+}
+
 /// The service of a task, whose id begins with its service's name.
 fn find_task<'a>(state: &'a State, id: &str) -> Option<(&'a ServiceState, &'a Task)> {
     let (service, _) = id.rsplit_once("-r")?;
@@ -70,12 +93,12 @@ fn find_task<'a>(state: &'a State, id: &str) -> Option<(&'a ServiceState, &'a Ta
     Some((service, service.tasks.get(id)?))
 }
 
-fn draft_of(state: &State, service: ServiceState, now: Timestamp) -> Draft {
+pub(super) fn draft_of(state: &State, service: ServiceState, now: Timestamp) -> Draft {
     Draft::new(service, state.phase, state.next_release.max(1), now)
 }
 
 /// Lets release and scheduler react until nothing more follows.
-fn settle(mut draft: Draft) -> Vec<Entry> {
+pub(super) fn settle(mut draft: Draft) -> Vec<Entry> {
     // Each pass records at least one fact about a bounded number of tasks and stages.
     for _ in 0..10_000 {
         let before = draft.len();
@@ -314,147 +337,4 @@ fn delay_starts(draft: &mut Draft, task: &Task) {
     if present.is_none_or(|present| present < until) {
         draft.record(Fact::StartsDelayed { failures, until });
     }
-}
-
-fn asked(state: &State, now: Timestamp, name: &str, event: &Event) -> Result<Vec<Entry>, Refusal> {
-    let known = state.services.get(name);
-    let service = match (known, event) {
-        (Some(service), Event::DeployRequested { .. }) => service.clone(),
-        (None, Event::DeployRequested { .. }) => state.new_service(name),
-        (Some(service), _) if service.removal == Removal::Kept => service.clone(),
-        _ => return Err(Refusal::UnknownService(name.to_owned())),
-    };
-    let mut draft = draft_of(state, service, now);
-    match event {
-        Event::DeployRequested { definition, .. } => deploy(&mut draft, definition)?,
-        Event::ScaleRequested { desired, .. } => scale(&mut draft, *desired)?,
-        Event::RollbackRequested { to, .. } => roll_back(&mut draft, *to)?,
-        _ => {
-            release::abandon(&mut draft, "the service is removed");
-            draft.record(Fact::RemovalStarted);
-        }
-    }
-    Ok(settle(draft))
-}
-
-fn no_release(draft: &Draft) -> Result<(), Refusal> {
-    match &draft.service.release {
-        None => Ok(()),
-        Some(release) => Err(Refusal::ReleaseInProgress {
-            service: draft.service.name.clone(),
-            release: release.id,
-            to: release.to,
-            stage: release.stage.name(),
-        }),
-    }
-}
-
-fn deploy(draft: &mut Draft, definition: &RevisionDefinition) -> Result<(), Refusal> {
-    let scale = &definition.service.scale;
-    let desired = match (definition.has_tasks(), draft.service.desired) {
-        // A static site keeps the number for the day that the service has tasks again.
-        (false, present) => present,
-        (true, 0) => scale.min,
-        (true, present) => present.clamp(scale.min, scale.max.max(scale.min)),
-    };
-    let newest = draft
-        .service
-        .release
-        .as_ref()
-        .map_or(draft.service.primary, |release| release.to);
-    let same = draft
-        .service
-        .revisions
-        .get(&newest)
-        .is_some_and(|revision| {
-            draft.service.removal == Removal::Kept
-                && revision.status != RevisionStatus::Failed
-                && revision.definition.runs_the_same(definition)
-        });
-    if !same {
-        no_release(draft)?;
-    }
-    if desired != draft.service.desired {
-        draft.record(Fact::DesiredChanged { desired });
-    }
-    if !same {
-        let revision = draft.service.next_revision;
-        draft.record(Fact::RevisionRegistered {
-            revision,
-            definition: Arc::new(definition.clone()),
-        });
-        begin(draft, ReleaseKind::Deploy, revision);
-    }
-    Ok(())
-}
-
-fn begin(draft: &mut Draft, kind: ReleaseKind, to: u32) {
-    draft.record(Fact::ReleaseStarted {
-        release: draft.next_release,
-        kind,
-        to,
-        deadline: draft.now.after(STAGE_TIMEOUT),
-    });
-}
-
-fn scale(draft: &mut Draft, desired: u32) -> Result<(), Refusal> {
-    if draft
-        .primary()
-        .is_some_and(|definition| !definition.has_tasks())
-    {
-        return Err(Refusal::NoTasks(draft.service.name.clone()));
-    }
-    if desired > MOST_TASKS {
-        return Err(Refusal::TooManyTasks {
-            desired,
-            most: MOST_TASKS,
-        });
-    }
-    if desired != draft.service.desired {
-        draft.record(Fact::DesiredChanged { desired });
-    }
-    Ok(())
-}
-
-fn roll_back(draft: &mut Draft, to: Option<u32>) -> Result<(), Refusal> {
-    no_release(draft)?;
-    let service = &draft.service;
-    let name = || service.name.clone();
-    let target = match to {
-        Some(revision) => match service.revisions.get(&revision) {
-            Some(found) if found.status == RevisionStatus::Stable => revision,
-            Some(_) => {
-                return Err(Refusal::NeverStable {
-                    service: name(),
-                    revision,
-                });
-            }
-            None => {
-                let known: Vec<String> =
-                    service.revisions.keys().map(ToString::to_string).collect();
-                return Err(Refusal::UnknownRevision {
-                    service: name(),
-                    revision,
-                    known: known.join(", "),
-                });
-            }
-        },
-        None => service
-            .revisions
-            .iter()
-            .rev()
-            .find(|(number, revision)| {
-                **number != service.primary && revision.status == RevisionStatus::Stable
-            })
-            .map(|(number, _)| *number)
-            .ok_or_else(|| Refusal::NoStableRevision(name()))?,
-    };
-    if target == service.primary {
-        return Err(Refusal::AlreadyServing {
-            service: name(),
-            revision: target,
-        });
-    }
-    begin(draft, ReleaseKind::Rollback, target);
-    Ok(())
 }

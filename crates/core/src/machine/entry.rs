@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::state::{Exit, Health, Outcome, ReleaseKind, RevisionDefinition, Stage};
+use super::strategy::{Gate, Split, Verdict};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -66,6 +67,57 @@ pub enum Fact {
         /// Why, when it is a step back.
         reason: String,
     },
+    /// The new revision gets a greater share of the requests.
+    StepTaken {
+        /// Release id.
+        release: u64,
+        /// Number of the step, from 1.
+        step: u32,
+        /// Share of the new revision, tenths of a percent.
+        weight: u32,
+        /// When the next step may be taken.
+        bake_until: Timestamp,
+        /// When it must be taken.
+        deadline: Timestamp,
+        /// `shifting`, or `baking` at the last step.
+        stage: Stage,
+    },
+    /// The bake of a step is over.
+    BakeEnded {
+        /// Release id.
+        release: u64,
+    },
+    /// A guard came to a verdict.
+    GuardJudged {
+        /// Release id.
+        release: u64,
+        /// Alarm name.
+        guard: String,
+        /// The verdict.
+        verdict: Verdict,
+        /// The alarm's words.
+        reason: String,
+    },
+    /// The router's split was compared with the one asked for.
+    SplitMeasured {
+        /// Release id.
+        release: u64,
+        /// What came of it.
+        split: Split,
+        /// Measured share, tenths of a percent.
+        share: u32,
+        /// Requests measured.
+        requests: u64,
+    },
+    /// Somebody said something about going on.
+    GateMoved {
+        /// Release id.
+        release: u64,
+        /// Where the gate is now.
+        gate: Gate,
+        /// Who.
+        by: String,
+    },
     /// A job of a release began.
     HookStarted {
         /// Release id.
@@ -74,6 +126,8 @@ pub enum Fact {
         revision: u32,
         /// Name of the job.
         job: String,
+        /// Which run of the release's jobs.
+        run: u32,
         /// Then it has failed.
         deadline: Timestamp,
     },
@@ -90,6 +144,8 @@ pub enum Fact {
         release: u64,
         /// Name of the job.
         job: String,
+        /// Which run of the release's jobs.
+        run: u32,
         /// Why.
         reason: String,
         /// Its last log lines.

@@ -1,6 +1,32 @@
 //! What happened or was asked, in past tense.
 
 use super::state::{Exit, Health, RevisionDefinition};
+use super::strategy::{Split, Verdict};
+
+/// What a deploy does about a release in progress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Supersede {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It takes over, as ECS does.
+    TakeOver,
+}
+
+/// What a person says about a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steer {
+    /// Take the next step now.
+    Promote,
+    /// Take all steps now.
+    PromoteFully,
+    /// Take no step until it is resumed.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Go back.
+    Abort,
+}
 
 /// An input of [`decide`](super::decide::decide). Late, repeated and unknown ones are harmless.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +41,10 @@ pub enum Event {
         service: String,
         /// What it should be.
         definition: Box<RevisionDefinition>,
+        /// Guards that breach now, before anything began: name and reason.
+        firing: Vec<(String, String)>,
+        /// Whether a release in progress gives way.
+        supersede: Supersede,
     },
     /// A service is not in the manifest any more.
     RemovalRequested {
@@ -34,6 +64,41 @@ pub enum Event {
         service: String,
         /// Its number; `None`: the newest stable one that does not serve.
         to: Option<u32>,
+    },
+    /// Somebody said something about the release in progress.
+    ReleaseSteered {
+        /// Service name.
+        service: String,
+        /// What.
+        steer: Steer,
+        /// Who.
+        by: String,
+    },
+    /// A guard came to another verdict about the new revision in this step.
+    GuardJudged {
+        /// Release id.
+        release: u64,
+        /// The step that was judged.
+        step: u32,
+        /// Alarm name.
+        guard: String,
+        /// The verdict.
+        verdict: Verdict,
+        /// The alarm's words, with its data points.
+        reason: String,
+    },
+    /// The router's split was compared with the one asked for.
+    SplitMeasured {
+        /// Release id.
+        release: u64,
+        /// The step that was measured.
+        step: u32,
+        /// What came of it.
+        split: Split,
+        /// Measured share of the new revision, tenths of a percent.
+        share: u32,
+        /// Requests measured.
+        requests: u64,
     },
     /// A task's process runs.
     TaskStarted {
@@ -76,8 +141,8 @@ pub enum Event {
     HookFinished {
         /// Release id.
         release: u64,
-        /// Name of the job.
-        job: String,
+        /// Which run of the release's jobs.
+        run: u32,
         /// How.
         exit: Exit,
         /// Its last log lines.

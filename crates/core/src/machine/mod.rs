@@ -6,7 +6,8 @@
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!
 //! - `state`: what is, `reading`: what follows from it; `event`: what happened; `entry`: what was decided; `step`: what to do
-//! - `schedule`: which tasks to start and stop; `release`: stages, hooks, breaker; `limits`: ECS's arithmetic
+//! - `requests`: what people ask for; `schedule`: which tasks to start and stop; `release`: stages, hooks, breaker; `shift`: steps,
+//!   guards, people; `strategy`: which steps; `limits`: ECS's arithmetic; `story`: what happened
 //! - `words`: all of it for people
 
 mod apply;
@@ -17,21 +18,27 @@ mod event;
 pub mod limits;
 mod reading;
 mod release;
+mod requests;
 mod schedule;
+mod shift;
 mod state;
 mod step;
+mod story;
+pub mod strategy;
 mod words;
 
 pub use apply::apply;
 pub use decide::{MOST_TASKS, decide};
 pub use entry::{Entry, Fact};
-pub use event::Event;
+pub use event::{Event, Steer, Supersede};
 pub use state::{
-    Exit, FinishedRelease, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release,
-    ReleaseKind, Removal, Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT,
-    STEADY_AFTER, ServiceState, Stage, State, Task,
+    Exit, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release, ReleaseKind, Removal,
+    Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Stage,
+    State, Task,
 };
 pub use step::{Action, Journal, Persisted, Refusal, Step};
+pub use story::{FinishedRelease, MOMENTS_KEPT, Moment};
+pub use strategy::{Gate, Split, Verdict};
 pub use words::{lifecycle, waiting_for, weight};
 
 use crate::time::Timestamp;
@@ -76,14 +83,14 @@ fn hook_outstanding(service: &ServiceState, release: &Release) -> Option<Action>
             service: service.name.clone(),
             revision: release.to,
             job: hook.job.clone(),
+            run: hook.run,
         });
     }
-    if release.stage != Stage::RollingBack || release.kind != ReleaseKind::Deploy {
-        return None;
-    }
-    let before = &service.definition(release.to)?.service.release.before;
+    let stopped = release.stopped_hook.as_ref()?;
     Some(Action::StopHook {
         release: release.id,
-        job: before.get(release.hooks_done as usize)?.clone(),
+        service: service.name.clone(),
+        job: stopped.job.clone(),
+        run: stopped.run,
     })
 }

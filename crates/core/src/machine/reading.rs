@@ -6,6 +6,7 @@ use super::state::{
     Health, Lifecycle, Removal, RevisionDefinition, START_TIMEOUT, STEADY_AFTER, ServiceState,
     State, Task,
 };
+use crate::manifest::model::Probe;
 use crate::time::Timestamp;
 
 impl State {
@@ -94,7 +95,12 @@ impl ServiceState {
             Some(hook) => hook.deadline.min(release.stage_deadline),
             None => release.stage_deadline,
         });
-        tasks.chain(release).chain(self.starts_delayed_until).min()
+        let bake = self.release.as_ref().and_then(|release| release.bake_until);
+        tasks
+            .chain(release)
+            .chain(bake)
+            .chain(self.starts_delayed_until)
+            .min()
     }
 
     /// When a task needs a decision.
@@ -116,7 +122,13 @@ impl ServiceState {
     /// Whether tasks of a revision have no health check.
     #[must_use]
     pub fn unchecked(&self, revision: u32) -> bool {
-        self.definition(revision)
-            .is_some_and(|definition| definition.service.health.is_none())
+        self.definition(revision).is_some_and(|definition| {
+            let probe = definition
+                .service
+                .health
+                .as_ref()
+                .map(|health| &health.probe);
+            matches!(probe, None | Some(Probe::Command(_)))
+        })
     }
 }

@@ -7,9 +7,11 @@
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
 use super::limits;
+use super::shift;
 use super::state::{
-    Exit, Outcome, Phase, Record, Release, ReleaseKind, RevisionStatus, Stage, Task,
+    Exit, HookRun, Outcome, Phase, Record, Release, ReleaseKind, RevisionStatus, Stage, Task,
 };
+use crate::manifest::model::ReleasePolicy;
 
 /// Brings the release as far as the present facts allow.
 pub fn advance(draft: &mut Draft) {
@@ -18,36 +20,63 @@ pub fn advance(draft: &mut Draft) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
+    let shifts = draft.service.shifts(&release);
     match release.stage {
-        Stage::Pending | Stage::BeforeHooks => run_hooks(draft, &release),
+        Stage::Pending | Stage::BeforeHooks => prepare(draft, &release, shifts),
+        Stage::ScaleUp if !arrived(draft, release.to) => {}
+        Stage::ScaleUp if shifts => {
+            let primary = draft.service.primary;
+            enter(draft, &release, Stage::TestTraffic, primary, "");
+        }
         Stage::ScaleUp => {
-            if arrived(draft, release.to) {
+            if jobs_done(draft, &release, |policy| &policy.smoke) {
                 enter(draft, &release, Stage::CleaningUp, release.to, "");
             }
         }
-        Stage::CleaningUp => {
-            if alone(draft, release.to) {
-                finish(
-                    draft,
-                    &release,
-                    Outcome::Done,
-                    done_words(&release),
-                    release.to,
-                );
+        Stage::TestTraffic => {
+            if jobs_done(draft, &release, |policy| &policy.smoke) {
+                shift::next_step(draft, &release);
             }
         }
+        Stage::Shifting => {
+            if shift::step_over(draft, &release)
+                && jobs_done(draft, &release, |policy| &policy.smoke)
+            {
+                shift::next_step(draft, &release);
+            }
+        }
+        Stage::Baking => {
+            if shift::step_over(draft, &release)
+                && jobs_done(draft, &release, |policy| &policy.after)
+            {
+                enter(draft, &release, Stage::CleaningUp, release.to, "");
+            }
+        }
+        Stage::CleaningUp => clean_up(draft, &release, shifts),
         Stage::RollingBack => {
             let back = draft.service.primary;
-            if alone(draft, back) {
-                finish(
-                    draft,
-                    &release,
-                    Outcome::RolledBack,
-                    release.reason.clone(),
-                    back,
-                );
+            if alone(draft, back) && jobs_done(draft, &release, |policy| &policy.on_rollback) {
+                let reason = release.reason.clone();
+                finish(draft, &release, Outcome::RolledBack, reason, back);
             }
         }
+    }
+}
+
+/// The old tasks leave; what rolled is then watched for as long as its guards need.
+fn clean_up(draft: &mut Draft, release: &Release, shifts: bool) {
+    if !alone(draft, release.to) {
+        return;
+    }
+    let guarded = draft
+        .service
+        .definition(release.to)
+        .is_some_and(|to| !to.guards.is_empty());
+    if guarded && release.step == 0 && release.kind == ReleaseKind::Deploy {
+        shift::bake_rolling(draft, release);
+    } else if shifts || release.step > 0 || jobs_done(draft, release, |policy| &policy.after) {
+        let words = done_words(release);
+        finish(draft, release, Outcome::Done, words, release.to);
     }
 }
 
@@ -61,39 +90,64 @@ fn done_words(release: &Release) -> String {
     }
 }
 
-fn run_hooks(draft: &mut Draft, release: &Release) {
-    if release.hook.is_some() {
+/// `before` jobs, then the new revision may have tasks.
+fn prepare(draft: &mut Draft, release: &Release, shifts: bool) {
+    let primary = draft.service.primary;
+    let waits = draft
+        .service
+        .definition(release.to)
+        .is_some_and(|to| !to.service.release.before.is_empty());
+    if release.stage == Stage::Pending && waits && release.kind == ReleaseKind::Deploy {
+        enter(draft, release, Stage::BeforeHooks, primary, "");
         return;
     }
+    if jobs_done(draft, release, |policy| &policy.before) {
+        let primary = if shifts { primary } else { release.to };
+        enter(draft, release, Stage::ScaleUp, primary, "");
+    }
+}
+
+/// Whether all jobs of a list have succeeded; otherwise the next one is begun. A rollback by
+/// request runs none: it goes to what ran before.
+fn jobs_done(
+    draft: &mut Draft,
+    release: &Release,
+    list: fn(&ReleasePolicy) -> &Vec<String>,
+) -> bool {
+    if release.kind == ReleaseKind::Rollback {
+        return true;
+    }
+    if release.hook.is_some() {
+        return false;
+    }
     let Some(definition) = draft.service.definition(release.to) else {
-        return;
+        return true;
     };
-    let hooks = match release.kind {
-        ReleaseKind::Deploy => &definition.service.release.before[..],
-        ReleaseKind::Rollback => &[],
-    };
-    let Some(name) = hooks.get(release.hooks_done as usize) else {
-        enter(draft, release, Stage::ScaleUp, release.to, "");
-        return;
+    let Some(name) = list(&definition.service.release).get(release.hooks_done as usize) else {
+        return true;
     };
     let Some(job) = definition.jobs.get(name).cloned() else {
         let reason = format!("job `{name}` is not in revision {}", release.to);
-        fail(draft, &reason);
-        return;
+        fail(draft, &reason, Back::Always);
+        return false;
     };
-    if release.stage == Stage::Pending {
-        let primary = draft.service.primary;
-        enter(draft, release, Stage::BeforeHooks, primary, "");
-    }
     draft.record(Fact::HookStarted {
         release: release.id,
         revision: release.to,
         job: job.name,
+        run: release.hook_runs + 1,
         deadline: draft.now.after(job.timeout),
     });
+    false
 }
 
-fn enter(draft: &mut Draft, release: &Release, stage: Stage, primary: u32, reason: &str) {
+pub(super) fn enter(
+    draft: &mut Draft,
+    release: &Release,
+    stage: Stage,
+    primary: u32,
+    reason: &str,
+) {
     draft.record(Fact::StageEntered {
         release: release.id,
         stage,
@@ -134,35 +188,52 @@ fn finish(draft: &mut Draft, release: &Release, outcome: Outcome, reason: String
     });
 }
 
-/// A hook ended.
-pub fn hook_finished(draft: &mut Draft, id: u64, job: &str, exit: &Exit, last_lines: &[String]) {
+/// A job of a release ended.
+pub fn hook_finished(draft: &mut Draft, id: u64, run: u32, exit: &Exit, last_lines: &[String]) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    if release.id != id || release.hook.as_ref().is_none_or(|hook| hook.job != job) {
+    let Some(hook) = release.hook.as_ref().filter(|hook| hook.run == run) else {
+        return;
+    };
+    if release.id != id {
         return;
     }
     if *exit == Exit::Code(0) {
         draft.record(Fact::HookSucceeded {
             release: id,
-            job: job.to_owned(),
+            job: hook.job.clone(),
         });
         return;
     }
-    fail_hook(draft, id, job, &exit.to_string(), last_lines);
+    fail_hook(draft, &release, hook, &exit.to_string(), last_lines);
 }
 
-fn fail_hook(draft: &mut Draft, release: u64, job: &str, reason: &str, last_lines: &[String]) {
+fn fail_hook(
+    draft: &mut Draft,
+    release: &Release,
+    hook: &HookRun,
+    reason: &str,
+    last_lines: &[String],
+) {
     draft.record(Fact::HookFailed {
-        release,
-        job: job.to_owned(),
+        release: release.id,
+        job: hook.job.clone(),
+        run: hook.run,
         reason: reason.to_owned(),
         last_lines: last_lines.to_vec(),
     });
-    fail(
-        draft,
-        &format!("job `{job}` failed before any new task was started: {reason}"),
-    );
+    let when = match release.stage {
+        // What goes back goes on going back.
+        Stage::RollingBack => return,
+        Stage::Pending | Stage::BeforeHooks => " before any new task was started",
+        Stage::Shifting | Stage::Baking => {
+            &format!(" at {} % of the traffic", f64::from(release.weight) / 10.0)
+        }
+        _ => " before any traffic",
+    };
+    let reason = format!("job `{}` failed{when}: {reason}", hook.job);
+    fail(draft, &reason, Back::Always);
 }
 
 /// The environment goes down: a job that runs is stopped, and so has failed.
@@ -171,8 +242,7 @@ pub fn cut_hook(draft: &mut Draft) {
         return;
     };
     if let Some(hook) = &release.hook {
-        let reason = "the environment went down";
-        fail_hook(draft, release.id, &hook.job, reason, &[]);
+        fail_hook(draft, &release, hook, "the environment went down", &[]);
     }
 }
 
@@ -181,21 +251,32 @@ pub fn abandon(draft: &mut Draft, reason: &str) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
+    stop_hook(draft, &release, reason);
+    finish(draft, &release, Outcome::Failed, reason.to_owned(), 0);
+}
+
+/// A job that runs is not wanted any more.
+pub(super) fn stop_hook(draft: &mut Draft, release: &Release, reason: &str) {
     if let Some(hook) = &release.hook {
         draft.record(Fact::HookFailed {
             release: release.id,
             job: hook.job.clone(),
+            run: hook.run,
             reason: reason.to_owned(),
             last_lines: Vec::new(),
         });
     }
-    finish(draft, &release, Outcome::Failed, reason.to_owned(), 0);
 }
 
-/// The time that an environment was down is not the stage's.
+/// The time that an environment was down is not the stage's; a shift begins again, because the
+/// tasks of both revisions do.
 pub fn renew(draft: &mut Draft) {
     if let Some(release) = draft.service.release.clone() {
-        enter(draft, &release, release.stage, draft.service.primary, "");
+        let stage = match release.stage {
+            Stage::TestTraffic | Stage::Shifting | Stage::Baking => Stage::ScaleUp,
+            stage => stage,
+        };
+        enter(draft, &release, stage, draft.service.primary, "");
     }
 }
 
@@ -204,13 +285,18 @@ pub fn expire(draft: &mut Draft) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
+    if release.bake_until.is_some_and(|until| until <= draft.now) {
+        draft.record(Fact::BakeEnded {
+            release: release.id,
+        });
+    }
     if let Some(hook) = &release.hook
         && hook.deadline <= draft.now
     {
         fail_hook(
             draft,
-            release.id,
-            &hook.job,
+            &release,
+            hook,
             "it took longer than its timeout",
             &[],
         );
@@ -222,15 +308,10 @@ pub fn expire(draft: &mut Draft) {
             release.stage.name()
         );
         if release.stage == Stage::RollingBack {
-            finish(
-                draft,
-                &release,
-                Outcome::Failed,
-                reason,
-                draft.service.primary,
-            );
+            let serving = draft.service.primary;
+            finish(draft, &release, Outcome::Failed, reason, serving);
         } else {
-            fail(draft, &reason);
+            fail(draft, &reason, Back::Always);
         }
     }
 }
@@ -240,9 +321,8 @@ pub fn count_failure(draft: &mut Draft, task: &Task, reason: &str, last_lines: &
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let counts = task.revision == release.to
-        && task.record != Record::Counted
-        && matches!(release.stage, Stage::ScaleUp | Stage::CleaningUp);
+    let counts =
+        task.revision == release.to && task.record != Record::Counted && counting(release.stage);
     if !counts {
         return;
     }
@@ -255,6 +335,14 @@ pub fn count_failure(draft: &mut Draft, task: &Task, reason: &str, last_lines: &
         last_lines: last_lines.to_vec(),
     });
     trip(draft);
+}
+
+/// Stages in which the new revision has tasks that may fail it.
+fn counting(stage: Stage) -> bool {
+    matches!(
+        stage,
+        Stage::ScaleUp | Stage::TestTraffic | Stage::Shifting | Stage::Baking | Stage::CleaningUp
+    )
 }
 
 /// Failed tasks at which the breaker trips, with the desired count of now; `None`: it is off.
@@ -273,8 +361,7 @@ fn trip(draft: &mut Draft) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let counting = matches!(release.stage, Stage::ScaleUp | Stage::CleaningUp);
-    let Some(threshold) = threshold(draft, &release).filter(|_| counting) else {
+    let Some(threshold) = threshold(draft, &release).filter(|_| counting(release.stage)) else {
         return;
     };
     let failures = release.failures;
@@ -287,6 +374,7 @@ fn trip(draft: &mut Draft) {
         fail(
             draft,
             &format!("{failures} tasks of revision {to} failed (the breaker's threshold){last}"),
+            Back::AsTheBreakerSays,
         );
     }
 }
@@ -308,42 +396,50 @@ pub fn forget_failures(draft: &mut Draft, task: &Task) {
     }
 }
 
+/// Whether a release that failed goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Back {
+    /// It does.
+    Always,
+    /// ECS: only when the method that tripped has `rollback` on.
+    AsTheBreakerSays,
+}
+
 /// Ends a release that cannot succeed: back to the stable revision, or failed where it is.
-fn fail(draft: &mut Draft, reason: &str) {
+pub(super) fn fail(draft: &mut Draft, reason: &str, back: Back) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
+    stop_hook(draft, &release, "the release failed");
+    let service = &draft.service;
     // A revision that was stable once stays usable: only a new one is marked.
-    if draft
-        .service
+    let candidate = service
         .revisions
         .get(&release.to)
-        .is_some_and(|to| to.status == RevisionStatus::Candidate)
-    {
+        .is_some_and(|to| to.status == RevisionStatus::Candidate);
+    let breaker = service
+        .definition(release.to)
+        .and_then(|definition| definition.service.release.breaker);
+    let stable = service.stable.filter(|stable| *stable != release.to);
+    // Before its first task, going back is nothing but staying: no switch forbids that.
+    let goes_back = back == Back::Always
+        || breaker.is_none_or(|breaker| breaker.rollback)
+        || stable == Some(service.primary);
+    let serving = service.stable.filter(|stable| *stable == service.primary);
+    if candidate {
         draft.record(Fact::RevisionFailed {
             revision: release.to,
         });
     }
-    let breaker = draft
-        .service
-        .definition(release.to)
-        .and_then(|definition| definition.service.release.breaker);
-    let stable = draft.service.stable.filter(|stable| *stable != release.to);
-    // Before its first task, going back is nothing but staying: no switch forbids that.
-    let rolls_back =
-        breaker.is_none_or(|breaker| breaker.rollback) || stable == Some(draft.service.primary);
     match stable {
-        Some(stable) if rolls_back => enter(draft, &release, Stage::RollingBack, stable, reason),
+        Some(stable) if goes_back => enter(draft, &release, Stage::RollingBack, stable, reason),
         _ => {
-            let serving = draft
-                .service
-                .stable
-                .filter(|stable| *stable == draft.service.primary);
+            let reason = reason.to_owned();
             finish(
                 draft,
                 &release,
                 Outcome::Failed,
-                reason.to_owned(),
+                reason,
                 serving.unwrap_or(0),
             );
         }

@@ -17,49 +17,53 @@ pub fn reconcile(draft: &mut Draft) {
         if draft.service.tasks.is_empty() && !draft.forgotten() {
             draft.record(Fact::ServiceForgotten);
         }
-    } else if draft.primary().is_some() && !failed_in_place(draft) && !before_hooks_of_first(draft)
-    {
-        let Some(limits) = Limits::of(draft) else {
-            return;
-        };
-        start(draft, &limits);
-        replace_unhealthy(draft, &limits);
-        stop_others(draft, &limits);
-        stop_surplus(draft, &limits);
+    } else if draft.primary().is_some() {
+        let fleets = draft.service.fleets();
+        for fleet in &fleets {
+            if let Some(limits) = Limits::of(draft, *fleet, fleets.len()) {
+                start(draft, &limits);
+                replace_unhealthy(draft, &limits);
+                stop_surplus(draft, &limits);
+            }
+        }
+        if let Some(limits) = Limits::of(draft, draft.service.primary, fleets.len()) {
+            stop_others(draft, &limits, &fleets);
+        }
     }
 }
 
-/// A failed revision that nothing replaced: it gets no new tasks, and what runs is left alone.
-fn failed_in_place(draft: &Draft) -> bool {
-    let service = &draft.service;
-    service
-        .revisions
-        .get(&service.primary)
-        .is_some_and(|primary| primary.status == RevisionStatus::Failed)
-}
-
-/// Nothing ran yet and hooks are running: there is nothing to schedule.
-fn before_hooks_of_first(draft: &Draft) -> bool {
-    draft.service.primary == 0
-}
-
+/// What one revision may have.
 struct Limits {
-    primary: u32,
+    fleet: u32,
+    /// Whether tasks of other revisions count towards the ceiling: they do, unless a release
+    /// shifts and both revisions run in full.
+    alone: bool,
     desired: u32,
     floor: usize,
     ceiling: usize,
 }
 
 impl Limits {
-    fn of(draft: &Draft) -> Option<Self> {
-        let policy = &draft.primary()?.service.release;
+    /// None for a failed revision that nothing replaced: it gets no new tasks, and what runs is
+    /// left alone.
+    fn of(draft: &Draft, fleet: u32, fleets: usize) -> Option<Self> {
+        let revision = draft.service.revisions.get(&fleet)?;
+        if revision.status == RevisionStatus::Failed {
+            return None;
+        }
+        let policy = &revision.definition.service.release;
         let desired = draft.service.wanted();
         Some(Self {
-            primary: draft.service.primary,
+            fleet,
+            alone: fleets > 1,
             desired,
             floor: limits::floor(desired, policy) as usize,
             ceiling: limits::ceiling(desired, policy) as usize,
         })
+    }
+
+    fn counts(&self, task: &Task) -> bool {
+        !self.alone || task.revision == self.fleet
     }
 }
 
@@ -117,23 +121,25 @@ fn number(task: &Task) -> u64 {
 
 /// Starts tasks of the primary revision: as many as are missing, as the ceiling allows.
 fn start(draft: &mut Draft, limits: &Limits) {
-    if draft.service.starts_delayed_until.is_some() {
+    // While a release shifts, the throttle is the new revision's.
+    let throttled = !limits.alone || limits.fleet != draft.service.primary;
+    if throttled && draft.service.starts_delayed_until.is_some() {
         return;
     }
     let good = count(draft, |task| {
-        task.active() && task.revision == limits.primary && !task.unhealthy()
+        task.active() && task.revision == limits.fleet && !task.unhealthy()
     });
-    let active = count(draft, Task::active);
+    let active = count(draft, |task| task.active() && limits.counts(task));
     let missing = (limits.desired as usize).saturating_sub(good);
     let room = limits.ceiling.saturating_sub(active);
     for _ in 0..missing.min(room) {
         let task = format!(
             "{}-r{}-{}",
-            draft.service.name, limits.primary, draft.service.next_task
+            draft.service.name, limits.fleet, draft.service.next_task
         );
         draft.record(Fact::TaskCreated {
             task,
-            revision: limits.primary,
+            revision: limits.fleet,
         });
     }
 }
@@ -142,21 +148,20 @@ fn start(draft: &mut Draft, limits: &Limits) {
 /// one by one when there is no room to start a replacement first.
 fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
     let unhealthy = candidates(draft, |task| {
-        task.revision == limits.primary && task.unhealthy()
+        task.revision == limits.fleet && task.unhealthy()
     });
     let Some(first) = unhealthy.first() else {
         return;
     };
     let good = count(draft, |task| {
-        task.active() && task.revision == limits.primary && !task.unhealthy()
+        task.active() && task.revision == limits.fleet && !task.unhealthy()
     });
     let healthy = count(draft, |task| {
-        task.revision == limits.primary && task.healthy()
+        task.revision == limits.fleet && task.healthy()
     });
     // One by one: the next only when the last replacement is healthy.
-    let no_room = count(draft, Task::active) >= limits.ceiling
-        && good < limits.desired as usize
-        && good == healthy;
+    let active = count(draft, |task| task.active() && limits.counts(task));
+    let no_room = active >= limits.ceiling && good < limits.desired as usize && good == healthy;
     if healthy >= limits.desired as usize {
         for task in &unhealthy {
             draft.retire(task, &format!("unhealthy: {}", task.health_reason));
@@ -168,17 +173,17 @@ fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
 
 /// Takes tasks of other revisions out: those that do not serve at once, healthy ones while the
 /// floor holds. During a rollback only those of the failed revision are other.
-fn stop_others(draft: &mut Draft, limits: &Limits) {
+fn stop_others(draft: &mut Draft, limits: &Limits, fleets: &[u32]) {
     let words = match draft.service.release.as_ref().map(|release| release.stage) {
         Some(Stage::RollingBack) => "its revision is rolled back",
         _ => "another revision replaces it",
     };
     // Before the first new task is up, an old one that is unhealthy may still be the best there is.
     let relieved = count(draft, |task| {
-        task.revision == limits.primary && task.healthy()
+        task.revision == limits.fleet && task.healthy()
     }) > 0
         || limits.desired == 0;
-    for task in candidates(draft, |task| task.revision != limits.primary) {
+    for task in candidates(draft, |task| !fleets.contains(&task.revision)) {
         let healthy = count(draft, Task::healthy);
         let frees = if task.healthy() {
             healthy > limits.floor
@@ -194,7 +199,7 @@ fn stop_others(draft: &mut Draft, limits: &Limits) {
 /// Takes surplus tasks of the primary revision out.
 fn stop_surplus(draft: &mut Draft, limits: &Limits) {
     let own = candidates(draft, |task| {
-        task.revision == limits.primary && !task.unhealthy()
+        task.revision == limits.fleet && !task.unhealthy()
     });
     let surplus = own.len().saturating_sub(limits.desired as usize);
     for task in own.iter().take(surplus) {

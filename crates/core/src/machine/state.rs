@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::model::{Job, Runs, Service};
+use super::story::{FinishedRelease, Moment};
+use super::strategy::{Gate, Split, Verdict};
+use crate::manifest::model::{Alarm, Job, Runs, Service};
 use crate::time::Timestamp;
 
 /// Revisions kept per service, besides those in use.
@@ -68,6 +70,9 @@ pub struct RevisionDefinition {
     pub service: Service,
     /// The jobs of this service by name.
     pub jobs: BTreeMap<String, Job>,
+    /// The alarms that guard its releases, by name.
+    #[serde(default)]
+    pub guards: BTreeMap<String, Alarm>,
     /// SHA-256 of the artifact, hex; `None`: tasks run in `root`.
     pub artifact: Option<String>,
     /// The manifest's folder.
@@ -152,7 +157,7 @@ pub struct ServiceState {
     /// No task is started before this moment.
     pub starts_delayed_until: Option<Timestamp>,
     /// Releases that ended, oldest first.
-    pub history: VecDeque<FinishedRelease>,
+    pub history: VecDeque<Arc<FinishedRelease>>,
     /// Whether it should go.
     pub removal: Removal,
 }
@@ -243,7 +248,7 @@ pub enum Health {
     Unhealthy,
 }
 
-/// Stages of a release (DESIGN §6; those of strategies other than rolling come with them).
+/// Stages of a release (DESIGN §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -251,9 +256,15 @@ pub enum Stage {
     Pending,
     /// Jobs in the new revision, before any of its tasks.
     BeforeHooks,
-    /// New tasks come up, old ones leave within the limits.
+    /// New tasks come up. Rolling: old ones leave within the limits; otherwise they all stay.
     ScaleUp,
-    /// All new tasks are healthy; the old ones leave.
+    /// The new revision is reached by its test header only; smoke jobs run.
+    TestTraffic,
+    /// A share of the requests goes to the new revision; step k of n.
+    Shifting,
+    /// All requests go to the new revision; the old one can still take them back.
+    Baking,
+    /// The old tasks leave.
     CleaningUp,
     /// Back to the stable revision.
     RollingBack,
@@ -267,6 +278,9 @@ impl Stage {
             Self::Pending => "pending",
             Self::BeforeHooks => "before-hooks",
             Self::ScaleUp => "scale-up",
+            Self::TestTraffic => "test-traffic",
+            Self::Shifting => "shifting",
+            Self::Baking => "baking",
             Self::CleaningUp => "cleaning-up",
             Self::RollingBack => "rolling-back",
         }
@@ -300,16 +314,46 @@ pub struct Release {
     pub stage_deadline: Timestamp,
     /// When it began.
     pub started_at: Timestamp,
-    /// `before` jobs that succeeded.
+    /// Jobs of the present stage or step that succeeded.
     pub hooks_done: u32,
     /// The job that runs.
     pub hook: Option<HookRun>,
+    /// Jobs begun in all stages.
+    #[serde(default)]
+    pub hook_runs: u32,
+    /// The job that failed last: it may not have been stopped.
+    #[serde(default)]
+    pub stopped_hook: Option<HookRun>,
     /// Failed tasks that the breaker has counted.
     pub failures: u32,
     /// Why it is rolling back.
     pub reason: String,
     /// Log lines, exits, answers of failed tasks.
     pub evidence: Vec<String>,
+    /// Steps taken; 0: the new revision got no production traffic yet.
+    #[serde(default)]
+    pub step: u32,
+    /// Share of the requests that the new revision is to get, tenths of a percent.
+    #[serde(default)]
+    pub weight: u32,
+    /// When the present step may be over.
+    #[serde(default)]
+    pub bake_until: Option<Timestamp>,
+    /// When the present step was taken.
+    #[serde(default)]
+    pub step_since: Option<Timestamp>,
+    /// What its guards say, by alarm name.
+    #[serde(default)]
+    pub guards: BTreeMap<String, Verdict>,
+    /// Whether the router splits the requests as asked.
+    #[serde(default)]
+    pub split: Split,
+    /// What people said about going on.
+    #[serde(default)]
+    pub gate: Gate,
+    /// What happened so far.
+    #[serde(default)]
+    pub story: Vec<Arc<Moment>>,
 }
 
 /// A job that runs for a release.
@@ -317,6 +361,8 @@ pub struct Release {
 pub struct HookRun {
     /// Name of the job.
     pub job: String,
+    /// Which run of the release's jobs this is, from 1.
+    pub run: u32,
     /// Then it is stopped and has failed.
     pub deadline: Timestamp,
 }
@@ -343,27 +389,6 @@ impl Outcome {
             Self::Failed => "failed",
         }
     }
-}
-
-/// A release that ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FinishedRelease {
-    /// Its id.
-    pub id: u64,
-    /// Why it began.
-    pub kind: ReleaseKind,
-    /// From this revision.
-    pub from: u32,
-    /// To this revision.
-    pub to: u32,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why.
-    pub reason: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Timestamp,
 }
 
 /// How a process ended.

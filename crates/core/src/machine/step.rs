@@ -38,13 +38,19 @@ pub enum Action {
         revision: u32,
         /// Name of the job.
         job: String,
+        /// Which run of the release's jobs.
+        run: u32,
     },
     /// Stop a job that took too long.
     StopHook {
         /// Release id.
         release: u64,
+        /// Service name.
+        service: String,
         /// Name of the job.
         job: String,
+        /// Which run of the release's jobs.
+        run: u32,
     },
     /// Publish the routing table of the present state.
     PublishRoutes,
@@ -65,6 +71,31 @@ pub enum Refusal {
         release: u64,
         /// To this revision.
         to: u32,
+        /// Its stage.
+        stage: &'static str,
+    },
+    /// A guard breaches before anything began: a new revision would be blamed for it.
+    #[error("guard `{alarm}` of `{service}` breaches already: {reason}")]
+    GuardFiring {
+        /// Service name.
+        service: String,
+        /// The alarm.
+        alarm: String,
+        /// Its words.
+        reason: String,
+    },
+    /// There is no release to steer.
+    #[error("`{0}` has no release in progress")]
+    NoRelease(String),
+    /// The release cannot do this now.
+    #[error("release {release} of `{service}` ({stage}) cannot be {what}")]
+    NotNow {
+        /// Service name.
+        service: String,
+        /// Its id.
+        release: u64,
+        /// What was asked, in words.
+        what: &'static str,
         /// Its stage.
         stage: &'static str,
     },
@@ -216,16 +247,22 @@ fn action_of(entry: &Entry) -> Option<Action> {
             release,
             job,
             revision,
+            run,
             ..
         } => Action::RunHook {
             release: *release,
             service: service(),
             revision: *revision,
             job: job.clone(),
+            run: *run,
         },
-        Fact::HookFailed { release, job, .. } => Action::StopHook {
+        Fact::HookFailed {
+            release, job, run, ..
+        } => Action::StopHook {
             release: *release,
+            service: service(),
             job: job.clone(),
+            run: *run,
         },
         _ => return None,
     })
@@ -245,5 +282,9 @@ fn changes_routes(entry: &Entry) -> bool {
             | Fact::StartsResumed
             | Fact::FailureCounted { .. }
             | Fact::FailuresForgotten { .. }
+            | Fact::BakeEnded { .. }
+            | Fact::GuardJudged { .. }
+            | Fact::SplitMeasured { .. }
+            | Fact::GateMoved { .. }
     )
 }

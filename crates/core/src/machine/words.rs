@@ -1,7 +1,8 @@
 //! The machine's facts and waits in plain words, for people and logs.
 
 use super::entry::{Entry, Fact};
-use super::state::{Health, Lifecycle, Outcome, ServiceState, Stage, Task};
+use super::state::{Health, Lifecycle, Outcome, Release, ServiceState, Stage, Task};
+use super::strategy::{Gate, Split, Verdict};
 use crate::time::Timestamp;
 
 impl Entry {
@@ -17,6 +18,11 @@ impl Entry {
             Fact::ServiceForgotten => "service-forgotten",
             Fact::ReleaseStarted { .. } => "release-started",
             Fact::StageEntered { .. } => "stage-entered",
+            Fact::StepTaken { .. } => "step-taken",
+            Fact::BakeEnded { .. } => "bake-ended",
+            Fact::GuardJudged { .. } => "guard-judged",
+            Fact::SplitMeasured { .. } => "split-measured",
+            Fact::GateMoved { .. } => "gate-moved",
             Fact::HookStarted { .. } => "hook-started",
             Fact::HookSucceeded { .. } => "hook-succeeded",
             Fact::HookFailed { .. } => "hook-failed",
@@ -81,6 +87,7 @@ impl Entry {
             Fact::RevisionFailed { revision } => format!("revision {revision} is marked failed"),
             _ => self
                 .describe_release()
+                .or_else(|| self.describe_shift())
                 .or_else(|| self.describe_task())
                 .unwrap_or_default(),
         }
@@ -138,6 +145,51 @@ impl Entry {
         })
     }
 
+    fn describe_shift(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::StepTaken {
+                step,
+                weight,
+                bake_until,
+                stage,
+                ..
+            } => format!(
+                "{} step {step}: {} % of the traffic, for at least {}",
+                stage.name(),
+                percent(*weight),
+                seconds(bake_until.since(self.at))
+            ),
+            Fact::BakeEnded { .. } => "the bake time is over".into(),
+            Fact::GuardJudged {
+                guard,
+                verdict,
+                reason,
+                ..
+            } => format!("guard {guard} {}: {reason}", verdict_words(*verdict)),
+            Fact::SplitMeasured {
+                split,
+                share,
+                requests,
+                ..
+            } => format!(
+                "the router gave the new revision {} % of {requests} requests{}",
+                percent(*share),
+                if *split == Split::Off {
+                    ", which is not what was asked"
+                } else {
+                    ""
+                }
+            ),
+            Fact::GateMoved { gate, by, .. } => match gate {
+                Gate::Closed => format!("{by} resumed it"),
+                Gate::Promoted => format!("{by} promoted it to the next step"),
+                Gate::PromotedFully => format!("{by} promoted it fully"),
+                Gate::Paused => format!("{by} paused it"),
+            },
+            _ => return None,
+        })
+    }
+
     fn describe_task(&self) -> Option<String> {
         Some(match &self.fact {
             Fact::TaskCreated { task, .. } => format!("task {task} starts"),
@@ -188,9 +240,27 @@ impl Health {
     }
 }
 
-/// Share of a service's healthy tasks that are of the primary revision, percent.
+/// Tenths of a percent as people write percents.
+fn percent(tenths: u32) -> f64 {
+    f64::from(tenths) / 10.0
+}
+
+fn verdict_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pending => "is not judged yet",
+        Verdict::Quiet => "is quiet",
+        Verdict::TooLittle => "cannot be judged",
+        Verdict::Fired => "fired",
+    }
+}
+
+/// Percent of the traffic that is the new revision's: the weight, or, while tasks are replaced
+/// one by one, its share of the healthy tasks.
 #[must_use]
 pub fn weight(service: &ServiceState) -> f64 {
+    if let Some([_, (_, tenths)]) = service.shares() {
+        return percent(tenths);
+    }
     let healthy = service.tasks.values().filter(|task| task.healthy());
     let (mut new, mut all) = (0u32, 0u32);
     for task in healthy {
@@ -216,7 +286,11 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
     }
     let mut words = match release.stage {
         Stage::Pending | Stage::BeforeHooks => "the first stage".to_owned(),
+        Stage::ScaleUp if service.shifts(release) => waiting_for_fleet(service, release.to),
         Stage::ScaleUp | Stage::CleaningUp | Stage::RollingBack => waiting_for_tasks(service),
+        Stage::TestTraffic | Stage::Shifting | Stage::Baking => {
+            waiting_for_step(service, release, now)
+        }
     };
     if let Some(until) = service.starts_delayed_until {
         words.push_str(&format!(
@@ -225,6 +299,51 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         ));
     }
     words
+}
+
+/// The new revision's tasks to be healthy, beside the old one's.
+fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
+    let own = service
+        .tasks
+        .values()
+        .filter(|task| task.revision == revision);
+    let healthy = own.filter(|task| task.healthy()).count();
+    let wanted = service.wanted();
+    format!("{healthy} of {wanted} tasks of revision {revision} healthy")
+}
+
+/// What keeps a release in its step.
+fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -> String {
+    let name = &service.name;
+    if release.gate == Gate::Paused {
+        return format!("`neargate resume {name}`: it is paused");
+    }
+    if let Some(until) = release.bake_until {
+        return format!("the bake time ({} more)", seconds(until.since(now)));
+    }
+    let guards = service
+        .definition(release.to)
+        .map(|to| to.guards.keys())
+        .into_iter()
+        .flatten();
+    let mut waits: Vec<String> = guards
+        .filter(|_| release.step > 0)
+        .filter_map(
+            |guard| match release.guards.get(guard).copied().unwrap_or_default() {
+                Verdict::Quiet => None,
+                Verdict::TooLittle => Some(format!("enough requests to judge guard {guard}")),
+                Verdict::Pending | Verdict::Fired => Some(format!("guard {guard} to be judged")),
+            },
+        )
+        .collect();
+    if release.split == Split::Off {
+        let weight = percent(release.weight);
+        waits.push(format!("the router to give the new revision {weight} %"));
+    }
+    if waits.is_empty() {
+        return format!("`neargate promote {name}`");
+    }
+    waits.join(", ")
 }
 
 /// New tasks to be healthy first, then old ones to be gone.

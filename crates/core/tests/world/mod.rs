@@ -1,14 +1,18 @@
 //! A small world for the machine: a virtual clock, a journal, and tasks that behave or do not.
 #![allow(dead_code)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
-use std::time::Duration;
+
+mod service;
+pub mod stories;
+
+pub use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
 use neargate_core::machine::{
-    self, Action, Entry, Event, Exit, Health, Journal, RevisionDefinition, ServiceState, State,
+    self, Action, Entry, Event, Exit, Gate, Health, Journal, ServiceState, Split, State, Steer,
+    Verdict,
 };
-use neargate_core::manifest::model::{Breaker, Job, Service};
 use neargate_core::time::Timestamp;
 
 /// A stream of numbers that a seed decides (splitmix64).
@@ -27,76 +31,6 @@ impl Random {
     /// True in `percent` of cases.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
-    }
-}
-
-/// How tasks of a revision behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behaviour {
-    /// Healthy soon after they run.
-    Good,
-    /// Healthy after a while.
-    Slow,
-    /// Unhealthy for ever.
-    NeverHealthy,
-    /// They end right after they run.
-    Crashing,
-    /// They cannot be started.
-    Unstartable,
-}
-
-/// Numbers of a service under test.
-#[derive(Debug, Clone, Copy)]
-pub struct Numbers {
-    /// Tasks wanted.
-    pub desired: u32,
-    /// Percent.
-    pub minimum: u32,
-    /// Percent.
-    pub maximum: u32,
-    /// Whether a `before` job exists.
-    pub hook: bool,
-    /// The breaker.
-    pub breaker: Option<Breaker>,
-}
-
-/// A definition that differs by its version.
-pub fn definition(numbers: Numbers, version: u32) -> RevisionDefinition {
-    let before: Vec<&str> = if numbers.hook {
-        vec!["migrate"]
-    } else {
-        Vec::new()
-    };
-    let service: Service = serde_json::from_value(serde_json::json!({
-        "name": "api", "build": null, "artifact": null, "runs": {"command": ["api"]}, "port": 3000,
-        "routes": [], "size": {"cpu": 256, "memory": 512},
-        "health": {"probe": {"http": {"path": "/", "matcher": [[200, 200]]}}, "interval": "5s",
-            "timeout": "2s", "healthy": 2, "unhealthy": 2, "grace": "0s"},
-        "uses": [], "env": {"VERSION": version.to_string()}, "drain": "30s", "stop_timeout": "30s",
-        "balance": "round-robin", "slow_start": "0s", "idle_timeout": "1m",
-        "scale": {"min": numbers.desired, "max": 100, "cpu": null, "memory": null, "requests": null,
-            "in_cooldown": "5m", "out_cooldown": "5m"},
-        "release": {"strategy": {"kind": "rolling"}, "minimum_percent": numbers.minimum,
-            "maximum_percent": numbers.maximum, "guard": [], "low_traffic": "hold", "before": before,
-            "smoke": [], "after": [], "on_rollback": [], "approve": false, "breaker": numbers.breaker}
-    }))
-    .expect("a service");
-    let job = Job {
-        name: "migrate".into(),
-        service: "api".into(),
-        command: vec!["migrate".into()],
-        timeout: Duration::from_secs(60),
-        schedule: None,
-    };
-    RevisionDefinition {
-        service,
-        jobs: BTreeMap::from([("migrate".to_owned(), job)]),
-        artifact: None,
-        root: "/app".into(),
-        secrets: BTreeMap::new(),
-        overrides: Vec::new(),
-        user: String::new(),
-        git: None,
     }
 }
 
@@ -132,14 +66,18 @@ pub struct World {
     pub now: Timestamp,
     /// Processes that exist.
     pub processes: BTreeMap<String, Process>,
-    /// Behaviour by revision.
+    /// Behaviour by version (the definition's, not the revision's number).
     pub behaviour: BTreeMap<u32, Behaviour>,
     /// Events that will happen, by time.
     pub coming: VecDeque<(Timestamp, Event)>,
-    /// How often each hook of each release succeeded.
-    pub hooks: BTreeMap<(u64, String), u32>,
-    /// Whether hooks succeed.
+    /// Runs of jobs of each release that began.
+    pub hooks: BTreeSet<(u64, u32)>,
+    /// Whether `before` jobs succeed.
     pub hooks_succeed: bool,
+    /// Whether `smoke` and `after` jobs succeed.
+    pub smoke_succeeds: bool,
+    /// Steps of releases whose guards and split are being measured.
+    pub watched: BTreeSet<(u64, u32)>,
     /// Decides what is random.
     pub random: Random,
 }
@@ -154,8 +92,10 @@ impl World {
             processes: BTreeMap::new(),
             behaviour: BTreeMap::new(),
             coming: VecDeque::new(),
-            hooks: BTreeMap::new(),
+            hooks: BTreeSet::new(),
             hooks_succeed: true,
+            smoke_succeeds: true,
+            watched: BTreeSet::new(),
             random: Random(seed),
         }
     }
@@ -163,6 +103,17 @@ impl World {
     /// The service.
     pub fn service(&self) -> &ServiceState {
         &self.state.services["api"]
+    }
+
+    /// How tasks of a revision behave.
+    pub fn behaviour_of(&self, revision: u32) -> Behaviour {
+        let service = self.state.services.get("api");
+        let version = service
+            .and_then(|service| service.definition(revision))
+            .and_then(|definition| definition.service.env["VERSION"].parse().ok());
+        version
+            .and_then(|version: u32| self.behaviour.get(&version).copied())
+            .unwrap_or(Behaviour::Good)
     }
 
     /// Decides, persists, applies; the actions are handed back. Refused requests change nothing.
@@ -198,8 +149,13 @@ impl World {
         match action {
             Action::StartTask { revision, task, .. } => self.start(revision, task),
             Action::StopTask { task } | Action::KillTask { task } => self.stop(task),
-            Action::RunHook { release, job, .. } => self.hook(release, job),
-            Action::PublishRoutes => self.drain(),
+            Action::RunHook {
+                release, job, run, ..
+            } => self.hook(release, &job, run),
+            Action::PublishRoutes => {
+                self.drain();
+                self.watch();
+            }
             Action::StopHook { .. } => {}
         }
     }
@@ -208,11 +164,7 @@ impl World {
         if self.processes.contains_key(&task) {
             return;
         }
-        let behaviour = self
-            .behaviour
-            .get(&revision)
-            .copied()
-            .unwrap_or(Behaviour::Good);
+        let behaviour = self.behaviour_of(revision);
         let delay = 10 + self.random.below(200);
         if behaviour == Behaviour::Unstartable {
             self.later(
@@ -233,7 +185,9 @@ impl World {
             last_lines: Vec::new(),
         };
         let (after, event) = match behaviour {
-            Behaviour::Good => (100, health(Health::Healthy, "200")),
+            Behaviour::Good | Behaviour::Erroring | Behaviour::Unseen => {
+                (100, health(Health::Healthy, "200"))
+            }
             Behaviour::Slow => (20_000, health(Health::Healthy, "200")),
             Behaviour::NeverHealthy => (10_000, health(Health::Unhealthy, "503")),
             Behaviour::Crashing | Behaviour::Unstartable => (
@@ -275,19 +229,21 @@ impl World {
     }
 
     /// A job runs once: asked again, its process or its exit is found.
-    fn hook(&mut self, release: u64, job: String) {
-        let runs = |event: &Event| matches!(event, Event::HookFinished { release: r, .. } if *r == release);
+    fn hook(&mut self, release: u64, job: &str, run: u32) {
+        let runs = |event: &Event| matches!(event, Event::HookFinished { release: r, run: n, .. } if (*r, *n) == (release, run));
         if self.coming.iter().any(|(_, event)| runs(event)) {
             return;
         }
-        let succeeds = self.hooks_succeed;
-        let delay = match self.hooks.get(&(release, job.clone())) {
-            Some(_) => 1,
-            None => 1_000,
+        let succeeds = match job {
+            "migrate" => self.hooks_succeed,
+            "undo" => true,
+            _ => self.smoke_succeeds,
         };
-        if delay > 1 {
-            self.hooks.insert((release, job.clone()), 1);
-        }
+        let delay = if self.hooks.insert((release, run)) {
+            1_000
+        } else {
+            1
+        };
         let exit = if succeeds {
             Exit::Code(0)
         } else {
@@ -297,11 +253,71 @@ impl World {
             delay,
             Event::HookFinished {
                 release,
-                job,
+                run,
                 exit,
                 last_lines: vec!["migrating".into()],
             },
         );
+    }
+
+    /// Guards are judged and the split is measured, in each step anew; people promote.
+    pub fn watch(&mut self) {
+        let Some(service) = self.state.services.get("api") else {
+            return;
+        };
+        let Some(release) = service.release.clone() else {
+            return;
+        };
+        let guarded = service
+            .definition(release.to)
+            .is_some_and(|to| !to.guards.is_empty());
+        let approves = service
+            .definition(release.to)
+            .is_some_and(|to| to.service.release.approve);
+        let waits = matches!(
+            release.stage,
+            machine::Stage::TestTraffic | machine::Stage::Shifting | machine::Stage::Baking
+        );
+        if !waits || !self.watched.insert((release.id, release.step)) {
+            return;
+        }
+        if approves || release.gate == Gate::Paused {
+            let steer = Event::ReleaseSteered {
+                service: "api".into(),
+                steer: Steer::Promote,
+                by: "ops".into(),
+            };
+            self.later(90_000, steer);
+        }
+        if release.step == 0 {
+            return;
+        }
+        let split = |split, share| Event::SplitMeasured {
+            release: release.id,
+            step: release.step,
+            split,
+            share,
+            requests: 1000,
+        };
+        self.later(900, split(Split::Off, 0));
+        self.later(2_000, split(Split::Verified, release.weight));
+        if guarded {
+            let verdict = match self.behaviour_of(release.to) {
+                Behaviour::Erroring => Verdict::Fired,
+                Behaviour::Unseen => Verdict::TooLittle,
+                _ => Verdict::Quiet,
+            };
+            let judged = |verdict| Event::GuardJudged {
+                release: release.id,
+                step: release.step,
+                guard: "success".into(),
+                verdict,
+                reason: "2 of 2".into(),
+            };
+            self.later(JUDGED_AFTER_MS, judged(verdict));
+            // Somebody sends requests after all.
+            self.later(JUDGED_AFTER_MS + 100_000, judged(Verdict::Quiet));
+        }
     }
 
     /// The router says that draining tasks are idle.

@@ -21,7 +21,8 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::wire::{
-    Accepted, DataAccess, Definition, Problem, Progress, Rollback, Scale, Session, SessionRequest,
+    Accepted, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback, Scale, Session,
+    SessionRequest, Steering,
 };
 
 /// Events per answer of the engine's loop to one reader.
@@ -43,6 +44,10 @@ pub enum Call {
     Deploy(String, Box<Definition>, Reply<Accepted>),
     /// `POST /v1/services/NAME/rollback`
     Rollback(String, Rollback, Reply<Accepted>),
+    /// `POST /v1/services/NAME/steer`
+    Steer(String, Steering, Reply<Accepted>),
+    /// `GET /v1/services/NAME/releases`
+    Releases(String, Reply<Vec<ReleaseRecord>>),
     /// `POST /v1/services/NAME/scale`
     Scale(String, Scale, Reply<Accepted>),
     /// `POST /v1/services/NAME/session`
@@ -92,6 +97,8 @@ pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> 
         .route("/v1/up", post(up))
         .route("/v1/services/{name}/deploy", post(deploy))
         .route("/v1/services/{name}/rollback", post(rollback))
+        .route("/v1/services/{name}/steer", post(steer))
+        .route("/v1/services/{name}/releases", get(releases))
         .route("/v1/services/{name}/scale", post(scale))
         .route("/v1/services/{name}/session", post(session))
         .route("/v1/data/{name}", get(data))
@@ -164,6 +171,21 @@ async fn rollback(
     Json(body): Json<Rollback>,
 ) -> Answer<Accepted> {
     ask(&calls, |reply| Call::Rollback(name, body, reply)).await
+}
+
+async fn steer(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+    Json(body): Json<Steering>,
+) -> Answer<Accepted> {
+    ask(&calls, |reply| Call::Steer(name, body, reply)).await
+}
+
+async fn releases(
+    State(calls): State<Calls>,
+    UrlPath(name): UrlPath<String>,
+) -> Answer<Vec<ReleaseRecord>> {
+    ask(&calls, |reply| Call::Releases(name, reply)).await
 }
 
 async fn scale(

@@ -6,6 +6,8 @@
 //! | `POST /v1/up` | [`Definition`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/deploy` | [`Definition`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/rollback` | [`Rollback`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/steer` | [`Steering`] | [`Accepted`] |
+//! | `GET /v1/services/NAME/releases` | | list of [`ReleaseRecord`], oldest first, the one in progress last |
 //! | `POST /v1/services/NAME/scale` | [`Scale`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`Session`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
@@ -19,6 +21,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use neargate_core::machine::{Moment, ReleaseKind};
 use neargate_core::manifest::model::Manifest;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,9 @@ pub struct Definition {
     pub overrides: Vec<String>,
     /// Who and what: user name, git revision.
     pub cause: Cause,
+    /// A release in progress gives way to this one.
+    #[serde(default)]
+    pub supersede: bool,
 }
 
 /// Where a revision came from.
@@ -50,6 +56,66 @@ pub struct Cause {
 pub struct Rollback {
     /// Revision to return to; `None`: the latest stable one that is not serving.
     pub to: Option<u32>,
+}
+
+/// `POST …/steer`: what a person says about the release in progress.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Steering {
+    /// What.
+    pub steer: Steered,
+    /// Who.
+    pub by: String,
+}
+
+/// What a person may say about a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Steered {
+    /// Take the next step.
+    Promote,
+    /// Take all steps.
+    PromoteFully,
+    /// Take no step.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Go back.
+    Abort,
+}
+
+/// A release, for `neargate releases`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Its id.
+    pub id: u64,
+    /// Service name.
+    pub service: String,
+    /// `deploy` or `rollback`.
+    pub kind: ReleaseKind,
+    /// From this revision; 0: none.
+    pub from: u32,
+    /// To this revision.
+    pub to: u32,
+    /// `rolling`, `canary`, …
+    pub strategy: String,
+    /// `in-progress`, `done`, `rolled-back`, `failed`.
+    pub outcome: String,
+    /// Why it ended so, or what it waits for.
+    pub reason: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Who deployed the revision.
+    pub user: String,
+    /// Git revision of the manifest's folder, when it is a work tree.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Log lines, exits, data points.
+    pub evidence: Vec<String>,
+    /// What happened, oldest first.
+    pub story: Vec<Moment>,
 }
 
 /// `POST …/scale`

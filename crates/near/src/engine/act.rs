@@ -11,7 +11,7 @@ use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealt
 
 use super::routes::{self, Exposed};
 use super::tasks::Start;
-use super::{Engine, Input};
+use super::{Engine, Input, service_of_job};
 
 impl Engine {
     pub(super) fn act(&mut self, action: Action) {
@@ -28,8 +28,22 @@ impl Engine {
                 service,
                 revision,
                 job,
-            } => self.run_hook(release, &service, revision, job),
-            Action::StopHook { release, job } => self.stop_hook(release, &job),
+                run,
+            } => self.run_hook(
+                hook_id(&service, &job, release, run),
+                release,
+                run,
+                revision,
+            ),
+            Action::StopHook {
+                release,
+                service,
+                job,
+                run,
+            } => {
+                let id = hook_id(&service, &job, release, run);
+                self.surroundings.supervisor.kill(&id);
+            }
             Action::PublishRoutes => self.publish = true,
         }
     }
@@ -91,7 +105,8 @@ impl Engine {
         }
     }
 
-    fn run_hook(&mut self, release: u64, service: &str, revision: u32, job: String) {
+    fn run_hook(&mut self, id: String, release: u64, run: u32, revision: u32) {
+        let service = service_of_job(&id);
         let Some(found) = self
             .ledger
             .state()
@@ -102,10 +117,10 @@ impl Engine {
             return;
         };
         let definition = Arc::clone(&found.definition);
-        let Some(command) = definition.jobs.get(&job).map(|job| job.command.clone()) else {
+        let job = job_of(&id);
+        let Some(command) = definition.jobs.get(job).map(|job| job.command.clone()) else {
             return;
         };
-        let id = hook_id(service, &job, release);
         let start = Start {
             id: id.clone(),
             revision,
@@ -123,23 +138,14 @@ impl Engine {
                     Err(reason) => Exit::NotStarted(reason),
                 },
             };
-            let _ = inputs
-                .send(Input::HookEnded {
-                    release,
-                    job,
-                    id,
-                    exit,
-                })
-                .await;
+            let ended = Input::HookEnded {
+                release,
+                run,
+                id,
+                exit,
+            };
+            let _ = inputs.send(ended).await;
         });
-    }
-
-    fn stop_hook(&self, release: u64, job: &str) {
-        for service in self.ledger.state().services.keys() {
-            self.surroundings
-                .supervisor
-                .kill(&hook_id(service, job, release));
-        }
     }
 
     /// The routing table of the present state.
@@ -169,6 +175,7 @@ impl Engine {
                     revision: service.primary,
                     directory,
                     targets: self.targets(service),
+                    shares: service.shares(),
                 })
             })
             .collect();
@@ -218,7 +225,11 @@ fn admission(service: &ServiceState, task: &Task) -> Option<Admission> {
     }
 }
 
-/// Id of a job's process.
-fn hook_id(service: &str, job: &str, release: u64) -> String {
-    format!("job.{service}.{job}.{release}")
+/// Id of a job's process: `job.api.migrate.7.1` is the first job of release 7.
+fn hook_id(service: &str, job: &str, release: u64, run: u32) -> String {
+    format!("job.{service}.{job}.{release}.{run}")
+}
+
+fn job_of(id: &str) -> &str {
+    id.split('.').nth(2).unwrap_or_default()
 }

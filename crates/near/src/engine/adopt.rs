@@ -80,10 +80,11 @@ impl Engine {
         let mut services = self.ledger.state().services.values();
         match id.strip_prefix("job.") {
             Some(_) => !services.any(|service| {
+                let of = |release: u64| id.split('.').nth(3) == Some(&release.to_string());
                 service
                     .release
                     .as_ref()
-                    .is_some_and(|release| id.ends_with(&format!(".{}", release.id)))
+                    .is_some_and(|release| of(release.id))
             }),
             None => is_task(id) && !self.knows(id),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use neargate_core::machine::{Entry, Event, Fact, RevisionDefinition};
+use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition, Supersede};
 use neargate_core::manifest::model::{Manifest, Service, Use};
 use neargate_core::plan::{Observed, ObservedService};
 
@@ -42,6 +42,11 @@ impl Engine {
                 };
                 reply(to, self.ask(&event));
             }
+            Call::Steer(service, steering, to) => {
+                let event = super::releases::steered(service, &steering);
+                reply(to, self.ask(&event));
+            }
+            Call::Releases(service, to) => reply(to, self.releases(&service)),
             Call::Scale(service, wish, to) => {
                 let event = Event::ScaleRequested {
                     service,
@@ -92,10 +97,7 @@ impl Engine {
         let mut refusals = Vec::new();
         for name in definition.manifest.services.keys() {
             let revision = self.revision(&definition, name)?;
-            match self.ask(&Event::DeployRequested {
-                service: name.clone(),
-                definition: Box::new(revision),
-            }) {
+            match self.ask(&self.deploy_event(name, revision, Supersede::Refuse)) {
                 Ok(one) => accepted.releases.extend(one.releases),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -147,12 +149,28 @@ impl Engine {
         }
         self.ensure_secrets(&definition.manifest)?;
         let revision = self.revision(&definition, name)?;
-        let accepted = self.ask(&Event::DeployRequested {
-            service: name.to_owned(),
-            definition: Box::new(revision),
-        })?;
+        let supersede = if definition.supersede {
+            Supersede::TakeOver
+        } else {
+            Supersede::Refuse
+        };
+        let accepted = self.ask(&self.deploy_event(name, revision, supersede))?;
         self.drop_unused_snapshots();
         Ok(accepted)
+    }
+
+    fn deploy_event(
+        &self,
+        service: &str,
+        definition: RevisionDefinition,
+        supersede: Supersede,
+    ) -> Event {
+        Event::DeployRequested {
+            service: service.to_owned(),
+            firing: self.firing(),
+            definition: Box::new(definition),
+            supersede,
+        }
     }
 
     fn set_definition(&mut self, mut definition: Definition) -> Result<(), Problem> {
@@ -215,12 +233,23 @@ impl Engine {
             }
             None => None,
         };
-        let hooks = &service.release.before;
+        let policy = &service.release;
+        let jobs = [
+            &policy.before,
+            &policy.smoke,
+            &policy.after,
+            &policy.on_rollback,
+        ];
+        let guards = policy.guard.iter();
         Ok(RevisionDefinition {
             service: service.clone(),
-            jobs: hooks
-                .iter()
+            jobs: jobs
+                .into_iter()
+                .flatten()
                 .filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone())))
+                .collect(),
+            guards: guards
+                .filter_map(|name| Some((name.clone(), manifest.alarms.get(name)?.clone())))
                 .collect(),
             artifact,
             root: definition.root.display().to_string(),
@@ -433,9 +462,14 @@ fn progress(stored: &Stored<Entry>) -> Progress {
 
 fn refused(error: &TurnError) -> Problem {
     let help = match error {
-        TurnError::Refused(neargate_core::machine::Refusal::ReleaseInProgress { .. }) => {
-            Some("wait for it to end: neargate status --watch".to_owned())
-        }
+        TurnError::Refused(Refusal::ReleaseInProgress { service, .. }) => Some(format!(
+            "wait for it (neargate status --watch), end it (neargate abort {service}), or \
+             replace it (neargate deploy {service} --supersede)"
+        )),
+        TurnError::Refused(Refusal::GuardFiring { .. }) => Some(
+            "what is wrong is wrong already: mend it first, or take the guard out of `release.guard`"
+                .to_owned(),
+        ),
         TurnError::Refused(_) | TurnError::Journal(_) => None,
     };
     Problem {

@@ -38,9 +38,13 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     let mut variables = source.service.env.clone();
     variables.extend(injected(source));
     for (name, address) in source.internal {
-        if *name != source.service.name {
-            variables.insert(format!("{}_URL", upper(name)), format!("http://{address}"));
-        }
+        let key = if *name == source.service.name {
+            // For smoke jobs: with the header `X-Neargate-Revision` it reaches one revision.
+            "NEARGATE_SERVICE_URL".to_owned()
+        } else {
+            format!("{}_URL", upper(name))
+        };
+        variables.insert(key, format!("http://{address}"));
     }
     for (key, value) in [
         ("NEARGATE_APP", source.app),

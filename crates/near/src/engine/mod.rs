@@ -13,10 +13,12 @@ mod adopt;
 mod calls;
 mod data_processes;
 mod environment;
+mod judge;
 mod ledger;
 mod listeners;
 mod port_holder;
 mod provide;
+mod releases;
 mod router_process;
 mod routers;
 mod routes;
@@ -96,7 +98,7 @@ enum Input {
     /// A job's process ended, or did not start.
     HookEnded {
         release: u64,
-        job: String,
+        run: u32,
         id: String,
         exit: Exit,
     },
@@ -293,10 +295,10 @@ impl Engine {
             Input::Exited(id, exit) => self.exited(&id, exit),
             Input::HookEnded {
                 release,
-                job,
+                run,
                 id,
                 exit,
-            } => self.hook_ended(release, job, &id, exit),
+            } => self.hook_ended(release, run, &id, exit),
         }
     }
 
@@ -322,12 +324,12 @@ impl Engine {
         let _ = logs::prune(&self.state, service_of(id), &alive);
     }
 
-    fn hook_ended(&mut self, release: u64, job: String, id: &str, exit: Exit) {
+    fn hook_ended(&mut self, release: u64, run: u32, id: &str, exit: Exit) {
         let service = service_of_job(id);
         let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
         self.happened(Event::HookFinished {
             release,
-            job,
+            run,
             exit,
             last_lines,
         });
@@ -469,7 +471,7 @@ fn is_task(id: &str) -> bool {
             .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// `job.api.migrate.7` ran for `api`.
+/// `job.api.migrate.7.1` ran for `api`.
 fn service_of_job(id: &str) -> &str {
     id.split('.').nth(1).unwrap_or(id)
 }

@@ -1,6 +1,6 @@
 //! The state as `status` shows it.
 
-use neargate_core::machine::{self, ServiceState, Task, lifecycle};
+use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
 use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
 
 use super::Engine;
@@ -100,11 +100,16 @@ impl Engine {
 
 fn release_status(service: &ServiceState) -> Option<ReleaseStatus> {
     let release = service.release.as_ref()?;
+    let definition = service.definition(release.to)?;
+    let strategy = match release.kind {
+        ReleaseKind::Deploy => strategy::name(&definition.service.release.strategy),
+        ReleaseKind::Rollback => "rolling",
+    };
     Some(ReleaseStatus {
         id: release.id,
-        strategy: "rolling".to_owned(),
+        strategy: strategy.to_owned(),
         stage: release.stage.name().to_owned(),
-        step: 0,
+        step: release.step,
         weight: machine::weight(service),
         waiting_for: machine::waiting_for(service, now()),
         started_at: release.started_at,

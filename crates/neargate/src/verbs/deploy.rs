@@ -12,26 +12,32 @@ use crate::interrupt::Interrupt;
 use crate::screen::Screen;
 use crate::{output, project};
 
+/// How a deploy is to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// Return when the release has begun.
+    pub detach: bool,
+    /// Do not run the build step.
+    pub no_build: bool,
+    /// Replace a release in progress.
+    pub supersede: bool,
+}
+
 /// Builds a service, asks for its release, follows it.
-pub async fn deploy(
-    flags: &Flags,
-    service: &str,
-    detach: bool,
-    no_build: bool,
-) -> Result<ExitCode, Failure> {
-    let begun = begin_deploy(flags, service, no_build).await;
+pub async fn deploy(flags: &Flags, service: &str, wish: Wish) -> Result<ExitCode, Failure> {
+    let begun = begin_deploy(flags, service, wish).await;
     let (client, accepted) = begun.inspect_err(|failure| refused(flags, service, failure))?;
-    finish(&client, flags, service, detach, accepted).await
+    finish(&client, flags, service, wish.detach, accepted).await
 }
 
 async fn begin_deploy(
     flags: &Flags,
     service: &str,
-    no_build: bool,
+    wish: Wish,
 ) -> Result<(Client, Accepted), Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let (path, mut manifest) = project::load_near(flags)?;
-    if !no_build {
+    if !wish.no_build {
         project::build(&path, manifest.services.get(service).into_iter())?;
     }
     // The edge was chosen at `up`; a deploy does not move it.
@@ -41,7 +47,8 @@ async fn begin_deploy(
         .next()
         .and_then(|port| port.parse().ok());
     manifest.edge.port = port.unwrap_or(manifest.edge.port);
-    let definition = project::definition(flags, &path, manifest);
+    let mut definition = project::definition(flags, &path, manifest);
+    definition.supersede = wish.supersede;
     let path = format!("/v1/services/{service}/deploy");
     let accepted = client.post(&path, &definition).await?;
     Ok((client, accepted))

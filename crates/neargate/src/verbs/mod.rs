@@ -8,15 +8,18 @@ mod down;
 mod init;
 mod logs;
 mod plan;
+mod releases;
 mod scale;
 mod secret;
 mod session;
 mod status;
+mod steer;
 mod up;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use neargate_near::api::wire::Steered;
 
 use crate::arguments::{Arguments, Db, Verb};
 use crate::failure::Failure;
@@ -35,18 +38,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
-        Verb::Schema => {
-            let schema = serde_json::to_string_pretty(&neargate_core::manifest::schema());
-            output::line(&schema.map_err(|error| Failure::of("cannot write the schema", &error))?);
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Schema => schema(),
         Verb::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "neargate",
-                &mut std::io::stdout(),
-            );
+            let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
+            clap_complete::generate(shell, command, "neargate", out);
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
@@ -59,9 +54,22 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Down { purge, yes } => wait(down::run(flags, purge, yes)),
         Verb::Deploy {
             service,
+            supersede,
             detach,
             no_build,
-        } => wait(deploy::deploy(flags, &service, detach, no_build)),
+        } => {
+            let wish = deploy::Wish {
+                detach,
+                no_build,
+                supersede,
+            };
+            wait(deploy::deploy(flags, &service, wish))
+        }
+        Verb::Promote { service, full } => wait(steer::promote(flags, &service, full)),
+        Verb::Pause { service } => wait(steer::run(flags, &service, Steered::Pause)),
+        Verb::Resume { service } => wait(steer::run(flags, &service, Steered::Resume)),
+        Verb::Abort { service } => wait(steer::run(flags, &service, Steered::Abort)),
+        Verb::Releases { what } => wait(releases::run(flags, &what)),
         Verb::Rollback {
             service,
             to,
@@ -79,6 +87,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         } => wait(session::exec(flags, &service, task, &command)),
         Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(flags, name, &arguments)),
     }
+}
+
+fn schema() -> Result<ExitCode, Failure> {
+    let schema = serde_json::to_string_pretty(&neargate_core::manifest::schema());
+    output::line(&schema.map_err(|error| Failure::of("cannot write the schema", &error))?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn wait(verb: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {

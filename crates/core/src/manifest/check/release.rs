@@ -1,6 +1,7 @@
 //! Release policies: strategy, percentages, breaker.
 
 use super::Case;
+use crate::machine::strategy;
 use crate::manifest::model::{Service, Strategy, Threshold};
 use crate::manifest::tree::{Value, find};
 
@@ -38,22 +39,13 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
     }
 }
 
-fn kind(strategy: &Strategy) -> &'static str {
-    match strategy {
-        Strategy::Rolling => "rolling",
-        Strategy::Linear { .. } => "linear",
-        Strategy::Canary { .. } => "canary",
-        Strategy::BlueGreen { .. } => "blue-green",
-    }
-}
-
 /// Keys of one strategy under another.
 fn foreign_keys(case: &mut Case<'_>, service: &Service) {
     let name = service.name.as_str();
     if !case.sound(&["service", name, "release", "strategy"]) {
         return;
     }
-    let strategy = kind(&service.release.strategy);
+    let strategy = strategy::name(&service.release.strategy);
     let owners: [(&str, &[&str]); 4] = [
         ("steps", &["canary"]),
         ("percent", &["linear"]),

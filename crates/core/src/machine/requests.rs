@@ -1,0 +1,201 @@
+//! What people ask for: deploy, scale, roll back, remove, steer. Refused as a whole or done.
+
+use std::sync::Arc;
+
+use super::decide::{MOST_TASKS, draft_of, settle};
+use super::draft::{Draft, STAGE_TIMEOUT};
+use super::entry::{Entry, Fact};
+use super::event::{Event, Supersede};
+use super::state::{ReleaseKind, Removal, RevisionDefinition, RevisionStatus, State};
+use super::step::Refusal;
+use super::{release, shift};
+use crate::time::Timestamp;
+
+/// The entries of a request about a service.
+///
+/// # Errors
+/// It is refused; nothing changes.
+pub(super) fn asked(
+    state: &State,
+    now: Timestamp,
+    name: &str,
+    event: &Event,
+) -> Result<Vec<Entry>, Refusal> {
+    let known = state.services.get(name);
+    let service = match (known, event) {
+        (Some(service), Event::DeployRequested { .. }) => service.clone(),
+        (None, Event::DeployRequested { .. }) => state.new_service(name),
+        (Some(service), _) if service.removal == Removal::Kept => service.clone(),
+        _ => return Err(Refusal::UnknownService(name.to_owned())),
+    };
+    let mut draft = draft_of(state, service, now);
+    match event {
+        Event::DeployRequested {
+            definition,
+            firing,
+            supersede,
+            ..
+        } => deploy(&mut draft, definition, firing, *supersede)?,
+        Event::ReleaseSteered { steer, by, .. } => shift::steer(&mut draft, *steer, by)?,
+        Event::ScaleRequested { desired, .. } => scale(&mut draft, *desired)?,
+        Event::RollbackRequested { to, .. } => roll_back(&mut draft, *to)?,
+        _ => {
+            release::abandon(&mut draft, "the service is removed");
+            draft.record(Fact::RemovalStarted);
+        }
+    }
+    Ok(settle(draft))
+}
+
+fn no_release(draft: &Draft) -> Result<(), Refusal> {
+    match &draft.service.release {
+        None => Ok(()),
+        Some(release) => Err(Refusal::ReleaseInProgress {
+            service: draft.service.name.clone(),
+            release: release.id,
+            to: release.to,
+            stage: release.stage.name(),
+        }),
+    }
+}
+
+fn deploy(
+    draft: &mut Draft,
+    definition: &RevisionDefinition,
+    firing: &[(String, String)],
+    supersede: Supersede,
+) -> Result<(), Refusal> {
+    let scale = &definition.service.scale;
+    let desired = match (definition.has_tasks(), draft.service.desired) {
+        // A static site keeps the number for the day that the service has tasks again.
+        (false, present) => present,
+        (true, 0) => scale.min,
+        (true, present) => present.clamp(scale.min, scale.max.max(scale.min)),
+    };
+    let newest = draft
+        .service
+        .release
+        .as_ref()
+        .map_or(draft.service.primary, |release| release.to);
+    let same = draft
+        .service
+        .revisions
+        .get(&newest)
+        .is_some_and(|revision| {
+            draft.service.removal == Removal::Kept
+                && revision.status != RevisionStatus::Failed
+                && revision.definition.runs_the_same(definition)
+        });
+    if !same {
+        quiet_guards(draft, definition, firing)?;
+        match supersede {
+            Supersede::Refuse => no_release(draft)?,
+            // ECS: the former deployment gives way to the newer one.
+            Supersede::TakeOver => {
+                release::abandon(draft, "superseded by a newer deploy");
+            }
+        }
+    }
+    if desired != draft.service.desired {
+        draft.record(Fact::DesiredChanged { desired });
+    }
+    if !same {
+        let revision = draft.service.next_revision;
+        draft.record(Fact::RevisionRegistered {
+            revision,
+            definition: Arc::new(definition.clone()),
+        });
+        begin(draft, ReleaseKind::Deploy, revision);
+    }
+    Ok(())
+}
+
+/// A guard that breaches now would blame the new revision for what is wrong already.
+fn quiet_guards(
+    draft: &Draft,
+    definition: &RevisionDefinition,
+    firing: &[(String, String)],
+) -> Result<(), Refusal> {
+    let mut own = firing
+        .iter()
+        .filter(|(alarm, _)| definition.guards.contains_key(alarm));
+    match own.next() {
+        Some((alarm, reason)) => Err(Refusal::GuardFiring {
+            service: draft.service.name.clone(),
+            alarm: alarm.clone(),
+            reason: reason.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn begin(draft: &mut Draft, kind: ReleaseKind, to: u32) {
+    draft.record(Fact::ReleaseStarted {
+        release: draft.next_release,
+        kind,
+        to,
+        deadline: draft.now.after(STAGE_TIMEOUT),
+    });
+}
+
+fn scale(draft: &mut Draft, desired: u32) -> Result<(), Refusal> {
+    if draft
+        .primary()
+        .is_some_and(|definition| !definition.has_tasks())
+    {
+        return Err(Refusal::NoTasks(draft.service.name.clone()));
+    }
+    if desired > MOST_TASKS {
+        return Err(Refusal::TooManyTasks {
+            desired,
+            most: MOST_TASKS,
+        });
+    }
+    if desired != draft.service.desired {
+        draft.record(Fact::DesiredChanged { desired });
+    }
+    Ok(())
+}
+
+fn roll_back(draft: &mut Draft, to: Option<u32>) -> Result<(), Refusal> {
+    no_release(draft)?;
+    let service = &draft.service;
+    let name = || service.name.clone();
+    let target = match to {
+        Some(revision) => match service.revisions.get(&revision) {
+            Some(found) if found.status == RevisionStatus::Stable => revision,
+            Some(_) => {
+                return Err(Refusal::NeverStable {
+                    service: name(),
+                    revision,
+                });
+            }
+            None => {
+                let known: Vec<String> =
+                    service.revisions.keys().map(ToString::to_string).collect();
+                return Err(Refusal::UnknownRevision {
+                    service: name(),
+                    revision,
+                    known: known.join(", "),
+                });
+            }
+        },
+        None => service
+            .revisions
+            .iter()
+            .rev()
+            .find(|(number, revision)| {
+                **number != service.primary && revision.status == RevisionStatus::Stable
+            })
+            .map(|(number, _)| *number)
+            .ok_or_else(|| Refusal::NoStableRevision(name()))?,
+    };
+    if target == service.primary {
+        return Err(Refusal::AlreadyServing {
+            service: name(),
+            revision: target,
+        });
+    }
+    begin(draft, ReleaseKind::Rollback, target);
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! Shifting traffic: when a step is over, what the next one is, what guards and people say.
+//!
+//! Invariant: the weight rises only when the step's bake has passed with its guards quiet and the
+//! router splits as asked, or when a person promotes it; a guard that fires always goes back.
+
+use super::draft::{Draft, STAGE_TIMEOUT};
+use super::entry::Fact;
+use super::event::Steer;
+use super::release::{Back, enter, fail};
+use super::state::{Release, Stage};
+use super::step::Refusal;
+use super::strategy::{Gate, Split, Verdict, WHOLE, rolling_bake};
+use crate::manifest::model::LowTraffic;
+
+/// Whether the present step may end: its bake has passed, its guards are quiet, and the router
+/// splits as asked. Too little traffic may end the release here.
+pub fn step_over(draft: &mut Draft, release: &Release) -> bool {
+    match release.gate {
+        Gate::Paused => return false,
+        Gate::Promoted | Gate::PromotedFully => return true,
+        Gate::Closed => {}
+    }
+    if release.bake_until.is_some() || release.split == Split::Off {
+        return false;
+    }
+    let Some(definition) = draft.service.definition(release.to) else {
+        return true;
+    };
+    let low_traffic = definition.service.release.low_traffic;
+    let verdicts: Vec<(String, Verdict)> = definition
+        .guards
+        .keys()
+        .map(|name| {
+            let verdict = release.guards.get(name).copied().unwrap_or_default();
+            (name.clone(), verdict)
+        })
+        .collect();
+    let mut over = true;
+    for (name, verdict) in verdicts {
+        match (verdict, low_traffic) {
+            (Verdict::Quiet, _) | (Verdict::TooLittle, LowTraffic::Go) => {}
+            (Verdict::TooLittle, LowTraffic::Back) => {
+                let reason = format!("too few requests to judge guard `{name}`");
+                fail(draft, &reason, Back::Always);
+                return false;
+            }
+            (Verdict::Pending | Verdict::Fired | Verdict::TooLittle, _) => over = false,
+        }
+    }
+    over
+}
+
+/// Takes the next step, when people let it.
+pub fn next_step(draft: &mut Draft, release: &Release) {
+    let approve = draft
+        .service
+        .definition(release.to)
+        .is_some_and(|to| to.service.release.approve);
+    match release.gate {
+        Gate::Paused => return,
+        Gate::Closed if approve => return,
+        Gate::Closed | Gate::Promoted | Gate::PromotedFully => {}
+    }
+    let steps = draft.service.steps(release);
+    let fully = release.gate == Gate::PromotedFully;
+    let next = if fully {
+        steps.len()
+    } else {
+        release.step as usize + 1
+    };
+    let Some(step) = steps.get(next - 1) else {
+        let primary = draft.service.primary;
+        enter(draft, release, Stage::Baking, primary, "");
+        return;
+    };
+    let bake = if fully {
+        std::time::Duration::ZERO
+    } else {
+        step.bake
+    };
+    let last = next == steps.len();
+    draft.record(Fact::StepTaken {
+        release: release.id,
+        step: u32::try_from(next).unwrap_or(u32::MAX),
+        weight: step.weight,
+        bake_until: draft.now.after(bake),
+        deadline: draft.now.after(bake + STAGE_TIMEOUT),
+        stage: if last { Stage::Baking } else { Stage::Shifting },
+    });
+}
+
+/// A rolling release with guards is watched when it is done, for as long as they need.
+pub fn bake_rolling(draft: &mut Draft, release: &Release) {
+    let bake = draft
+        .service
+        .definition(release.to)
+        .map(|to| rolling_bake(to.guards.values()))
+        .unwrap_or_default();
+    draft.record(Fact::StepTaken {
+        release: release.id,
+        step: 1,
+        weight: WHOLE,
+        bake_until: draft.now.after(bake),
+        deadline: draft.now.after(bake + STAGE_TIMEOUT),
+        stage: Stage::Baking,
+    });
+}
+
+/// A guard came to another verdict in a step.
+pub fn judged(draft: &mut Draft, step: u32, guard: &str, verdict: Verdict, reason: &str) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    let known = draft
+        .service
+        .definition(release.to)
+        .is_some_and(|to| to.guards.contains_key(guard));
+    let present = release.guards.get(guard).copied().unwrap_or_default();
+    let watched = matches!(
+        release.stage,
+        Stage::ScaleUp | Stage::TestTraffic | Stage::Shifting | Stage::Baking | Stage::CleaningUp
+    );
+    if !known || !watched || release.step != step || present == verdict {
+        return;
+    }
+    draft.record(Fact::GuardJudged {
+        release: release.id,
+        guard: guard.to_owned(),
+        verdict,
+        reason: reason.to_owned(),
+    });
+    if verdict == Verdict::Fired {
+        let at = match release.weight {
+            0 => String::new(),
+            weight => format!(" at {} % of the traffic", f64::from(weight) / 10.0),
+        };
+        let words = format!("guard `{guard}` fired{at}: {reason}");
+        fail(draft, &words, Back::Always);
+    }
+}
+
+/// The router's split was compared with the one asked for.
+pub fn measured(draft: &mut Draft, step: u32, split: Split, share: u32, requests: u64) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    let shifting = matches!(release.stage, Stage::Shifting | Stage::Baking);
+    if shifting && release.step == step && release.split != split {
+        draft.record(Fact::SplitMeasured {
+            release: release.id,
+            split,
+            share,
+            requests,
+        });
+    }
+}
+
+/// Somebody said something about the release.
+///
+/// # Errors
+/// There is none, or it cannot do this now.
+pub fn steer(draft: &mut Draft, steer: Steer, by: &str) -> Result<(), Refusal> {
+    let name = draft.service.name.clone();
+    let Some(release) = draft.service.release.clone() else {
+        return Err(Refusal::NoRelease(name));
+    };
+    let shifts = draft.service.shifts(&release);
+    let waits = matches!(
+        release.stage,
+        Stage::TestTraffic | Stage::Shifting | Stage::Baking
+    );
+    let refused = |what| {
+        Err(Refusal::NotNow {
+            service: name.clone(),
+            release: release.id,
+            what,
+            stage: release.stage.name(),
+        })
+    };
+    let gate = match steer {
+        Steer::Promote if waits => Gate::Promoted,
+        Steer::PromoteFully if waits => Gate::PromotedFully,
+        Steer::Promote | Steer::PromoteFully => return refused("promoted"),
+        Steer::Pause if shifts && !ends(release.stage) => Gate::Paused,
+        Steer::Pause => return refused("paused"),
+        Steer::Resume if release.gate == Gate::Paused => Gate::Closed,
+        Steer::Resume => return refused("resumed: it is not paused"),
+        Steer::Abort if release.stage == Stage::RollingBack => {
+            return refused("aborted: it goes back already");
+        }
+        Steer::Abort => {
+            fail(draft, &format!("aborted by {by}"), Back::Always);
+            return Ok(());
+        }
+    };
+    if gate != release.gate {
+        draft.record(Fact::GateMoved {
+            release: release.id,
+            gate,
+            by: by.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn ends(stage: Stage) -> bool {
+    matches!(stage, Stage::CleaningUp | Stage::RollingBack)
+}

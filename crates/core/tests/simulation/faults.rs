@@ -1,0 +1,207 @@
+//! What goes wrong, and what people do in the middle of it.
+
+use neargate_core::machine::{self, Event, Exit, Health, Lifecycle, State, Steer, Supersede, Task};
+
+use crate::world::{Behaviour, Numbers, World, definition};
+use crate::{Look, judged, replay};
+
+pub fn fault(world: &mut World) {
+    match world.random.below(100) {
+        // An event is lost: what it said is told again by whoever looks next.
+        0 if !world.coming.is_empty() => {
+            let at = world.random.below(world.coming.len() as u64) as usize;
+            if let Some((_, event)) = world.coming.get(at).cloned()
+                && matches!(event, Event::TaskDrained { .. })
+            {
+                world.coming.remove(at);
+            }
+        }
+        // An event comes twice, and late.
+        1..=3 if !world.coming.is_empty() => {
+            let at = world.random.below(world.coming.len() as u64) as usize;
+            if let Some((when, event)) = world.coming.get(at).cloned() {
+                let delay = when.0.saturating_sub(world.now.0) + world.random.below(5_000);
+                if !matches!(event, Event::TaskStartFailed { .. }) {
+                    world.later(delay + 10_000, event);
+                }
+            }
+        }
+        // A task is killed from outside.
+        4..=5 => {
+            let victim = world
+                .processes
+                .keys()
+                .nth(world.random.below(8) as usize)
+                .cloned();
+            if let Some(task) = victim {
+                world.later(
+                    1,
+                    Event::TaskExited {
+                        task,
+                        exit: Exit::Signal(9),
+                        last_lines: Vec::new(),
+                    },
+                );
+            }
+        }
+        6 => {
+            let desired = 1 + u32::try_from(world.random.below(6)).expect("small");
+            world.happen(&Event::ScaleRequested {
+                service: "api".into(),
+                desired,
+            });
+        }
+        // The engine dies, perhaps between persisting and acting.
+        7..=10 => crash(world),
+        _ => {}
+    }
+}
+
+/// People do things in the middle of a release.
+pub fn interfere(world: &mut World, numbers: Numbers, version: u32) {
+    let steer = match world.random.below(1000) {
+        0..=3 => Steer::Pause,
+        4..=7 => Steer::Promote,
+        8 => Steer::PromoteFully,
+        9 => Steer::Abort,
+        10..=14 => Steer::Resume,
+        15 => {
+            let before = world.service_or_none();
+            let deploy = Event::DeployRequested {
+                service: "api".into(),
+                definition: Box::new(definition(numbers, version + 100)),
+                firing: Vec::new(),
+                supersede: Supersede::TakeOver,
+            };
+            judged(world, &deploy, before.as_ref());
+            return;
+        }
+        16 => {
+            world.happen(&Event::DownRequested);
+            world.happen(&Event::UpRequested);
+            return;
+        }
+        _ => return,
+    };
+    let before = world.service_or_none();
+    let event = Event::ReleaseSteered {
+        service: "api".into(),
+        steer,
+        by: "ops".into(),
+    };
+    judged(world, &event, before.as_ref());
+    if steer == Steer::Pause {
+        let resume = Event::ReleaseSteered {
+            service: "api".into(),
+            steer: Steer::Resume,
+            by: "ops".into(),
+        };
+        world.later(300_000, resume);
+    }
+}
+
+/// The engine dies and another one replays the journal, looks at the world, and goes on.
+fn crash(world: &mut World) {
+    let prefix = world.random.below(world.tape.0.len() as u64 + 1) as usize;
+    let partial = replay(world, prefix);
+    let text = serde_json::to_string(&partial).expect("a state is JSON");
+    assert_eq!(
+        serde_json::from_str::<State>(&text).expect("and back"),
+        partial,
+        "a snapshot loses nothing"
+    );
+    if world.random.chance(50) {
+        // Persisted, but nothing was done.
+        let lost = world.decide(&Event::TimePassed);
+        drop(lost);
+    }
+    world.state = replay(world, world.tape.0.len());
+    // What was said to the dead engine is gone; what is can be seen.
+    let exits: Vec<String> = world
+        .coming
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::TaskExited { task, .. } => Some(task.clone()),
+            _ => None,
+        })
+        .collect();
+    world.coming.retain(|(_, event)| {
+        matches!(
+            event,
+            Event::TaskExited { .. }
+                | Event::TaskHealthChanged { .. }
+                | Event::HookFinished { .. }
+                | Event::ReleaseSteered { .. }
+        )
+    });
+    // A new engine measures anew.
+    world.watched.clear();
+    let tasks: Vec<Task> = world
+        .state
+        .services
+        .values()
+        .flat_map(|service| service.tasks.values().cloned())
+        .collect();
+    for task in tasks {
+        let runs = world.processes.contains_key(&task.id);
+        match (runs, task.lifecycle) {
+            (true, _) => world.happen(&Event::TaskStarted {
+                task: task.id.clone(),
+            }),
+            (false, Lifecycle::Pending { .. }) => {}
+            (false, _) if exits.contains(&task.id) => {}
+            (false, _) => {
+                world.happen(&Event::TaskExited {
+                    task: task.id,
+                    exit: Exit::Unknown,
+                    last_lines: Vec::new(),
+                });
+            }
+        }
+    }
+    for action in machine::outstanding(&world.state) {
+        world.act(action);
+    }
+    retell(world);
+    world.watch();
+}
+
+/// Health checks go on: a task that has no verdict gets one.
+fn retell(world: &mut World) {
+    let tasks: Vec<(String, u32)> = world
+        .service_or_none()
+        .into_iter()
+        .flat_map(|s| s.tasks.into_values())
+        .map(|t| (t.id, t.revision))
+        .collect();
+    for (task, revision) in tasks {
+        let known = world.coming.iter().any(|(_, event)| matches!(event, Event::TaskHealthChanged { task: other, .. } if *other == task));
+        if known || !world.processes.contains_key(&task) {
+            continue;
+        }
+        let (health, reason) = match world.behaviour_of(revision) {
+            Behaviour::NeverHealthy => (Health::Unhealthy, "503"),
+            Behaviour::Crashing => {
+                world.later(
+                    50,
+                    Event::TaskExited {
+                        task,
+                        exit: Exit::Code(1),
+                        last_lines: Vec::new(),
+                    },
+                );
+                continue;
+            }
+            _ => (Health::Healthy, "200"),
+        };
+        world.later(
+            500,
+            Event::TaskHealthChanged {
+                task,
+                health,
+                reason: reason.into(),
+                last_lines: Vec::new(),
+            },
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! What must hold, after every decision and when all is quiet.
+
+use neargate_core::machine::{
+    self, Action, Fact, Gate, RevisionStatus, Split, Stage, Task, Verdict, limits,
+};
+use neargate_core::manifest::model::LowTraffic;
+
+use crate::Look;
+use crate::world::{self, World};
+
+/// What must hold after every decision.
+pub fn judge(world: &World, before: Option<&machine::ServiceState>) {
+    let Some(service) = world.service_or_none() else {
+        return;
+    };
+    let Some(definition) = service.definition(service.primary) else {
+        return;
+    };
+    let policy = &definition.service.release;
+    let active = service.tasks.values().filter(|task| task.active()).count();
+    // While a release shifts, each revision has a ceiling of its own.
+    let fleets = service.fleets().len();
+    let ceiling = limits::ceiling(service.desired, policy) as usize * fleets;
+    if let Some(before) = before {
+        weight_rises_only_when_it_may(before, &service, world);
+        let grew = active > before.tasks.values().filter(|task| task.active()).count();
+        assert!(
+            !grew || active <= ceiling,
+            "the ceiling is {ceiling}: {service:?}"
+        );
+        floor_holds(world, before, &service);
+    }
+    if let Some(release) = &service.release {
+        assert!(
+            machine::next_deadline(&world.state).is_some(),
+            "every wait has a deadline"
+        );
+        assert!(
+            !machine::waiting_for(&service, world.now).is_empty(),
+            "every wait has a name"
+        );
+        let moves = !matches!(release.stage, Stage::Pending | Stage::BeforeHooks);
+        let primary = service
+            .revisions
+            .get(&service.primary)
+            .map(|revision| revision.status);
+        assert!(
+            !moves || primary != Some(RevisionStatus::Failed),
+            "new tasks of a failed revision: {release:?}"
+        );
+    }
+    let migrations = world.tape.0.iter().filter(|entry| {
+        matches!(&entry.fact, Fact::HookStarted { release, job, .. } if job == "migrate" && service.release.as_ref().is_some_and(|r| r.id == *release))
+    });
+    assert!(
+        migrations.count() <= 1,
+        "a migration was begun twice in one release"
+    );
+}
+
+/// The weight of a new revision rises only after its bake with its guards quiet and the split
+/// as asked, or because a person said so; a guard that fired never lets it.
+fn weight_rises_only_when_it_may(
+    before: &machine::ServiceState,
+    now: &machine::ServiceState,
+    world: &World,
+) {
+    let (Some(old), Some(new)) = (&before.release, &now.release) else {
+        return;
+    };
+    if old.id != new.id || new.weight <= old.weight {
+        return;
+    }
+    let promoted = world.tape.0.iter().rev().take(8).any(|entry| {
+        matches!(
+            entry.fact,
+            Fact::GateMoved {
+                gate: Gate::Promoted | Gate::PromotedFully,
+                ..
+            }
+        )
+    }) || matches!(old.gate, Gate::Promoted | Gate::PromotedFully);
+    let fired = new
+        .guards
+        .values()
+        .any(|verdict| *verdict == Verdict::Fired);
+    assert!(!fired, "the weight rose under a guard that fired: {new:?}");
+    if promoted || old.step == 0 {
+        return;
+    }
+    let since = old.step_since.expect("a step has a beginning");
+    assert!(
+        world.now.0 >= since.0 + 30_000,
+        "the weight rose before its bake was over: {old:?} {new:?}"
+    );
+    let guarded = now
+        .definition(new.to)
+        .is_some_and(|to| !to.guards.is_empty());
+    let low = now
+        .definition(new.to)
+        .map(|to| to.service.release.low_traffic);
+    if guarded && low != Some(LowTraffic::Go) {
+        assert!(
+            world.now.0 >= since.0 + world::JUDGED_AFTER_MS,
+            "the weight rose before its guard was judged: {old:?} {new:?}"
+        );
+    }
+    let measured = world
+        .tape
+        .0
+        .iter()
+        .rev()
+        .find_map(|entry| match entry.fact {
+            Fact::SplitMeasured { split, .. } => Some(split),
+            _ => None,
+        });
+    assert_ne!(
+        measured,
+        Some(Split::Off),
+        "the weight rose on a wrong split"
+    );
+}
+
+/// Our own stops never take healthy tasks below the floor.
+fn floor_holds(world: &World, before: &machine::ServiceState, now: &machine::ServiceState) {
+    let Some(definition) = now.definition(now.primary) else {
+        return;
+    };
+    let floor = limits::floor(now.desired, &definition.service.release) as usize;
+    let retired = now
+        .tasks
+        .values()
+        .filter(|task| !task.active() && before.tasks.get(&task.id).is_some_and(Task::healthy))
+        .count();
+    let healthy = now.tasks.values().filter(|task| task.healthy()).count();
+    let unhealthy_before = now.tasks.values().any(|task| {
+        !task.active()
+            && before
+                .tasks
+                .get(&task.id)
+                .is_some_and(|old| old.healthy() && task.health != old.health)
+    });
+    if retired > 0 && !unhealthy_before && world.state.phase == machine::Phase::Up {
+        assert!(
+            healthy >= floor,
+            "{healthy} healthy tasks are left of at least {floor}: {now:?}"
+        );
+    }
+}
+
+/// What must hold when all is quiet.
+pub fn settled(world: &World) {
+    let service = world.service();
+    if let Some(stable) = service.stable {
+        assert_eq!(
+            service.primary, stable,
+            "a release ends on a stable revision"
+        );
+    }
+    for task in world.processes.keys() {
+        assert!(service.tasks.contains_key(task), "task {task} is orphaned");
+    }
+    let created = |revision| {
+        world.tape.0.iter().rev().take_while(
+            move |entry| !matches!(entry.fact, Fact::RevisionFailed { revision: r } if r == revision),
+        )
+    };
+    for (number, revision) in &service.revisions {
+        if revision.status == RevisionStatus::Failed {
+            let after = created(*number).filter(
+                |e| matches!(e.fact, Fact::TaskCreated { revision: r, .. } if r == *number),
+            );
+            assert_eq!(after.count(), 0, "a failed revision gets no new task");
+        }
+    }
+    assert!(
+        !machine::outstanding(&world.state)
+            .iter()
+            .any(|action| matches!(action, Action::StartTask { .. }))
+            || service.stable.is_none()
+    );
+}

@@ -1,0 +1,54 @@
+//! What stories about releases begin with and end in.
+
+use neargate_core::machine::{Event, Outcome, Supersede};
+use neargate_core::manifest::model::{Breaker, Threshold};
+
+use super::{Numbers, Shift, World, definition};
+
+/// Two tasks, released rolling.
+pub const NUMBERS: Numbers = Numbers {
+    desired: 2,
+    minimum: 100,
+    maximum: 200,
+    hook: false,
+    breaker: Some(DEFAULT),
+    strategy: Shift::Rolling,
+    guard: false,
+    approve: false,
+    jobs: false,
+    low_traffic: "hold",
+};
+/// ECS's own.
+pub const DEFAULT: Breaker = Breaker {
+    threshold: Threshold::BoundedPercent,
+    value: 50,
+    reset_on_healthy: true,
+    rollback: true,
+};
+
+/// Asks for a version.
+pub fn deploy(world: &mut World, numbers: Numbers, version: u32) {
+    let definition = Box::new(definition(numbers, version));
+    world.happen(&Event::DeployRequested {
+        service: "api".into(),
+        definition,
+        firing: Vec::new(),
+        supersede: Supersede::Refuse,
+    });
+}
+
+/// A world in which revision 1 is stable.
+pub fn stable(numbers: Numbers) -> World {
+    let mut world = World::new(7);
+    world.happen(&Event::UpRequested);
+    deploy(&mut world, numbers, 1);
+    assert!(world.settle(10_000));
+    assert_eq!(world.service().stable, Some(1));
+    world
+}
+
+/// How the last release ended, and why.
+pub fn last(world: &World) -> (Outcome, String) {
+    let finished = world.service().history.back().expect("a finished release");
+    (finished.outcome, finished.reason.clone())
+}

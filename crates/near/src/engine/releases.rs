@@ -1,0 +1,101 @@
+//! What people say about releases and what they ask of their history.
+
+use neargate_core::machine::strategy;
+use neargate_core::machine::{
+    Event, FinishedRelease, Release, RevisionDefinition, ServiceState, Steer, waiting_for,
+};
+
+use super::Engine;
+use crate::api::wire::{Problem, ReleaseRecord, Steered, Steering};
+use crate::clock::now;
+
+/// What a person said, as an event.
+pub(super) fn steered(service: String, steering: &Steering) -> Event {
+    Event::ReleaseSteered {
+        service,
+        steer: match steering.steer {
+            Steered::Promote => Steer::Promote,
+            Steered::PromoteFully => Steer::PromoteFully,
+            Steered::Pause => Steer::Pause,
+            Steered::Resume => Steer::Resume,
+            Steered::Abort => Steer::Abort,
+        },
+        by: steering.by.clone(),
+    }
+}
+
+impl Engine {
+    /// Every release of a service that is remembered; the one in progress last.
+    pub(super) fn releases(&self, name: &str) -> Result<Vec<ReleaseRecord>, Problem> {
+        let Some(service) = self.ledger.state().services.get(name) else {
+            return Err(Problem {
+                error: format!("there is no service `{name}`"),
+                help: None,
+                exit: 1,
+            });
+        };
+        let ended = service.history.iter().map(|found| ended(service, found));
+        let present = service.release.iter().map(|found| present(service, found));
+        Ok(ended.chain(present).collect())
+    }
+}
+
+fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
+    let definition = service.definition(to);
+    let text = |of: fn(&RevisionDefinition) -> String| definition.map(of).unwrap_or_default();
+    ReleaseRecord {
+        id: 0,
+        service: service.name.clone(),
+        kind: neargate_core::machine::ReleaseKind::Deploy,
+        from: 0,
+        to,
+        strategy: text(|found| strategy::name(&found.service.release.strategy).to_owned()),
+        outcome: "in-progress".to_owned(),
+        reason: String::new(),
+        started_at: now(),
+        ended_at: None,
+        user: text(|found| found.user.clone()),
+        git: definition.and_then(|found| found.git.clone()),
+        overrides: definition
+            .map(|found| found.overrides.clone())
+            .unwrap_or_default(),
+        evidence: Vec::new(),
+        story: Vec::new(),
+    }
+}
+
+fn ended(service: &ServiceState, found: &FinishedRelease) -> ReleaseRecord {
+    ReleaseRecord {
+        id: found.id,
+        kind: found.kind,
+        from: found.from,
+        outcome: found.outcome.name().to_owned(),
+        reason: found.reason.clone(),
+        started_at: found.started_at,
+        ended_at: Some(found.ended_at),
+        evidence: found.evidence.clone(),
+        story: found
+            .story
+            .iter()
+            .map(|moment| (**moment).clone())
+            .collect(),
+        ..record(service, found.to)
+    }
+}
+
+fn present(service: &ServiceState, found: &Release) -> ReleaseRecord {
+    ReleaseRecord {
+        id: found.id,
+        kind: found.kind,
+        from: found.from,
+        reason: format!("waits for {}", waiting_for(service, now())),
+        started_at: found.started_at,
+        evidence: found.evidence.clone(),
+        story: found
+            .story
+            .iter()
+            .map(|moment| (**moment).clone())
+            .collect(),
+        ..record(service, found.to)
+    }
+}

@@ -1,0 +1,161 @@
+//! `neargate releases`: the history of releases, and the story of one.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use neargate_core::duration;
+use neargate_core::machine::ReleaseKind;
+use neargate_core::time::Timestamp;
+use neargate_near::api::wire::ReleaseRecord;
+
+use crate::arguments::Flags;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Lists the releases of one service or of all, or tells the story of one.
+pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
+    let client = Client::connect(&project::state(flags)?).await?;
+    match what {
+        [show, id] if show == "show" => {
+            let id = id.trim_start_matches('#').parse::<u64>().map_err(|_| {
+                Failure::Usage(format!(
+                    "`{id}` is not a release's number: neargate releases"
+                ))
+            })?;
+            let all = all(&client).await?;
+            let Some(found) = all.iter().find(|release| release.id == id) else {
+                return Err(Failure::Failed(format!(
+                    "there is no release {id}; the last 50 of each service are kept"
+                )));
+            };
+            show_one(flags, found);
+        }
+        [] => list(flags, &all(&client).await?),
+        [service] => list(flags, &of(&client, service).await?),
+        _ => return Err(Failure::Usage("write SERVICE, or show ID".to_owned())),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of(client: &Client, service: &str) -> Result<Vec<ReleaseRecord>, Failure> {
+    client
+        .get(&format!("/v1/services/{service}/releases"))
+        .await
+}
+
+async fn all(client: &Client) -> Result<Vec<ReleaseRecord>, Failure> {
+    let mut all = Vec::new();
+    for service in client.status().await?.services {
+        all.extend(of(client, &service.name).await?);
+    }
+    all.sort_by_key(|release| release.id);
+    Ok(all)
+}
+
+fn list(flags: &Flags, releases: &[ReleaseRecord]) {
+    if flags.json {
+        output::json(&releases);
+        return;
+    }
+    for release in releases {
+        output::line(&format!(
+            "{:>4} {:<12} {:>3} -> {:<3} {:<10} {:<12} {:>8} {}{}",
+            release.id,
+            release.service,
+            release.from,
+            release.to,
+            way(release),
+            output::state(&release.outcome),
+            took(release),
+            ago(release.started_at),
+            first_line(&release.reason)
+        ));
+    }
+    if releases.is_empty() {
+        output::note("there was no release yet");
+    }
+}
+
+fn first_line(reason: &str) -> String {
+    let line = reason.lines().next().unwrap_or_default();
+    format!(": {line}")
+}
+
+fn way(release: &ReleaseRecord) -> &str {
+    match release.kind {
+        ReleaseKind::Deploy => &release.strategy,
+        ReleaseKind::Rollback => "rollback",
+    }
+}
+
+fn took(release: &ReleaseRecord) -> String {
+    release.ended_at.map_or_else(String::new, |end| {
+        duration::format(whole(end.since(release.started_at)))
+    })
+}
+
+fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn ago(at: Timestamp) -> String {
+    format!("{} ago", duration::format(whole(now().since(at))))
+}
+
+/// Seconds are enough for people, but nothing takes no time.
+fn whole(time: Duration) -> Duration {
+    if time < Duration::from_secs(10) {
+        Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(time.as_secs())
+    }
+}
+
+fn show_one(flags: &Flags, release: &ReleaseRecord) {
+    if flags.json {
+        output::json(release);
+        return;
+    }
+    output::line(&format!(
+        "release {} of {}: revision {} to {} ({}), {}",
+        release.id,
+        release.service,
+        release.from,
+        release.to,
+        way(release),
+        output::state(&release.outcome)
+    ));
+    let by = if release.user.is_empty() {
+        "somebody"
+    } else {
+        &release.user
+    };
+    let git = release.git.as_ref().map(|git| format!(", git {git}"));
+    let sets: String = release
+        .overrides
+        .iter()
+        .map(|set| format!(", --set {set}"))
+        .collect();
+    output::line(&format!(
+        "by {by}{}{sets}, {}",
+        git.unwrap_or_default(),
+        ago(release.started_at)
+    ));
+    output::line("");
+    for moment in &release.story {
+        let seconds = moment.at.since(release.started_at).as_secs_f64();
+        output::line(&format!("{seconds:>9.1} s  {}", moment.text));
+    }
+    if release.outcome == "in-progress" {
+        output::line(&format!("            {}", release.reason));
+    }
+    if !release.evidence.is_empty() {
+        output::line("\nevidence:");
+        release
+            .evidence
+            .iter()
+            .for_each(|line| output::line(&format!("  | {line}")));
+    }
+}
