@@ -67,18 +67,24 @@ fn one(points: Option<Points>, inputs: &Inputs) -> Value {
 /// A number stays, a series becomes a number, several series become one, slot by slot.
 fn aggregate(function: Function, value: Value, length: usize) -> Value {
     match value {
-        Value::Scalar(number) => Value::Scalar(summary(function, number.into_iter().collect())),
-        Value::Series(points) => {
-            Value::Scalar(summary(function, points.into_iter().flatten().collect()))
-        }
+        Value::Scalar(number) => Value::Scalar(summary(function, number.as_slice())),
+        Value::Series(points) => Value::Scalar(summary(function, &present(&points))),
         Value::Array(all) => {
-            let slot = |i: usize| all.iter().filter_map(|points| points[i]).collect();
-            Value::Series((0..length).map(|i| summary(function, slot(i))).collect())
+            let slot = |i: usize| {
+                all.iter()
+                    .filter_map(|points| points[i])
+                    .collect::<Vec<_>>()
+            };
+            Value::Series((0..length).map(|i| summary(function, &slot(i))).collect())
         }
     }
 }
 
-fn summary(function: Function, values: Vec<f64>) -> Option<f64> {
+fn present(points: &Points) -> Vec<f64> {
+    points.iter().copied().flatten().collect()
+}
+
+fn summary(function: Function, values: &[f64]) -> Option<f64> {
     if values.is_empty() {
         return None;
     }
@@ -222,7 +228,7 @@ fn sort(all: Vec<Points>, arguments: &[Node]) -> Vec<Points> {
         _ => Function::Avg,
     };
     let down = arguments.get(2) == Some(&Node::Word(Word::Descending));
-    let key = |points: &Points| summary(by, points.iter().copied().flatten().collect());
+    let key = |points: &Points| summary(by, &present(points));
     let mut keyed: Vec<_> = all
         .into_iter()
         .map(|points| (key(&points), points))
