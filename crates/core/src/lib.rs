@@ -9,12 +9,16 @@
 //! - [`machine`]: `decide` / `apply` — services, releases, the circuit breaker.
 //! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
 //! - [`health`]: the load balancer's health thresholds.
+//! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
+//! - [`metrics`]: samples in bounded windows, statistics, metric math.
 //! - [`status`]: the shape of `neargate status --json`.
 
+pub mod alarm;
 pub mod duration;
 pub mod health;
 pub mod machine;
 pub mod manifest;
+pub mod metrics;
 pub mod plan;
 pub mod routing;
 pub mod status;

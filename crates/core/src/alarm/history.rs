@@ -1,0 +1,95 @@
+//! The data points of an alarm, from the metrics.
+//!
+//! Invariant: as many slots as the alarm's evaluation range, oldest first, the last one ending at
+//! the newest period that is complete.
+
+use std::collections::BTreeMap;
+
+use super::definition::{MetricAlarm, Watch};
+use crate::metrics::math::{Inputs, Value};
+use crate::metrics::{Dimensions, Metrics, Statistic, Window, names};
+use crate::time::Timestamp;
+
+/// One period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// Its start.
+    pub at: Timestamp,
+    /// The data point; `None`: missing.
+    pub value: Option<f64>,
+    /// Samples that it was made of (of an expression: the most that one of its metrics has).
+    pub samples: u64,
+}
+
+/// The evaluation range of an alarm at `now`. `of` says whose samples count, for example those of
+/// one revision; [`Dimensions::service`] of the alarm's own service is the usual choice.
+#[must_use]
+pub fn history(
+    alarm: &MetricAlarm,
+    metrics: &Metrics,
+    of: &Dimensions,
+    now: Timestamp,
+) -> Vec<Slot> {
+    let end = alarm.window_end(now);
+    let count = alarm.range();
+    let windows = |metric: &str| metrics.windows(metric, of, alarm.period, end, count);
+    let (values, samples) = match &alarm.watch {
+        Watch::Metric { metric, statistic } => {
+            let windows = windows(metric);
+            let counts = windows.iter().map(Window::count).collect();
+            (taken(&windows, *statistic), counts)
+        }
+        Watch::Expression {
+            expression,
+            statistic,
+        } => {
+            let mut ids = expression.ids();
+            if expression.asks_for_all() {
+                ids.extend(metrics.names(of));
+            }
+            let mut counts = vec![0; count];
+            let mut series = BTreeMap::new();
+            for id in ids {
+                let windows = windows(id);
+                for (most, window) in counts.iter_mut().zip(&windows) {
+                    *most = window.count().max(*most);
+                }
+                let statistic = statistic.unwrap_or_else(|| names::natural(id));
+                series.insert(id.to_owned(), taken(&windows, statistic));
+            }
+            let inputs = Inputs {
+                start: start(alarm, end, count),
+                period: alarm.period,
+                length: count,
+                series,
+            };
+            (points(expression.evaluate(&inputs), count), counts)
+        }
+    };
+    let slots = values.into_iter().zip(samples).enumerate();
+    slots
+        .map(|(i, (value, samples))| Slot {
+            at: start(alarm, end, count - i),
+            value,
+            samples,
+        })
+        .collect()
+}
+
+/// Start of the period that is so many periods before the end.
+fn start(alarm: &MetricAlarm, end: Timestamp, periods: usize) -> Timestamp {
+    let period = alarm.period.as_millis() as u64;
+    Timestamp(end.0.saturating_sub(period.saturating_mul(periods as u64)))
+}
+
+fn taken(windows: &[Window], statistic: Statistic) -> Vec<Option<f64>> {
+    windows.iter().map(|window| statistic.of(window)).collect()
+}
+
+fn points(value: Value, count: usize) -> Vec<Option<f64>> {
+    match value {
+        Value::Series(points) => points,
+        // A definition holds an expression that gives one series.
+        Value::Scalar(_) | Value::Array(_) => vec![None; count],
+    }
+}

@@ -1,0 +1,110 @@
+//! Text to tokens with their columns.
+//!
+//! Invariant: every character of the text is in a token or is white space. Refuses characters
+//! that no expression has, and quotes that are not closed.
+
+use super::expression::Operator;
+use super::parse::MathError;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Token {
+    Number(f64),
+    /// Begins with a small letter.
+    Id(String),
+    /// Begins with a capital letter.
+    Word(String),
+    Text(String),
+    Operator(Operator),
+    Open,
+    Close,
+    Comma,
+}
+
+pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, MathError> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        if c.is_whitespace() {
+            at += c.len_utf8();
+            continue;
+        }
+        let (token, length) = token(text, at, c)?;
+        tokens.push((at, token));
+        at += length;
+    }
+    Ok(tokens)
+}
+
+fn token(text: &str, at: usize, first: char) -> Result<(Token, usize), MathError> {
+    let rest = &text[at..];
+    if first.is_ascii_alphabetic() {
+        let length = run(rest, |c| c.is_ascii_alphanumeric() || c == '_');
+        let name = &rest[..length];
+        let token = match name {
+            "AND" => Token::Operator(Operator::And),
+            "OR" => Token::Operator(Operator::Or),
+            _ if first.is_ascii_lowercase() => Token::Id(name.to_owned()),
+            _ => Token::Word(name.to_owned()),
+        };
+        return Ok((token, length));
+    }
+    if first.is_ascii_digit() || first == '.' {
+        let length = number(rest);
+        return match rest[..length].parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok((Token::Number(number), length)),
+            _ => Err(MathError::new(at, "a number", &rest[..length])),
+        };
+    }
+    if first == '"' {
+        let Some(end) = rest[1..].find('"') else {
+            return Err(MathError::new(text.len(), "a closing `\"`", ""));
+        };
+        return Ok((Token::Text(rest[1..=end].to_owned()), end + 2));
+    }
+    symbol(rest).ok_or_else(|| {
+        let expected = "a metric, a number, a function or an operator";
+        MathError::new(at, expected, &first.to_string())
+    })
+}
+
+fn symbol(rest: &str) -> Option<(Token, usize)> {
+    let operators = [
+        ("&&", Operator::And),
+        ("||", Operator::Or),
+        ("==", Operator::Equal),
+        ("!=", Operator::NotEqual),
+        ("<=", Operator::AtMost),
+        (">=", Operator::AtLeast),
+        ("<", Operator::Less),
+        (">", Operator::Greater),
+        ("+", Operator::Add),
+        ("-", Operator::Subtract),
+        ("*", Operator::Multiply),
+        ("/", Operator::Divide),
+        ("^", Operator::Power),
+    ];
+    let operators = operators.map(|(text, operator)| (text, Token::Operator(operator)));
+    let others = [("(", Token::Open), (")", Token::Close), (",", Token::Comma)];
+    let mut all = operators.into_iter().chain(others);
+    all.find(|(text, _)| rest.starts_with(text))
+        .map(|(text, token)| (token, text.len()))
+}
+
+fn run(text: &str, inside: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !inside(c)).unwrap_or(text.len())
+}
+
+/// Length of `1`, `1.5`, `.5`, `1e3`, `1.5e-3`.
+fn number(text: &str) -> usize {
+    let mantissa = run(text, |c| c.is_ascii_digit() || c == '.');
+    let Some(exponent) = text[mantissa..].strip_prefix(['e', 'E']) else {
+        return mantissa;
+    };
+    let sign = usize::from(exponent.starts_with(['+', '-']));
+    let digits = run(&exponent[sign..], |c| c.is_ascii_digit());
+    if digits == 0 {
+        mantissa
+    } else {
+        mantissa + 1 + sign + digits
+    }
+}

@@ -1,0 +1,23 @@
+//! Metrics that decide: samples in bounded time windows, statistics of them, arithmetic on them.
+//!
+//! Invariant: everything is bounded by a constant or a [`Limits`]; nothing reads a clock; a
+//! result does not depend on the order of the samples within a second (sums: up to the rounding
+//! of floating point). Refuses values that are not finite.
+//!
+//! - [`Histogram`], [`Window`]: samples of one stretch of time; [`Statistic`]: what is taken of it.
+//! - [`Metrics`]: all series; [`Dimensions`]: where a sample comes from; [`Limits`]: how much is kept.
+//! - [`names`]: the metrics that near and far both have; [`math`]: expressions over series.
+
+mod dimensions;
+mod histogram;
+pub mod math;
+pub mod names;
+mod statistic;
+mod store;
+mod window;
+
+pub use dimensions::{Dimensions, StatusClass};
+pub use histogram::{Histogram, MOST_BUCKETS};
+pub use statistic::{Bound, Statistic, StatisticError, Trim};
+pub use store::{Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS};
+pub use window::Window;

@@ -1,0 +1,242 @@
+//! The samples of all series, second by second and rolled up, in bounded memory.
+//!
+//! Invariant: at most [`Limits::series`] series; in each at most so many windows per resolution
+//! as [`Limits`] says, the oldest dropped. A sample is recorded once, with every dimension that
+//! is known; [`Metrics::windows`] merges the series that have the dimensions it is asked for. Refuses nothing:
+//! a sample older than all windows of a full resolution is dropped, and a new series drops the
+//! one that was silent longest.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::dimensions::Dimensions;
+use super::window::Window;
+use crate::time::Timestamp;
+
+/// Resolutions that are kept, in seconds, finest first. Periods are made of the coarsest that
+/// fits: 1 s and 5 s of seconds, 10 s, 20 s and 30 s of tens, whole minutes of minutes.
+pub const RESOLUTIONS: [u64; 3] = [1, 10, 60];
+/// Most series of an environment.
+pub const MOST_SERIES: usize = 8192;
+/// Most windows of one resolution: a week of minutes and the evaluation range beyond it.
+pub const MOST_WINDOWS: usize = 16_384;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Series.
+    pub series: usize,
+    /// Windows per series of each of [`RESOLUTIONS`].
+    pub windows: [usize; 3],
+}
+
+impl Default for Limits {
+    /// 5 minutes of seconds, 30 minutes of tens, 3 hours of minutes.
+    fn default() -> Self {
+        Self {
+            series: MOST_SERIES,
+            windows: [300, 180, 180],
+        }
+    }
+}
+
+impl Limits {
+    /// The same, but enough for `count` data points of a period (bounded by [`MOST_WINDOWS`]).
+    #[must_use]
+    pub fn covering(mut self, period: Duration, count: u64) -> Self {
+        let tier = tier(period.as_secs());
+        // One more, because the window that is still open takes one too.
+        let seconds = period.as_secs().saturating_mul(count.saturating_add(1));
+        let needed = usize::try_from(seconds / RESOLUTIONS[tier] + 1).unwrap_or(usize::MAX);
+        self.windows[tier] = self.windows[tier].max(needed.min(MOST_WINDOWS));
+        self
+    }
+}
+
+fn tier(period: u64) -> usize {
+    let fits = |resolution: &u64| period > 0 && period.is_multiple_of(*resolution);
+    RESOLUTIONS.iter().rposition(fits).unwrap_or_default()
+}
+
+/// All series of an environment.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    limits: Limits,
+    /// By metric name, then dimensions.
+    series: BTreeMap<String, BTreeMap<Dimensions, Series>>,
+    count: usize,
+}
+
+/// One series: its windows by start in seconds, rising, per resolution.
+#[derive(Debug, Clone, Default)]
+struct Series {
+    newest: u64,
+    tiers: [VecDeque<(u64, Window)>; 3],
+}
+
+impl Metrics {
+    /// Empty.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a value that was seen some times. A value that is not finite is refused: `false`.
+    pub fn record(
+        &mut self,
+        metric: &str,
+        dimensions: &Dimensions,
+        at: Timestamp,
+        value: f64,
+        times: u64,
+    ) -> bool {
+        if times > 0 {
+            self.merge(metric, dimensions, at, &Window::of(value, times));
+        }
+        value.is_finite()
+    }
+
+    /// Takes in a whole window of samples, all of one second.
+    pub fn merge(&mut self, metric: &str, from: &Dimensions, at: Timestamp, samples: &Window) {
+        if samples.count() == 0 || self.limits.series == 0 {
+            return;
+        }
+        let known = self
+            .series
+            .get(metric)
+            .is_some_and(|s| s.contains_key(from));
+        if !known {
+            if self.count >= self.limits.series {
+                self.drop_the_most_silent();
+            }
+            self.count += 1;
+        }
+        let named = self.series.entry(metric.to_owned()).or_default();
+        let series = named.entry(from.clone()).or_default();
+        series.merge(at.0 / 1000, samples, &self.limits);
+    }
+
+    /// `count` windows of a period, oldest first, the last one ending at `end`, over all series
+    /// of the metric that have the wanted dimensions. A window without samples has count 0.
+    #[must_use]
+    pub fn windows(
+        &self,
+        metric: &str,
+        wanted: &Dimensions,
+        period: Duration,
+        end: Timestamp,
+        count: usize,
+    ) -> Vec<Window> {
+        let mut windows = vec![Window::default(); count.min(MOST_WINDOWS)];
+        let length = period.as_secs();
+        let end = end.0 / 1000;
+        if length == 0 {
+            return windows;
+        }
+        let start = end.saturating_sub(length.saturating_mul(windows.len() as u64));
+        // Counted from the end, so that a range that begins before time itself stays aligned.
+        let shift = windows.len() as u64;
+        for series in self.matching(metric, wanted) {
+            let tier = &series.tiers[tier(length)];
+            let first = tier.partition_point(|&(at, _)| at < start);
+            for (at, samples) in tier.iter().skip(first).take_while(|&&(at, _)| at < end) {
+                let back = (end - at).div_ceil(length);
+                let slot = usize::try_from(shift - back.min(shift)).unwrap_or_default();
+                windows[slot].merge(samples);
+            }
+        }
+        windows
+    }
+
+    /// Names of the metrics that have samples with these dimensions, in order.
+    #[must_use]
+    pub fn names(&self, wanted: &Dimensions) -> Vec<&str> {
+        let found = self
+            .series
+            .iter()
+            .filter(|(_, series)| series.keys().any(|dimensions| dimensions.has(wanted)));
+        found.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Number of series.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is no series.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Forgets series that had no sample since `before`.
+    pub fn forget_silent(&mut self, before: Timestamp) {
+        for series in self.series.values_mut() {
+            series.retain(|_, series| series.newest >= before.0 / 1000);
+        }
+        self.series.retain(|_, series| !series.is_empty());
+        self.count = self.series.values().map(BTreeMap::len).sum();
+    }
+
+    fn matching<'a>(
+        &'a self,
+        metric: &str,
+        wanted: &'a Dimensions,
+    ) -> impl Iterator<Item = &'a Series> {
+        // Dimensions are ordered by service first: those of one service are neighbours.
+        let from = Dimensions {
+            service: wanted.service.clone(),
+            ..Dimensions::default()
+        };
+        let named = self.series.get(metric).into_iter();
+        named
+            .flat_map(move |series| series.range(from.clone()..))
+            .take_while(|(d, _)| wanted.service.is_none() || d.service == wanted.service)
+            .filter(|(dimensions, _)| dimensions.has(wanted))
+            .map(|(_, series)| series)
+    }
+
+    fn drop_the_most_silent(&mut self) {
+        let all = self.series.iter();
+        let oldest = all
+            .flat_map(|(name, series)| series.iter().map(move |(d, s)| (s.newest, name, d)))
+            .min()
+            .map(|(_, name, dimensions)| (name.clone(), dimensions.clone()));
+        let Some((name, dimensions)) = oldest else {
+            return;
+        };
+        if let Some(series) = self.series.get_mut(&name) {
+            series.remove(&dimensions);
+            self.count -= 1;
+            if series.is_empty() {
+                self.series.remove(&name);
+            }
+        }
+    }
+}
+
+impl Series {
+    fn merge(&mut self, second: u64, samples: &Window, limits: &Limits) {
+        self.newest = self.newest.max(second);
+        let tiers = self.tiers.iter_mut().zip(RESOLUTIONS).zip(limits.windows);
+        for ((windows, resolution), most) in tiers {
+            let start = second - second % resolution;
+            let at = windows.partition_point(|&(other, _)| other < start);
+            let full = windows.len() >= most;
+            match windows.get_mut(at) {
+                Some((other, window)) if *other == start => window.merge(samples),
+                _ if at == 0 && full => {}
+                _ => {
+                    windows.insert(at, (start, samples.clone()));
+                    if windows.len() > most {
+                        windows.pop_front();
+                    }
+                }
+            }
+        }
+    }
+}
