@@ -3,9 +3,8 @@
 mod world;
 
 use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Supersede};
-use neargate_core::manifest::model::Breaker;
-use world::stories::{DEFAULT, NUMBERS, deploy, last, stable};
-use world::{Behaviour, Numbers, definition};
+use world::stories::{NUMBERS, deploy, last, stable};
+use world::{Behaviour, Numbers, World, definition};
 
 #[test]
 fn a_good_revision_replaces_the_old_one_and_is_stable() {
