@@ -10,11 +10,13 @@
 //! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
 //! - [`health`]: the load balancer's health thresholds.
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
+//! - [`guard`]: alarms judged on a new revision, step by step.
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
 //! - [`status`]: the shape of `neargate status --json`.
 
 pub mod alarm;
 pub mod duration;
+pub mod guard;
 pub mod health;
 pub mod machine;
 pub mod manifest;

@@ -30,7 +30,18 @@ pub fn history(
     of: &Dimensions,
     now: Timestamp,
 ) -> Vec<Slot> {
-    let end = alarm.window_end(now);
+    history_until(alarm, metrics, of, alarm.window_end(now))
+}
+
+/// The evaluation range of an alarm whose last period ends at `end`, which must be a multiple of
+/// the resolution that its period is kept in.
+#[must_use]
+pub fn history_until(
+    alarm: &MetricAlarm,
+    metrics: &Metrics,
+    of: &Dimensions,
+    end: Timestamp,
+) -> Vec<Slot> {
     let count = alarm.range();
     let windows = |metric: &str| metrics.windows(metric, of, alarm.period, end, count);
     let (values, samples) = match &alarm.watch {

@@ -24,6 +24,6 @@ pub use definition::{
     Definition, DefinitionError, LowSamples, MOST_METRICS, MetricAlarm, SETTLE, Watch,
 };
 pub use evaluation::{Evaluation, Traffic, evaluate};
-pub use history::{Slot, history};
+pub use history::{Slot, history, history_until};
 pub use rule::{MOST_CHILDREN, MOST_ELEMENTS, MOST_RULE, Rule, RuleError};
 pub use standing::{AlarmState, DataPoint, MOST_TRANSITIONS, Standing, Transition};

@@ -20,13 +20,13 @@ pub fn reconcile(draft: &mut Draft) {
     } else if draft.primary().is_some() {
         let fleets = draft.service.fleets();
         for fleet in &fleets {
-            if let Some(limits) = Limits::of(draft, *fleet, fleets.len()) {
+            if let Some(limits) = Limits::of(draft, *fleet, &fleets) {
                 start(draft, &limits);
                 replace_unhealthy(draft, &limits);
                 stop_surplus(draft, &limits);
             }
         }
-        if let Some(limits) = Limits::of(draft, draft.service.primary, fleets.len()) {
+        if let Some(limits) = Limits::of(draft, draft.service.primary, &fleets) {
             stop_others(draft, &limits, &fleets);
         }
     }
@@ -35,9 +35,11 @@ pub fn reconcile(draft: &mut Draft) {
 /// What one revision may have.
 struct Limits {
     fleet: u32,
-    /// Whether tasks of other revisions count towards the ceiling: they do, unless a release
-    /// shifts and both revisions run in full.
-    alone: bool,
+    /// The revision that runs in full beside this one while a release shifts. Its tasks do not
+    /// count towards this one's ceiling; those of any other revision count towards the new one's.
+    beside: Option<u32>,
+    /// Whether it is the primary revision.
+    primary: bool,
     desired: u32,
     floor: usize,
     ceiling: usize,
@@ -46,7 +48,7 @@ struct Limits {
 impl Limits {
     /// None for a failed revision that nothing replaced: it gets no new tasks, and what runs is
     /// left alone.
-    fn of(draft: &Draft, fleet: u32, fleets: usize) -> Option<Self> {
+    fn of(draft: &Draft, fleet: u32, fleets: &[u32]) -> Option<Self> {
         let revision = draft.service.revisions.get(&fleet)?;
         if revision.status == RevisionStatus::Failed {
             return None;
@@ -55,7 +57,8 @@ impl Limits {
         let desired = draft.service.wanted();
         Some(Self {
             fleet,
-            alone: fleets > 1,
+            beside: fleets.iter().copied().find(|other| *other != fleet),
+            primary: fleet == draft.service.primary,
             desired,
             floor: limits::floor(desired, policy) as usize,
             ceiling: limits::ceiling(desired, policy) as usize,
@@ -63,7 +66,11 @@ impl Limits {
     }
 
     fn counts(&self, task: &Task) -> bool {
-        !self.alone || task.revision == self.fleet
+        match self.beside {
+            None => true,
+            Some(_) if self.primary => task.revision == self.fleet,
+            Some(other) => task.revision != other,
+        }
     }
 }
 
@@ -122,7 +129,7 @@ fn number(task: &Task) -> u64 {
 /// Starts tasks of the primary revision: as many as are missing, as the ceiling allows.
 fn start(draft: &mut Draft, limits: &Limits) {
     // While a release shifts, the throttle is the new revision's.
-    let throttled = !limits.alone || limits.fleet != draft.service.primary;
+    let throttled = limits.beside.is_none() || !limits.primary;
     if throttled && draft.service.starts_delayed_until.is_some() {
         return;
     }

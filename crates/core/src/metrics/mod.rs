@@ -14,10 +14,12 @@ pub mod math;
 pub mod names;
 mod statistic;
 mod store;
+mod traffic;
 mod window;
 
 pub use dimensions::{Dimensions, StatusClass};
 pub use histogram::{Histogram, MOST_BUCKETS};
 pub use statistic::{Bound, Statistic, StatisticError, Trim};
-pub use store::{Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS};
+pub use store::{Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS, resolution};
+pub use traffic::{Sample, samples};
 pub use window::Window;

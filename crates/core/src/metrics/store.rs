@@ -53,6 +53,12 @@ impl Limits {
     }
 }
 
+/// The resolution that windows of this period are made of.
+#[must_use]
+pub fn resolution(period: Duration) -> Duration {
+    Duration::from_secs(RESOLUTIONS[tier(period.as_secs())])
+}
+
 fn tier(period: u64) -> usize {
     let fits = |resolution: &u64| period > 0 && period.is_multiple_of(*resolution);
     RESOLUTIONS.iter().rposition(fits).unwrap_or_default()

@@ -71,15 +71,24 @@ fn weight_rises_only_when_it_may(
     if old.id != new.id || new.weight <= old.weight {
         return;
     }
-    let promoted = world.tape.0.iter().rev().take(8).any(|entry| {
-        matches!(
-            entry.fact,
-            Fact::GateMoved {
-                gate: Gate::Promoted | Gate::PromotedFully,
-                ..
-            }
-        )
-    }) || matches!(old.gate, Gate::Promoted | Gate::PromotedFully);
+    // Since the step before was taken.
+    let newest = world.tape.0.iter().rev();
+    let mut steps = 0;
+    let promoted = newest
+        .take_while(|entry| {
+            steps += u32::from(matches!(entry.fact, Fact::StepTaken { .. }));
+            steps < 2
+        })
+        .any(|entry| {
+            matches!(
+                entry.fact,
+                Fact::GateMoved {
+                    gate: Gate::Promoted | Gate::PromotedFully,
+                    ..
+                }
+            )
+        })
+        || old.gate == Gate::PromotedFully;
     let fired = new
         .guards
         .values()

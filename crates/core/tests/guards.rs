@@ -1,0 +1,180 @@
+//! Guards: judged on the new revision's own samples, from the beginning of each step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use neargate_core::guard::{SETTLE, StepWatch};
+use neargate_core::machine::{Split, Verdict};
+use neargate_core::manifest::model::Alarm;
+use neargate_core::metrics::samples;
+use neargate_core::routing::control::RequestCount;
+use neargate_core::time::Timestamp;
+
+/// Not a multiple of anything.
+const SINCE: Timestamp = Timestamp(1_700_000_012_345);
+
+fn alarm(fields: serde_json::Value) -> Alarm {
+    let mut alarm = serde_json::json!({
+        "name": "guard", "metric": "success_rate", "expression": null, "rule": null,
+        "service": "api", "statistic": null, "breach": {"below": 99.5}, "period": "10s",
+        "datapoints": [2, 2], "missing": "missing", "minimum_samples": 0
+    });
+    for (key, value) in fields.as_object().expect("fields") {
+        alarm[key] = value.clone();
+    }
+    serde_json::from_value(alarm).expect("an alarm")
+}
+
+fn count(revision: u32, good: u64, bad: u64) -> RequestCount {
+    RequestCount {
+        service: "api".into(),
+        revision,
+        task: format!("api-r{revision}-1"),
+        target_status: BTreeMap::from([(200, good), (500, bad)]),
+        router_status: BTreeMap::new(),
+        latency: vec![(20_000, good + bad)],
+    }
+}
+
+struct Step {
+    watch: StepWatch,
+    now: Timestamp,
+}
+
+impl Step {
+    fn new(alarm: Alarm) -> Self {
+        let guards = BTreeMap::from([("guard".to_owned(), alarm)]);
+        Self {
+            watch: StepWatch::new((7, 1), ("api", 2), SINCE, &guards),
+            now: SINCE,
+        }
+    }
+
+    /// Seconds in which each of these counts comes once a second.
+    fn pass(&mut self, seconds: u64, counts: &[RequestCount]) {
+        for _ in 0..seconds {
+            self.now = self.now.after(Duration::from_secs(1));
+            for sample in counts.iter().flat_map(samples) {
+                self.watch.take(&sample, self.now);
+            }
+        }
+    }
+
+    fn verdict_after(&self, settle: Duration) -> (Verdict, String) {
+        let judged = self.watch.judge(self.now.after(settle));
+        (judged[0].verdict, judged[0].reason.clone())
+    }
+}
+
+#[test]
+fn a_bad_revision_is_noticed_when_its_second_period_ends() {
+    let mut step = Step::new(alarm(serde_json::json!({})));
+    let traffic = [count(1, 900, 0), count(2, 95, 5)];
+    step.pass(10, &traffic);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
+    step.pass(10, &traffic);
+    assert_eq!(
+        step.verdict_after(Duration::ZERO).0,
+        Verdict::Pending,
+        "not settled"
+    );
+    let (verdict, reason) = step.verdict_after(SETTLE);
+    assert_eq!(verdict, Verdict::Fired);
+    assert!(
+        reason.contains("95 at") && reason.contains("less than the threshold 99.5"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn the_stable_revisions_errors_are_not_held_against_the_new_one() {
+    let mut step = Step::new(alarm(serde_json::json!({})));
+    step.pass(20, &[count(1, 0, 900), count(2, 100, 0)]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+}
+
+#[test]
+fn a_guard_is_quiet_only_after_all_its_periods_and_fires_early_when_m_of_n_breach() {
+    let mut step = Step::new(alarm(serde_json::json!({"datapoints": [2, 3]})));
+    step.pass(20, &[count(2, 100, 0)]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
+    step.pass(10, &[count(2, 100, 0)]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+    let mut step = Step::new(alarm(serde_json::json!({"datapoints": [2, 3]})));
+    step.pass(20, &[count(2, 95, 5)]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
+}
+
+#[test]
+fn too_few_requests_are_a_third_outcome_whatever_missing_data_means() {
+    for missing in ["missing", "ignore", "not-breaching"] {
+        let fields = serde_json::json!({"missing": missing, "minimum_samples": 100});
+        let mut step = Step::new(alarm(fields));
+        step.pass(20, &[count(1, 900, 0), count(2, 5, 0)]);
+        let (verdict, reason) = step.verdict_after(SETTLE);
+        assert_eq!(verdict, Verdict::TooLittle, "{missing}: {reason}");
+    }
+}
+
+#[test]
+fn latency_guards_see_the_new_revisions_percentile() {
+    let fields = serde_json::json!({
+        "metric": "latency", "statistic": "p95", "breach": {"above": 500.0}
+    });
+    let slow = RequestCount {
+        latency: vec![(20_000, 80), (2_000_000, 20)],
+        ..count(2, 100, 0)
+    };
+    let mut step = Step::new(alarm(fields));
+    step.pass(20, &[count(1, 900, 0), slow]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
+}
+
+#[test]
+fn a_count_of_errors_is_quiet_when_there_are_requests_and_no_errors() {
+    let fields = serde_json::json!({
+        "metric": "errors", "breach": {"above": 3.0}, "missing": "not-breaching"
+    });
+    let mut step = Step::new(alarm(fields.clone()));
+    step.pass(20, &[count(2, 100, 0)]);
+    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+    let mut step = Step::new(alarm(fields.clone()));
+    step.pass(20, &[count(1, 100, 0)]);
+    assert_eq!(
+        step.verdict_after(SETTLE).0,
+        Verdict::TooLittle,
+        "nobody asked revision 2"
+    );
+    let mut step = Step::new(alarm(fields));
+    step.pass(20, &[count(2, 100, 2)]);
+    assert_eq!(
+        step.verdict_after(SETTLE).0,
+        Verdict::Fired,
+        "20 errors in 10 s"
+    );
+}
+
+#[test]
+fn no_data_is_what_the_manifest_says_it_is() {
+    for (missing, expected) in [
+        ("breaching", Verdict::Fired),
+        ("not-breaching", Verdict::TooLittle),
+        ("missing", Verdict::TooLittle),
+        ("ignore", Verdict::TooLittle),
+    ] {
+        let mut step = Step::new(alarm(serde_json::json!({"missing": missing})));
+        step.pass(20, &[count(1, 900, 0)]);
+        assert_eq!(step.verdict_after(SETTLE).0, expected, "{missing}");
+    }
+}
+
+#[test]
+fn the_split_is_measured_from_when_the_step_has_settled() {
+    let mut step = Step::new(alarm(serde_json::json!({})));
+    // The requests of the second in which the weights changed do not count.
+    step.pass(1, &[count(1, 1000, 0)]);
+    assert_eq!(step.watch.split(100), (Split::Unmeasured, 0, 0));
+    step.pass(5, &[count(1, 90, 0), count(2, 10, 0)]);
+    assert_eq!(step.watch.split(100), (Split::Verified, 100, 500));
+    assert_eq!(step.watch.split(500).0, Split::Off);
+}
