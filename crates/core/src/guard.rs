@@ -28,6 +28,7 @@ pub struct StepWatch {
     revision: u32,
     since: Timestamp,
     guards: BTreeMap<String, Guard>,
+    followed: Vec<String>,
     new: u64,
     all: u64,
 }
@@ -53,8 +54,8 @@ pub struct Judged {
 }
 
 impl StepWatch {
-    /// Watches a step from a moment on. Alarms of alarms are not judged here: they follow the
-    /// service's own alarms.
+    /// Watches a step from a moment on. Alarms of alarms have no samples of their own: they are
+    /// quiet here, and fire with the service's own alarm.
     #[must_use]
     pub fn new(
         (release, step): (u64, u32),
@@ -62,22 +63,24 @@ impl StepWatch {
         since: Timestamp,
         guards: &BTreeMap<String, Alarm>,
     ) -> Self {
-        let guards = guards
-            .iter()
-            .filter_map(|(name, alarm)| match Definition::from_manifest(alarm) {
+        let mut followed = Vec::new();
+        let mut judged = BTreeMap::new();
+        for (name, alarm) in guards {
+            match Definition::from_manifest(alarm) {
                 Ok(Definition::Metric(alarm)) => {
-                    Some((name.clone(), guard(*alarm, service, revision, since)))
+                    judged.insert(name.clone(), guard(*alarm, service, revision, since));
                 }
-                Ok(Definition::Composite(_)) | Err(_) => None,
-            })
-            .collect();
+                Ok(Definition::Composite(_)) | Err(_) => followed.push(name.clone()),
+            }
+        }
         Self {
             release,
             step,
             service: service.to_owned(),
             revision,
             since,
-            guards,
+            guards: judged,
+            followed,
             new: 0,
             all: 0,
         }
@@ -116,7 +119,13 @@ impl StepWatch {
                 reason,
             }
         };
-        self.guards.iter().map(judged).collect()
+        let followed = |name: &String| Judged {
+            guard: name.clone(),
+            verdict: Verdict::Quiet,
+            reason: "it follows the service's own alarm".to_owned(),
+        };
+        let own = self.guards.iter().map(judged);
+        own.chain(self.followed.iter().map(followed)).collect()
     }
 
     /// The measured split against the weight that was asked for: what it is, the share of the

@@ -13,7 +13,7 @@ use neargate_core::time::Timestamp;
 /// Not a multiple of anything.
 const SINCE: Timestamp = Timestamp(1_700_000_012_345);
 
-fn alarm(fields: serde_json::Value) -> Alarm {
+fn alarm(fields: &serde_json::Value) -> Alarm {
     let mut alarm = serde_json::json!({
         "name": "guard", "metric": "success_rate", "expression": null, "rule": null,
         "service": "api", "statistic": null, "breach": {"below": 99.5}, "period": "10s",
@@ -68,7 +68,7 @@ impl Step {
 
 #[test]
 fn a_bad_revision_is_noticed_when_its_second_period_ends() {
-    let mut step = Step::new(alarm(serde_json::json!({})));
+    let mut step = Step::new(alarm(&serde_json::json!({})));
     let traffic = [count(1, 900, 0), count(2, 95, 5)];
     step.pass(10, &traffic);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
@@ -88,19 +88,19 @@ fn a_bad_revision_is_noticed_when_its_second_period_ends() {
 
 #[test]
 fn the_stable_revisions_errors_are_not_held_against_the_new_one() {
-    let mut step = Step::new(alarm(serde_json::json!({})));
+    let mut step = Step::new(alarm(&serde_json::json!({})));
     step.pass(20, &[count(1, 0, 900), count(2, 100, 0)]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
 }
 
 #[test]
 fn a_guard_is_quiet_only_after_all_its_periods_and_fires_early_when_m_of_n_breach() {
-    let mut step = Step::new(alarm(serde_json::json!({"datapoints": [2, 3]})));
+    let mut step = Step::new(alarm(&serde_json::json!({"datapoints": [2, 3]})));
     step.pass(20, &[count(2, 100, 0)]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
     step.pass(10, &[count(2, 100, 0)]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
-    let mut step = Step::new(alarm(serde_json::json!({"datapoints": [2, 3]})));
+    let mut step = Step::new(alarm(&serde_json::json!({"datapoints": [2, 3]})));
     step.pass(20, &[count(2, 95, 5)]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
 }
@@ -109,7 +109,7 @@ fn a_guard_is_quiet_only_after_all_its_periods_and_fires_early_when_m_of_n_breac
 fn too_few_requests_are_a_third_outcome_whatever_missing_data_means() {
     for missing in ["missing", "ignore", "not-breaching"] {
         let fields = serde_json::json!({"missing": missing, "minimum_samples": 100});
-        let mut step = Step::new(alarm(fields));
+        let mut step = Step::new(alarm(&fields));
         step.pass(20, &[count(1, 900, 0), count(2, 5, 0)]);
         let (verdict, reason) = step.verdict_after(SETTLE);
         assert_eq!(verdict, Verdict::TooLittle, "{missing}: {reason}");
@@ -125,7 +125,7 @@ fn latency_guards_see_the_new_revisions_percentile() {
         latency: vec![(20_000, 80), (2_000_000, 20)],
         ..count(2, 100, 0)
     };
-    let mut step = Step::new(alarm(fields));
+    let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(1, 900, 0), slow]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
 }
@@ -135,17 +135,17 @@ fn a_count_of_errors_is_quiet_when_there_are_requests_and_no_errors() {
     let fields = serde_json::json!({
         "metric": "errors", "breach": {"above": 3.0}, "missing": "not-breaching"
     });
-    let mut step = Step::new(alarm(fields.clone()));
+    let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(2, 100, 0)]);
     assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
-    let mut step = Step::new(alarm(fields.clone()));
+    let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(1, 100, 0)]);
     assert_eq!(
         step.verdict_after(SETTLE).0,
         Verdict::TooLittle,
         "nobody asked revision 2"
     );
-    let mut step = Step::new(alarm(fields));
+    let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(2, 100, 2)]);
     assert_eq!(
         step.verdict_after(SETTLE).0,
@@ -162,7 +162,7 @@ fn no_data_is_what_the_manifest_says_it_is() {
         ("missing", Verdict::TooLittle),
         ("ignore", Verdict::TooLittle),
     ] {
-        let mut step = Step::new(alarm(serde_json::json!({"missing": missing})));
+        let mut step = Step::new(alarm(&serde_json::json!({"missing": missing})));
         step.pass(20, &[count(1, 900, 0)]);
         assert_eq!(step.verdict_after(SETTLE).0, expected, "{missing}");
     }
@@ -170,7 +170,7 @@ fn no_data_is_what_the_manifest_says_it_is() {
 
 #[test]
 fn the_split_is_measured_from_when_the_step_has_settled() {
-    let mut step = Step::new(alarm(serde_json::json!({})));
+    let mut step = Step::new(alarm(&serde_json::json!({})));
     // The requests of the second in which the weights changed do not count.
     step.pass(1, &[count(1, 1000, 0)]);
     assert_eq!(step.watch.split(100), (Split::Unmeasured, 0, 0));

@@ -101,6 +101,18 @@ impl Group {
         })
     }
 
+    /// Processes of the task.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let members = self.members().into_iter();
+        let mut pids: Vec<u32> = members
+            .map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
     /// Kills every process of the task.
     pub fn kill(&self) {
         for pid in self.members() {

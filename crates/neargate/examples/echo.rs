@@ -1,11 +1,15 @@
 //! A small web service for end-to-end tests: answers with who it is, misbehaves on request.
 //!
 //! `PORT` where it listens · `ECHO_FAULT` = `bad-health` (503 at `/healthz`), `exit` (ends at
-//! once with code 7 and two log lines), `deaf` (runs but does not listen) · `GET /` its
+//! once with code 7 and two log lines), `deaf` (runs but does not listen), `errors` (every
+//! twentieth request is answered with 500), `slow` (every request takes 400 ms), `leak` (every
+//! request takes 2 MiB for ever), `late-exit` (ends with code 9 after 3 s) · `GET /` its
 //! revision, task and pid · `GET /slow?MS` answers after that many milliseconds ·
 //! `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
 
 use std::convert::Infallible;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -31,6 +35,13 @@ async fn main() -> std::io::Result<()> {
             std::process::exit(7);
         }
         "deaf" => std::future::pending().await,
+        "late-exit" => {
+            tokio::spawn(async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                eprintln!("the connection pool is empty");
+                std::process::exit(9);
+            });
+        }
         _ => {}
     }
     let mut terminate = signal(SignalKind::terminate())?;
@@ -64,6 +75,23 @@ async fn serve(stream: tokio::net::TcpStream, mut stopped: watch::Receiver<()>) 
     let _ = connection.await;
 }
 
+/// What the fault does to a request: its status.
+async fn misbehave() -> u16 {
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    static LEAKED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    match variable("ECHO_FAULT").as_str() {
+        "errors" if REQUESTS.fetch_add(1, Ordering::Relaxed) % 20 == 19 => return 500,
+        "slow" => tokio::time::sleep(Duration::from_millis(400)).await,
+        "leak" => {
+            if let Ok(mut leaked) = LEAKED.lock() {
+                leaked.push(vec![1; 2 << 20]);
+            }
+        }
+        _ => {}
+    }
+    200
+}
+
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let unhealthy = variable("ECHO_FAULT") == "bad-health";
     let (status, text) = match request.uri().path() {
@@ -85,7 +113,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
                 .collect(),
         ),
         _ => (
-            200,
+            misbehave().await,
             format!(
                 "{} {} {}",
                 variable("NEARGATE_REVISION"),

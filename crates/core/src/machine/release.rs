@@ -68,10 +68,12 @@ fn clean_up(draft: &mut Draft, release: &Release, shifts: bool) {
     if !alone(draft, release.to) {
         return;
     }
-    let guarded = draft
-        .service
-        .definition(release.to)
-        .is_some_and(|to| !to.guards.is_empty());
+    // Without a stable revision there is nothing to go back to.
+    let guarded = draft.service.stable.is_some()
+        && draft
+            .service
+            .definition(release.to)
+            .is_some_and(|to| !to.guards.is_empty());
     if guarded && release.step == 0 && release.kind == ReleaseKind::Deploy {
         shift::bake_rolling(draft, release);
     } else if shifts || release.step > 0 || jobs_done(draft, release, |policy| &policy.after) {

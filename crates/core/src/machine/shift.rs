@@ -7,7 +7,7 @@ use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
 use super::event::Steer;
 use super::release::{Back, enter, fail};
-use super::state::{Release, Stage};
+use super::state::{Release, ReleaseKind, Stage};
 use super::step::Refusal;
 use super::strategy::{Gate, Split, Verdict, WHOLE, rolling_bake};
 use crate::manifest::model::LowTraffic;
@@ -26,7 +26,12 @@ pub fn step_over(draft: &mut Draft, release: &Release) -> bool {
     let Some(definition) = draft.service.definition(release.to) else {
         return true;
     };
-    let low_traffic = definition.service.release.low_traffic;
+    // Without weights there is nothing to hold back: as on ECS, the bake alone decides.
+    let low_traffic = if draft.service.shifts(release) {
+        definition.service.release.low_traffic
+    } else {
+        LowTraffic::Go
+    };
     let verdicts: Vec<(String, Verdict)> = definition
         .guards
         .keys()
@@ -120,7 +125,9 @@ pub fn judged(draft: &mut Draft, step: u32, guard: &str, verdict: Verdict, reaso
         release.stage,
         Stage::ScaleUp | Stage::TestTraffic | Stage::Shifting | Stage::Baking | Stage::CleaningUp
     );
-    if !known || !watched || release.step != step || present == verdict {
+    // A rollback by request goes to what ran before: a guard must not send it back again.
+    let asked = release.kind == ReleaseKind::Rollback;
+    if !known || !watched || asked || release.step != step || present == verdict {
         return;
     }
     draft.record(Fact::GuardJudged {

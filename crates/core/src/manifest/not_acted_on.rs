@@ -41,37 +41,6 @@ const fn when(path: &'static [&'static str], only: Only, sentence: &'static str)
 }
 
 static GAPS: &[Gap] = &[
-    when(
-        &["service", "*", "release", "strategy"],
-        Only::Not("rolling"),
-        "{}: near releases rolling, whatever the strategy",
-    ),
-    gap(
-        &["service", "*", "release", "guard"],
-        "{}: near does not watch guards during a release",
-    ),
-    gap(
-        &["service", "*", "release", "smoke"],
-        "{}: near does not run smoke jobs",
-    ),
-    gap(
-        &["service", "*", "release", "after"],
-        "{}: near does not run jobs after a release",
-    ),
-    gap(
-        &["service", "*", "release", "on-rollback"],
-        "{}: near does not run jobs after a rollback",
-    ),
-    when(
-        &["service", "*", "release", "low-traffic"],
-        Only::Not("hold"),
-        "{}: near does not watch guards during a release",
-    ),
-    when(
-        &["service", "*", "release", "approve"],
-        Only::Flag(true),
-        "{}: near does not wait for approval",
-    ),
     gap(
         &["service", "*", "scale", "max"],
         "{}: near keeps the number of tasks where `min` or `neargate scale` puts it",
@@ -166,7 +135,6 @@ static GAPS: &[Gap] = &[
         Only::Flag(false),
         "{}: near starts no service that uses a secret without a value",
     ),
-    gap(&["alarm", "*"], "{}: near does not watch alarms"),
     gap(&["slo", "*"], "{}: near does not measure objectives"),
     when(
         &["edge", "https"],

@@ -21,8 +21,8 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::wire::{
-    Accepted, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback, Scale, Session,
-    SessionRequest, Steering,
+    Accepted, AlarmRecord, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback,
+    Scale, Session, SessionRequest, Steering,
 };
 
 /// Events per answer of the engine's loop to one reader.
@@ -48,6 +48,8 @@ pub enum Call {
     Steer(String, Steering, Reply<Accepted>),
     /// `GET /v1/services/NAME/releases`
     Releases(String, Reply<Vec<ReleaseRecord>>),
+    /// `GET /v1/alarms`
+    Alarms(Reply<Vec<AlarmRecord>>),
     /// `POST /v1/services/NAME/scale`
     Scale(String, Scale, Reply<Accepted>),
     /// `POST /v1/services/NAME/session`
@@ -103,6 +105,7 @@ pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> 
         .route("/v1/services/{name}/session", post(session))
         .route("/v1/data/{name}", get(data))
         .route("/v1/observed", get(observed))
+        .route("/v1/alarms", get(alarms))
         .route("/v1/events", get(events))
         .route("/v1/router/replace", post(replace_router))
         .route("/v1/down", post(down))
@@ -186,6 +189,10 @@ async fn releases(
     UrlPath(name): UrlPath<String>,
 ) -> Answer<Vec<ReleaseRecord>> {
     ask(&calls, |reply| Call::Releases(name, reply)).await
+}
+
+async fn alarms(State(calls): State<Calls>) -> Answer<Vec<AlarmRecord>> {
+    ask(&calls, Call::Alarms).await
 }
 
 async fn scale(

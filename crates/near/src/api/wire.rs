@@ -12,6 +12,7 @@
 //! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`Session`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
 //! | `GET /v1/observed` | | [`Observed`](neargate_core::plan::Observed), for `plan` |
+//! | `GET /v1/alarms` | | list of [`AlarmRecord`] |
 //! | `GET /v1/events?after=SEQ` | | [`Progress`], one JSON object a line, never ends; without SEQ from now on |
 //! | `POST /v1/router/replace` | | [`Accepted`] once the new router serves and the old one has ended |
 //! | `POST /v1/down` | | [`Accepted`]; the engine stops everything and ends |
@@ -117,6 +118,8 @@ pub struct ReleaseRecord {
     /// What happened, oldest first.
     pub story: Vec<Moment>,
 }
+
+pub use crate::engine::alarms::AlarmRecord;
 
 /// `POST …/scale`
 #[derive(Debug, Clone, Serialize, Deserialize)]

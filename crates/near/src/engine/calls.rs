@@ -47,6 +47,7 @@ impl Engine {
                 reply(to, self.ask(&event));
             }
             Call::Releases(service, to) => reply(to, self.releases(&service)),
+            Call::Alarms(to) => reply(to, Ok(self.alarms())),
             Call::Scale(service, wish, to) => {
                 let event = Event::ScaleRequested {
                     service,
@@ -214,6 +215,7 @@ impl Engine {
             .map_err(|error| problem(&error, 1))?;
         }
         self.definition = Some(definition);
+        self.watch_alarms();
         Ok(())
     }
 

@@ -10,12 +10,14 @@
 
 mod act;
 mod adopt;
+pub mod alarms;
 mod calls;
 mod data_processes;
 mod environment;
 mod judge;
 mod ledger;
 mod listeners;
+mod meter;
 mod port_holder;
 mod provide;
 mod releases;
@@ -36,6 +38,7 @@ use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
@@ -49,6 +52,7 @@ use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
+use judge::Watches;
 use ledger::Ledger;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
@@ -123,6 +127,7 @@ struct Engine {
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
+    watches: Watches,
 }
 
 /// Runs the engine of a state directory until it is told to go. `program` is this binary: it
@@ -163,6 +168,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let (calls, mut call) = mpsc::channel(QUEUE);
     let seq = ledger.seq();
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
+    engine.watch_alarms();
     engine.resume().await;
     let system = |what| move |source| EngineError::System { what, source };
     let listener =
@@ -170,6 +176,8 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }));
     let mut terminate =
         signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
+    let mut looks = tokio::time::interval(judge::LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         engine.flush().await;
         if engine.finished() {
@@ -181,6 +189,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             Some((number, fact)) = fact.recv() => engine.learn(number, fact).await,
             Some(call) = call.recv() => engine.answer(call).await,
             () = tokio::time::sleep(timer) => engine.tick(),
+            _ = looks.tick(), if engine.watching() => engine.look(),
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
@@ -224,6 +233,7 @@ impl Engine {
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
+            watches: Watches::new(),
         })
     }
 
@@ -313,6 +323,13 @@ impl Engine {
 
     fn exited(&mut self, id: &str, exit: Exit) {
         self.running.remove(id);
+        if let Some(revision) = self
+            .task(id)
+            .filter(|task| task.active())
+            .map(|t| t.revision)
+        {
+            self.restarted(service_of(id), revision, id);
+        }
         let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
         self.happened(Event::TaskExited {
             task: id.to_owned(),
@@ -350,8 +367,7 @@ impl Engine {
                         let _ = reply.send(Ok(Accepted::default()));
                     }
                 }
-                // Alarms, scaling and metrics will read these.
-                Learned::Counted(_) => {}
+                Learned::Counted(requests) => self.counted(&requests),
             }
         }
     }

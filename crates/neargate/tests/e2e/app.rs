@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// Generous: the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// No command of a test takes longer.
+const LONGEST: Duration = Duration::from_secs(150);
+
 /// Who runs the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum User {
@@ -92,9 +95,23 @@ impl App {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end; one that does not end is ended, so that the test fails.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("the binary runs")
+        let mut command = self.command(arguments);
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = piped.spawn().expect("the binary runs");
+        let pid = child.id().to_string();
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            let late = std::sync::mpsc::RecvTimeoutError::Timeout;
+            if ended.recv_timeout(LONGEST) == Err(late) {
+                let _ = Command::new("kill").arg(pid).status();
+            }
+        });
+        let output = child.wait_with_output().expect("its output");
+        drop(done);
+        watch.join().expect("the watch ends");
+        output
     }
 
     /// Runs a command that must succeed; its standard output.
@@ -159,14 +176,16 @@ impl Drop for App {
             eprintln!("engine.log:\n{}", self.engine_log());
         }
         if self.state().exists() {
-            // An engine that the test killed must live to stop what it left running.
-            let _ = self.run(&[
-                "up",
-                "--detach",
-                "--no-build",
-                "--port",
-                &self.address.port().to_string(),
-            ]);
+            // An engine that the test killed must live to stop what it left running. Not `up`:
+            // that would release the manifest as it is written.
+            if self.try_status().is_none() {
+                let mut engine = self.command(&["engine"]);
+                let started = engine.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                let deadline = Instant::now() + PATIENCE;
+                while started.is_ok() && self.try_status().is_none() && Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(25));
+                }
+            }
             let _ = self.run(&["down", "--purge", "--yes"]);
         }
     }

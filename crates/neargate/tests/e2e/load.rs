@@ -88,7 +88,10 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
         tally.sent += 1;
         match request(address, path, &mut connection) {
             Ok((200, revision)) => *tally.by_revision.entry(revision).or_default() += 1,
-            Ok((status, _)) => *tally.failed.entry(format!("status {status}")).or_default() += 1,
+            Ok((status, revision)) => {
+                let key = format!("status {status} of revision {revision}");
+                *tally.failed.entry(key).or_default() += 1;
+            }
             Err(error) => {
                 connection = None;
                 *tally.failed.entry(error).or_default() += 1;

@@ -2,6 +2,7 @@
 
 mod app;
 mod basics;
+mod canary;
 mod data;
 mod durability;
 mod load;

@@ -80,6 +80,17 @@ impl Case<'_> {
     }
 }
 
+impl Case<'_> {
+    /// What near can and AWS refuses: an error for an environment on AWS, a warning otherwise.
+    fn far_refuses(&mut self, path: &[&str], message: String, help: &str) {
+        if matches!(self.manifest.target, Place::Aws { .. }) {
+            self.error("out-of-range", path, message, help);
+        } else {
+            self.warn("near-only", path, format!("{message}: near only"), help);
+        }
+    }
+}
+
 /// Reports everything that does not fit together.
 pub(super) fn check(case: &mut Case<'_>) {
     let names: Vec<String> = case.manifest.services.keys().cloned().collect();

@@ -145,11 +145,7 @@ fn whole_minutes(case: &mut Case<'_>, service: &Service) {
         };
         let path = ["service", service.name.as_str(), "release", key];
         let message = format!("{} is not whole minutes", crate::duration::format(time));
-        case.error(
-            "out-of-range",
-            &path,
-            message,
-            "ECS bakes for whole minutes: write for example \"1m\"",
-        );
+        let help = "ECS bakes for whole minutes: write for example \"1m\"";
+        case.far_refuses(&path, message, help);
     }
 }

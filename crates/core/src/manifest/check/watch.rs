@@ -12,6 +12,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     for (name, alarm) in &manifest.alarms {
         kind(case, alarm);
         window(case, alarm);
+        expression(case, alarm);
         let Some(text) = &alarm.rule else {
             continue;
         };
@@ -116,17 +117,18 @@ fn window(case: &mut Case<'_>, alarm: &Alarm) {
     if !case.sound(&["alarm", name, "period"]) || !case.sound(&["alarm", name, "datapoints"]) {
         return;
     }
-    if !exact || !([10, 20, 30].contains(&period) || period.is_multiple_of(60)) {
-        let message = format!(
-            "CloudWatch has no period of {}",
-            crate::duration::format(alarm.period)
-        );
-        case.error(
-            "out-of-range",
-            &["alarm", name, "period"],
-            message,
-            "write 10s, 20s, 30s, or whole minutes",
-        );
+    let (path, help) = (
+        ["alarm", name, "period"],
+        "write 10s, 20s, 30s, or whole minutes",
+    );
+    let message = format!(
+        "CloudWatch has no period of {}",
+        crate::duration::format(alarm.period)
+    );
+    if exact && [1, 5].contains(&period) {
+        case.far_refuses(&path, message, help);
+    } else if !exact || !([10, 20, 30].contains(&period) || period.is_multiple_of(60)) {
+        case.error("out-of-range", &path, message, help);
     }
     let most = if period < 3600 { 86_400 } else { 604_800 };
     if period * count > most {
@@ -145,6 +147,26 @@ fn window(case: &mut Case<'_>, alarm: &Alarm) {
             message,
             help,
         );
+    }
+}
+
+/// Metric math is parsed here, so that a wrong expression is told before anything runs.
+fn expression(case: &mut Case<'_>, alarm: &Alarm) {
+    use crate::alarm::{Definition, DefinitionError};
+    let path = ["alarm", alarm.name.as_str(), "expression"];
+    let help = "write metric math, for example 100 * errors / requests";
+    match Definition::from_manifest(alarm) {
+        Err(DefinitionError::Expression(_, why)) => {
+            let message = format!(
+                "the expression of `alarm.{}` is not right: {why}",
+                alarm.name
+            );
+            case.error("wrong-form", &path, message, help);
+        }
+        Err(why @ (DefinitionError::NotASeries(..) | DefinitionError::TooManyMetrics(_))) => {
+            case.error("wrong-form", &path, why.to_string(), help);
+        }
+        Ok(_) | Err(_) => {}
     }
 }
 

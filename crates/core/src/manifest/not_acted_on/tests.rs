@@ -15,13 +15,6 @@ fn sentences(text: &str) -> Vec<String> {
 
 /// One line of a manifest for each row of the table, in its order.
 static ROWS: &[&str] = &[
-    "service.api.release.strategy = 'canary'",
-    "service.api.release.guard = ['slow']",
-    "service.api.release.smoke = ['smoke']",
-    "service.api.release.after = ['notify']",
-    "service.api.release.on-rollback = ['notify']",
-    "service.api.release.low-traffic = 'go'",
-    "service.api.release.approve = true",
     "service.api.scale.max = 4",
     "service.api.scale.cpu = 70",
     "service.api.scale.memory = 70",
@@ -45,7 +38,6 @@ static ROWS: &[&str] = &[
     "cache.main.snapshots = '1d'",
     "secret.session.rotate = '30d'",
     "secret.session.required = false",
-    "alarm.slow.metric = 'latency'",
     "slo.fast.objective = 99.9",
     "edge.https = true",
     "edge.domains = ['notes.example.com']",
@@ -96,7 +88,12 @@ static ACTED_ON: &str = "
     service.*.uses service.*.env.* service.*.drain service.*.stop-timeout service.*.balance
     service.*.idle-timeout service.*.scale.min
     service.*.release.minimum-percent service.*.release.maximum-percent
-    service.*.release.before
+    service.*.release.before service.*.release.smoke service.*.release.after
+    service.*.release.on-rollback service.*.release.guard service.*.release.low-traffic
+    service.*.release.strategy service.*.release.approve
+    alarm.*.metric alarm.*.expression alarm.*.rule alarm.*.service alarm.*.statistic
+    alarm.*.below alarm.*.at-most alarm.*.above alarm.*.at-least
+    alarm.*.period alarm.*.datapoints alarm.*.missing alarm.*.minimum-samples
     service.*.release.steps service.*.release.percent service.*.release.interval
     service.*.release.bake
     service.*.release.breaker.enabled service.*.release.breaker.threshold

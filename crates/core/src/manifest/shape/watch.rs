@@ -31,8 +31,8 @@ pub(super) static ALARM: Shape = Shape {
         Field::new("at-least", LIMIT, "Breaches at this and above."),
         Field::new(
             "period",
-            Kind::Seconds(10, 86_400),
-            "Of one data point: 10s, 20s, 30s, or whole minutes.",
+            Kind::Seconds(1, 86_400),
+            "Of one data point: 10s, 20s, 30s, or whole minutes; near also 1s and 5s.",
         )
         .or("\"1m\""),
         Field::new(

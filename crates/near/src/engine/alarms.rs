@@ -1,0 +1,165 @@
+//! The alarms of the manifest, evaluated as time passes.
+//!
+//! Invariant: a change of state is written down before anything follows from it. Metrics are in
+//! memory: after an engine's death an alarm keeps its state until there is data to judge.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use neargate_core::alarm::{
+    AlarmState, Definition, MetricAlarm, Standing, Transition, evaluate, history, order,
+};
+use neargate_core::manifest::model::Alarm;
+use neargate_core::metrics::{Dimensions, Limits, Metrics, Sample};
+use neargate_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Series without a sample for so long are forgotten.
+const SILENT: Duration = Duration::from_secs(4 * 3600);
+
+/// One alarm as `neargate alarms` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlarmRecord {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, and how it came there.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
+
+/// All alarms, their metrics and their states.
+#[derive(Debug)]
+pub struct Alarms {
+    definitions: Vec<Definition>,
+    metrics: Metrics,
+    standings: BTreeMap<String, Standing>,
+    due: BTreeMap<String, Timestamp>,
+    since: Timestamp,
+}
+
+impl Alarms {
+    /// The alarms of a manifest; what stands already goes on standing.
+    #[must_use]
+    pub fn new(
+        alarms: &BTreeMap<String, Alarm>,
+        mut standings: BTreeMap<String, Standing>,
+        now: Timestamp,
+    ) -> Self {
+        let mut definitions: Vec<Definition> = alarms
+            .values()
+            .filter_map(|alarm| Definition::from_manifest(alarm).ok())
+            .collect();
+        // Children first. The manifest's check refuses circles and unknown children.
+        let sorted: Vec<String> = order(&definitions)
+            .map(|names| names.into_iter().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let place = |found: &Definition| sorted.iter().position(|name| name == found.name());
+        definitions.sort_by_key(place);
+        standings.retain(|name, _| alarms.contains_key(name));
+        for definition in &definitions {
+            standings
+                .entry(definition.name().to_owned())
+                .or_insert_with(|| Standing::new(now));
+        }
+        let limits = definitions
+            .iter()
+            .fold(Limits::default(), |limits, definition| match definition {
+                Definition::Metric(alarm) => alarm.limits(limits),
+                Definition::Composite(_) => limits,
+            });
+        Self {
+            metrics: Metrics::new(limits),
+            definitions,
+            standings,
+            due: BTreeMap::new(),
+            since: now,
+        }
+    }
+
+    /// Whether there is anything to evaluate.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.definitions.is_empty()
+    }
+
+    /// Where the alarms stand.
+    #[must_use]
+    pub fn standings(&self) -> &BTreeMap<String, Standing> {
+        &self.standings
+    }
+
+    /// Alarms that are in ALARM, with their words.
+    #[must_use]
+    pub fn firing(&self) -> Vec<(String, String)> {
+        let firing = self
+            .standings
+            .iter()
+            .filter(|(_, s)| s.state == AlarmState::Alarm);
+        firing
+            .map(|(name, s)| (name.clone(), s.reason.clone()))
+            .collect()
+    }
+
+    /// Takes in samples.
+    pub fn take(&mut self, sample: &Sample, at: Timestamp) {
+        self.metrics
+            .merge(sample.metric, &sample.from, at, &sample.window);
+    }
+
+    /// Evaluates what is due. The transitions are to be written down, then entered.
+    pub fn evaluate(&mut self, now: Timestamp) -> Vec<(String, Transition)> {
+        let mut states: BTreeMap<String, AlarmState> = self
+            .standings
+            .iter()
+            .map(|(name, standing)| (name.clone(), standing.state))
+            .collect();
+        let mut found = Vec::new();
+        for definition in &self.definitions {
+            let name = definition.name();
+            let before = states.get(name).copied().unwrap_or_default();
+            let transition = match definition {
+                Definition::Metric(alarm) => {
+                    if self.due.get(name).is_some_and(|due| *due > now) {
+                        continue;
+                    }
+                    self.due.insert(name.to_owned(), alarm.next_evaluation(now));
+                    self.judge(alarm, before, now)
+                }
+                Definition::Composite(composite) => composite.evaluate(&states, before, now),
+            };
+            if let Some(transition) = transition {
+                states.insert(name.to_owned(), transition.to);
+                found.push((name.to_owned(), transition));
+            }
+        }
+        if !self.metrics.is_empty() && now.0 > SILENT.as_millis() as u64 {
+            let before = Timestamp(now.0 - SILENT.as_millis() as u64);
+            self.metrics.forget_silent(before);
+        }
+        found
+    }
+
+    fn judge(&self, alarm: &MetricAlarm, before: AlarmState, now: Timestamp) -> Option<Transition> {
+        // Before this engine has seen a whole evaluation range, silence is not a fact.
+        let range = alarm
+            .period
+            .saturating_mul(u32::try_from(alarm.range()).unwrap_or(u32::MAX));
+        let of = match &alarm.service {
+            Some(service) => Dimensions::service(service),
+            None => Dimensions::default(),
+        };
+        let slots = history(alarm, &self.metrics, &of, now);
+        let silent = slots.iter().all(|slot| slot.value.is_none());
+        if silent && now.since(self.since) < range {
+            return None;
+        }
+        evaluate(alarm, &slots, before, now).transition
+    }
+
+    /// Enters a transition that was written down.
+    pub fn enter(&mut self, name: &str, transition: Transition) {
+        if let Some(standing) = self.standings.get_mut(name) {
+            standing.enter(transition);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What tasks use of their reservation: CPU and memory, from `/proc`.
+//!
+//! All processes of a task's control group count; without one, its first process alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use neargate_core::manifest::model::Size;
+use neargate_core::time::Timestamp;
+
+use crate::cgroup::Group;
+use crate::supervisor::Running;
+
+const PAGE: u64 = 4096;
+/// Clock ticks of a second, as the kernel tells user space (`USER_HZ`).
+const TICKS: f64 = 100.0;
+const MIB: f64 = 1024.0 * 1024.0;
+/// CPU units of one core.
+const CORE: f64 = 1024.0;
+
+/// Remembers the CPU time that each task had used.
+#[derive(Debug, Default)]
+pub struct Meter(BTreeMap<String, (Timestamp, u64)>);
+
+/// Percent of the reservation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Use {
+    /// Of the CPU units; none at the first look.
+    pub cpu: Option<f64>,
+    /// Of the memory.
+    pub memory: f64,
+}
+
+impl Meter {
+    /// Looks at a task.
+    pub fn read(&mut self, running: &Running, size: Size, now: Timestamp) -> Use {
+        let mut pids = Group::of(&running.id, running.shim.pid).pids();
+        if pids.is_empty() {
+            pids.push(running.task.pid);
+        }
+        let pages: u64 = pids.iter().filter_map(|pid| resident(*pid)).sum();
+        let ticks: u64 = pids.iter().filter_map(|pid| ticks(*pid)).sum();
+        let before = self.0.insert(running.id.clone(), (now, ticks));
+        let cpu = before.and_then(|(at, before)| {
+            let seconds = now.since(at).as_secs_f64();
+            let used = ticks.saturating_sub(before) as f64 / TICKS;
+            (seconds > 0.0).then(|| used / seconds / (f64::from(size.cpu) / CORE) * 100.0)
+        });
+        let memory = (pages * PAGE) as f64 / (f64::from(size.memory) * MIB) * 100.0;
+        Use { cpu, memory }
+    }
+
+    /// Forgets tasks that are gone.
+    pub fn keep(&mut self, alive: impl Fn(&str) -> bool) {
+        self.0.retain(|task, _| alive(task));
+    }
+}
+
+/// Resident pages of a process.
+fn resident(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    text.split(' ').nth(1)?.parse().ok()
+}
+
+/// CPU time of a process and of its children that ended.
+fn ticks(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    // Fields 14 to 17 of the file; the state is field 3.
+    fields
+        .get(11..15)?
+        .iter()
+        .map(|field| field.parse::<u64>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_works_uses_cpu_and_memory() {
+        let pid = std::process::id();
+        let before = ticks(pid).expect("its own time");
+        let mut work = 0u64;
+        while ticks(pid).expect("its own time") < before + 5 {
+            work = std::hint::black_box(work.wrapping_add(1));
+        }
+        assert!(resident(pid).expect("its own memory") * PAGE > 500_000);
+        assert_eq!(resident(u32::MAX), None);
+    }
+}
