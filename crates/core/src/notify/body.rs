@@ -14,6 +14,8 @@ use crate::manifest::model::Format;
 
 /// Most characters of Slack's header.
 const SLACK_HEADER: usize = 150;
+/// Most characters of Slack's section, entities counted as written.
+const SLACK_SECTION: usize = 3_000;
 
 /// What is posted.
 #[must_use]
@@ -139,9 +141,24 @@ fn place(notification: &Notification) -> String {
     format!("app {} · environment {}", origin.app, origin.env)
 }
 
-/// Slack's three control characters, so that a text stays a text.
+/// A text whose control characters are Slack's entities, so that it stays a text; never cut within
+/// an entity.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    let mut out = String::new();
+    let mut length = 0;
+    for c in text.chars() {
+        let piece = match c {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            other => other.to_string(),
+        };
+        length += piece.chars().count();
+        if length >= SLACK_SECTION {
+            out.push('…');
+            break;
+        }
+        out.push_str(&piece);
+    }
+    out
 }
