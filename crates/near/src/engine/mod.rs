@@ -16,6 +16,7 @@ mod environment;
 mod judge;
 mod ledger;
 mod listeners;
+mod notifications;
 mod port_holder;
 mod provide;
 mod releases;
@@ -50,6 +51,7 @@ use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 use ledger::Ledger;
+use notifications::Notifications;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
 use tasks::Surroundings;
@@ -123,6 +125,7 @@ struct Engine {
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
+    notifications: Notifications,
 }
 
 /// Runs the engine of a state directory until it is told to go. `program` is this binary: it
@@ -210,6 +213,7 @@ impl Engine {
         let surroundings = surroundings(state, supervisor, app, env)?;
         Ok(Self {
             state: state.clone(),
+            notifications: Notifications::after(ledger.last()),
             ledger,
             surroundings,
             routers: Routers::adopt(program, state.clone(), facts).await,
@@ -382,8 +386,9 @@ impl Engine {
         }
     }
 
-    /// Publishes the routing table when something changed that it shows.
+    /// Tells what was decided, and publishes the routing table when something changed that it shows.
     async fn flush(&mut self) {
+        self.tell();
         if std::mem::take(&mut self.publish) && self.leaving.is_none() {
             let table = self.table();
             self.routers.publish(table);
