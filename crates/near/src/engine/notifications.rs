@@ -24,8 +24,9 @@ const READ: u64 = 1_000;
 pub(super) struct Notifications {
     notifier: Notifier,
     told: u64,
-    /// Release and step that people were asked to approve, by service.
-    asked: BTreeMap<String, (u64, u32)>,
+    /// Release and step that people were asked to approve, by service; `None`: this engine has not
+    /// looked yet.
+    asked: Option<BTreeMap<String, (u64, u32)>>,
 }
 
 impl Notifications {
@@ -34,7 +35,7 @@ impl Notifications {
         Self {
             notifier: Notifier::start(Roots::Machine, Timing::default(), Arc::new(log)),
             told,
-            asked: BTreeMap::new(),
+            asked: None,
         }
     }
 }
@@ -43,7 +44,7 @@ impl Engine {
     /// Tells the webhooks what was persisted since the last time.
     pub(super) fn tell(&mut self) {
         let last = self.ledger.last();
-        if self.notifications.told == last {
+        if self.notifications.told == last && self.notifications.asked.is_some() {
             return;
         }
         let Some(origin) = self.origin() else {
@@ -108,13 +109,14 @@ impl Engine {
                 continue;
             };
             let step = (wanted.release, wanted.step);
-            if self.notifications.asked.get(&service.name) != Some(&step) {
+            let before = self.notifications.asked.as_ref();
+            if before.and_then(|asked| asked.get(&service.name)) != Some(&step) {
                 let news = Notification::of_approval(origin, now(), &service.name, wanted);
                 self.notify(&news);
             }
             asked.insert(service.name.clone(), step);
         }
-        self.notifications.asked = asked;
+        self.notifications.asked = Some(asked);
     }
 
     /// Where a webhook is; what is wrong with it is logged, without the URL.

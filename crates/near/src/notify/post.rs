@@ -167,15 +167,13 @@ where
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(PostError::Exchange)?;
-    // Both sides end together: nothing of an attempt is left when its time is over.
-    tokio::select! {
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    // Both are dropped together: nothing of an attempt is left when its time is over. The
+    // connection may end in the very poll that hands the answer over, or says what broke.
+    let answer = tokio::select! {
         biased;
-        answer = sender.send_request(request) => {
-            Ok(answer.map_err(PostError::Exchange)?.status())
-        }
-        ended = connection => match ended {
-            Err(error) => Err(PostError::Exchange(error)),
-            Ok(()) => Err(PostError::Connect(io::ErrorKind::ConnectionReset.into())),
-        },
-    }
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
+    };
+    Ok(answer.map_err(PostError::Exchange)?.status())
 }
