@@ -5,5 +5,6 @@ mod basics;
 mod data;
 mod durability;
 mod load;
+mod notifications;
 mod releases;
 mod traffic;
