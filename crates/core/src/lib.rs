@@ -12,6 +12,7 @@
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
 //! - [`guard`]: alarms judged on a new revision, step by step.
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
+//! - [`notify`]: what webhooks are told, in three shapes.
 //! - [`status`]: the shape of `neargate status --json`.
 
 pub mod alarm;
@@ -21,6 +22,7 @@ pub mod health;
 pub mod machine;
 pub mod manifest;
 pub mod metrics;
+pub mod notify;
 pub mod plan;
 pub mod routing;
 pub mod status;

@@ -181,6 +181,28 @@ fn each_step_waits_for_approval_when_asked_to() {
 }
 
 #[test]
+fn each_step_that_waits_for_a_person_is_named_and_no_other_moment_is() {
+    let numbers = Numbers {
+        approve: true,
+        guard: false,
+        ..CANARY
+    };
+    let mut world = stable(numbers);
+    deploy(&mut world, numbers, 2);
+    let mut named = Vec::new();
+    while world.service().release.is_some() {
+        let waits = neargate_core::machine::waiting_for(world.service(), world.now);
+        if let Some(wanted) = neargate_core::machine::approval_wanted(world.service()) {
+            assert_eq!(waits, "`neargate promote api`");
+            named.push((wanted.step, wanted.steps, wanted.weight));
+        }
+        assert!(world.step());
+    }
+    named.dedup();
+    assert_eq!(named, [(1, 3, 100), (2, 3, 500), (3, 3, 1000)]);
+}
+
+#[test]
 fn people_promote_pause_resume_and_abort() {
     let mut world = stable(CANARY);
     assert_eq!(

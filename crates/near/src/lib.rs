@@ -14,6 +14,7 @@ pub mod engine;
 pub mod identity;
 pub mod journal;
 pub mod logs;
+pub mod notify;
 pub mod paths;
 pub mod ports;
 pub mod secrets;

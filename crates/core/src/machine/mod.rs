@@ -11,6 +11,7 @@
 //! - `words`: all of it for people
 
 mod apply;
+mod approval;
 mod decide;
 mod draft;
 mod entry;
@@ -28,6 +29,7 @@ pub mod strategy;
 mod words;
 
 pub use apply::apply;
+pub use approval::{ApprovalWanted, approval_wanted};
 pub use decide::{MOST_TASKS, decide};
 pub use entry::{Entry, Fact};
 pub use event::{Event, Steer, Supersede};

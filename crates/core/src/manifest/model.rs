@@ -5,6 +5,7 @@
 //! written to the journal inside a revision, so it is serde both ways and holds no secret value.
 
 mod data;
+mod notify;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
+pub use notify::{Format, Notify, Occasion, Receiver};
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub struct Manifest {
     pub alarms: BTreeMap<String, Alarm>,
     /// Service level objectives by name.
     pub slos: BTreeMap<String, Slo>,
+    /// Webhooks by name.
+    #[serde(default)]
+    pub notify: BTreeMap<String, Notify>,
     /// The edge in front of the router.
     pub edge: Edge,
 }

@@ -143,6 +143,7 @@ mod tests {
             ("NEARGATE_ENV", "local"),
             ("NEARGATE_REVISION", "7"),
             ("NEARGATE_SERVICE", "api"),
+            ("NEARGATE_SERVICE_URL", "http://127.0.0.1:20501"),
             ("NEARGATE_TASK", "api-r7-1"),
             ("PORT", "20001"),
             ("REDIS_MAIN_URL", "redis://x"),

@@ -12,6 +12,7 @@ use neargate_core::guard::StepWatch;
 use neargate_core::machine::{Event, Release, ServiceState, Stage, Verdict};
 use neargate_core::manifest::model::Size;
 use neargate_core::metrics::{Dimensions, Sample, Window, names, samples};
+use neargate_core::notify::Notification;
 use neargate_core::routing::control::RequestCount;
 use neargate_core::time::Timestamp;
 
@@ -136,11 +137,24 @@ impl Engine {
             "alarm {name}: {} to {}: {}",
             transition.from, transition.to, transition.reason
         ));
+        self.alarm_news(name, &transition);
         let fired = transition.to == AlarmState::Alarm;
         let reason = format!("the service's own alarm: {}", transition.reason);
         self.watches.alarms.enter(name, transition);
         if fired {
             self.guard_fired(name, &reason);
+        }
+    }
+
+    /// Tells webhooks of an alarm that changed.
+    fn alarm_news(&mut self, name: &str, transition: &Transition) {
+        let alarms = self.definition.as_ref().map(|found| &found.manifest.alarms);
+        let service = alarms.and_then(|alarms| alarms.get(name)?.service.clone());
+        let news = self.origin().and_then(|origin| {
+            Notification::of_alarm(&origin, service.as_deref(), name, transition)
+        });
+        if let Some(news) = news {
+            self.notify(&news);
         }
     }
 

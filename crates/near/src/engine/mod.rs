@@ -18,6 +18,7 @@ mod judge;
 mod ledger;
 mod listeners;
 mod meter;
+mod notifications;
 mod port_holder;
 mod provide;
 mod releases;
@@ -54,6 +55,7 @@ use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 use judge::Watches;
 use ledger::Ledger;
+use notifications::Notifications;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
 use tasks::Surroundings;
@@ -128,6 +130,7 @@ struct Engine {
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
     watches: Watches,
+    notifications: Notifications,
 }
 
 /// Runs the engine of a state directory until it is told to go. `program` is this binary: it
@@ -219,6 +222,7 @@ impl Engine {
         let surroundings = surroundings(state, supervisor, app, env)?;
         Ok(Self {
             state: state.clone(),
+            notifications: Notifications::after(ledger.last()),
             ledger,
             surroundings,
             routers: Routers::adopt(program, state.clone(), facts).await,
@@ -398,8 +402,9 @@ impl Engine {
         }
     }
 
-    /// Publishes the routing table when something changed that it shows.
+    /// Tells what was decided, and publishes the routing table when something changed that it shows.
     async fn flush(&mut self) {
+        self.tell();
         if std::mem::take(&mut self.publish) && self.leaving.is_none() {
             let table = self.table();
             self.routers.publish(table);

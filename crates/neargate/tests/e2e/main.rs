@@ -6,5 +6,6 @@ mod canary;
 mod data;
 mod durability;
 mod load;
+mod notifications;
 mod releases;
 mod traffic;

@@ -3,6 +3,7 @@
 //! Invariant: points at what is written; judges no value that was found wrong already.
 
 mod data;
+mod notify;
 pub(super) mod priority;
 mod references;
 mod release;
@@ -102,6 +103,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     references::check(case);
     data::check(case);
     watch::check(case);
+    notify::check(case);
     if case.manifest.target
         == (Place::Aws {
             region: String::new(),

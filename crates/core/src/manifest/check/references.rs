@@ -98,6 +98,7 @@ pub(super) fn known(case: &mut Case<'_>, path: &[&str], kind: &str, name: &str) 
         "job" => "unknown-job",
         "alarm" => "unknown-alarm",
         "service" => "unknown-service",
+        "secret" if !used => "unknown-secret",
         _ => "unknown-use",
     };
     case.error(code, path, message, help);

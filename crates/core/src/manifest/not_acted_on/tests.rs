@@ -103,6 +103,7 @@ static ACTED_ON: &str = "
     database.*.engine database.*.version database.*.url
     cache.*.engine cache.*.version cache.*.url cache.*.eviction cache.*.memory
     secret.*.generate
+    notify.*.url notify.*.secret notify.*.format notify.*.on notify.*.services
     edge.address edge.port edge.expose
 ";
 

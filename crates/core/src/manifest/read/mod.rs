@@ -34,6 +34,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         secrets: all(file, "secret", data::secret),
         alarms: all(file, "alarm", watch::alarm),
         slos: all(file, "slo", watch::slo),
+        notify: all(file, "notify", watch::notify),
         edge: edge(file, env),
     }
 }

@@ -1,6 +1,6 @@
-//! Alarms and objectives.
+//! Alarms, objectives and notifications.
 
-use crate::manifest::model::{Alarm, Breach, Missing, Slo};
+use crate::manifest::model::{Alarm, Breach, Format, Missing, Notify, Occasion, Receiver, Slo};
 use crate::manifest::view::View;
 
 pub(super) fn alarm(name: &str, view: View<'_>) -> Alarm {
@@ -43,5 +43,23 @@ pub(super) fn slo(name: &str, view: View<'_>) -> Slo {
         objective: view.number("objective").unwrap_or_default(),
         latency_ms: latency.and_then(|latency| u64::try_from(latency.as_millis()).ok()),
         window: view.duration_or_zero("window"),
+    }
+}
+
+pub(super) fn notify(name: &str, view: View<'_>) -> Notify {
+    let on = view.texts_or_none("on");
+    Notify {
+        name: name.to_owned(),
+        to: match view.text("secret") {
+            Some(secret) => Receiver::Secret(secret),
+            None => Receiver::Url(view.text_or_empty("url")),
+        },
+        format: match view.text("format").as_deref() {
+            Some("slack") => Format::Slack,
+            Some("teams") => Format::Teams,
+            _ => Format::Json,
+        },
+        on: on.iter().filter_map(|word| Occasion::of(word)).collect(),
+        services: view.texts_or_none("services"),
     }
 }

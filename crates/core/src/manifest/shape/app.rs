@@ -5,7 +5,7 @@
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
 use super::service::{JOB, SERVICE};
-use super::watch::{ALARM, SLO};
+use super::watch::{ALARM, NOTIFY, SLO};
 use super::{Field, Kind, Shape};
 
 pub(crate) static FILE: Shape = Shape {
@@ -78,6 +78,11 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
             "slo",
             Kind::Named(&NAME, &Kind::Table(&SLO)),
             "Service level objectives by name.",
+        ),
+        Field::new(
+            "notify",
+            Kind::Named(&NAME, &Kind::Table(&NOTIFY)),
+            "Webhooks that are told what happens, by name.",
         ),
         Field::new(
             "edge",

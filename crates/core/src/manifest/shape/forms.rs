@@ -23,6 +23,7 @@ pub(super) static ALL: &[&Form] = &[
     &PROBE,
     &VERSION,
     &URL,
+    &WEBHOOK,
     &WINDOW,
     &MAINTENANCE,
     &GENERATE,
@@ -257,6 +258,36 @@ pub(super) static URL: Form = Form {
         _ => Err("it is `SCHEME://USER@HOST:PORT/NAME`".into()),
     },
 };
+
+pub(super) static WEBHOOK: Form = Form {
+    what: "the URL of a webhook",
+    example: "https://hooks.example.com/services/T0/B0/x",
+    pattern: "^https?://[!$-.0-9:;=A-\\[\\]_a-z~]+([/?][!-\"$-~]*)?$",
+    check: webhook,
+};
+
+fn webhook(text: &str) -> Result<(), String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return Err("it begins with `https://` or `http://`".into());
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() {
+        return Err("it has no host".into());
+    }
+    if host.contains('@') {
+        return Err("a user and a password in it are not sent".into());
+    }
+    if text.contains('#') {
+        return Err("what follows `#` is not sent".into());
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("it has a space or a character that is not ASCII".into());
+    }
+    Ok(())
+}
 
 pub(super) static GENERATE: Form = Form {
     what: "a way to make a secret",

@@ -1,8 +1,8 @@
-//! Alarms and service level objectives.
+//! Alarms, service level objectives, and who is told.
 //!
 //! Invariant: names and ranges are those of CloudWatch.
 
-use super::forms::{DATAPOINTS, NAME, STATISTIC};
+use super::forms::{DATAPOINTS, NAME, STATISTIC, WEBHOOK};
 use super::{Field, Kind, Shape};
 
 const LIMIT: Kind = Kind::Number(-1e15, 1e15);
@@ -79,5 +79,56 @@ pub(super) static SLO: Shape = Shape {
             "Over how long.",
         )
         .or("\"30d\""),
+    ],
+};
+
+pub(super) static NOTIFY: Shape = Shape {
+    title: "[notify.NAME]",
+    doc: "A webhook that is told what happens: `url` or `secret`, one of them. Nothing waits for \
+          it: what cannot be delivered after 6 attempts is dropped, and the engine's log says so.",
+    also: None,
+    fields: &[
+        Field::new(
+            "url",
+            Kind::Form(&WEBHOOK),
+            "Where it is posted to. Whoever knows the URL of a chat's webhook can write to the \
+             chat: `secret` keeps it out of the file.",
+        ),
+        Field::new(
+            "secret",
+            Kind::Form(&NAME),
+            "The name of a `[secret.NAME]` whose value is the URL; set it by \
+             `neargate secret set`.",
+        ),
+        Field::new(
+            "format",
+            Kind::Choice(&["json", "slack", "teams"]),
+            "The shape of what is posted: Neargate's own JSON, a Slack message, or an adaptive \
+             card for Teams.",
+        )
+        .or("\"json\""),
+        Field::new(
+            "on",
+            Kind::List(
+                &Kind::Choice(&[
+                    "release-started",
+                    "release-finished",
+                    "release-failed",
+                    "waits-for-approval",
+                    "alarm",
+                ]),
+                1,
+                5,
+            ),
+            "What it is told. A release that was rolled back has failed. `alarm` is both: an \
+             alarm that begins, and its end.",
+        )
+        .or("[\"release-finished\", \"release-failed\", \"alarm\"]"),
+        Field::new(
+            "services",
+            Kind::List(&Kind::Form(&NAME), 1, 100),
+            "Only what is about these services. An alarm of other alarms is about none. Not \
+             written: everything.",
+        ),
     ],
 };
