@@ -80,7 +80,7 @@ async fn misbehave() -> u16 {
     static REQUESTS: AtomicU64 = AtomicU64::new(0);
     static LEAKED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
     match variable("ECHO_FAULT").as_str() {
-        "errors" if REQUESTS.fetch_add(1, Ordering::Relaxed) % 20 == 19 => return 500,
+        "errors" if REQUESTS.fetch_add(1, Ordering::Relaxed) % 20 == 3 => return 500,
         "slow" => tokio::time::sleep(Duration::from_millis(400)).await,
         "leak" => {
             if let Ok(mut leaked) = LEAKED.lock() {

@@ -192,6 +192,9 @@ pub enum Verb {
         #[arg(value_name = "SERVICE | show ID", num_args = 0..=2)]
         what: Vec<String>,
     },
+    /// Show the alarms and why they are in their state
+    #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
+    Alarms,
     /// Print logs of tasks
     #[command(
         after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"

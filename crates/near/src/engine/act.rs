@@ -9,9 +9,10 @@ use neargate_core::machine::Health;
 use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
 
+use super::ids::{hook_id, job_of, service_of_job};
 use super::routes::{self, Exposed};
 use super::tasks::Start;
-use super::{Engine, Input, service_of_job};
+use super::{Engine, Input};
 
 impl Engine {
     pub(super) fn act(&mut self, action: Action) {
@@ -223,13 +224,4 @@ fn admission(service: &ServiceState, task: &Task) -> Option<Admission> {
         }
         Lifecycle::Pending { .. } | Lifecycle::Stopping { .. } => None,
     }
-}
-
-/// Id of a job's process: `job.api.migrate.7.1` is the first job of release 7.
-fn hook_id(service: &str, job: &str, release: u64, run: u32) -> String {
-    format!("job.{service}.{job}.{release}.{run}")
-}
-
-fn job_of(id: &str) -> &str {
-    id.split('.').nth(2).unwrap_or_default()
 }

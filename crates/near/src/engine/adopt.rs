@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use neargate_core::machine::{self, Exit};
 
-use super::{Engine, Input, is_task, log};
+use super::ids::is_task;
+use super::{Engine, Input, log};
 use crate::supervisor::Found;
 
 impl Engine {

@@ -14,6 +14,7 @@ pub mod alarms;
 mod calls;
 mod data_processes;
 mod environment;
+mod ids;
 mod judge;
 mod ledger;
 mod listeners;
@@ -53,6 +54,7 @@ use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
+use ids::{service_of, service_of_job};
 use judge::Watches;
 use ledger::Ledger;
 use notifications::Notifications;
@@ -478,23 +480,6 @@ fn surroundings(
         app,
         env,
     }))
-}
-
-/// `api-r3-7` is a task of `api`; a job's id begins with `job.`.
-fn service_of(task: &str) -> &str {
-    task.rsplit_once("-r").map_or(task, |(service, _)| service)
-}
-
-fn is_task(id: &str) -> bool {
-    !id.contains('.')
-        && id
-            .rsplit_once("-r")
-            .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// `job.api.migrate.7.1` ran for `api`.
-fn service_of_job(id: &str) -> &str {
-    id.split('.').nth(1).unwrap_or(id)
 }
 
 /// The engine's own log is its standard error.

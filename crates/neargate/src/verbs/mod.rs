@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod alarms;
 mod check;
 mod db;
 mod deploy;
@@ -69,6 +70,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Pause { service } => wait(steer::run(flags, &service, Steered::Pause)),
         Verb::Resume { service } => wait(steer::run(flags, &service, Steered::Resume)),
         Verb::Abort { service } => wait(steer::run(flags, &service, Steered::Abort)),
+        Verb::Alarms => wait(alarms::run(flags)),
         Verb::Releases { what } => wait(releases::run(flags, &what)),
         Verb::Rollback {
             service,
