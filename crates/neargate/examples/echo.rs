@@ -3,7 +3,7 @@
 //! `PORT` where it listens · `ECHO_FAULT` = `bad-health` (503 at `/healthz`), `exit` (ends at
 //! once with code 7 and two log lines), `deaf` (runs but does not listen), `errors` (every
 //! twentieth request is answered with 500), `slow` (every request takes 400 ms), `leak` (every
-//! request takes 2 MiB for ever), `late-exit` (ends with code 9 after 3 s) · `GET /` its
+//! request takes 256 KiB for ever), `late-exit` (ends with code 9 after 3 s) · `GET /` its
 //! revision, task and pid · `GET /slow?MS` answers after that many milliseconds ·
 //! `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
 
@@ -84,7 +84,7 @@ async fn misbehave() -> u16 {
         "slow" => tokio::time::sleep(Duration::from_millis(400)).await,
         "leak" => {
             if let Ok(mut leaked) = LEAKED.lock() {
-                leaked.push(vec![1; 2 << 20]);
+                leaked.push(vec![1; 256 << 10]);
             }
         }
         _ => {}

@@ -162,7 +162,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     ] {
         atomic::private_directory(&directory).map_err(EngineError::State)?;
     }
-    let _lock = journal::lock(state)?;
+    let _lock = journal::lock_when_free(state).await?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
     let definition = match ledger.get_meta(DEFINITION)? {
         Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),

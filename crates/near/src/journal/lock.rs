@@ -6,11 +6,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::error::JournalError;
 use crate::paths::StateDir;
+
+/// Attempts to get the lock, 50 ms apart.
+const ATTEMPTS: u32 = 40;
 
 /// Held while the engine lives. Dropping it lets the next engine in.
 #[derive(Debug)]
@@ -57,4 +61,19 @@ pub fn lock(state: &StateDir) -> Result<EngineLock, JournalError> {
     file.write_all(format!("{}\n", std::process::id()).as_bytes())
         .map_err(failed)?;
     Ok(EngineLock { _file: file })
+}
+
+/// As [`lock`], but an engine that was killed a moment ago may still be going.
+///
+/// # Errors
+/// Those of [`lock`], after two seconds.
+pub async fn lock_when_free(state: &StateDir) -> Result<EngineLock, JournalError> {
+    for _ in 0..ATTEMPTS {
+        match lock(state) {
+            Err(JournalError::EngineRuns { .. }) => {}
+            other => return other,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lock(state)
 }
