@@ -161,8 +161,8 @@ run "a_worker_has_no_load_balancer" {
     error_message = "nothing may connect to it"
   }
   assert {
-    condition     = length(aws_service_discovery_service.this) == 1 && aws_ecs_service.this.launch_type == null
-    error_message = "it has a name, and the cluster's mix of capacity"
+    condition     = length(aws_service_discovery_service.this) == 1 && output.rule_arns == {}
+    error_message = "it has a name in the namespace and no rules"
   }
 }
 
