@@ -68,7 +68,6 @@ run "bad_values_are_refused" {
     name               = "notes--cache"
     subnet_ids         = ["subnet-0123456789abcdef0"]
     engine             = "memcached"
-    engine_version     = "6.0"
     node_type          = "db.t4g.micro"
     replicas           = 6
     eviction           = "lru"
@@ -78,7 +77,16 @@ run "bad_values_are_refused" {
     log_retention_days = 2
   }
   expect_failures = [
-    var.name, var.subnet_ids, var.engine, var.engine_version, var.node_type, var.replicas,
+    var.name, var.subnet_ids, var.engine, var.node_type, var.replicas,
     var.eviction, var.snapshot_days, var.snapshot_window, var.maintenance_window, var.log_retention_days,
   ]
+}
+
+run "a_version_of_the_other_engine_is_refused" {
+  command = plan
+  variables {
+    engine         = "redis"
+    engine_version = "8.0"
+  }
+  expect_failures = [var.engine_version]
 }
