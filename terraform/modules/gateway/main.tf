@@ -41,19 +41,13 @@ resource "aws_security_group" "link" {
   }
 }
 
-data "aws_vpc" "this" {
-  id = var.vpc_id
-}
-
-# By range, not by group: the balancer already names this group, and two groups that name each
-# other could not be made in one go.
 resource "aws_vpc_security_group_egress_rule" "balancer" {
-  security_group_id = aws_security_group.link.id
-  description       = "To the internal load balancer"
-  cidr_ipv4         = data.aws_vpc.this.cidr_block
-  from_port         = var.balancer_port
-  to_port           = var.balancer_port
-  ip_protocol       = "tcp"
+  security_group_id            = aws_security_group.link.id
+  description                  = "To the internal load balancer"
+  referenced_security_group_id = var.balancer_security_group_id
+  from_port                    = var.balancer_port
+  to_port                      = var.balancer_port
+  ip_protocol                  = "tcp"
 }
 
 resource "aws_apigatewayv2_integration" "this" {

@@ -28,6 +28,11 @@ variable "listener_arn" {
   type        = string
 }
 
+variable "balancer_security_group_id" {
+  description = "Security group of the internal load balancer, the only one the link may call."
+  type        = string
+}
+
 variable "balancer_port" {
   description = "Port of that listener, 80 or 443."
   type        = number

@@ -1,14 +1,11 @@
-mock_provider "aws" {
-  mock_data "aws_vpc" {
-    defaults = { cidr_block = "10.0.0.0/16" }
-  }
-}
+mock_provider "aws" {}
 
 variables {
-  name         = "clinic-test"
-  vpc_id       = "vpc-0123456789abcdef0"
-  subnet_ids   = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
-  listener_arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/clinic/50dc6c495c0c9188/f2f7dc8efc522ab2"
+  name                       = "clinic-test"
+  vpc_id                     = "vpc-0123456789abcdef0"
+  subnet_ids                 = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+  balancer_security_group_id = "sg-0123456789abcdef0"
+  listener_arn               = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/app/clinic/50dc6c495c0c9188/f2f7dc8efc522ab2"
 }
 
 run "defaults_pass_everything_on_through_the_link" {
@@ -23,8 +20,8 @@ run "defaults_pass_everything_on_through_the_link" {
     error_message = "throttled, under AWS's name"
   }
   assert {
-    condition     = aws_vpc_security_group_egress_rule.balancer.from_port == 80 && aws_vpc_security_group_egress_rule.balancer.cidr_ipv4 == "10.0.0.0/16"
-    error_message = "the link calls the VPC only"
+    condition     = aws_vpc_security_group_egress_rule.balancer.from_port == 80 && aws_vpc_security_group_egress_rule.balancer.referenced_security_group_id == "sg-0123456789abcdef0"
+    error_message = "the link calls the balancer only"
   }
 }
 
