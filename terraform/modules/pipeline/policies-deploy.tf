@@ -77,6 +77,12 @@ locals {
           Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/releases/${var.app}/${name}/*"
         },
         {
+          Sid      = "ReadOutputs"
+          Effect   = "Allow"
+          Action   = "s3:GetObject"
+          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}.tfstate"
+        },
+        {
           Sid    = "WriteSecrets"
           Effect = "Allow"
           Action = ["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "ssm:PutParameter"]
@@ -102,7 +108,7 @@ locals {
         Action   = "elasticloadbalancing:ModifyRule"
         Resource = environment.rule_arns
       }],
-      length(environment.static_bucket_arns) == 0 ? [] : [
+      [for statement in [
         {
           Sid      = "ListStatic"
           Effect   = "Allow"
@@ -116,7 +122,7 @@ locals {
           # `*` stands for the files of these buckets.
           Resource = [for arn in environment.static_bucket_arns : "${arn}/*"]
         },
-      ],
+      ] : statement if length(environment.static_bucket_arns) > 0],
       length(environment.distribution_arns) == 0 ? [] : [{
         Sid      = "Invalidate"
         Effect   = "Allow"

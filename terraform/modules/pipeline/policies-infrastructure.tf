@@ -34,8 +34,8 @@ locals {
 
   # Creating has no ARN to name beforehand, so these are bounded by service and region instead.
   regional_services = [
-    "acm:*", "apigateway:*", "application-autoscaling:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*",
-    "elasticache:*", "elasticloadbalancing:*", "kms:*", "logs:*", "rds:*", "servicediscovery:*", "sns:*", "wafv2:*",
+    "acm:*", "apigateway:*", "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*",
+    "elasticache:*", "elasticloadbalancing:*", "kms:*", "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission", "logs:*", "rds:*", "servicediscovery:*", "sns:*", "wafv2:*",
   ]
   global_services = ["budgets:*", "cloudfront:*", "route53:*"]
 
