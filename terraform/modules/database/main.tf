@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_133:backup.days is 1 to 35, by validation
   #checkov:skip=CKV_AWS_157:availability is the owner's decision and doubles the price
   #checkov:skip=CKV_AWS_293:protection is on unless protect = false
   #checkov:skip=CKV_AWS_354:insights are always encrypted; kms_key_arn replaces AWS's key by a customer's

@@ -57,6 +57,7 @@ resource "aws_cloudfront_distribution" "this" {
   #checkov:skip=CKV_AWS_305:index.html is the root unless there are no static files
   #checkov:skip=CKV_AWS_310:one origin of each kind; a second region is the owner's decision
   #checkov:skip=CKV_AWS_374:whom to serve is the owner's decision
+  #checkov:skip=CKV2_AWS_32:AWS's managed SecurityHeadersPolicy is attached, by its id
   #checkov:skip=CKV2_AWS_42:a domain brings its own certificate; without one there is only AWS's
   #checkov:skip=CKV2_AWS_46:static files are reached by origin access control; the API has no bucket
   #checkov:skip=CKV2_AWS_47:AWSManagedRulesKnownBadInputsRuleSet, with its Log4j rules, is in the default groups

@@ -2,6 +2,7 @@
 # it but the VPC's local one: nothing in them reaches the internet, or is reached from it.
 
 data "aws_availability_zones" "available" {
+  #checkov:skip=CKV_AWS_394:subnets are keyed by zone and the list is cut to the zones wanted; availability_zones pins them
   state = "available"
 
   filter {
@@ -13,7 +14,11 @@ data "aws_availability_zones" "available" {
 data "aws_region" "current" {}
 
 locals {
-  zones = slice(data.aws_availability_zones.available.names, 0, var.zones)
+  zones = (
+    length(var.availability_zones) > 0
+    ? slice(var.availability_zones, 0, var.zones)
+    : slice(data.aws_availability_zones.available.names, 0, var.zones)
+  )
   tiers = { public = 0, private = 4, isolated = 8 }
 
   # Subnets by tier and zone. The place of a subnet never depends on the number of zones, so that

@@ -32,6 +32,17 @@ variable "zones" {
   }
 }
 
+variable "availability_zones" {
+  description = "Names of the zones, in order, to pin them: a new zone of the region then moves nothing. Empty: the region's first ones."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.availability_zones) == 0 || (length(var.availability_zones) >= var.zones && length(distinct(var.availability_zones)) == length(var.availability_zones))
+    error_message = "availability_zones are different zones, at least as many as zones."
+  }
+}
+
 variable "nat" {
   description = "How private subnets reach the internet: gateway, instance (one small ARM machine, cheap, a single point of failure per zone), or none (VPC endpoints only)."
   type        = string

@@ -27,6 +27,7 @@ resource "aws_secretsmanager_secret" "this" {
 }
 
 resource "aws_secretsmanager_secret_rotation" "this" {
+  #checkov:skip=CKV_AWS_304:how often is the owner's decision, said in days
   for_each = local.rotated
 
   secret_id           = aws_secretsmanager_secret.this[each.key].id

@@ -130,3 +130,24 @@ run "bad_values_are_refused" {
     var.flow_log_retention_days, var.gateway_endpoints,
   ]
 }
+
+run "pinned_zones_are_taken_in_their_order" {
+  command = plan
+  variables {
+    availability_zones = ["eu-central-1c", "eu-central-1a"]
+  }
+
+  assert {
+    condition     = output.zones == tolist(["eu-central-1c", "eu-central-1a"])
+    error_message = "these zones, in this order"
+  }
+}
+
+run "fewer_pinned_zones_than_zones_are_refused" {
+  command = plan
+  variables {
+    zones              = 3
+    availability_zones = ["eu-central-1c", "eu-central-1a"]
+  }
+  expect_failures = [var.availability_zones]
+}
