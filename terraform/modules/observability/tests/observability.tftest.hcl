@@ -131,8 +131,8 @@ run "dashboard_budget_and_trail_are_made_when_asked" {
     error_message = "two widgets"
   }
   assert {
-    condition     = length(aws_budgets_budget.this[0].notification) == 3 && aws_budgets_budget.this[0].limit_amount == "100"
-    error_message = "three messages over a hundred dollars"
+    condition     = aws_budgets_budget.this[0].limit_amount == "100"
+    error_message = "a hundred dollars a month"
   }
   assert {
     condition     = aws_cloudtrail.this[0].is_multi_region_trail && aws_cloudtrail.this[0].enable_log_file_validation && aws_s3_bucket_public_access_block.trail[0].restrict_public_buckets
