@@ -1,5 +1,5 @@
-# All modules of one environment, put together as `neargate infra render` does. (`state` and `pipeline`
-# are applied once, by hand: `account` beside this folder.)
+# All modules of one environment, put together as `neargate infra render` does. `state` and `pipeline`
+# are applied once, by hand.
 
 locals {
   name = "notes-${var.environment}"
@@ -88,8 +88,7 @@ module "api" {
   }
   repository_arns = [module.cluster.repository_arns["api"]]
   kms_key_arns    = [module.secrets.kms_key_arn]
-  namespace_id    = module.cluster.namespace_id
-  discovery_name  = "api"
+  discovery       = { namespace_id = module.cluster.namespace_id, name = "api" }
 
   listener_arn               = module.balancer.listener_arn
   balancer_security_group_id = module.balancer.security_group_id

@@ -79,13 +79,13 @@ resource "aws_ecs_service" "this" {
 }
 
 resource "aws_service_discovery_service" "this" {
-  count = var.namespace_id == null ? 0 : 1
+  count = var.discovery == null ? 0 : 1
 
-  name = coalesce(var.discovery_name, var.name)
+  name = coalesce(var.discovery.name, var.name)
   tags = var.tags
 
   dns_config {
-    namespace_id   = var.namespace_id
+    namespace_id   = var.discovery.namespace_id
     routing_policy = "MULTIVALUE"
 
     dns_records {

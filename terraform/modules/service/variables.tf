@@ -127,10 +127,10 @@ variable "kms_key_arns" {
   default     = []
 }
 
-variable "task_policy_json" {
-  description = "What the application itself may do in AWS: an IAM policy document. null: nothing."
-  type        = string
-  default     = null
+variable "task_policies" {
+  description = "What the application itself may do in AWS: IAM policy documents, by a name of your own. Empty: nothing."
+  type        = map(string)
+  default     = {}
 }
 
 variable "egress_cidrs" {
@@ -144,15 +144,9 @@ variable "egress_cidrs" {
   }
 }
 
-variable "namespace_id" {
-  description = "Service discovery namespace in which the service gets a name. null: none."
-  type        = string
-  default     = null
-}
-
-variable "discovery_name" {
-  description = "Name in that namespace. null: the service's own name."
-  type        = string
+variable "discovery" {
+  description = "Service discovery: the namespace in which the service gets a name, and that name (null: the service's own). null: none."
+  type        = object({ namespace_id = string, name = optional(string) })
   default     = null
 }
 

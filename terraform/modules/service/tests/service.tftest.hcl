@@ -153,7 +153,7 @@ run "a_worker_has_no_load_balancer" {
     routes       = {}
     listener_arn = null
     capacity     = "cluster"
-    namespace_id = "ns-0123456789abcdef"
+    discovery    = { namespace_id = "ns-0123456789abcdef", name = "worker" }
   }
 
   assert {
