@@ -13,9 +13,10 @@ locals {
   burns = merge([
     for slo_name, slo in var.slos : {
       for window_name, window in local.windows : "${slo_name}-${window_name}" => merge(window, {
-        balancer  = slo.balancer
-        groups    = { for index, group in slo.target_groups : "g${index}" => group }
-        threshold = window.burn * (100 - slo.objective)
+        balancer = slo.balancer
+        groups   = { for index, group in slo.target_groups : "g${index}" => group }
+        # Rounded: AWS keeps a double, and the longer number here would be a change in every plan.
+        threshold = tonumber(format("%.6f", window.burn * (100 - slo.objective)))
       })
     }
   ]...)
