@@ -130,11 +130,26 @@ variable "backup" {
 variable "maintenance_window" {
   description = "When AWS may change the instance, UTC. It must not overlap the backup window."
   type        = string
-  default     = "mon:04:00-mon:05:00"
+  default     = "mon:04:30-mon:05:30"
 
   validation {
     condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.maintenance_window))
     error_message = "maintenance_window is ddd:hh:mm-ddd:hh:mm, such as mon:04:00-mon:05:00."
+  }
+
+  # Minutes of the day; a window that ends before it starts ends on the next day. The maintenance
+  # window is taken as if it came every day, which refuses a little more than AWS does.
+  validation {
+    condition = try(alltrue([
+      for backup in [[for time in split("-", var.backup.window) : tonumber(split(":", time)[0]) * 60 + tonumber(split(":", time)[1])]] : alltrue([
+        for upkeep in [[for time in split("-", var.maintenance_window) : tonumber(split(":", time)[1]) * 60 + tonumber(split(":", time)[2])]] : alltrue([
+          for shift in [-1440, 0, 1440] :
+          backup[0] + shift >= (upkeep[1] > upkeep[0] ? upkeep[1] : upkeep[1] + 1440) ||
+          (backup[1] > backup[0] ? backup[1] : backup[1] + 1440) + shift <= upkeep[0]
+        ])
+      ])
+    ]), true)
+    error_message = "maintenance_window and backup.window overlap; AWS refuses that."
   }
 }
 

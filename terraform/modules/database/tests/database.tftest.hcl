@@ -123,3 +123,25 @@ run "bad_values_are_refused" {
     var.parameters, var.slow_query_milliseconds, var.log_retention_days,
   ]
 }
+
+run "windows_that_overlap_are_refused" {
+  command = plan
+  variables {
+    backup             = { window = "23:30-00:30" }
+    maintenance_window = "mon:00:00-mon:01:00"
+  }
+  expect_failures = [var.maintenance_window]
+}
+
+run "windows_that_only_touch_are_taken" {
+  command = plan
+  variables {
+    backup             = { window = "23:30-00:30" }
+    maintenance_window = "mon:00:30-mon:01:30"
+  }
+
+  assert {
+    condition     = aws_db_instance.this.backup_window == "23:30-00:30"
+    error_message = "over midnight and done before"
+  }
+}
