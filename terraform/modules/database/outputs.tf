@@ -1,0 +1,44 @@
+output "identifier" {
+  description = "Identifier of the instance, the DBInstanceIdentifier dimension of its metrics."
+  value       = aws_db_instance.this.identifier
+}
+
+output "arn" {
+  description = "ARN of the instance."
+  value       = aws_db_instance.this.arn
+}
+
+output "address" {
+  description = "Host name; it follows a failover."
+  value       = aws_db_instance.this.address
+}
+
+output "port" {
+  description = "Port."
+  value       = local.port
+}
+
+output "database_name" {
+  description = "Name of the first database."
+  value       = var.database_name
+}
+
+output "username" {
+  description = "Name of the master user."
+  value       = var.username
+}
+
+output "master_secret_arn" {
+  description = "Secret in which RDS keeps the user and the password, as JSON with the keys username and password."
+  value       = try(aws_db_instance.this.master_user_secret[0].secret_arn, null)
+}
+
+output "replica_addresses" {
+  description = "Host names to read from."
+  value       = aws_db_instance.replica[*].address
+}
+
+output "security_group_id" {
+  description = "The database's security group."
+  value       = aws_security_group.this.id
+}
