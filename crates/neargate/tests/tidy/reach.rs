@@ -1,7 +1,8 @@
 //! Every file under a `tests/` folder is run, or read by one that is.
 //!
 //! A cargo test target is run by itself; a module when a file that is run declares it; a fixture
-//! when a file that is run, or the library beside it, names it or its folder.
+//! when a file that is run, or the library beside it, names it or its folder. `terraform test`
+//! finds the `.tftest.hcl` files of a module by itself.
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,7 @@ pub fn unreached(repository: &Repository) -> Vec<Finding> {
     }
     let in_tests = repository.files.iter().filter(|path| split(path).is_some());
     in_tests
+        .filter(|path| !path.ends_with(".tftest.hcl"))
         .filter(|path| !reached.contains(path.as_str()) && !named(repository, &reached, path))
         .map(|path| {
             let words = "nothing runs or reads this file: declare it as a module, name it in a test, or delete it";
