@@ -13,7 +13,6 @@ pub mod model;
 mod not_acted_on;
 mod overrides;
 mod read;
-mod rule;
 mod shape;
 mod syntax;
 mod tree;

@@ -382,7 +382,7 @@ pub struct Job {
     pub schedule: Option<String>,
 }
 
-/// An alarm, CloudWatch's meaning (acted on by a later version).
+/// An alarm, CloudWatch's meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alarm {
     /// The alarm's name.

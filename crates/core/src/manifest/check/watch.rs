@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, references};
+use crate::alarm::Rule;
 use crate::manifest::model::Alarm;
-use crate::manifest::rule;
 
 pub(super) fn check(case: &mut Case<'_>) {
     let manifest = case.manifest;
@@ -16,8 +16,9 @@ pub(super) fn check(case: &mut Case<'_>) {
         let Some(text) = &alarm.rule else {
             continue;
         };
-        match rule::names(text) {
-            Ok(names) => {
+        match text.parse::<Rule>() {
+            Ok(rule) => {
+                let names: Vec<String> = rule.children().into_iter().map(str::to_owned).collect();
                 for child in &names {
                     references::known(case, &["alarm", name, "rule"], "alarm", child);
                 }
