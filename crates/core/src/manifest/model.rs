@@ -6,6 +6,7 @@
 
 mod data;
 mod notify;
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
 pub use notify::{Format, Notify, Occasion, Receiver};
+pub use pipeline::Pipeline;
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub struct Manifest {
     pub notify: BTreeMap<String, Notify>,
     /// The edge in front of the router.
     pub edge: Edge,
+    /// How a pipeline builds and releases the app.
+    #[serde(default)]
+    pub pipeline: Pipeline,
 }
 
 /// Near or far.

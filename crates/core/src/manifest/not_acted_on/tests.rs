@@ -105,6 +105,8 @@ static ACTED_ON: &str = "
     secret.*.generate
     notify.*.url notify.*.secret notify.*.format notify.*.on notify.*.services
     edge.address edge.port edge.expose
+    pipeline.test pipeline.scan pipeline.base pipeline.install pipeline.branch
+    pipeline.environments
 ";
 
 fn leaves(shape: &Shape, place: &str, all: &mut Vec<String>) {

@@ -11,7 +11,7 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{Edge, Job, Manifest, Place};
+use super::model::{Edge, Job, Manifest, Pipeline, Place};
 use super::tree::Table;
 use super::view::View;
 
@@ -36,6 +36,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         slos: all(file, "slo", watch::slo),
         notify: all(file, "notify", watch::notify),
         edge: edge(file, env),
+        pipeline: pipeline(file),
     }
 }
 
@@ -69,5 +70,18 @@ fn edge(file: View<'_>, env: &str) -> Edge {
             .table("waf")
             .and_then(|waf| waf.flag("enabled"))
             .unwrap_or_default(),
+    }
+}
+
+fn pipeline(file: View<'_>) -> Pipeline {
+    let empty = Table::new();
+    let view = file.table("pipeline").unwrap_or(View(&empty));
+    Pipeline {
+        test: view.text("test"),
+        scan: view.text("scan"),
+        base: view.text_or_empty("base"),
+        install: view.text("install"),
+        branch: view.text_or_empty("branch"),
+        environments: view.texts_or_none("environments"),
     }
 }

@@ -4,6 +4,7 @@
 
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
+use super::pipeline::PIPELINE;
 use super::service::{JOB, SERVICE};
 use super::watch::{ALARM, NOTIFY, SLO};
 use super::{Field, Kind, Shape};
@@ -25,6 +26,12 @@ pub(crate) static FILE: Shape = Shape {
             "What is different in an environment. Tables are laid over the file's own key by key; \
              everything else replaces. `local` is always there.",
         ),
+        Field::new(
+            "pipeline",
+            Kind::Table(&PIPELINE),
+            "How the app is tested, built and released by `neargate pipeline`.",
+        )
+        .filled(),
     ],
 };
 

@@ -11,6 +11,7 @@ mod fill;
 mod forms;
 #[cfg(test)]
 mod page;
+mod pipeline;
 mod release;
 pub(crate) mod schema;
 
