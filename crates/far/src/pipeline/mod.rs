@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use neargate_core::manifest::model::{Manifest, Receiver, Runs, Service};
 use thiserror::Error;
 
-pub use names::{Registry, is_account};
+pub use names::{Registry, account_variable, is_account};
 pub use seal::{Change, change};
 
 /// Why there are no workflows.

@@ -29,7 +29,8 @@ pub(super) fn path(text: &str) -> Result<String, PipelineError> {
 }
 
 /// The repository variable that holds the account of an environment: twelve digits, no secret.
-pub(super) fn account_variable(env: &str) -> String {
+#[must_use]
+pub fn account_variable(env: &str) -> String {
     format!("NEARGATE_ACCOUNT_{}", shouted(env))
 }
 

@@ -8,6 +8,7 @@ mod doctor;
 mod down;
 mod init;
 mod logs;
+mod pipeline;
 mod plan;
 mod releases;
 mod scale;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use neargate_near::api::wire::Steered;
 
-use crate::arguments::{Arguments, Db, Verb};
+use crate::arguments::{Arguments, Db, Pipeline, Verb};
 use crate::failure::Failure;
 use crate::{output, processes, project};
 
@@ -46,6 +47,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Pipeline(Pipeline::Render { check, force }) => {
+            pipeline::render::run(flags, check, force)
+        }
+        Verb::Pipeline(Pipeline::Run { stage, skip }) => pipeline::run::run(flags, stage, &skip),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {
             detach,
