@@ -8,11 +8,27 @@ use std::path::{Path, PathBuf};
 use neargate_core::manifest::{Source, load};
 use neargate_far::pipeline::stage::{Act, From, Machine, Stage, acts, machine};
 use neargate_far::pipeline::{App, PipelineError, workflows};
+use yaml_rust2::{Yaml, YamlLoader};
 
 const BLUEPRINTS: [&str; 3] = ["1-shibakita", "2-cloud-native-notes", "4-canary"];
 
 /// For blueprints that run near only.
 const ON_AWS: &str = "\n[env.prod]\ntarget = \"aws\"\nregion = \"eu-central-1\"\n";
+
+/// What the blueprints do not use: webhooks, a scanner and a branch of its own, three environments.
+const EVERYTHING: &str = "
+app = 'everything'
+service.api = { artifact = 'notes', command = ['notes', 'serve'] }
+job.report = { service = 'api', command = ['report'] }
+secret.chat-url = {}
+notify.chat = { secret = 'chat-url', format = 'slack', on = ['release-failed'] }
+notify.office = { secret = 'chat-url', format = 'teams' }
+notify.own = { url = 'https://example.com/hook?a=1&b=%20', on = ['release-finished', 'release-failed'] }
+pipeline = { scan = 'look \"$IMAGE\"', branch = 'release/v1', install = 'pip install neargate==0.1.0', environments = ['staging', 'eu', 'us'] }
+env.staging = { target = 'aws', region = 'eu-central-1' }
+env.eu = { target = 'aws', region = 'eu-west-1' }
+env.us = { target = 'aws', region = 'us-gov-west-1' }
+";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -36,6 +52,13 @@ fn app(text: &str, folder: &str, file: &str) -> Result<App, PipelineError> {
 }
 
 fn blueprint(name: &str) -> BTreeMap<String, String> {
+    if name == "everything" {
+        let app = app(EVERYTHING, "", "neargate.toml").expect("a pipeline");
+        let made = workflows(&app).into_iter();
+        return made
+            .filter_map(|(name, text)| Some((name, text?)))
+            .collect();
+    }
     let folder = format!("blueprints/{name}");
     let path = root().join(&folder).join("neargate.toml");
     let mut text = std::fs::read_to_string(path).expect("the blueprint's manifest");
@@ -51,7 +74,7 @@ fn blueprint(name: &str) -> BTreeMap<String, String> {
 #[test]
 fn workflows_of_blueprints_are_as_written_down() {
     let bless = std::env::var_os("NEARGATE_BLESS").is_some();
-    for name in BLUEPRINTS {
+    for name in BLUEPRINTS.into_iter().chain(["everything"]) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/workflows")
             .join(name);
@@ -71,6 +94,80 @@ fn workflows_of_blueprints_are_as_written_down() {
             );
         }
     }
+}
+
+/// Another program's reader finds what was meant, in the order of GitHub's documents.
+#[test]
+fn workflows_are_yaml_with_the_jobs_that_were_meant() {
+    for (file, text) in BLUEPRINTS
+        .iter()
+        .chain(&["everything"])
+        .flat_map(|name| blueprint(name))
+    {
+        let documents = YamlLoader::load_from_str(&text).expect("YAML");
+        let [document] = documents.as_slice() else {
+            panic!("{file}: one document");
+        };
+        let keys: Vec<&str> = document
+            .as_hash()
+            .expect("a map")
+            .keys()
+            .filter_map(Yaml::as_str)
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "name",
+                "on",
+                "permissions",
+                "defaults",
+                "concurrency",
+                "jobs"
+            ],
+            "{file}"
+        );
+        assert!(
+            document["permissions"]
+                .as_hash()
+                .is_some_and(|map| map.is_empty()),
+            "{file}"
+        );
+        for (name, job) in document["jobs"].as_hash().expect("jobs") {
+            let steps = job["steps"].as_vec().expect("steps");
+            let right =
+                |step: &Yaml| step["uses"].as_str().is_some() != step["run"].as_str().is_some();
+            assert!(
+                !steps.is_empty() && steps.iter().all(right),
+                "{file}: {name:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn texts_come_back_as_they_were_written() {
+    let install = "  set -x # no comment\n- \"a\": 'b' \\ \t é\n";
+    let text = format!("{APP}\npipeline.install = {}", serde_json::json!(install));
+    let app = app(&text, "", "neargate.toml").expect("a pipeline");
+    let made = workflows(&app);
+    let drift = made["neargate-drift.yml"].as_deref().unwrap_or_default();
+    let document = YamlLoader::load_from_str(drift).expect("YAML").remove(0);
+    let step = &document["jobs"]["drift-prod"]["steps"][1];
+    assert_eq!(step["run"].as_str(), Some(install));
+}
+
+/// GitHub's own rules, by linters where there are any.
+#[test]
+fn linters_find_nothing_in_the_workflows() {
+    let script = root().join("scripts/check-workflows");
+    let output = std::process::Command::new(script)
+        .output()
+        .expect("the script runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    // It says itself what it skipped.
+    println!("{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{errors}");
 }
 
 #[test]

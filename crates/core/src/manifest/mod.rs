@@ -44,7 +44,7 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// What is probably not meant.
     pub warnings: Diagnostics,
-    /// What the manifest asks for and near does not do yet, one sentence each.
+    /// What the manifest asks for and this environment does not do, one sentence each.
     pub not_acted_on: Vec<String>,
     /// The environments of the file whose target is AWS, by name.
     pub on_aws: Vec<String>,
@@ -152,7 +152,8 @@ fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest
         written: &written,
         out,
     });
-    Some((manifest, not_acted_on::list(&written)))
+    let left_out = not_acted_on::list(&written, &manifest.target);
+    Some((manifest, left_out))
 }
 
 /// Reports a file that is written for another version.

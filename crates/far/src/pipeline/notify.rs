@@ -1,7 +1,7 @@
 //! The job that tells the manifest's webhooks how a workflow ended.
 //!
 //! Invariant: a webhook's URL that is a secret comes from GitHub's secret of its name and is
-//! seen by this job alone; texts reach `jq` as variables, so they stay texts. A webhook that
+//! seen by this job alone, never in a list of processes; texts reach `jq` as variables, so they stay texts. A webhook that
 //! cannot be reached fails nothing.
 
 use std::collections::BTreeMap;
@@ -106,11 +106,13 @@ fn post(program: &str, quiet: bool) -> String {
 fi
 case \" $RESULTS \" in
   *' failure '*|*' cancelled '*) outcome=failed ;;
-  *) {success} ;;
+  *' success '*) {success} ;;
+  *) exit 0 ;;
 esac
 jq -n --arg app \"$APP\" --arg text \"$TITLE $outcome\" --arg outcome \"$outcome\" --arg link \"$LINK\" \\
   '{program}' |
-  curl --silent --show-error --fail --max-time 20 --retry 3 -H 'content-type: application/json' --data @- \"$URL\"
+  curl --silent --show-error --fail --max-time 20 --retry 3 -H 'content-type: application/json' \\
+    --data @- --config <(printf 'url = \"%s\"\\n' \"$URL\")
 "
     )
 }

@@ -37,8 +37,8 @@ pub(super) static ALL: &[&Form] = &[
     &FILE,
     &REQUIRES,
     &COOKIE,
-    &BRANCH,
-    &IMAGE,
+    &super::pipeline::BRANCH,
+    &super::pipeline::IMAGE,
 ];
 
 pub(super) static NAME: Form = Form {
@@ -446,42 +446,6 @@ pub(super) static COOKIE: Form = Form {
     },
 };
 
-/// Of git's rules (git-check-ref-format) the part that needs no quoting anywhere.
-pub(super) static BRANCH: Form = Form {
-    what: "the name of a branch",
-    example: "main",
-    pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$",
-    check: |text| {
-        longest(text, 100)?;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
-        only(text, allowed, "letters, digits, `.`, `_`, `/` and `-`")?;
-        if text.starts_with(['.', '_', '/', '-']) || text.contains("..") || text.ends_with('/') {
-            return Err("it starts with a letter or a digit and has no `..`".into());
-        }
-        Ok(())
-    },
-};
-
-/// Of the distribution specification's references the characters.
-pub(super) static IMAGE: Form = Form {
-    what: "the name of an image",
-    example: "ubuntu:24.04",
-    pattern: "^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}$",
-    check: |text| {
-        longest(text, 255)?;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "._:/@-".contains(c);
-        only(
-            text,
-            allowed,
-            "letters, digits, `.`, `_`, `:`, `/`, `@` and `-`",
-        )?;
-        if text.starts_with(|c: char| !c.is_ascii_alphanumeric()) {
-            return Err("it starts with a letter or a digit".into());
-        }
-        Ok(())
-    },
-};
-
 pub(super) use super::super::calendar::{MAINTENANCE, SCHEDULE, WINDOW};
 
 /// At least one and at most this many characters.
@@ -493,7 +457,8 @@ pub(in crate::manifest) fn longest(text: &str, most: usize) -> Result<(), String
     }
 }
 
-fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
+/// Refuses characters that are not allowed; `what` names those that are.
+pub(super) fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
     match text.chars().find(|c| !allowed(*c)) {
         Some(c) => Err(format!(
             "`{}` is not allowed; only {what} are",

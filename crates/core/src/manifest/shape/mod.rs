@@ -11,6 +11,8 @@ mod fill;
 mod forms;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod parity;
 mod pipeline;
 mod release;
 pub(crate) mod schema;
@@ -62,6 +64,23 @@ pub(crate) struct Field {
     pub(crate) doc: &'static str,
     /// In what a number is counted; said when it is wrong.
     pub(crate) unit: Option<&'static str>,
+    /// What becomes of it on AWS.
+    pub(crate) far: Far,
+    /// What is different there, when `far` alone does not say it.
+    pub(crate) differs: Option<&'static str>,
+}
+
+/// What becomes of a key on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Far {
+    /// A table: its own keys say it.
+    Below,
+    /// The same as near.
+    Same,
+    /// This.
+    Becomes(&'static str),
+    /// Nothing, and why; `check` says it where it is written.
+    Nothing(&'static str),
 }
 
 /// What a missing key means.
@@ -84,7 +103,29 @@ impl Field {
             absent: Absent::Nothing,
             doc,
             unit: None,
+            far: Far::Below,
+            differs: None,
         }
+    }
+
+    const fn same(mut self) -> Self {
+        self.far = Far::Same;
+        self
+    }
+
+    const fn far(mut self, text: &'static str) -> Self {
+        self.far = Far::Becomes(text);
+        self
+    }
+
+    const fn only_near(mut self, why: &'static str) -> Self {
+        self.far = Far::Nothing(why);
+        self
+    }
+
+    const fn differs(mut self, text: &'static str) -> Self {
+        self.differs = Some(text);
+        self
     }
 
     const fn unit(mut self, unit: &'static str) -> Self {
