@@ -23,7 +23,8 @@ a manifest writes what its environment leaves out.
   pipeline; *same* where near and far are alike, *no* where AWS has nothing like it.
 - **what differs**: what to expect where the two do not behave alike.
 
-A key that AWS would refuse is an error near too, so nothing here is about values.
+A value that AWS would refuse is an error near too, so nothing here is about values. Which parts of
+far this version has is said in [ARCHITECTURE.md](../ARCHITECTURE.md).
 ";
 
 /// A key's path with `*` for names, and its description.
