@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use neargate_core::manifest::{Source, load};
-use neargate_far::pipeline::stage::{Act, From, Machine, Stage, acts, machine};
+use neargate_far::pipeline::stage::{Act, From, Processor, Stage, acts, runs_on};
 use neargate_far::pipeline::{App, PipelineError, workflows};
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -366,8 +366,11 @@ fn programs_say_what_they_are_made_for() {
         head[18] = machine;
         head
     };
-    assert_eq!(machine(&elf(183)), Machine::Arm64);
-    assert_eq!(machine(&elf(62)), Machine::Other("x86-64"));
-    assert_eq!(machine(b"#!/bin/sh\nexec python3"), Machine::Any);
-    assert_eq!(machine(b""), Machine::Any);
+    let (arm, intel) = (Processor::Arm64, Processor::X86_64);
+    assert_eq!(runs_on(&elf(183), arm), Ok(()));
+    assert_eq!(runs_on(&elf(62), arm), Err("x86-64"));
+    assert_eq!(runs_on(&elf(62), intel), Ok(()));
+    assert_eq!(runs_on(&elf(8), arm), Err("another processor"));
+    assert_eq!(runs_on(b"#!/bin/sh\nexec python3", arm), Ok(()));
+    assert_eq!(runs_on(b"", arm), Ok(()));
 }

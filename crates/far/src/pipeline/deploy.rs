@@ -6,6 +6,7 @@
 
 use neargate_core::manifest::model::Manifest;
 
+use super::stage::Processor;
 use super::steps::{
     DOWNLOAD, RUNNER, RUNNER_ARM, UPLOAD, checkout, credentials, head, install, neargate,
     on_branch, queued, reads, reads_and_takes_roles, run, trivy,
@@ -56,7 +57,8 @@ fn build(app: &App) -> Node {
     steps.push(run("Test", &stage_of(app, env, "test")));
     let images = images(app);
     if !images.is_empty() {
-        steps.push(run("Build for ARM64", &stage_of(app, env, "build")));
+        let name = format!("Build for {}", processor(app).name());
+        steps.push(run(&name, &stage_of(app, env, "build")));
         let own = app.last().is_some_and(|last| last.pipeline.scan.is_some());
         if !own {
             steps.push(trivy());
@@ -69,11 +71,23 @@ fn build(app: &App) -> Node {
     map([
         ("name", text("Test, build and scan")),
         ("if", text(on_branch(app))),
-        ("runs-on", text(RUNNER_ARM)),
+        ("runs-on", text(runner(app))),
         ("timeout-minutes", Node::Number(60)),
         ("permissions", reads()),
         ("steps", Node::List(steps)),
     ])
+}
+
+fn processor(app: &App) -> Processor {
+    app.last().map_or(Processor::Arm64, stage::processor)
+}
+
+/// A runner of the tasks' own processor: a build there needs no emulation.
+fn runner(app: &App) -> &'static str {
+    match processor(app) {
+        Processor::Arm64 => RUNNER_ARM,
+        Processor::X86_64 => RUNNER,
+    }
 }
 
 fn images(app: &App) -> Vec<String> {

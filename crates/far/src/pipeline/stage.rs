@@ -7,9 +7,41 @@ use neargate_core::manifest::model::{Manifest, Place, Runs, Service};
 
 use super::is_built;
 
-/// The platform of every image: tasks run on ARM64. Source: Amazon ECS Developer Guide, "Task
-/// definition parameters for Fargate" (`runtimePlatform.cpuArchitecture`).
-pub const PLATFORM: &str = "linux/arm64";
+/// The processor that tasks run on. Source: Amazon ECS Developer Guide, "Task definition
+/// parameters for Fargate" (`runtimePlatform.cpuArchitecture`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {
+    /// `ARM64`.
+    Arm64,
+    /// `X86_64`.
+    X86_64,
+}
+
+impl Processor {
+    /// As images name it. Source: OCI image specification, "Image Index" (`platform`).
+    #[must_use]
+    pub fn platform(self) -> &'static str {
+        match self {
+            Self::Arm64 => "linux/arm64",
+            Self::X86_64 => "linux/amd64",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Arm64 => "ARM64",
+            Self::X86_64 => "x86-64",
+        }
+    }
+}
+
+/// The processor of an environment's tasks: ARM64, a fifth cheaper.
+#[must_use]
+pub fn processor(_: &Manifest) -> Processor {
+    Processor::Arm64
+}
 
 /// A stage, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,30 +283,25 @@ fn release(manifest: &Manifest, far: bool) -> Vec<Act> {
     each.collect()
 }
 
-/// What a program file is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    /// No ELF file: a script, an archive.
-    Any,
-    /// What tasks run on.
-    Arm64,
-    /// Something else.
-    Other(&'static str),
-}
-
-/// What a program is made for, from its first 20 bytes. Source: System V ABI, "ELF header"
+/// Whether a program can run on a processor, from its first 20 bytes; what it is for instead. A
+/// file that is no program (a script, an archive) can. Source: System V ABI, "ELF header"
 /// (`e_machine` at byte 18; 62 is x86-64, 183 is AArch64).
-#[must_use]
-pub fn machine(head: &[u8]) -> Machine {
+///
+/// # Errors
+/// The processor that the program is made for.
+pub fn runs_on(head: &[u8], processor: Processor) -> Result<(), &'static str> {
     let (Some(magic), Some(machine)) = (head.get(..4), head.get(18..20)) else {
-        return Machine::Any;
+        return Ok(());
     };
-    if magic != b"\x7fELF" {
-        return Machine::Any;
-    }
-    match machine {
-        [183, 0] => Machine::Arm64,
-        [62, 0] => Machine::Other("x86-64"),
-        _ => Machine::Other("another processor"),
+    let of = match machine {
+        _ if magic != b"\x7fELF" => return Ok(()),
+        [183, 0] => Processor::Arm64,
+        [62, 0] => Processor::X86_64,
+        _ => return Err("another processor"),
+    };
+    if of == processor {
+        Ok(())
+    } else {
+        Err(of.name())
     }
 }

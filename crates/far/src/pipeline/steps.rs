@@ -46,7 +46,7 @@ const TRIVY_VERSION: &str = "v0.68.2";
 
 /// The runner of every job but builds.
 pub(super) const RUNNER: &str = "ubuntu-24.04";
-/// The runner of builds: tasks run on ARM64, and a build there needs no emulation.
+/// The runner of builds for ARM64.
 pub(super) const RUNNER_ARM: &str = "ubuntu-24.04-arm";
 
 /// A step that calls a script.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use neargate_core::manifest::model::{Manifest, Place};
-use neargate_far::pipeline::stage::{Act, From, Machine, PLATFORM, Stage, machine};
+use neargate_far::pipeline::stage::{Act, From, Processor, Stage, processor, runs_on};
 use neargate_far::pipeline::{Registry, is_account};
 
 use super::machine::{ask, aws, command, containers, feed, run, run_neargate, scanner, succeeds};
@@ -64,7 +64,8 @@ impl<'a> Runner<'a> {
                 run_neargate(self.neargate(arguments))
             }
             Act::Image { name, from } => {
-                output::progress(stage, &format!("builds {name} for {PLATFORM}"));
+                let platform = processor(self.manifest).platform();
+                output::progress(stage, &format!("builds {name} for {platform}"));
                 self.image(name, from)
             }
             Act::Scan { image } => {
@@ -102,7 +103,8 @@ impl<'a> Runner<'a> {
 
     fn image(&self, name: &str, from: &From) -> Result<(), Failure> {
         let program = containers()?;
-        let build = ["build", "--platform", PLATFORM, "--tag", name, "--file"];
+        let platform = processor(self.manifest).platform();
+        let build = ["build", "--platform", platform, "--tag", name, "--file"];
         match from {
             From::Dockerfile(path) => {
                 let mut build = command(program, &build, &self.folder);
@@ -135,7 +137,7 @@ impl<'a> Runner<'a> {
         };
         let there = std::fs::metadata(&source).map_err(missing)?;
         if there.is_file() {
-            for_tasks(artifact, &source).map_err(missing)??;
+            for_tasks(artifact, &source, processor(self.manifest)).map_err(missing)??;
         }
         let failed = |error: std::io::Error| Failure::of("cannot prepare an image", &error);
         // A folder of this name that others made is refused, and nobody else looks into it.
@@ -146,7 +148,7 @@ impl<'a> Runner<'a> {
         std::fs::create_dir_all(&inside).map_err(failed)?;
         std::fs::write(context.join("Dockerfile"), dockerfile).map_err(failed)?;
         // `-p` keeps times and modes, so an unchanged artifact makes the same layer.
-        let mut copy = command("cp", &["-R", "-p"], &self.folder);
+        let mut copy = command("cp", &["-R", "-H", "-p"], &self.folder);
         if there.is_dir() {
             copy.arg(source.join("."));
         } else {
@@ -230,16 +232,20 @@ fn repository<'a>(reference: &'a str, host: &str) -> (&'a str, &'a str) {
 }
 
 /// Whether a file can run in a task, as far as its head tells.
-fn for_tasks(artifact: &str, file: &Path) -> std::io::Result<Result<(), Failure>> {
+fn for_tasks(
+    artifact: &str,
+    file: &Path,
+    processor: Processor,
+) -> std::io::Result<Result<(), Failure>> {
     let mut head = Vec::new();
     std::fs::File::open(file)?.take(20).read_to_end(&mut head)?;
-    Ok(match machine(&head) {
-        Machine::Any | Machine::Arm64 => Ok(()),
-        Machine::Other(what) => Err(Failure::Failed(format!(
-            "`{artifact}` is a program for {what}, and tasks run on ARM64: build it on an ARM64 \
-             machine, as the workflow does, or by a compiler for aarch64"
-        ))),
-    })
+    let wanted = processor.name();
+    Ok(runs_on(&head, processor).map_err(|other| {
+        Failure::Failed(format!(
+            "`{artifact}` is a program for {other}, and tasks run on {wanted}: build it on a \
+             machine of that processor, as the workflow does, or with a compiler for it"
+        ))
+    }))
 }
 
 #[cfg(test)]
