@@ -7,5 +7,6 @@ mod data;
 mod durability;
 mod load;
 mod notifications;
+mod rehearsals;
 mod releases;
 mod traffic;
