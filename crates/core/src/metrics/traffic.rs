@@ -19,6 +19,27 @@ pub struct Sample {
     pub window: Window,
 }
 
+impl Sample {
+    /// One value of one task.
+    #[must_use]
+    pub fn of_task(
+        metric: &'static str,
+        (service, revision): (&str, u32),
+        task: &str,
+        value: f64,
+    ) -> Self {
+        let from = Dimensions {
+            target: Some(task.to_owned()),
+            ..Dimensions::revision(service, revision)
+        };
+        Self {
+            metric,
+            from,
+            window: Window::of(value, 1),
+        }
+    }
+}
+
 /// The samples of what one target answered in an interval.
 #[must_use]
 pub fn samples(count: &RequestCount) -> Vec<Sample> {

@@ -10,7 +10,6 @@
 
 mod act;
 mod adopt;
-pub mod alarms;
 mod calls;
 mod data_processes;
 mod environment;
@@ -38,6 +37,7 @@ use std::time::Duration;
 use neargate_core::machine::{self, Action, Event, Exit, Health};
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
+use neargate_core::watches::Watches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -55,7 +55,7 @@ use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 use ids::{service_of, service_of_job};
-use judge::Watches;
+use judge::Meters;
 use ledger::Ledger;
 use notifications::Notifications;
 use router_process::RouterFact;
@@ -132,6 +132,7 @@ struct Engine {
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
     watches: Watches,
+    meters: Meters,
     notifications: Notifications,
 }
 
@@ -239,7 +240,8 @@ impl Engine {
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
-            watches: Watches::new(),
+            watches: Watches::new(now()),
+            meters: Meters::new(),
         })
     }
 

@@ -8,5 +8,6 @@ mod durability;
 mod load;
 mod notifications;
 mod pipeline;
+mod rehearsals;
 mod releases;
 mod traffic;
