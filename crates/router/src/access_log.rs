@@ -16,6 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use neargate_core::routing::http_date::civil;
 use serde::Serialize;
 
+use crate::session::Routed;
+
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const FLUSH_AT: usize = 64 * 1024;
 
@@ -45,6 +47,9 @@ pub(crate) struct Entry {
     pub(crate) user_agent: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'static str>,
+    /// For the counters only.
+    #[serde(skip)]
+    pub(crate) routed: Routed,
 }
 
 /// The file, shared by all workers.

@@ -100,6 +100,17 @@ pub struct TargetGroup {
     pub targets: Vec<Target>,
 }
 
+impl TargetGroup {
+    /// The slow start in force: none with another algorithm than round robin (as ALB).
+    #[must_use]
+    pub fn warm_up(&self) -> Duration {
+        match self.balance {
+            Balance::RoundRobin => self.slow_start,
+            Balance::LeastOutstanding | Balance::WeightedRandom => Duration::ZERO,
+        }
+    }
+}
+
 /// A task as the router sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
