@@ -50,7 +50,9 @@ impl Watches {
     }
 
     fn take(&mut self, sample: &Sample, at: Timestamp) {
-        self.alarms.take(sample, at);
+        if sample.metric != names::KEPT {
+            self.alarms.take(sample, at);
+        }
         for step in self.steps.values_mut() {
             step.take(sample, at);
         }

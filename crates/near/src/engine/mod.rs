@@ -12,6 +12,7 @@ mod act;
 mod adopt;
 pub mod alarms;
 mod calls;
+mod cookie_key;
 mod data_processes;
 mod environment;
 mod ids;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,6 +94,9 @@ pub enum EngineError {
         #[source]
         source: io::Error,
     },
+    /// There is no key for sticky sessions.
+    #[error(transparent)]
+    CookieKey(#[from] cookie_key::CookieKeyError),
     /// What was recorded of the app cannot be read.
     #[error("what the journal says of the app cannot be read")]
     Definition(#[source] serde_json::Error),
@@ -118,6 +123,7 @@ struct Engine {
     ledger: Ledger,
     surroundings: Arc<Surroundings>,
     routers: Routers,
+    cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, Running>,
     /// Ports that were given out to tasks that are starting.
@@ -227,6 +233,7 @@ impl Engine {
             notifications: Notifications::after(ledger.last()),
             ledger,
             surroundings,
+            cookie_key: cookie_key::open(&state.cookie_key())?,
             routers: Routers::adopt(program, state.clone(), facts).await,
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
