@@ -228,7 +228,7 @@ fn clients_stay_with_their_revision_while_weights_move_until_theirs_is_zero() {
     before.groups.get_mut("api").expect("the group").revision = Some(1);
     router.engine.publish(&before);
     let mut browsers: Vec<(Browser, String)> = Vec::new();
-    let mut come = |browsers: &mut Vec<(Browser, String)>, count| {
+    let come = |browsers: &mut Vec<(Browser, String)>, count| {
         for _ in 0..count {
             let mut browser = Browser::default();
             let home = browser.get(router.address, "/");
