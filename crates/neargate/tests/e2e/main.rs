@@ -8,4 +8,5 @@ mod durability;
 mod load;
 mod notifications;
 mod releases;
+mod sticky;
 mod traffic;
