@@ -90,92 +90,46 @@ mod tests {
         assert_eq!(warmth(Duration::ZERO, Duration::ZERO), FULL);
     }
 
+    fn other(health: TargetHealth, warmth: u32) -> Other {
+        Other { health, warmth }
+    }
+
     #[test]
-    fn it_begins_as_the_guide_says() {
-        let other = |health, warmth| Other { health, warmth };
-        let (warm, cold, sick) = (
-            other(Healthy, FULL),
-            other(Healthy, 100),
-            other(Unhealthy, FULL),
-        );
+    fn a_new_target_begins_beside_one_that_takes_its_full_share() {
+        let (warm, cold) = (other(Healthy, FULL), other(Healthy, 100));
+        let sick = other(Unhealthy, FULL);
         let (empty, beside) = (Registered::IntoEmpty, Registered::Beside);
-        for (change, duration, registered, others, expected, why) in [
-            (
-                (Initial, Healthy),
-                MINUTE,
-                beside,
-                vec![warm],
-                true,
-                "a new target",
-            ),
-            (
-                (Initial, Healthy),
-                Duration::ZERO,
-                beside,
-                vec![warm],
-                false,
-                "off",
-            ),
-            ((Initial, Healthy), MINUTE, beside, vec![], false, "alone"),
-            (
-                (Initial, Healthy),
-                MINUTE,
-                beside,
-                vec![cold],
-                false,
-                "only targets in slow start",
-            ),
-            (
-                (Initial, Healthy),
-                MINUTE,
-                beside,
-                vec![sick],
-                false,
-                "no healthy target",
-            ),
-            (
-                (Initial, Healthy),
-                MINUTE,
-                empty,
-                vec![warm],
-                false,
-                "registered together",
-            ),
-            (
-                (Unhealthy, Healthy),
-                MINUTE,
-                empty,
-                vec![warm],
-                true,
-                "healthy again",
-            ),
-            (
-                (Unhealthy, Healthy),
-                MINUTE,
-                beside,
-                vec![cold, warm],
-                true,
-                "healthy again",
-            ),
-            (
-                (Healthy, Healthy),
-                MINUTE,
-                beside,
-                vec![warm],
-                false,
-                "healthy when switched on",
-            ),
-            (
-                (Healthy, Unhealthy),
-                MINUTE,
-                beside,
-                vec![warm],
-                false,
-                "it leaves",
-            ),
+        for (duration, registered, others, expected, why) in [
+            (MINUTE, beside, vec![warm], true, "a new target"),
+            (MINUTE, beside, vec![sick, cold, warm], true, "one is warm"),
+            (Duration::ZERO, beside, vec![warm], false, "off"),
+            (MINUTE, beside, vec![], false, "alone"),
+            (MINUTE, beside, vec![cold], false, "only slow starts"),
+            (MINUTE, beside, vec![sick], false, "none is healthy"),
+            (MINUTE, empty, vec![warm], false, "registered together"),
         ] {
+            let change = (Initial, Healthy);
             let begun = begins(change, duration, registered, others.into_iter());
             assert_eq!(begun, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_target_leaves_with_its_health_and_begins_anew_when_it_is_back() {
+        let (empty, beside) = (Registered::IntoEmpty, Registered::Beside);
+        for (change, registered, expected) in [
+            ((Unhealthy, Healthy), empty, true),
+            ((Unhealthy, Healthy), beside, true),
+            ((Healthy, Healthy), beside, false),
+            ((Healthy, Unhealthy), beside, false),
+            ((Initial, Unhealthy), beside, false),
+        ] {
+            let warm = [other(Healthy, FULL)].into_iter();
+            assert_eq!(
+                begins(change, MINUTE, registered, warm),
+                expected,
+                "{change:?}"
+            );
         }
     }
 

@@ -32,6 +32,8 @@ pub const GROUP_CORS: &str = "AWSALBTGCORS";
 /// Longest duration. Also the expiry of [`APPLICATION`] at the client, and of a cookie that has
 /// entries of other services; each entry's duration is judged by the balancer.
 const LONGEST: u64 = 7 * 86_400;
+/// Room for one line with one entry.
+const LINE: usize = 160;
 /// Cookies of one name that are looked at.
 const MOST_TRIED: usize = 4;
 
@@ -139,7 +141,11 @@ impl Sessions {
         set: impl Iterator<Item = &'a [u8]>,
         now: u64,
     ) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(match (self.groups, &self.application) {
+            (Groups::Sticky, _) => 4 * LINE,
+            (Groups::Single, None) => 2 * LINE,
+            (Groups::Single, Some(_)) => 0,
+        });
         let mut both = |kind, [plain, cross]: [&str; 2], token| {
             for (name, travel) in [(plain, Travel::Plain), (cross, Travel::CrossSite)] {
                 let others = self.write(kind, name, token, cookies.clone(), now, &mut out);

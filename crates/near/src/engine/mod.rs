@@ -15,6 +15,7 @@ mod calls;
 mod cookie_key;
 mod data_processes;
 mod environment;
+mod error;
 mod ids;
 mod judge;
 mod ledger;
@@ -31,7 +32,6 @@ mod tasks;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -56,6 +56,7 @@ use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
+pub use error::EngineError;
 use ids::{service_of, service_of_job};
 use judge::Watches;
 use ledger::Ledger;
@@ -72,35 +73,6 @@ const QUEUE: usize = 1024;
 const LAST_LINES: usize = 20;
 /// The manifest that was asked for last, in the journal's meta table.
 const DEFINITION: &str = "definition";
-
-/// Why the engine does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The state directory cannot be used.
-    #[error("the state directory cannot be used")]
-    State(#[source] atomic::AtomicError),
-    /// The journal, or another engine has it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The secrets cannot be opened.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// Something of the operating system.
-    #[error("{what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// There is no key for sticky sessions.
-    #[error(transparent)]
-    CookieKey(#[from] cookie_key::CookieKeyError),
-    /// What was recorded of the app cannot be read.
-    #[error("what the journal says of the app cannot be read")]
-    Definition(#[source] serde_json::Error),
-}
 
 /// An input of the loop, besides calls and routers.
 enum Input {

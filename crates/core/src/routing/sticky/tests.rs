@@ -1,3 +1,6 @@
+//! The guide's rules of sticky sessions, one test each; "Sticky sessions" and "Listener rules" of
+//! the Elastic Load Balancing guide.
+
 use std::time::Duration;
 
 use super::*;
