@@ -9,4 +9,5 @@ mod load;
 mod notifications;
 mod rehearsals;
 mod releases;
+mod sticky;
 mod traffic;
