@@ -5,6 +5,7 @@ mod basics;
 mod canary;
 mod data;
 mod durability;
+mod hooks;
 mod load;
 mod notifications;
 mod releases;
