@@ -6,7 +6,7 @@
 //! request takes 256 KiB for ever), `late-exit` (ends with code 9 after 3 s), `unready` (503 at
 //! `/ready`), `late-ready` (503 at `/ready` for the first request) · `GET /` its
 //! revision, task and pid · `GET /slow?MS` answers after that many milliseconds ·
-//! `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
+//! `GET /database` 500 when nobody listens at `DATABASE_URL` · `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -104,12 +104,24 @@ fn ready() -> (u16, String) {
     }
 }
 
+/// Whether the database takes connections.
+async fn database() -> (u16, String) {
+    let url = variable("DATABASE_URL");
+    let place = url.split_once('@').map_or("", |(_, rest)| rest);
+    let place = place.split('/').next().unwrap_or_default();
+    match tokio::net::TcpStream::connect(place).await {
+        Ok(_) => (200, "it answers".to_owned()),
+        Err(error) => (500, format!("no database: {error}")),
+    }
+}
+
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let unhealthy = variable("ECHO_FAULT") == "bad-health";
     let (status, text) = match request.uri().path() {
         "/healthz" if unhealthy => (503, "unwell".to_owned()),
         "/healthz" => (200, "well".to_owned()),
         "/ready" => ready(),
+        "/database" => database().await,
         "/slow" => {
             let wait = request
                 .uri()

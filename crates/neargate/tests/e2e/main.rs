@@ -2,6 +2,7 @@
 
 mod app;
 mod basics;
+mod blind;
 mod canary;
 mod data;
 mod durability;
@@ -9,4 +10,5 @@ mod hooks;
 mod load;
 mod notifications;
 mod releases;
+mod strategies;
 mod traffic;
