@@ -11,10 +11,12 @@
 mod act;
 mod adopt;
 mod calls;
+mod checks;
 mod cookie_key;
 mod data_processes;
 mod environment;
 mod error;
+mod hooks;
 mod ids;
 mod judge;
 mod ledger;
@@ -42,6 +44,7 @@ use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Calls, Reply};
@@ -57,7 +60,7 @@ use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 pub use error::EngineError;
-use ids::{service_of, service_of_job};
+use ids::service_of;
 use judge::Meters;
 use ledger::Ledger;
 use notifications::Notifications;
@@ -100,6 +103,8 @@ struct Engine {
     running: BTreeMap<String, Running>,
     /// Ports that were given out to tasks that are starting.
     starting: BTreeMap<String, u16>,
+    /// HTTP checks that are asking, by the job's id.
+    checks: BTreeMap<String, AbortHandle>,
     ports: Ports,
     definition: Option<Definition>,
     inputs: mpsc::Sender<Input>,
@@ -210,6 +215,7 @@ impl Engine {
             routers: Routers::adopt(program, state.clone(), facts).await,
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
+            checks: BTreeMap::new(),
             ports: Ports::of(state),
             definition,
             inputs,
@@ -326,18 +332,6 @@ impl Engine {
         self.surroundings.supervisor.forget(id);
         let alive = self.task_ids();
         let _ = logs::prune(&self.state, service_of(id), &alive);
-    }
-
-    fn hook_ended(&mut self, release: u64, run: u32, id: &str, exit: Exit) {
-        let service = service_of_job(id);
-        let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
-        self.happened(Event::HookFinished {
-            release,
-            run,
-            exit,
-            last_lines,
-        });
-        self.surroundings.supervisor.forget(id);
     }
 
     async fn learn(&mut self, number: u64, fact: RouterFact) {

@@ -98,6 +98,8 @@ static ACTED_ON: &str = "
     service.*.release.breaker.value service.*.release.breaker.reset-on-healthy
     service.*.release.breaker.rollback
     job.*.service job.*.command job.*.timeout
+    job.*.http.path job.*.http.status job.*.http.timeout job.*.http.attempts job.*.http.host
+    job.*.http.headers.*
     database.*.engine database.*.version database.*.url
     cache.*.engine cache.*.version cache.*.url cache.*.eviction cache.*.memory
     secret.*.generate
