@@ -10,7 +10,7 @@ use crate::alarm::{Alarms, Standing};
 use crate::guard::StepWatch;
 use crate::machine::{Event, Release, ServiceState, Stage, State, Verdict};
 use crate::manifest::model::Alarm;
-use crate::metrics::Sample;
+use crate::metrics::{Sample, names};
 use crate::time::Timestamp;
 
 /// Alarms and guards, and what was measured for them.
@@ -62,7 +62,9 @@ impl Watches {
 
     /// Takes in samples of what ended at `at`.
     pub fn take(&mut self, sample: &Sample, at: Timestamp) {
-        self.alarms.take(sample, at);
+        if sample.metric != names::KEPT {
+            self.alarms.take(sample, at);
+        }
         for step in self.steps.values_mut() {
             step.take(sample, at);
         }

@@ -144,7 +144,8 @@ pub enum Verb {
     Rollback {
         /// The service; may be left out when there is only one that has tasks
         service: Option<String>,
-        /// The revision; without it, the newest stable one that does not serve
+        /// The revision; without it, the newest stable one older than the one that serves, and not
+        /// one that was rolled back from
         #[arg(long, value_name = "REVISION")]
         to: Option<u32>,
         /// Return when the release has begun

@@ -430,6 +430,8 @@ pub enum Exit {
     Signal(i32),
     /// It never ran.
     NotStarted(String),
+    /// An HTTP check that did not get the answer that it asks for: what came instead.
+    Unmet(String),
     /// Nobody saw it end.
     Unknown,
 }
@@ -441,6 +443,7 @@ impl std::fmt::Display for Exit {
             Self::Signal(9) => write!(out, "killed (signal 9)"),
             Self::Signal(signal) => write!(out, "signal {signal}"),
             Self::NotStarted(reason) => write!(out, "did not start: {reason}"),
+            Self::Unmet(answer) => write!(out, "{answer}"),
             Self::Unknown => write!(out, "ended unseen"),
         }
     }

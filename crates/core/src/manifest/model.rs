@@ -5,6 +5,7 @@
 //! written to the journal inside a revision, so it is serde both ways and holds no secret value.
 
 mod data;
+mod job;
 mod notify;
 mod pipeline;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
+pub use job::{HttpCheck, Job, Work};
 pub use notify::{Format, Notify, Occasion, Receiver};
 pub use pipeline::Pipeline;
 
@@ -369,22 +371,6 @@ impl Default for Breaker {
             rollback: true,
         }
     }
-}
-
-/// A one-off or scheduled task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// The job's name.
-    pub name: String,
-    /// In whose revision, size and environment it runs.
-    pub service: String,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// Killed after this long; a failure.
-    #[serde(with = "crate::duration")]
-    pub timeout: Duration,
-    /// A cron expression or `rate(5 minutes)`.
-    pub schedule: Option<String>,
 }
 
 /// An alarm, CloudWatch's meaning.

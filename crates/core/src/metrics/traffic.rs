@@ -1,7 +1,8 @@
 //! From what the router counted to samples.
 //!
 //! Invariant: every request gives one sample to each of requests, success rate and latency, and
-//! one to errors when it was answered with 5xx, by the target or by the router for it.
+//! one to errors when it was answered with 5xx, by the target or by the router for it. Those that
+//! a cookie kept with their revision give one more, to kept requests.
 
 use super::dimensions::{Dimensions, StatusClass};
 use super::names;
@@ -72,6 +73,9 @@ pub fn samples(count: &RequestCount) -> Vec<Sample> {
     }
     found.push(sample(names::SUCCESS_RATE, &from, success));
     found.push(sample(names::LATENCY, &from, latency));
+    if count.kept > 0 {
+        found.push(sample(names::KEPT, &from, Window::of(1.0, count.kept)));
+    }
     found
 }
 
@@ -99,6 +103,7 @@ mod tests {
             target_status: BTreeMap::from([(200, 95), (404, 2), (500, 2)]),
             router_status: BTreeMap::from([(502, 1)]),
             latency: vec![(1_000, 100)],
+            kept: 60,
         };
         let all = samples(&count);
         let merged = |metric: &str| {
@@ -110,6 +115,7 @@ mod tests {
             window
         };
         assert_eq!(merged(names::REQUESTS).count(), 100);
+        assert_eq!(merged(names::KEPT).count(), 60);
         assert_eq!(merged(names::ERRORS).sum(), 3.0);
         assert_eq!(
             Statistic::Average.of(&merged(names::SUCCESS_RATE)),

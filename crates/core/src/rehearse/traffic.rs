@@ -167,6 +167,7 @@ impl Traffic {
             task: task.to_owned(),
             target_status: BTreeMap::new(),
             router_status: BTreeMap::new(),
+            kept: 0,
             latency: Vec::new(),
         };
         let key = format!("{revision} {task}");

@@ -56,7 +56,8 @@ pub struct Cause {
 /// `POST …/rollback`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Revision to return to; `None`: the latest stable one that is not serving.
+    /// Revision to return to; `None`: the newest stable one older than the one that serves, and not
+    /// one that was rolled back from.
     pub to: Option<u32>,
 }
 

@@ -2,12 +2,16 @@
 
 mod app;
 mod basics;
+mod blind;
 mod canary;
 mod data;
 mod durability;
+mod hooks;
 mod load;
 mod notifications;
 mod pipeline;
 mod rehearsals;
 mod releases;
+mod sticky;
+mod strategies;
 mod traffic;

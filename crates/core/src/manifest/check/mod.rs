@@ -3,6 +3,7 @@
 //! Invariant: points at what is written; judges no value that was found wrong already.
 
 mod data;
+mod jobs;
 mod notify;
 pub(super) mod priority;
 mod references;
@@ -101,6 +102,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
     routes::check(case);
     references::check(case);
+    jobs::check(case);
     data::check(case);
     watch::check(case);
     notify::check(case);

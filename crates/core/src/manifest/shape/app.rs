@@ -3,11 +3,12 @@
 //! Invariant: `[env.NAME]` may hold whatever the file may, but for what names the app.
 
 use super::data::{CACHE, DATABASE, SECRET};
-use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
+use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION};
+use super::job::JOB;
 use super::pipeline::PIPELINE;
-use super::service::{JOB, SERVICE};
+use super::service::SERVICE;
 use super::watch::{ALARM, NOTIFY, SLO};
-use super::{Field, Kind, Shape};
+use super::{Field, Form, Kind, Shape};
 
 pub(crate) static FILE: Shape = Shape {
     title: "neargate.toml",
@@ -173,4 +174,14 @@ static WAF: Shape = Shape {
         )
         .far("AWS's groups of these names, in this order."),
     ],
+};
+
+pub(super) static REQUIRES: Form = Form {
+    what: "a version requirement",
+    example: ">=0.1",
+    pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
+    check: |text| match semver::VersionReq::parse(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),
+    },
 };

@@ -9,6 +9,7 @@ pub(crate) mod conform;
 mod data;
 mod fill;
 mod forms;
+mod job;
 #[cfg(test)]
 mod page;
 #[cfg(test)]

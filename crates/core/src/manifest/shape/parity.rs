@@ -40,8 +40,12 @@ fn sections(shape: &'static Shape, place: &str, all: &mut Vec<(&'static Shape, V
     if let Some(also) = shape.also {
         sections(also, place, all);
     }
-    // An environment's keys are the file's.
-    for (path, field) in here.iter().filter(|(path, _)| path != "env") {
+    // An environment's keys are the file's; a table that AWS has not needs no rows for its keys.
+    let far = |field: &Field| !matches!(field.far, Far::Nothing(_));
+    for (path, field) in here
+        .iter()
+        .filter(|(path, field)| path != "env" && far(field))
+    {
         if let Some((stars, below)) = table_of(&field.kind) {
             sections(below, &format!("{path}{stars}."), all);
         }

@@ -1,16 +1,16 @@
-//! Services, their routes, health, size and scale; jobs.
+//! Services, their routes, health, size and scale.
 //!
 //! Invariant: ranges are those of Fargate, of Application Load Balancer and of Application
 //! Auto Scaling.
 
 use super::forms::{
-    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
-    SCHEDULE, USE, VARIABLE,
+    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, PATH, PROBE, QUERY, QUERY_KEY, USE,
+    VARIABLE,
 };
 use super::release::RELEASE;
 use super::{Field, Kind, Shape};
 
-const COMMAND: Kind = Kind::List(&Kind::Text, 1, 256);
+pub(super) const COMMAND: Kind = Kind::List(&Kind::Text, 1, 256);
 
 pub(super) static SERVICE: Shape = Shape {
     title: "[service.NAME]",
@@ -104,14 +104,14 @@ pub(super) static SERVICE: Shape = Shape {
         Field::new(
             "slow-start",
             Kind::Seconds(0, 900),
-            "How long a new task is warmed up: 0s, or 30s and more.",
+            "How long the share of a task that joins or recovers rises from nothing: 0s, or 30s and more. Round robin only.",
         )
         .far("The target group's slow start.")
         .or("\"0s\""),
         Field::new(
             "sticky",
             Kind::Short("duration", &STICKY),
-            "Keeps a client on one task: a duration, or a table.",
+            "Keeps a client on one task, and with its revision while a release shifts traffic: a duration, or a table.",
         ),
         Field::new(
             "idle-timeout",
@@ -325,14 +325,14 @@ static STICKY: Shape = Shape {
         Field::new(
             "duration",
             Kind::Seconds(1, 604_800),
-            "How long a client stays.",
+            "How long a client stays after its last request.",
         )
         .far("The target group's stickiness.")
         .or("\"1d\""),
         Field::new(
             "cookie",
             Kind::Form(&COOKIE),
-            "The application's own cookie to follow instead of the load balancer's.",
+            "The application's own cookie to follow: a client stays from when a task sets it, as long as it brings it back. Without one, every client stays.",
         )
         .far("The target group's stickiness by the application's cookie."),
     ],
@@ -384,37 +384,5 @@ static SCALE: Shape = Shape {
         )
         .far("The policies' scale-out cooldown.")
         .or("\"300s\""),
-    ],
-};
-
-pub(super) static JOB: Shape = Shape {
-    title: "[job.NAME]",
-    doc: "A task that runs once: in a release, by hand, or on a schedule.",
-    also: None,
-    fields: &[
-        Field::new(
-            "service",
-            Kind::Form(&NAME),
-            "In whose revision, size and environment it runs.",
-        )
-        .far("A task from the service's task definition.")
-        .required(),
-        Field::new("command", COMMAND, "Program and arguments.")
-            .far("An override of the task's command.")
-            .required(),
-        Field::new(
-            "timeout",
-            Kind::Seconds(1, 86_400),
-            "Stopped after this long; that is a failure.",
-        )
-        .far("The driver stops the task.")
-        .differs("ECS has no timeout of its own.")
-        .or("\"10m\""),
-        Field::new(
-            "schedule",
-            Kind::Form(&SCHEDULE),
-            "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
-        )
-        .only_near("nothing starts jobs on a schedule yet"),
     ],
 };
