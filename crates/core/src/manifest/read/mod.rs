@@ -2,6 +2,7 @@
 //!
 //! Invariant: every value is what the tree says; nothing is judged here. Refuses nothing.
 
+mod aws;
 mod data;
 mod release;
 mod service;
@@ -36,6 +37,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         slos: all(file, "slo", watch::slo),
         notify: all(file, "notify", watch::notify),
         edge: edge(file, env),
+        aws: file.table("aws").map(aws::aws).unwrap_or_default(),
     }
 }
 
@@ -69,5 +71,6 @@ fn edge(file: View<'_>, env: &str) -> Edge {
             .table("waf")
             .and_then(|waf| waf.flag("enabled"))
             .unwrap_or_default(),
+        waf_rules: view.table("waf").map(aws::waf).unwrap_or_default(),
     }
 }

@@ -4,6 +4,8 @@
 //! Sources: the load balancer, alarm and data pages of the AWS documentation.
 
 use super::Form;
+#[cfg(test)]
+use super::aws::{EMAIL, ENDPOINT, HOSTED_ZONE};
 
 /// Every form, for the tests and the schema.
 #[cfg(test)]
@@ -37,6 +39,9 @@ pub(super) static ALL: &[&Form] = &[
     &FILE,
     &REQUIRES,
     &COOKIE,
+    &ENDPOINT,
+    &HOSTED_ZONE,
+    &EMAIL,
 ];
 
 pub(super) static NAME: Form = Form {
@@ -455,7 +460,7 @@ pub(in crate::manifest) fn longest(text: &str, most: usize) -> Result<(), String
     }
 }
 
-fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
+pub(super) fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
     match text.chars().find(|c| !allowed(*c)) {
         Some(c) => Err(format!(
             "`{}` is not allowed; only {what} are",

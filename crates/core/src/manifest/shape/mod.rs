@@ -5,6 +5,7 @@
 //! another; those are in the sibling module `check`.
 
 mod app;
+mod aws;
 pub(crate) mod conform;
 mod data;
 mod fill;
