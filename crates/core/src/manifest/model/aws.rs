@@ -37,6 +37,8 @@ pub struct Aws {
     pub insights: Option<Insights>,
     /// Whose key encrypts.
     pub key: Option<Key>,
+    /// The bucket of Terraform's state and of the records of releases.
+    pub state_bucket: Option<String>,
 }
 
 /// What an environment is for.

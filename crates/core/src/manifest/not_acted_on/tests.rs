@@ -108,7 +108,7 @@ static ACTED_ON: &str = "
     edge.address edge.port edge.expose
     aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
     aws.architecture aws.spot aws.hosted-zone aws.budget aws.emails aws.logs aws.trail
-    aws.insights aws.key
+    aws.insights aws.key aws.state-bucket
 ";
 
 fn leaves(shape: &Shape, place: &str, all: &mut Vec<String>) {

@@ -23,6 +23,7 @@ pub(super) fn aws(view: View<'_>) -> Aws {
         trail_days: days(view, "trail"),
         insights: chosen(view, "insights", &INSIGHTS),
         key: chosen(view, "key", &KEYS),
+        state_bucket: view.text("state-bucket"),
     }
 }
 

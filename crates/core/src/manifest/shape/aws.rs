@@ -102,6 +102,12 @@ pub(super) static AWS: Shape = Shape {
             "Whose key encrypts data, secrets and logs. The account's own in production when not \
              written, AWS's in a trial.",
         ),
+        Field::new(
+            "state-bucket",
+            Kind::Form(&BUCKET),
+            "The bucket of Terraform's state and of the records of releases, made once by the \
+             `state` module. Terraform's state is a local file when not written.",
+        ),
     ],
 };
 
@@ -165,5 +171,23 @@ pub(super) static EMAIL: Form = Form {
             return Ok(());
         }
         Err("it is `NAME@HOST`".into())
+    },
+};
+
+pub(super) static BUCKET: Form = Form {
+    what: "the name of a bucket",
+    example: "notes-123456789012-eu-central-1",
+    pattern: "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+    check: |text| {
+        let edge =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        if !(3..=63).contains(&text.len())
+            || !edge(text.chars().next())
+            || !edge(text.chars().last())
+        {
+            return Err("it has 3 to 63 characters, a letter or digit first and last".into());
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+        only(text, allowed, "small letters, digits, `.` and `-`")
     },
 };

@@ -5,7 +5,7 @@
 
 use super::Form;
 #[cfg(test)]
-use super::aws::{EMAIL, ENDPOINT, HOSTED_ZONE};
+use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
 
 /// Every form, for the tests and the schema.
 #[cfg(test)]
@@ -42,6 +42,7 @@ pub(super) static ALL: &[&Form] = &[
     &ENDPOINT,
     &HOSTED_ZONE,
     &EMAIL,
+    &BUCKET,
 ];
 
 pub(super) static NAME: Form = Form {
