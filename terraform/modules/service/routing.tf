@@ -118,6 +118,15 @@ resource "aws_lb_listener_rule" "production" {
     }
   }
 
+  dynamic "condition" {
+    for_each = length(each.value.sources) > 0 ? [each.value.sources] : []
+    content {
+      source_ip {
+        values = condition.value
+      }
+    }
+  }
+
   lifecycle {
     # The weights move in every release; they are not Terraform's.
     ignore_changes = [action]
