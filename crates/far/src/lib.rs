@@ -4,4 +4,5 @@
 //! decided. Everything else here reads it. Terraform owns what lives long; a release never
 //! changes what Terraform owns.
 
+pub mod render;
 pub mod stack;

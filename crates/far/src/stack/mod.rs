@@ -73,7 +73,7 @@ pub struct Stack {
 pub struct Cluster {
     /// Container Insights.
     pub insights: Insights,
-    /// Image repositories, one for each service.
+    /// Image repositories, one for each service whose image is ours.
     pub repositories: Vec<String>,
     /// Tagged images that a repository keeps.
     pub kept_images: u32,
@@ -167,9 +167,10 @@ fn cluster(manifest: &Manifest, services: &[Service], grade: Grade) -> Cluster {
         Grade::Trial => Insights::Disabled,
         Grade::Production => Insights::Enabled,
     });
+    let own = services.iter().filter(|service| service.image.is_none());
     Cluster {
         insights,
-        repositories: services.iter().map(|s| s.name.clone()).collect(),
+        repositories: own.map(|service| service.name.clone()).collect(),
         kept_images: 10,
         discovery: services.iter().any(|service| !service.callers.is_empty()),
     }

@@ -16,6 +16,8 @@ use super::front::{Front, Scheme, takes_requests};
 pub struct Service {
     /// Its name in the manifest.
     pub name: String,
+    /// An image of others; `None`: one that a release builds and pushes.
+    pub image: Option<String>,
     /// Program and arguments; `None`: the image's own.
     pub command: Option<Vec<String>>,
     /// The port that tasks listen on; `None`: a worker.
@@ -189,6 +191,7 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
     routes.sort_by_key(|route| route.priority);
     Service {
         name: service.name.clone(),
+        image: foreign(service),
         command,
         port: service.port,
         cpu: service.size.cpu,
@@ -215,6 +218,15 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
             in_cooldown: service.scale.in_cooldown.as_secs(),
         },
         callers: Vec::new(),
+    }
+}
+
+fn foreign(service: &model::Service) -> Option<String> {
+    match &service.runs {
+        Runs::Image {
+            image, dockerfile, ..
+        } if dockerfile.is_none() => image.clone(),
+        _ => None,
     }
 }
 
