@@ -6,3 +6,4 @@
 
 pub mod render;
 pub mod stack;
+pub mod terraform;

@@ -1,11 +1,15 @@
 //! The command line as clap reads it.
 
+mod infra;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::output::Colour;
+
+pub use infra::Infra;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -244,6 +248,12 @@ pub enum Verb {
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main"
     )]
     Db(Db),
+    /// Make, change and remove what an environment has on AWS, by Terraform
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
+    )]
+    Infra(Infra),
     /// Look for what could go wrong on this machine
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,

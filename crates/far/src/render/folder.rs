@@ -72,6 +72,12 @@ pub fn is_ejected(folder: &Path) -> bool {
     folder.join(EJECTED).exists()
 }
 
+/// Whether the folder was rendered before.
+#[must_use]
+pub fn is_rendered(folder: &Path) -> bool {
+    folder.join(LIST).exists()
+}
+
 /// Brings the folder to these files.
 ///
 /// # Errors
