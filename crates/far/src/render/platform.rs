@@ -213,6 +213,8 @@ pub(super) fn cluster(stack: &Stack) -> Block {
         .map(|service| service.spot_percent)
         .max();
     let namespace = cluster.discovery.then(|| is("\"${local.name}.internal\""));
+    // Production keeps the record of who opened a shell for a year, the module's default.
+    let exec_log = (!stack.is_protected()).then(|| is("var.log_retention_days"));
     let vpc = cluster.discovery.then(|| is("module.network.vpc_id"));
     call("cluster", "cluster")
         .with("name", is("local.name"))
@@ -223,7 +225,7 @@ pub(super) fn cluster(stack: &Stack) -> Block {
         .with_some("namespace", namespace)
         .with_some("vpc_id", vpc)
         .with("empty_repositories_on_destroy", is("!var.protect"))
-        .with("log_retention_days", is("var.log_retention_days"))
+        .with_some("log_retention_days", exec_log)
         .with("kms_key_arn", is("module.secrets.kms_key_arn"))
         .with("tags", is("local.tags"))
 }
