@@ -2,10 +2,15 @@
 
 mod app;
 mod basics;
+mod blind;
 mod canary;
 mod data;
 mod durability;
+mod hooks;
 mod load;
 mod notifications;
+mod rehearsals;
 mod releases;
+mod sticky;
+mod strategies;
 mod traffic;
