@@ -1,8 +1,10 @@
 //! Far: the same manifest on AWS ECS Fargate.
 //!
-//! This crate renders what AWS needs from a checked manifest. So far that is the pipeline:
-//! GitHub's workflows and the stages that they call. Rendering for Terraform and the release
-//! driver come beside it; until then every command that would need them says that it is not
-//! available in this version and ends with exit code 1.
+//! [`stack`] is what an environment has on AWS, made from the checked manifest with every default
+//! decided. Everything else here reads it. Terraform owns what lives long; a release never
+//! changes what Terraform owns.
 
 pub mod pipeline;
+pub mod render;
+pub mod stack;
+pub mod terraform;

@@ -1,5 +1,7 @@
 //! The command line as clap reads it.
 
+mod infra;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,8 @@ use neargate_core::rehearse::Fault;
 
 use crate::output::Colour;
 use crate::verbs::rehearse;
+
+pub use infra::Infra;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -261,6 +265,12 @@ pub enum Verb {
         after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline run test"
     )]
     Pipeline(Pipeline),
+    /// Make, change and remove what an environment has on AWS, by Terraform
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
+    )]
+    Infra(Infra),
     /// Look for what could go wrong on this machine
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,

@@ -129,6 +129,17 @@ resource "aws_vpc_security_group_egress_rule" "balancer" {
   ip_protocol                  = "tcp"
 }
 
+resource "aws_vpc_security_group_ingress_rule" "clients" {
+  for_each = var.client_security_group_ids
+
+  security_group_id            = aws_security_group.this.id
+  description                  = "Requests of ${each.key}"
+  referenced_security_group_id = each.value
+  from_port                    = var.task.port
+  to_port                      = var.task.port
+  ip_protocol                  = "tcp"
+}
+
 resource "aws_vpc_security_group_egress_rule" "out" {
   #checkov:skip=CKV_AWS_382:what an application calls is not known here; egress_cidrs narrows it
   for_each = toset(var.egress_cidrs)

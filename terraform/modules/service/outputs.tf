@@ -19,7 +19,7 @@ output "container" {
 }
 
 output "port" {
-  description = "Port the container listens on."
+  description = "Port the container listens on, or null."
   value       = var.task.port
 }
 

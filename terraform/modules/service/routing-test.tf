@@ -78,6 +78,15 @@ resource "aws_lb_listener_rule" "test" {
     }
   }
 
+  dynamic "condition" {
+    for_each = length(each.value.sources) > 0 ? [each.value.sources] : []
+    content {
+      source_ip {
+        values = condition.value
+      }
+    }
+  }
+
   lifecycle {
     # ECS and the driver turn this rule round when green has become the group in use.
     ignore_changes = [action]

@@ -38,7 +38,8 @@ resource "aws_lb_target_group" "this" {
 
   stickiness {
     enabled         = var.stickiness_seconds > 0
-    type            = "lb_cookie"
+    type            = var.stickiness_cookie == null ? "lb_cookie" : "app_cookie"
+    cookie_name     = var.stickiness_cookie
     cookie_duration = max(var.stickiness_seconds, 1)
   }
 }
@@ -114,6 +115,15 @@ resource "aws_lb_listener_rule" "production" {
           key   = query_string.value.key
           value = query_string.value.value
         }
+      }
+    }
+  }
+
+  dynamic "condition" {
+    for_each = length(each.value.sources) > 0 ? [each.value.sources] : []
+    content {
+      source_ip {
+        values = condition.value
       }
     }
   }

@@ -53,7 +53,7 @@ resource "aws_ecs_task_definition" "first" {
       user                   = var.task.user
       readonlyRootFilesystem = var.task.read_only
       stopTimeout            = var.task.stop_seconds
-      portMappings           = [{ name = "http", containerPort = var.task.port, hostPort = var.task.port, protocol = "tcp" }]
+      portMappings           = var.task.port == null ? [] : [{ name = "http", containerPort = var.task.port, hostPort = var.task.port, protocol = "tcp" }]
       mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
       environment            = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
       secrets                = [for name in sort(keys(var.task.secrets)) : { name = name, valueFrom = var.task.secrets[name] }]
@@ -77,5 +77,5 @@ resource "aws_ecs_task_definition" "first" {
 }
 
 locals {
-  environment = merge({ PORT = tostring(var.task.port) }, var.task.environment)
+  environment = merge(var.task.port == null ? {} : { PORT = tostring(var.task.port) }, var.task.environment)
 }

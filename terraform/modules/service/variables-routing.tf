@@ -20,6 +20,7 @@ variable "routes" {
     methods       = optional(list(string), [])
     headers       = optional(map(list(string)), {})
     query         = optional(list(object({ key = optional(string), value = string })), [])
+    sources       = optional(list(string), []) # address ranges of the load balancer's peer
   }))
   default = {}
 
@@ -31,7 +32,7 @@ variable "routes" {
   validation {
     condition = alltrue([
       for route in values(var.routes) :
-      length(route.hosts) + length(route.paths) + length(route.methods) + length(route.headers) + length(route.query) > 0
+      length(route.hosts) + length(route.paths) + length(route.methods) + length(route.headers) + length(route.query) + length(route.sources) > 0
     ])
     error_message = "A route has at least one condition; paths = [\"/*\"] takes everything."
   }
@@ -40,7 +41,7 @@ variable "routes" {
   validation {
     condition = alltrue([
       for route in values(var.routes) :
-      length(route.hosts) + length(route.paths) + length(route.methods) + length(flatten(values(route.headers))) + length(route.query) <= 5
+      length(route.hosts) + length(route.paths) + length(route.methods) + length(flatten(values(route.headers))) + length(route.query) + length(route.sources) <= 5
     ])
     error_message = "A route has at most five values over all its conditions."
   }
@@ -66,7 +67,7 @@ variable "test_header" {
   validation {
     condition = var.test_header == null || alltrue([
       for route in values(var.routes) :
-      length(route.hosts) + length(route.paths) + length(route.methods) + length(flatten(values(route.headers))) + length(route.query) <= 4
+      length(route.hosts) + length(route.paths) + length(route.methods) + length(flatten(values(route.headers))) + length(route.query) + length(route.sources) <= 4
     ])
     error_message = "With a test_header a route has at most four values: the header is the fifth that AWS evaluates."
   }
@@ -162,5 +163,16 @@ variable "stickiness_seconds" {
   validation {
     condition     = var.stickiness_seconds >= 0 && var.stickiness_seconds <= 604800
     error_message = "stickiness_seconds is 0 to 604800."
+  }
+}
+
+variable "stickiness_cookie" {
+  description = "The application's own cookie that marks a user's session. null: the load balancer's."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.stickiness_cookie == null || try(var.stickiness_seconds > 0 && !startswith(var.stickiness_cookie, "AWSALB"), false)
+    error_message = "stickiness_cookie needs stickiness_seconds, and does not start with AWSALB."
   }
 }

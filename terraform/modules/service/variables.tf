@@ -33,7 +33,7 @@ variable "task" {
   type = object({
     image        = string
     command      = optional(list(string))
-    port         = number
+    port         = optional(number) # none: a worker that takes no requests
     cpu          = optional(number, 256)
     memory       = optional(number, 512)
     architecture = optional(string, "ARM64")
@@ -45,8 +45,8 @@ variable "task" {
   })
 
   validation {
-    condition     = var.task.port >= 1 && var.task.port <= 65535
-    error_message = "task.port is 1 to 65535."
+    condition     = var.task.port == null ? length(var.routes) == 0 && length(var.client_security_group_ids) == 0 : var.task.port >= 1 && var.task.port <= 65535
+    error_message = "task.port is 1 to 65535, and needed with routes and clients."
   }
 
   validation {
@@ -142,6 +142,12 @@ variable "egress_cidrs" {
     condition     = alltrue([for range in var.egress_cidrs : can(cidrhost(range, 0))])
     error_message = "egress_cidrs are address ranges such as 0.0.0.0/0 or 10.0.0.0/16."
   }
+}
+
+variable "client_security_group_ids" {
+  description = "Security groups that may call tasks without the load balancer, by a name of your own (another service's)."
+  type        = map(string)
+  default     = {}
 }
 
 variable "discovery" {

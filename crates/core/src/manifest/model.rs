@@ -4,6 +4,7 @@
 //! a field says otherwise; paths are relative to the manifest's folder. Everything here is
 //! written to the journal inside a revision, so it is serde both ways and holds no secret value.
 
+mod aws;
 mod data;
 mod job;
 mod notify;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use aws::{Architecture, Aws, Entry, Grade, Insights, Key, Nat, NatKind, Waf};
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
 pub use job::{HttpCheck, Job, Work};
 pub use notify::{Format, Notify, Occasion, Receiver};
@@ -50,6 +52,9 @@ pub struct Manifest {
     /// How a pipeline builds and releases the app.
     #[serde(default)]
     pub pipeline: Pipeline,
+    /// What the environment is made of on AWS.
+    #[serde(default)]
+    pub aws: Aws,
 }
 
 /// Near or far.
@@ -457,8 +462,11 @@ pub struct Edge {
     pub expose: bool,
     /// Domain names.
     pub domains: Vec<String>,
-    /// Redirect HTTP to HTTPS (a later version).
+    /// Redirect HTTP to HTTPS (far only, where it is always done with a domain).
     pub https: bool,
-    /// Web application firewall (a later version); the raw table, checked.
+    /// Web application firewall (far only).
     pub waf: bool,
+    /// Its rules, where they are written.
+    #[serde(default)]
+    pub waf_rules: Waf,
 }

@@ -108,18 +108,22 @@ fn plan(app: &App, manifest: &Manifest) -> Node {
     ])
 }
 
+/// A runner's files are gone when it ends: the next apply would make everything again.
+const NO_BUCKET: &str = "\
+echo '::error::Terraform would lose its state with this runner: write its bucket as aws.state-bucket'
+exit 1";
+
 fn apply(app: &App, manifest: &Manifest, before: Option<&str>) -> Node {
     let env = &manifest.env;
     let mut needs = vec![format!("plan-{env}")];
     needs.extend(before.map(str::to_owned));
     let apply = neargate(app, &format!("infra apply -e {env} --yes"));
-    let steps = vec![
-        checkout(),
-        install(app),
-        terraform(),
-        credentials(manifest, "infrastructure"),
-        run("Apply", &apply),
-    ];
+    let mut steps = vec![checkout(), install(app), terraform()];
+    if manifest.aws.state_bucket.is_none() {
+        steps.push(run("Terraform's state is kept", NO_BUCKET));
+    }
+    steps.push(credentials(manifest, "infrastructure"));
+    steps.push(run("Apply", &apply));
     let only = format!("github.event_name != 'pull_request' && {}", on_branch(app));
     map([
         ("name", text(format!("Apply {env}"))),

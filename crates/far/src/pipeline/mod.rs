@@ -55,7 +55,7 @@ pub enum PipelineError {
     /// One build serves all environments, and they ask for different ones.
     #[error(
         "environments `{one}` and `{other}` build service `{service}` differently: a pipeline builds \
-         once for all; write `build`, `artifact` and `image` outside `[env.NAME]`"
+         once for all; write `build`, `artifact`, `image` and `aws.architecture` outside `[env.NAME]`"
     )]
     Differs {
         /// An environment.
@@ -150,7 +150,8 @@ fn same_build(one: &Manifest, other: &Manifest) -> Result<(), PipelineError> {
         };
         let same = first.runs == service.runs
             && first.build == service.build
-            && first.artifact == service.artifact;
+            && first.artifact == service.artifact
+            && one.aws.architecture == other.aws.architecture;
         if !same && (is_built(first) || is_built(service)) {
             return Err(PipelineError::Differs {
                 one: one.env.clone(),

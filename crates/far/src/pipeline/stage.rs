@@ -3,7 +3,7 @@
 //! Invariant: the workflows call these stages, so a laptop and a runner do the same. Pure: which
 //! tools the machine has, what it built and whose account it is are for the runner to find out.
 
-use neargate_core::manifest::model::{Manifest, Place, Runs, Service};
+use neargate_core::manifest::model::{Architecture, Manifest, Place, Runs, Service};
 
 use super::is_built;
 
@@ -37,10 +37,13 @@ impl Processor {
     }
 }
 
-/// The processor of an environment's tasks: ARM64, a fifth cheaper.
+/// The processor of an environment's tasks.
 #[must_use]
-pub fn processor(_: &Manifest) -> Processor {
-    Processor::Arm64
+pub fn processor(manifest: &Manifest) -> Processor {
+    match manifest.aws.architecture {
+        Architecture::Arm64 => Processor::Arm64,
+        Architecture::X86_64 => Processor::X86_64,
+    }
 }
 
 /// A stage, in the order in which they run.

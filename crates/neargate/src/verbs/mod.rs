@@ -6,6 +6,7 @@ mod db;
 mod deploy;
 mod doctor;
 mod down;
+mod infra;
 mod init;
 mod logs;
 mod pipeline;
@@ -39,6 +40,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             listener,
         } => processes::router(control, access_log, &listener),
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
+        Verb::Infra(what) => infra::run(flags, &what),
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
         Verb::Schema => schema(),

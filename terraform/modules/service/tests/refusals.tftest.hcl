@@ -140,3 +140,47 @@ run "bad_values_are_refused" {
     var.stickiness_seconds, var.balancing,
   ]
 }
+
+run "a_session_follows_the_applications_own_cookie" {
+  command = plan
+  variables {
+    stickiness_seconds = 3600
+    stickiness_cookie  = "session"
+  }
+  assert {
+    condition     = aws_lb_target_group.this["blue"].stickiness[0].type == "app_cookie" && aws_lb_target_group.this["blue"].stickiness[0].cookie_name == "session"
+    error_message = "The target group follows the cookie that is named."
+  }
+}
+
+run "routes_without_a_port_are_refused" {
+  command = plan
+  variables {
+    task = { image = "example.test/api:1" }
+  }
+  expect_failures = [var.task]
+}
+
+run "a_worker_has_no_port_and_no_target_group" {
+  command = plan
+  variables {
+    task   = { image = "example.test/worker:1" }
+    routes = {}
+  }
+  assert {
+    condition     = length(aws_lb_target_group.this) == 0 && length(aws_vpc_security_group_ingress_rule.clients) == 0
+    error_message = "Nobody calls a worker."
+  }
+}
+
+run "a_caller_reaches_the_port_and_a_route_may_name_ranges" {
+  command = plan
+  variables {
+    client_security_group_ids = { web = "sg-0123456789abcdef1" }
+    routes                    = { api = { priority = 10, paths = ["/api/*"], sources = ["10.0.0.0/8"] } }
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.clients["web"].from_port == 3000
+    error_message = "The caller's group is let in on the task's port."
+  }
+}

@@ -2,6 +2,7 @@
 //!
 //! Invariant: points at what is written; judges no value that was found wrong already.
 
+mod aws;
 mod data;
 mod jobs;
 mod notify;
@@ -106,6 +107,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     data::check(case);
     watch::check(case);
     notify::check(case);
+    aws::check(case);
     if case.manifest.target
         == (Place::Aws {
             region: String::new(),

@@ -71,7 +71,8 @@ fn what_asks_for_nothing_special_is_not_listed() {
     }
 }
 
-/// Keys that near acts on, or that only matter beside a key of the table.
+/// Keys that near acts on, or that only matter beside a key of the table. `[aws]` says itself that
+/// it is far's.
 static ACTED_ON: &str = "
     app requires target
     service.*.artifact service.*.command service.*.build.command service.*.port
@@ -108,6 +109,9 @@ static ACTED_ON: &str = "
     edge.address edge.port edge.expose
     pipeline.test pipeline.scan pipeline.base pipeline.install pipeline.branch
     pipeline.environments
+    aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
+    aws.architecture aws.spot aws.hosted-zone aws.budget aws.emails aws.logs aws.trail
+    aws.insights aws.key aws.state-bucket
 ";
 
 fn leaves(shape: &Shape, place: &str, all: &mut Vec<String>) {

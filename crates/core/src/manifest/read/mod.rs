@@ -2,6 +2,7 @@
 //!
 //! Invariant: every value is what the tree says; nothing is judged here. Refuses nothing.
 
+mod aws;
 mod data;
 mod release;
 mod service;
@@ -38,6 +39,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         notify: all(file, "notify", watch::notify),
         edge: edge(file, env),
         pipeline: pipeline(file),
+        aws: file.table("aws").map(aws::aws).unwrap_or_default(),
     }
 }
 
@@ -91,6 +93,7 @@ fn edge(file: View<'_>, env: &str) -> Edge {
             .table("waf")
             .and_then(|waf| waf.flag("enabled"))
             .unwrap_or_default(),
+        waf_rules: view.table("waf").map(aws::waf).unwrap_or_default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `[env.NAME]` may hold whatever the file may, but for what names the app.
 
+use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION};
 use super::job::JOB;
@@ -104,6 +105,11 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
             "What stands in front of the router.",
         )
         .filled(),
+        Field::new(
+            "aws",
+            Kind::Table(&AWS),
+            "What an environment on AWS is made of.",
+        ),
     ],
 };
 

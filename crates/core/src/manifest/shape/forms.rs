@@ -5,44 +5,6 @@
 
 use super::Form;
 
-/// Every form, for the tests and the schema.
-#[cfg(test)]
-pub(super) static ALL: &[&Form] = &[
-    &NAME,
-    &APP,
-    &VARIABLE,
-    &USE,
-    &HOST,
-    &PATH,
-    &METHOD,
-    &HEADER,
-    &HEADER_VALUE,
-    &AUTHORITY,
-    &QUERY_KEY,
-    &QUERY,
-    &CIDR,
-    &MATCHER,
-    &PROBE,
-    &VERSION,
-    &URL,
-    &WEBHOOK,
-    &WINDOW,
-    &MAINTENANCE,
-    &GENERATE,
-    &SCHEDULE,
-    &DATAPOINTS,
-    &STATISTIC,
-    &REGION,
-    &DOMAIN,
-    &ADDRESS,
-    &FOLDER,
-    &FILE,
-    &super::app::REQUIRES,
-    &COOKIE,
-    &super::pipeline::BRANCH,
-    &super::pipeline::IMAGE,
-];
-
 pub(super) static NAME: Form = Form {
     what: "a name",
     example: "api",

@@ -18,7 +18,7 @@ One manifest, two places: this machine, and AWS. This page is made from the desc
 checker and [the reference](reference/manifest.md) read too. `neargate check` says of each key that
 a manifest writes what its environment leaves out.
 
-- **near**: *yes*, or what near leaves out.
+- **near**: *yes*, or what near leaves out; *only far* for what near has nothing like.
 - **far**: what becomes of the key on AWS, through the Terraform modules, the release driver or the
   pipeline; *same* where near and far are alike, *no* where AWS has nothing like it.
 - **what differs**: what to expect where the two do not behave alike.
@@ -84,7 +84,11 @@ fn page() -> String {
 
 /// Nothing for a table: its keys have rows of their own.
 fn row((path, field): &Leaf) -> Option<String> {
-    let near = near_gap(path).map_or_else(|| "yes".to_owned(), |gap| format!("no: {gap}"));
+    let near = match near_gap(path) {
+        _ if path.starts_with("aws.") => "only far".to_owned(),
+        Some(gap) => format!("no: {gap}"),
+        None => "yes".to_owned(),
+    };
     let far = match field.far {
         Far::Below => return None,
         Far::Same => "same".to_owned(),

@@ -1,0 +1,326 @@
+//! The files beside `main.tf`: variables and their values, outputs, versions, the backend.
+
+use neargate_core::manifest::model::Key;
+use serde_json::{Map, Value as Json, json};
+
+use super::hcl::{Block, Value, is, table, text};
+use super::output;
+use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Stack, url_secret};
+
+/// What of the folder is not for version control.
+pub(super) const IGNORED: &str = ".terraform/\n*.tfplan\nterraform.tfstate*\n";
+
+/// The first line of every file.
+pub(super) fn header(stack: &Stack) -> String {
+    format!(
+        "# Written by `neargate infra render -e {}`. Change neargate.toml, or keep this with `infra eject`.",
+        stack.env
+    )
+}
+
+const SERVICES: &str = "map(object({
+    cpu    = number
+    memory = number
+    scale = optional(object({
+      min          = number
+      max          = number
+      cpu          = optional(number)
+      memory       = optional(number)
+      requests     = optional(number)
+      out_cooldown = optional(number)
+      in_cooldown  = optional(number)
+    }))
+  }))";
+const DATABASES: &str = "map(object({
+    instance_class     = string
+    storage            = object({ size = number, most = number })
+    availability       = string
+    backup             = object({ days = number, window = string })
+    maintenance_window = string
+  }))";
+const NETWORK: &str = "object({
+    cidr                = string
+    zones               = number
+    nat                 = string
+    nat_spread          = string
+    interface_endpoints = set(string)
+  })";
+
+/// What people tune without touching the structure.
+pub(super) fn variables(stack: &Stack) -> Vec<Block> {
+    let all = [
+        ("region", "AWS region.", "string"),
+        (
+            "protect",
+            "Whether AWS refuses to delete what holds data or is in front of users.",
+            "bool",
+        ),
+        ("network", "Range, zones, the way out, endpoints.", NETWORK),
+        ("services", "Size and scaling of each service.", SERVICES),
+        (
+            "databases",
+            "Size, standby, backups and windows of each database.",
+            DATABASES,
+        ),
+        (
+            "caches",
+            "Size, copies and snapshots of each cache.",
+            "map(object({ node_type = string, replicas = number, snapshot_days = number }))",
+        ),
+        (
+            "log_retention_days",
+            "How long logs are kept, in days.",
+            "number",
+        ),
+        (
+            "trail_days",
+            "How long CloudTrail's record is kept, in days; 0: no trail.",
+            "number",
+        ),
+        (
+            "emails",
+            "Who gets mail about alarms and the budget.",
+            "set(string)",
+        ),
+        (
+            "budget",
+            "US dollars a month of what carries the app's tag; null: no budget.",
+            "object({ dollars = number, tag_value = string })",
+        ),
+    ];
+    let unused = |name: &str| {
+        (name == "databases" && stack.databases.is_empty())
+            || (name == "caches" && stack.caches.is_empty())
+            || (name == "services" && stack.services.is_empty())
+    };
+    let used = all.into_iter().filter(|(name, ..)| !unused(name));
+    used.map(|(name, words, of)| {
+        Block::new(format!("variable \"{name}\""))
+            .with("description", text(words))
+            .with("type", is(of))
+    })
+    .collect()
+}
+
+/// The values of those variables, as the manifest has them.
+pub(super) fn values(stack: &Stack) -> Json {
+    let (nat, count) = match stack.network.nat {
+        Nat::Gateway { count } => ("gateway", count),
+        Nat::Instance { count } => ("instance", count),
+        Nat::None => ("none", 1),
+    };
+    let mut values = json!({
+        "region": stack.region,
+        "protect": stack.is_protected(),
+        "network": {
+            "cidr": stack.network.cidr,
+            "zones": stack.network.zones,
+            "nat": nat,
+            "nat_spread": if count > 1 { "per-zone" } else { "one" },
+            "interface_endpoints": stack.network.interface_endpoints,
+        },
+        "log_retention_days": stack.log_days,
+        "trail_days": stack.trail_days,
+        "emails": stack.emails,
+        "budget": stack.budget.map(|dollars| json!({ "dollars": dollars, "tag_value": stack.app })),
+    });
+    let services = stack.services.iter().map(|s| (s.name.clone(), tuned(s)));
+    let databases = stack.databases.iter().map(|database| {
+        let tuned = json!({
+            "instance_class": database.class,
+            "storage": { "size": database.storage.0, "most": database.storage.1 },
+            "availability": if database.multi_az { "multi-zone" } else { "single-zone" },
+            "backup": { "days": database.backup_days, "window": database.backup_window },
+            "maintenance_window": database.maintenance,
+        });
+        (database.name.clone(), tuned)
+    });
+    let caches = stack.caches.iter().map(|cache| {
+        let tuned = json!({
+            "node_type": cache.node,
+            "replicas": cache.replicas,
+            "snapshot_days": cache.snapshot_days,
+        });
+        (cache.name.clone(), tuned)
+    });
+    for (name, map) in [
+        ("services", services.collect::<Map<_, _>>()),
+        ("databases", databases.collect()),
+        ("caches", caches.collect()),
+    ] {
+        if !map.is_empty() {
+            values[name] = Json::Object(map);
+        }
+    }
+    values
+}
+
+fn tuned(service: &Service) -> Json {
+    let scale = &service.scale;
+    let mut limits = json!({
+        "min": scale.min,
+        "max": scale.max,
+        "out_cooldown": scale.out_cooldown,
+        "in_cooldown": scale.in_cooldown,
+    });
+    for (key, target) in [
+        ("cpu", scale.cpu),
+        ("memory", scale.memory),
+        ("requests", scale.requests),
+    ] {
+        if let Some(target) = target {
+            limits[key] = json!(target);
+        }
+    }
+    let mut tuned = json!({ "cpu": service.cpu, "memory": service.memory });
+    if scale.is_automatic() {
+        tuned["scale"] = limits;
+    }
+    tuned
+}
+
+pub(super) fn versions(stack: &Stack) -> Vec<Block> {
+    let aws = table([
+        ("source", text("hashicorp/aws")),
+        ("version", text(">= 5.100, < 7.0")),
+    ]);
+    let terraform = Block::new("terraform")
+        .comment("The lock file that `terraform init` writes pins the provider: keep it in version control.")
+        .with("required_version", text(">= 1.10"))
+        .holding(Block::new("required_providers").with("aws", aws));
+    let region = Block::new("provider \"aws\"").with("region", is("var.region"));
+    let global = Block::new("provider \"aws\"")
+        .comment("Certificates and web ACLs of CloudFront are in this region.")
+        .with("alias", text("us_east_1"))
+        .with("region", text("us-east-1"));
+    let edge = stack.front.edge.is_some().then_some(global);
+    [terraform, region].into_iter().chain(edge).collect()
+}
+
+pub(super) fn backend(stack: &Stack) -> Vec<Block> {
+    let Some(bucket) = &stack.state_bucket else {
+        let local = Block::new("backend \"local\"")
+            .comment(
+                "The state is a file in this folder: fine for one person. For several, apply\n\
+                 modules/state of Neargate once and write aws.state-bucket = \"…\" in neargate.toml.",
+            )
+            .with("path", text("terraform.tfstate"));
+        return vec![Block::new("terraform").holding(local)];
+    };
+    let s3 = Block::new("backend \"s3\"")
+        .with("bucket", text(bucket))
+        .with(
+            "key",
+            text(format!("{}/{}/terraform.tfstate", stack.app, stack.env)),
+        )
+        .with("region", text(&stack.region))
+        .with("encrypt", is("true"))
+        .with("use_lockfile", is("true"));
+    vec![Block::new("terraform").holding(s3)]
+}
+
+pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
+    let url = match &stack.front {
+        front if front.edge.is_some() => is("module.edge.url"),
+        front if front.gateway.is_some() => is("module.gateway.url"),
+        front if front.balancer.is_some() => is("\"http://${module.balancer.dns_name}\""),
+        _ => is("null"),
+    };
+    let driver = Block::new("output \"driver\"")
+        .with("description", text("What the release driver reads."))
+        .with("value", is("local.driver"));
+    vec![
+        Block::new("output \"url\"")
+            .with("description", text("Where the application is reached."))
+            .with("value", url),
+        driver,
+    ]
+}
+
+/// What the release driver reads, as an output and as a parameter.
+pub(super) fn driver(stack: &Stack) -> Vec<Block> {
+    let parameter = Block::new("resource \"aws_ssm_parameter\" \"driver\"")
+        .comment("For whoever releases: readable without Terraform's state.")
+        .remark("checkov:skip=CKV2_AWS_34:names and ARNs, no secret")
+        .with(
+            "name",
+            is(format!("\"/{}/{}/neargate/driver\"", stack.app, stack.env)),
+        )
+        .with(
+            "description",
+            text("What the release driver of Neargate reads"),
+        )
+        .with("type", text("String"))
+        .with("tier", text("Intelligent-Tiering"))
+        .with("value", is("jsonencode(local.driver)"))
+        .with("tags", is("local.tags"));
+    vec![Block::new("locals").with("driver", facts(stack)), parameter]
+}
+
+fn facts(stack: &Stack) -> Value {
+    let services = stack.services.iter();
+    let databases = stack.databases.iter().map(|database| {
+        let of = |key: &str| output("database", &database.name, key);
+        let facts = table([
+            ("address", of("address")),
+            ("port", of("port")),
+            ("name", of("database_name")),
+            ("username", of("username")),
+            ("master_secret", of("master_secret_arn")),
+            ("url_secret", text(url_secret(&database.name))),
+        ]);
+        (database.name.clone(), facts)
+    });
+    let caches = stack.caches.iter();
+    let caches = caches.map(|cache| (cache.name.clone(), output("cache", &cache.name, "url")));
+    let secrets = match stack.secret_store {
+        SecretStore::SecretsManager => is("module.secrets.secret_arns"),
+        SecretStore::Parameters => is("module.secrets.parameter_arns"),
+    };
+    let some = |there: bool, expression: &str| is(if there { expression } else { "null" });
+    let edge = stack.front.edge.is_some();
+    let bucket = stack.state_bucket.as_ref().map_or_else(|| is("null"), text);
+    table([
+        ("region", is("var.region")),
+        ("cluster", is("module.cluster.name")),
+        ("state_bucket", bucket),
+        ("repositories", is("module.cluster.repository_urls")),
+        (
+            "services",
+            table(services.map(|s| (s.name.clone(), service_facts(s)))),
+        ),
+        ("databases", table(databases)),
+        ("caches", table(caches)),
+        ("secrets", secrets),
+        (
+            "kms_key",
+            some(stack.key == Key::Customer, "module.secrets.kms_key_arn"),
+        ),
+        ("alarms", is("module.observability.alarm_names")),
+        ("static_bucket", some(edge, "module.edge.static_bucket")),
+        ("distribution_id", some(edge, "module.edge.distribution_id")),
+    ])
+}
+
+fn service_facts(service: &Service) -> Value {
+    let of = |key: &str| output("service", &service.name, key);
+    let by = match service.release.strategy {
+        EcsStrategy::Driven => "driver",
+        _ => "ecs",
+    };
+    table([
+        ("name", of("name")),
+        ("family", of("family")),
+        ("container", of("container")),
+        ("execution_role", of("execution_role_arn")),
+        ("task_role", of("task_role_arn")),
+        ("subnets", of("subnet_ids")),
+        ("security_group", of("security_group_id")),
+        ("log_group", of("log_group")),
+        ("target_groups", of("target_groups")),
+        ("rules", of("rule_arns")),
+        ("test_rules", of("test_rule_arns")),
+        ("deployment", of("deployment")),
+        ("weights_by", text(by)),
+    ])
+}

@@ -1,0 +1,177 @@
+//! What an environment has on AWS, as a pure value made from the checked manifest.
+//!
+//! Invariant: every default that the manifest leaves open for AWS is decided here and nowhere
+//! else, so that what is rendered, priced and audited is the same. Two environments with equal
+//! manifests have equal stacks. Refuses an environment whose target is not AWS.
+
+mod data;
+mod front;
+mod network;
+mod service;
+mod watch;
+
+use neargate_core::manifest::model::{Grade, Insights, Key, Manifest, Place};
+use serde::{Deserialize, Serialize};
+
+pub use data::{Cache, Database, Secret, SecretStore, url_secret};
+pub use front::{Balancer, Domain, Edge, EdgeKind, Front, Gateway, Scheme, Site, SiteStyle, Waf};
+pub use network::{Nat, Network};
+pub use service::{EcsStrategy, Health, Release, Scale, Service, Setting};
+pub use watch::{Alarm, Colour, Dimension, Metric, Row, Slo, Watch};
+
+/// Everything of one environment on AWS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stack {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub env: String,
+    /// For example `eu-central-1`.
+    pub region: String,
+    /// Which defaults hold, and whether what holds data is protected.
+    pub grade: Grade,
+    /// Whose key encrypts data, secrets and logs.
+    pub key: Key,
+    /// The network.
+    pub network: Network,
+    /// What stands between users and tasks.
+    pub front: Front,
+    /// The ECS cluster.
+    pub cluster: Cluster,
+    /// Services on ECS, by name.
+    pub services: Vec<Service>,
+    /// RDS instances, by name.
+    pub databases: Vec<Database>,
+    /// ElastiCache groups, by name.
+    pub caches: Vec<Cache>,
+    /// Places of secrets, by name.
+    pub secrets: Vec<Secret>,
+    /// Where those are.
+    pub secret_store: SecretStore,
+    /// Alarms, by name: the manifest's and the usual ones.
+    pub alarms: Vec<Alarm>,
+    /// Service level objectives that CloudWatch judges.
+    pub slos: Vec<Slo>,
+    /// Rows of the dashboard; empty: none.
+    pub dashboard: Vec<Row>,
+    /// Days that logs are kept.
+    pub log_days: u32,
+    /// Days that CloudTrail's record is kept; 0: no trail.
+    pub trail_days: u32,
+    /// US dollars a month.
+    pub budget: Option<u32>,
+    /// Who gets mail.
+    pub emails: Vec<String>,
+    /// The bucket of Terraform's state and of releases; `None`: a local file.
+    pub state_bucket: Option<String>,
+    /// What the manifest asks for and this environment does not have, one sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// The ECS cluster and its image repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Container Insights.
+    pub insights: Insights,
+    /// Image repositories, one for each service whose image is ours.
+    pub repositories: Vec<String>,
+    /// Tagged images that a repository keeps.
+    pub kept_images: u32,
+    /// Whether services find one another by name.
+    pub discovery: bool,
+}
+
+/// Why there is no stack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StackError {
+    /// The environment is near.
+    #[error("environment `{0}` is near: its target is not aws")]
+    Near(String),
+}
+
+impl Stack {
+    /// What this environment has on AWS.
+    ///
+    /// # Errors
+    /// [`StackError::Near`] when the target is not AWS.
+    pub fn of(manifest: &Manifest) -> Result<Self, StackError> {
+        let Place::Aws { region } = &manifest.target else {
+            return Err(StackError::Near(manifest.env.clone()));
+        };
+        let aws = &manifest.aws;
+        let grade = aws.grade.unwrap_or_else(|| grade(manifest));
+        let production = grade == Grade::Production;
+        let log_days = aws.log_days.unwrap_or(if production { 30 } else { 7 });
+        let front = Front::of(manifest, grade, log_days);
+        let spot = aws.spot.unwrap_or(if production { 0 } else { 100 });
+        let services = service::services(manifest, &front, spot);
+        let mut stack = Self {
+            app: manifest.app.clone(),
+            env: manifest.env.clone(),
+            region: region.clone(),
+            grade,
+            key: aws.key.unwrap_or(match grade {
+                Grade::Trial => Key::Aws,
+                Grade::Production => Key::Customer,
+            }),
+            network: Network::of(manifest, grade, log_days),
+            front,
+            cluster: cluster(manifest, &services, grade),
+            services,
+            databases: data::databases(manifest, grade),
+            caches: data::caches(manifest),
+            secrets: data::secrets(manifest),
+            secret_store: match grade {
+                Grade::Trial => SecretStore::Parameters,
+                Grade::Production => SecretStore::SecretsManager,
+            },
+            alarms: Vec::new(),
+            slos: Vec::new(),
+            dashboard: Vec::new(),
+            log_days,
+            trail_days: aws.trail_days.unwrap_or(0),
+            budget: aws.budget,
+            emails: aws.emails.clone(),
+            state_bucket: aws.state_bucket.clone(),
+            left_out: Vec::new(),
+        };
+        watch::watch(manifest, &mut stack);
+        Ok(stack)
+    }
+
+    /// What every name begins with: `APP-ENV`.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{}-{}", self.app, self.env)
+    }
+
+    /// Whether what holds data is protected from being deleted.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.grade == Grade::Production
+    }
+}
+
+/// Production when something of the data is worth it.
+fn grade(manifest: &Manifest) -> Grade {
+    let kept = manifest.databases.values().any(|d| d.protect || d.multi_az);
+    if kept {
+        Grade::Production
+    } else {
+        Grade::Trial
+    }
+}
+
+fn cluster(manifest: &Manifest, services: &[Service], grade: Grade) -> Cluster {
+    let insights = manifest.aws.insights.unwrap_or(match grade {
+        Grade::Trial => Insights::Disabled,
+        Grade::Production => Insights::Enabled,
+    });
+    let own = services.iter().filter(|service| service.image.is_none());
+    Cluster {
+        insights,
+        repositories: own.map(|service| service.name.clone()).collect(),
+        kept_images: 10,
+        discovery: services.iter().any(|service| !service.callers.is_empty()),
+    }
+}

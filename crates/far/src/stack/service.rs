@@ -1,0 +1,392 @@
+//! Services: their tasks, routes, health, releases and scaling.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use neargate_core::manifest::model::{
+    self, Architecture, Balance, Manifest, Probe, Route, Runs, Strategy, Use,
+};
+use serde::{Deserialize, Serialize};
+
+use super::data::url_secret;
+use super::front::{Front, Scheme, takes_requests};
+
+/// A service on ECS. Static services are not here: they are files behind the edge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name in the manifest.
+    pub name: String,
+    /// An image of others; `None`: one that a release builds and pushes.
+    pub image: Option<String>,
+    /// Program and arguments; `None`: the image's own.
+    pub command: Option<Vec<String>>,
+    /// The port that tasks listen on; `None`: a worker.
+    pub port: Option<u16>,
+    /// CPU units of a task, 1024 = one core.
+    pub cpu: u32,
+    /// MiB of a task.
+    pub memory: u32,
+    /// The processor.
+    pub architecture: Architecture,
+    /// Percent of tasks beyond the first on Fargate Spot.
+    pub spot_percent: u32,
+    /// Variables and where they come from.
+    pub environment: BTreeMap<String, Setting>,
+    /// Variables and the secret that holds their value.
+    pub secrets: BTreeMap<String, String>,
+    /// From SIGTERM to SIGKILL, seconds.
+    pub stop_seconds: u64,
+    /// Routes in the order in which they are tried.
+    pub routes: Vec<Route>,
+    /// How the load balancer asks for health.
+    pub health: Option<Health>,
+    /// How long a leaving task may finish its requests, seconds.
+    pub drain_seconds: u64,
+    /// Over how long a new task is warmed up, seconds; 0: off.
+    pub slow_start_seconds: u64,
+    /// How a task is chosen.
+    pub balance: Balance,
+    /// How long a user stays with a task, seconds; 0: not.
+    pub sticky_seconds: u64,
+    /// The application's own cookie that marks a session; `None`: the load balancer's.
+    pub sticky_cookie: Option<String>,
+    /// How a release goes.
+    pub release: Release,
+    /// Fewest and most tasks, and what changes their number.
+    pub scale: Scale,
+    /// Services that may call this one without the load balancer.
+    pub callers: Vec<String>,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// This text.
+    Plain(String),
+    /// The URL of a cache of ours.
+    CacheUrl(String),
+    /// The address of another service, by its name in the VPC and its port.
+    Peer(String, u16),
+    /// The internal load balancer, which finds the service by path.
+    Balancer,
+}
+
+/// Health check of a target group; seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Path that is asked.
+    pub path: String,
+    /// Between two checks.
+    pub interval: u64,
+    /// For one check.
+    pub timeout: u64,
+    /// Successes to healthy.
+    pub healthy: u32,
+    /// Failures to unhealthy.
+    pub unhealthy: u32,
+    /// Status codes, such as `200,204`.
+    pub matcher: String,
+    /// From a task's start.
+    pub grace: u64,
+}
+
+/// How a release goes, in the terms of ECS.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// By whom weights are moved.
+    pub strategy: EcsStrategy,
+    /// Percent of desired.
+    pub minimum_percent: u32,
+    /// Percent of desired.
+    pub maximum_percent: u32,
+    /// Whether the circuit breaker is on.
+    pub breaker: bool,
+    /// Alarms that roll it back.
+    pub guards: Vec<String>,
+}
+
+/// Strategies that ECS has itself, and those that the driver moves weights for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum EcsStrategy {
+    /// ROLLING.
+    Rolling,
+    /// BLUE_GREEN.
+    BlueGreen {
+        /// Whole minutes.
+        bake_minutes: u64,
+    },
+    /// LINEAR.
+    Linear {
+        /// Of a step.
+        percent: f64,
+        /// Between steps, whole minutes.
+        step_minutes: u64,
+        /// After the last, whole minutes.
+        bake_minutes: u64,
+    },
+    /// CANARY.
+    Canary {
+        /// Of the first and only step.
+        percent: f64,
+        /// Whole minutes.
+        bake_minutes: u64,
+    },
+    /// Not ECS's: the release driver moves the weights of the listener rules.
+    Driven,
+}
+
+/// Number of tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// Fewest.
+    pub min: u32,
+    /// Most.
+    pub max: u32,
+    /// Target average CPU, percent.
+    pub cpu: Option<f64>,
+    /// Target average memory, percent.
+    pub memory: Option<f64>,
+    /// Target requests per task and minute.
+    pub requests: Option<f64>,
+    /// After a scale-out, seconds.
+    pub out_cooldown: u64,
+    /// After a scale-in, seconds.
+    pub in_cooldown: u64,
+}
+
+impl Scale {
+    /// Whether something other than people changes the number.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        self.cpu.is_some() || self.memory.is_some() || self.requests.is_some()
+    }
+}
+
+pub(super) fn services(manifest: &Manifest, front: &Front, spot: u32) -> Vec<Service> {
+    let on_ecs = |s: &&model::Service| !matches!(s.runs, Runs::Static(_));
+    let mut all: Vec<Service> = manifest
+        .services
+        .values()
+        .filter(on_ecs)
+        .map(|service| made(manifest, service, front, spot))
+        .collect();
+    let calls: Vec<(String, Vec<String>)> =
+        all.iter().map(|s| (s.name.clone(), peers(s))).collect();
+    for service in &mut all {
+        let callers = calls
+            .iter()
+            .filter(|(_, peers)| peers.contains(&service.name));
+        service.callers = callers.map(|(name, _)| name.clone()).collect();
+    }
+    all
+}
+
+fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32) -> Service {
+    let command = match &service.runs {
+        Runs::Command(command) => Some(command.clone()).filter(|c| !c.is_empty()),
+        Runs::Image { command, .. } => command.clone(),
+        Runs::Static(_) => None,
+    };
+    let mut routes = service.routes.clone();
+    routes.sort_by_key(|route| route.priority);
+    Service {
+        name: service.name.clone(),
+        image: foreign(service),
+        command,
+        port: service.port,
+        cpu: service.size.cpu,
+        memory: service.size.memory,
+        architecture: manifest.aws.architecture,
+        spot_percent: spot,
+        environment: environment(manifest, service, front),
+        secrets: secrets(manifest, service),
+        stop_seconds: service.stop_timeout.as_secs(),
+        routes,
+        health: service.health.as_ref().and_then(health),
+        drain_seconds: service.drain.as_secs(),
+        slow_start_seconds: service.slow_start.as_secs(),
+        balance: service.balance,
+        sticky_cookie: service.sticky.as_ref().and_then(|s| s.cookie.clone()),
+        sticky_seconds: service.sticky.as_ref().map_or(0, |s| s.duration.as_secs()),
+        release: release(service),
+        scale: Scale {
+            min: service.scale.min,
+            max: service.scale.max,
+            cpu: service.scale.cpu,
+            memory: service.scale.memory,
+            requests: service.scale.requests,
+            out_cooldown: service.scale.out_cooldown.as_secs(),
+            in_cooldown: service.scale.in_cooldown.as_secs(),
+        },
+        callers: Vec::new(),
+    }
+}
+
+fn foreign(service: &model::Service) -> Option<String> {
+    match &service.runs {
+        Runs::Image {
+            image, dockerfile, ..
+        } if dockerfile.is_none() => image.clone(),
+        _ => None,
+    }
+}
+
+fn peers(service: &Service) -> Vec<String> {
+    let settings = service.environment.values();
+    let named = settings.filter_map(|setting| match setting {
+        Setting::Peer(name, _) => Some(name.clone()),
+        _ => None,
+    });
+    named.collect()
+}
+
+fn environment(
+    manifest: &Manifest,
+    service: &model::Service,
+    front: &Front,
+) -> BTreeMap<String, Setting> {
+    let mut all = BTreeMap::new();
+    let others = manifest
+        .services
+        .values()
+        .filter(|s| s.name != service.name);
+    for (other, port) in others.filter_map(|s| Some((s, s.port?))) {
+        let by_balancer = takes_requests(other)
+            && front
+                .balancer
+                .is_some_and(|b| b.scheme == Scheme::Internal && !b.tls);
+        let setting = if by_balancer {
+            Setting::Balancer
+        } else {
+            Setting::Peer(other.name.clone(), port)
+        };
+        all.insert(format!("{}_URL", capitals(&other.name)), setting);
+    }
+    for used in &service.uses {
+        let (short, kind, name, setting) = match used {
+            Use::Cache(name) => {
+                let url = manifest.caches.get(name).and_then(|c| c.url.clone());
+                let setting = url.map_or_else(|| Setting::CacheUrl(name.clone()), Setting::Plain);
+                ("REDIS_URL", "REDIS", name, setting)
+            }
+            Use::Database(name) => {
+                let external = manifest.databases.get(name).and_then(|d| d.url.clone());
+                let Some(url) = external else { continue };
+                ("DATABASE_URL", "DATABASE", name, Setting::Plain(url))
+            }
+            Use::Secret(_) => continue,
+        };
+        all.insert(format!("{kind}_{}_URL", capitals(name)), setting.clone());
+        all.entry(short.to_owned()).or_insert(setting);
+    }
+    let plain = service.env.iter();
+    all.extend(plain.map(|(key, value)| (key.clone(), Setting::Plain(value.clone()))));
+    for (key, value) in [
+        ("NEARGATE_APP", &manifest.app),
+        ("NEARGATE_ENV", &manifest.env),
+        ("NEARGATE_SERVICE", &service.name),
+    ] {
+        all.insert(key.to_owned(), Setting::Plain(value.clone()));
+    }
+    all
+}
+
+fn secrets(manifest: &Manifest, service: &model::Service) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for used in &service.uses {
+        match used {
+            Use::Secret(name) => {
+                all.insert(capitals(name), name.clone());
+            }
+            Use::Database(name)
+                if manifest
+                    .databases
+                    .get(name)
+                    .is_some_and(|d| d.url.is_none()) =>
+            {
+                all.insert(format!("DATABASE_{}_URL", capitals(name)), url_secret(name));
+                all.entry("DATABASE_URL".to_owned())
+                    .or_insert_with(|| url_secret(name));
+            }
+            Use::Database(_) | Use::Cache(_) => {}
+        }
+    }
+    all
+}
+
+fn health(health: &model::Health) -> Option<Health> {
+    let Probe::Http { path, matcher } = &health.probe else {
+        return None;
+    };
+    let codes: Vec<String> = matcher
+        .iter()
+        .map(|(low, high)| match low == high {
+            true => low.to_string(),
+            false => format!("{low}-{high}"),
+        })
+        .collect();
+    Some(Health {
+        path: path.clone(),
+        interval: health.interval.as_secs(),
+        timeout: health.timeout.as_secs(),
+        healthy: health.healthy,
+        unhealthy: health.unhealthy,
+        matcher: codes.join(","),
+        grace: health.grace.as_secs(),
+    })
+}
+
+fn release(service: &model::Service) -> Release {
+    let policy = &service.release;
+    // ECS moves the weights of one listener rule, waits for nobody, and bakes whole minutes.
+    let native = service.routes.len() == 1 && !policy.approve;
+    let strategy = match &policy.strategy {
+        Strategy::Rolling => EcsStrategy::Rolling,
+        Strategy::BlueGreen { bake } => match minutes(*bake).filter(|_| native) {
+            Some(bake_minutes) => EcsStrategy::BlueGreen { bake_minutes },
+            None => EcsStrategy::Driven,
+        },
+        Strategy::Linear {
+            percent,
+            interval,
+            bake,
+        } => match (minutes(*interval), minutes(*bake).filter(|_| native)) {
+            (Some(step_minutes), Some(bake_minutes)) => EcsStrategy::Linear {
+                percent: *percent,
+                step_minutes,
+                bake_minutes,
+            },
+            _ => EcsStrategy::Driven,
+        },
+        Strategy::Canary { steps, bake } => match (&steps[..], minutes(*bake)) {
+            ([percent, last], Some(bake_minutes)) if native && *last >= 100.0 => {
+                EcsStrategy::Canary {
+                    percent: *percent,
+                    bake_minutes,
+                }
+            }
+            _ => EcsStrategy::Driven,
+        },
+    };
+    Release {
+        strategy,
+        minimum_percent: policy.minimum_percent,
+        maximum_percent: policy.maximum_percent,
+        breaker: policy.breaker.is_some(),
+        guards: policy.guard.clone(),
+    }
+}
+
+/// Whole minutes, up to ECS's day.
+fn minutes(time: Duration) -> Option<u64> {
+    let seconds = time.as_secs();
+    let whole = time.subsec_nanos() == 0 && seconds.is_multiple_of(60);
+    Some(seconds / 60).filter(|minutes| whole && *minutes <= 1440)
+}
+
+/// A name as part of a variable's.
+pub(super) fn capitals(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
+}

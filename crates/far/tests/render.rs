@@ -1,0 +1,136 @@
+//! The five blueprints on AWS: what is rendered, word for word, and that it is the same each time.
+//!
+//! `NEARGATE_BLESS=1` rewrites the goldens in `golden/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use neargate_core::manifest::{Source, load};
+use neargate_far::render::{Files, render};
+use neargate_far::stack::Stack;
+
+const BLUEPRINTS: [&str; 5] = [
+    "1-shibakita",
+    "2-cloud-native-notes",
+    "3-portfolio",
+    "4-canary",
+    "5-clinic",
+];
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("the repository").to_owned()
+}
+
+fn stack(blueprint: &str, env: &str) -> Stack {
+    let path = root()
+        .join("blueprints")
+        .join(blueprint)
+        .join("neargate.toml");
+    let source = Source {
+        name: blueprint.to_owned(),
+        text: fs::read_to_string(path).expect("the manifest"),
+    };
+    let loaded = load(&source, env, &[]);
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    Stack::of(&loaded.manifest).expect("it is on AWS")
+}
+
+fn rendered(blueprint: &str, env: &str) -> Files {
+    render(&stack(blueprint, env)).expect("it renders")
+}
+
+/// The files that are made from the manifest; modules are the repository's own.
+fn own(files: &Files) -> String {
+    let own = files
+        .iter()
+        .filter(|(path, _)| !path.starts_with("modules/"));
+    let parts = own.map(|(path, text)| format!("==> {path} <==\n{text}"));
+    parts.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn production_of_every_blueprint_is_rendered_as_its_golden_says() {
+    let bless = std::env::var_os("NEARGATE_BLESS").is_some();
+    for blueprint in BLUEPRINTS {
+        let text = own(&rendered(blueprint, "prod"));
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let golden = golden.join(format!("{blueprint}.txt"));
+        if bless {
+            fs::write(&golden, &text).expect("the golden is written");
+        }
+        let wanted = fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(text, wanted, "{blueprint} (NEARGATE_BLESS=1 rewrites it)");
+    }
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    for blueprint in BLUEPRINTS {
+        for env in ["dev", "prod"] {
+            let (first, second) = (rendered(blueprint, env), rendered(blueprint, env));
+            assert_eq!(first, second, "{blueprint} {env}");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_a_blueprint_asks_for_is_left_out_in_production() {
+    for blueprint in BLUEPRINTS {
+        assert_eq!(
+            stack(blueprint, "prod").left_out,
+            Vec::<String>::new(),
+            "{blueprint}"
+        );
+    }
+}
+
+#[test]
+fn only_the_modules_that_are_called_are_written() {
+    let files = rendered("4-canary", "prod");
+    let has = |path: &str| files.contains_key(path);
+    assert!(has("modules/balancer/main.tf") && has("modules/network/nat-instance.sh"));
+    assert!(!has("modules/gateway/main.tf") && !has("modules/edge/main.tf"));
+    assert!(!files.keys().any(|path| path.contains("/tests/")));
+}
+
+/// A stack that is none of a blueprint's: what they do not use.
+#[test]
+fn workers_own_cookies_sources_and_dangerous_texts_are_written_as_they_are_meant() {
+    let text = r#"
+app = "odd"
+[service.api]
+image = "registry.example.com/api:1"
+port = 3000
+route = { path = "/a", source = "10.0.0.0/8", header = { X-Tenant = "${var.region}" } }
+sticky = { duration = "1h", cookie = "session" }
+env = { TEMPLATE = "${local.name} %{ if true } \"quoted\"" }
+[service.worker]
+image = "registry.example.com/worker:1"
+[env.prod]
+target = "aws"
+region = "eu-central-1"
+aws.state-bucket = "odd-123456789012-eu-central-1"
+"#;
+    let source = Source {
+        name: "odd".to_owned(),
+        text: text.to_owned(),
+    };
+    let loaded = load(&source, "prod", &[]);
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let stack = Stack::of(&loaded.manifest).expect("it is on AWS");
+    let files = render(&stack).expect("it renders");
+    let main = &files["main.tf"];
+    for wanted in [
+        r#"image        = "registry.example.com/api:1""#,
+        r#"stickiness_cookie            = "session""#,
+        r#"sources  = ["10.0.0.0/8"]"#,
+        r#"["$${var.region}"]"#,
+        r#""$${local.name} %%{ if true } \"quoted\"""#,
+        r#"API_URL          = "http://api.${local.name}.internal:3000""#,
+        "client_security_group_ids = { worker = module.service_worker.security_group_id }",
+    ] {
+        assert!(main.contains(wanted), "{wanted} is not in {main}");
+    }
+    assert!(files["backend.tf"].contains("odd-123456789012-eu-central-1"));
+}

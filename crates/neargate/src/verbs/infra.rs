@@ -1,0 +1,283 @@
+//! `neargate infra`: what an environment has on AWS, by Terraform.
+//!
+//! Invariant: nothing is applied that was not shown; what would lose data needs its own yes, and
+//! what is protected is never destroyed.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use neargate_core::manifest::model::Manifest;
+use neargate_far::render::folder::{self, Changed, FolderError, Written};
+use neargate_far::render::render;
+use neargate_far::stack::{Stack, StackError};
+use neargate_far::terraform::{Meaning, Purpose, Terraform, TerraformError, Words};
+use serde_json::json;
+
+use crate::arguments::{Flags, Infra};
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Exit code of `plan --exit-code` when there are changes.
+const CHANGES: u8 = 10;
+
+/// Runs one of the verbs.
+pub fn run(flags: &Flags, what: &Infra) -> Result<ExitCode, Failure> {
+    let site = Site::open(flags)?;
+    match what {
+        Infra::Render { force } => site.render_only(*force),
+        Infra::Plan { exit_code } => site.plan_only(*exit_code),
+        Infra::Apply { yes, lose_data } => site.apply(*yes, *lose_data),
+        Infra::Destroy { app } => site.destroy(app.as_deref()),
+        Infra::Eject => site.eject(),
+    }
+}
+
+/// An environment on AWS and the folder of its Terraform.
+struct Site<'a> {
+    flags: &'a Flags,
+    manifest: Manifest,
+    stack: Stack,
+    folder: PathBuf,
+}
+
+impl<'a> Site<'a> {
+    fn open(flags: &'a Flags) -> Result<Self, Failure> {
+        let (path, loaded) = project::load(flags)?;
+        if !loaded.warnings.is_empty() {
+            output::diagnostics(&loaded.warnings);
+        }
+        let stack = Stack::of(&loaded.manifest).map_err(|StackError::Near(env)| {
+            Failure::Usage(format!(
+                "environment `{env}` is near: choose one with target = \"aws\" by -e, or add it as [env.NAME]"
+            ))
+        })?;
+        for words in &stack.left_out {
+            output::note(&format!("left out: {words}"));
+        }
+        let beside = path.parent().unwrap_or(Path::new("."));
+        let folder = beside.join("infra").join(&loaded.manifest.env);
+        Ok(Self {
+            flags,
+            manifest: loaded.manifest,
+            stack,
+            folder,
+        })
+    }
+
+    fn render(&self, changed: Changed) -> Result<Written, Failure> {
+        let files = render(&self.stack).map_err(|error| Failure::of("a bug", &error))?;
+        folder::write(&self.folder, &files, changed).map_err(|error| match error {
+            FolderError::Changed(_) => Failure::Failed(format!(
+                "{error}; bring the change to neargate.toml, keep them with `neargate infra eject`, or lose it with `neargate infra render --force`"
+            )),
+            FolderError::Ejected(_) => Failure::Failed(format!(
+                "{error}; nothing renders them, and `infra plan` and `apply` take them as they are"
+            )),
+            other => Failure::of("cannot render", &other),
+        })
+    }
+
+    fn render_only(&self, force: bool) -> Result<ExitCode, Failure> {
+        let changed = if force {
+            Changed::Overwrite
+        } else {
+            Changed::Refuse
+        };
+        let written = self.render(changed)?;
+        if self.flags.json {
+            output::json(&json!({
+                "folder": self.folder,
+                "written": written.written,
+                "removed": written.removed,
+                "kept": written.kept,
+                "left_out": self.stack.left_out,
+            }));
+        } else {
+            let count = |n: usize, what: &str| format!("{n} {what}");
+            output::line(&format!(
+                "{}: {}, {}, {}",
+                self.folder.display(),
+                count(written.written.len(), "written"),
+                count(written.removed.len(), "removed"),
+                count(written.kept, "as they were"),
+            ));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Renders, unless people own the files, and plans.
+    fn plan(&self, purpose: Purpose) -> Result<(Terraform, Meaning), Failure> {
+        let words = if self.flags.json {
+            Words::Err
+        } else {
+            Words::Out
+        };
+        let terraform = Terraform::find(&self.folder, words).map_err(from_terraform)?;
+        if folder::is_ejected(&self.folder) {
+            output::note(&format!(
+                "{} was ejected: it is taken as it is",
+                self.folder.display()
+            ));
+        } else {
+            self.render(Changed::Refuse)?;
+        }
+        terraform.init().map_err(from_terraform)?;
+        let meaning = terraform.plan(purpose).map_err(from_terraform)?;
+        Ok((terraform, meaning))
+    }
+
+    fn say(&self, meaning: &Meaning, done: Option<&str>) {
+        if self.flags.json {
+            output::json(&json!({
+                "app": self.manifest.app,
+                "env": self.manifest.env,
+                "plan": meaning,
+                "words": meaning.words(),
+                "left_out": self.stack.left_out,
+                "done": done,
+            }));
+        } else if let Some(done) = done {
+            output::line(done);
+        } else {
+            for line in meaning.words() {
+                output::line(&line);
+            }
+        }
+    }
+
+    fn plan_only(&self, exit_code: bool) -> Result<ExitCode, Failure> {
+        let (terraform, meaning) = self.plan(Purpose::Apply)?;
+        terraform.forget();
+        self.say(&meaning, None);
+        let code = if exit_code && !meaning.is_empty() {
+            CHANGES
+        } else {
+            0
+        };
+        Ok(ExitCode::from(code))
+    }
+
+    fn apply(&self, yes: bool, lose_data: bool) -> Result<ExitCode, Failure> {
+        let (terraform, meaning) = self.plan(Purpose::Apply)?;
+        if meaning.is_empty() {
+            terraform.forget();
+            self.say(&meaning, None);
+            return Ok(ExitCode::SUCCESS);
+        }
+        show(&meaning);
+        let agreed = self.agreed(&meaning, yes, lose_data);
+        if agreed.is_err() {
+            terraform.forget();
+        }
+        agreed?;
+        terraform.apply().map_err(from_terraform)?;
+        self.say(&meaning, Some("applied"));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn agreed(&self, meaning: &Meaning, yes: bool, lose_data: bool) -> Result<(), Failure> {
+        if !meaning.risks.is_empty() && !lose_data {
+            return Err(Failure::Failed(
+                "nothing was applied, because data would be lost: add --lose-data if that is meant"
+                    .to_owned(),
+            ));
+        }
+        if yes {
+            return Ok(());
+        }
+        let question = format!("Apply this to {}? Type yes: ", self.stack.prefix());
+        ask(&question, "yes", "--yes")
+    }
+
+    fn destroy(&self, app: Option<&str>) -> Result<ExitCode, Failure> {
+        if self.stack.is_protected() {
+            return Err(Failure::Failed(format!(
+                "environment `{}` is production, whose data is protected: write aws.grade = \"trial\" and remove `protect`, `neargate infra apply`, then destroy",
+                self.manifest.env
+            )));
+        }
+        if let Some(other) = app.filter(|app| *app != self.manifest.app) {
+            return Err(Failure::Usage(format!(
+                "the app is `{}`, not `{other}`: nothing was destroyed",
+                self.manifest.app
+            )));
+        }
+        let (terraform, meaning) = self.plan(Purpose::Destroy)?;
+        show(&meaning);
+        let agreed = match (&meaning.protected[..], app) {
+            ([], Some(_)) => Ok(()),
+            ([], None) => {
+                let question = format!(
+                    "Destroy {} with its data? Type the app's name: ",
+                    self.stack.prefix()
+                );
+                ask(&question, &self.manifest.app, "--app NAME")
+            }
+            (protected, _) => Err(Failure::Failed(format!(
+                "nothing was destroyed: AWS protects {}; `neargate infra apply` takes the protection off",
+                protected.join(", ")
+            ))),
+        };
+        if agreed.is_err() {
+            terraform.forget();
+        }
+        agreed?;
+        terraform.apply().map_err(from_terraform)?;
+        self.say(&meaning, Some("destroyed"));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn eject(&self) -> Result<ExitCode, Failure> {
+        // What people changed already is theirs and stays.
+        if !folder::is_rendered(&self.folder) && !folder::is_ejected(&self.folder) {
+            self.render(Changed::Refuse)?;
+        }
+        folder::eject(&self.folder).map_err(|error| Failure::of("cannot eject", &error))?;
+        let words = format!(
+            "{} is yours: nothing renders it again",
+            self.folder.display()
+        );
+        if self.flags.json {
+            output::json(&json!({ "folder": self.folder, "ejected": true }));
+        } else {
+            output::line(&words);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The meaning for people who are about to answer; standard output is for the result.
+fn show(meaning: &Meaning) {
+    for line in meaning.words() {
+        output::progress("", &line);
+    }
+}
+
+fn ask(question: &str, wanted: &str, instead: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "nobody can be asked here: add {instead} when it is meant"
+        )));
+    }
+    anstream::eprint!("{question}");
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::of("cannot read the answer", &error))?;
+    if answer.trim() == wanted {
+        Ok(())
+    } else {
+        Err(Failure::Failed("nothing was done".into()))
+    }
+}
+
+fn from_terraform(error: TerraformError) -> Failure {
+    match error {
+        TerraformError::Missing | TerraformError::TooOld(_) => {
+            Failure::Environment(error.to_string())
+        }
+        error => Failure::of("infra", &error),
+    }
+}

@@ -1,0 +1,161 @@
+//! `neargate infra` with the real binary; with Terraform where there is one that needs no account.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const MANIFEST: &str = r#"
+app = "notes"
+[service.api]
+command = ["notes", "serve"]
+artifact = "notes"
+port = 3000
+route = "/*"
+uses = ["database.main"]
+[database.main]
+engine = "postgres"
+[env.dev]
+target = "aws"
+region = "eu-central-1"
+[env.prod]
+target = "aws"
+region = "eu-central-1"
+database.main.protect = true
+"#;
+
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("neargate.toml"), MANIFEST).expect("the manifest");
+        Self { folder }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neargate"));
+        command
+            .current_dir(self.folder.path())
+            .arg("infra")
+            .args(arguments);
+        command
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        told(&self.command(arguments).output().expect("it runs"))
+    }
+
+    fn infra(&self, path: &str) -> PathBuf {
+        self.folder.path().join("infra").join(path)
+    }
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().expect("an exit code");
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn render_writes_the_environment_once_and_keeps_what_people_changed() {
+    let project = Project::new();
+    let (code, out, err) = project.run(&["render", "-e", "prod", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let first: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(first["kept"], 0);
+    assert!(project.infra("prod/main.tf").exists());
+    let (_, out, _) = project.run(&["render", "-e", "prod", "--json"]);
+    let again: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(again["written"], serde_json::json!([]));
+    fs::write(project.infra("prod/backend.tf"), "# mine\n").expect("it is changed");
+    let (code, _, err) = project.run(&["render", "-e", "prod"]);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("backend.tf") && err.contains("--force"),
+        "{err}"
+    );
+    assert_eq!(project.run(&["render", "-e", "prod", "--force"]).0, 0);
+}
+
+#[test]
+fn a_near_environment_is_a_usage_error() {
+    let (code, _, err) = Project::new().run(&["render"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("near"), "{err}");
+}
+
+#[test]
+fn without_terraform_plan_is_exit_3_and_says_what_to_install() {
+    let project = Project::new();
+    let empty = tempfile::tempdir().expect("a folder");
+    let output = project
+        .command(&["plan", "-e", "dev"])
+        .env("PATH", empty.path())
+        .output();
+    let (code, out, err) = told(&output.expect("it runs"));
+    assert_eq!((code, out.as_str()), (3, ""));
+    assert!(err.contains("install Terraform 1.10"), "{err}");
+}
+
+#[test]
+fn an_ejected_folder_keeps_its_changes_and_is_not_rendered_again() {
+    let project = Project::new();
+    assert_eq!(project.run(&["render", "-e", "dev"]).0, 0);
+    fs::write(project.infra("dev/backend.tf"), "# mine\n").expect("it is changed");
+    assert_eq!(project.run(&["eject", "-e", "dev"]).0, 0);
+    let (code, _, err) = project.run(&["render", "-e", "dev", "--force"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("yours"), "{err}");
+    let kept = fs::read_to_string(project.infra("dev/backend.tf")).expect("the file");
+    assert_eq!(kept, "# mine\n");
+}
+
+#[test]
+fn production_is_not_destroyed() {
+    let (code, _, err) = Project::new().run(&["destroy", "-e", "prod", "--app", "notes"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("protected"), "{err}");
+}
+
+/// Needs a provider that plans and applies without an account: NEARGATE_TERRAFORM_DRY names its
+/// directory, in the layout of `terraform init -plugin-dir`.
+#[test]
+fn an_environment_is_planned_applied_and_destroyed() {
+    let Some(plugins) = std::env::var_os("NEARGATE_TERRAFORM_DRY") else {
+        println!("skipped: NEARGATE_TERRAFORM_DRY names no provider that works without an account");
+        return;
+    };
+    let project = Project::new();
+    let init = format!("-plugin-dir={}", plugins.to_string_lossy());
+    let run = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command
+            .env("TF_CLI_ARGS_init", &init)
+            .env("TF_CLI_CONFIG_FILE", "/dev/null");
+        told(&command.output().expect("it runs"))
+    };
+    let (code, out, err) = run(&["plan", "-e", "dev", "--exit-code", "--json"]);
+    assert_eq!(code, 10, "{out}{err}");
+    let plan: Value = serde_json::from_str(&out).expect("one document");
+    assert_eq!(plan["plan"]["risks"], serde_json::json!([]));
+    assert!(
+        !project.infra("dev/neargate.tfplan").exists(),
+        "a plan holds values"
+    );
+    assert_eq!(run(&["apply", "-e", "dev"]).0, 2, "nobody can be asked");
+    let (code, out, err) = run(&["apply", "-e", "dev", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, _) = run(&["plan", "-e", "dev", "--exit-code"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("nothing to do"), "{out}");
+    let (code, _, err) = run(&["destroy", "-e", "dev", "--app", "other"]);
+    assert_eq!(code, 2, "{err}");
+    let (code, out, err) = run(&["destroy", "-e", "dev", "--app", "notes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(err.contains("data at risk: database.main"), "{err}");
+}
