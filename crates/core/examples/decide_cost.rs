@@ -222,7 +222,7 @@ fn running() -> Environment {
     let mut environment = Environment {
         state: State::default(),
         now: Timestamp(1_000_000),
-        random: Random(7),
+        random: Random::new(7),
         coming: BTreeMap::new(),
         order: 0,
         costs: BTreeMap::new(),

@@ -5,6 +5,7 @@
 //!   state.db                 journal and snapshots (SQLite, WAL)
 //!   key                      0600, encrypts secrets
 //!   secrets.db               secrets, encrypted (SQLite)
+//!   cookie-key               0600, seals the cookies of sticky sessions
 //!   engine.log               the engine's own log, rotated
 //!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
@@ -51,6 +52,12 @@ impl StateDir {
     #[must_use]
     pub fn key(&self) -> PathBuf {
         self.0.join("key")
+    }
+
+    /// Key file of sticky sessions.
+    #[must_use]
+    pub fn cookie_key(&self) -> PathBuf {
+        self.0.join("cookie-key")
     }
 
     /// The engine's own log.

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use neargate_core::rehearse::Fault;
+
 use crate::output::Colour;
+use crate::verbs::rehearse;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -199,6 +202,13 @@ pub enum Verb {
         after_help = "Examples:\n  neargate trail\n  neargate trail api --since 7d\n  neargate trail --json\n\nHow a release ended: neargate releases."
     )]
     Trail(Trail),
+    /// Rehearse a release with a fault, in simulated time: who notices, when, and who meets it
+    ///
+    /// The machine, the guards and the health rules are those of real releases; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
+    #[command(
+        after_help = "Examples:\n  neargate rehearse api --fault error-rate=5%\n  neargate rehearse api --fault latency=2s --traffic 500rps --on ecs\n  neargate rehearse api --all      every fault, and the change that would catch it"
+    )]
+    Rehearse(RehearseArguments),
     /// Show the alarms and why they are in their state
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
@@ -291,6 +301,38 @@ pub enum Verb {
         /// Log directory
         logs: PathBuf,
     },
+}
+
+/// `neargate rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArguments {
+    /// The service; may be left out when there is only one that has tasks
+    pub service: Option<String>,
+    /// What is wrong with the new version: error-rate=5%, latency=2s, crash=30s, bad-health, leak=10MB/s, migrate-fail, smoke-fail, hook-timeout, no-traffic, database-down=30s, none
+    #[arg(long, value_name = "FAULT", default_value = "error-rate=5%", value_parser = rehearse::fault)]
+    pub fault: Fault,
+    /// Requests a second, for example 500rps
+    #[arg(long, value_name = "RATE", default_value = "100rps", value_parser = rehearse::traffic)]
+    pub traffic: f64,
+    /// Whose times and rules: near or ecs; without it, where the environment runs
+    #[arg(long, value_name = "WHERE")]
+    #[arg(hide_possible_values = true)]
+    pub on: Option<Where>,
+    /// Decides what is chance
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Rehearse every fault, and say what would catch those that the manifest does not
+    #[arg(long, conflicts_with = "fault")]
+    pub all: bool,
+}
+
+/// Whose times a rehearsal takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Where {
+    /// This machine.
+    Near,
+    /// ECS Fargate.
+    Ecs,
 }
 
 /// `neargate logs`

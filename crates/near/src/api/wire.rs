@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use neargate_core::alarm::Standing;
 use neargate_core::machine::{Moment, ReleaseKind};
 use neargate_core::manifest::model::Manifest;
 use neargate_core::time::Timestamp;
@@ -120,7 +121,15 @@ pub struct ReleaseRecord {
     pub story: Vec<Moment>,
 }
 
-pub use crate::engine::alarms::AlarmRecord;
+/// One alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlarmRecord {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, and how it came there.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
 
 /// `POST …/scale`
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -144,7 +144,12 @@ impl Engine {
             .definition
             .as_ref()
             .is_some_and(|definition| definition.manifest.edge.expose);
-        routes::table(self.routers.version() + 1, expose, exposed)
+        routes::table(
+            self.routers.version() + 1,
+            expose,
+            &self.cookie_key,
+            exposed,
+        )
     }
 
     fn targets(&self, service: &ServiceState) -> Vec<Target> {

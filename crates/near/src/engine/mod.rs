@@ -10,11 +10,12 @@
 
 mod act;
 mod adopt;
-pub mod alarms;
 mod calls;
 mod checks;
+mod cookie_key;
 mod data_processes;
 mod environment;
+mod error;
 mod hooks;
 mod ids;
 mod judge;
@@ -32,14 +33,15 @@ mod tasks;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
+use neargate_core::watches::Watches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -58,8 +60,9 @@ use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
+pub use error::EngineError;
 use ids::service_of;
-use judge::Watches;
+use judge::Meters;
 use ledger::Ledger;
 use notifications::Notifications;
 use router_process::RouterFact;
@@ -74,32 +77,6 @@ const QUEUE: usize = 1024;
 const LAST_LINES: usize = 20;
 /// The manifest that was asked for last, in the journal's meta table.
 const DEFINITION: &str = "definition";
-
-/// Why the engine does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The state directory cannot be used.
-    #[error("the state directory cannot be used")]
-    State(#[source] atomic::AtomicError),
-    /// The journal, or another engine has it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The secrets cannot be opened.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// Something of the operating system.
-    #[error("{what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// What was recorded of the app cannot be read.
-    #[error("what the journal says of the app cannot be read")]
-    Definition(#[source] serde_json::Error),
-}
 
 /// An input of the loop, besides calls and routers.
 enum Input {
@@ -122,6 +99,7 @@ struct Engine {
     ledger: Ledger,
     surroundings: Arc<Surroundings>,
     routers: Routers,
+    cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, Running>,
     /// Ports that were given out to tasks that are starting.
@@ -138,6 +116,7 @@ struct Engine {
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
     watches: Watches,
+    meters: Meters,
     notifications: Notifications,
 }
 
@@ -234,6 +213,7 @@ impl Engine {
             notifications: Notifications::after(ledger.last()),
             ledger,
             surroundings,
+            cookie_key: cookie_key::open(&state.cookie_key())?,
             routers: Routers::adopt(program, state.clone(), facts).await,
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
@@ -247,7 +227,8 @@ impl Engine {
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
-            watches: Watches::new(),
+            watches: Watches::new(now()),
+            meters: Meters::new(),
         })
     }
 

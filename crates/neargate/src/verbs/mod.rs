@@ -9,6 +9,7 @@ mod down;
 mod init;
 mod logs;
 mod plan;
+pub mod rehearse;
 mod releases;
 mod scale;
 mod secret;
@@ -72,6 +73,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Pause { service } => wait(steer::run(flags, &service, Steered::Pause)),
         Verb::Resume { service } => wait(steer::run(flags, &service, Steered::Resume)),
         Verb::Abort { service } => wait(steer::run(flags, &service, Steered::Abort)),
+        Verb::Rehearse(asked) => rehearse::run(flags, &asked),
         Verb::Alarms => wait(alarms::run(flags)),
         Verb::Releases { what } => wait(releases::run(flags, &what)),
         Verb::Rollback {

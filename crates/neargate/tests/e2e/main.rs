@@ -10,6 +10,8 @@ mod durability;
 mod hooks;
 mod load;
 mod notifications;
+mod rehearsals;
 mod releases;
+mod sticky;
 mod strategies;
 mod traffic;

@@ -92,13 +92,13 @@ pub(super) static SERVICE: Shape = Shape {
         Field::new(
             "slow-start",
             Kind::Seconds(0, 900),
-            "How long a new task is warmed up: 0s, or 30s and more.",
+            "How long the share of a task that joins or recovers rises from nothing: 0s, or 30s and more. Round robin only.",
         )
         .or("\"0s\""),
         Field::new(
             "sticky",
             Kind::Short("duration", &STICKY),
-            "Keeps a client on one task: a duration, or a table.",
+            "Keeps a client on one task, and with its revision while a release shifts traffic: a duration, or a table.",
         ),
         Field::new(
             "idle-timeout",
@@ -279,13 +279,13 @@ static STICKY: Shape = Shape {
         Field::new(
             "duration",
             Kind::Seconds(1, 604_800),
-            "How long a client stays.",
+            "How long a client stays after its last request.",
         )
         .or("\"1d\""),
         Field::new(
             "cookie",
             Kind::Form(&COOKIE),
-            "The application's own cookie to follow instead of the load balancer's.",
+            "The application's own cookie to follow: a client stays from when a task sets it, as long as it brings it back. Without one, every client stays.",
         ),
     ],
 };
