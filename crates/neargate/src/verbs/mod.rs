@@ -16,6 +16,7 @@ mod secret;
 mod session;
 mod status;
 mod steer;
+mod trail;
 mod up;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Trail(options) => trail::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {
             detach,
