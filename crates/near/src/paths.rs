@@ -7,6 +7,7 @@
 //!   secrets.db               secrets, encrypted (SQLite)
 //!   cookie-key               0600, seals the cookies of sticky sessions
 //!   engine.log               the engine's own log, rotated
+//!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
 //!   run/engine.sock          0600, the API
 //!   run/router-N.sock        0600, control socket of router N
@@ -63,6 +64,18 @@ impl StateDir {
     #[must_use]
     pub fn engine_log(&self) -> PathBuf {
         self.0.join("engine.log")
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+
+    /// Held by whoever writes the audit log.
+    #[must_use]
+    pub fn audit_lock(&self) -> PathBuf {
+        self.0.join(".audit.lock")
     }
 
     /// The router's own log.

@@ -200,6 +200,12 @@ pub enum Verb {
         #[arg(value_name = "SERVICE | show ID", num_args = 0..=2)]
         what: Vec<String>,
     },
+    /// Show who asked for what, and what was answered: the audit log
+    #[command(
+        visible_alias = "audit-log",
+        after_help = "Examples:\n  neargate trail\n  neargate trail api --since 7d\n  neargate trail --json\n\nHow a release ended: neargate releases."
+    )]
+    Trail(Trail),
     /// Rehearse a release with a fault, in simulated time: who notices, when, and who meets it
     ///
     /// The machine, the guards and the health rules are those of real releases; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
@@ -464,4 +470,18 @@ pub enum Stage {
     Release,
     /// What runs is what was released
     Verify,
+}
+
+/// `neargate trail`.
+#[derive(Debug, Args)]
+pub struct Trail {
+    /// Only this service, secret or data service
+    #[arg(value_name = "NAME")]
+    pub subject: Option<String>,
+    /// Not older than this, for example 7d
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// Newest lines at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
 }

@@ -50,6 +50,7 @@ use tokio::time::MissedTickBehavior;
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
 use crate::atomic;
+use crate::audit::AuditLog;
 use crate::clock::now;
 use crate::data::Data;
 use crate::journal::{self, Journal, JournalError};
@@ -162,7 +163,8 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let system = |what| move |source| EngineError::System { what, source };
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
-    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }));
+    let audit = Arc::new(AuditLog::of(state));
+    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit));
     let mut terminate =
         signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
     let mut looks = tokio::time::interval(judge::LOOK);
@@ -458,7 +460,7 @@ fn surroundings(
 }
 
 /// The engine's own log is its standard error.
-fn log(text: &str) {
+pub(crate) fn log(text: &str) {
     eprintln!(
         "{{\"t\":{},\"m\":{}}}",
         now().0,

@@ -18,6 +18,7 @@ mod secret;
 mod session;
 mod status;
 mod steer;
+mod trail;
 mod up;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             pipeline::render::run(flags, check, force)
         }
         Verb::Pipeline(Pipeline::Run { stage, skip }) => pipeline::run::run(flags, stage, &skip),
+        Verb::Trail(options) => trail::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {
             detach,

@@ -46,14 +46,19 @@ pub struct Load {
 }
 
 const LONGEST: Duration = Duration::from_secs(120);
-const CONNECTIONS: u32 = 16;
+
+/// A slow answer holds its connection: at a high rate the rest must still suffice.
+fn connections(rate: u32) -> u32 {
+    if rate > 2_000 { 160 } else { 16 }
+}
 
 impl Load {
-    /// Starts `rate` GET requests a second over 16 connections.
+    /// Starts `rate` GET requests a second.
     pub fn start(address: SocketAddr, path: &str, rate: u32) -> Self {
+        let connections = connections(rate);
         let stop = Arc::new(AtomicBool::new(false));
-        let gap = Duration::from_secs(1) * CONNECTIONS / rate;
-        let workers = (0..CONNECTIONS)
+        let gap = Duration::from_secs(1) * connections / rate;
+        let workers = (0..connections)
             .map(|_| {
                 let (stop, path) = (stop.clone(), path.to_owned());
                 std::thread::spawn(move || work(address, &path, gap, &stop))
