@@ -98,6 +98,13 @@ impl Driver {
         })
     }
 
+    /// Services of the manifest that are on ECS.
+    #[must_use]
+    pub fn service_names(&self) -> Vec<String> {
+        let known = |name: &&String| self.facts.services.contains_key(*name);
+        self.manifest.services.keys().filter(known).cloned().collect()
+    }
+
     pub(super) fn say(&self, service: &str, text: &str) {
         (self.tell)(service, text);
     }
