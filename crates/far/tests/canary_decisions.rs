@@ -178,7 +178,11 @@ fn an_alarm_is_believed_at_once_when_it_fires_and_after_its_data_when_it_is_quie
         (AlarmState::Alarm, Duration::ZERO, Verdict::Fired),
         (AlarmState::Ok, Duration::ZERO, Verdict::Pending),
         (AlarmState::Ok, whole, Verdict::Quiet),
-        (AlarmState::InsufficientData, Duration::ZERO, Verdict::Pending),
+        (
+            AlarmState::InsufficientData,
+            Duration::ZERO,
+            Verdict::Pending,
+        ),
         (AlarmState::InsufficientData, whole, Verdict::TooLittle),
     ] {
         assert_eq!(verdict(&alarm, state, age), expected, "{state} {age:?}");

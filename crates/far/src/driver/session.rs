@@ -102,7 +102,12 @@ impl Driver {
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {
         let known = |name: &&String| self.facts.services.contains_key(*name);
-        self.manifest.services.keys().filter(known).cloned().collect()
+        self.manifest
+            .services
+            .keys()
+            .filter(known)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn say(&self, service: &str, text: &str) {

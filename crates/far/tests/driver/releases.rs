@@ -21,7 +21,12 @@ fn first_deploy_registers_a_revision_and_follows_ecs_to_the_end() {
         let ended = released(&world, "notes:1").await;
         assert_eq!((ended.release, ended.revision), (1, 2));
         assert!(world.heard("image: first -> notes:1"));
-        let status = world.client("a", ROLLING).await.status().await.expect("status");
+        let status = world
+            .client("a", ROLLING)
+            .await
+            .status()
+            .await
+            .expect("status");
         let api = &status.services[0];
         assert_eq!((api.desired, api.healthy, api.revision), (2, 2, 2));
         assert_eq!(api.stable_revision, Some(2));
@@ -33,25 +38,39 @@ fn a_deploy_without_changes_registers_and_updates_nothing() {
     let Some(world) = world("noop") else { return };
     run(async {
         released(&world, "notes:1").await;
-        let before = (world.calls("RegisterTaskDefinition"), world.calls("UpdateService"));
+        let before = (
+            world.calls("RegisterTaskDefinition"),
+            world.calls("UpdateService"),
+        );
         let driver = world.client("b", ROLLING).await;
-        let ended = driver.deploy("api", Some("notes:1")).await.expect("it goes");
+        let ended = driver
+            .deploy("api", Some("notes:1"))
+            .await
+            .expect("it goes");
         assert_eq!((ended.outcome.as_str(), ended.release), ("done", 0));
-        let after = (world.calls("RegisterTaskDefinition"), world.calls("UpdateService"));
+        let after = (
+            world.calls("RegisterTaskDefinition"),
+            world.calls("UpdateService"),
+        );
         assert_eq!(before, after);
     });
 }
 
 #[test]
 fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
-    let Some(world) = world("migrate") else { return };
+    let Some(world) = world("migrate") else {
+        return;
+    };
     run(async {
         released(&world, "notes:1").await;
         let updates = world.calls("UpdateService");
         let broken = json!({ "family": "migrate-api", "code": 3, "line": "no such table" });
         world.control("exit", &broken);
         let driver = world.client("b", MIGRATED).await;
-        let ended = driver.deploy("api", Some("notes:2")).await.expect("it is followed");
+        let ended = driver
+            .deploy("api", Some("notes:2"))
+            .await
+            .expect("it is followed");
         assert_eq!((ended.outcome.as_str(), ended.revision), ("failed", 2));
         assert!(ended.reason.contains("job `migrate` failed"), "{ended:?}");
         assert!(ended.reason.contains("exit code 3"), "{ended:?}");
@@ -60,7 +79,10 @@ fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
 
         let whole = json!({ "family": "migrate-api", "code": 0, "line": "12 tables" });
         world.control("exit", &whole);
-        let ended = driver.deploy("api", Some("notes:2")).await.expect("it goes");
+        let ended = driver
+            .deploy("api", Some("notes:2"))
+            .await
+            .expect("it goes");
         assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 3));
         assert!(world.heard("12 tables"));
     });
@@ -68,17 +90,28 @@ fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
 
 #[test]
 fn a_rollback_by_ecs_is_a_failure_with_its_reason() {
-    let Some(world) = world("ecsback") else { return };
+    let Some(world) = world("ecsback") else {
+        return;
+    };
     run(async {
         released(&world, "notes:1").await;
         let statuses = ["IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"];
-        world.control("script", &json!({ "service": "ecsback-api", "statuses": statuses }));
+        world.control(
+            "script",
+            &json!({ "service": "ecsback-api", "statuses": statuses }),
+        );
         let driver = world.client("b", ROLLING).await;
-        let ended = driver.deploy("api", Some("notes:2")).await.expect("it is followed");
+        let ended = driver
+            .deploy("api", Some("notes:2"))
+            .await
+            .expect("it is followed");
         assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2));
         assert!(ended.reason.contains("tasks failed to start"), "{ended:?}");
         let releases = driver.releases("api").await.expect("history");
-        assert_eq!(releases.last().map(|it| it.outcome.as_str()), Some("rolled-back"));
+        assert_eq!(
+            releases.last().map(|it| it.outcome.as_str()),
+            Some("rolled-back")
+        );
     });
 }
 
@@ -93,7 +126,10 @@ fn a_rollback_by_us_serves_the_revision_that_served_before() {
         assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
         let ended = driver.rollback("api", Some(3)).await.expect("it goes");
         assert_eq!(ended.revision, 3);
-        let trouble = driver.rollback("api", Some(9)).await.expect_err("none such");
+        let trouble = driver
+            .rollback("api", Some(9))
+            .await
+            .expect_err("none such");
         assert_eq!(trouble.exit(), 1);
     });
 }
@@ -104,7 +140,10 @@ fn drift_is_found_and_named() {
     run(async {
         released(&world, "notes:1").await;
         let driver = world.client("b", ROLLING).await;
-        assert_eq!(driver.drift("api").await.expect("drift"), Vec::<String>::new());
+        assert_eq!(
+            driver.drift("api").await.expect("drift"),
+            Vec::<String>::new()
+        );
         driver.scale("api", 1).await.expect("scaled");
         let lines = driver.drift("api").await.expect("drift");
         assert_eq!(lines, ["1 tasks are desired, the manifest allows 2 to 4"]);
@@ -116,7 +155,10 @@ fn a_command_runs_as_a_task_and_gives_its_exit_code() {
     let Some(world) = world("oneoff") else { return };
     run(async {
         released(&world, "notes:1").await;
-        world.control("exit", &json!({ "family": "oneoff-api", "code": 4, "line": "hello" }));
+        world.control(
+            "exit",
+            &json!({ "family": "oneoff-api", "code": 4, "line": "hello" }),
+        );
         let driver = world.client("b", ROLLING).await;
         let code = driver.run("api", &["sh".to_owned()]).await.expect("it ran");
         assert_eq!(code, 4);

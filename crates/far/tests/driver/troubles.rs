@@ -8,7 +8,9 @@ const ROLLING: &str = r#"strategy = "rolling""#;
 
 #[test]
 fn expired_credentials_are_explained_and_end_with_exit_3() {
-    let Some(world) = world("expired") else { return };
+    let Some(world) = world("expired") else {
+        return;
+    };
     run(async {
         let message = "The security token included in the request is expired";
         let fault = json!({
@@ -35,19 +37,30 @@ fn a_denied_permission_names_action_and_role() {
         });
         world.control("fault", &fault);
         let driver = world.client("a", ROLLING).await;
-        let trouble = driver.deploy("api", Some("notes:1")).await.expect_err("refused");
+        let trouble = driver
+            .deploy("api", Some("notes:1"))
+            .await
+            .expect_err("refused");
         assert_eq!(trouble.exit(), 3, "{trouble}");
         let help = trouble.help().expect("help");
-        assert!(help.contains("allows ecs:RegisterTaskDefinition to the role deploy"), "{help}");
+        assert!(
+            help.contains("allows ecs:RegisterTaskDefinition to the role deploy"),
+            "{help}"
+        );
         // Nothing was begun: once the permission is there, the same command goes.
-        let ended = driver.deploy("api", Some("notes:1")).await.expect("it goes");
+        let ended = driver
+            .deploy("api", Some("notes:1"))
+            .await
+            .expect("it goes");
         assert_eq!(ended.outcome, "done");
     });
 }
 
 #[test]
 fn throttled_calls_are_tried_again() {
-    let Some(world) = world("throttled") else { return };
+    let Some(world) = world("throttled") else {
+        return;
+    };
     run(async {
         let fault = json!({
             "action": "UpdateService", "holds": "throttled-api", "times": 3,
@@ -55,7 +68,10 @@ fn throttled_calls_are_tried_again() {
         });
         world.control("fault", &fault);
         let driver = world.client("a", ROLLING).await;
-        let ended = driver.deploy("api", Some("notes:1")).await.expect("it goes");
+        let ended = driver
+            .deploy("api", Some("notes:1"))
+            .await
+            .expect("it goes");
         assert_eq!(ended.outcome, "done");
         assert_eq!(world.calls("UpdateService"), 4);
     });
@@ -63,12 +79,19 @@ fn throttled_calls_are_tried_again() {
 
 #[test]
 fn an_environment_that_is_not_there_says_how_to_make_it() {
-    let Some(mut world) = world("nowhere") else { return };
+    let Some(mut world) = world("nowhere") else {
+        return;
+    };
     run(async {
         world.app = "elsewhere".to_owned();
         let trouble = world.try_client("a", ROLLING).await.err().expect("refused");
         assert_eq!(trouble.exit(), 3);
-        assert!(trouble.help().expect("help").contains("neargate infra apply -e prod"));
+        assert!(
+            trouble
+                .help()
+                .expect("help")
+                .contains("neargate infra apply -e prod")
+        );
     });
 }
 
@@ -78,15 +101,31 @@ fn a_guard_that_fires_already_stops_the_release_before_it_begins() {
     run(async {
         let guarded = r#"strategy = "rolling", guard = ["success-rate"]"#;
         let driver = world.client("a", guarded).await;
-        driver.deploy("api", Some("notes:1")).await.expect("it goes");
+        driver
+            .deploy("api", Some("notes:1"))
+            .await
+            .expect("it goes");
         world.alarm("ALARM");
-        let trouble = driver.deploy("api", Some("notes:2")).await.expect_err("refused");
-        assert!(trouble.to_string().contains("fires already: 5 of 100 failed"), "{trouble}");
+        let trouble = driver
+            .deploy("api", Some("notes:2"))
+            .await
+            .expect_err("refused");
+        assert!(
+            trouble
+                .to_string()
+                .contains("fires already: 5 of 100 failed"),
+            "{trouble}"
+        );
         assert_eq!(trouble.exit(), 1);
         let findings = driver.verify().await.expect("verify");
-        assert!(findings.iter().any(|it| it.words.contains("it fires")), "{findings:?}");
+        assert!(
+            findings.iter().any(|it| it.words.contains("it fires")),
+            "{findings:?}"
+        );
         let alarms = driver.alarms().await.expect("alarms");
-        let state = alarms["success-rate"].as_ref().map(|it| it.state.to_string());
+        let state = alarms["success-rate"]
+            .as_ref()
+            .map(|it| it.state.to_string());
         assert_eq!(state.as_deref(), Some("ALARM"));
     });
 }

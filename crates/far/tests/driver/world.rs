@@ -1,11 +1,13 @@
 //! One moto server for all tests, an app of its own for each.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::time::Duration;
 
 use neargate_core::manifest::model::Manifest;
@@ -28,8 +30,9 @@ fn server() -> Option<&'static Server> {
 }
 
 fn start() -> Option<Server> {
-    let known = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|it| it.join("moto_server").is_file()));
+    let known = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|it| it.join("moto_server").is_file())
+    });
     if !known {
         println!("skipped: moto_server is not on PATH (pip install 'moto[server]==5.2.1')");
         return None;
@@ -60,18 +63,16 @@ fn start() -> Option<Server> {
 pub struct World {
     pub app: String,
     port: u16,
-    pub made: Value,
     pub told: Rc<RefCell<Vec<String>>>,
 }
 
 /// `None`: there is no moto here.
 pub fn world(app: &str) -> Option<World> {
     let port = server()?.port;
-    let made = control(port, "world", &json!({ "app": app }));
+    control(port, "world", &json!({ "app": app }));
     Some(World {
         app: app.to_owned(),
         port,
-        made,
         told: Rc::default(),
     })
 }
@@ -158,7 +159,7 @@ command = ["notes", "migrate"]
 metric = "success_rate"
 service = "api"
 below = 99.5
-period = "1s"
+period = "10s"
 
 [env.prod]
 target = "aws"
@@ -171,7 +172,7 @@ region = "eu-central-1"
             text,
         };
         match load(&source, "prod", &[]) {
-            Ok(loaded) => loaded.manifest,
+            Ok(loaded) => hurried(loaded.manifest),
             Err(problems) => panic!("{}", problems.render(false)),
         }
     }
@@ -188,4 +189,50 @@ pub fn run(test: impl Future<Output = ()>) {
         .build()
         .expect("a runtime")
         .block_on(test);
+}
+
+/// CloudWatch's shortest period is 10 s; a step of a test need not be that long.
+fn hurried(mut manifest: Manifest) -> Manifest {
+    for alarm in manifest.alarms.values_mut() {
+        alarm.period = Duration::from_millis(100);
+    }
+    manifest
+}
+
+/// Both futures, side by side.
+pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (Box::pin(a), Box::pin(b));
+    let (mut first, mut second) = (None, None);
+    poll_fn(move |context| {
+        if first.is_none()
+            && let Poll::Ready(value) = a.as_mut().poll(context)
+        {
+            first = Some(value);
+        }
+        if second.is_none()
+            && let Poll::Ready(value) = b.as_mut().poll(context)
+        {
+            second = Some(value);
+        }
+        match (first.take(), second.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (first, second) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// The first future until the second ends; then it is dropped where it is.
+pub async fn until<A: std::fmt::Debug>(a: impl Future<Output = A>, b: impl Future<Output = ()>) {
+    let (mut a, mut b) = (Box::pin(a), Box::pin(b));
+    poll_fn(move |context| {
+        if let Poll::Ready(value) = a.as_mut().poll(context) {
+            panic!("it ended first: {value:?}");
+        }
+        b.as_mut().poll(context)
+    })
+    .await;
 }

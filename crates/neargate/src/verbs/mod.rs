@@ -1,19 +1,19 @@
 //! One file per verb.
 
-mod alarms;
+pub mod alarms;
 mod check;
 mod db;
 mod deploy;
 mod doctor;
 mod down;
 mod init;
-mod logs;
+pub mod logs;
 mod plan;
-mod releases;
+pub mod releases;
 mod scale;
 mod secret;
 mod session;
-mod status;
+pub mod status;
 mod steer;
 mod up;
 
@@ -24,11 +24,14 @@ use neargate_near::api::wire::Steered;
 
 use crate::arguments::{Arguments, Db, Verb};
 use crate::failure::Failure;
-use crate::{output, processes, project};
+use crate::{far, output, processes, project};
 
 /// Runs a verb.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = &arguments.flags;
+    if let Some(done) = far::run(flags, &arguments.verb) {
+        return done;
+    }
     match arguments.verb {
         Verb::Engine => processes::engine(&project::state(flags)?),
         Verb::Router {
@@ -58,7 +61,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             supersede,
             detach,
             no_build,
+            image,
         } => {
+            if image.is_some() {
+                return Err(Failure::Usage(
+                    "--image is for environments on AWS: near runs the artifact".to_owned(),
+                ));
+            }
             let wish = deploy::Wish {
                 detach,
                 no_build,
@@ -87,6 +96,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             task,
             command,
         } => wait(session::exec(flags, &service, task, &command)),
+        Verb::Verify | Verb::Drift { .. } => Err(Failure::Usage(
+            "this verb is about an environment on AWS".to_owned(),
+        )),
         Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(flags, name, &arguments)),
     }
 }
