@@ -113,9 +113,19 @@ impl Driver {
                         last = words;
                     }
                     self.wait().await;
+                    self.read_again(service, stored).await?;
                 }
             }
         }
+    }
+
+    /// Somebody may have promoted, paused or aborted meanwhile.
+    async fn read_again(&self, service: &str, stored: &mut Stored) -> Result<(), Trouble> {
+        let mut fresh = self.read(service).await?;
+        fresh.record.take_lease(&self.asker.holder, now())?;
+        fresh.record.lease.clone_from(&stored.record.lease);
+        *stored = fresh;
+        Ok(())
     }
 
     /// What the machine makes of an observation; the state takes it in.

@@ -100,7 +100,7 @@ pub struct Open {
 
 /// How a service is moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "by")]
+#[serde(rename_all = "kebab-case")]
 pub enum Drive {
     /// Not yet: the jobs before it run.
     Prepared,

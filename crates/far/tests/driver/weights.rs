@@ -8,7 +8,7 @@ use crate::world::{World, both, run, until, world};
 
 const ROLLING: &str = r#"strategy = "rolling""#;
 const CANARY: &str =
-    r#"strategy = "canary", steps = [10, 50, 100], bake = "1s", guard = ["success-rate"]"#;
+    r#"strategy = "canary", steps = [10, 50, 100], bake = "1m", guard = ["success-rate"]"#;
 const SLOW: &str =
     r#"strategy = "canary", steps = [10, 50, 100], bake = "1h", guard = ["success-rate"]"#;
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Manifest, Strategy};
 use neargate_core::manifest::{Source, load};
 use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::session::{Asker, Driver};
@@ -191,10 +191,17 @@ pub fn run(test: impl Future<Output = ()>) {
         .block_on(test);
 }
 
-/// CloudWatch's shortest period is 10 s; a step of a test need not be that long.
+/// CloudWatch's shortest period is 10 s, ECS's shortest bake a minute; a step of a test need not be that long.
 fn hurried(mut manifest: Manifest) -> Manifest {
     for alarm in manifest.alarms.values_mut() {
         alarm.period = Duration::from_millis(100);
+    }
+    for service in manifest.services.values_mut() {
+        if let Strategy::Canary { bake, .. } = &mut service.release.strategy
+            && *bake == Duration::from_secs(60)
+        {
+            *bake = Duration::from_millis(100);
+        }
     }
     manifest
 }

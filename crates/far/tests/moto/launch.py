@@ -124,6 +124,7 @@ def run_task(self):
         for own in task.containers:
             own.exitCode = code
             own.name = container["name"]
+            own.cpu, own.memory = str(own.cpu), str(own.memory)  # ECS API, Container: strings
         options = container["logConfiguration"]["options"]
         stream = f"{options['awslogs-stream-prefix']}/{container['name']}/{name_of(task.task_arn)}"
         logs = client("logs")
