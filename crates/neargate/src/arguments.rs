@@ -119,7 +119,7 @@ pub enum Verb {
     },
     /// Release a new revision of a service
     #[command(
-        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress"
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api -e prod --image REPOSITORY:TAG"
     )]
     Deploy {
         /// The service
@@ -133,6 +133,9 @@ pub enum Verb {
         /// Do not run the build step
         #[arg(long)]
         no_build: bool,
+        /// The container image to release, on AWS
+        #[arg(long, value_name = "IMAGE")]
+        image: Option<String>,
     },
     /// Show what runs
     #[command(
@@ -216,6 +219,19 @@ pub enum Verb {
     /// Show the alarms and why they are in their state
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
+    /// Look for what would stop a release on AWS
+    #[command(
+        after_help = "Examples:\n  neargate verify -e prod\n  neargate verify -e prod --json"
+    )]
+    Verify,
+    /// Say what differs on AWS from what was released
+    #[command(
+        after_help = "Examples:\n  neargate drift -e prod      1: something differs\n  neargate drift api -e prod --json"
+    )]
+    Drift {
+        /// The service; without it, all
+        service: Option<String>,
+    },
     /// Print logs of tasks
     #[command(
         after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
