@@ -26,10 +26,10 @@ pub async fn run(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitC
     }
     let driver = match open(flags, manifest).await {
         Ok(driver) => driver,
-        Err(trouble) => return Err(failed(flags, verb, trouble)),
+        Err(trouble) => return Err(failed(flags, verb, &trouble)),
     };
     match act(&driver, flags, verb).await {
-        Err(trouble) => Err(failed(flags, verb, trouble)),
+        Err(trouble) => Err(failed(flags, verb, &trouble)),
         Ok(result) => result,
     }
 }
@@ -85,7 +85,7 @@ async fn act(
 }
 
 /// The last object of `--json` is there even when no release began.
-fn failed(flags: &Flags, verb: &Verb, trouble: Trouble) -> Failure {
+fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
     let service = match verb {
         Verb::Deploy { service, .. } => Some(service.clone()),
         Verb::Rollback { service, .. } => Some(service.clone().unwrap_or_default()),
