@@ -59,17 +59,31 @@ fn folder(manifest: &Path) -> PathBuf {
 /// Reads and checks the manifest; warnings go to standard error.
 pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
     let path = find(flags)?;
-    let bytes = std::fs::read(&path)
+    let source = read(&path)?;
+    Ok((path, checked(flags, &source)?))
+}
+
+/// The manifest's text and what it means.
+pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
+    let source = read(&find(flags)?)?;
+    let loaded = checked(flags, &source)?;
+    Ok((source, loaded))
+}
+
+fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
+    manifest::load(source, &flags.env, &flags.overrides)
+        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
+}
+
+fn read(path: &Path) -> Result<Source, Failure> {
+    let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))?;
-    let source = Source {
-        name: shown(&path),
+    Ok(Source {
+        name: shown(path),
         text,
-    };
-    let loaded = manifest::load(&source, &flags.env, &flags.overrides)
-        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
-    Ok((path, loaded))
+    })
 }
 
 /// A path as people would type it here.

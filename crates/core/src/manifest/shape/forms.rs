@@ -11,6 +11,7 @@ use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
 #[cfg(test)]
 pub(super) static ALL: &[&Form] = &[
     &NAME,
+    &NAME_OF_RULE,
     &APP,
     &VARIABLE,
     &USE,
@@ -59,6 +60,21 @@ pub(super) static NAME: Form = Form {
             return Ok(());
         }
         Err("a name starts with a small letter and has only small letters, digits and `-`".into())
+    },
+};
+
+/// The id of a rule of `neargate audit`.
+pub(super) static NAME_OF_RULE: Form = Form {
+    what: "the name of a rule",
+    example: "no-budget",
+    pattern: "^[a-z][a-z0-9-]{0,63}$",
+    check: |text| {
+        longest(text, 64)?;
+        if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err("it starts with a small letter".into());
+        }
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        only(text, allowed, "small letters, digits and `-`")
     },
 };
 

@@ -5,6 +5,7 @@
 //! another; those are in the sibling module `check`.
 
 mod app;
+mod audit;
 mod aws;
 pub(crate) mod conform;
 mod data;
