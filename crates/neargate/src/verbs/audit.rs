@@ -48,7 +48,10 @@ fn elsewhere(flags: &Flags, source: &Source) -> Option<String> {
         let loaded = load(source, env, &flags.overrides);
         loaded.is_ok_and(|loaded| matches!(loaded.manifest.target, Place::Aws { .. }))
     };
-    let all: Vec<String> = place::environments(source).into_iter().filter(far).collect();
+    let all: Vec<String> = place::environments(source)
+        .into_iter()
+        .filter(far)
+        .collect();
     (!all.is_empty()).then(|| {
         format!(
             "this environment is near, so only what matters near was judged; on AWS: {}",
