@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use neargate_core::manifest::place::How;
 use neargate_core::manifest::{Source, load};
 use neargate_far::audit::{Finding, Report, Severity, audit, page, rules, words};
 use rows::{BASE, FINE, ROWS, Row};
@@ -188,6 +189,39 @@ fn changes_of_the_blueprints_remove_their_findings() {
             }
         }
     }
+}
+
+/// The text with the lines that belong below others.
+fn with_lines(text: &str, finding: &Finding) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    let mut changes: Vec<_> = finding.change.iter().collect();
+    changes.sort_by_key(|change| std::cmp::Reverse(change.line));
+    for change in changes {
+        lines.insert(change.line, &change.text);
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_line_written_below_the_named_one_removes_the_finding() {
+    let mut tried = 0;
+    for name in BLUEPRINTS {
+        let path = root().join("blueprints").join(name).join("neargate.toml");
+        let text = fs::read_to_string(path).expect("the manifest");
+        for env in ["local", "dev", "prod"] {
+            let report = report(&source(&text), env, &[]);
+            let below = |finding: &&Finding| finding.change.iter().all(|c| c.how == How::Below);
+            for finding in report.findings.iter().filter(below) {
+                tried += 1;
+                let changed = source(&with_lines(&text, finding));
+                let after = self::report(&changed, env, &[]);
+                let left = findings(&after, finding.rule);
+                let left = left.iter().any(|one| one.subject == finding.subject);
+                assert!(!left, "{name} {env}: {finding:#?}");
+            }
+        }
+    }
+    assert!(tried > 5, "{tried}");
 }
 
 /// Holds a text against a file, or rewrites the file.

@@ -26,7 +26,7 @@ pub(super) static RULES: &[Rule] = &[
         id: "waf-without-baseline",
         pillar: Pillar::Isolation,
         weights: [MEDIUM, LOW, None],
-        why: "A web ACL without AWS's baseline groups only counts requests.",
+        why: "Attacks that AWS knows, and its baseline groups would stop, reach the application.",
         change: "edge.waf.managed = [\"AWSManagedRulesCommonRuleSet\", \"AWSManagedRulesKnownBadInputsRuleSet\"]",
         find: Find::Far(waf_without_baseline),
     },
