@@ -56,26 +56,8 @@ fn folder(manifest: &Path) -> PathBuf {
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// Reads and checks the manifest; warnings go to standard error.
-pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
-    let path = find(flags)?;
-    let source = read(&path)?;
-    Ok((path, checked(flags, &source)?))
-}
-
-/// The manifest's text and what it means.
-pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
-    let source = read(&find(flags)?)?;
-    let loaded = checked(flags, &source)?;
-    Ok((source, loaded))
-}
-
-fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
-    manifest::load(source, &flags.env, &flags.overrides)
-        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
-}
-
-fn read(path: &Path) -> Result<Source, Failure> {
+/// The manifest's text.
+pub fn source(path: &Path) -> Result<Source, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
@@ -84,6 +66,26 @@ fn read(path: &Path) -> Result<Source, Failure> {
         name: shown(path),
         text,
     })
+}
+
+/// Reads and checks the manifest; warnings go to standard error.
+pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
+    let path = find(flags)?;
+    let source = source(&path)?;
+    let loaded = checked(flags, &source)?;
+    Ok((path, loaded))
+}
+
+/// The manifest's text and what it means.
+pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
+    let source = source(&find(flags)?)?;
+    let loaded = checked(flags, &source)?;
+    Ok((source, loaded))
+}
+
+fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
+    manifest::load(source, &flags.env, &flags.overrides)
+        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
 }
 
 /// A path as people would type it here.

@@ -6,7 +6,8 @@ use super::audit::AUDIT;
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
-use super::service::{JOB, SERVICE};
+use super::job::JOB;
+use super::service::SERVICE;
 use super::watch::{ALARM, NOTIFY, SLO};
 use super::{Field, Kind, Shape};
 

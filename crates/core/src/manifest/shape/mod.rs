@@ -11,6 +11,7 @@ pub(crate) mod conform;
 mod data;
 mod fill;
 mod forms;
+mod job;
 #[cfg(test)]
 mod page;
 mod release;
