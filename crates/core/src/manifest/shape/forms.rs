@@ -4,49 +4,6 @@
 //! Sources: the load balancer, alarm and data pages of the AWS documentation.
 
 use super::Form;
-#[cfg(test)]
-use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
-
-/// Every form, for the tests and the schema.
-#[cfg(test)]
-pub(super) static ALL: &[&Form] = &[
-    &NAME,
-    &NAME_OF_RULE,
-    &APP,
-    &VARIABLE,
-    &USE,
-    &HOST,
-    &PATH,
-    &METHOD,
-    &HEADER,
-    &HEADER_VALUE,
-    &AUTHORITY,
-    &QUERY_KEY,
-    &QUERY,
-    &CIDR,
-    &MATCHER,
-    &PROBE,
-    &VERSION,
-    &URL,
-    &WEBHOOK,
-    &WINDOW,
-    &MAINTENANCE,
-    &GENERATE,
-    &SCHEDULE,
-    &DATAPOINTS,
-    &STATISTIC,
-    &REGION,
-    &DOMAIN,
-    &ADDRESS,
-    &FOLDER,
-    &FILE,
-    &REQUIRES,
-    &COOKIE,
-    &ENDPOINT,
-    &HOSTED_ZONE,
-    &EMAIL,
-    &BUCKET,
-];
 
 pub(super) static NAME: Form = Form {
     what: "a name",
@@ -62,21 +19,6 @@ pub(super) static NAME: Form = Form {
             return Ok(());
         }
         Err("a name starts with a small letter and has only small letters, digits and `-`".into())
-    },
-};
-
-/// The id of a rule of `neargate audit`.
-pub(super) static NAME_OF_RULE: Form = Form {
-    what: "the name of a rule",
-    example: "no-budget",
-    pattern: "^[a-z][a-z0-9-]{0,63}$",
-    check: |text| {
-        longest(text, 64)?;
-        if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err("it starts with a small letter".into());
-        }
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        only(text, allowed, "small letters, digits and `-`")
     },
 };
 
