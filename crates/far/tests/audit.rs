@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::manifest::place::How;
 use neargate_core::manifest::{Source, load};
-use neargate_far::audit::{Finding, Report, Severity, audit, page, rules, words};
+use neargate_far::audit::{ALWAYS, Finding, Report, Severity, audit, page, rules, words};
 use rows::{BASE, FINE, ROWS, Row};
 
 fn root() -> PathBuf {
@@ -250,4 +250,17 @@ fn reports_of_the_first_blueprint_are_what_the_goldens_say() {
 #[test]
 fn the_page_about_the_rules_is_what_the_rules_say() {
     golden(&root().join("docs/audit.md"), &page());
+}
+
+#[test]
+fn what_needs_no_rule_is_what_the_modules_do() {
+    for always in ALWAYS {
+        for (path, line) in always.shown {
+            let file = root().join("terraform/modules").join(path);
+            let text = fs::read_to_string(file).expect("the module");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let says = always.says;
+            assert!(words.join(" ").contains(line), "{path}: {line} ({says})");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::stack::Stack;
 
-pub use page::{ALWAYS, page};
+pub use page::{ALWAYS, Always, page};
 pub use words::words;
 
 /// How bad a finding is.
