@@ -283,7 +283,7 @@ pub fn audit(source: &Source, manifest: &Manifest) -> Report {
         app: manifest.app.clone(),
         env: manifest.env.clone(),
         standing,
-        notes: notes(manifest, &findings),
+        notes: notes(manifest, standing, &findings),
         findings,
     }
 }
@@ -308,11 +308,13 @@ fn placed(source: &Source, env: &str, edit: Edit) -> Change {
     }
 }
 
-fn notes(manifest: &Manifest, findings: &[Finding]) -> Vec<String> {
+fn notes(manifest: &Manifest, standing: Standing, findings: &[Finding]) -> Vec<String> {
     let said = |rule: &String| {
-        if !rules().any(|known| known.id == rule) {
+        let Some(known) = rules().find(|known| known.id == rule) else {
             return Some(format!("audit.accept.{rule}: there is no such rule"));
-        }
+        };
+        // What is written for all environments may well be needed in another.
+        known.weight(standing)?;
         let used = findings.iter().any(|finding| finding.rule == rule);
         (!used).then(|| format!("audit.accept.{rule}: nothing here needs it"))
     };
