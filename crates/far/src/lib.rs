@@ -8,6 +8,7 @@
 //! with the release machine of `neargate-core`. It needs the feature `aws`; without it there are
 //! only its decisions, and no AWS SDK is compiled.
 
+pub mod audit;
 pub mod driver;
 pub mod pipeline;
 pub mod render;

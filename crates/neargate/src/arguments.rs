@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+mod audit;
 mod infra;
 mod pipeline;
 
@@ -13,6 +14,7 @@ use neargate_core::rehearse::Fault;
 use crate::output::Colour;
 use crate::verbs::rehearse;
 
+pub use audit::FailOn;
 pub use infra::Infra;
 pub use pipeline::{Pipeline, Stage};
 
@@ -83,6 +85,16 @@ pub enum Verb {
     /// Say everything that is wrong with the manifest
     #[command(after_help = "Examples:\n  neargate check\n  neargate check -e prod --json")]
     Check,
+    /// Say what is risky in an environment, and which lines of the manifest change it
+    #[command(
+        after_help = "Examples:\n  neargate audit -e prod\n  neargate audit -e prod --fail-on medium      exit 1 from medium findings on\n  neargate audit -e prod --json"
+    )]
+    Audit {
+        /// Exit with 1 from this severity on: high, medium or low
+        #[arg(long, value_name = "SEVERITY", default_value = "high")]
+        #[arg(hide_possible_values = true)]
+        fail_on: FailOn,
+    },
     /// Say what `up` would do
     #[command(
         after_help = "Examples:\n  neargate plan\n  neargate plan --exit-code      0: nothing to do, 10: changes"

@@ -72,9 +72,20 @@ pub fn source(path: &Path) -> Result<Source, Failure> {
 pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
     let path = find(flags)?;
     let source = source(&path)?;
-    let loaded = manifest::load(&source, &flags.env, &flags.overrides)
-        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
+    let loaded = checked(flags, &source)?;
     Ok((path, loaded))
+}
+
+/// The manifest's text and what it means.
+pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
+    let source = source(&find(flags)?)?;
+    let loaded = checked(flags, &source)?;
+    Ok((source, loaded))
+}
+
+fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
+    manifest::load(source, &flags.env, &flags.overrides)
+        .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
 }
 
 /// A path as people would type it here.

@@ -13,6 +13,7 @@ mod fargate;
 pub mod model;
 mod not_acted_on;
 mod overrides;
+pub mod place;
 mod read;
 mod shape;
 mod syntax;

@@ -4,6 +4,7 @@
 //! a field says otherwise; paths are relative to the manifest's folder. Everything here is
 //! written to the journal inside a revision, so it is serde both ways and holds no secret value.
 
+mod audit;
 mod aws;
 mod data;
 mod job;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use aws::{Architecture, Aws, Entry, Grade, Insights, Key, Nat, NatKind, Waf};
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
 pub use job::{HttpCheck, Job, Work};
@@ -55,6 +57,9 @@ pub struct Manifest {
     /// What the environment is made of on AWS.
     #[serde(default)]
     pub aws: Aws,
+    /// What `neargate audit` is told.
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 /// Near or far.

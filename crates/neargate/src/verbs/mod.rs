@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub mod alarms;
+mod audit;
 mod check;
 mod db;
 mod deploy;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Infra(what) => infra::run(flags, &what),
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
+        Verb::Audit { fail_on } => audit::run(flags, fail_on),
         Verb::Schema => schema(),
         Verb::Completions { shell } => {
             let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());

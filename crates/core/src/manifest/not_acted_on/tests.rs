@@ -112,6 +112,7 @@ static ACTED_ON: &str = "
     aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
     aws.architecture aws.spot aws.hosted-zone aws.budget aws.emails aws.logs aws.trail
     aws.insights aws.key aws.state-bucket
+    audit.accept.*
 ";
 
 fn leaves(shape: &Shape, place: &str, all: &mut Vec<String>) {

@@ -12,7 +12,7 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{Edge, HttpCheck, Job, Manifest, Pipeline, Place, Work};
+use super::model::{Audit, Edge, HttpCheck, Job, Manifest, Pipeline, Place, Work};
 use super::shape::matcher;
 use super::tree::Table;
 use super::view::View;
@@ -40,6 +40,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         edge: edge(file, env),
         pipeline: pipeline(file),
         aws: file.table("aws").map(aws::aws).unwrap_or_default(),
+        audit: file.table("audit").map(audit).unwrap_or_default(),
     }
 }
 
@@ -48,6 +49,18 @@ fn all<T>(file: View<'_>, key: &str, read: fn(&str, View<'_>) -> T) -> BTreeMap<
     named
         .map(|(name, view)| (name.to_owned(), read(name, view)))
         .collect()
+}
+
+fn audit(view: View<'_>) -> Audit {
+    let written = view.table("accept").into_iter();
+    let reason = |accept: View<'_>| -> Vec<(String, String)> {
+        let keys = accept.keys();
+        keys.filter_map(|rule| Some((rule.to_owned(), accept.text(rule)?)))
+            .collect()
+    };
+    Audit {
+        accept: written.flat_map(reason).collect(),
+    }
 }
 
 fn job(name: &str, view: View<'_>) -> Job {

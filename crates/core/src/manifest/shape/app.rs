@@ -2,6 +2,7 @@
 //!
 //! Invariant: `[env.NAME]` may hold whatever the file may, but for what names the app.
 
+use super::audit::AUDIT;
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION};
@@ -109,6 +110,11 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
             "aws",
             Kind::Table(&AWS),
             "What an environment on AWS is made of.",
+        ),
+        Field::new(
+            "audit",
+            Kind::Table(&AUDIT),
+            "What `neargate audit` is told.",
         ),
     ],
 };

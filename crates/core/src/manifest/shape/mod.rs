@@ -5,6 +5,7 @@
 //! another; those are in the sibling module `check`.
 
 mod app;
+mod audit;
 mod aws;
 pub(crate) mod conform;
 mod data;
@@ -198,6 +199,7 @@ pub(crate) struct Form {
 mod tests {
     use super::Form;
     use super::app::REQUIRES;
+    use super::audit::RULE;
     use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
     use super::forms::{
         ADDRESS, APP, AUTHORITY, CIDR, COOKIE, DATAPOINTS, DOMAIN, FILE, FOLDER, GENERATE, HEADER,
@@ -209,6 +211,7 @@ mod tests {
 
     static ALL: &[&Form] = &[
         &NAME,
+        &RULE,
         &APP,
         &VARIABLE,
         &USE,

@@ -1,0 +1,112 @@
+//! What can be brought back.
+
+use neargate_core::manifest::model::{Grade, Manifest};
+
+use super::super::{Find, Hit, Pillar, Rule, quoted, write};
+use super::{HIGH, LOW, MEDIUM};
+use crate::stack::Stack;
+
+/// Days that a restore should reach back: a mistake of a Friday is seen on a Monday, and RDS's own
+/// console proposes a week (Amazon RDS, "Backup retention period").
+const WEEK: u32 = 7;
+/// Names of environments that people depend on.
+const SERIOUS: [&str; 4] = ["prod", "production", "live", "prd"];
+
+pub(super) static RULES: &[Rule] = &[
+    Rule {
+        id: "short-backups",
+        pillar: Pillar::Backups,
+        weights: [HIGH, None, None],
+        why: "A mistake that is noticed after a weekend cannot be taken back.",
+        change: "database.NAME.backup.retention = \"7d\"",
+        find: Find::Far(short_backups),
+    },
+    Rule {
+        id: "graded-as-trial",
+        pillar: Pillar::Backups,
+        weights: [None, HIGH, None],
+        why: "A trial has no deletion protection: one `infra destroy` removes the data and its backups.",
+        change: "aws.grade = \"production\"",
+        find: Find::Far(graded_as_trial),
+    },
+    Rule {
+        id: "protect-without-effect",
+        pillar: Pillar::Backups,
+        weights: [None, HIGH, None],
+        why: "The grade wins: the database can be deleted although the manifest says it cannot.",
+        change: "aws.grade = \"production\"",
+        find: Find::Far(protect_without_effect),
+    },
+    Rule {
+        id: "cache-without-snapshots",
+        pillar: Pillar::Backups,
+        weights: [LOW, None, None],
+        why: "A lost cache starts empty, and everything is asked of the database at once.",
+        change: "cache.NAME.snapshots = \"5d\"",
+        find: Find::Far(cache_without_snapshots),
+    },
+    Rule {
+        id: "local-state",
+        pillar: Pillar::Backups,
+        weights: [MEDIUM, None, None],
+        why: "Without that file Terraform does not know what it made, and two people can apply at once.",
+        change: "aws.state-bucket = \"BUCKET\"",
+        find: Find::Far(local_state),
+    },
+];
+
+fn short_backups(_: &Manifest, stack: &Stack) -> Vec<Hit> {
+    let short = stack.databases.iter().filter(|d| d.backup_days < WEEK);
+    let hit = |(name, days): (&String, u32)| {
+        let subject = format!("database.{name}");
+        let unit = if days == 1 { "day" } else { "days" };
+        let what = format!("{subject} can be restored to {days} {unit} ago at most.");
+        let edits = vec![write(format!("{subject}.backup.retention"), "\"7d\"")];
+        Hit::new(&*subject, what, edits)
+    };
+    short.map(|d| hit((&d.name, d.backup_days))).collect()
+}
+
+fn graded_as_trial(_: &Manifest, stack: &Stack) -> Vec<Hit> {
+    let keeps = !stack.databases.is_empty() || !stack.caches.is_empty();
+    if !SERIOUS.contains(&stack.env.as_str()) || !keeps {
+        return Vec::new();
+    }
+    let what = format!("`{}` holds data and is graded as a trial.", stack.env);
+    let edits = vec![write("aws.grade", "\"production\"")];
+    vec![Hit::new("aws.grade", what, edits)]
+}
+
+fn protect_without_effect(_: &Manifest, stack: &Stack) -> Vec<Hit> {
+    let written = stack.databases.iter().filter(|d| d.protect);
+    if stack.grade == Grade::Production {
+        return Vec::new();
+    }
+    let hit = |name: &String| {
+        let subject = format!("database.{name}");
+        let what = format!("{subject} has `protect`, and the environment is a trial.");
+        let edits = vec![write("aws.grade", "\"production\"")];
+        Hit::new(subject, what, edits)
+    };
+    written.map(|database| hit(&database.name)).collect()
+}
+
+fn cache_without_snapshots(_: &Manifest, stack: &Stack) -> Vec<Hit> {
+    let bare = stack.caches.iter().filter(|c| c.snapshot_days == 0);
+    let hit = |name: &String| {
+        let subject = format!("cache.{name}");
+        let edits = vec![write(format!("{subject}.snapshots"), "\"5d\"")];
+        Hit::new(&*subject, format!("{subject} has no snapshots."), edits)
+    };
+    bare.map(|cache| hit(&cache.name)).collect()
+}
+
+fn local_state(_: &Manifest, stack: &Stack) -> Vec<Hit> {
+    if stack.state_bucket.is_some() {
+        return Vec::new();
+    }
+    let what = "Terraform's state is a file on one machine.";
+    let bucket = quoted(&format!("{}-state-123456789012", stack.prefix()));
+    let edits = vec![write("aws.state-bucket", bucket)];
+    vec![Hit::new("aws.state-bucket", what, edits)]
+}

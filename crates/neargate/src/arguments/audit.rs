@@ -1,0 +1,26 @@
+//! `neargate audit` as clap reads it.
+
+use clap::ValueEnum;
+use neargate_far::audit::Severity;
+
+/// From which severity on a finding fails the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Only findings that one mishap is enough for.
+    High,
+    /// Those that are to be mended or accepted, too.
+    Medium,
+    /// Every finding.
+    Low,
+}
+
+impl FailOn {
+    /// The least severity that fails.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::High => Severity::High,
+            Self::Medium => Severity::Medium,
+            Self::Low => Severity::Low,
+        }
+    }
+}
