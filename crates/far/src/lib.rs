@@ -4,6 +4,7 @@
 //! decided. Everything else here reads it. Terraform owns what lives long; a release never
 //! changes what Terraform owns.
 
+pub mod cost;
 pub mod render;
 pub mod stack;
 pub mod terraform;
