@@ -1,5 +1,6 @@
 //! The command line as clap reads it.
 
+mod cost;
 mod infra;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 
 use crate::output::Colour;
 
+pub use cost::Cost;
 pub use infra::Infra;
 
 /// One manifest. Your whole production, near or far.
@@ -254,6 +256,11 @@ pub enum Verb {
         after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
     )]
     Infra(Infra),
+    /// Estimate what an environment on AWS costs in a month, and what would save most
+    #[command(
+        after_help = "Examples:\n  neargate cost -e prod\n  neargate cost -e prod --what-if 'aws.nat=\"gateway\"' --requests 10000000\n  neargate cost --all --json"
+    )]
+    Cost(Cost),
     /// Look for what could go wrong on this machine
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,

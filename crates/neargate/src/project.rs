@@ -72,6 +72,23 @@ pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
     Ok((path, loaded))
 }
 
+/// The environments whose target is AWS, by name, as far as the text can be read; whether each is
+/// right is not looked at.
+pub fn on_aws(flags: &Flags) -> Result<Vec<String>, Failure> {
+    let path = find(flags)?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let file: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let aws = |table: &toml::Table| Some(table.get("target")?.as_str()? == "aws");
+    let whole = aws(&file).unwrap_or(false);
+    let environments = file.get("env").and_then(toml::Value::as_table);
+    let each = environments.into_iter().flatten();
+    let far = each.filter(|(_, table)| table.as_table().and_then(aws).unwrap_or(whole));
+    let mut names: Vec<String> = far.map(|(name, _)| name.clone()).collect();
+    names.sort();
+    Ok(names)
+}
+
 /// A path as people would type it here.
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();

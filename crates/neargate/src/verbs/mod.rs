@@ -2,6 +2,7 @@
 
 mod alarms;
 mod check;
+mod cost;
 mod db;
 mod deploy;
 mod doctor;
@@ -39,6 +40,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         } => processes::router(control, access_log, &listener),
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
         Verb::Infra(what) => infra::run(flags, &what),
+        Verb::Cost(options) => cost::run(flags, &options),
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
         Verb::Schema => schema(),
