@@ -13,7 +13,9 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::{self, Action, Entry, Event, Exit, Health, Journal, State, Supersede};
+use neargate_core::machine::{
+    self, Action, Entry, Event, Exit, Health, Journal, State, Supersede, Verdict,
+};
 use neargate_core::manifest::model::Breaker;
 use neargate_core::time::Timestamp;
 use world::{Numbers, Random, Shift, definition};
@@ -122,8 +124,13 @@ impl Environment {
             maximum: 200,
             hook: version.is_multiple_of(3),
             breaker: Some(Breaker::default()),
-            strategy: Shift::Rolling,
-            guard: false,
+            strategy: match version % 4 {
+                0 => Shift::Rolling,
+                1 => Shift::Canary,
+                2 => Shift::Linear,
+                _ => Shift::BlueGreen,
+            },
+            guard: version.is_multiple_of(2),
             approve: false,
             jobs: false,
             low_traffic: "hold",
@@ -147,6 +154,29 @@ impl Environment {
         tasks.keys().nth(index).cloned()
     }
 
+    /// A guard's word about the release in progress; mostly it is quiet.
+    fn judged(&mut self, service: &str) -> Event {
+        let release = self
+            .state
+            .services
+            .get(service)
+            .and_then(|s| s.release.as_ref());
+        let (release, step) = release.map_or((0, 0), |release| (release.id, release.step));
+        let fired = self.random.chance(10);
+        let verdict = if fired {
+            Verdict::Fired
+        } else {
+            Verdict::Quiet
+        };
+        Event::GuardJudged {
+            release,
+            step,
+            guard: "success".to_owned(),
+            verdict,
+            reason: "2 of 2".to_owned(),
+        }
+    }
+
     /// Something from outside.
     fn surprise(&mut self, n: u64) {
         let service = name(self.random.below(SERVICES));
@@ -156,7 +186,8 @@ impl Environment {
             40..50 => health(task, Health::Unhealthy),
             50..65 => exited(task, Exit::Code(1)),
             65..70 => Event::TaskDrained { task },
-            70..80 => Event::TimePassed,
+            70..75 => Event::TimePassed,
+            75..80 => self.judged(&service),
             80..90 => {
                 return self.deploy(&service, u32::try_from(n).unwrap_or(u32::MAX));
             }
@@ -222,7 +253,7 @@ fn running() -> Environment {
     let mut environment = Environment {
         state: State::default(),
         now: Timestamp(1_000_000),
-        random: Random(7),
+        random: Random::new(7),
         coming: BTreeMap::new(),
         order: 0,
         costs: BTreeMap::new(),

@@ -91,20 +91,35 @@ impl StepWatch {
         if at <= self.since {
             return;
         }
+        self.take_split(sample, at);
+        if sample.metric == names::KEPT {
+            return;
+        }
         for guard in self.guards.values_mut() {
             let at = Timestamp(at.0.saturating_sub(guard.shift + 1));
             guard
                 .metrics
                 .merge(sample.metric, &sample.from, at, &sample.window);
         }
+    }
+
+    /// A request that a cookie kept with its revision shows nothing of the weights: the split is
+    /// that of the others.
+    fn take_split(&mut self, sample: &Sample, at: Timestamp) {
         let settled = at > self.since.after(SETTLE);
         let own = sample.from.service.as_deref() == Some(self.service.as_str());
-        if settled && own && sample.metric == names::REQUESTS {
-            let requests = sample.window.count();
-            self.all += requests;
-            if sample.from.revision == Some(self.revision) {
-                self.new += requests;
-            }
+        if !settled || !own {
+            return;
+        }
+        let requests = sample.window.count();
+        let add = match sample.metric {
+            names::REQUESTS => u64::saturating_add,
+            names::KEPT => u64::saturating_sub,
+            _ => return,
+        };
+        self.all = add(self.all, requests);
+        if sample.from.revision == Some(self.revision) {
+            self.new = add(self.new, requests);
         }
     }
 

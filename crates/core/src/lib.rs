@@ -14,6 +14,9 @@
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
 //! - [`notify`]: what webhooks are told, in three shapes.
 //! - [`status`]: the shape of `neargate status --json`.
+//! - [`random`]: numbers that a seed decides.
+//! - [`watches`]: all alarms and guards of an app, fed with samples.
+//! - [`rehearse`]: a release with a fault, in simulated time.
 
 pub mod alarm;
 pub mod duration;
@@ -24,6 +27,9 @@ pub mod manifest;
 pub mod metrics;
 pub mod notify;
 pub mod plan;
+pub mod random;
+pub mod rehearse;
 pub mod routing;
 pub mod status;
 pub mod time;
+pub mod watches;

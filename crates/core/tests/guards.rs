@@ -33,6 +33,7 @@ fn count(revision: u32, good: u64, bad: u64) -> RequestCount {
         target_status: BTreeMap::from([(200, good), (500, bad)]),
         router_status: BTreeMap::new(),
         latency: vec![(20_000, good + bad)],
+        kept: 0,
     }
 }
 
@@ -177,4 +178,22 @@ fn the_split_is_measured_from_when_the_step_has_settled() {
     step.pass(5, &[count(1, 90, 0), count(2, 10, 0)]);
     assert_eq!(step.watch.split(100), (Split::Verified, 100, 500));
     assert_eq!(step.watch.split(500).0, Split::Off);
+}
+
+#[test]
+fn the_split_is_that_of_requests_which_no_cookie_kept() {
+    let mut step = Step::new(alarm(&serde_json::json!({})));
+    let mut traffic = [count(1, 1_090, 0), count(2, 15, 0)];
+    traffic[0].kept = 1_000;
+    traffic[1].kept = 5;
+    step.pass(10, &traffic);
+    // The first second has not settled.
+    assert_eq!(step.watch.split(100), (Split::Verified, 100, 900));
+    assert_eq!(step.watch.split(500).0, Split::Off);
+    // Only old sessions: nothing to tell, and nothing that holds the step.
+    let mut step = Step::new(alarm(&serde_json::json!({})));
+    let mut traffic = [count(1, 1_000, 0)];
+    traffic[0].kept = 1_000;
+    step.pass(10, &traffic);
+    assert_eq!(step.watch.split(100), (Split::Unmeasured, 0, 0));
 }

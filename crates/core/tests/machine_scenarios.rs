@@ -199,3 +199,81 @@ fn with_the_breaker_off_a_release_waits_in_words_and_fails_after_24_hours() {
     assert_eq!(last(&world).0, Outcome::RolledBack);
     assert!(world.now.since(began).as_secs() >= 24 * 3600);
 }
+
+/// Deploys (`d`), failing ones (`x`) and rollbacks (`r`, perhaps to a revision), and what serves
+/// after each.
+type Told = &'static [(&'static str, Option<u32>, u32)];
+const STORIES: [(&str, Told); 6] = [
+    (
+        "3 -> 2 -> 1, never forward",
+        &[
+            ("d", None, 2),
+            ("d", None, 3),
+            ("r", None, 2),
+            ("r", None, 1),
+        ],
+    ),
+    ("nothing older", &[("r", None, 1), ("r", None, 1)]),
+    (
+        "a fix after a rollback does not go back to what was left",
+        &[
+            ("d", None, 2),
+            ("r", None, 1),
+            ("d", None, 3),
+            ("r", None, 1),
+        ],
+    ),
+    (
+        "somebody returned to 2 on purpose: it counts again",
+        &[
+            ("d", None, 2),
+            ("r", None, 1),
+            ("r", Some(2), 2),
+            ("d", None, 3),
+            ("r", None, 2),
+        ],
+    ),
+    (
+        "--to may go anywhere that was stable",
+        &[
+            ("d", None, 2),
+            ("d", None, 3),
+            ("r", Some(1), 1),
+            ("r", None, 1),
+            ("r", Some(3), 3),
+        ],
+    ),
+    (
+        "a revision that failed is no target",
+        &[
+            ("d", None, 2),
+            ("x", None, 2),
+            ("d", None, 4),
+            ("r", None, 2),
+        ],
+    ),
+];
+
+#[test]
+fn a_rollback_goes_to_an_older_stable_revision_that_nobody_has_left() {
+    for (what, told) in STORIES {
+        let mut world = stable(NUMBERS);
+        for (number, (asked, to, serves)) in told.iter().enumerate() {
+            let next = world.service().next_revision;
+            match *asked {
+                "r" => world.happen(&Event::RollbackRequested {
+                    service: "api".into(),
+                    to: *to,
+                }),
+                asked => {
+                    if asked == "x" {
+                        world.behaviour.insert(next, Behaviour::Unstartable);
+                    }
+                    deploy(&mut world, NUMBERS, next);
+                }
+            }
+            assert!(world.settle(10_000), "{what}, {number}");
+            assert_eq!(world.service().primary, *serves, "{what}, {number}");
+        }
+    }
+}

@@ -321,3 +321,88 @@ fn a_newer_deploy_supersedes_the_release_in_progress() {
     );
     assert_eq!(world.service().primary, 3);
 }
+
+#[test]
+fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() {
+    let mut world = stable(CANARY);
+    let rolling = Numbers {
+        strategy: Shift::Rolling,
+        ..CANARY
+    };
+    deploy(&mut world, rolling, 2);
+    let serves = |world: &World, revision| {
+        let tasks = world.service().tasks.clone();
+        let mut own = tasks.values().filter(|task| task.revision == revision);
+        own.any(neargate_core::machine::Task::healthy)
+    };
+    while !serves(&world, 2) {
+        assert!(world.step());
+    }
+    assert_eq!(world.service().primary, 2, "half of it is done");
+    world.happen(&Event::DeployRequested {
+        service: "api".into(),
+        definition: Box::new(definition(CANARY, 3)),
+        firing: Vec::new(),
+        supersede: Supersede::TakeOver,
+    });
+    let release = world.service().release.clone().expect("it began");
+    assert_eq!((release.from, release.to), (1, 3));
+    let mut waited = String::new();
+    while world.service().release.is_some() {
+        let service = world.service();
+        let release = service.release.clone().expect("in progress");
+        let strays = service.strays().len();
+        if strays > 0 {
+            waited = neargate_core::machine::waiting_for(service, world.now);
+        }
+        let started = service.tasks.values().any(|task| task.revision == 3);
+        assert!(
+            strays == 0 || !started,
+            "one revision is in service before it shifts"
+        );
+        let healthy = service.tasks.values().filter(|task| task.healthy()).count();
+        assert!(healthy >= 2, "the floor: {release:?}");
+        assert!(world.step());
+    }
+    assert!(waited.contains("revision 1 healthy"), "{waited}");
+    let canary = world.tape.0.iter().filter_map(|entry| match &entry.fact {
+        Fact::StepTaken {
+            release: 3, weight, ..
+        } => Some(*weight),
+        _ => None,
+    });
+    assert_eq!(canary.collect::<Vec<u32>>(), [100, 500, 1000]);
+    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(world.service().primary, 3);
+}
+
+#[test]
+fn a_canary_that_supersedes_a_rolling_release_and_fails_ends_on_the_stable_revision() {
+    let mut world = stable(CANARY);
+    let rolling = Numbers {
+        strategy: Shift::Rolling,
+        ..CANARY
+    };
+    world.behaviour.insert(2, Behaviour::Slow);
+    world.behaviour.insert(3, Behaviour::Erroring);
+    deploy(&mut world, rolling, 2);
+    while world.service().primary != 2 {
+        assert!(world.step());
+    }
+    world.happen(&Event::DeployRequested {
+        service: "api".into(),
+        definition: Box::new(definition(CANARY, 3)),
+        firing: Vec::new(),
+        supersede: Supersede::TakeOver,
+    });
+    assert!(world.settle(10_000));
+    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(world.service().primary, 1);
+    assert!(
+        world
+            .service()
+            .tasks
+            .values()
+            .all(|task| task.revision == 1)
+    );
+}

@@ -40,6 +40,7 @@ fn ended(outcome: Outcome, reason: &str, serving: u32) -> Notification {
 
 fn started() -> Notification {
     let fact = Fact::ReleaseStarted {
+        from: None,
         release: 7,
         kind: ReleaseKind::Deploy,
         to: 3,

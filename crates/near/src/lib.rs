@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod atomic;
+pub mod audit;
 pub mod cgroup;
 pub mod clock;
 pub mod data;

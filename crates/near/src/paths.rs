@@ -5,7 +5,9 @@
 //!   state.db                 journal and snapshots (SQLite, WAL)
 //!   key                      0600, encrypts secrets
 //!   secrets.db               secrets, encrypted (SQLite)
+//!   cookie-key               0600, seals the cookies of sticky sessions
 //!   engine.log               the engine's own log, rotated
+//!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
 //!   run/engine.sock          0600, the API
 //!   run/router-N.sock        0600, control socket of router N
@@ -52,10 +54,28 @@ impl StateDir {
         self.0.join("key")
     }
 
+    /// Key file of sticky sessions.
+    #[must_use]
+    pub fn cookie_key(&self) -> PathBuf {
+        self.0.join("cookie-key")
+    }
+
     /// The engine's own log.
     #[must_use]
     pub fn engine_log(&self) -> PathBuf {
         self.0.join("engine.log")
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+
+    /// Held by whoever writes the audit log.
+    #[must_use]
+    pub fn audit_lock(&self) -> PathBuf {
+        self.0.join(".audit.lock")
     }
 
     /// The router's own log.

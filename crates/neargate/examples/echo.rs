@@ -3,9 +3,10 @@
 //! `PORT` where it listens · `ECHO_FAULT` = `bad-health` (503 at `/healthz`), `exit` (ends at
 //! once with code 7 and two log lines), `deaf` (runs but does not listen), `errors` (every
 //! twentieth request is answered with 500), `slow` (every request takes 400 ms), `leak` (every
-//! request takes 256 KiB for ever), `late-exit` (ends with code 9 after 3 s) · `GET /` its
+//! request takes 256 KiB for ever), `late-exit` (ends with code 9 after 3 s), `unready` (503 at
+//! `/ready`), `late-ready` (503 at `/ready` for the first request) · `GET /` its
 //! revision, task and pid · `GET /slow?MS` answers after that many milliseconds ·
-//! `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
+//! `GET /database` 500 when nobody listens at `DATABASE_URL` · `GET /env` its environment · SIGTERM: finishes what is in flight and ends with 0.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -92,11 +93,35 @@ async fn misbehave() -> u16 {
     200
 }
 
+/// What `/ready` says.
+fn ready() -> (u16, String) {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+    match variable("ECHO_FAULT").as_str() {
+        "unready" => (503, "the cache is cold".to_owned()),
+        "late-ready" if asked < 1 => (503, "warming up".to_owned()),
+        _ => (200, "ready".to_owned()),
+    }
+}
+
+/// Whether the database takes connections.
+async fn database() -> (u16, String) {
+    let url = variable("DATABASE_URL");
+    let place = url.split_once('@').map_or("", |(_, rest)| rest);
+    let place = place.split('/').next().unwrap_or_default();
+    match tokio::net::TcpStream::connect(place).await {
+        Ok(_) => (200, "it answers".to_owned()),
+        Err(error) => (500, format!("no database: {error}")),
+    }
+}
+
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let unhealthy = variable("ECHO_FAULT") == "bad-health";
     let (status, text) = match request.uri().path() {
         "/healthz" if unhealthy => (503, "unwell".to_owned()),
         "/healthz" => (200, "well".to_owned()),
+        "/ready" => ready(),
+        "/database" => database().await,
         "/slow" => {
             let wait = request
                 .uri()

@@ -5,10 +5,13 @@ mod infra;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use neargate_core::rehearse::Fault;
+
 use crate::output::Colour;
+use crate::verbs::rehearse;
 
 pub use cost::Cost;
 pub use infra::Infra;
@@ -147,7 +150,8 @@ pub enum Verb {
     Rollback {
         /// The service; may be left out when there is only one that has tasks
         service: Option<String>,
-        /// The revision; without it, the newest stable one that does not serve
+        /// The revision; without it, the newest stable one older than the one that serves, and not
+        /// one that was rolled back from
         #[arg(long, value_name = "REVISION")]
         to: Option<u32>,
         /// Return when the release has begun
@@ -198,6 +202,19 @@ pub enum Verb {
         #[arg(value_name = "SERVICE | show ID", num_args = 0..=2)]
         what: Vec<String>,
     },
+    /// Show who asked for what, and what was answered: the audit log
+    #[command(
+        visible_alias = "audit-log",
+        after_help = "Examples:\n  neargate trail\n  neargate trail api --since 7d\n  neargate trail --json\n\nHow a release ended: neargate releases."
+    )]
+    Trail(Trail),
+    /// Rehearse a release with a fault, in simulated time: who notices, when, and who meets it
+    ///
+    /// The machine, the guards and the health rules are those of real releases; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
+    #[command(
+        after_help = "Examples:\n  neargate rehearse api --fault error-rate=5%\n  neargate rehearse api --fault latency=2s --traffic 500rps --on ecs\n  neargate rehearse api --all      every fault, and the change that would catch it"
+    )]
+    Rehearse(RehearseArguments),
     /// Show the alarms and why they are in their state
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
@@ -303,6 +320,38 @@ pub enum Verb {
     },
 }
 
+/// `neargate rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArguments {
+    /// The service; may be left out when there is only one that has tasks
+    pub service: Option<String>,
+    /// What is wrong with the new version: error-rate=5%, latency=2s, crash=30s, bad-health, leak=10MB/s, migrate-fail, smoke-fail, hook-timeout, no-traffic, database-down=30s, none
+    #[arg(long, value_name = "FAULT", default_value = "error-rate=5%", value_parser = rehearse::fault)]
+    pub fault: Fault,
+    /// Requests a second, for example 500rps
+    #[arg(long, value_name = "RATE", default_value = "100rps", value_parser = rehearse::traffic)]
+    pub traffic: f64,
+    /// Whose times and rules: near or ecs; without it, where the environment runs
+    #[arg(long, value_name = "WHERE")]
+    #[arg(hide_possible_values = true)]
+    pub on: Option<Where>,
+    /// Decides what is chance
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Rehearse every fault, and say what would catch those that the manifest does not
+    #[arg(long, conflicts_with = "fault")]
+    pub all: bool,
+}
+
+/// Whose times a rehearsal takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Where {
+    /// This machine.
+    Near,
+    /// ECS Fargate.
+    Ecs,
+}
+
 /// `neargate logs`
 #[derive(Debug, Args)]
 pub struct Logs {
@@ -375,4 +424,18 @@ pub enum Db {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+}
+
+/// `neargate trail`.
+#[derive(Debug, Args)]
+pub struct Trail {
+    /// Only this service, secret or data service
+    #[arg(value_name = "NAME")]
+    pub subject: Option<String>,
+    /// Not older than this, for example 7d
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// Newest lines at most
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub limit: usize,
 }

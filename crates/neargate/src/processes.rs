@@ -68,13 +68,13 @@ pub fn router(
 
 /// The engine of a state directory: the one that runs, or a new one in the background.
 pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
-    if let Ok(client) = Client::connect(state).await {
+    if let Some(client) = answering(state).await {
         return Ok(client);
     }
     let mut child = start(state)?;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
-        if let Ok(client) = Client::connect(state).await {
+        if let Some(client) = answering(state).await {
             return Ok(client);
         }
         if let Ok(Some(status)) = child.try_wait() {
@@ -94,6 +94,12 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The engine that answers. One that is just dying may still take a connection.
+async fn answering(state: &StateDir) -> Option<Client> {
+    let client = Client::connect(state).await.ok()?;
+    client.status().await.is_ok().then_some(client)
 }
 
 fn start(state: &StateDir) -> Result<std::process::Child, Failure> {

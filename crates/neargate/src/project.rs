@@ -56,17 +56,22 @@ fn folder(manifest: &Path) -> PathBuf {
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// Reads and checks the manifest; warnings go to standard error.
-pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
-    let path = find(flags)?;
-    let bytes = std::fs::read(&path)
+/// The manifest's text.
+pub fn source(path: &Path) -> Result<Source, Failure> {
+    let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))?;
-    let source = Source {
-        name: shown(&path),
+    Ok(Source {
+        name: shown(path),
         text,
-    };
+    })
+}
+
+/// Reads and checks the manifest; warnings go to standard error.
+pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
+    let path = find(flags)?;
+    let source = source(&path)?;
     let loaded = manifest::load(&source, &flags.env, &flags.overrides)
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
     Ok((path, loaded))

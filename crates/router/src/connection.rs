@@ -213,7 +213,8 @@ where
         Found::NoListener => End::Refuse(503, "NoTable"),
         Found::NoRule => End::Refuse(404, "NoRule"),
         Found::NoGroup => End::Refuse(503, "NoGroup"),
-        Found::Group(group) => {
+        Found::Group(group, routed) => {
+            entry.routed = routed;
             if let Some(service) = table.service_of(group) {
                 entry.service = service.to_string();
             }
@@ -263,7 +264,7 @@ where
     worker
         .counters
         .borrow_mut()
-        .count(who, answerer, entry.status, micros);
+        .count(who, (answerer, entry.routed), entry.status, micros);
     worker.lines.push(&entry);
     keep
 }

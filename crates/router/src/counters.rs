@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use neargate_core::routing::control::RequestCount;
 
+use crate::session::Routed;
+
 /// Most entries that are kept while no engine takes them.
 pub(crate) const MOST: usize = 4096;
 
@@ -19,6 +21,7 @@ struct Count {
     target: BTreeMap<u16, u64>,
     router: BTreeMap<u16, u64>,
     latency: BTreeMap<u64, u64>,
+    kept: u64,
 }
 
 /// Who gave the status.
@@ -32,7 +35,7 @@ impl Counters {
     pub(crate) fn count(
         &mut self,
         (service, revision, task): (&str, u32, &str),
-        answerer: Answerer,
+        (answerer, routed): (Answerer, Routed),
         status: u16,
         micros: u64,
     ) {
@@ -45,6 +48,7 @@ impl Counters {
             Answerer::Router => &mut count.router,
         };
         *by_status.entry(status).or_default() += 1;
+        count.kept += u64::from(routed == Routed::ByCookie);
         *count.latency.entry(bucket(micros)).or_default() += 1;
     }
 
@@ -58,6 +62,7 @@ impl Counters {
                 target_status: count.target,
                 router_status: count.router,
                 latency: count.latency.into_iter().collect(),
+                kept: count.kept,
             })
             .collect()
     }
@@ -77,6 +82,7 @@ impl Counters {
             for (status, n) in from.router_status {
                 *to.router.entry(status).or_default() += n;
             }
+            to.kept += from.kept;
             for (bound, n) in from.latency {
                 *to.latency.entry(bound).or_default() += n;
             }
@@ -111,10 +117,12 @@ mod tests {
     #[test]
     fn counts_add_up() {
         let mut a = Counters::default();
-        a.count(("api", 1, "t"), Answerer::Target, 200, 100);
+        let who = ("api", 1, "t");
+        a.count(who, (Answerer::Target, Routed::ByCookie), 200, 100);
         let mut b = Counters::default();
-        b.count(("api", 1, "t"), Answerer::Target, 200, 100);
+        b.count(who, (Answerer::Target, Routed::ByWeight), 200, 100);
         b.add(a.take());
-        assert_eq!(b.take()[0].target_status[&200], 2);
+        let sum = b.take().remove(0);
+        assert_eq!((sum.target_status[&200], sum.kept), (2, 1));
     }
 }

@@ -73,7 +73,7 @@ where
     let mut fresh = false;
     while tried.len() < MOST_TRIES {
         let table = job.worker.table();
-        let Some(chosen) = table.choose(group, &tried, job.worker.random()) else {
+        let Some(chosen) = table.choose(group, &tried, job.worker.random(), job.head) else {
             break;
         };
         entry.revision = chosen.revision;

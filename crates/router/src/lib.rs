@@ -22,6 +22,7 @@ mod io;
 mod live;
 pub mod request;
 mod response;
+mod session;
 mod targets;
 mod tunnel;
 mod upstream;

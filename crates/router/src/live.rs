@@ -1,20 +1,26 @@
 //! The table that one worker serves from: compiled once, replaced as a whole.
 //!
-//! Invariant: choices are made from the worker's present table only, also for a retry.
+//! Invariant: choices are made from the worker's present table only, also for a retry. Without
+//! `sticky` and slow start in the table, no request reads a cookie or a clock for them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::manifest::model::Balance;
 use neargate_core::routing::balance::{self, Candidate, Shares};
-use neargate_core::routing::matching::{Facts, Matcher};
+use neargate_core::routing::matching::Matcher;
+use neargate_core::routing::slow_start;
+use neargate_core::routing::sticky::{Given, Sealer};
 use neargate_core::routing::table::{
-    Action, Admission, RoutingTable, StaticSite, Target, WeightedGroup,
+    Action, Admission, RoutingTable, StaticSite, Target, TargetGroup, WeightedGroup,
 };
 
+use crate::request::Head;
+use crate::session::{self, Routed, Session, Sessions, Stays};
 use crate::targets::{InFlight, TargetState};
 
 /// States of targets by task id, as the control thread keeps them.
@@ -35,7 +41,7 @@ struct LiveListener {
 
 #[derive(Debug)]
 enum LiveAction {
-    Forward(Vec<WeightedGroup>, RefCell<Shares>),
+    Forward(Vec<WeightedGroup>, RefCell<Shares>, Option<Stays>),
     Static(StaticSite),
 }
 
@@ -44,6 +50,8 @@ struct LiveGroup {
     service: Arc<str>,
     balance: Balance,
     idle_timeout: Duration,
+    slow_start: Duration,
+    sessions: Option<Rc<Sessions>>,
     targets: Vec<LiveTarget>,
     turn: Cell<usize>,
 }
@@ -54,6 +62,8 @@ struct LiveTarget {
     address: SocketAddr,
     admitted: bool,
     state: Arc<TargetState>,
+    /// What cookies call it; `None`: its group is not sticky.
+    given: Option<Given>,
 }
 
 /// What a request is answered with.
@@ -62,8 +72,8 @@ pub(crate) enum Found<'a> {
     NoListener,
     /// No rule matched: 404.
     NoRule,
-    /// Forward to this group.
-    Group(&'a str),
+    /// Forward to this group, which weights or a cookie chose.
+    Group(&'a str, Routed),
     /// All weights are 0: 503.
     NoGroup,
     /// Serve files.
@@ -77,6 +87,8 @@ pub(crate) struct Chosen {
     pub(crate) address: SocketAddr,
     pub(crate) idle_timeout: Duration,
     pub(crate) in_flight: InFlight,
+    /// What the client is told to come back with.
+    pub(crate) session: Option<Session>,
 }
 
 impl Chosen {
@@ -87,10 +99,17 @@ impl Chosen {
 
 impl LiveTable {
     pub(crate) fn new(table: &RoutingTable, states: &States) -> Self {
+        let sealer = table.cookie_key.as_ref().map(Sealer::new);
+        let groups: BTreeMap<String, LiveGroup> = table
+            .groups
+            .iter()
+            .map(|(name, group)| (name.clone(), live_group(group, sealer.as_ref(), states)))
+            .collect();
         let listeners = table.listeners.iter().map(|(name, listener)| {
             let actions = listener.rules.iter().map(|rule| match &rule.action {
-                Action::Forward(groups) => {
-                    LiveAction::Forward(groups.clone(), RefCell::new(Shares::default()))
+                Action::Forward(to) => {
+                    let stays = stays(to, table, &groups);
+                    LiveAction::Forward(to.clone(), RefCell::new(Shares::default()), stays)
                 }
                 Action::Static(site) => LiveAction::Static(site.clone()),
             });
@@ -100,21 +119,10 @@ impl LiveTable {
             };
             (name.clone(), live)
         });
-        let groups = table.groups.iter().map(|(name, group)| {
-            let targets = group.targets.iter().filter_map(|t| live_target(t, states));
-            let live = LiveGroup {
-                service: group.service.as_str().into(),
-                balance: group.balance,
-                idle_timeout: group.idle_timeout,
-                targets: targets.collect(),
-                turn: Cell::new(0),
-            };
-            (name.clone(), live)
-        });
         Self {
             expose: table.expose,
             listeners: listeners.collect(),
-            groups: groups.collect(),
+            groups,
         }
     }
 
@@ -130,7 +138,7 @@ impl LiveTable {
                 continue;
             };
             for (new, old) in listener.actions.iter().zip(&before.actions) {
-                if let (LiveAction::Forward(a, to), LiveAction::Forward(b, from)) = (new, old)
+                if let (LiveAction::Forward(a, to, _), LiveAction::Forward(b, from, _)) = (new, old)
                     && a.iter().map(|g| &g.group).eq(b.iter().map(|g| &g.group))
                 {
                     to.replace(from.borrow().clone());
@@ -139,21 +147,27 @@ impl LiveTable {
         }
     }
 
-    pub(crate) fn find(&self, listener: &str, facts: &impl Facts) -> Found<'_> {
+    pub(crate) fn find(&self, listener: &str, head: &Head) -> Found<'_> {
         let Some(listener) = self.listeners.get(listener) else {
             return Found::NoListener;
         };
         if listener.actions.is_empty() {
             return Found::NoListener;
         }
-        let Some(index) = listener.matcher.find(facts) else {
+        let Some(index) = listener.matcher.find(head) else {
             return Found::NoRule;
         };
         match &listener.actions[index] {
             LiveAction::Static(site) => Found::Static(site),
-            LiveAction::Forward(groups, shares) => {
+            LiveAction::Forward(groups, shares, stays) => {
+                let kept = stays.as_ref().and_then(|stays| stays.wanted(head));
+                if let Some(i) = kept.filter(|i| groups[*i].weight > 0) {
+                    return Found::Group(&groups[i].group, Routed::ByCookie);
+                }
                 let next = shares.borrow_mut().next(groups.iter().map(|g| g.weight));
-                next.map_or(Found::NoGroup, |i| Found::Group(&groups[i].group))
+                next.map_or(Found::NoGroup, |i| {
+                    Found::Group(&groups[i].group, Routed::ByWeight)
+                })
             }
         }
     }
@@ -162,28 +176,46 @@ impl LiveTable {
         Some(self.groups.get(group)?.service.clone())
     }
 
-    /// Chooses a target that is not among `tried`.
-    pub(crate) fn choose(&self, group: &str, tried: &[SocketAddr], random: u64) -> Option<Chosen> {
+    /// Chooses a target that is not among `tried`: the one that the client stays with, or the
+    /// next by the group's algorithm.
+    pub(crate) fn choose(
+        &self,
+        group: &str,
+        tried: &[SocketAddr],
+        random: u64,
+        head: &Head,
+    ) -> Option<Chosen> {
         let group = self.groups.get(group)?;
-        let candidates: Vec<Candidate> = group
-            .targets
-            .iter()
-            .filter(|t| t.admitted)
+        let admitted = || group.targets.iter().filter(|t| t.admitted);
+        let candidates: Vec<Candidate> = admitted()
             .map(|t| Candidate {
                 eligible: !tried.contains(&t.address),
                 health: t.state.health(),
                 in_flight: t.state.in_flight(),
+                warmth: group.warmth(t),
             })
             .collect();
-        let mut turn = group.turn.get();
-        let picked = balance::pick(group.balance, &candidates, &mut turn, random)?;
-        group.turn.set(turn);
-        let target = group.targets.iter().filter(|t| t.admitted).nth(picked)?;
+        let stays = group.sessions.as_ref().and_then(|sessions| {
+            let wanted = session::target_wanted(sessions, head)?;
+            let at = admitted().position(|t| t.given.is_some_and(|g| g.target == wanted))?;
+            balance::keeps(&candidates, at).then_some(at)
+        });
+        let picked = match stays {
+            Some(at) => at,
+            None => {
+                let mut turn = group.turn.get();
+                let next = balance::pick(group.balance, &candidates, &mut turn, random)?;
+                group.turn.set(turn);
+                next
+            }
+        };
+        let target = admitted().nth(picked)?;
         Some(Chosen {
             revision: target.revision,
             address: target.address,
             idle_timeout: group.idle_timeout,
             in_flight: InFlight::begin(&target.state),
+            session: Session::of(group.sessions.as_ref(), target.given),
         })
     }
 
@@ -194,11 +226,54 @@ impl LiveTable {
     }
 }
 
-fn live_target(target: &Target, states: &States) -> Option<LiveTarget> {
+impl LiveGroup {
+    fn warmth(&self, target: &LiveTarget) -> u32 {
+        if self.slow_start.is_zero() {
+            return slow_start::FULL;
+        }
+        target.state.warmth(self.slow_start)
+    }
+}
+
+fn live_group(group: &TargetGroup, sealer: Option<&Sealer>, states: &States) -> LiveGroup {
+    let sessions = session::of_group(group, sealer);
+    let targets = group.targets.iter();
+    LiveGroup {
+        service: group.service.as_str().into(),
+        balance: group.balance,
+        idle_timeout: group.idle_timeout,
+        slow_start: group.warm_up(),
+        targets: targets
+            .filter_map(|t| live_target(t, states, sessions.as_deref()))
+            .collect(),
+        sessions,
+        turn: Cell::new(0),
+    }
+}
+
+fn live_target(
+    target: &Target,
+    states: &States,
+    sessions: Option<&Sessions>,
+) -> Option<LiveTarget> {
     Some(LiveTarget {
         revision: target.revision,
         address: target.address,
         admitted: target.admission == Admission::Admitted,
         state: states.get(&target.task)?.clone(),
+        given: sessions.map(|sessions| sessions.given(&target.task, target.revision)),
     })
+}
+
+/// How clients stay with one of several groups: only when each stands for a revision.
+fn stays(
+    to: &[WeightedGroup],
+    table: &RoutingTable,
+    groups: &BTreeMap<String, LiveGroup>,
+) -> Option<Stays> {
+    let sessions = groups.get(&to.first()?.group)?.sessions.clone()?;
+    let revision = |group: &WeightedGroup| table.groups.get(&group.group)?.revision;
+    let revisions: Option<Vec<u32>> = to.iter().map(revision).collect();
+    let several = revisions.filter(|revisions| revisions.len() > 1)?;
+    Some(Stays::new(sessions, &several))
 }

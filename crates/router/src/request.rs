@@ -165,6 +165,12 @@ impl Head {
         Some(&found.1)
     }
 
+    /// Every value of a header; `name` in lower case.
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let found = self.headers.iter().filter(move |(n, _)| n == name);
+        found.map(|(_, value)| value.as_slice())
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.header(name)?).ok()
     }

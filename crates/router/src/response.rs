@@ -99,8 +99,16 @@ fn framing<'a>(
 }
 
 impl Head {
-    /// The head that the client gets.
-    pub(crate) fn write(&self, added: &[(&str, &str)], out: &mut Vec<u8>) {
+    /// Every value of a header.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let found = self.headers.iter();
+        let found = found.filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    /// The head that the client gets: `added` replace the target's headers of the same name,
+    /// `lines` (whole ones) stand beside them.
+    pub(crate) fn write(&self, added: &[(&str, &str)], lines: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", self.status, self.reason).as_bytes());
         for (name, value) in &self.headers {
             if !added.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
@@ -110,6 +118,7 @@ impl Head {
         for (name, value) in added {
             line(out, name, value.as_bytes());
         }
+        out.extend_from_slice(lines.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 

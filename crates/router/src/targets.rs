@@ -4,14 +4,23 @@
 //! counts survive a new table.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use neargate_core::routing::slow_start::{self, Registered};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::Notify;
+
+/// No slow start.
+const WARM: u64 = u64::MAX;
 
 /// Facts about one task.
 #[derive(Debug)]
 pub(crate) struct TargetState {
     pub(crate) task: String,
+    pub(crate) registered: Registered,
+    born: Instant,
+    /// Microseconds from `born` to the beginning of its slow start; [`WARM`]: it is in none.
+    warming: AtomicU64,
     health: AtomicU8,
     in_flight: AtomicU32,
     draining: AtomicBool,
@@ -23,9 +32,13 @@ pub(crate) struct TargetState {
 }
 
 impl TargetState {
-    pub(crate) fn new(task: &str, health: TargetHealth, idle: std::sync::Arc<Notify>) -> Self {
-        let state = Self {
+    /// Not checked yet.
+    pub(crate) fn new(task: &str, registered: Registered, idle: std::sync::Arc<Notify>) -> Self {
+        Self {
             task: task.to_owned(),
+            registered,
+            born: Instant::now(),
+            warming: AtomicU64::new(WARM),
             health: AtomicU8::new(0),
             in_flight: AtomicU32::new(0),
             draining: AtomicBool::new(false),
@@ -33,9 +46,7 @@ impl TargetState {
             cut_count: AtomicU64::new(0),
             cutting: Notify::new(),
             idle,
-        };
-        state.set_health(health);
-        state
+        }
     }
 
     pub(crate) fn health(&self) -> TargetHealth {
@@ -53,6 +64,30 @@ impl TargetState {
             TargetHealth::Unhealthy => 2,
         };
         self.health.store(value, Ordering::Relaxed);
+    }
+
+    /// Its share begins to rise from nothing.
+    pub(crate) fn begin_slow_start(&self) {
+        let now = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(WARM - 1);
+        self.warming.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave_slow_start(&self) {
+        self.warming.store(WARM, Ordering::Relaxed);
+    }
+
+    /// Its share now, of a slow start of this duration.
+    pub(crate) fn warmth(&self, duration: Duration) -> u32 {
+        match self.warming.load(Ordering::Relaxed) {
+            WARM => slow_start::FULL,
+            since => {
+                let elapsed = self.born.elapsed();
+                slow_start::warmth(
+                    elapsed.saturating_sub(Duration::from_micros(since)),
+                    duration,
+                )
+            }
+        }
     }
 
     pub(crate) fn set_draining(&self, draining: bool) {

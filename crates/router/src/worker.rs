@@ -102,6 +102,16 @@ impl Worker {
         tokio::time::sleep(self.limits.drain_idle).await;
     }
 
+    /// Keeps them when the control thread has not taken the last ones yet.
+    fn hand_over_counts(&self, counts: &mpsc::Sender<Vec<RequestCount>>) {
+        if let Ok(permit) = counts.try_reserve() {
+            let taken = self.counters.borrow_mut().take();
+            if !taken.is_empty() {
+                permit.send(taken);
+            }
+        }
+    }
+
     fn swap(&self, table: &RoutingTable, states: &States) {
         let live = LiveTable::new(table, states);
         live.continue_from(&self.table());
@@ -169,7 +179,8 @@ async fn serve(start: Start) {
             )));
         }
     }
-    let swaps = tokio::task::spawn_local(swaps(worker.clone(), start.swaps));
+    let swaps = swaps(worker.clone(), start.swaps, start.counts.clone());
+    let swaps = tokio::task::spawn_local(swaps);
     let ticks = tokio::task::spawn_local(ticks(worker.clone(), start.counts.clone()));
     worker.drain_began().await;
     for acceptor in acceptors {
@@ -192,8 +203,15 @@ async fn serve(start: Start) {
     let _ = start.counts.try_send(last);
 }
 
-async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<Swap>) {
+async fn swaps(
+    worker: Rc<Worker>,
+    mut swaps: mpsc::Receiver<Swap>,
+    counts: mpsc::Sender<Vec<RequestCount>>,
+) {
     while let Some(swap) = swaps.recv().await {
+        // What an old table routed is not counted among the requests of the new one: the split
+        // of a release is measured from its step on.
+        worker.hand_over_counts(&counts);
         worker.swap(&swap.table, &swap.states);
         // Nobody waits any more when the router is ending.
         let _ = swap.done.send(());
@@ -208,12 +226,7 @@ async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
         worker.lines.flush();
         let table = worker.table();
         worker.pool.retain(|task| table.keeps(task));
-        if let Ok(permit) = counts.try_reserve() {
-            let taken = worker.counters.borrow_mut().take();
-            if !taken.is_empty() {
-                permit.send(taken);
-            }
-        }
+        worker.hand_over_counts(&counts);
     }
 }
 

@@ -8,8 +8,10 @@
 //!
 //! - [`Definition`]: from the manifest; [`history`]: its data points from the metrics.
 //! - [`evaluate`]: a metric alarm; [`Composite::evaluate`]: an alarm of alarms; [`order`]: who first.
-//! - [`Standing`]: the state of one alarm, for the journal.
+//! - [`Alarms`]: all alarms of an app, evaluated as time passes; [`Standing`]: the state of one,
+//!   for the journal.
 
+mod board;
 mod composite;
 mod definition;
 mod evaluation;
@@ -19,6 +21,7 @@ mod rule;
 mod standing;
 mod words;
 
+pub use board::Alarms;
 pub use composite::{Composite, CompositeError, order};
 pub use definition::{
     Definition, DefinitionError, LowSamples, MOST_METRICS, MetricAlarm, SETTLE, Watch,

@@ -130,8 +130,10 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
             release,
             kind,
             to,
+            from,
             deadline,
         } => {
+            service.primary = from.unwrap_or(service.primary);
             service.release = Some(Release {
                 id: *release,
                 kind: *kind,

@@ -51,6 +51,10 @@ pub enum Fact {
         kind: ReleaseKind,
         /// To this revision.
         to: u32,
+        /// The revision that holds the traffic meanwhile, when it is another one than the primary:
+        /// the stable one, after a release that was superseded half done.
+        #[serde(default)]
+        from: Option<u32>,
         /// When its first stage must be over.
         deadline: Timestamp,
     },

@@ -1,10 +1,10 @@
 //! What follows from a state: counts, verdicts, deadlines. Nothing here changes it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::state::{
-    Health, Lifecycle, Removal, RevisionDefinition, START_TIMEOUT, STEADY_AFTER, ServiceState,
-    State, Task,
+    Health, Lifecycle, Outcome, ReleaseKind, Removal, RevisionDefinition, RevisionStatus,
+    START_TIMEOUT, STEADY_AFTER, ServiceState, State, Task,
 };
 use crate::manifest::model::Probe;
 use crate::time::Timestamp;
@@ -82,6 +82,45 @@ impl ServiceState {
         self.revisions
             .get(&revision)
             .map(|revision| revision.definition.as_ref())
+    }
+
+    /// Where a rollback goes that names no revision: the newest stable revision older than the
+    /// one that serves, but none that people have rolled back from since it last arrived.
+    #[must_use]
+    pub fn rollback_target(&self) -> Option<u32> {
+        let left = self.left_by_rollback();
+        self.revisions
+            .range(..self.primary)
+            .rev()
+            .find(|(number, revision)| {
+                revision.status == RevisionStatus::Stable && !left.contains(number)
+            })
+            .map(|(number, _)| *number)
+    }
+
+    /// Revisions that people have rolled back from and have not returned to. The history that is
+    /// kept is longer than the list of revisions that are.
+    fn left_by_rollback(&self) -> BTreeSet<u32> {
+        let mut left = BTreeSet::new();
+        for release in &self.history {
+            if release.kind == ReleaseKind::Rollback && release.outcome == Outcome::Done {
+                left.insert(release.from);
+                left.remove(&release.to);
+            }
+        }
+        left
+    }
+
+    /// Tasks of neither the primary revision nor the one that a release is to: what a superseded
+    /// release left.
+    #[must_use]
+    pub fn strays(&self) -> Vec<&Task> {
+        let to = self.release.as_ref().map(|release| release.to);
+        self.tasks
+            .values()
+            .filter(|task| task.active() && task.revision != self.primary)
+            .filter(|task| Some(task.revision) != to)
+            .collect()
     }
 
     /// The nearest moment at which something must be decided.

@@ -92,9 +92,13 @@ fn done_words(release: &Release) -> String {
     }
 }
 
-/// `before` jobs, then the new revision may have tasks.
+/// What a superseded release left goes; `before` jobs; then the new revision may have tasks.
 fn prepare(draft: &mut Draft, release: &Release, shifts: bool) {
     let primary = draft.service.primary;
+    // ECS's RECONCILE_SERVICE: a shift begins with one revision in service.
+    if shifts && release.stage == Stage::Pending && !draft.service.strays().is_empty() {
+        return;
+    }
     let waits = draft
         .service
         .definition(release.to)

@@ -8,7 +8,7 @@ use super::entry::{Entry, Fact};
 use super::event::{Event, Supersede};
 use super::state::{ReleaseKind, Removal, RevisionDefinition, RevisionStatus, State};
 use super::step::Refusal;
-use super::{release, shift};
+use super::{release, shift, strategy};
 use crate::time::Timestamp;
 
 /// The entries of a request about a service.
@@ -134,8 +134,30 @@ fn begin(draft: &mut Draft, kind: ReleaseKind, to: u32) {
         release: draft.next_release,
         kind,
         to,
+        from: holds_the_traffic(draft, kind, to),
         deadline: draft.now.after(STAGE_TIMEOUT),
     });
+}
+
+/// A shift needs a whole stable revision to hold the rest of the traffic. When the primary is a
+/// candidate whose rolling release was superseded, that is the stable one, which then comes back
+/// first; a revision that failed where it was stays, as its breaker was told.
+fn holds_the_traffic(draft: &Draft, kind: ReleaseKind, to: u32) -> Option<u32> {
+    let service = &draft.service;
+    let unfinished = service
+        .revisions
+        .get(&service.primary)
+        .is_some_and(|primary| primary.status == RevisionStatus::Candidate);
+    let shifts = kind == ReleaseKind::Deploy
+        && service.definition(to).is_some_and(|to| {
+            to.has_tasks() && !strategy::steps(&to.service.release.strategy).is_empty()
+        });
+    let stable = service.stable.filter(|stable| {
+        service
+            .definition(*stable)
+            .is_some_and(RevisionDefinition::has_tasks)
+    });
+    stable.filter(|_| unfinished && shifts)
 }
 
 fn scale(draft: &mut Draft, desired: u32) -> Result<(), Refusal> {
@@ -181,13 +203,7 @@ fn roll_back(draft: &mut Draft, to: Option<u32>) -> Result<(), Refusal> {
             }
         },
         None => service
-            .revisions
-            .iter()
-            .rev()
-            .find(|(number, revision)| {
-                **number != service.primary && revision.status == RevisionStatus::Stable
-            })
-            .map(|(number, _)| *number)
+            .rollback_target()
             .ok_or_else(|| Refusal::NoStableRevision(name()))?,
     };
     if target == service.primary {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::story::{FinishedRelease, Moment};
 use super::strategy::{Gate, Split, Verdict};
-use crate::manifest::model::{Alarm, Job, Runs, Service};
+use crate::manifest::model::{Alarm, Job, Manifest, Runs, Service};
 use crate::time::Timestamp;
 
 /// Revisions kept per service, besides those in use.
@@ -88,6 +88,35 @@ pub struct RevisionDefinition {
 }
 
 impl RevisionDefinition {
+    /// What a manifest says of a service; artifact, folder, secrets and cause are not in it.
+    #[must_use]
+    pub fn of(manifest: &Manifest, service: &Service) -> Self {
+        let policy = &service.release;
+        let jobs = [
+            &policy.before,
+            &policy.smoke,
+            &policy.after,
+            &policy.on_rollback,
+        ];
+        let jobs = jobs.into_iter().flatten();
+        let guards = policy.guard.iter();
+        Self {
+            service: service.clone(),
+            jobs: jobs
+                .filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone())))
+                .collect(),
+            guards: guards
+                .filter_map(|name| Some((name.clone(), manifest.alarms.get(name)?.clone())))
+                .collect(),
+            artifact: None,
+            root: String::new(),
+            secrets: BTreeMap::new(),
+            overrides: Vec::new(),
+            user: String::new(),
+            git: None,
+        }
+    }
+
     /// Whether a task of one would be a task of the other: everything but the scale and the record.
     #[must_use]
     pub fn runs_the_same(&self, other: &Self) -> bool {
@@ -401,6 +430,8 @@ pub enum Exit {
     Signal(i32),
     /// It never ran.
     NotStarted(String),
+    /// An HTTP check that did not get the answer that it asks for: what came instead.
+    Unmet(String),
     /// Nobody saw it end.
     Unknown,
 }
@@ -412,6 +443,7 @@ impl std::fmt::Display for Exit {
             Self::Signal(9) => write!(out, "killed (signal 9)"),
             Self::Signal(signal) => write!(out, "signal {signal}"),
             Self::NotStarted(reason) => write!(out, "did not start: {reason}"),
+            Self::Unmet(answer) => write!(out, "{answer}"),
             Self::Unknown => write!(out, "ended unseen"),
         }
     }

@@ -118,7 +118,7 @@ pub enum Refusal {
         revision: u32,
     },
     /// Nothing to go back to.
-    #[error("`{0}` has no other stable revision to roll back to")]
+    #[error("`{0}` has no older stable revision to roll back to; `--to` names any that was stable")]
     NoStableRevision(String),
     /// The revision serves already.
     #[error("revision {revision} of `{service}` serves already")]

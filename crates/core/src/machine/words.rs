@@ -285,6 +285,7 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         return format!("job {} (at most {left} more)", hook.job);
     }
     let mut words = match release.stage {
+        Stage::Pending if !service.strays().is_empty() => waiting_for_tasks(service),
         Stage::Pending | Stage::BeforeHooks => "the first stage".to_owned(),
         Stage::ScaleUp if service.shifts(release) => waiting_for_fleet(service, release.to),
         Stage::ScaleUp | Stage::CleaningUp | Stage::RollingBack => waiting_for_tasks(service),

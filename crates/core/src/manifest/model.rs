@@ -6,6 +6,7 @@
 
 mod aws;
 mod data;
+mod job;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::{Architecture, Aws, Entry, Grade, Insights, Key, Nat, NatKind, Waf};
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
+pub use job::{HttpCheck, Job, Work};
 pub use notify::{Format, Notify, Occasion, Receiver};
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
@@ -369,22 +371,6 @@ impl Default for Breaker {
             rollback: true,
         }
     }
-}
-
-/// A one-off or scheduled task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// The job's name.
-    pub name: String,
-    /// In whose revision, size and environment it runs.
-    pub service: String,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// Killed after this long; a failure.
-    #[serde(with = "crate::duration")]
-    pub timeout: Duration,
-    /// A cron expression or `rate(5 minutes)`.
-    pub schedule: Option<String>,
 }
 
 /// An alarm, CloudWatch's meaning.

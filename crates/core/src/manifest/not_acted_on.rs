@@ -70,15 +70,6 @@ static GAPS: &[Gap] = &[
         "{}: near does not run health commands",
     ),
     gap(
-        &["service", "*", "sticky"],
-        "{}: near does not keep clients on one task",
-    ),
-    when(
-        &["service", "*", "slow-start"],
-        Only::Not("0s"),
-        "{}: near does not warm tasks up",
-    ),
-    gap(
         &["service", "*", "image"],
         "{}: near does not run container images",
     ),

@@ -7,6 +7,9 @@ use super::statistic::Statistic;
 
 /// One sample of 1 per request.
 pub const REQUESTS: &str = "requests";
+/// One sample of 1 per request whose target group a cookie chose, and not the weights. Alarms
+/// cannot watch it: it only tells which requests show the split of a release.
+pub const KEPT: &str = "kept_requests";
 /// One sample of 1 per request that was answered with 5xx.
 pub const ERRORS: &str = "errors";
 /// One sample per request: 100 when it was not answered with 5xx, 0 when it was. The average is

@@ -1,7 +1,8 @@
 //! From what the router counted to samples.
 //!
 //! Invariant: every request gives one sample to each of requests, success rate and latency, and
-//! one to errors when it was answered with 5xx, by the target or by the router for it.
+//! one to errors when it was answered with 5xx, by the target or by the router for it. Those that
+//! a cookie kept with their revision give one more, to kept requests.
 
 use super::dimensions::{Dimensions, StatusClass};
 use super::names;
@@ -17,6 +18,27 @@ pub struct Sample {
     pub from: Dimensions,
     /// The samples.
     pub window: Window,
+}
+
+impl Sample {
+    /// One value of one task.
+    #[must_use]
+    pub fn of_task(
+        metric: &'static str,
+        (service, revision): (&str, u32),
+        task: &str,
+        value: f64,
+    ) -> Self {
+        let from = Dimensions {
+            target: Some(task.to_owned()),
+            ..Dimensions::revision(service, revision)
+        };
+        Self {
+            metric,
+            from,
+            window: Window::of(value, 1),
+        }
+    }
 }
 
 /// The samples of what one target answered in an interval.
@@ -51,6 +73,9 @@ pub fn samples(count: &RequestCount) -> Vec<Sample> {
     }
     found.push(sample(names::SUCCESS_RATE, &from, success));
     found.push(sample(names::LATENCY, &from, latency));
+    if count.kept > 0 {
+        found.push(sample(names::KEPT, &from, Window::of(1.0, count.kept)));
+    }
     found
 }
 
@@ -78,6 +103,7 @@ mod tests {
             target_status: BTreeMap::from([(200, 95), (404, 2), (500, 2)]),
             router_status: BTreeMap::from([(502, 1)]),
             latency: vec![(1_000, 100)],
+            kept: 60,
         };
         let all = samples(&count);
         let merged = |metric: &str| {
@@ -89,6 +115,7 @@ mod tests {
             window
         };
         assert_eq!(merged(names::REQUESTS).count(), 100);
+        assert_eq!(merged(names::KEPT).count(), 60);
         assert_eq!(merged(names::ERRORS).sum(), 3.0);
         assert_eq!(
             Statistic::Average.of(&merged(names::SUCCESS_RATE)),

@@ -5,6 +5,7 @@
 //! unhealthy; then all admitted targets are used. Targets that are all `initial` get nothing.
 //! Random numbers are passed in.
 
+use super::slow_start::{FULL, takes};
 use super::table::TargetHealth;
 use crate::manifest::model::Balance;
 
@@ -17,10 +18,13 @@ pub struct Candidate {
     pub health: TargetHealth,
     /// Requests in flight.
     pub in_flight: u32,
+    /// Share of a full turn, 0..=[`FULL`]; round robin only (see [`super::slow_start`]).
+    pub warmth: u32,
 }
 
 /// Picks a target: its index, `None` when there is none that may be used. `turn` is the
-/// round-robin position, moved on by a pick; `random` is used by weighted random only.
+/// round-robin position, moved on by a pick; `random` is used by weighted random, and by round
+/// robin while a target is in slow start.
 pub fn pick(
     balance: Balance,
     targets: &[Candidate],
@@ -34,7 +38,24 @@ pub fn pick(
         return None;
     }
     match balance {
-        Balance::RoundRobin => next_in_turn(targets, turn, |c| usable(c)),
+        Balance::RoundRobin => {
+            let warm = |c: &Candidate| usable(c) && c.warmth >= FULL;
+            if targets.iter().all(|c| !usable(c) || warm(c)) {
+                return next_in_turn(targets, turn, |c| usable(c));
+            }
+            let chance = |i: usize| takes(targets[i].warmth, random, i);
+            let found = in_turn(targets, *turn).find(|i| usable(&targets[*i]) && chance(*i));
+            match found {
+                Some(found) => {
+                    *turn = found + 1;
+                    Some(found)
+                }
+                // Nobody took its turn: the warmest does.
+                None => (0..targets.len())
+                    .filter(|i| usable(&targets[*i]))
+                    .max_by_key(|i| targets[*i].warmth),
+            }
+        }
         Balance::LeastOutstanding => {
             let least = targets
                 .iter()
@@ -49,6 +70,14 @@ pub fn pick(
             usable.nth(nth)
         }
     }
+}
+
+/// Whether a client may stay with this target: it is usable now.
+#[must_use]
+pub fn keeps(targets: &[Candidate], wanted: usize) -> bool {
+    targets
+        .get(wanted)
+        .is_some_and(|c| c.eligible && (c.health == TargetHealth::Healthy || fails_open(targets)))
 }
 
 /// Whether no target is healthy and one at least is unhealthy.
@@ -70,11 +99,15 @@ fn next_in_turn(
     turn: &mut usize,
     usable: impl Fn(&Candidate) -> bool,
 ) -> Option<usize> {
-    let found = (0..targets.len())
-        .map(|step| (*turn + step) % targets.len())
-        .find(|i| usable(&targets[*i]))?;
+    let found = in_turn(targets, *turn).find(|i| usable(&targets[*i]))?;
     *turn = found + 1;
     Some(found)
+}
+
+/// Every index once, from this turn on.
+fn in_turn(targets: &[Candidate], turn: usize) -> impl Iterator<Item = usize> {
+    let count = targets.len();
+    (0..count).map(move |step| (turn + step) % count)
 }
 
 /// Shares requests between groups: exact over every run of `sum(weights)` requests, and
@@ -114,6 +147,7 @@ mod tests {
             eligible: true,
             health,
             in_flight,
+            warmth: FULL,
         }
     }
 

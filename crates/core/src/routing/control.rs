@@ -85,6 +85,9 @@ pub struct RequestCount {
     pub router_status: BTreeMap<u16, u64>,
     /// Latency histogram: (upper bound in µs, count), only buckets that are not empty.
     pub latency: Vec<(u64, u64)>,
+    /// Those of them whose target group a cookie chose, and not the weights.
+    #[serde(default)]
+    pub kept: u64,
 }
 
 /// Status counts as a list of pairs: JSON has no number keys, and inside a tagged message they

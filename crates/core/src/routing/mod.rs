@@ -2,11 +2,16 @@
 //!
 //! [`table`] is the shape, [`control`] what engine and router say to each other over the
 //! router's control socket. [`matching`] finds the rule of a request, [`balance`] the group and
-//! the target, [`head`] judges request heads, [`forwarded`] makes the headers that a proxy adds.
+//! the target, [`sticky`] the ones that a client stays with, [`slow_start`] how warm a target is,
+//! [`head`] judges request heads, [`forwarded`] makes the headers that a proxy adds,
+//! [`http_date`] writes dates.
 
 pub mod balance;
 pub mod control;
 pub mod forwarded;
 pub mod head;
+pub mod http_date;
 pub mod matching;
+pub mod slow_start;
+pub mod sticky;
 pub mod table;

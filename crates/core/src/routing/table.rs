@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::sticky::CookieKey;
 use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
@@ -20,6 +21,9 @@ pub struct RoutingTable {
     pub listeners: BTreeMap<String, Listener>,
     /// Target groups by name.
     pub groups: BTreeMap<String, TargetGroup>,
+    /// Seals the cookies of sticky sessions. `None`: no group is sticky.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_key: Option<CookieKey>,
 }
 
 /// One listening address and its rules.
@@ -85,11 +89,26 @@ pub struct TargetGroup {
     pub slow_start: Duration,
     /// Sticky sessions.
     pub sticky: Option<Sticky>,
+    /// The revision that this group stands for, so that clients of a sticky service stay with it
+    /// while a rule shares requests between groups. `None`: they do not.
+    #[serde(default)]
+    pub revision: Option<u32>,
     /// No byte from the target for this long: 504; also for upgraded connections.
     #[serde(with = "crate::duration")]
     pub idle_timeout: Duration,
     /// Targets, in registration order.
     pub targets: Vec<Target>,
+}
+
+impl TargetGroup {
+    /// The slow start in force: none with another algorithm than round robin (as ALB).
+    #[must_use]
+    pub fn warm_up(&self) -> Duration {
+        match self.balance {
+            Balance::RoundRobin => self.slow_start,
+            Balance::LeastOutstanding | Balance::WeightedRandom => Duration::ZERO,
+        }
+    }
 }
 
 /// A task as the router sees it.

@@ -13,26 +13,8 @@ use neargate_core::machine::{
     self, Action, Entry, Event, Exit, Gate, Health, Journal, ServiceState, Split, State, Steer,
     Verdict,
 };
+pub use neargate_core::random::Random;
 use neargate_core::time::Timestamp;
-
-/// A stream of numbers that a seed decides (splitmix64).
-pub struct Random(pub u64);
-
-impl Random {
-    /// A number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    /// True in `percent` of cases.
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// A journal in memory.
 #[derive(Debug, Default, Clone)]
@@ -96,7 +78,7 @@ impl World {
             hooks_succeed: true,
             smoke_succeeds: true,
             watched: BTreeSet::new(),
-            random: Random(seed),
+            random: Random::new(seed),
         }
     }
 

@@ -1,9 +1,10 @@
 //! What an environment on AWS costs in a month: from the [`Stack`] and how much it is used.
 //!
-//! Invariant: everything that the rendered modules make and AWS takes money for is a line here, or
-//! a sentence in [`Estimate::unpriced`]. Pure: the prices are a dated table ([`prices`]). Refuses
-//! to guess a price that the table has not. Not in it: taxes, support plans, reserved capacity,
-//! what tasks start or store on their own, and traffic between zones.
+//! Invariant: what the rendered modules make and AWS takes money for is a line here, or a sentence
+//! in [`Estimate::unpriced`]. Pure: the prices are a dated table ([`prices`]). Refuses to guess a
+//! price that the table has not. Not in it: taxes, support plans, reserved capacity, traffic
+//! between zones, tasks of jobs and of releases in progress, and what is cents at most: buckets,
+//! mail, budgets, calls of keys and secrets. Extended support of an old PostgreSQL is not in it either.
 
 mod bill;
 mod difference;

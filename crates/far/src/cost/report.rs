@@ -75,10 +75,12 @@ pub fn savings_table(savings: &[Saving], env: &str) -> Vec<String> {
         }
         out.push(format!("    risk: {}", saving.risk));
     }
-    if !out.is_empty() {
-        let title = "What would save most, each alone:".to_owned();
-        out.insert(0, title);
-    }
+    let title = if out.is_empty() {
+        "Nothing that is known here would save."
+    } else {
+        "What would save most, each alone:"
+    };
+    out.insert(0, title.to_owned());
     out
 }
 

@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use neargate_core::plan::Observed;
@@ -20,14 +22,16 @@ use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::audited::{Peer, audited};
 use super::wire::{
     Accepted, AlarmRecord, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback,
     Scale, Session, SessionRequest, Steering,
 };
+use crate::audit::AuditLog;
 
 /// Events per answer of the engine's loop to one reader.
 pub const EVENTS_PER_READ: usize = 500;
-const BODY_LIMIT: usize = 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// An engine that does not answer by then is stuck; the caller is told so.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -93,7 +97,11 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
 ///
 /// # Errors
 /// Those of the listener.
-pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> {
+pub async fn serve(
+    listener: UnixListener,
+    calls: Calls,
+    audit: Arc<AuditLog>,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/up", post(up))
@@ -109,9 +117,11 @@ pub async fn serve(listener: UnixListener, calls: Calls) -> std::io::Result<()> 
         .route("/v1/events", get(events))
         .route("/v1/router/replace", post(replace_router))
         .route("/v1/down", post(down))
+        .layer(from_fn_with_state(audit, audited))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(calls);
-    axum::serve(listener, router).await
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    axum::serve(listener, service).await
 }
 
 /// A problem as an answer: 400 for what the caller can mend, 503 otherwise.

@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use neargate_core::alarm::Standing;
 use neargate_core::machine::{Moment, ReleaseKind};
 use neargate_core::manifest::model::Manifest;
 use neargate_core::time::Timestamp;
@@ -55,7 +56,8 @@ pub struct Cause {
 /// `POST …/rollback`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Revision to return to; `None`: the latest stable one that is not serving.
+    /// Revision to return to; `None`: the newest stable one older than the one that serves, and not
+    /// one that was rolled back from.
     pub to: Option<u32>,
 }
 
@@ -119,7 +121,15 @@ pub struct ReleaseRecord {
     pub story: Vec<Moment>,
 }
 
-pub use crate::engine::alarms::AlarmRecord;
+/// One alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlarmRecord {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, and how it came there.
+    #[serde(flatten)]
+    pub standing: Standing,
+}
 
 /// `POST …/scale`
 #[derive(Debug, Clone, Serialize, Deserialize)]

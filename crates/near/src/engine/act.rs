@@ -9,7 +9,7 @@ use neargate_core::machine::Health;
 use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
 
-use super::ids::{hook_id, job_of, service_of_job};
+use super::ids::hook_id;
 use super::routes::{self, Exposed};
 use super::tasks::Start;
 use super::{Engine, Input};
@@ -43,6 +43,9 @@ impl Engine {
                 run,
             } => {
                 let id = hook_id(&service, &job, release, run);
+                if let Some(check) = self.checks.remove(&id) {
+                    check.abort();
+                }
                 self.surroundings.supervisor.kill(&id);
             }
             Action::PublishRoutes => self.publish = true,
@@ -106,49 +109,6 @@ impl Engine {
         }
     }
 
-    fn run_hook(&mut self, id: String, release: u64, run: u32, revision: u32) {
-        let service = service_of_job(&id);
-        let Some(found) = self
-            .ledger
-            .state()
-            .services
-            .get(service)
-            .and_then(|s| s.revisions.get(&revision))
-        else {
-            return;
-        };
-        let definition = Arc::clone(&found.definition);
-        let job = job_of(&id);
-        let Some(command) = definition.jobs.get(job).map(|job| job.command.clone()) else {
-            return;
-        };
-        let start = Start {
-            id: id.clone(),
-            revision,
-            definition,
-            port: None,
-            command: Some(command),
-        };
-        let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
-        tokio::spawn(async move {
-            let exit = match surroundings.supervisor.ended(&id) {
-                // It ended while no engine looked; it must not run twice.
-                Some(exit) => exit,
-                None => match surroundings.start(&start).await {
-                    Ok(_) => surroundings.supervisor.exited(&id).await,
-                    Err(reason) => Exit::NotStarted(reason),
-                },
-            };
-            let ended = Input::HookEnded {
-                release,
-                run,
-                id,
-                exit,
-            };
-            let _ = inputs.send(ended).await;
-        });
-    }
-
     /// The routing table of the present state.
     pub(super) fn table(&self) -> RoutingTable {
         let state = self.ledger.state();
@@ -184,7 +144,12 @@ impl Engine {
             .definition
             .as_ref()
             .is_some_and(|definition| definition.manifest.edge.expose);
-        routes::table(self.routers.version() + 1, expose, exposed)
+        routes::table(
+            self.routers.version() + 1,
+            expose,
+            &self.cookie_key,
+            exposed,
+        )
     }
 
     fn targets(&self, service: &ServiceState) -> Vec<Target> {

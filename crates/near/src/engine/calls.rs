@@ -235,30 +235,14 @@ impl Engine {
             }
             None => None,
         };
-        let policy = &service.release;
-        let jobs = [
-            &policy.before,
-            &policy.smoke,
-            &policy.after,
-            &policy.on_rollback,
-        ];
-        let guards = policy.guard.iter();
         Ok(RevisionDefinition {
-            service: service.clone(),
-            jobs: jobs
-                .into_iter()
-                .flatten()
-                .filter_map(|job| Some((job.clone(), manifest.jobs.get(job)?.clone())))
-                .collect(),
-            guards: guards
-                .filter_map(|name| Some((name.clone(), manifest.alarms.get(name)?.clone())))
-                .collect(),
             artifact,
             root: definition.root.display().to_string(),
             secrets: self.secret_versions(service)?,
             overrides: definition.overrides.clone(),
             user: definition.cause.user.clone(),
             git: definition.cause.git.clone(),
+            ..RevisionDefinition::of(manifest, service)
         })
     }
 

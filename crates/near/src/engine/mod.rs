@@ -10,10 +10,13 @@
 
 mod act;
 mod adopt;
-pub mod alarms;
 mod calls;
+mod checks;
+mod cookie_key;
 mod data_processes;
 mod environment;
+mod error;
+mod hooks;
 mod ids;
 mod judge;
 mod ledger;
@@ -30,21 +33,24 @@ mod tasks;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
+use neargate_core::watches::Watches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
 use crate::atomic;
+use crate::audit::AuditLog;
 use crate::clock::now;
 use crate::data::Data;
 use crate::journal::{self, Journal, JournalError};
@@ -54,8 +60,9 @@ use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
-use ids::{service_of, service_of_job};
-use judge::Watches;
+pub use error::EngineError;
+use ids::service_of;
+use judge::Meters;
 use ledger::Ledger;
 use notifications::Notifications;
 use router_process::RouterFact;
@@ -70,32 +77,6 @@ const QUEUE: usize = 1024;
 const LAST_LINES: usize = 20;
 /// The manifest that was asked for last, in the journal's meta table.
 const DEFINITION: &str = "definition";
-
-/// Why the engine does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The state directory cannot be used.
-    #[error("the state directory cannot be used")]
-    State(#[source] atomic::AtomicError),
-    /// The journal, or another engine has it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The secrets cannot be opened.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// Something of the operating system.
-    #[error("{what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// What was recorded of the app cannot be read.
-    #[error("what the journal says of the app cannot be read")]
-    Definition(#[source] serde_json::Error),
-}
 
 /// An input of the loop, besides calls and routers.
 enum Input {
@@ -118,10 +99,13 @@ struct Engine {
     ledger: Ledger,
     surroundings: Arc<Surroundings>,
     routers: Routers,
+    cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, Running>,
     /// Ports that were given out to tasks that are starting.
     starting: BTreeMap<String, u16>,
+    /// HTTP checks that are asking, by the job's id.
+    checks: BTreeMap<String, AbortHandle>,
     ports: Ports,
     definition: Option<Definition>,
     inputs: mpsc::Sender<Input>,
@@ -132,6 +116,7 @@ struct Engine {
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
     watches: Watches,
+    meters: Meters,
     notifications: Notifications,
 }
 
@@ -178,7 +163,8 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let system = |what| move |source| EngineError::System { what, source };
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
-    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }));
+    let audit = Arc::new(AuditLog::of(state));
+    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit));
     let mut terminate =
         signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
     let mut looks = tokio::time::interval(judge::LOOK);
@@ -227,9 +213,11 @@ impl Engine {
             notifications: Notifications::after(ledger.last()),
             ledger,
             surroundings,
+            cookie_key: cookie_key::open(&state.cookie_key())?,
             routers: Routers::adopt(program, state.clone(), facts).await,
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
+            checks: BTreeMap::new(),
             ports: Ports::of(state),
             definition,
             inputs,
@@ -239,7 +227,8 @@ impl Engine {
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
-            watches: Watches::new(),
+            watches: Watches::new(now()),
+            meters: Meters::new(),
         })
     }
 
@@ -345,18 +334,6 @@ impl Engine {
         self.surroundings.supervisor.forget(id);
         let alive = self.task_ids();
         let _ = logs::prune(&self.state, service_of(id), &alive);
-    }
-
-    fn hook_ended(&mut self, release: u64, run: u32, id: &str, exit: Exit) {
-        let service = service_of_job(id);
-        let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
-        self.happened(Event::HookFinished {
-            release,
-            run,
-            exit,
-            last_lines,
-        });
-        self.surroundings.supervisor.forget(id);
     }
 
     async fn learn(&mut self, number: u64, fact: RouterFact) {
@@ -483,7 +460,7 @@ fn surroundings(
 }
 
 /// The engine's own log is its standard error.
-fn log(text: &str) {
+pub(crate) fn log(text: &str) {
     eprintln!(
         "{{\"t\":{},\"m\":{}}}",
         now().0,

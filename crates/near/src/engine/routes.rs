@@ -3,12 +3,15 @@
 //! The rules of a service are those of the revision that it is moving to (or serving); the
 //! targets are its tasks of every revision, so a rolling release is one target group whose
 //! members change. While a release shifts traffic there are two groups with weights, and a rule
-//! by header that reaches the new revision alone. Each service that listens also has an internal listener of its own.
+//! by header that reaches the new revision alone. The groups of a service whose releases shift
+//! always stand for a revision, so that a session that began before a release is known in it.
+//! Each service that listens also has an internal listener of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use neargate_core::manifest::model::{Route, Runs, Service};
+use neargate_core::manifest::model::{Route, Runs, Service, Strategy};
+use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{
     Action, Listener, RoutingTable, Rule, StaticSite, Target, TargetGroup, WeightedGroup,
 };
@@ -44,13 +47,19 @@ pub fn internal(service: &str) -> String {
 
 /// The table for these services.
 #[must_use]
-pub fn table(version: u64, expose: bool, services: Vec<Exposed<'_>>) -> RoutingTable {
+pub fn table(
+    version: u64,
+    expose: bool,
+    key: &CookieKey,
+    services: Vec<Exposed<'_>>,
+) -> RoutingTable {
     let mut edge = Vec::new();
     let mut listeners = BTreeMap::new();
     let mut groups = BTreeMap::new();
     for exposed in services {
         let service = exposed.service;
         let (targets, actions) = split(&exposed);
+        let shifts = exposed.shares.is_some() || service.release.strategy != Strategy::Rolling;
         let rules = |route: &Route, test: bool| {
             let mut rules = Vec::new();
             for (revision, action) in &actions {
@@ -77,22 +86,26 @@ pub fn table(version: u64, expose: bool, services: Vec<Exposed<'_>>) -> RoutingT
             };
             let rules = rules(&any, true);
             listeners.insert(internal(&service.name), Listener { rules });
-            for (name, targets) in targets {
-                groups.insert(name, group(service, targets));
+            for (name, revision, targets) in targets {
+                let revision = shifts.then_some(revision);
+                groups.insert(name, group(service, revision, targets));
             }
         }
     }
     edge.sort_by_key(|rule| rule.route.priority);
     listeners.insert(EDGE.to_owned(), Listener { rules: edge });
+    let sticky = groups.values().any(|group| group.sticky.is_some());
     RoutingTable {
         version,
         expose,
         listeners,
         groups,
+        cookie_key: sticky.then(|| key.clone()),
     }
 }
 
-type Groups = Vec<(String, Vec<Target>)>;
+/// Name, the revision that it stands for, targets.
+type Groups = Vec<(String, u32, Vec<Target>)>;
 type Actions = Vec<(Option<u32>, Action)>;
 
 /// The groups of a service, and what its rules do: first for one revision alone, then for all.
@@ -112,10 +125,10 @@ fn split(exposed: &Exposed<'_>) -> (Groups, Actions) {
         weight: weight.min(MOST_WEIGHT),
     };
     let name = &service.name;
-    let Some([(_, stable_share), (new, new_share)]) = exposed.shares else {
+    let Some([(stable, stable_share), (new, new_share)]) = exposed.shares else {
         let all = Action::Forward(vec![forward(name, 1)]);
         return (
-            vec![(name.clone(), exposed.targets.clone())],
+            vec![(name.clone(), exposed.revision, exposed.targets.clone())],
             vec![(None, all)],
         );
     };
@@ -131,19 +144,98 @@ fn split(exposed: &Exposed<'_>) -> (Groups, Actions) {
         forward(&new_name, new_share),
     ]);
     (
-        vec![(name.clone(), stable_targets), (new_name, new_targets)],
+        vec![
+            (name.clone(), stable, stable_targets),
+            (new_name, new, new_targets),
+        ],
         vec![(Some(new), alone), (None, shared)],
     )
 }
 
-fn group(service: &Service, targets: Vec<Target>) -> TargetGroup {
+fn group(service: &Service, revision: Option<u32>, targets: Vec<Target>) -> TargetGroup {
     TargetGroup {
         service: service.name.clone(),
         balance: service.balance,
         health: service.health.clone(),
         slow_start: service.slow_start,
         sticky: service.sticky.clone(),
+        revision,
         idle_timeout: service.idle_timeout,
         targets,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use neargate_core::routing::table::{Admission, TargetHealth};
+
+    use super::*;
+
+    fn service(strategy: &serde_json::Value, sticky: bool) -> Service {
+        let sticky = sticky.then(|| serde_json::json!({"duration": "1h", "cookie": null}));
+        serde_json::from_value(serde_json::json!({
+            "name": "api", "build": null, "artifact": null, "runs": {"command": ["api"]}, "port": 3000,
+            "routes": [], "size": {"cpu": 256, "memory": 512}, "health": null, "uses": [], "env": {},
+            "drain": "30s", "stop_timeout": "30s", "balance": "round-robin",
+            "slow_start": "0s", "idle_timeout": "1m", "sticky": sticky,
+            "scale": {"min": 1, "max": 1, "cpu": null, "memory": null, "requests": null,
+                "in_cooldown": "5m", "out_cooldown": "5m"},
+            "release": {"strategy": strategy, "minimum_percent": 100, "maximum_percent": 200,
+                "guard": [], "low_traffic": "hold", "before": [], "smoke": [], "after": [],
+                "on_rollback": [], "approve": false, "breaker": null}
+        }))
+        .unwrap()
+    }
+
+    fn target(revision: u32) -> Target {
+        Target {
+            task: format!("api-r{revision}-1"),
+            revision,
+            address: SocketAddr::from(([127, 0, 0, 1], 20_000)),
+            admission: Admission::Admitted,
+            health: TargetHealth::Healthy,
+        }
+    }
+
+    fn groups(
+        service: &Service,
+        shares: Option<[(u32, u32); 2]>,
+    ) -> (Vec<(String, Option<u32>)>, bool) {
+        let exposed = Exposed {
+            service,
+            revision: 1,
+            directory: Path::new("/"),
+            targets: vec![target(1), target(2)],
+            shares,
+        };
+        let table = table(1, false, &CookieKey([1; 32]), vec![exposed]);
+        let named = |(name, group): (&String, &TargetGroup)| (name.clone(), group.revision);
+        let keyed = table.cookie_key.is_some();
+        (table.groups.iter().map(named).collect(), keyed)
+    }
+
+    #[test]
+    fn groups_stand_for_a_revision_when_releases_shift_and_only_sticky_tables_have_the_key() {
+        let rolling = serde_json::json!({"kind": "rolling"});
+        let canary = serde_json::json!({"kind": "canary", "steps": [10.0, 100.0], "bake": "1m"});
+        let one = |revision| vec![("api".to_owned(), revision)];
+        let two = vec![("api".to_owned(), Some(1)), ("api@2".to_owned(), Some(2))];
+        let shares = Some([(1, 900), (2, 100)]);
+        for (strategy, sticky, shares, expected) in [
+            (&rolling, true, None, (one(None), true)),
+            (&rolling, true, shares, (two.clone(), true)),
+            (&canary, true, None, (one(Some(1)), true)),
+            (&canary, true, shares, (two.clone(), true)),
+            (&canary, false, shares, (two, false)),
+        ] {
+            let service = service(strategy, sticky);
+            assert_eq!(
+                groups(&service, shares),
+                expected,
+                "{strategy} {sticky} {shares:?}"
+            );
+        }
     }
 }

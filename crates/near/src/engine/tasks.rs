@@ -178,6 +178,13 @@ impl Surroundings {
             .map_err(|error| error.to_string())
     }
 
+    /// Where other tasks reach a service.
+    #[must_use]
+    pub fn internal_address(&self, service: &str) -> Option<SocketAddr> {
+        let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
+        internal.get(service).copied()
+    }
+
     fn secret(&self, name: &str, version: Option<u32>) -> Result<String, String> {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let which = version.map_or(Which::Current, Which::Version);

@@ -154,11 +154,8 @@ impl Priced {
                 output::line(&format!("Not in the sum: {words}."));
             }
         }
-        let lines = cost::savings_table(&self.savings, &self.now.env);
-        if !lines.is_empty() {
-            output::line("");
-        }
-        for line in lines {
+        output::line("");
+        for line in cost::savings_table(&self.savings, &self.now.env) {
             output::line(&line);
         }
     }

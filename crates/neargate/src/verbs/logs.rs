@@ -54,7 +54,8 @@ pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn ago(text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+/// The moment that is this long ago.
+pub(super) fn ago(text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     let Some(text) = text else { return Ok(None) };
     let duration = duration::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
     let back = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -70,7 +71,7 @@ fn print(line: &Line, json: bool) {
 }
 
 /// `2026-11-21T07:28:09.120Z`
-fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     let (days, rest) = (at.0 / 86_400_000, at.0 % 86_400_000);
     let (year, month, day) = date(days);
     let (seconds, ms) = (rest / 1000, rest % 1000);

@@ -11,12 +11,14 @@ mod infra;
 mod init;
 mod logs;
 mod plan;
+pub mod rehearse;
 mod releases;
 mod scale;
 mod secret;
 mod session;
 mod status;
 mod steer;
+mod trail;
 mod up;
 
 use std::process::ExitCode;
@@ -50,6 +52,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Trail(options) => trail::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {
             detach,
@@ -74,6 +77,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Pause { service } => wait(steer::run(flags, &service, Steered::Pause)),
         Verb::Resume { service } => wait(steer::run(flags, &service, Steered::Resume)),
         Verb::Abort { service } => wait(steer::run(flags, &service, Steered::Abort)),
+        Verb::Rehearse(asked) => rehearse::run(flags, &asked),
         Verb::Alarms => wait(alarms::run(flags)),
         Verb::Releases { what } => wait(releases::run(flags, &what)),
         Verb::Rollback {

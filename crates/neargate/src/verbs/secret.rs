@@ -4,7 +4,9 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
+use neargate_near::audit::{AuditLog, Record, Who};
 use neargate_near::clock::now;
+use neargate_near::paths::StateDir;
 use neargate_near::secrets::{SecretValue, Secrets, Stage, Which};
 use rustix::termios::{LocalModes, OptionalActions};
 
@@ -25,6 +27,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
             let version = secrets
                 .set(now(), &name, &SecretValue::new(value))
                 .map_err(|error| failed(&error))?;
+            note(&state, "secret-set", &name, format!("version {version}"));
             output::progress(
                 &name,
                 &format!("version {version} is set; the next deploy of its users takes it"),
@@ -37,6 +40,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
                 .map_err(|error| failed(&error))?;
             if reveal {
                 let text = value.expose_text().map_err(|error| failed(&error))?;
+                note(&state, "secret-get", &name, format!("version {version}"));
                 output::line(text);
             } else {
                 output::line(&format!("{name} version {version} (its value: --reveal)"));
@@ -44,6 +48,14 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line in the audit log, by name only. A full disk takes none and stops nothing.
+fn note(state: &StateDir, what: &str, name: &str, detail: String) {
+    let record = Record::accepted(Who::own(), what, name).with(detail);
+    if let Err(error) = AuditLog::of(state).write(record) {
+        output::note(&format!("the audit log has no line of this: {error}"));
+    }
 }
 
 fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {

@@ -26,7 +26,7 @@ fn notes() -> PathBuf {
 }
 
 /// A blueprint with the notes program at hand and the front end beside it.
-fn blueprint(name: &str) -> App {
+pub fn blueprint(name: &str) -> App {
     blueprint_of(User::Own, name)
 }
 

@@ -46,14 +46,19 @@ pub struct Load {
 }
 
 const LONGEST: Duration = Duration::from_secs(120);
-const CONNECTIONS: u32 = 16;
+
+/// A slow answer holds its connection: at a high rate the rest must still suffice.
+fn connections(rate: u32) -> u32 {
+    if rate > 2_000 { 160 } else { 16 }
+}
 
 impl Load {
-    /// Starts `rate` GET requests a second over 16 connections.
+    /// Starts `rate` GET requests a second.
     pub fn start(address: SocketAddr, path: &str, rate: u32) -> Self {
+        let connections = connections(rate);
         let stop = Arc::new(AtomicBool::new(false));
-        let gap = Duration::from_secs(1) * CONNECTIONS / rate;
-        let workers = (0..CONNECTIONS)
+        let gap = Duration::from_secs(1) * connections / rate;
+        let workers = (0..connections)
             .map(|_| {
                 let (stop, path) = (stop.clone(), path.to_owned());
                 std::thread::spawn(move || work(address, &path, gap, &stop))
@@ -86,9 +91,15 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
         // A slow answer delays the next request, and the ones after it catch up.
         next += gap;
         tally.sent += 1;
-        match request(address, path, &mut connection) {
-            Ok((200, revision)) => *tally.by_revision.entry(revision).or_default() += 1,
-            Ok((status, revision)) => {
+        match request(address, path, "", &mut connection) {
+            Ok(Answer {
+                status: 200,
+                revision,
+                ..
+            }) => *tally.by_revision.entry(revision).or_default() += 1,
+            Ok(Answer {
+                status, revision, ..
+            }) => {
                 let key = format!("status {status} of revision {revision}");
                 *tally.failed.entry(key).or_default() += 1;
             }
@@ -101,13 +112,28 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
     tally
 }
 
-type Connection = BufReader<TcpStream>;
+/// A connection that is kept.
+pub type Connection = BufReader<TcpStream>;
 
-fn request(
+/// What was answered.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// `X-Neargate-Revision`.
+    pub revision: String,
+    /// Values of `Set-Cookie`.
+    pub set_cookies: Vec<String>,
+    close: bool,
+}
+
+/// One GET request with these cookies (none when empty), on a kept connection if there is one.
+pub fn request(
     address: SocketAddr,
     path: &str,
+    cookies: &str,
     kept: &mut Option<Connection>,
-) -> Result<(u16, String), String> {
+) -> Result<Answer, String> {
     let reused = if kept.is_some() { "reused" } else { "fresh" };
     let connection = match kept {
         Some(connection) => connection,
@@ -115,17 +141,22 @@ fn request(
             kept.insert(connect(address).map_err(|error| format!("connect: {}", error.kind()))?)
         }
     };
-    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load\r\n\r\n");
+    let cookie = match cookies {
+        "" => String::new(),
+        cookies => format!("Cookie: {cookies}\r\n"),
+    };
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: load\r\n{cookie}\r\n");
     connection
         .get_mut()
         .write_all(head.as_bytes())
         .map_err(|error| format!("write on a {reused} connection: {}", error.kind()))?;
-    let (status, revision, close) = response(connection)
+    let answer = response(connection)
         .map_err(|error| format!("read on a {reused} connection: {}", error.kind()))?;
-    if close {
+    if answer.close {
         *kept = None;
     }
-    Ok((status, revision))
+    Ok(answer)
 }
 
 fn connect(address: SocketAddr) -> std::io::Result<Connection> {
@@ -135,8 +166,8 @@ fn connect(address: SocketAddr) -> std::io::Result<Connection> {
     Ok(BufReader::new(stream))
 }
 
-fn response(connection: &mut Connection) -> std::io::Result<(u16, String, bool)> {
-    let (mut status, mut length, mut close, mut revision) = (0, 0, false, String::new());
+fn response(connection: &mut Connection) -> std::io::Result<Answer> {
+    let (mut answer, mut length) = (Answer::default(), 0);
     let mut line = String::new();
     loop {
         line.clear();
@@ -148,7 +179,7 @@ fn response(connection: &mut Connection) -> std::io::Result<(u16, String, bool)>
             break;
         }
         if let Some(rest) = text.strip_prefix("HTTP/1.1 ") {
-            status = rest
+            answer.status = rest
                 .split(' ')
                 .next()
                 .and_then(|code| code.parse().ok())
@@ -156,13 +187,14 @@ fn response(connection: &mut Connection) -> std::io::Result<(u16, String, bool)>
         } else if let Some((name, value)) = text.split_once(':') {
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.trim().parse().unwrap_or(0),
-                "connection" => close = value.trim().eq_ignore_ascii_case("close"),
-                "x-neargate-revision" => value.trim().clone_into(&mut revision),
+                "connection" => answer.close = value.trim().eq_ignore_ascii_case("close"),
+                "x-neargate-revision" => value.trim().clone_into(&mut answer.revision),
+                "set-cookie" => answer.set_cookies.push(value.trim().to_owned()),
                 _ => {}
             }
         }
     }
     let mut body = vec![0; length];
     connection.read_exact(&mut body)?;
-    Ok((status, revision, close))
+    Ok(answer)
 }

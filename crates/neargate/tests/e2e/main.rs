@@ -1,11 +1,17 @@
 //! End to end: the real binary, real processes, real sockets, real load.
 
 mod app;
+mod audit;
 mod basics;
+mod blind;
 mod canary;
 mod data;
 mod durability;
+mod hooks;
 mod load;
 mod notifications;
+mod rehearsals;
 mod releases;
+mod sticky;
+mod strategies;
 mod traffic;

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use neargate_core::manifest::model::{Health, Probe};
 use neargate_core::routing::control::{FromRouter, RequestCount};
-use neargate_core::routing::table::{Admission, RoutingTable, TargetHealth};
+use neargate_core::routing::slow_start::{self, Other, Registered};
+use neargate_core::routing::table::{Admission, RoutingTable, TargetGroup, TargetHealth};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,6 +31,7 @@ const CUTTING: Duration = Duration::from_millis(500);
 pub(super) struct Fleet {
     workers: Vec<mpsc::Sender<Swap>>,
     version: u64,
+    table: Option<Arc<RoutingTable>>,
     states: States,
     checks: BTreeMap<String, Check>,
     reasons: BTreeMap<String, String>,
@@ -68,6 +70,7 @@ impl Fleet {
         Self {
             workers,
             version: 0,
+            table: None,
             states: States::new(),
             checks: BTreeMap::new(),
             reasons: BTreeMap::new(),
@@ -129,6 +132,7 @@ impl Fleet {
             self.swap(&table).await;
             self.take_draining(&table);
             self.take_checks(&table);
+            self.table = Some(table);
         }
         let version = self.version;
         self.tell(&FromRouter::Published { version }).await;
@@ -136,27 +140,36 @@ impl Fleet {
 
     fn take_states(&mut self, table: &RoutingTable) {
         let mut states = States::new();
+        let mut told = Vec::new();
         for group in table.groups.values() {
             let checked = is_checked(group.health.as_ref());
+            let registered = self.registered(group);
             for target in &group.targets {
-                let state = match self.states.get(&target.task) {
-                    Some(known) => {
-                        if !checked {
-                            known.set_health(target.health);
-                        }
-                        known.clone()
-                    }
-                    None => {
-                        let idle = self.idle.clone();
-                        Arc::new(TargetState::new(&target.task, target.health, idle))
-                    }
-                };
+                let known = self.states.get(&target.task).cloned();
+                if known.is_none() || !checked {
+                    told.push((group, target));
+                }
+                let state = known.unwrap_or_else(|| {
+                    let idle = self.idle.clone();
+                    Arc::new(TargetState::new(&target.task, registered, idle))
+                });
                 state.set_draining(target.admission != Admission::Admitted);
                 states.insert(target.task.clone(), state);
             }
         }
+        for (group, target) in told {
+            change_health(&states, group, &target.task, target.health);
+        }
         self.reasons.retain(|task, _| states.contains_key(task));
         self.states = states;
+    }
+
+    fn registered(&self, group: &TargetGroup) -> Registered {
+        let mut targets = group.targets.iter();
+        match targets.any(|target| self.states.contains_key(&target.task)) {
+            true => Registered::Beside,
+            false => Registered::IntoEmpty,
+        }
     }
 
     async fn swap(&self, table: &Arc<RoutingTable>) {
@@ -262,10 +275,13 @@ impl Fleet {
 
     async fn health_changed(&mut self, changed: Changed) {
         let task = changed.task.to_string();
-        let Some(state) = self.states.get(&task) else {
+        if !self.states.contains_key(&task) {
             return;
-        };
-        state.set_health(changed.health);
+        }
+        let groups = self.table.iter().flat_map(|table| table.groups.values());
+        for group in groups.filter(|group| group.targets.iter().any(|t| t.task == task)) {
+            change_health(&self.states, group, &task, changed.health);
+        }
         self.reasons.insert(task.clone(), changed.reason.clone());
         self.tell(&FromRouter::HealthChanged {
             task,
@@ -311,6 +327,31 @@ impl Fleet {
             self.tell(&FromRouter::Counted { requests }).await;
         }
     }
+}
+
+/// A target's health as it is now, and whether its slow start begins or ends with that.
+fn change_health(states: &States, group: &TargetGroup, task: &str, to: TargetHealth) {
+    let Some(state) = states.get(task) else {
+        return;
+    };
+    let duration = group.warm_up();
+    let others = group
+        .targets
+        .iter()
+        .filter(|target| target.task != task && target.admission == Admission::Admitted)
+        .filter_map(|target| states.get(&target.task))
+        .map(|other| Other {
+            health: other.health(),
+            warmth: other.warmth(duration),
+        });
+    let change = (state.health(), to);
+    if slow_start::begins(change, duration, state.registered, others) {
+        // Before it is healthy for any worker.
+        state.begin_slow_start();
+    } else if to != TargetHealth::Healthy {
+        state.leave_slow_start();
+    }
+    state.set_health(to);
 }
 
 fn is_checked(health: Option<&Health>) -> bool {

@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
             }
             if self.job.head.version == Version::Http11 && self.job.client.protocol == "http/1.1" {
                 let mut out = Vec::new();
-                head.write(&[], &mut out);
+                head.write(&[], "", &mut out);
                 self.write(writer, &out).await?;
             }
         };
@@ -275,9 +275,15 @@ impl<'a> Run<'a> {
         let mut added = vec![("connection", "upgrade"), ("upgrade", &*protocol)];
         let revision = self.chosen.revision.to_string();
         self.expose(&mut added, &revision);
-        head.write(&added, &mut out);
+        head.write(&added, &self.cookies(head), &mut out);
         self.write(writer, &out).await?;
         Ok(Down::Switched(buffer))
+    }
+
+    /// Lines that tell the client where it stays.
+    fn cookies(&self, head: &response::Head) -> String {
+        let session = self.chosen.session.as_ref();
+        session.map_or_else(String::new, |s| s.answer(self.job.head, head))
     }
 
     fn expose<'b>(&'b self, added: &mut Vec<(&'b str, &'b str)>, revision: &'b str) {
@@ -309,7 +315,7 @@ impl<'a> Run<'a> {
             added.push(("transfer-encoding", "chunked"));
         }
         let mut out = Vec::with_capacity(1024 + buffer.len());
-        head.write(&added, &mut out);
+        head.write(&added, &self.cookies(head), &mut out);
         let mut left = Left::of_response(head.framing);
         loop {
             let take = left

@@ -4,12 +4,12 @@ use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use neargate_core::routing::http_date::HttpDate;
 use neargate_core::routing::matching::{Case, Facts, Pattern};
 use neargate_core::routing::table::StaticSite;
 
 use super::Reply;
 use super::resolve::{Resolved, inside, resolve};
-use crate::access_log::civil;
 use crate::request::Head;
 
 /// What of a request matters to a site.
@@ -85,7 +85,7 @@ fn from_file(site: &StaticSite, asked: &Asked, status: u16, path: &Path) -> Opti
     let mut headers = vec![
         ("content-type", content_type(path).to_owned()),
         ("etag", etag.clone()),
-        ("last-modified", http_date(modified)),
+        ("last-modified", HttpDate(modified).to_string()),
         ("vary", "accept-encoding".to_owned()),
     ];
     if let Some(encoding) = encoding {
@@ -174,7 +174,7 @@ fn is_unchanged(asked: &Asked, etag: &str, modified: u64) -> bool {
             let mut tags = tags.split(',').map(|t| t.trim().trim_start_matches("W/"));
             tags.any(|t| t == etag || t == "*")
         }
-        (None, Some(date)) => *date == http_date(modified),
+        (None, Some(date)) => *date == HttpDate(modified).to_string(),
         (None, None) => false,
     }
 }
@@ -210,20 +210,6 @@ fn range(text: &str, length: u64) -> Range {
         }
         _ => Range::Whole,
     }
-}
-
-/// IMF-fixdate.
-fn http_date(seconds: u64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
-    let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 fn content_type(path: &Path) -> &'static str {
@@ -275,11 +261,6 @@ mod tests {
         ] {
             assert_eq!(range(text, 10), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn dates_are_written_as_the_rfc_says() {
-        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn answer(
             let _ = reader.read_to_end(&mut rest);
             return closed();
         }
+        "/login" => b"HTTP/1.1 200 OK\r\nSet-Cookie: SID=1; HttpOnly\r\nContent-Length: 1\r\n\r\n".iter().chain(state.name.as_bytes()).copied().collect(),
         "/close" => return closed(),
         "/garbage" => b"nonsense\r\n\r\n".to_vec(),
         "/huge-head" => format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes(),

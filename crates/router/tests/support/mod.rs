@@ -201,6 +201,7 @@ pub fn group(targets: Vec<Target>) -> TargetGroup {
         health: None,
         slow_start: Duration::ZERO,
         sticky: None,
+        revision: None,
         idle_timeout: Duration::from_secs(20),
         targets,
     }
@@ -224,6 +225,7 @@ pub fn table(targets: Vec<Target>) -> RoutingTable {
         expose: true,
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules: vec![rule] })]),
         groups: BTreeMap::from([("api".to_owned(), group(targets))]),
+        cookie_key: None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod aws;
 mod data;
+mod jobs;
 mod notify;
 pub(super) mod priority;
 mod references;
@@ -102,6 +103,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
     routes::check(case);
     references::check(case);
+    jobs::check(case);
     data::check(case);
     watch::check(case);
     notify::check(case);

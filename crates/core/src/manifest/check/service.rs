@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Case;
+use crate::machine::strategy;
 use crate::manifest::fargate;
-use crate::manifest::model::{Probe, Runs, Service, Use};
+use crate::manifest::model::{Balance, Probe, Runs, Service, Strategy, Use};
 use crate::manifest::read::uses;
 use crate::manifest::shape::another;
 
@@ -18,11 +19,8 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
     health(case, service);
     scale(case, service);
     environment(case, service);
-    let path = ["service", name, "slow-start"];
-    if (1..30).contains(&service.slow_start.as_secs()) {
-        let message = "a slow start of less than 30s is none that AWS has".to_owned();
-        case.error("out-of-range", &path, message, "write 0s, or 30s to 15m");
-    }
+    slow_start(case, service);
+    sticky(case, service);
 }
 
 /// Keys that say how tasks run; a static site has no tasks.
@@ -44,6 +42,36 @@ const NOT_STATIC: [&str; 16] = [
     "idle-timeout",
     "release",
 ];
+
+/// Elastic Load Balancing guide, slow start mode: 30 to 900 seconds, round robin only.
+fn slow_start(case: &mut Case<'_>, service: &Service) {
+    let path = ["service", &service.name, "slow-start"];
+    if (1..30).contains(&service.slow_start.as_secs()) {
+        let message = "a slow start of less than 30s is none that AWS has".to_owned();
+        case.error("out-of-range", &path, message, "write 0s, or 30s to 15m");
+    }
+    if !service.slow_start.is_zero() && service.balance != Balance::RoundRobin {
+        let message = "only round-robin has a slow start".to_owned();
+        let help = "remove `slow-start`, or write balance = \"round-robin\"";
+        case.error("contradiction", &path, message, help);
+    }
+}
+
+/// Elastic Load Balancing guide, sticky sessions: "Application-based stickiness does not work
+/// with weighted target groups".
+fn sticky(case: &mut Case<'_>, service: &Service) {
+    let follows = service.sticky.as_ref().is_some_and(|s| s.cookie.is_some());
+    if follows && service.release.strategy != Strategy::Rolling {
+        let path = ["service", &service.name, "sticky", "cookie"];
+        let message = format!(
+            "while a {} release shifts traffic, AWS does not follow an application's cookie",
+            strategy::name(&service.release.strategy)
+        );
+        let help = "there, clients stay with their revision but not with their task until it is \
+             done; remove `cookie` to have both";
+        case.warn("sticky-while-shifting", &path, message, help);
+    }
+}
 
 /// Names whose address would be injected under a name that data services have.
 fn own_name(case: &mut Case<'_>, name: &str) {

@@ -22,8 +22,6 @@ static ROWS: &[&str] = &[
     "service.api.scale.in-cooldown = '1m'",
     "service.api.scale.out-cooldown = '1m'",
     "service.api.health.command = ['true']",
-    "service.api.sticky = '1h'",
-    "service.api.slow-start = '30s'",
     "service.api.image = 'notes:1'",
     "service.api.build.dockerfile = 'Dockerfile'",
     "job.report.schedule = 'rate(1 hour)'",
@@ -62,7 +60,6 @@ fn every_row_is_said_when_it_is_written_and_nothing_else_is() {
 fn what_asks_for_nothing_special_is_not_listed() {
     for text in [
         "service.api.release = { strategy = 'rolling', guard = [], approve = false, low-traffic = 'hold' }",
-        "service.api.slow-start = '0s'",
         "edge = { https = false, waf = false, domains = [] }",
         "edge.waf = { enabled = false, rate-limit = 2000 }",
         "database.main = { engine = 'postgres', multi-az = false, protect = false }",
@@ -87,6 +84,7 @@ static ACTED_ON: &str = "
     service.*.health.healthy service.*.health.unhealthy service.*.health.matcher
     service.*.health.grace
     service.*.uses service.*.env.* service.*.drain service.*.stop-timeout service.*.balance
+    service.*.slow-start service.*.sticky.duration service.*.sticky.cookie
     service.*.idle-timeout service.*.scale.min
     service.*.release.minimum-percent service.*.release.maximum-percent
     service.*.release.before service.*.release.smoke service.*.release.after
@@ -101,6 +99,8 @@ static ACTED_ON: &str = "
     service.*.release.breaker.value service.*.release.breaker.reset-on-healthy
     service.*.release.breaker.rollback
     job.*.service job.*.command job.*.timeout
+    job.*.http.path job.*.http.status job.*.http.timeout job.*.http.attempts job.*.http.host
+    job.*.http.headers.*
     database.*.engine database.*.version database.*.url
     cache.*.engine cache.*.version cache.*.url cache.*.eviction cache.*.memory
     secret.*.generate

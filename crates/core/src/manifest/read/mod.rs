@@ -12,7 +12,8 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{Edge, Job, Manifest, Place};
+use super::model::{Edge, HttpCheck, Job, Manifest, Place, Work};
+use super::shape::matcher;
 use super::tree::Table;
 use super::view::View;
 
@@ -52,9 +53,29 @@ fn job(name: &str, view: View<'_>) -> Job {
     Job {
         name: name.to_owned(),
         service: view.text_or_empty("service"),
-        command: view.texts_or_none("command"),
+        work: match view.table("http") {
+            Some(check) => Work::Http(http_check(check)),
+            None => Work::Command(view.texts_or_none("command")),
+        },
         timeout: view.duration_or_zero("timeout"),
         schedule: view.text("schedule"),
+    }
+}
+
+fn http_check(view: View<'_>) -> HttpCheck {
+    let headers = view.table("headers");
+    let pair = |name: &str| Some((name.to_owned(), headers?.text(name)?));
+    HttpCheck {
+        path: view.text_or_empty("path"),
+        status: matcher(&view.text_or_empty("status")).unwrap_or_default(),
+        timeout: view.duration_or_zero("timeout"),
+        attempts: view.whole("attempts").unwrap_or_default(),
+        host: view.text("host"),
+        headers: headers
+            .into_iter()
+            .flat_map(View::keys)
+            .filter_map(pair)
+            .collect(),
     }
 }
 

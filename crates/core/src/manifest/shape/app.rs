@@ -5,7 +5,8 @@
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
 use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
-use super::service::{JOB, SERVICE};
+use super::job::JOB;
+use super::service::SERVICE;
 use super::watch::{ALARM, NOTIFY, SLO};
 use super::{Field, Kind, Shape};
 

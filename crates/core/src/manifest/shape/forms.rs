@@ -18,6 +18,8 @@ pub(super) static ALL: &[&Form] = &[
     &PATH,
     &METHOD,
     &HEADER,
+    &HEADER_VALUE,
+    &AUTHORITY,
     &QUERY_KEY,
     &QUERY,
     &CIDR,
@@ -226,19 +228,49 @@ pub(crate) fn matcher(text: &str) -> Result<Vec<(u16, u16)>, String> {
 }
 
 pub(super) static PROBE: Form = Form {
-    what: "a health path",
+    what: "a path to ask",
     example: "/healthz",
     pattern: "^/[!-~]{0,1023}$",
     check: |text| {
         longest(text, 1024)?;
         if !text.starts_with('/') {
-            return Err("a health path starts with `/`".into());
+            return Err("a path starts with `/`".into());
         }
         only(
             text,
             |c| ('!'..='~').contains(&c),
             "visible ASCII without spaces",
         )
+    },
+};
+
+/// What a request may say in `Host`: a name or an address, with a port or without.
+pub(super) static AUTHORITY: Form = Form {
+    what: "a host name",
+    example: "notes.example.com",
+    pattern: "^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$",
+    check: |text| {
+        let (name, port) = text.split_once(':').unwrap_or((text, "80"));
+        longest(name, 253)?;
+        only(
+            name,
+            |c| c.is_ascii_alphanumeric() || c == '.' || c == '-',
+            "letters, digits, `-` and `.`",
+        )?;
+        match (name.is_empty(), port.parse::<u16>()) {
+            (false, Ok(_)) => Ok(()),
+            _ => Err("it is a name, and a port behind a `:` if need be".into()),
+        }
+    },
+};
+
+pub(super) static HEADER_VALUE: Form = Form {
+    what: "the value of a header",
+    example: "text/html",
+    pattern: "^[ -~]{1,1024}$",
+    check: |text| {
+        longest(text, 1024)?;
+        only(text, |c| (' '..='~').contains(&c), "visible ASCII")
     },
 };
 

@@ -10,6 +10,7 @@ pub(crate) mod conform;
 mod data;
 mod fill;
 mod forms;
+mod job;
 #[cfg(test)]
 mod page;
 mod release;

@@ -1,16 +1,16 @@
-//! Services, their routes, health, size and scale; jobs.
+//! Services, their routes, health, size and scale.
 //!
 //! Invariant: ranges are those of Fargate, of Application Load Balancer and of Application
 //! Auto Scaling.
 
 use super::forms::{
-    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
-    SCHEDULE, USE, VARIABLE,
+    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, PATH, PROBE, QUERY, QUERY_KEY, USE,
+    VARIABLE,
 };
 use super::release::RELEASE;
 use super::{Field, Kind, Shape};
 
-const COMMAND: Kind = Kind::List(&Kind::Text, 1, 256);
+pub(super) const COMMAND: Kind = Kind::List(&Kind::Text, 1, 256);
 
 pub(super) static SERVICE: Shape = Shape {
     title: "[service.NAME]",
@@ -92,13 +92,13 @@ pub(super) static SERVICE: Shape = Shape {
         Field::new(
             "slow-start",
             Kind::Seconds(0, 900),
-            "How long a new task is warmed up: 0s, or 30s and more.",
+            "How long the share of a task that joins or recovers rises from nothing: 0s, or 30s and more. Round robin only.",
         )
         .or("\"0s\""),
         Field::new(
             "sticky",
             Kind::Short("duration", &STICKY),
-            "Keeps a client on one task: a duration, or a table.",
+            "Keeps a client on one task, and with its revision while a release shifts traffic: a duration, or a table.",
         ),
         Field::new(
             "idle-timeout",
@@ -279,13 +279,13 @@ static STICKY: Shape = Shape {
         Field::new(
             "duration",
             Kind::Seconds(1, 604_800),
-            "How long a client stays.",
+            "How long a client stays after its last request.",
         )
         .or("\"1d\""),
         Field::new(
             "cookie",
             Kind::Form(&COOKIE),
-            "The application's own cookie to follow instead of the load balancer's.",
+            "The application's own cookie to follow: a client stays from when a task sets it, as long as it brings it back. Without one, every client stays.",
         ),
     ],
 };
@@ -328,31 +328,5 @@ static SCALE: Shape = Shape {
             "After a scale-out.",
         )
         .or("\"300s\""),
-    ],
-};
-
-pub(super) static JOB: Shape = Shape {
-    title: "[job.NAME]",
-    doc: "A task that runs once: in a release, by hand, or on a schedule.",
-    also: None,
-    fields: &[
-        Field::new(
-            "service",
-            Kind::Form(&NAME),
-            "In whose revision, size and environment it runs.",
-        )
-        .required(),
-        Field::new("command", COMMAND, "Program and arguments.").required(),
-        Field::new(
-            "timeout",
-            Kind::Seconds(1, 86_400),
-            "Stopped after this long; that is a failure.",
-        )
-        .or("\"10m\""),
-        Field::new(
-            "schedule",
-            Kind::Form(&SCHEDULE),
-            "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
-        ),
     ],
 };

@@ -18,7 +18,7 @@ pub(super) fn front(stack: &Stack, usage: &Usage, bill: &mut Bill) {
         let words = "all month".to_owned();
         bill.standing((Part::Front, "balancer", "ALB"), words, ALB * HOURS);
         let units = units(usage);
-        let words = format!("{} on average", brief(units));
+        let words = format!("{units:.3} on average");
         let dollars = units * LCU * HOURS;
         bill.used((Part::Front, "balancer", "capacity units"), words, dollars);
     }

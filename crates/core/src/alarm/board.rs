@@ -6,26 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::alarm::{
-    AlarmState, Definition, MetricAlarm, Standing, Transition, evaluate, history, order,
-};
-use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::{Dimensions, Limits, Metrics, Sample};
-use neargate_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use super::{AlarmState, Definition, MetricAlarm, Standing, Transition, evaluate, history, order};
+use crate::manifest::model::Alarm;
+use crate::metrics::{Dimensions, Limits, Metrics, Sample};
+use crate::time::Timestamp;
 
 /// Series without a sample for so long are forgotten.
 const SILENT: Duration = Duration::from_secs(4 * 3600);
-
-/// One alarm as `neargate alarms` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlarmRecord {
-    /// Its name.
-    pub name: String,
-    /// Where it stands, and how it came there.
-    #[serde(flatten)]
-    pub standing: Standing,
-}
 
 /// All alarms, their metrics and their states.
 #[derive(Debug)]

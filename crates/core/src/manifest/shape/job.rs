@@ -1,0 +1,76 @@
+//! Jobs: commands, and HTTP checks of a release.
+//!
+//! Invariant: a check is bounded in attempts and in time.
+
+use super::forms::{AUTHORITY, HEADER, HEADER_VALUE, MATCHER, NAME, PROBE, SCHEDULE};
+use super::service::COMMAND;
+use super::{Field, Kind, Shape};
+
+pub(super) static JOB: Shape = Shape {
+    title: "[job.NAME]",
+    doc: "A task that runs once: in a release, by hand, or on a schedule.",
+    also: None,
+    fields: &[
+        Field::new(
+            "service",
+            Kind::Form(&NAME),
+            "In whose revision, size and environment it runs.",
+        )
+        .required(),
+        Field::new(
+            "command",
+            COMMAND,
+            "Program and arguments. This or `http` is written.",
+        ),
+        Field::new(
+            "http",
+            Kind::Short("path", &HTTP_CHECK),
+            "Near: asks the new revision, and no other, through the router, instead of running a \
+             command. Only for `smoke` and `after`.",
+        ),
+        Field::new(
+            "timeout",
+            Kind::Seconds(1, 86_400),
+            "Stopped after this long; that is a failure.",
+        )
+        .or("\"10m\""),
+        Field::new(
+            "schedule",
+            Kind::Form(&SCHEDULE),
+            "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
+        ),
+    ],
+};
+
+static HTTP_CHECK: Shape = Shape {
+    title: "[job.NAME.http]",
+    doc: "A GET that must be answered by the new revision. Redirects are not followed. The answers \
+          are kept in the job's log: status and the first 200 bytes.",
+    also: None,
+    fields: &[
+        Field::new("path", Kind::Form(&PROBE), "GET this path.").required(),
+        Field::new(
+            "status",
+            Kind::Form(&MATCHER),
+            "Status codes that are a success.",
+        )
+        .or("\"200-299\""),
+        Field::new("timeout", Kind::Seconds(1, 120), "For one attempt.").or("\"5s\""),
+        Field::new(
+            "attempts",
+            Kind::Whole(1, 100),
+            "At most, a second apart, and all of them within the job's `timeout`.",
+        )
+        .or("5"),
+        Field::new(
+            "host",
+            Kind::Form(&AUTHORITY),
+            "The `Host` header. When not written: the service's own address.",
+        ),
+        Field::new(
+            "headers",
+            Kind::Named(&HEADER, &Kind::Form(&HEADER_VALUE)),
+            "More headers. No secrets: they are part of the manifest.",
+        ),
+    ],
+};

@@ -1,0 +1,374 @@
+//! A world in simulated time around the real machine: tasks, jobs, health checks, users, alarms.
+//!
+//! Invariant: what decides is the machine, the guards and the alarms that decide near; only what
+//! they decide about is modelled. Equal seeds give equal worlds.
+
+mod look;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::notice::{Notice, Noticed, Stand};
+use super::timing::{On, Timing};
+use super::traffic::Traffic;
+use crate::guard::StepWatch;
+use crate::health::{Outcome as Checked, TargetCheck};
+use crate::machine::{
+    self, Action, Entry, Event, Exit, Health, Journal, Lifecycle, ServiceState, State,
+};
+use crate::metrics::{Sample, names};
+use crate::random::Random;
+use crate::routing::table::TargetHealth;
+use crate::time::Timestamp;
+use crate::watches::{self, Watches};
+
+/// How often there is a look.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A process that is modelled.
+struct Process {
+    revision: u32,
+    ran_at: Option<Timestamp>,
+    gone: bool,
+    leaving: bool,
+    check: TargetCheck,
+}
+
+/// Something that will happen.
+enum Coming {
+    Event(Event),
+    /// A task's process runs.
+    Runs(String),
+    /// A task is asked whether it is healthy.
+    Check(String),
+    /// A task's process ends.
+    Ends(String, Exit),
+    /// The scheduler hears of it.
+    Ended(String, Exit),
+    /// ECS hears of an alarm.
+    Alarm(String, String),
+    /// Guards and alarms are looked at, requests flow.
+    Look,
+}
+
+/// The world.
+pub(super) struct World {
+    pub state: State,
+    pub now: Timestamp,
+    pub traffic: Traffic,
+    /// The revision that has the fault; 0: none yet.
+    pub bad: u32,
+    /// Who noticed.
+    pub notices: Vec<Notice>,
+    /// Alarms that fired: when, which, why.
+    pub alarms: Vec<(Timestamp, String, String)>,
+    /// When the database went.
+    pub database_down: Option<Timestamp>,
+    name: String,
+    fault: Fault,
+    on: On,
+    timing: Timing,
+    random: Random,
+    coming: BTreeMap<(Timestamp, u64), Coming>,
+    sequence: u64,
+    processes: BTreeMap<String, Process>,
+    pub watches: Watches,
+    told_at: Timestamp,
+    /// On ECS: the new version's target group, and its alarms that fired.
+    group: Option<StepWatch>,
+    heard: BTreeSet<String>,
+}
+
+/// A journal that keeps nothing: nobody replays a rehearsal.
+struct Nowhere;
+
+impl Journal for Nowhere {
+    type Error = Infallible;
+
+    fn append(&mut self, _: &[Entry]) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+impl World {
+    /// An empty world with one service to come.
+    pub fn new(name: &str, fault: Fault, on: On, rate: f64, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        // Where in its minute a release begins is chance.
+        let now = Timestamp(1_800_000_000_000 + random.below(60_000));
+        let mut world = Self {
+            state: State::default(),
+            now,
+            traffic: Traffic::new(rate, Random::new(random.draw())),
+            bad: 0,
+            notices: Vec::new(),
+            alarms: Vec::new(),
+            database_down: None,
+            name: name.to_owned(),
+            fault,
+            on,
+            timing: Timing::of(on),
+            random,
+            coming: BTreeMap::new(),
+            sequence: 0,
+            processes: BTreeMap::new(),
+            watches: Watches::new(now),
+            told_at: now,
+            group: None,
+            heard: BTreeSet::new(),
+        };
+        world.later(LOOK, Coming::Look);
+        world
+    }
+
+    /// The service; `None` before its first release.
+    pub fn service(&self) -> Option<&ServiceState> {
+        self.state.services.get(&self.name)
+    }
+
+    /// The next thing happens.
+    pub fn step(&mut self) {
+        let next = self.coming.first_key_value().map(|(key, _)| *key);
+        let Some(key) = next else { return };
+        match machine::next_deadline(&self.state) {
+            Some(deadline) if deadline <= key.0 => {
+                self.now = self.now.max(deadline);
+                self.happen(&Event::TimePassed);
+            }
+            _ => {
+                self.now = self.now.max(key.0);
+                if let Some(coming) = self.coming.remove(&key) {
+                    self.comes(coming);
+                }
+            }
+        }
+    }
+
+    /// Decides, persists, applies, acts; a refusal is handed back.
+    pub fn happen(&mut self, event: &Event) -> Option<String> {
+        let before = Stand::of(self.service());
+        let step = machine::decide(&self.state, self.now, event);
+        if let Some(refusal) = step.refusal() {
+            return Some(refusal.to_string());
+        }
+        let Ok(persisted) = step.persist(&mut Nowhere);
+        for entry in persisted.entries() {
+            machine::apply(&mut self.state, entry);
+        }
+        if let Some(by) = Noticed::by(&before, self.service(), event, self.now) {
+            let at = self.now;
+            self.notices.push(Notice { at, by });
+        }
+        for action in persisted.into_actions() {
+            self.act(action);
+        }
+        None
+    }
+
+    fn later(&mut self, delay: Duration, coming: Coming) {
+        self.sequence += 1;
+        self.coming
+            .insert((self.now.after(delay), self.sequence), coming);
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::StartTask { revision, task, .. } => {
+                let process = Process {
+                    revision,
+                    ran_at: None,
+                    gone: false,
+                    leaving: false,
+                    check: TargetCheck::new(TargetHealth::Initial),
+                };
+                self.processes.insert(task.clone(), process);
+                let jitter = Duration::from_millis(self.random.below(50));
+                self.later(self.timing.run + jitter, Coming::Runs(task));
+            }
+            Action::StopTask { task } => {
+                self.later(self.timing.stop, Coming::Ends(task, Exit::Code(0)));
+            }
+            Action::KillTask { task } => {
+                self.later(Duration::ZERO, Coming::Ends(task, Exit::Signal(9)));
+            }
+            Action::RunHook {
+                release,
+                revision,
+                job,
+                run,
+                ..
+            } => self.run_job((release, run), revision, &job),
+            Action::PublishRoutes => self.drain(),
+            Action::StopHook { .. } => {}
+        }
+    }
+
+    /// A job that does what it should, unless the fault is its own.
+    fn run_job(&mut self, (release, run): (u64, u32), revision: u32, job: &str) {
+        let bad = revision == self.bad;
+        if bad && self.fault == Fault::HookTimeout && run == 1 {
+            return;
+        }
+        let definition = self
+            .service()
+            .and_then(|service| service.definition(revision));
+        let policy = definition.map(|found| &found.service.release);
+        let timeout = definition.and_then(|found| Some(found.jobs.get(job)?.timeout));
+        // A job that succeeds has its time.
+        let takes = timeout.map_or(self.timing.job, |timeout| self.timing.job.min(timeout / 2));
+        let first = |list: Option<&Vec<String>>| {
+            list.and_then(|list| list.first()).map(String::as_str) == Some(job)
+        };
+        let fails = bad
+            && match self.fault {
+                Fault::MigrateFail => first(policy.map(|policy| &policy.before)),
+                Fault::SmokeFail => first(policy.map(|policy| &policy.smoke)),
+                _ => false,
+            };
+        let event = Event::HookFinished {
+            release,
+            run,
+            exit: Exit::Code(i32::from(fails)),
+            last_lines: Vec::new(),
+        };
+        self.later(takes, Coming::Event(event));
+    }
+
+    /// Tasks that leave finish what is in flight. ECS waits for the whole deregistration delay.
+    fn drain(&mut self) {
+        let Some(service) = self.state.services.get(&self.name) else {
+            return;
+        };
+        let leaving = service
+            .tasks
+            .values()
+            .filter(|task| matches!(task.lifecycle, Lifecycle::Deactivating { .. }));
+        let mut drained = Vec::new();
+        for task in leaving {
+            if let Some(process) = self.processes.get_mut(&task.id)
+                && !process.leaving
+            {
+                process.leaving = true;
+                drained.push(task.id.clone());
+            }
+        }
+        if self.on == On::Near {
+            for task in drained {
+                let slow = match (self.fault, self.processes.get(&task)) {
+                    (Fault::Latency(by), Some(process)) if process.revision == self.bad => by,
+                    _ => Duration::from_millis(20),
+                };
+                self.later(slow, Coming::Event(Event::TaskDrained { task }));
+            }
+        }
+    }
+
+    fn comes(&mut self, coming: Coming) {
+        match coming {
+            Coming::Event(event) => {
+                self.happen(&event);
+            }
+            Coming::Runs(task) => self.runs(task),
+            Coming::Check(task) => self.check(task),
+            Coming::Ends(task, exit) => self.ends(task, exit),
+            Coming::Ended(task, exit) => {
+                self.processes.remove(&task);
+                let last_lines = Vec::new();
+                self.happen(&Event::TaskExited {
+                    task,
+                    exit,
+                    last_lines,
+                });
+            }
+            Coming::Alarm(name, reason) => {
+                for event in watches::alarm_fired(&self.state, &name, &reason) {
+                    self.happen(&event);
+                }
+            }
+            Coming::Look => {
+                self.look();
+                self.later(LOOK, Coming::Look);
+            }
+        }
+    }
+
+    fn runs(&mut self, task: String) {
+        let now = self.now;
+        let Some(process) = self.processes.get_mut(&task) else {
+            return;
+        };
+        process.ran_at = Some(now);
+        let bad = process.revision == self.bad;
+        self.happen(&Event::TaskStarted { task: task.clone() });
+        if let (true, Fault::Crash(after)) = (bad, self.fault) {
+            let after = after.max(Duration::from_millis(10));
+            self.later(after, Coming::Ends(task.clone(), Exit::Code(1)));
+        }
+        self.later(self.timing.check, Coming::Check(task));
+    }
+
+    fn check(&mut self, task: String) {
+        let Some(process) = self.processes.get_mut(&task) else {
+            return;
+        };
+        let definition = self
+            .state
+            .services
+            .get(&self.name)
+            .and_then(|service| service.definition(process.revision));
+        let Some(rule) = definition.and_then(|found| found.service.health.as_ref()) else {
+            return;
+        };
+        let listens = process
+            .ran_at
+            .is_some_and(|ran| self.now >= ran.after(self.timing.listen));
+        let outcome = if process.gone || !listens {
+            Checked::Unreachable
+        } else if process.revision == self.bad && self.fault == Fault::BadHealth {
+            Checked::Failed
+        } else {
+            Checked::Passed
+        };
+        let found = process.check.observe(self.now, outcome, rule);
+        let gap = match self.on {
+            On::Near => process.check.next_gap(rule),
+            On::Ecs => rule.interval,
+        };
+        self.later(gap, Coming::Check(task.clone()));
+        let (health, reason) = match found {
+            Some(TargetHealth::Healthy) => (Health::Healthy, "answered 200"),
+            Some(TargetHealth::Unhealthy) => (Health::Unhealthy, "answered 503"),
+            _ => return,
+        };
+        self.happen(&Event::TaskHealthChanged {
+            task,
+            health,
+            reason: reason.to_owned(),
+            last_lines: Vec::new(),
+        });
+    }
+
+    fn ends(&mut self, task: String, exit: Exit) {
+        let Some(process) = self.processes.get_mut(&task).filter(|found| !found.gone) else {
+            return;
+        };
+        process.gone = true;
+        let (revision, leaving) = (process.revision, process.leaving);
+        if !leaving {
+            let sample = Sample::of_task(names::RESTARTS, (&self.name, revision), &task, 1.0);
+            self.take(&sample);
+            let service = self.state.services.get(&self.name);
+            if let Some(service) = service
+                && service.tasks.get(&task).is_some_and(machine::Task::healthy)
+                && service
+                    .shares()
+                    .is_none_or(|shares| shares[1].1 > 0 || shares[1].0 != revision)
+            {
+                self.traffic.lose(service, revision, service.tasks.len());
+            }
+        }
+        self.later(self.timing.exit_seen, Coming::Ended(task, exit));
+    }
+}
