@@ -93,3 +93,44 @@ fn only_the_modules_that_are_called_are_written() {
     assert!(!has("modules/gateway/main.tf") && !has("modules/edge/main.tf"));
     assert!(!files.keys().any(|path| path.contains("/tests/")));
 }
+
+/// A stack that is none of a blueprint's: what they do not use.
+#[test]
+fn workers_own_cookies_sources_and_dangerous_texts_are_written_as_they_are_meant() {
+    let text = r#"
+app = "odd"
+[service.api]
+image = "registry.example.com/api:1"
+port = 3000
+route = { path = "/a", source = "10.0.0.0/8", header = { X-Tenant = "${var.region}" } }
+sticky = { duration = "1h", cookie = "session" }
+env = { TEMPLATE = "${local.name} %{ if true } \"quoted\"" }
+[service.worker]
+image = "registry.example.com/worker:1"
+[env.prod]
+target = "aws"
+region = "eu-central-1"
+aws.state-bucket = "odd-123456789012-eu-central-1"
+"#;
+    let source = Source {
+        name: "odd".to_owned(),
+        text: text.to_owned(),
+    };
+    let loaded = load(&source, "prod", &[]);
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let stack = Stack::of(&loaded.manifest).expect("it is on AWS");
+    let files = render(&stack).expect("it renders");
+    let main = &files["main.tf"];
+    for wanted in [
+        r#"image        = "registry.example.com/api:1""#,
+        r#"stickiness_cookie            = "session""#,
+        r#"sources  = ["10.0.0.0/8"]"#,
+        r#"["$${var.region}"]"#,
+        r#""$${local.name} %%{ if true } \"quoted\"""#,
+        r#"API_URL          = "http://api.${local.name}.internal:3000""#,
+        "client_security_group_ids = { worker = module.service_worker.security_group_id }",
+    ] {
+        assert!(main.contains(wanted), "{wanted} is not in {main}");
+    }
+    assert!(files["backend.tf"].contains("odd-123456789012-eu-central-1"));
+}

@@ -38,7 +38,8 @@ resource "aws_lb_target_group" "this" {
 
   stickiness {
     enabled         = var.stickiness_seconds > 0
-    type            = "lb_cookie"
+    type            = var.stickiness_cookie == null ? "lb_cookie" : "app_cookie"
+    cookie_name     = var.stickiness_cookie
     cookie_duration = max(var.stickiness_seconds, 1)
   }
 }

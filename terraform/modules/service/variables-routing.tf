@@ -165,3 +165,14 @@ variable "stickiness_seconds" {
     error_message = "stickiness_seconds is 0 to 604800."
   }
 }
+
+variable "stickiness_cookie" {
+  description = "The application's own cookie that marks a user's session. null: the load balancer's."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.stickiness_cookie == null || try(var.stickiness_seconds > 0 && !startswith(var.stickiness_cookie, "AWSALB"), false)
+    error_message = "stickiness_cookie needs stickiness_seconds, and does not start with AWSALB."
+  }
+}

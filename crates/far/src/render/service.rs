@@ -136,6 +136,10 @@ fn routing(stack: &Stack, service: &Service, block: Block) -> Block {
         .with("balancing", text(balancing))
         .with_some("slow_start_seconds", some(service.slow_start_seconds))
         .with_some("stickiness_seconds", some(service.sticky_seconds))
+        .with_some(
+            "stickiness_cookie",
+            service.sticky_cookie.as_ref().map(text),
+        )
 }
 
 /// Routes with priorities 10, 20, 30, … over all services, so that there is room for test rules.

@@ -48,6 +48,8 @@ pub struct Service {
     pub balance: Balance,
     /// How long a user stays with a task, seconds; 0: not.
     pub sticky_seconds: u64,
+    /// The application's own cookie that marks a session; `None`: the load balancer's.
+    pub sticky_cookie: Option<String>,
     /// How a release goes.
     pub release: Release,
     /// Fewest and most tasks, and what changes their number.
@@ -206,6 +208,7 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
         drain_seconds: service.drain.as_secs(),
         slow_start_seconds: service.slow_start.as_secs(),
         balance: service.balance,
+        sticky_cookie: service.sticky.as_ref().and_then(|s| s.cookie.clone()),
         sticky_seconds: service.sticky.as_ref().map_or(0, |s| s.duration.as_secs()),
         release: release(service),
         scale: Scale {

@@ -94,6 +94,37 @@ fn both_notes_blueprints_run() {
 }
 
 #[test]
+fn blueprints_of_several_services_run() {
+    for (name, paths) in [
+        ("3-portfolio", ["/api/notes", "/healthz"]),
+        ("5-clinic", ["/api/notes", "/api/info"]),
+    ] {
+        let app = blueprint(name);
+        app.up();
+        for path in paths {
+            let head = Command::new("curl")
+                .args([
+                    "-sS",
+                    "-o",
+                    "/dev/null",
+                    "-w",
+                    "%{http_code}",
+                    "--max-time",
+                    "20",
+                ])
+                .arg(format!("http://{}{path}", app.address))
+                .output()
+                .expect("curl runs");
+            assert_eq!(
+                String::from_utf8_lossy(&head.stdout),
+                "200",
+                "{name} {path}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_notes_blueprint_runs_for_an_ordinary_user() {
     if root() {
         let name = "2-cloud-native-notes";

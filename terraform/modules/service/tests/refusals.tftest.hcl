@@ -141,6 +141,18 @@ run "bad_values_are_refused" {
   ]
 }
 
+run "a_session_follows_the_applications_own_cookie" {
+  command = plan
+  variables {
+    stickiness_seconds = 3600
+    stickiness_cookie  = "session"
+  }
+  assert {
+    condition     = aws_lb_target_group.this["blue"].stickiness[0].type == "app_cookie" && aws_lb_target_group.this["blue"].stickiness[0].cookie_name == "session"
+    error_message = "The target group follows the cookie that is named."
+  }
+}
+
 run "routes_without_a_port_are_refused" {
   command = plan
   variables {

@@ -4,48 +4,6 @@
 //! Sources: the load balancer, alarm and data pages of the AWS documentation.
 
 use super::Form;
-#[cfg(test)]
-use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
-
-/// Every form, for the tests and the schema.
-#[cfg(test)]
-pub(super) static ALL: &[&Form] = &[
-    &NAME,
-    &APP,
-    &VARIABLE,
-    &USE,
-    &HOST,
-    &PATH,
-    &METHOD,
-    &HEADER,
-    &HEADER_VALUE,
-    &AUTHORITY,
-    &QUERY_KEY,
-    &QUERY,
-    &CIDR,
-    &MATCHER,
-    &PROBE,
-    &VERSION,
-    &URL,
-    &WEBHOOK,
-    &WINDOW,
-    &MAINTENANCE,
-    &GENERATE,
-    &SCHEDULE,
-    &DATAPOINTS,
-    &STATISTIC,
-    &REGION,
-    &DOMAIN,
-    &ADDRESS,
-    &FOLDER,
-    &FILE,
-    &REQUIRES,
-    &COOKIE,
-    &ENDPOINT,
-    &HOSTED_ZONE,
-    &EMAIL,
-    &BUCKET,
-];
 
 pub(super) static NAME: Form = Form {
     what: "a name",

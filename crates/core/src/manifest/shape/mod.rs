@@ -154,7 +154,51 @@ pub(crate) struct Form {
 
 #[cfg(test)]
 mod tests {
-    use super::forms::ALL;
+    use super::Form;
+    use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
+    use super::forms::{
+        ADDRESS, APP, AUTHORITY, CIDR, COOKIE, DATAPOINTS, DOMAIN, FILE, FOLDER, GENERATE, HEADER,
+        HEADER_VALUE, HOST, MAINTENANCE, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
+        REGION, REQUIRES, SCHEDULE, STATISTIC, URL, USE, VARIABLE, VERSION, WEBHOOK, WINDOW,
+    };
+
+    static ALL: &[&Form] = &[
+        &NAME,
+        &APP,
+        &VARIABLE,
+        &USE,
+        &HOST,
+        &PATH,
+        &METHOD,
+        &HEADER,
+        &HEADER_VALUE,
+        &AUTHORITY,
+        &QUERY_KEY,
+        &QUERY,
+        &CIDR,
+        &MATCHER,
+        &PROBE,
+        &VERSION,
+        &URL,
+        &WEBHOOK,
+        &WINDOW,
+        &MAINTENANCE,
+        &GENERATE,
+        &SCHEDULE,
+        &DATAPOINTS,
+        &STATISTIC,
+        &REGION,
+        &DOMAIN,
+        &ADDRESS,
+        &FOLDER,
+        &FILE,
+        &REQUIRES,
+        &COOKIE,
+        &ENDPOINT,
+        &HOSTED_ZONE,
+        &EMAIL,
+        &BUCKET,
+    ];
 
     #[test]
     fn every_form_accepts_its_own_example() {
