@@ -5,6 +5,7 @@
 //! changes what Terraform owns.
 
 pub mod cost;
+pub mod pipeline;
 pub mod render;
 pub mod stack;
 pub mod terraform;

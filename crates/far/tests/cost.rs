@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use neargate_core::manifest::{Source, load};
-use neargate_far::cost::{
-    Allowances, Cents, Difference, Estimate, Part, Usage, estimate, savings,
-};
+use neargate_far::cost::{Allowances, Cents, Difference, Estimate, Part, Usage, estimate, savings};
 use neargate_far::stack::Stack;
 
 /// Two tasks of a quarter core, a public load balancer, PostgreSQL and Redis, as a trial.
@@ -47,7 +45,8 @@ fn small(overrides: &[&str]) -> Stack {
 fn blueprint(name: &str) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).expect("the repository");
-    fs::read_to_string(root.join("blueprints").join(name).join("neargate.toml")).expect("it is there")
+    fs::read_to_string(root.join("blueprints").join(name).join("neargate.toml"))
+        .expect("it is there")
 }
 
 /// One capacity unit of the load balancer all month, and nothing free.
@@ -73,9 +72,18 @@ fn single_lines_cost_what_the_price_table_says() {
     let x86 = "aws.architecture=x86-64";
     let rows: [(&[&str], &str, &str, i64); 16] = [
         (&[], "service.api", "Fargate", 1442),
-        (&[x86, "service.api.size={ cpu = 512, memory = 1024 }"], "service.api", "Fargate", 3604),
         (
-            &[x86, "service.api.size={ cpu = 1024, memory = 2048 }", "service.api.scale.min=1"],
+            &[x86, "service.api.size={ cpu = 512, memory = 1024 }"],
+            "service.api",
+            "Fargate",
+            3604,
+        ),
+        (
+            &[
+                x86,
+                "service.api.size={ cpu = 1024, memory = 2048 }",
+                "service.api.scale.min=1",
+            ],
             "service.api",
             "Fargate",
             3604,
@@ -86,7 +94,12 @@ fn single_lines_cost_what_the_price_table_says() {
         (&[two], "aws.nat", "NAT gateway", 6570),
         (&[gateway], "aws.nat", "public IPv4", 365),
         (&[], "balancer", "public IPv4", 730),
-        (&["aws.endpoints=[\"logs\"]"], "aws.endpoints", "endpoints", 1460),
+        (
+            &["aws.endpoints=[\"logs\"]"],
+            "aws.endpoints",
+            "endpoints",
+            1460,
+        ),
         (&[], "database.main", "RDS", 1168),
         (&[], "database.main", "storage", 230),
         (&[], "cache.main", "nodes", 1168),
@@ -96,15 +109,25 @@ fn single_lines_cost_what_the_price_table_says() {
     ];
     for (overrides, subject, item, cents) in rows {
         let estimate = one_unit(&small(overrides));
-        assert_eq!(line(&estimate, subject, item), Cents(cents), "{overrides:?} {subject} {item}");
+        assert_eq!(
+            line(&estimate, subject, item),
+            Cents(cents),
+            "{overrides:?} {subject} {item}"
+        );
     }
 }
 
 #[test]
 fn a_hundred_gigabytes_through_a_nat_gateway_cost_four_and_a_half_dollars() {
     let stack = small(&["aws.nat=gateway"]);
-    let usage = Usage { outgoing_gb: 100.0, ..Usage::of(stack.grade) };
-    assert_eq!(line(&estimate(&stack, &usage), "aws.nat", "through it"), Cents(450));
+    let usage = Usage {
+        outgoing_gb: 100.0,
+        ..Usage::of(stack.grade)
+    };
+    assert_eq!(
+        line(&estimate(&stack, &usage), "aws.nat", "through it"),
+        Cents(450)
+    );
 }
 
 #[test]
@@ -123,7 +146,13 @@ fn three_secrets_cost_one_dollar_twenty() {
 fn scenario(estimate: &Estimate) -> Cents {
     let through = line(estimate, "aws.nat", "through it");
     let images = line(estimate, "images", "ECR");
-    let parts = [Part::Tasks, Part::Front, Part::Network, Part::Databases, Part::Caches];
+    let parts = [
+        Part::Tasks,
+        Part::Front,
+        Part::Network,
+        Part::Databases,
+        Part::Caches,
+    ];
     let sum: Cents = parts.iter().map(|part| estimate.of(*part)).sum();
     sum - images - through - line(estimate, "traffic", "to users")
 }
@@ -142,14 +171,28 @@ fn the_same_with_a_nat_instance_and_valkey_costs_75_dollars() {
 
 #[test]
 fn lines_add_up_to_parts_and_parts_to_the_total() {
-    for name in ["1-shibakita", "2-cloud-native-notes", "3-portfolio", "4-canary", "5-clinic"] {
+    for name in [
+        "1-shibakita",
+        "2-cloud-native-notes",
+        "3-portfolio",
+        "4-canary",
+        "5-clinic",
+    ] {
         for env in ["dev", "prod"] {
             let stack = stack_of(&blueprint(name), env, &[]).expect("it is right");
             let estimate = estimate(&stack, &Usage::of(stack.grade));
             let parts: Cents = Part::ALL.iter().map(|part| estimate.of(*part)).sum();
             assert_eq!(parts, estimate.total(), "{name} {env}");
-            assert!(estimate.unpriced.is_empty(), "{name} {env}: {:?}", estimate.unpriced);
-            let mut keys: Vec<_> = estimate.lines.iter().map(|l| (&l.subject, l.item)).collect();
+            assert!(
+                estimate.unpriced.is_empty(),
+                "{name} {env}: {:?}",
+                estimate.unpriced
+            );
+            let mut keys: Vec<_> = estimate
+                .lines
+                .iter()
+                .map(|l| (&l.subject, l.item))
+                .collect();
             keys.sort();
             let before = keys.len();
             keys.dedup();
@@ -162,7 +205,10 @@ fn lines_add_up_to_parts_and_parts_to_the_total() {
 fn what_has_no_price_is_said_and_not_guessed() {
     let stack = small(&["database.main.size=db.r8g.large"]);
     let estimate = one_unit(&stack);
-    assert_eq!(estimate.unpriced, ["database.main: db.r8g.large has no price in the table"]);
+    assert_eq!(
+        estimate.unpriced,
+        ["database.main: db.r8g.large has no price in the table"]
+    );
     assert_eq!(line(&estimate, "database.main", "RDS"), Cents(0));
 }
 
@@ -175,11 +221,22 @@ fn spot_takes_only_the_tasks_beyond_the_first() {
 
 #[test]
 fn a_difference_names_the_lines_that_change_and_sums_up_to_the_totals() {
-    let (before, after) = (one_unit(&small(&["aws.nat=gateway"])), one_unit(&small(&[])));
+    let (before, after) = (
+        one_unit(&small(&["aws.nat=gateway"])),
+        one_unit(&small(&[])),
+    );
     let difference = Difference::between(&before, &after);
-    let items: Vec<&str> = difference.changes.iter().map(|change| change.item).collect();
+    let items: Vec<&str> = difference
+        .changes
+        .iter()
+        .map(|change| change.item)
+        .collect();
     assert_eq!(items, ["NAT gateway", "NAT instance", "disk", "through it"]);
-    let sum: Cents = difference.changes.iter().map(|change| change.difference).sum();
+    let sum: Cents = difference
+        .changes
+        .iter()
+        .map(|change| change.difference)
+        .sum();
     assert_eq!(sum, difference.total);
     assert_eq!(difference.total, after.total() - before.total());
 }
@@ -201,7 +258,11 @@ fn each_saving_is_what_the_manifest_with_it_costs_less() {
         assert_eq!(now - then, saving.monthly, "{}", saving.what);
         assert!(!saving.risk.is_empty() && !saving.lines.is_empty());
     }
-    assert!(offered.windows(2).all(|pair| pair[0].monthly >= pair[1].monthly));
+    assert!(
+        offered
+            .windows(2)
+            .all(|pair| pair[0].monthly >= pair[1].monthly)
+    );
 }
 
 #[test]

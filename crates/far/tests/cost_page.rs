@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::manifest::{Source, load};
 use neargate_far::cost::{
-    Allowances, Cents, Difference, Estimate, Usage, difference_table, estimate, prices,
-    savings_table, savings, table,
+    Allowances, Cents, Difference, Estimate, Usage, difference_table, estimate, prices, savings,
+    savings_table, table,
 };
 use neargate_far::stack::Stack;
 
@@ -39,7 +39,10 @@ const STEPS: [(&str, &[&str]); 4] = [
     ),
     (
         "a db.t4g.medium with 100 GB, where the blueprint has a db.t4g.small with 50 GB",
-        &["database.main.size=\"db.t4g.medium\"", "database.main.storage=100"],
+        &[
+            "database.main.size=\"db.t4g.medium\"",
+            "database.main.storage=100",
+        ],
     ),
     (
         "two NAT gateways, where the blueprint has two NAT instances",
@@ -61,7 +64,10 @@ fn root() -> PathBuf {
 }
 
 fn stack(blueprint: &str, env: &str, overrides: &[String]) -> Option<Stack> {
-    let path = root().join("blueprints").join(blueprint).join("neargate.toml");
+    let path = root()
+        .join("blueprints")
+        .join(blueprint)
+        .join("neargate.toml");
     let source = Source {
         name: blueprint.to_owned(),
         text: fs::read_to_string(path).expect("the manifest"),
@@ -81,7 +87,13 @@ fn usual(stack: &Stack) -> Estimate {
 
 fn alone(stack: &Stack) -> Estimate {
     let allowances = Allowances::UsedUp;
-    estimate(stack, &Usage { allowances, ..Usage::of(stack.grade) })
+    estimate(
+        stack,
+        &Usage {
+            allowances,
+            ..Usage::of(stack.grade)
+        },
+    )
 }
 
 fn percent(part: Cents, whole: u32) -> f64 {
@@ -96,7 +108,11 @@ fn published() -> u32 {
 fn dev_with_balancer_database_and_cache_costs_at_most_55_dollars() {
     let dev = right("1-shibakita", "dev", &[]);
     assert!(dev.front.balancer.is_some() && dev.databases.len() == 1 && dev.caches.len() == 1);
-    assert!(usual(&dev).total() <= Cents(5_500), "{}", usual(&dev).total());
+    assert!(
+        usual(&dev).total() <= Cents(5_500),
+        "{}",
+        usual(&dev).total()
+    );
 }
 
 #[test]
@@ -112,7 +128,10 @@ fn prod_costs_at_most_60_percent_of_the_published_figure_with_nothing_free_too()
 fn the_published_design_costs_here_what_it_is_published_to_cost() {
     let overrides: Vec<&str> = STEPS.iter().flat_map(|(_, o)| o.iter().copied()).collect();
     let stack = right("1-shibakita", "prod", &overrides);
-    let usage = Usage { lcus: Some(1.0), ..Usage::of(stack.grade) };
+    let usage = Usage {
+        lcus: Some(1.0),
+        ..Usage::of(stack.grade)
+    };
     let off = percent(estimate(&stack, &usage).total(), published()) - 100.0;
     assert!(off.abs() < 5.0, "{off} percent off");
 }
@@ -134,10 +153,16 @@ fn steps(page: &mut String) {
         before = after;
     }
     let stack = right("1-shibakita", "prod", &laid);
-    let usage = Usage { lcus: Some(1.0), ..Usage::of(stack.grade) };
+    let usage = Usage {
+        lcus: Some(1.0),
+        ..Usage::of(stack.grade)
+    };
     let after = estimate(&stack, &usage);
     page.push_str("With a load balancer that carries one capacity unit all month:\n\n");
-    block(page, &difference_table(&Difference::between(&before, &after)));
+    block(
+        page,
+        &difference_table(&Difference::between(&before, &after)),
+    );
     let _ = writeln!(
         page,
         "That is {} in all, beside the {} that are published: the table of prices and the \

@@ -51,7 +51,10 @@ fn json(arguments: &[&str]) -> Value {
 fn a_near_environment_costs_nothing_and_the_others_are_named() {
     let (code, out, _) = cost(&[]);
     assert_eq!(code, 0);
-    assert!(out.contains("costs nothing") && out.contains("dev, prod"), "{out}");
+    assert!(
+        out.contains("costs nothing") && out.contains("dev, prod"),
+        "{out}"
+    );
     let said = json(&["--json"]);
     assert_eq!(said["environments"], Value::Array(Vec::new()));
     assert_eq!(said["on_aws"], serde_json::json!(["dev", "prod"]));
@@ -61,7 +64,13 @@ fn a_near_environment_costs_nothing_and_the_others_are_named() {
 fn an_environment_on_aws_has_a_table_with_its_total_and_three_savings() {
     let (code, out, _) = cost(&["-e", "prod"]);
     assert_eq!(code, 0);
-    for words in ["database.main RDS", "total", "Assumed:", "us-east-1", "risk:"] {
+    for words in [
+        "database.main RDS",
+        "total",
+        "Assumed:",
+        "us-east-1",
+        "risk:",
+    ] {
         assert!(out.contains(words), "{words}: {out}");
     }
     let said = json(&["-e", "prod", "--json"]);
@@ -115,7 +124,12 @@ fn more_use_costs_more() {
 #[test]
 fn what_makes_no_sense_is_a_usage_error() {
     for arguments in [
-        &["-e", "prod", "--what-if", "database.main.sise=\"db.t4g.large\""][..],
+        &[
+            "-e",
+            "prod",
+            "--what-if",
+            "database.main.sise=\"db.t4g.large\"",
+        ][..],
         &["-e", "prod", "--what-if", "target=\"near\""],
         &["-e", "prod", "--tasks", "nobody=3"],
         &["-e", "prod", "--requests", "-1"],

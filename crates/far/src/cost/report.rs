@@ -32,7 +32,12 @@ pub fn table(estimate: &Estimate, usage: &Usage) -> Vec<String> {
         }
     }
     out.push(row("total", "", "", estimate.total()));
-    out.push(row("  of it although nobody comes", "", "", estimate.standing()));
+    out.push(row(
+        "  of it although nobody comes",
+        "",
+        "",
+        estimate.standing(),
+    ));
     out.push(format!("Assumed: {}.", usage.words()));
     let missing = estimate.unpriced.iter();
     out.extend(missing.map(|words| format!("Not in the sum: {words}.")));

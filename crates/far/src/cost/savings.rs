@@ -86,7 +86,9 @@ fn tried(
     with: &impl Fn(&[String]) -> Option<Stack>,
 ) -> Option<(About, Saving)> {
     let changes = idea.changes.iter();
-    let overrides: Vec<String> = changes.map(|(path, value)| format!("{path}={value}")).collect();
+    let overrides: Vec<String> = changes
+        .map(|(path, value)| format!("{path}={value}"))
+        .collect();
     let then = estimate(&with(&overrides)?, usage);
     // What has no price would look like a saving.
     let monthly = now.total() - then.total();

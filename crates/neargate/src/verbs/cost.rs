@@ -150,7 +150,11 @@ impl Priced {
             for line in cost::difference_table(difference) {
                 output::line(&line);
             }
-            for words in then.unpriced.iter().filter(|w| !self.now.unpriced.contains(w)) {
+            for words in then
+                .unpriced
+                .iter()
+                .filter(|w| !self.now.unpriced.contains(w))
+            {
                 output::line(&format!("Not in the sum: {words}."));
             }
         }
@@ -161,7 +165,9 @@ impl Priced {
     }
 
     fn json(&self) -> Value {
-        let parts = Part::ALL.iter().map(|part| (part.name(), self.now.of(*part)));
+        let parts = Part::ALL
+            .iter()
+            .map(|part| (part.name(), self.now.of(*part)));
         let parts: std::collections::BTreeMap<_, _> = parts.collect();
         let what_if = self.then.as_ref().map(|(then, difference)| {
             json!({

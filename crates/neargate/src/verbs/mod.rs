@@ -10,6 +10,7 @@ mod down;
 mod infra;
 mod init;
 mod logs;
+mod pipeline;
 mod plan;
 pub mod rehearse;
 mod releases;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use neargate_near::api::wire::Steered;
 
-use crate::arguments::{Arguments, Db, Verb};
+use crate::arguments::{Arguments, Db, Pipeline, Verb};
 use crate::failure::Failure;
 use crate::{output, processes, project};
 
@@ -52,6 +53,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Pipeline(Pipeline::Render { check, force }) => {
+            pipeline::render::run(flags, check, force)
+        }
+        Verb::Pipeline(Pipeline::Run { stage, skip }) => pipeline::run::run(flags, stage, &skip),
         Verb::Trail(options) => trail::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Up {

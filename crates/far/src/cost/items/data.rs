@@ -76,9 +76,10 @@ pub(super) fn caches(stack: &Stack, bill: &mut Bill) {
                 let words = format!("{nodes} × {}, {engine}", cache.node);
                 bill.standing(at, words, nodes * hour * share * HOURS);
             }
-            None => bill
-                .unpriced
-                .push(format!("{subject}: {} has no price in the table", cache.node)),
+            None => bill.unpriced.push(format!(
+                "{subject}: {} has no price in the table",
+                cache.node
+            )),
         }
         snapshots(cache, &subject, bill);
     }

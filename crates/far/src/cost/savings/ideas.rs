@@ -145,7 +145,11 @@ fn platform(stack: &Stack) -> Vec<Idea> {
             "images have to be built for it, with every library in them",
         ));
     }
-    if stack.services.iter().any(|s| s.spot_percent < 100 && s.scale.min > 1) {
+    if stack
+        .services
+        .iter()
+        .any(|s| s.spot_percent < 100 && s.scale.min > 1)
+    {
         all.push(idea(
             About::Processor,
             "tasks beyond each service's first on Spot",
@@ -175,7 +179,11 @@ fn service(service: &Service) -> Vec<Idea> {
     }
     if service.cpu > 256 {
         // A Fargate pair whose memory does not fit is refused by the manifest's checks.
-        let size = format!("{{ cpu = {}, memory = {} }}", service.cpu / 2, service.memory / 2);
+        let size = format!(
+            "{{ cpu = {}, memory = {} }}",
+            service.cpu / 2,
+            service.memory / 2
+        );
         all.push(idea(
             About::Tasks(name.clone()),
             "half the size of a task",
@@ -188,7 +196,9 @@ fn service(service: &Service) -> Vec<Idea> {
 
 /// One size smaller.
 fn smaller(class: &str, prefix: &str) -> Option<String> {
-    let at = SIZES.iter().position(|size| class == format!("{prefix}{size}"))?;
+    let at = SIZES
+        .iter()
+        .position(|size| class == format!("{prefix}{size}"))?;
     let below = SIZES.get(at.checked_sub(1)?)?;
     Some(format!("\"{prefix}{below}\""))
 }
