@@ -206,6 +206,9 @@ fn comparison(page: &mut String) {
     page.pop();
     let gateways = right("1-shibakita", "prod", STEPS[2].1);
     let gateways = usual(&gateways).total();
+    let over = gateways - Cents(i64::from(published()) * 60);
+    let sized = right("1-shibakita", "prod", &[STEPS[0].1, STEPS[1].1].concat());
+    let sized = usual(&sized).total();
     let _ = writeln!(
         page,
         ". The blueprint costs {one}, {:.0} % of it, and {other}, {:.0} %, when the account's free \
@@ -213,13 +216,15 @@ fn comparison(page: &mut String) {
          another zone, two tasks, and a way out in each of two zones; beyond that a standby of the cache.\n\n\
          Two things stand behind the figure. The ways out are NAT instances: as many as there \
          are zones, but a machine each, which has no twin in its zone. With NAT gateways \
-         production costs {gateways}, {:.0} %: the goal of 60 % is then missed. And the published \
-         text does not say how large its database is; a db.t4g.medium with 100 GB fits its \
-         figure, and the blueprint's is half of that.\n\n\
+         production costs {gateways}, {:.0} %: the goal of 60 % is then missed by {over}. And the \
+         published text does not say how large its tasks and its database are; two tasks of half \
+         a core on x86 and a db.t4g.medium with 100 GB fit its figures, and the blueprint's are \
+         half of that. At those sizes, with NAT instances, it would be {sized}, {:.0} %.\n\n\
          From the blueprint to the published design, step by step:\n",
         percent(one, published()),
         percent(other, published()),
         percent(gateways, published()),
+        percent(sized, published()),
     );
     steps(page);
 }
@@ -230,7 +235,7 @@ fn page() -> String {
          This page is made by a test from `neargate cost`'s own sums. Prices are those of {} of {}, \
          on demand, without tax; each names its source in `crates/far/src/cost/prices.rs`. They were \
          not read from AWS's price list: look there before you promise a figure to anybody. Other \
-         regions differ; Frankfurt, where the blueprints run, is dearer by a tenth to a fifth.\n\n\
+         regions have other prices, most of them higher: Frankfurt, where the blueprints run, costs more than this page says.\n\n\
          Use is assumed and can be said: `--requests`, `--traffic-gb`, `--out-gb`, `--logs-gb`, \
          `--lcus`, `--tasks`. Every account has some use for free each month; it is taken off \
          unless `--no-allowances` says that other environments use it up. Not in the sums: traffic \
@@ -241,7 +246,16 @@ fn page() -> String {
         prices::AS_OF
     );
     totals(&mut page);
-    page.push_str("## Blueprint 1, development\n\n");
+    let dev = right("1-shibakita", "dev", &[]);
+    let (one, other) = (usual(&dev).total(), alone(&dev).total());
+    let _ = writeln!(
+        page,
+        "## Blueprint 1, development\n\n\
+         Load balancer, database and cache for at most 55 dollars: {one}. Where other \
+         environments use up the account's free allowances it is {other}, which is {} too much: \
+         the alarms, logs and CloudFront that are free otherwise.\n",
+        other - Cents(5_500)
+    );
     environment(&mut page, "dev");
     page.push_str("## Blueprint 1, production\n\n");
     environment(&mut page, "prod");

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no price stands anywhere else in this crate, and each names where it was read.
 //! Prices marked "AWS's pricing page" were not read in a document with a date; [`AS_OF`] says how
-//! old the table is. Refuses to know prices of other regions: they differ by up to a quarter.
+//! old the table is. Refuses to know prices of other regions, which differ.
 
 /// When the table was put together. A price changed since is not in it.
 pub const AS_OF: &str = "2026-06";

@@ -47,11 +47,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
         Verb::Schema => schema(),
-        Verb::Completions { shell } => {
-            let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
-            clap_complete::generate(shell, command, "neargate", out);
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Completions { shell } => Ok(completions(shell)),
         Verb::Secret(secret) => secret::run(flags, secret),
         Verb::Pipeline(Pipeline::Render { check, force }) => {
             pipeline::render::run(flags, check, force)
@@ -102,6 +98,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         } => wait(session::exec(flags, &service, task, &command)),
         Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(flags, name, &arguments)),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
+    clap_complete::generate(shell, command, "neargate", out);
+    ExitCode::SUCCESS
 }
 
 fn schema() -> Result<ExitCode, Failure> {
