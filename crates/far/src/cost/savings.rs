@@ -69,7 +69,7 @@ pub fn savings(
         .into_iter()
         .filter_map(|idea| tried(idea, &now, usage, &with))
         .collect();
-    all.sort_by(|(_, a), (_, b)| b.monthly.cmp(&a.monthly));
+    all.sort_by_key(|(_, saving)| std::cmp::Reverse(saving.monthly));
     let mut best: Vec<(About, Saving)> = Vec::new();
     for (about, saving) in all {
         if best.len() < OFFERED && !best.iter().any(|(other, _)| *other == about) {
