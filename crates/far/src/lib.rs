@@ -9,6 +9,7 @@
 //! only its decisions, and no AWS SDK is compiled.
 
 pub mod audit;
+pub mod cost;
 pub mod driver;
 pub mod pipeline;
 pub mod render;

@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 mod audit;
+mod cost;
 mod infra;
 mod pipeline;
 
@@ -15,6 +16,7 @@ use crate::output::Colour;
 use crate::verbs::rehearse;
 
 pub use audit::FailOn;
+pub use cost::Cost;
 pub use infra::Infra;
 pub use pipeline::{Pipeline, Stage};
 
@@ -307,6 +309,11 @@ pub enum Verb {
         after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
     )]
     Infra(Infra),
+    /// Estimate what an environment on AWS costs in a month, and what would save most
+    #[command(
+        after_help = "Examples:\n  neargate cost -e prod\n  neargate cost -e prod --what-if 'aws.nat=\"gateway\"' --requests 10000000\n  neargate cost --all --json"
+    )]
+    Cost(Cost),
     /// Look for what could go wrong on this machine
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,

@@ -3,6 +3,7 @@
 pub mod alarms;
 mod audit;
 mod check;
+mod cost;
 mod db;
 mod deploy;
 mod doctor;
@@ -46,15 +47,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         } => processes::router(control, access_log, &listener),
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
         Verb::Infra(what) => infra::run(flags, &what),
+        Verb::Cost(options) => cost::run(flags, &options),
         Verb::Init { force } => init::run(flags, force),
         Verb::Check => check::run(flags),
         Verb::Audit { fail_on } => audit::run(flags, fail_on),
         Verb::Schema => schema(),
-        Verb::Completions { shell } => {
-            let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
-            clap_complete::generate(shell, command, "neargate", out);
-            Ok(ExitCode::SUCCESS)
-        }
+        Verb::Completions { shell } => Ok(completions(shell)),
         Verb::Secret(secret) => secret::run(flags, secret),
         Verb::Pipeline(Pipeline::Render { check, force }) => {
             pipeline::render::run(flags, check, force)
@@ -118,6 +116,12 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Db(Db::Connect { name, arguments }) => db::connect(flags, name, &arguments).await,
         other => unreachable!("{other:?} asks no engine"),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
+    clap_complete::generate(shell, command, "neargate", out);
+    ExitCode::SUCCESS
 }
 
 fn schema() -> Result<ExitCode, Failure> {

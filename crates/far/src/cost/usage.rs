@@ -1,0 +1,84 @@
+//! How much an environment is used: what no manifest says and every bill depends on.
+//!
+//! Invariant: every assumption is a number here, and the report says which hold.
+
+use std::collections::BTreeMap;
+
+use neargate_core::manifest::model::Grade;
+use serde::Serialize;
+
+/// Whether what AWS gives every account for free is taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowances {
+    /// Yes: the account has this environment alone.
+    Counted,
+    /// No: others use them up.
+    UsedUp,
+}
+
+/// Use in one month.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Usage {
+    /// Requests of users, millions.
+    pub millions: f64,
+    /// GB to users.
+    pub traffic_gb: f64,
+    /// GB of logs taken in, of all groups together: services, flows, database, web ACL, gateway.
+    pub logs_gb: f64,
+    /// GB of services to the internet and to AWS itself, by NAT or endpoints.
+    pub outgoing_gb: f64,
+    /// Capacity units of the load balancer over the whole month; `None`: from requests and traffic.
+    pub lcus: Option<f64>,
+    /// Tasks of a service over the whole month; its fewest when it is not here.
+    pub tasks: BTreeMap<String, f64>,
+    /// The account's free share.
+    pub allowances: Allowances,
+}
+
+impl Usage {
+    /// What is assumed when nobody says: a trial that a few people look at, or a small production.
+    #[must_use]
+    pub fn of(grade: Grade) -> Self {
+        let (millions, traffic_gb, logs_gb, outgoing_gb) = match grade {
+            Grade::Trial => (0.1, 2.0, 1.0, 2.0),
+            Grade::Production => (3.0, 50.0, 5.0, 20.0),
+        };
+        Self {
+            millions,
+            traffic_gb,
+            logs_gb,
+            outgoing_gb,
+            lcus: None,
+            tasks: BTreeMap::new(),
+            allowances: Allowances::Counted,
+        }
+    }
+
+    /// What is left to pay of `used` when `free` of it is the account's.
+    #[must_use]
+    pub fn beyond(&self, used: f64, free: f64) -> f64 {
+        match self.allowances {
+            Allowances::Counted => (used - free).max(0.0),
+            Allowances::UsedUp => used,
+        }
+    }
+
+    /// The assumptions, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let balancer = match self.lcus {
+            Some(units) => format!(", {units} capacity units of the load balancer"),
+            None => String::new(),
+        };
+        let free = match self.allowances {
+            Allowances::Counted => "the account's free allowances are counted",
+            Allowances::UsedUp => "the account's free allowances are used up by others",
+        };
+        format!(
+            "{} million requests, {} GB to users, {} GB out of services, {} GB of logs{balancer}, \
+             each service at its fewest tasks unless said; {free}",
+            self.millions, self.traffic_gb, self.outgoing_gb, self.logs_gb
+        )
+    }
+}

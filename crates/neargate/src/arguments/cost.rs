@@ -1,0 +1,49 @@
+//! `neargate cost` as clap reads it.
+
+use clap::Args;
+
+/// `neargate cost`
+#[derive(Debug, Args)]
+pub struct Cost {
+    /// What would change with a field of the manifest like this, line by line; may be repeated
+    #[arg(long = "what-if", value_name = "PATH=VALUE")]
+    pub what_if: Vec<String>,
+    /// Every environment on AWS
+    #[arg(long)]
+    pub all: bool,
+    /// Requests of users in a month
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub requests: Option<f64>,
+    /// GB to users in a month
+    #[arg(long, value_name = "GB", value_parser = amount)]
+    pub traffic_gb: Option<f64>,
+    /// GB of logs in a month, of all groups together
+    #[arg(long, value_name = "GB", value_parser = amount)]
+    pub logs_gb: Option<f64>,
+    /// GB from services to the internet and to AWS in a month
+    #[arg(long, value_name = "GB", value_parser = amount)]
+    pub out_gb: Option<f64>,
+    /// Capacity units of the load balancer on average; from requests and traffic without it
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub lcus: Option<f64>,
+    /// Tasks of a service on average; its fewest without it; may be repeated
+    #[arg(long, value_name = "SERVICE=N", value_parser = tasks)]
+    pub tasks: Vec<(String, f64)>,
+    /// Take nothing off for what AWS gives every account for free
+    #[arg(long)]
+    pub no_allowances: bool,
+}
+
+/// A number that a month can have.
+fn amount(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let fits = number.filter(|n| n.is_finite() && (0.0..=1e12).contains(n));
+    fits.ok_or_else(|| "write a number from 0 to 1000000000000".to_owned())
+}
+
+fn tasks(text: &str) -> Result<(String, f64), String> {
+    let (service, number) = text
+        .split_once('=')
+        .ok_or("write SERVICE=N, for example api=3")?;
+    Ok((service.to_owned(), amount(number)?))
+}

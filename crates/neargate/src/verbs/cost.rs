@@ -1,0 +1,193 @@
+//! `neargate cost`: what environments on AWS cost in a month.
+//!
+//! Invariant: nothing is asked of AWS, and nothing is written; the manifest and a dated table of
+//! prices are all that is read.
+
+use std::process::ExitCode;
+
+use neargate_far::cost::{
+    self, Allowances, Difference, Estimate, Part, Saving, Usage, estimate, prices, savings,
+};
+use neargate_far::stack::Stack;
+use serde_json::{Value, json};
+
+use crate::arguments::{Cost, Flags};
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Prints a table for each environment.
+pub fn run(flags: &Flags, options: &Cost) -> Result<ExitCode, Failure> {
+    let far = project::load(flags)?.1.on_aws;
+    let wanted = if options.all {
+        far.clone()
+    } else {
+        vec![flags.env.clone()]
+    };
+    let mut priced = Vec::new();
+    for env in &wanted {
+        let flags = Flags {
+            env: env.clone(),
+            ..flags.clone()
+        };
+        priced.extend(price(&flags, options)?);
+    }
+    if flags.json {
+        let each: Vec<Value> = priced.iter().map(Priced::json).collect();
+        output::json(&json!({
+            "prices": { "region": prices::REGION, "as_of": prices::AS_OF, "currency": "USD" },
+            "environments": each,
+            "on_aws": far,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if priced.is_empty() {
+        output::line(&nothing(flags, options, &far));
+    }
+    for (at, one) in priced.iter().enumerate() {
+        if at > 0 {
+            output::line("");
+        }
+        one.print();
+    }
+    if priced.len() > 1 && !options.no_allowances {
+        output::note(
+            "each environment takes the account's free allowances for its own; in one account they count once: --no-allowances leaves them out",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing(flags: &Flags, options: &Cost, far: &[String]) -> String {
+    let which = match far {
+        [] => "no environment of this manifest is on AWS".to_owned(),
+        far => format!("on AWS: {}, choose by -e", far.join(", ")),
+    };
+    if options.all {
+        return which;
+    }
+    format!(
+        "environment `{}` is near: it runs on a machine that you have, and costs nothing at AWS ({which})",
+        flags.env
+    )
+}
+
+/// An environment with everything that is said of it.
+struct Priced {
+    usage: Usage,
+    now: Estimate,
+    then: Option<(Estimate, Difference)>,
+    savings: Vec<Saving>,
+}
+
+fn price(flags: &Flags, options: &Cost) -> Result<Option<Priced>, Failure> {
+    let (_, loaded) = project::load(flags)?;
+    let Ok(stack) = Stack::of(&loaded.manifest) else {
+        return Ok(None);
+    };
+    let usage = usage(&stack, options)?;
+    let now = estimate(&stack, &usage);
+    let with = |overrides: &[String]| changed(flags, overrides);
+    let then = if options.what_if.is_empty() {
+        None
+    } else {
+        let other = with(&options.what_if)?.ok_or_else(|| {
+            Failure::Usage("with that the environment is no longer on AWS".to_owned())
+        })?;
+        let then = estimate(&other, &usage);
+        let difference = Difference::between(&now, &then);
+        Some((then, difference))
+    };
+    let savings = savings(&stack, &usage, |overrides| with(overrides).ok().flatten());
+    Ok(Some(Priced {
+        usage,
+        now,
+        then,
+        savings,
+    }))
+}
+
+/// The stack with overrides laid over the manifest; none when it is not on AWS then.
+fn changed(flags: &Flags, overrides: &[String]) -> Result<Option<Stack>, Failure> {
+    let mut flags = flags.clone();
+    flags.overrides.extend_from_slice(overrides);
+    let (_, loaded) = project::load(&flags)?;
+    Ok(Stack::of(&loaded.manifest).ok())
+}
+
+fn usage(stack: &Stack, options: &Cost) -> Result<Usage, Failure> {
+    let usual = Usage::of(stack.grade);
+    let known = |name: &String| stack.services.iter().any(|service| service.name == *name);
+    // With --all a service may be of another environment.
+    let strange = options.tasks.iter().find(|(name, _)| !known(name));
+    if let Some((name, _)) = strange.filter(|_| !options.all) {
+        return Err(Failure::Usage(format!(
+            "--tasks: environment `{}` has no service `{name}` on ECS",
+            stack.env
+        )));
+    }
+    Ok(Usage {
+        millions: options.requests.map_or(usual.millions, |n| n / 1e6),
+        traffic_gb: options.traffic_gb.unwrap_or(usual.traffic_gb),
+        logs_gb: options.logs_gb.unwrap_or(usual.logs_gb),
+        outgoing_gb: options.out_gb.unwrap_or(usual.outgoing_gb),
+        lcus: options.lcus,
+        tasks: options.tasks.iter().cloned().collect(),
+        allowances: if options.no_allowances {
+            Allowances::UsedUp
+        } else {
+            Allowances::Counted
+        },
+    })
+}
+
+impl Priced {
+    fn print(&self) {
+        for line in cost::table(&self.now, &self.usage) {
+            output::line(&line);
+        }
+        if let Some((then, difference)) = &self.then {
+            output::line(&format!("\nWhat if, total {}:", then.total()));
+            for line in cost::difference_table(difference) {
+                output::line(&line);
+            }
+            for words in then
+                .unpriced
+                .iter()
+                .filter(|w| !self.now.unpriced.contains(w))
+            {
+                output::line(&format!("Not in the sum: {words}."));
+            }
+        }
+        output::line("");
+        for line in cost::savings_table(&self.savings, &self.now.env) {
+            output::line(&line);
+        }
+    }
+
+    fn json(&self) -> Value {
+        let parts = Part::ALL
+            .iter()
+            .map(|part| (part.name(), self.now.of(*part)));
+        let parts: std::collections::BTreeMap<_, _> = parts.collect();
+        let what_if = self.then.as_ref().map(|(then, difference)| {
+            json!({
+                "total": then.total(),
+                "difference": difference.total,
+                "changes": difference.changes,
+                "unpriced": then.unpriced,
+            })
+        });
+        json!({
+            "env": self.now.env,
+            "region": self.now.region,
+            "total": self.now.total(),
+            "standing": self.now.standing(),
+            "parts": parts,
+            "lines": self.now.lines,
+            "unpriced": self.now.unpriced,
+            "usage": self.usage,
+            "what_if": what_if,
+            "savings": self.savings,
+        })
+    }
+}
