@@ -3,7 +3,7 @@
 BLUEPRINT ?= blueprints/2-cloud-native-notes
 
 demo: setup-demo
-	cargo build --release --locked -p neargate -p notes
+	cargo build --release --locked --no-default-features -p neargate -p notes
 	target/release/neargate up --detach --no-build -f $(BLUEPRINT)/neargate.toml
 
 test: setup-test

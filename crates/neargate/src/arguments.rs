@@ -2,6 +2,7 @@
 
 mod audit;
 mod infra;
+mod pipeline;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::verbs::rehearse;
 
 pub use audit::FailOn;
 pub use infra::Infra;
+pub use pipeline::{Pipeline, Stage};
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -131,7 +133,7 @@ pub enum Verb {
     },
     /// Release a new revision of a service
     #[command(
-        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress"
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api -e prod --image REPOSITORY:TAG"
     )]
     Deploy {
         /// The service
@@ -145,6 +147,9 @@ pub enum Verb {
         /// Do not run the build step
         #[arg(long)]
         no_build: bool,
+        /// The container image to release, on AWS
+        #[arg(long, value_name = "IMAGE")]
+        image: Option<String>,
     },
     /// Show what runs
     #[command(
@@ -228,6 +233,19 @@ pub enum Verb {
     /// Show the alarms and why they are in their state
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
+    /// Look for what would stop a release on AWS
+    #[command(
+        after_help = "Examples:\n  neargate verify -e prod\n  neargate verify -e prod --json"
+    )]
+    Verify,
+    /// Say what differs on AWS from what was released
+    #[command(
+        after_help = "Examples:\n  neargate drift -e prod      1: something differs\n  neargate drift api -e prod --json"
+    )]
+    Drift {
+        /// The service; without it, all
+        service: Option<String>,
+    },
     /// Print logs of tasks
     #[command(
         after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
@@ -277,6 +295,12 @@ pub enum Verb {
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main"
     )]
     Db(Db),
+    /// Test, build and release by a pipeline: in GitHub's workflows, or here
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline run test"
+    )]
+    Pipeline(Pipeline),
     /// Make, change and remove what an environment has on AWS, by Terraform
     #[command(
         subcommand,

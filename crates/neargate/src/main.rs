@@ -7,6 +7,7 @@
 mod arguments;
 mod client;
 mod failure;
+mod far;
 mod follow;
 mod interrupt;
 mod output;

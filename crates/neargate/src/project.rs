@@ -103,7 +103,7 @@ pub fn load_near(flags: &Flags) -> Result<(PathBuf, Manifest), Failure> {
     let (path, loaded) = load(flags)?;
     if let Place::Aws { region } = &loaded.manifest.target {
         return Err(Failure::Failed(format!(
-            "environment `{}` is on AWS ({region}), which this version does not do yet; near environments have no target",
+            "environment `{}` is on AWS ({region}), where this verb has nothing to do; near environments have no target",
             loaded.manifest.env
         )));
     }
@@ -126,6 +126,12 @@ pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition 
         overrides: flags.overrides.clone(),
         supersede: false,
     }
+}
+
+/// Who runs this command, and in which git revision of the manifest's folder.
+#[cfg(feature = "aws")]
+pub fn cause_of(flags: &Flags) -> Cause {
+    find(flags).map_or_else(|_| Cause::default(), |path| cause(&folder(&path)))
 }
 
 fn cause(root: &Path) -> Cause {

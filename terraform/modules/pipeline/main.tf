@@ -17,7 +17,7 @@ locals {
   # Who may take which role. GitHub puts the environment into the subject only for jobs that name
   # it, so that its protection rules (approvals) stand before the role. No pattern, no `*`.
   subjects = {
-    plan           = { for name in keys(var.environments) : name => ["repo:${var.repository}:pull_request", "repo:${var.repository}:environment:${name}"] }
+    plan           = { for name in keys(var.environments) : name => ["repo:${var.repository}:pull_request", "repo:${var.repository}:ref:refs/heads/${var.branch}", "repo:${var.repository}:environment:${name}"] }
     infrastructure = { for name in keys(var.environments) : name => ["repo:${var.repository}:environment:${name}"] }
     deploy         = { for name in keys(var.environments) : name => ["repo:${var.repository}:environment:${name}"] }
   }

@@ -18,6 +18,17 @@ variable "repository" {
   }
 }
 
+variable "branch" {
+  description = "The branch whose workflows plan and look for drift without an environment, so without an approval. They read."
+  type        = string
+  default     = "main"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$", var.branch))
+    error_message = "branch is the name of one branch, without *."
+  }
+}
+
 variable "environments" {
   description = "Environments by name (as GitHub knows them), each with what its releases touch."
   type = map(object({

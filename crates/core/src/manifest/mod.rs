@@ -8,6 +8,7 @@
 mod calendar;
 mod check;
 pub mod diagnostic;
+mod environments;
 mod fargate;
 pub mod model;
 mod not_acted_on;
@@ -44,8 +45,10 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// What is probably not meant.
     pub warnings: Diagnostics,
-    /// What the manifest asks for and near does not do yet, one sentence each.
+    /// What the manifest asks for and this environment does not do, one sentence each.
     pub not_acted_on: Vec<String>,
+    /// The environments of the file whose target is AWS, by name.
+    pub on_aws: Vec<String>,
 }
 
 /// Reads an environment of a manifest, with `--set` overrides (`PATH=VALUE`) laid over it.
@@ -65,14 +68,16 @@ pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, 
         out.push(Diagnostic::error("too-long", At::default(), message));
         return Err(out);
     }
-    let loaded =
-        layers(source, env, overrides, &mut out).and_then(|tree| finish(tree, env, &mut out));
+    let mut on_aws = Vec::new();
+    let loaded = layers(source, env, overrides, &mut on_aws, &mut out)
+        .and_then(|tree| finish(tree, env, &mut out));
     out.sort();
     match loaded {
         Some((manifest, not_acted_on)) if !out.has_errors() => Ok(Loaded {
             manifest,
             warnings: out,
             not_acted_on,
+            on_aws,
         }),
         _ => Err(out),
     }
@@ -84,6 +89,7 @@ fn layers(
     source: &Source,
     env: &str,
     overrides: &[String],
+    on_aws: &mut Vec<String>,
     out: &mut Diagnostics,
 ) -> Option<Table> {
     let mut file = tree::parse(0, &source.text, out);
@@ -99,6 +105,8 @@ fn layers(
         });
         return None;
     }
+    *on_aws = environments::on_aws(&file);
+    environments::check(&file, on_aws, out);
     let mut environments = match file.remove("env").map(|entry| entry.node.value) {
         Some(Value::Table(environments)) => environments,
         _ => Table::new(),
@@ -145,7 +153,8 @@ fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest
         written: &written,
         out,
     });
-    Some((manifest, not_acted_on::list(&written)))
+    let left_out = not_acted_on::list(&written, &manifest.target);
+    Some((manifest, left_out))
 }
 
 /// Reports a file that is written for another version.

@@ -9,6 +9,7 @@ mod aws;
 mod data;
 mod job;
 mod notify;
+mod pipeline;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use aws::{Architecture, Aws, Entry, Grade, Insights, Key, Nat, NatKind, Waf}
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
 pub use job::{HttpCheck, Job, Work};
 pub use notify::{Format, Notify, Occasion, Receiver};
+pub use pipeline::Pipeline;
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,9 @@ pub struct Manifest {
     pub notify: BTreeMap<String, Notify>,
     /// The edge in front of the router.
     pub edge: Edge,
+    /// How a pipeline builds and releases the app.
+    #[serde(default)]
+    pub pipeline: Pipeline,
     /// What the environment is made of on AWS.
     #[serde(default)]
     pub aws: Aws,

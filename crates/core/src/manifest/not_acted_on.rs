@@ -1,11 +1,14 @@
-//! What a manifest may ask for and near does not do yet.
+//! What a manifest may ask for and its environment does not do: near not yet, or AWS not at all.
 //!
-//! Invariant: only what the file really writes is listed. A feature that near gains loses its
-//! line here, and nothing else changes.
+//! Invariant: only what the file really writes is listed. What near leaves out is said here, and
+//! what AWS leaves out in the shape, and nowhere else; `docs/parity.md` is made from both. A
+//! feature that near gains loses its line here, and nothing else changes.
 
 #[cfg(test)]
 mod tests;
 
+use super::model::Place;
+use super::shape::{FILE, Far, Kind, Shape};
 use super::tree::{Table, Value};
 
 /// A path of keys (`*` is any name), a value that makes it matter, and the sentence; `{}` is
@@ -141,8 +144,20 @@ static GAPS: &[Gap] = &[
     gap(&["region"], "{}: only far has regions"),
 ];
 
+/// What the environment that was chosen leaves out.
+pub(super) fn list(written: &Table, target: &Place) -> Vec<String> {
+    match target {
+        Place::Near => near(written),
+        Place::Aws { .. } => {
+            let mut sentences = Vec::new();
+            far(written, &FILE, "", &mut sentences);
+            sentences
+        }
+    }
+}
+
 /// One sentence for each thing that is written and not acted on, in the order of the table.
-pub(super) fn list(written: &Table) -> Vec<String> {
+fn near(written: &Table) -> Vec<String> {
     let mut sentences = Vec::new();
     for gap in GAPS {
         walk(written, gap.path, "", gap, &mut sentences);
@@ -184,4 +199,47 @@ fn matters(value: &Value, only: &Only) -> bool {
             .is_none_or(|entry| entry.node.value != Value::Flag(false)),
         _ => true,
     }
+}
+
+/// One sentence for each key that is written and has no meaning on AWS, in the file's order.
+fn far(written: &Table, shape: &Shape, so_far: &str, out: &mut Vec<String>) {
+    for (name, entry) in written {
+        let Some(field) = shape.field(name) else {
+            continue;
+        };
+        let here = format!("{so_far}{name}");
+        if let Far::Nothing(why) = field.far {
+            out.push(format!("{here}: {why}"));
+        }
+        below(&entry.node.value, field.kind, &here, out);
+    }
+}
+
+fn below(value: &Value, kind: Kind, here: &str, out: &mut Vec<String>) {
+    match (value, kind) {
+        (Value::Table(table), Kind::Table(shape) | Kind::Short(_, shape)) => {
+            far(table, shape, &format!("{here}."), out);
+        }
+        (Value::Table(table), Kind::Named(_, of)) => {
+            for (name, entry) in table {
+                below(&entry.node.value, *of, &format!("{here}.{name}"), out);
+            }
+        }
+        (Value::List(items), Kind::Many(of, _) | Kind::List(of, ..)) => {
+            items
+                .iter()
+                .for_each(|item| below(&item.value, *of, here, out));
+        }
+        _ => {}
+    }
+}
+
+/// What near says of a key, `service.*.scale.max`, that it does not act on; for `docs/parity.md`.
+#[cfg(test)]
+pub(super) fn near_gap(key: &str) -> Option<&'static str> {
+    let gap = GAPS.iter().find(|gap| {
+        let path = gap.path.join(".");
+        key == path || key.starts_with(&format!("{path}."))
+    })?;
+    Some(gap.sentence.trim_start_matches("{}: "))
 }

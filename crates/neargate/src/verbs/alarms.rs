@@ -13,11 +13,17 @@ use crate::{output, project};
 pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let alarms: Vec<AlarmRecord> = client.get("/v1/alarms").await?;
+    show(flags, &alarms);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows alarms.
+pub fn show(flags: &Flags, alarms: &[AlarmRecord]) {
     if flags.json {
         output::json(&alarms);
-        return Ok(ExitCode::SUCCESS);
+        return;
     }
-    for alarm in &alarms {
+    for alarm in alarms {
         let standing = &alarm.standing;
         output::line(&format!(
             "{:<20} {:<18} {}",
@@ -29,5 +35,4 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     if alarms.is_empty() {
         output::note("the manifest has no alarms");
     }
-    Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use neargate_core::manifest::model::Place;
+
 use crate::arguments::Flags;
 use crate::failure::Failure;
 use crate::{output, project};
@@ -27,8 +29,12 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
+    let place = match &loaded.manifest.target {
+        Place::Near => "near yet",
+        Place::Aws { .. } => "on AWS",
+    };
     for gap in &loaded.not_acted_on {
-        output::note(&format!("not acted on near yet: {gap}"));
+        output::note(&format!("not acted on {place}: {gap}"));
     }
     output::line(&format!(
         "{} is right ({})",

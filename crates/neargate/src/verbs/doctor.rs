@@ -5,6 +5,8 @@
 mod machine;
 mod state;
 
+pub use machine::which;
+
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::{CacheEngine, Manifest, Place};
@@ -198,15 +200,13 @@ fn tools(manifest: Option<&Manifest>) -> Vec<Finding> {
     ];
     wanted
         .into_iter()
-        .map(
-            |(program, package, purpose, needed)| match machine::which(program) {
-                Some(path) => Finding::ok(program, path.display().to_string()),
-                None if needed => {
-                    let words = format!("not found; `neargate {purpose}` uses it");
-                    Finding::warning(program, words, format!("apt-get install {package}"))
-                }
-                None => Finding::ok(program, format!("not found; only used by {purpose}")),
-            },
-        )
+        .map(|(program, package, purpose, needed)| match which(program) {
+            Some(path) => Finding::ok(program, path.display().to_string()),
+            None if needed => {
+                let words = format!("not found; `neargate {purpose}` uses it");
+                Finding::warning(program, words, format!("apt-get install {package}"))
+            }
+            None => Finding::ok(program, format!("not found; only used by {purpose}")),
+        })
         .collect()
 }

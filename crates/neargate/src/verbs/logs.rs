@@ -62,7 +62,8 @@ pub(super) fn ago(text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     Ok(Some(Timestamp(now().0.saturating_sub(back))))
 }
 
-fn print(line: &Line, json: bool) {
+/// Prints a line.
+pub fn print(line: &Line, json: bool) {
     if json {
         output::json(line);
     } else {

@@ -1,6 +1,6 @@
 //! One file per verb.
 
-mod alarms;
+pub mod alarms;
 mod audit;
 mod check;
 mod db;
@@ -9,14 +9,15 @@ mod doctor;
 mod down;
 mod infra;
 mod init;
-mod logs;
+pub mod logs;
+mod pipeline;
 mod plan;
 pub mod rehearse;
-mod releases;
+pub mod releases;
 mod scale;
 mod secret;
 mod session;
-mod status;
+pub mod status;
 mod steer;
 mod trail;
 mod up;
@@ -26,13 +27,16 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use neargate_near::api::wire::Steered;
 
-use crate::arguments::{Arguments, Db, Verb};
+use crate::arguments::{Arguments, Db, Flags, Pipeline, Verb};
 use crate::failure::Failure;
-use crate::{output, processes, project};
+use crate::{far, output, processes, project};
 
 /// Runs a verb.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = &arguments.flags;
+    if let Some(done) = far::run(flags, &arguments.verb) {
+        return done;
+    }
     match arguments.verb {
         Verb::Engine => processes::engine(&project::state(flags)?),
         Verb::Router {
@@ -52,50 +56,67 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Secret(secret) => secret::run(flags, secret),
+        Verb::Pipeline(Pipeline::Render { check, force }) => {
+            pipeline::render::run(flags, check, force)
+        }
+        Verb::Pipeline(Pipeline::Run { stage, skip }) => pipeline::run::run(flags, stage, &skip),
         Verb::Trail(options) => trail::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
+        Verb::Rehearse(asked) => rehearse::run(flags, &asked),
+        verb => wait(asked(flags, verb)),
+    }
+}
+
+/// Verbs that ask the engine.
+async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
+    match verb {
         Verb::Up {
             detach,
             port,
             no_build,
-        } => wait(up::run(flags, detach, port, no_build)),
-        Verb::Down { purge, yes } => wait(down::run(flags, purge, yes)),
+        } => up::run(flags, detach, port, no_build).await,
+        Verb::Down { purge, yes } => down::run(flags, purge, yes).await,
         Verb::Deploy {
             service,
             supersede,
             detach,
             no_build,
+            image,
         } => {
+            if image.is_some() {
+                let words = "--image is for environments on AWS: near runs the artifact";
+                return Err(Failure::Usage(words.to_owned()));
+            }
             let wish = deploy::Wish {
                 detach,
                 no_build,
                 supersede,
             };
-            wait(deploy::deploy(flags, &service, wish))
+            deploy::deploy(flags, &service, wish).await
         }
-        Verb::Promote { service, full } => wait(steer::promote(flags, &service, full)),
-        Verb::Pause { service } => wait(steer::run(flags, &service, Steered::Pause)),
-        Verb::Resume { service } => wait(steer::run(flags, &service, Steered::Resume)),
-        Verb::Abort { service } => wait(steer::run(flags, &service, Steered::Abort)),
-        Verb::Rehearse(asked) => rehearse::run(flags, &asked),
-        Verb::Alarms => wait(alarms::run(flags)),
-        Verb::Releases { what } => wait(releases::run(flags, &what)),
+        Verb::Promote { service, full } => steer::promote(flags, &service, full).await,
+        Verb::Pause { service } => steer::run(flags, &service, Steered::Pause).await,
+        Verb::Resume { service } => steer::run(flags, &service, Steered::Resume).await,
+        Verb::Abort { service } => steer::run(flags, &service, Steered::Abort).await,
+        Verb::Alarms => alarms::run(flags).await,
+        Verb::Releases { what } => releases::run(flags, &what).await,
         Verb::Rollback {
             service,
             to,
             detach,
-        } => wait(deploy::rollback(flags, service, to, detach)),
-        Verb::Scale { counts } => wait(scale::run(flags, &counts)),
-        Verb::Status { watch } => wait(status::run(flags, watch)),
-        Verb::Plan { exit_code } => wait(plan::run(flags, exit_code)),
-        Verb::Doctor => wait(doctor::run(flags)),
-        Verb::Run { service, command } => wait(session::run(flags, &service, &command)),
+        } => deploy::rollback(flags, service, to, detach).await,
+        Verb::Scale { counts } => scale::run(flags, &counts).await,
+        Verb::Status { watch } => status::run(flags, watch).await,
+        Verb::Plan { exit_code } => plan::run(flags, exit_code).await,
+        Verb::Doctor => doctor::run(flags).await,
+        Verb::Run { service, command } => session::run(flags, &service, &command).await,
         Verb::Exec {
             service,
             task,
             command,
-        } => wait(session::exec(flags, &service, task, &command)),
-        Verb::Db(Db::Connect { name, arguments }) => wait(db::connect(flags, name, &arguments)),
+        } => session::exec(flags, &service, task, &command).await,
+        Verb::Db(Db::Connect { name, arguments }) => db::connect(flags, name, &arguments).await,
+        other => unreachable!("{other:?} asks no engine"),
     }
 }
 

@@ -16,6 +16,15 @@ use crate::{output, project};
 /// Lists the releases of one service or of all, or tells the story of one.
 pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
+    let found = match what {
+        [service] => of(&client, service).await?,
+        _ => all(&client).await?,
+    };
+    show(flags, what, &found)
+}
+
+/// Lists releases, or tells the story of one of them.
+pub fn show(flags: &Flags, what: &[String], all: &[ReleaseRecord]) -> Result<ExitCode, Failure> {
     match what {
         [show, id] if show == "show" => {
             let id = id.trim_start_matches('#').parse::<u64>().map_err(|_| {
@@ -23,7 +32,6 @@ pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
                     "`{id}` is not a release's number: neargate releases"
                 ))
             })?;
-            let all = all(&client).await?;
             let Some(found) = all.iter().find(|release| release.id == id) else {
                 return Err(Failure::Failed(format!(
                     "there is no release {id}; the last 50 of each service are kept"
@@ -31,8 +39,7 @@ pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
             };
             show_one(flags, found);
         }
-        [] => list(flags, &all(&client).await?),
-        [service] => list(flags, &of(&client, service).await?),
+        [] | [_] => list(flags, all),
         _ => return Err(Failure::Usage("write SERVICE, or show ID".to_owned())),
     }
     Ok(ExitCode::SUCCESS)

@@ -17,15 +17,7 @@ pub async fn run(flags: &Flags, watch: bool) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     loop {
         let status = client.status().await?;
-        if flags.json {
-            output::json(&status);
-        } else {
-            if watch {
-                // Home, and clear what is below: the terminal does not flicker.
-                anstream::print!("\x1b[H\x1b[J");
-            }
-            output::line(table(&status).trim_end());
-        }
+        show(flags, watch, &status);
         if !watch {
             return Ok(ExitCode::SUCCESS);
         }
@@ -34,6 +26,19 @@ pub async fn run(flags: &Flags, watch: bool) -> Result<ExitCode, Failure> {
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// Shows a status.
+pub fn show(flags: &Flags, watch: bool, status: &Status) {
+    if flags.json {
+        output::json(status);
+        return;
+    }
+    if watch {
+        // Home, and clear what is below: the terminal does not flicker.
+        anstream::print!("\x1b[H\x1b[J");
+    }
+    output::line(table(status).trim_end());
 }
 
 fn table(status: &Status) -> String {
@@ -52,10 +57,13 @@ fn table(status: &Status) -> String {
         .map_or("being replaced".to_owned(), |router| {
             format!("pid {}", router.pid)
         });
-    text.push_str(&format!(
-        "engine pid {} · router {router}\n",
-        status.engine.pid
-    ));
+    // Far there is no engine.
+    if status.engine.pid > 0 {
+        text.push_str(&format!(
+            "engine pid {} · router {router}\n",
+            status.engine.pid
+        ));
+    }
     for note in &status.notes {
         text.push_str(&format!("note: {note}\n"));
     }

@@ -10,6 +10,7 @@ mod durability;
 mod hooks;
 mod load;
 mod notifications;
+mod pipeline;
 mod rehearsals;
 mod releases;
 mod sticky;

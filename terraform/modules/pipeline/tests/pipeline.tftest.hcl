@@ -32,6 +32,10 @@ run "roles_are_taken_by_exact_subjects" {
     error_message = "only jobs of the environment release"
   }
   assert {
+    condition     = jsondecode(aws_iam_role.plan["prod"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == ["repo:acme/notes:pull_request", "repo:acme/notes:ref:refs/heads/main", "repo:acme/notes:environment:prod"]
+    error_message = "pull requests and the released branch read without an approval"
+  }
+  assert {
     condition = !anytrue([
       for role in concat(values(aws_iam_role.plan), values(aws_iam_role.deploy), values(aws_iam_role.infrastructure)) :
       strcontains(role.assume_role_policy, "*")
@@ -93,8 +97,9 @@ run "bad_values_are_refused" {
   variables {
     app             = "Notes"
     repository      = "acme/*"
+    branch          = "*"
     environments    = { prod = { state_bucket = "b", rule_arns = ["*"] } }
     session_minutes = 30
   }
-  expect_failures = [var.app, var.repository, var.environments, var.session_minutes]
+  expect_failures = [var.app, var.repository, var.branch, var.environments, var.session_minutes]
 }

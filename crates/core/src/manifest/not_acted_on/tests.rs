@@ -2,6 +2,7 @@
 
 use super::{GAPS, list};
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::model::Place;
 use crate::manifest::shape::{FILE, Kind, Shape, conform};
 use crate::manifest::tree::parse;
 
@@ -10,7 +11,7 @@ fn sentences(text: &str) -> Vec<String> {
     let mut table = parse(0, text, &mut out);
     conform(&mut table, &FILE, "", &mut out);
     assert!(out.is_empty(), "{text}: {}", out.render(false));
-    list(&table)
+    list(&table, &Place::Near)
 }
 
 /// One line of a manifest for each row of the table, in its order.
@@ -106,6 +107,8 @@ static ACTED_ON: &str = "
     secret.*.generate
     notify.*.url notify.*.secret notify.*.format notify.*.on notify.*.services
     edge.address edge.port edge.expose
+    pipeline.test pipeline.scan pipeline.base pipeline.install pipeline.branch
+    pipeline.environments
     aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
     aws.architecture aws.spot aws.hosted-zone aws.budget aws.emails aws.logs aws.trail
     aws.insights aws.key aws.state-bucket
@@ -147,4 +150,21 @@ fn every_key_is_either_acted_on_or_listed() {
         .filter(|d| !all.iter().any(|key| key == **d))
         .collect();
     assert!(stale.is_empty(), "{stale:?}");
+}
+
+#[test]
+fn what_aws_has_no_meaning_for_is_said_where_it_is_written() {
+    let text = "edge = { port = 80 }\njob.report = { service = 'api', command = ['x'], schedule = 'rate(1 hour)' }\ncache.main.memory = 64\nservice.api.scale.cpu = 70";
+    let mut out = Diagnostics::default();
+    let mut table = parse(0, text, &mut out);
+    conform(&mut table, &FILE, "", &mut out);
+    let aws = Place::Aws {
+        region: "eu-central-1".to_owned(),
+    };
+    let said = list(&table, &aws);
+    let keys: Vec<&str> = said.iter().filter_map(|s| s.split(':').next()).collect();
+    assert_eq!(
+        keys,
+        ["cache.main.memory", "edge.port", "job.report.schedule"]
+    );
 }

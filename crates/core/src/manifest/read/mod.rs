@@ -12,7 +12,7 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{Audit, Edge, HttpCheck, Job, Manifest, Place, Work};
+use super::model::{Audit, Edge, HttpCheck, Job, Manifest, Pipeline, Place, Work};
 use super::shape::matcher;
 use super::tree::Table;
 use super::view::View;
@@ -38,6 +38,7 @@ pub(super) fn read(tree: &Table, env: &str) -> Manifest {
         slos: all(file, "slo", watch::slo),
         notify: all(file, "notify", watch::notify),
         edge: edge(file, env),
+        pipeline: pipeline(file),
         aws: file.table("aws").map(aws::aws).unwrap_or_default(),
         audit: file.table("audit").map(audit).unwrap_or_default(),
     }
@@ -106,5 +107,18 @@ fn edge(file: View<'_>, env: &str) -> Edge {
             .and_then(|waf| waf.flag("enabled"))
             .unwrap_or_default(),
         waf_rules: view.table("waf").map(aws::waf).unwrap_or_default(),
+    }
+}
+
+fn pipeline(file: View<'_>) -> Pipeline {
+    let empty = Table::new();
+    let view = file.table("pipeline").unwrap_or(View(&empty));
+    Pipeline {
+        test: view.text("test"),
+        scan: view.text("scan"),
+        base: view.text_or_empty("base"),
+        install: view.text("install"),
+        branch: view.text_or_empty("branch"),
+        environments: view.texts_or_none("environments"),
     }
 }

@@ -5,29 +5,40 @@
 use super::audit::AUDIT;
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
-use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION, REQUIRES};
+use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION};
 use super::job::JOB;
+use super::pipeline::PIPELINE;
 use super::service::SERVICE;
 use super::watch::{ALARM, NOTIFY, SLO};
-use super::{Field, Kind, Shape};
+use super::{Field, Form, Kind, Shape};
 
 pub(crate) static FILE: Shape = Shape {
     title: "neargate.toml",
     doc: "One app: what runs, what it needs, how it is released and watched.",
     also: Some(&ENVIRONMENT),
     fields: &[
-        Field::new("app", Kind::Form(&APP), "The app's name.").required(),
+        Field::new("app", Kind::Form(&APP), "The app's name.")
+            .far("Prefix of every name: `APP-ENV`.")
+            .required(),
         Field::new(
             "requires",
             Kind::Form(&REQUIRES),
             "The versions of Neargate that may read this file.",
-        ),
+        )
+        .same(),
         Field::new(
             "env",
             Kind::Named(&NAME, &Kind::Table(&ENVIRONMENT)),
             "What is different in an environment. Tables are laid over the file's own key by key; \
              everything else replaces. `local` is always there.",
-        ),
+        )
+        .same(),
+        Field::new(
+            "pipeline",
+            Kind::Table(&PIPELINE),
+            "How the app is tested, built and released by `neargate pipeline`.",
+        )
+        .filled(),
     ],
 };
 
@@ -41,12 +52,14 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
             Kind::Choice(&["near", "aws"]),
             "Where it runs: this machine, or ECS Fargate.",
         )
+        .same()
         .or("\"near\""),
         Field::new(
             "region",
             Kind::Form(&REGION),
             "The AWS region; needed when the target is `aws`.",
-        ),
+        )
+        .far("The region of everything but certificates and the web ACL of CloudFront."),
         Field::new(
             "service",
             Kind::Named(&NAME, &Kind::Table(&SERVICE)),
@@ -116,26 +129,34 @@ static EDGE: Shape = Shape {
             Kind::Form(&ADDRESS),
             "The address that near listens on.",
         )
+        .only_near("only near listens on an address of the machine")
         .or("\"127.0.0.1\""),
         Field::new(
             "port",
             Kind::Whole(1, 65535),
             "The port that near listens on.",
         )
+        .only_near("only near listens on a port of the machine; far it is 443, or 80")
         .or("8080"),
         Field::new(
             "expose",
             Kind::Flag,
             "Adds `X-Neargate-Revision` and `X-Neargate-Task` to every response. True in \
              `local` when not written, false elsewhere.",
-        ),
+        )
+        .only_near("no part of AWS adds these headers"),
         Field::new(
             "domains",
             Kind::List(&Kind::Form(&DOMAIN), 0, 25),
             "The app's domain names.",
         )
+        .far("Records in Route 53 and a certificate in ACM.")
+        .differs("Near answers for every name.")
         .or("[]"),
-        Field::new("https", Kind::Flag, "Sends HTTP to HTTPS.").or("false"),
+        Field::new("https", Kind::Flag, "Sends HTTP to HTTPS.")
+            .far("The listener on 80 redirects with 301; TLS 1.2 and newer.")
+            .differs("Near speaks plain HTTP.")
+            .or("false"),
         Field::new(
             "waf",
             Kind::Short("enabled", &WAF),
@@ -149,16 +170,30 @@ static WAF: Shape = Shape {
     doc: "The web application firewall in front of the app.",
     also: None,
     fields: &[
-        Field::new("enabled", Kind::Flag, "Whether it is on.").or("true"),
+        Field::new("enabled", Kind::Flag, "Whether it is on.")
+            .far("A web ACL in front of the entry.")
+            .or("true"),
         Field::new(
             "rate-limit",
             Kind::Whole(10, 2_000_000_000),
             "Requests of one address in five minutes before it is blocked.",
-        ),
+        )
+        .far("A rate-based rule, by address, over 5 minutes."),
         Field::new(
             "managed",
             Kind::List(&Kind::Text, 0, 20),
             "Managed rule groups by name.",
-        ),
+        )
+        .far("AWS's groups of these names, in this order."),
     ],
+};
+
+pub(super) static REQUIRES: Form = Form {
+    what: "a version requirement",
+    example: ">=0.1",
+    pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
+    check: |text| match semver::VersionReq::parse(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),
+    },
 };

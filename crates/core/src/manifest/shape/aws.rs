@@ -19,23 +19,27 @@ pub(super) static AWS: Shape = Shape {
             "Which defaults hold: `trial` is cheap and can be deleted with its data, `production` \
              loses a zone without an outage and protects what holds data. `production` when not \
              written and a database has `protect` or `multi-az`.",
-        ),
+        )
+        .far("Decides the defaults of this table and of sizes, copies and protection."),
         Field::new(
             "entry",
             Kind::Choice(&["balancer", "edge", "gateway"]),
             "What users meet first: a public load balancer, CloudFront, or an HTTP API. `edge` \
              when not written and a service is static, else `balancer`.",
-        ),
+        )
+        .far("The modules `balancer`, `edge` or `gateway`."),
         Field::new(
             "zones",
             Kind::Whole(2, 3),
             "Availability zones. 2 when not written.",
-        ),
+        )
+        .far("Subnets of the module `network` in so many zones."),
         Field::new(
             "cidr",
             Kind::Form(&CIDR),
             "Addresses of the VPC, /16 to /20. 10.0.0.0/16 when not written.",
-        ),
+        )
+        .far("The VPC's addresses."),
         Field::new(
             "nat",
             Kind::Short("kind", &NAT),
@@ -47,12 +51,14 @@ pub(super) static AWS: Shape = Shape {
             Kind::List(&Kind::Form(&ENDPOINT), 0, 20),
             "AWS services that are reached inside the VPC, each paid by the hour and zone. With \
              nat = \"none\" what tasks need when not written, else none.",
-        ),
+        )
+        .far("Interface endpoints of the module `network`."),
         Field::new(
             "architecture",
             Kind::Choice(&["arm64", "x86-64"]),
             "The processor that tasks run on; images are built for it.",
         )
+        .far("The task definition's `runtimePlatform`; images are built for it.")
         .or("\"arm64\""),
         Field::new(
             "spot",
@@ -60,54 +66,63 @@ pub(super) static AWS: Shape = Shape {
             "Percent of tasks beyond the first that run on Fargate Spot. 100 in a trial when not \
              written, 0 in production.",
         )
+        .far("The weight of FARGATE_SPOT in the service's capacity providers.")
         .unit("percent"),
         Field::new(
             "hosted-zone",
             Kind::Form(&HOSTED_ZONE),
             "The Route 53 zone in which `edge.domains` are; certificates and records are made there.",
-        ),
+        )
+        .far("Records and certificates of the modules `edge` and `balancer`."),
         Field::new(
             "budget",
             Kind::Whole(1, 10_000_000),
             "A mail when a month costs this much, or is going to.",
         )
+        .far("An AWS Budget of the module `observability`.")
         .unit("US dollars"),
         Field::new(
             "emails",
             Kind::List(&Kind::Form(&EMAIL), 0, 10),
             "Who gets mail about alarms and the budget.",
         )
+        .far("Subscriptions of the topic that alarms and the budget notify.")
         .or("[]"),
         Field::new(
             "logs",
             Kind::Seconds(DAY, 731 * DAY),
             "How long logs are kept, one of CloudWatch's values. 7d in a trial when not written, \
              30d in production.",
-        ),
+        )
+        .far("The retention of log groups."),
         Field::new(
             "trail",
             Kind::Seconds(0, 3653 * DAY),
             "How long CloudTrail's record of every call is kept: whole days from 90d, or 0d for no \
              trail. 0d when not written.",
-        ),
+        )
+        .far("A trail of CloudTrail, and its bucket."),
         Field::new(
             "insights",
             Kind::Choice(&["disabled", "enabled", "enhanced"]),
             "Container Insights: none, per service, or per task. Per service in production when \
              not written, none in a trial.",
-        ),
+        )
+        .far("The cluster's `containerInsights`."),
         Field::new(
             "key",
             Kind::Choice(&["customer", "aws"]),
             "Whose key encrypts data, secrets and logs. The account's own in production when not \
              written, AWS's in a trial.",
-        ),
+        )
+        .far("A key of KMS, or AWS's own."),
         Field::new(
             "state-bucket",
             Kind::Form(&BUCKET),
             "The bucket of Terraform's state and of the records of releases, made once by the \
              `state` module. Terraform's state is a local file when not written.",
-        ),
+        )
+        .far("The backend of Terraform's state."),
     ],
 };
 
@@ -122,13 +137,15 @@ static NAT: Shape = Shape {
             "AWS's NAT gateway, a small ARM machine (a tenth of the price, less throughput), or \
              not at all.",
         )
+        .far("NAT gateways or instances of the module `network`.")
         .required(),
         Field::new(
             "per-zone",
             Kind::Flag,
             "Each zone has its own, so that a lost zone takes no other with it. True in \
              production when not written, false in a trial.",
-        ),
+        )
+        .far("One of them in each zone."),
     ],
 };
 

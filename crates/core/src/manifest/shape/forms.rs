@@ -416,16 +416,6 @@ fn inside(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) static REQUIRES: Form = Form {
-    what: "a version requirement",
-    example: ">=0.1",
-    pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
-    check: |text| match semver::VersionReq::parse(text) {
-        Ok(_) => Ok(()),
-        Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),
-    },
-};
-
 pub(super) static COOKIE: Form = Form {
     what: "the name of a cookie",
     example: "session",
@@ -451,6 +441,7 @@ pub(in crate::manifest) fn longest(text: &str, most: usize) -> Result<(), String
     }
 }
 
+/// Refuses characters that are not allowed; `what` names those that are.
 pub(super) fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
     match text.chars().find(|c| !allowed(*c)) {
         Some(c) => Err(format!(

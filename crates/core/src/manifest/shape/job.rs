@@ -16,29 +16,35 @@ pub(super) static JOB: Shape = Shape {
             Kind::Form(&NAME),
             "In whose revision, size and environment it runs.",
         )
+        .far("A task from the service's task definition.")
         .required(),
         Field::new(
             "command",
             COMMAND,
             "Program and arguments. This or `http` is written.",
-        ),
+        )
+        .far("An override of the task's command."),
         Field::new(
             "http",
             Kind::Short("path", &HTTP_CHECK),
             "Near: asks the new revision, and no other, through the router, instead of running a \
              command. Only for `smoke` and `after`.",
-        ),
+        )
+        .only_near("the driver asks nothing over HTTP; `check` refuses it"),
         Field::new(
             "timeout",
             Kind::Seconds(1, 86_400),
             "Stopped after this long; that is a failure.",
         )
+        .far("The driver stops the task.")
+        .differs("ECS has no timeout of its own.")
         .or("\"10m\""),
         Field::new(
             "schedule",
             Kind::Form(&SCHEDULE),
             "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
-        ),
+        )
+        .only_near("nothing starts jobs on a schedule yet"),
     ],
 };
 

@@ -14,6 +14,9 @@ mod forms;
 mod job;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod parity;
+mod pipeline;
 mod release;
 pub(crate) mod schema;
 
@@ -64,6 +67,23 @@ pub(crate) struct Field {
     pub(crate) doc: &'static str,
     /// In what a number is counted; said when it is wrong.
     pub(crate) unit: Option<&'static str>,
+    /// What becomes of it on AWS.
+    pub(crate) far: Far,
+    /// What is different there, when `far` alone does not say it.
+    pub(crate) differs: Option<&'static str>,
+}
+
+/// What becomes of a key on AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Far {
+    /// A table: its own keys say it.
+    Below,
+    /// The same as near.
+    Same,
+    /// This.
+    Becomes(&'static str),
+    /// Nothing, and why; `check` says it where it is written.
+    Nothing(&'static str),
 }
 
 /// What a missing key means.
@@ -86,7 +106,29 @@ impl Field {
             absent: Absent::Nothing,
             doc,
             unit: None,
+            far: Far::Below,
+            differs: None,
         }
+    }
+
+    const fn same(mut self) -> Self {
+        self.far = Far::Same;
+        self
+    }
+
+    const fn far(mut self, text: &'static str) -> Self {
+        self.far = Far::Becomes(text);
+        self
+    }
+
+    const fn only_near(mut self, why: &'static str) -> Self {
+        self.far = Far::Nothing(why);
+        self
+    }
+
+    const fn differs(mut self, text: &'static str) -> Self {
+        self.differs = Some(text);
+        self
     }
 
     const fn unit(mut self, unit: &'static str) -> Self {
@@ -156,13 +198,16 @@ pub(crate) struct Form {
 #[cfg(test)]
 mod tests {
     use super::Form;
+    use super::app::REQUIRES;
     use super::audit::RULE;
     use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
     use super::forms::{
         ADDRESS, APP, AUTHORITY, CIDR, COOKIE, DATAPOINTS, DOMAIN, FILE, FOLDER, GENERATE, HEADER,
         HEADER_VALUE, HOST, MAINTENANCE, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
-        REGION, REQUIRES, SCHEDULE, STATISTIC, URL, USE, VARIABLE, VERSION, WEBHOOK, WINDOW,
+        REGION, SCHEDULE, STATISTIC, URL, USE, VARIABLE, VERSION, WEBHOOK, WINDOW,
     };
+
+    use super::pipeline::{BRANCH, IMAGE};
 
     static ALL: &[&Form] = &[
         &NAME,
@@ -201,6 +246,8 @@ mod tests {
         &HOSTED_ZONE,
         &EMAIL,
         &BUCKET,
+        &BRANCH,
+        &IMAGE,
     ];
 
     #[test]

@@ -17,61 +17,85 @@ pub(super) static RELEASE: Shape = Shape {
             Kind::Choice(&["rolling", "linear", "canary", "blue-green"]),
             "Rolling replaces tasks; the others run both revisions and move traffic.",
         )
+        .far("ECS's own deployment strategy.")
+        .differs("Canaries of several steps are listener weights that the driver moves.")
         .or("\"rolling\""),
         Field::new(
             "minimum-percent",
             Kind::Whole(0, 100),
             "Healthy tasks that a release never goes below, percent of desired, rounded up.",
         )
+        .far("The deployment's minimum healthy percent.")
         .or("100"),
         Field::new(
             "maximum-percent",
             Kind::Whole(100, 400),
             "Tasks that a release never goes above, percent of desired, rounded down.",
         )
+        .far("The deployment's maximum percent.")
+        .differs("The Terraform module takes at most 200.")
         .or("200"),
         Field::new(
             "steps",
             Kind::List(&Kind::Number(0.1, 100.0), 1, 50),
             "Canary: percent of traffic, rising, 100 last. `[5, 100]` when not written.",
-        ),
+        )
+        .far("One step: ECS's canary. More: listener weights."),
         Field::new(
             "percent",
             Kind::Number(3.0, 100.0),
             "Linear: percent of traffic of one step, in tenths. 10 when not written.",
-        ),
+        )
+        .far("ECS's step percent."),
         Field::new(
             "interval",
             Kind::Seconds(0, 86_400),
             "Linear: between two steps, whole minutes. 6m when not written.",
-        ),
+        )
+        .far("ECS's step bake time."),
         Field::new(
             "bake",
             Kind::Seconds(0, 86_400),
             "Canary: after each step (10m when not written). Linear, blue-green: at 100 percent \
              before the old revision goes (0s). Whole minutes.",
-        ),
-        Field::new("guard", NAMES, "Alarms that roll the release back.").or("[]"),
+        )
+        .far("ECS's canary bake time and bake time."),
+        Field::new("guard", NAMES, "Alarms that roll the release back.")
+            .far("The deployment's alarms.")
+            .differs("ECS judges the alarm as it is; near judges the new revision alone.")
+            .or("[]"),
         Field::new(
             "low-traffic",
             Kind::Choice(&["hold", "go", "back"]),
             "What a guard with too few requests means: wait, go on, or roll back.",
         )
+        .far("Judged where the driver moves the weights.")
+        .differs("ECS's own strategies know only the alarm's state.")
         .or("\"hold\""),
         Field::new(
             "before",
             NAMES,
             "Jobs in the new revision before it gets traffic.",
         )
+        .far("Tasks of the new revision before the deployment; one that fails stops it.")
         .or("[]"),
-        Field::new("smoke", NAMES, "Jobs between the steps.").or("[]"),
-        Field::new("after", NAMES, "Jobs after the release.").or("[]"),
-        Field::new("on-rollback", NAMES, "Jobs after a rollback.").or("[]"),
+        Field::new("smoke", NAMES, "Jobs between the steps.")
+            .far("Tasks between the steps where the driver moves the weights.")
+            .differs("ECS's own strategies do not wait for them.")
+            .or("[]"),
+        Field::new("after", NAMES, "Jobs after the release.")
+            .far("Tasks after the deployment.")
+            .or("[]"),
+        Field::new("on-rollback", NAMES, "Jobs after a rollback.")
+            .far("Tasks after a rollback.")
+            .or("[]"),
         Field::new(
             "approve",
             Kind::Flag,
             "Waits for `neargate promote` before each step.",
         )
+        .far("The driver waits before each step that it makes.")
+        .differs("ECS's own strategies do not wait.")
         .or("false"),
         Field::new(
             "breaker",
@@ -87,25 +111,25 @@ static BREAKER: Shape = Shape {
     doc: "Ends a release whose tasks keep failing.",
     also: None,
     fields: &[
-        Field::new("enabled", Kind::Flag, "Whether it is on.").or("true"),
+        Field::new("enabled", Kind::Flag, "Whether it is on.").far("The deployment's circuit breaker.").or("true"),
         Field::new(
             "threshold",
             Kind::Choice(&["bounded-percent", "unbounded-percent", "count"]),
             "How `value` is read: percent of desired from 3 to 200, percent of desired, or a count.",
-        )
+        ).far("The circuit breaker's threshold type.")
         .or("\"bounded-percent\""),
-        Field::new("value", Kind::Whole(1, 5000), "Percent (at most 100) or count.").or("50"),
+        Field::new("value", Kind::Whole(1, 5000), "Percent (at most 100) or count.").far("The circuit breaker's threshold.").or("50"),
         Field::new(
             "reset-on-healthy",
             Kind::Flag,
             "A healthy task sets the count of failures to 0.",
-        )
+        ).far("The circuit breaker's `resetOnHealthyTask`.")
         .or("true"),
         Field::new(
             "rollback",
             Kind::Flag,
             "Rolls back when it trips; otherwise the release fails where it is.",
-        )
+        ).far("The circuit breaker's rollback.")
         .or("true"),
     ],
 };

@@ -27,13 +27,17 @@ pub(super) static SERVICE: Shape = Shape {
             Kind::Form(&FOLDER),
             "The file or folder that a revision snapshots; tasks run in the snapshot. Without \
              one they run in the manifest's folder, and the revision is not immutable.",
-        ),
-        Field::new("command", COMMAND, "Program and arguments."),
+        )
+        .far("An image: the artifact laid on `pipeline.base`, pushed by its digest.")
+        .differs("Near runs the file itself, in a snapshot."),
+        Field::new("command", COMMAND, "Program and arguments.")
+            .far("The task definition's `command`."),
         Field::new(
             "image",
             Kind::Text,
             "A container image instead of a process.",
-        ),
+        )
+        .far("The image of the task definition."),
         Field::new(
             "static",
             Kind::Short("root", &STATIC),
@@ -44,7 +48,9 @@ pub(super) static SERVICE: Shape = Shape {
             Kind::Whole(1, 65535),
             "The port that the program listens on far. Near it listens on `PORT`, which is set \
              in both. A service without one is a worker.",
-        ),
+        )
+        .far("The container's port, and `PORT`.")
+        .differs("Near gives each task a port of its own, in `PORT`."),
         Field::new(
             "route",
             Kind::Many(&Kind::Short("path", &ROUTE), 100),
@@ -64,36 +70,43 @@ pub(super) static SERVICE: Shape = Shape {
              `secret.NAME` as its name in capitals. With several databases (or caches) they are \
              `DATABASE_<NAME>_URL` (`REDIS_<NAME>_URL`) too.",
         )
+        .far("Secrets of the task definition, from Secrets Manager.")
+        .differs("The address and the password of a database or cache are AWS's.")
         .or("[]"),
         Field::new(
             "env",
             Kind::Named(&VARIABLE, &Kind::Plain),
             "Plain environment variables.",
-        ),
+        )
+        .far("The task definition's `environment`."),
         Field::new(
             "drain",
             Kind::Seconds(0, 3600),
             "Deregistration delay: so long may requests in flight take before SIGTERM. \
              (AWS's own default is 300 s; ours is written into the target group.)",
         )
+        .far("The target group's deregistration delay.")
         .or("\"30s\""),
         Field::new(
             "stop-timeout",
             Kind::Seconds(2, 120),
             "From SIGTERM to SIGKILL.",
         )
+        .far("The container's `stopTimeout`.")
         .or("\"30s\""),
         Field::new(
             "balance",
             Kind::Choice(&["round-robin", "least-outstanding", "weighted-random"]),
             "How the router picks a task.",
         )
+        .far("The target group's algorithm.")
         .or("\"round-robin\""),
         Field::new(
             "slow-start",
             Kind::Seconds(0, 900),
             "How long the share of a task that joins or recovers rises from nothing: 0s, or 30s and more. Round robin only.",
         )
+        .far("The target group's slow start.")
         .or("\"0s\""),
         Field::new(
             "sticky",
@@ -106,6 +119,8 @@ pub(super) static SERVICE: Shape = Shape {
             "No byte from the task for this long: 504. (Far it is the load balancer's: the \
              longest of all services.)",
         )
+        .far("The load balancer's idle timeout: the longest of all services.")
+        .differs("Near has one for each service.")
         .or("\"60s\""),
         Field::new("scale", Kind::Short("min", &SCALE), "Number of tasks.").filled(),
         Field::new(
@@ -126,8 +141,11 @@ static BUILD: Shape = Shape {
             "command",
             Kind::Text,
             "Run by `sh -c` in the manifest's folder.",
-        ),
-        Field::new("dockerfile", Kind::Form(&FOLDER), "Builds the image."),
+        )
+        .far("Run by the pipeline before the image is made.")
+        .differs("Near runs it before each revision."),
+        Field::new("dockerfile", Kind::Form(&FOLDER), "Builds the image.")
+            .far("Built by the pipeline for ARM64."),
     ],
 };
 
@@ -136,23 +154,31 @@ static STATIC: Shape = Shape {
     doc: "A static site.",
     also: None,
     fields: &[
-        Field::new("root", Kind::Form(&FOLDER), "The folder.").required(),
-        Field::new("index", Kind::Form(&FILE), "Served for a folder.").or("\"index.html\""),
+        Field::new("root", Kind::Form(&FOLDER), "The folder.")
+            .far("A bucket behind CloudFront.")
+            .differs("Near the router serves the folder.")
+            .required(),
+        Field::new("index", Kind::Form(&FILE), "Served for a folder.")
+            .far("CloudFront's default root object; a function for folders.")
+            .or("\"index.html\""),
         Field::new(
             "fallback",
             Kind::Form(&FILE),
             "Served with 200 for a path without a file (a single-page application).",
-        ),
+        )
+        .far("CloudFront's answer for a path without a file."),
         Field::new(
             "not-found",
             Kind::Form(&FILE),
             "Served with 404 for a path without a file.",
-        ),
+        )
+        .far("CloudFront's answer for a path without a file."),
         Field::new(
             "cache",
             Kind::Named(&PATH, &Kind::Text),
             "`Cache-Control` by path pattern; the longest pattern that matches wins.",
-        ),
+        )
+        .far("`Cache-Control` of the objects that a deploy writes."),
     ],
 };
 
@@ -166,33 +192,41 @@ static ROUTE: Shape = Shape {
             "path",
             Kind::Many(&Kind::Form(&PATH), 5),
             "Path patterns with `*` and `?`.",
-        ),
-        Field::new("host", Kind::Many(&Kind::Form(&HOST), 5), "Host patterns."),
+        )
+        .far("A condition of the listener's rule."),
+        Field::new("host", Kind::Many(&Kind::Form(&HOST), 5), "Host patterns.")
+            .far("A condition of the listener's rule."),
         Field::new(
             "method",
             Kind::Many(&Kind::Form(&METHOD), 5),
             "Request methods.",
-        ),
+        )
+        .far("A condition of the listener's rule."),
         Field::new(
             "header",
             Kind::Named(&HEADER, &Kind::Many(&Kind::Form(&QUERY), 5)),
             "Headers and the patterns of their values.",
-        ),
+        )
+        .far("A condition of the listener's rule."),
         Field::new(
             "query",
             Kind::Named(&QUERY_KEY, &Kind::Many(&Kind::Form(&QUERY), 5)),
             "Query keys and the patterns of their values; the key `*` is any key.",
-        ),
+        )
+        .far("A condition of the listener's rule."),
         Field::new(
             "source",
             Kind::Many(&Kind::Form(&CIDR), 5),
             "Address blocks of the client.",
-        ),
+        )
+        .far("A condition of the listener's rule.")
+        .differs("Behind CloudFront the client is CloudFront."),
         Field::new(
             "priority",
             Kind::Whole(1, 50_000),
             "Lower is tried first. When not written: by how exact the route is, 10, 20, 30, …",
-        ),
+        )
+        .far("The rule's priority."),
     ],
 };
 
@@ -206,6 +240,8 @@ static SIZE: Shape = Shape {
             Kind::Whole(256, 16384),
             "CPU units; 1024 are one core.",
         )
+        .far("Fargate's size of the task.")
+        .differs("Near holds tasks to it by control groups where the machine has them.")
         .unit("CPU units, 1024 for one core")
         .or("256"),
         Field::new(
@@ -213,6 +249,8 @@ static SIZE: Shape = Shape {
             Kind::Whole(512, 122_880),
             "MiB. When not written: the least that goes with `cpu`.",
         )
+        .far("Fargate's size of the task.")
+        .differs("Near holds tasks to it by control groups where the machine has them.")
         .unit("MiB, 1024 for one GiB"),
     ],
 };
@@ -226,47 +264,55 @@ static HEALTH: Shape = Shape {
             "path",
             Kind::Form(&PROBE),
             "GET this path. `/` when there is no `command`.",
-        ),
+        )
+        .far("The target group's health check."),
         Field::new(
             "command",
             COMMAND,
             "A command instead: exit code 0 is healthy.",
-        ),
+        )
+        .far("The container's health check."),
         Field::new(
             "interval",
             Kind::Seconds(5, 300),
             "Between two checks of a task.",
         )
+        .far("The target group's interval.")
         .or("\"30s\""),
         Field::new(
             "timeout",
             Kind::Seconds(2, 120),
             "For one check; shorter than the interval. At most 60 s for a command.",
         )
+        .far("The target group's timeout.")
         .or("\"5s\""),
         Field::new(
             "healthy",
             Kind::Whole(2, 10),
             "Successes in a row that make an unhealthy task healthy. A new task needs one.",
         )
+        .far("The target group's threshold.")
         .or("5"),
         Field::new(
             "unhealthy",
             Kind::Whole(2, 10),
             "Failures in a row that make a healthy task unhealthy.",
         )
+        .far("The target group's threshold.")
         .or("2"),
         Field::new(
             "matcher",
             Kind::Form(&MATCHER),
             "Status codes that are a success.",
         )
+        .far("The target group's matcher.")
         .or("\"200\""),
         Field::new(
             "grace",
             Kind::Seconds(0, 2_147_483_647),
             "From a task's start: an unhealthy verdict does not stop it.",
         )
+        .far("The service's health check grace period.")
         .or("\"0s\""),
     ],
 };
@@ -281,12 +327,14 @@ static STICKY: Shape = Shape {
             Kind::Seconds(1, 604_800),
             "How long a client stays after its last request.",
         )
+        .far("The target group's stickiness.")
         .or("\"1d\""),
         Field::new(
             "cookie",
             Kind::Form(&COOKIE),
             "The application's own cookie to follow: a client stays from when a task sets it, as long as it brings it back. Without one, every client stays.",
-        ),
+        )
+        .far("The target group's stickiness by the application's cookie."),
     ],
 };
 
@@ -300,33 +348,41 @@ static SCALE: Shape = Shape {
             Kind::Whole(0, 5000),
             "Fewest tasks, and where a new service starts.",
         )
+        .far("The least of Application Auto Scaling, and the first count.")
         .or("1"),
         Field::new(
             "max",
             Kind::Whole(0, 5000),
             "Most tasks. When not written: `min`.",
-        ),
+        )
+        .far("The most of Application Auto Scaling."),
         Field::new(
             "cpu",
             Kind::Number(1.0, 100.0),
             "Average CPU to hold, percent.",
-        ),
+        )
+        .far("A target tracking policy."),
         Field::new(
             "memory",
             Kind::Number(1.0, 100.0),
             "Average memory to hold, percent.",
-        ),
+        )
+        .far("A target tracking policy."),
         Field::new(
             "requests",
             Kind::Number(1.0, 10_000_000.0),
             "Requests per task and minute to hold.",
-        ),
-        Field::new("in-cooldown", Kind::Seconds(0, 86_400), "After a scale-in.").or("\"300s\""),
+        )
+        .far("A target tracking policy on both target groups."),
+        Field::new("in-cooldown", Kind::Seconds(0, 86_400), "After a scale-in.")
+            .far("The policies' scale-in cooldown.")
+            .or("\"300s\""),
         Field::new(
             "out-cooldown",
             Kind::Seconds(0, 86_400),
             "After a scale-out.",
         )
+        .far("The policies' scale-out cooldown.")
         .or("\"300s\""),
     ],
 };

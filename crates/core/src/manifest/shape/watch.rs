@@ -12,46 +12,58 @@ pub(super) static ALARM: Shape = Shape {
     doc: "Watches a metric, an expression, or other alarms.",
     also: None,
     fields: &[
-        Field::new("metric", Kind::Text, "The metric, such as `success_rate`."),
-        Field::new("expression", Kind::Text, "Metric math instead of a metric."),
+        Field::new("metric", Kind::Text, "The metric, such as `success_rate`.")
+            .far("A metric of CloudWatch, of the target groups or the service.")
+            .differs(
+                "Near counts at its router; the balancer's own errors are other metrics on AWS.",
+            ),
+        Field::new("expression", Kind::Text, "Metric math instead of a metric.")
+            .far("Metric math."),
         Field::new(
             "rule",
             Kind::Text,
             "Other alarms instead: `ALARM(a) AND NOT ALARM(b)`.",
-        ),
-        Field::new("service", Kind::Form(&NAME), "Whose metric."),
+        )
+        .far("A composite alarm."),
+        Field::new("service", Kind::Form(&NAME), "Whose metric.").far("The metric's dimensions."),
         Field::new(
             "statistic",
             Kind::Form(&STATISTIC),
             "What is taken of a period: `average`, `sum`, `p95`, …",
-        ),
-        Field::new("below", LIMIT, "Breaches below this."),
-        Field::new("at-most", LIMIT, "Breaches at this and below."),
-        Field::new("above", LIMIT, "Breaches above this."),
-        Field::new("at-least", LIMIT, "Breaches at this and above."),
+        )
+        .far("The alarm's statistic."),
+        Field::new("below", LIMIT, "Breaches below this.").far("The alarm's threshold."),
+        Field::new("at-most", LIMIT, "Breaches at this and below.").far("The alarm's threshold."),
+        Field::new("above", LIMIT, "Breaches above this.").far("The alarm's threshold."),
+        Field::new("at-least", LIMIT, "Breaches at this and above.").far("The alarm's threshold."),
         Field::new(
             "period",
             Kind::Seconds(1, 86_400),
             "Of one data point: 10s, 20s, 30s, or whole minutes; near also 1s and 5s.",
         )
+        .far("The alarm's period.")
+        .differs("Load balancers report each minute.")
         .or("\"1m\""),
         Field::new(
             "datapoints",
             Kind::Form(&DATAPOINTS),
             "`M/N`: M breaching data points of the last N.",
         )
+        .far("Data points to alarm.")
         .or("\"1/1\""),
         Field::new(
             "missing",
             Kind::Choice(&["missing", "ignore", "breaching", "not-breaching"]),
             "What a missing data point is.",
         )
+        .far("`treatMissingData`.")
         .or("\"missing\""),
         Field::new(
             "minimum-samples",
             Kind::Whole(0, 1_000_000_000),
             "Fewest samples of a period that can be judged.",
         )
+        .far("Metric math: a data point with fewer samples is missing.")
         .or("0"),
     ],
 };
@@ -61,23 +73,28 @@ pub(super) static SLO: Shape = Shape {
     doc: "A service level objective: availability, or latency when `latency` is given.",
     also: None,
     fields: &[
-        Field::new("service", Kind::Form(&NAME), "Whose.").required(),
+        Field::new("service", Kind::Form(&NAME), "Whose.")
+            .far("The target groups of the service.")
+            .required(),
         Field::new(
             "objective",
             Kind::Number(1.0, 99.999),
             "Percent of requests that are good.",
         )
+        .far("Two alarms on burn rates.")
         .required(),
         Field::new(
             "latency",
             Kind::Seconds(0, 3600),
             "A request is good when it is faster than this.",
-        ),
+        )
+        .only_near("only availability is an objective on AWS yet"),
         Field::new(
             "window",
             Kind::Seconds(86_400, 90 * 86_400),
             "Over how long.",
         )
+        .only_near("objectives on AWS are over 30 days")
         .or("\"30d\""),
     ],
 };
@@ -93,19 +110,24 @@ pub(super) static NOTIFY: Shape = Shape {
             Kind::Form(&WEBHOOK),
             "Where it is posted to. Whoever knows the URL of a chat's webhook can write to the \
              chat: `secret` keeps it out of the file.",
-        ),
+        )
+        .far("The last job of the pipeline's workflows tells it how they ended.")
+        .differs("Releases and drift checks only: no alarm, no approval."),
         Field::new(
             "secret",
             Kind::Form(&NAME),
             "The name of a `[secret.NAME]` whose value is the URL; set it by \
              `neargate secret set`.",
-        ),
+        )
+        .far("A secret of GitHub, `NEARGATE_NOTIFY_NAME`.")
+        .differs("Near keeps it in its state directory."),
         Field::new(
             "format",
             Kind::Choice(&["json", "slack", "teams"]),
             "The shape of what is posted: Neargate's own JSON, a Slack message, or an adaptive \
              card for Teams.",
         )
+        .same()
         .or("\"json\""),
         Field::new(
             "on",
@@ -123,12 +145,15 @@ pub(super) static NOTIFY: Shape = Shape {
             "What it is told. A release that was rolled back has failed. `alarm` is both: an \
              alarm that begins, and its end.",
         )
+        .far("`release-finished` and `release-failed`.")
+        .differs("Nothing is told of the others.")
         .or("[\"release-finished\", \"release-failed\", \"alarm\"]"),
         Field::new(
             "services",
             Kind::List(&Kind::Form(&NAME), 1, 100),
             "Only what is about these services. An alarm of other alarms is about none. Not \
              written: everything.",
-        ),
+        )
+        .only_near("a workflow releases all services and tells of all"),
     ],
 };

@@ -1,0 +1,155 @@
+//! What people ask for besides a deploy: rollback, one-off commands, numbers of tasks.
+
+use std::collections::BTreeMap;
+
+use neargate_core::alarm::AlarmState;
+use neargate_core::machine::ReleaseKind;
+use neargate_core::manifest::model::{Job, Service, Work};
+
+use super::definition::number;
+use super::record::Drive;
+use super::session::{Driver, Ended, Wish, now};
+use super::trouble::Trouble;
+
+/// How long a one-off command may run.
+const RUN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
+
+impl Driver {
+    /// Goes back: from the release in progress, or to a revision that was released before.
+    ///
+    /// # Errors
+    /// There is nothing to go back to, or it could not be followed.
+    pub async fn rollback(&self, service: &str, to: Option<u32>) -> Result<Ended, Trouble> {
+        let mut stored = self.read(service).await?;
+        match stored.record.open.as_ref().map(|open| &open.drive) {
+            Some(Drive::Native { deployment, .. }) if !deployment.is_empty() => {
+                self.say(service, "tells ECS to roll the deployment back");
+                self.aws.roll_deployment_back(deployment).await?;
+                return self.follow_open(service).await;
+            }
+            Some(Drive::Weights { .. }) => return self.abort(service).await,
+            Some(_) => {
+                return Err(Trouble::Refused {
+                    what: "a release has begun, and no task of it yet".to_owned(),
+                    help: "let its jobs end, then roll back".to_owned(),
+                });
+            }
+            None => {}
+        }
+        let seen = self.seen(service).await?;
+        let target = stored.record.rollback_target(&seen.definition, to)?;
+        let wish = Wish {
+            kind: ReleaseKind::Rollback,
+            from: seen.definition.clone(),
+            to: target.task_definition.clone(),
+            strategy: "rolling".to_owned(),
+        };
+        let words = format!("goes back to revision {}", number(&wish.to));
+        self.say(service, &words);
+        self.begin(service, &mut stored, wish).await?;
+        self.drive(service, stored).await
+    }
+
+    /// Follows the open release: as its driver when nobody is, by the record otherwise.
+    pub(super) async fn follow_open(&self, service: &str) -> Result<Ended, Trouble> {
+        loop {
+            let mut stored = self.read(service).await?;
+            let Some(_) = &stored.record.open else {
+                let past = stored.record.past.last().cloned();
+                let seen = self.seen(service).await?;
+                return past
+                    .map(|past| Ended {
+                        outcome: past.outcome,
+                        reason: past.reason,
+                        evidence: past.evidence,
+                        service: service.to_owned(),
+                        release: past.id,
+                        revision: number(&seen.definition),
+                    })
+                    .ok_or_else(|| Trouble::Failed("the release left no record".to_owned()));
+            };
+            if stored.record.take_lease(&self.asker.holder, now()).is_ok() {
+                self.write(service, &mut stored).await?;
+                return self.drive(service, stored).await;
+            }
+            self.wait().await;
+        }
+    }
+
+    /// Runs a command as a one-off task in the serving revision; gives its exit code.
+    ///
+    /// # Errors
+    /// It could not be started or watched, or has no exit code.
+    pub async fn run(&self, service: &str, command: &[String]) -> Result<i32, Trouble> {
+        let seen = self.seen(service).await?;
+        let job = Job {
+            name: "run".to_owned(),
+            service: service.to_owned(),
+            work: Work::Command(command.to_vec()),
+            timeout: RUN_TIMEOUT,
+            schedule: None,
+        };
+        let run: String = format!("ng-run-{}-{}", now().0, std::process::id());
+        let end = self
+            .run_to_end(service, &seen.definition, &job, &run)
+            .await?;
+        end.exit.ok_or_else(|| Trouble::Failed(end.words()))
+    }
+
+    /// Sets the number of tasks. Scaling policies may change it again within their bounds.
+    ///
+    /// # Errors
+    /// A release is in progress, the number is out of the manifest's bounds, or the call failed.
+    pub async fn scale(&self, service: &str, tasks: u32) -> Result<(), Trouble> {
+        let (spec, facts) = self.service(service)?;
+        if tasks > spec.scale.max {
+            return Err(Trouble::Usage(format!(
+                "`{service}` has at most {} tasks (scale.max)",
+                spec.scale.max
+            )));
+        }
+        if let Some(open) = self.read(service).await?.record.open {
+            return Err(Trouble::Refused {
+                what: format!("release {} of `{service}` is in progress", open.id),
+                help: "wait for its end: neargate status".to_owned(),
+            });
+        }
+        self.aws
+            .set_service(&self.facts.cluster, &facts.name, None, Some(tasks))
+            .await
+    }
+
+    /// States of a service's guards, by their name in the manifest.
+    pub(super) async fn guard_states(
+        &self,
+        spec: &Service,
+    ) -> Result<BTreeMap<String, (AlarmState, String)>, Trouble> {
+        let named = spec.release.guard.iter();
+        let named: Vec<(String, String)> = named
+            .filter_map(|name| Some((name.clone(), self.facts.alarms.get(name)?.clone())))
+            .collect();
+        if named.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names: Vec<String> = named.iter().map(|(_, far)| far.clone()).collect();
+        let seen = self.aws.alarm_states(&names).await?;
+        let state = |(name, far): (String, String)| {
+            let (state, reason, _) = seen.get(&far)?.clone();
+            Some((name, (state, reason)))
+        };
+        Ok(named.into_iter().filter_map(state).collect())
+    }
+
+    /// A guard that fires already would blame the new revision for what is wrong now.
+    pub(super) async fn quiet_guards(&self, spec: &Service) -> Result<(), Trouble> {
+        for (name, (state, reason)) in self.guard_states(spec).await? {
+            if state == AlarmState::Alarm {
+                return Err(Trouble::Refused {
+                    what: format!("guard `{name}` of `{}` fires already: {reason}", spec.name),
+                    help: "see why: neargate alarms; a release waits until it is quiet".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

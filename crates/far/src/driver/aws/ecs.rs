@@ -1,0 +1,312 @@
+//! Services, their deployments and their tasks.
+
+use aws_sdk_ecs::types::{
+    DesiredStatus, LaunchType, LoadBalancer, StopServiceDeploymentStopType, Tag,
+};
+use neargate_core::time::Timestamp;
+
+use super::jobs::network;
+use super::{Aws, count, number, trouble};
+use crate::driver::facts::ServiceFacts;
+use crate::driver::trouble::Trouble;
+
+/// A service as ECS sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceSeen {
+    /// ARN of its task definition.
+    pub definition: String,
+    /// `desiredCount`
+    pub desired: u32,
+    /// `runningCount`
+    pub running: u32,
+    /// Tasks that ECS counts as failed in the primary deployment.
+    pub failed: u32,
+    /// One deployment, its rollout completed.
+    pub settled: bool,
+    /// The target group it registers tasks in.
+    pub group: Option<String>,
+    /// ECS's newest words.
+    pub said: String,
+}
+
+/// A service deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentSeen {
+    /// Its ARN.
+    pub arn: String,
+    /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL`, `ROLLBACK_SUCCESSFUL`, …
+    pub status: String,
+    /// ECS's words.
+    pub reason: String,
+    /// Where a deployment with steps is: `PRODUCTION_TRAFFIC_SHIFT`, …
+    pub stage: String,
+    /// Tasks of the new revision: running and asked for.
+    pub tasks: (u32, u32),
+    /// Alarms that rolled it back.
+    pub alarms: Vec<String>,
+}
+
+/// The service of a new revision while weights are moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisitorWanted<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// ARN of the task definition.
+    pub definition: &'a str,
+    /// Tasks.
+    pub count: u32,
+    /// Target group.
+    pub group: &'a str,
+    /// The port that the container listens on.
+    pub port: u16,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskSeen {
+    /// The last part of its ARN.
+    pub id: String,
+    /// ARN of its task definition.
+    pub definition: String,
+    /// `RUNNING`, …
+    pub status: String,
+    /// `HEALTHY`, `UNHEALTHY`, `UNKNOWN`
+    pub health: String,
+    /// When it ran.
+    pub started_at: Option<Timestamp>,
+}
+
+impl Aws {
+    /// A service; `None`: it is not there, or was deleted.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn service(&self, cluster: &str, name: &str) -> Result<Option<ServiceSeen>, Trouble> {
+        let call = self.ecs.describe_services().cluster(cluster).services(name);
+        let answer = call
+            .send()
+            .await
+            .map_err(trouble("look at the service", "ecs:DescribeServices"))?;
+        let found = answer
+            .services()
+            .iter()
+            .find(|it| it.status() == Some("ACTIVE"));
+        Ok(found.map(|found| {
+            let primary = found
+                .deployments()
+                .iter()
+                .find(|it| it.status() == Some("PRIMARY"));
+            let settled =
+                found.running_count() == found.desired_count() && found.deployments().len() <= 1;
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            ServiceSeen {
+                definition: text(found.task_definition()),
+                desired: count(found.desired_count()),
+                running: count(found.running_count()),
+                failed: primary.map_or(0, |it| count(it.failed_tasks())),
+                settled,
+                group: found
+                    .load_balancers()
+                    .first()
+                    .and_then(|it| it.target_group_arn())
+                    .map(str::to_owned),
+                said: text(found.events().first().and_then(|event| event.message())),
+            }
+        }))
+    }
+
+    /// Creates the service of a new revision.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn create_visitor(
+        &self,
+        cluster: &str,
+        facts: &ServiceFacts,
+        wanted: &VisitorWanted<'_>,
+    ) -> Result<(), Trouble> {
+        let balancer = LoadBalancer::builder()
+            .target_group_arn(wanted.group)
+            .container_name(&facts.container)
+            .container_port(i32::from(wanted.port))
+            .build();
+        let tag = Tag::builder().key("neargate:visitor-of").value(&facts.name);
+        let call = self
+            .ecs
+            .create_service()
+            .cluster(cluster)
+            .service_name(wanted.name)
+            .task_definition(wanted.definition)
+            .desired_count(number(wanted.count))
+            .launch_type(LaunchType::Fargate)
+            .network_configuration(network(facts)?)
+            .load_balancers(balancer)
+            .tags(tag.build());
+        call.send().await.map_err(trouble(
+            "create the service of the new revision",
+            "ecs:CreateService",
+        ))?;
+        Ok(())
+    }
+
+    /// Changes task definition and count, nothing else.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn set_service(
+        &self,
+        cluster: &str,
+        name: &str,
+        definition: Option<&str>,
+        tasks: Option<u32>,
+    ) -> Result<(), Trouble> {
+        let call = self
+            .ecs
+            .update_service()
+            .cluster(cluster)
+            .service(name)
+            .set_task_definition(definition.map(str::to_owned))
+            .set_desired_count(tasks.map(number));
+        call.send()
+            .await
+            .map_err(trouble("update the service", "ecs:UpdateService"))?;
+        Ok(())
+    }
+
+    /// Deletes a service with its tasks.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn delete_service(&self, cluster: &str, name: &str) -> Result<(), Trouble> {
+        let call = self.ecs.delete_service().cluster(cluster).service(name);
+        call.force(true)
+            .send()
+            .await
+            .map_err(trouble("delete the service", "ecs:DeleteService"))?;
+        Ok(())
+    }
+
+    /// The newest service deployment that began at or after a moment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn newest_deployment(
+        &self,
+        cluster: &str,
+        name: &str,
+    ) -> Result<Option<String>, Trouble> {
+        let call = self
+            .ecs
+            .list_service_deployments()
+            .cluster(cluster)
+            .service(name);
+        let answer = call.send().await.map_err(trouble(
+            "list the deployments of the service",
+            "ecs:ListServiceDeployments",
+        ))?;
+        let newest = answer
+            .service_deployments()
+            .iter()
+            .max_by_key(|it| it.created_at().map(|at| (at.secs(), at.subsec_nanos())));
+        Ok(newest
+            .and_then(|it| it.service_deployment_arn())
+            .map(str::to_owned))
+    }
+
+    /// A service deployment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn deployment(&self, arn: &str) -> Result<Option<DeploymentSeen>, Trouble> {
+        let call = self.ecs.describe_service_deployments();
+        let answer = call
+            .service_deployment_arns(arn)
+            .send()
+            .await
+            .map_err(trouble(
+                "look at the deployment",
+                "ecs:DescribeServiceDeployments",
+            ))?;
+        Ok(answer.service_deployments().first().map(|found| {
+            let target = found.target_service_revision();
+            let tasks = target.map_or((0, 0), |it| {
+                (
+                    count(it.running_task_count()),
+                    count(it.requested_task_count()),
+                )
+            });
+            DeploymentSeen {
+                arn: arn.to_owned(),
+                status: found.status().map_or("", |it| it.as_str()).to_owned(),
+                reason: found.status_reason().unwrap_or_default().to_owned(),
+                stage: found
+                    .lifecycle_stage()
+                    .map_or("", |it| it.as_str())
+                    .to_owned(),
+                tasks,
+                alarms: found
+                    .alarms()
+                    .map(|alarms| alarms.triggered_alarm_names().to_vec())
+                    .unwrap_or_default(),
+            }
+        }))
+    }
+
+    /// Tells ECS to roll a deployment back.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn roll_deployment_back(&self, arn: &str) -> Result<(), Trouble> {
+        let call = self
+            .ecs
+            .stop_service_deployment()
+            .service_deployment_arn(arn);
+        call.stop_type(StopServiceDeploymentStopType::Rollback)
+            .send()
+            .await
+            .map_err(trouble(
+                "roll the deployment back",
+                "ecs:StopServiceDeployment",
+            ))?;
+        Ok(())
+    }
+
+    /// Running tasks of a service, at most 100.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn tasks(&self, cluster: &str, service: &str) -> Result<Vec<TaskSeen>, Trouble> {
+        let call = self.ecs.list_tasks().cluster(cluster).service_name(service);
+        let listed = call
+            .desired_status(DesiredStatus::Running)
+            .send()
+            .await
+            .map_err(trouble("list the tasks", "ecs:ListTasks"))?;
+        if listed.task_arns().is_empty() {
+            return Ok(Vec::new());
+        }
+        let call = self.ecs.describe_tasks().cluster(cluster);
+        let answer = call
+            .set_tasks(Some(listed.task_arns().to_vec()))
+            .send()
+            .await
+            .map_err(trouble("look at the tasks", "ecs:DescribeTasks"))?;
+        let seen = |task: &aws_sdk_ecs::types::Task| TaskSeen {
+            id: task
+                .task_arn()
+                .and_then(|arn| arn.rsplit('/').next())
+                .unwrap_or_default()
+                .to_owned(),
+            definition: task.task_definition_arn().unwrap_or_default().to_owned(),
+            status: task.last_status().unwrap_or_default().to_owned(),
+            health: task
+                .health_status()
+                .map_or("UNKNOWN", |it| it.as_str())
+                .to_owned(),
+            started_at: task
+                .started_at()
+                .and_then(|at| Some(Timestamp(u64::try_from(at.to_millis().ok()?).ok()?))),
+        };
+        Ok(answer.tasks().iter().map(seen).collect())
+    }
+}

@@ -1,0 +1,130 @@
+//! UpdateService with a strategy: the start of a release by ECS.
+
+use aws_sdk_ecs::types::{
+    AdvancedConfiguration, CanaryConfiguration, DeploymentAlarms, DeploymentCircuitBreaker,
+    DeploymentConfiguration, DeploymentStrategy, LinearConfiguration, LoadBalancer,
+};
+
+use super::{Aws, built, number, trouble};
+use crate::driver::facts::ServiceFacts;
+use crate::driver::native::{Native, NativeStrategy};
+use crate::driver::trouble::Trouble;
+
+/// A release by ECS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReleaseWanted<'a> {
+    /// ARN of the task definition.
+    pub definition: &'a str,
+    /// Tasks, when their number changes.
+    pub tasks: Option<u32>,
+    /// How.
+    pub native: &'a Native,
+    /// The target group that the service uses now.
+    pub group: Option<&'a str>,
+    /// The port that the container listens on.
+    pub port: Option<u16>,
+}
+
+impl Aws {
+    /// Starts a release by ECS.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn release(
+        &self,
+        cluster: &str,
+        facts: &ServiceFacts,
+        wanted: &ReleaseWanted<'_>,
+    ) -> Result<(), Trouble> {
+        let call = self
+            .ecs
+            .update_service()
+            .cluster(cluster)
+            .service(&facts.name)
+            .task_definition(wanted.definition)
+            .set_desired_count(wanted.tasks.map(number))
+            .deployment_configuration(configuration(facts, wanted.native)?)
+            .set_load_balancers(balancers(facts, wanted));
+        call.send()
+            .await
+            .map_err(trouble("start the deployment", "ecs:UpdateService"))?;
+        Ok(())
+    }
+}
+
+fn configuration(
+    facts: &ServiceFacts,
+    native: &Native,
+) -> Result<DeploymentConfiguration, Trouble> {
+    let names = &facts.deployment.alarm_names;
+    let alarms = DeploymentAlarms::builder()
+        .set_alarm_names(Some(names.clone()))
+        .enable(!names.is_empty())
+        .rollback(!names.is_empty())
+        .build();
+    let breaker = DeploymentCircuitBreaker::builder()
+        .enable(native.breaker.is_some())
+        .rollback(native.breaker.is_some_and(|breaker| breaker.rollback))
+        .build();
+    let config = DeploymentConfiguration::builder()
+        .strategy(DeploymentStrategy::from(native.strategy.word()))
+        .minimum_healthy_percent(native.minimum)
+        .maximum_percent(native.maximum)
+        .deployment_circuit_breaker(breaker)
+        .alarms(built("describe the alarms", alarms)?);
+    let config = match native.strategy {
+        NativeStrategy::Rolling => config,
+        NativeStrategy::BlueGreen { bake } => config.bake_time_in_minutes(bake),
+        NativeStrategy::Linear {
+            percent,
+            each,
+            bake,
+        } => config.bake_time_in_minutes(bake).linear_configuration(
+            LinearConfiguration::builder()
+                .step_percent(percent)
+                .step_bake_time_in_minutes(each)
+                .build(),
+        ),
+        NativeStrategy::Canary {
+            percent,
+            each,
+            bake,
+        } => config.bake_time_in_minutes(bake).canary_configuration(
+            CanaryConfiguration::builder()
+                .canary_percent(percent)
+                .canary_bake_time_in_minutes(each)
+                .build(),
+        ),
+    };
+    Ok(config.build())
+}
+
+/// The strategies with two target groups need to know them (ECS API reference,
+/// AdvancedConfiguration).
+fn balancers(facts: &ServiceFacts, wanted: &ReleaseWanted<'_>) -> Option<Vec<LoadBalancer>> {
+    let deployment = &facts.deployment;
+    if wanted.native.strategy == NativeStrategy::Rolling {
+        return None;
+    }
+    let blue = facts.target_groups.get("blue").map(|it| it.arn.as_str());
+    let group = wanted.group.or(blue)?;
+    let other = facts
+        .target_groups
+        .values()
+        .map(|it| it.arn.as_str())
+        .find(|arn| *arn != group)?;
+    let advanced = AdvancedConfiguration::builder()
+        .alternate_target_group_arn(other)
+        .set_production_listener_rule(deployment.production_listener_rule.clone())
+        .set_test_listener_rule(deployment.test_listener_rule.clone())
+        .set_role_arn(deployment.load_balancer_access_role.clone())
+        .build();
+    Some(vec![
+        LoadBalancer::builder()
+            .target_group_arn(group)
+            .container_name(&facts.container)
+            .container_port(i32::from(wanted.port?))
+            .advanced_configuration(advanced)
+            .build(),
+    ])
+}

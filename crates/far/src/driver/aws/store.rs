@@ -1,0 +1,125 @@
+//! The state bucket, with conditional writes, and Terraform's parameter.
+
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{Aws, trouble};
+use crate::driver::facts::{Facts, parameter};
+use crate::driver::record::Record;
+use crate::driver::trouble::Trouble;
+
+/// A record and the version of it that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The record.
+    pub record: Record,
+    /// S3's ETag; `None`: there was no object.
+    pub tag: Option<String>,
+}
+
+impl Aws {
+    /// What Terraform tells the driver.
+    ///
+    /// # Errors
+    /// The infrastructure is not there, or the call failed.
+    pub async fn facts(&self, app: &str, env: &str) -> Result<Facts, Trouble> {
+        let name = parameter(app, env);
+        let answer = self.parameters.get_parameter().name(&name).send().await;
+        let answer = match answer {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_parameter_not_found()) =>
+            {
+                return Err(Trouble::Missing {
+                    what: format!(
+                        "environment `{env}` is not on AWS in {}: there is no parameter {name}",
+                        self.region
+                    ),
+                    help: format!("make it first: neargate infra apply -e {env}"),
+                });
+            }
+            answer => answer.map_err(trouble("read the parameter", "ssm:GetParameter"))?,
+        };
+        let value = answer.parameter().and_then(|it| it.value());
+        Facts::read(&name, value.unwrap_or_default())
+    }
+
+    /// Reads a record; an empty one when there is no object.
+    ///
+    /// # Errors
+    /// The call failed, or the object is no record.
+    pub async fn read_record(&self, bucket: &str, key: &str) -> Result<Stored, Trouble> {
+        let answer = self
+            .bucket
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await;
+        let answer = match answer {
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
+                return Ok(Stored {
+                    record: Record::default(),
+                    tag: None,
+                });
+            }
+            answer => answer.map_err(trouble("read the record", "s3:GetObject"))?,
+        };
+        let tag = answer.e_tag().map(str::to_owned);
+        let bytes = answer.body.collect().await.map_err(|error| Trouble::Call {
+            doing: "read the record".to_owned(),
+            code: "broken off".to_owned(),
+            message: error.to_string(),
+        })?;
+        Ok(Stored {
+            record: Record::read(key, &bytes.into_bytes())?,
+            tag,
+        })
+    }
+
+    /// Writes a record if nobody wrote it since it was read; its tag is then the new one.
+    ///
+    /// # Errors
+    /// Somebody wrote it, or the call failed. Nothing was written.
+    pub async fn write_record(
+        &self,
+        bucket: &str,
+        key: &str,
+        stored: &mut Stored,
+    ) -> Result<(), Trouble> {
+        let text = serde_json::to_vec(&stored.record).map_err(|error| Trouble::Call {
+            doing: "write the record".to_owned(),
+            code: "json".to_owned(),
+            message: error.to_string(),
+        })?;
+        let put = self.bucket.put_object().bucket(bucket).key(key);
+        let put = match &stored.tag {
+            Some(tag) => put.if_match(tag),
+            None => put.if_none_match("*"),
+        };
+        let put = put
+            .content_type("application/json")
+            .body(ByteStream::from(text));
+        let answer = put
+            .send()
+            .await
+            .map_err(trouble("write the record", "s3:PutObject"));
+        match answer {
+            Ok(answer) => {
+                stored.tag = answer.e_tag().map(str::to_owned);
+                Ok(())
+            }
+            // S3 API reference, PutObject: both are answers to a conditional write.
+            Err(Trouble::Call { code, .. })
+                if code == "PreconditionFailed" || code == "ConditionalRequestConflict" =>
+            {
+                Err(Trouble::Refused {
+                    what: "another client wrote the record of this service at the same time"
+                        .to_owned(),
+                    help: "see what it does: neargate status".to_owned(),
+                })
+            }
+            Err(other) => Err(other),
+        }
+    }
+}

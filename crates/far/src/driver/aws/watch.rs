@@ -1,0 +1,134 @@
+//! CloudWatch: states of alarms, lines of logs.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+use neargate_core::alarm::AlarmState;
+use neargate_core::time::Timestamp;
+
+use super::{Aws, trouble};
+use crate::driver::trouble::Trouble;
+
+/// Lines that one call gives at most.
+const LINES_MOST: i32 = 1000;
+/// Names that one DescribeAlarms takes (CloudWatch API reference, DescribeAlarms).
+const NAMES_MOST: usize = 100;
+
+/// State of an alarm, in words, since when.
+pub type AlarmSeen = (AlarmState, String, Timestamp);
+
+/// A line that a task wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When CloudWatch got it.
+    pub at: Timestamp,
+    /// The log stream: its last part is the task.
+    pub stream: String,
+    /// What it says.
+    pub text: String,
+    /// CloudWatch's id of the event.
+    pub id: String,
+}
+
+impl Aws {
+    /// States of alarms by CloudWatch's names; those that are not there are left out.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn alarm_states(
+        &self,
+        names: &[String],
+    ) -> Result<BTreeMap<String, AlarmSeen>, Trouble> {
+        let mut found = BTreeMap::new();
+        for some in names.chunks(NAMES_MOST) {
+            let call = self
+                .alarms
+                .describe_alarms()
+                .set_alarm_names(Some(some.to_vec()))
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm);
+            let answer = call.send().await;
+            let answer = answer.map_err(trouble("read the alarms", "cloudwatch:DescribeAlarms"))?;
+            for alarm in answer.metric_alarms() {
+                let seen = seen(
+                    alarm.state_value(),
+                    alarm.state_reason(),
+                    alarm.state_updated_timestamp(),
+                );
+                found.insert(alarm.alarm_name().unwrap_or_default().to_owned(), seen);
+            }
+            for alarm in answer.composite_alarms() {
+                let seen = seen(
+                    alarm.state_value(),
+                    alarm.state_reason(),
+                    alarm.state_updated_timestamp(),
+                );
+                found.insert(alarm.alarm_name().unwrap_or_default().to_owned(), seen);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lines of a log group from a moment on, oldest first; `prefix` chooses streams.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn log_lines(
+        &self,
+        group: &str,
+        prefix: Option<&str>,
+        from: Timestamp,
+    ) -> Result<Vec<LogLine>, Trouble> {
+        let mut lines = Vec::new();
+        let mut next = None;
+        loop {
+            let call = self
+                .logs
+                .filter_log_events()
+                .log_group_name(group)
+                .set_log_stream_name_prefix(prefix.map(str::to_owned))
+                .start_time(i64::try_from(from.0).unwrap_or(i64::MAX))
+                .limit(LINES_MOST)
+                .set_next_token(next.take());
+            let answer = call.send().await;
+            let answer = match answer {
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(|e| e.is_resource_not_found_exception()) =>
+                {
+                    return Ok(lines);
+                }
+                answer => answer.map_err(trouble("read logs", "logs:FilterLogEvents"))?,
+            };
+            for event in answer.events() {
+                lines.push(LogLine {
+                    at: Timestamp(u64::try_from(event.timestamp().unwrap_or(0)).unwrap_or(0)),
+                    stream: event.log_stream_name().unwrap_or_default().to_owned(),
+                    text: event.message().unwrap_or_default().trim_end().to_owned(),
+                    id: event.event_id().unwrap_or_default().to_owned(),
+                });
+            }
+            next = answer.next_token().map(str::to_owned);
+            if next.is_none() {
+                lines.sort_by_key(|line| line.at);
+                return Ok(lines);
+            }
+        }
+    }
+}
+
+fn seen(
+    state: Option<&StateValue>,
+    reason: Option<&str>,
+    at: Option<&aws_sdk_cloudwatch::primitives::DateTime>,
+) -> AlarmSeen {
+    let state = match state {
+        Some(StateValue::Ok) => AlarmState::Ok,
+        Some(StateValue::Alarm) => AlarmState::Alarm,
+        _ => AlarmState::InsufficientData,
+    };
+    let at = at.and_then(|at| at.to_millis().ok()).unwrap_or(0);
+    let at = Timestamp(u64::try_from(at).unwrap_or(0));
+    (state, reason.unwrap_or_default().to_owned(), at)
+}

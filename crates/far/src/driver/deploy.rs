@@ -1,0 +1,338 @@
+//! `deploy`: from a checked manifest to a revision that serves, or back.
+//!
+//! The order: record read, preflight, image, task definition (only when something changed), the
+//! record of the release, jobs before it, the move of the service, jobs after it, the outcome
+//! checked against ECS's own record. A release that another client left is gone on with first.
+
+use neargate_core::machine::{ReleaseKind, strategy};
+use neargate_core::manifest::model::{ReleasePolicy, Service, Strategy};
+
+use super::aws::{ServiceSeen, Stored};
+use super::definition::{self, Definition, number};
+use super::facts::ServiceFacts;
+use super::native::{Native, NativeStrategy, Way, way};
+use super::record::{Drive, End};
+use super::session::{Driver, Ended, Wish};
+use super::trouble::Trouble;
+
+/// How the jobs of one stage ended.
+enum Jobs {
+    Done,
+    Failed(End),
+}
+
+impl Driver {
+    /// Releases what the manifest asks for, or goes on with a release that was left.
+    ///
+    /// # Errors
+    /// It could not begin, or could not be followed. A release that failed is no error: its
+    /// outcome says so.
+    pub async fn deploy(&self, service: &str, image: Option<&str>) -> Result<Ended, Trouble> {
+        let (spec, facts) = self.service(service)?;
+        let mut stored = self.read(service).await?;
+        if let Some(open) = &stored.record.open {
+            let id = open.id;
+            stored
+                .record
+                .take_lease(&self.asker.holder, super::session::now())?;
+            self.say(
+                service,
+                &format!("goes on with release {id}, which its client left"),
+            );
+            self.write(service, &mut stored).await?;
+            return self.drive(service, stored).await;
+        }
+        let seen = self.seen(service).await?;
+        self.preflight(service).await?;
+        let image = definition::image(spec, image)?;
+        let wanted = Definition::wanted(spec, facts, &self.aws.region, &image);
+        let present = self
+            .aws
+            .definition(&seen.definition, &facts.container)
+            .await?;
+        let changes = present.as_ref().map(|(_, it)| wanted.changes(it));
+        if changes.as_ref().is_some_and(Vec::is_empty) && seen.desired > 0 {
+            return Ok(self.nothing_to_do(service, &seen));
+        }
+        self.quiet_guards(spec).await?;
+        for change in changes.unwrap_or_default() {
+            self.say(service, &change);
+        }
+        let to = self.registered(service, facts, &wanted).await?;
+        let wish = Wish {
+            kind: ReleaseKind::Deploy,
+            from: if seen.desired == 0 {
+                String::new()
+            } else {
+                seen.definition
+            },
+            to,
+            strategy: strategy::name(&spec.release.strategy).to_owned(),
+        };
+        self.begin(service, &mut stored, wish).await?;
+        self.drive(service, stored).await
+    }
+
+    pub(super) async fn seen(&self, service: &str) -> Result<ServiceSeen, Trouble> {
+        let (_, facts) = self.service(service)?;
+        let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        seen.ok_or_else(|| Trouble::Missing {
+            what: format!(
+                "the cluster {} has no service {}",
+                self.facts.cluster, facts.name
+            ),
+            help: "make it again: neargate infra apply".to_owned(),
+        })
+    }
+
+    fn nothing_to_do(&self, service: &str, seen: &ServiceSeen) -> Ended {
+        let revision = number(&seen.definition);
+        let reason =
+            format!("revision {revision} is what the manifest asks for: nothing to release");
+        self.say(service, &reason);
+        Ended {
+            outcome: "done".to_owned(),
+            reason,
+            evidence: Vec::new(),
+            service: service.to_owned(),
+            release: 0,
+            revision,
+        }
+    }
+
+    /// The newest task definition when it is the one wanted already (a release of it failed, or
+    /// never began), otherwise a new one.
+    async fn registered(
+        &self,
+        service: &str,
+        facts: &ServiceFacts,
+        wanted: &Definition,
+    ) -> Result<String, Trouble> {
+        let newest = self.aws.definition(&facts.family, &facts.container).await?;
+        if let Some((arn, _)) = newest.filter(|(_, it)| wanted.changes(it).is_empty()) {
+            self.say(
+                service,
+                &format!("revision {} is registered already", number(&arn)),
+            );
+            return Ok(arn);
+        }
+        let tags = [
+            ("neargate:app".to_owned(), self.manifest.app.clone()),
+            ("neargate:env".to_owned(), self.manifest.env.clone()),
+            ("neargate:service".to_owned(), service.to_owned()),
+            ("neargate:by".to_owned(), self.asker.user.clone()),
+            (
+                "neargate:git".to_owned(),
+                self.asker.git.clone().unwrap_or_else(|| "none".to_owned()),
+            ),
+        ];
+        let arn = self.aws.register(wanted, &tags).await?;
+        self.say(service, &format!("revision {} is registered", number(&arn)));
+        Ok(arn)
+    }
+
+    /// Drives the open release to its end, from wherever it is.
+    pub(super) async fn drive(&self, service: &str, mut stored: Stored) -> Result<Ended, Trouble> {
+        let (spec, _) = self.service(service)?;
+        let Some(open) = stored.record.open.clone() else {
+            return Err(Trouble::Failed("the release has ended already".to_owned()));
+        };
+        if open.drive == Drive::Prepared {
+            let jobs = self
+                .jobs(service, &mut stored, &spec.release.before, "before")
+                .await?;
+            if let Jobs::Failed(end) = jobs {
+                return self.close(service, &mut stored, &end).await;
+            }
+            let next = self.first_move(service, &stored).await?;
+            self.change(service, &mut stored, |record| {
+                if let Some(open) = &mut record.open {
+                    open.drive = next.clone();
+                    open.jobs_done = 0;
+                }
+            })
+            .await?;
+        }
+        let native = stored
+            .record
+            .open
+            .as_ref()
+            .is_some_and(|open| matches!(open.drive, Drive::Native { .. }));
+        let mut end = if native {
+            self.follow_native(service, &mut stored).await?
+        } else {
+            self.follow_weights(service, &mut stored).await?
+        };
+        if native && end.outcome == "done" {
+            end = self.finish_native(service, spec, &mut stored, end).await?;
+        }
+        self.close(service, &mut stored, &end).await
+    }
+
+    /// The outcome is checked against ECS's own record; then come the jobs after the release.
+    async fn finish_native(
+        &self,
+        service: &str,
+        spec: &Service,
+        stored: &mut Stored,
+        end: End,
+    ) -> Result<End, Trouble> {
+        let wanted = stored.record.open.as_ref().map(|open| open.to.clone());
+        let wanted = wanted.unwrap_or_default();
+        let seen = self.seen(service).await?;
+        if number(&seen.definition) != number(&wanted) {
+            return Ok(End {
+                outcome: "failed",
+                reason: format!(
+                    "ECS says that the deployment succeeded, but revision {} serves",
+                    number(&seen.definition)
+                ),
+                evidence: vec![seen.said],
+            });
+        }
+        match self
+            .jobs(service, stored, &spec.release.after, "after")
+            .await?
+        {
+            Jobs::Done => Ok(end),
+            Jobs::Failed(mut failed) => {
+                failed.outcome = "failed";
+                failed.reason = format!(
+                    "{}; revision {} serves: neargate rollback {service} goes back",
+                    failed.reason,
+                    number(&wanted)
+                );
+                Ok(failed)
+            }
+        }
+    }
+
+    /// Runs the jobs of a stage, one after another; those that succeeded are remembered.
+    async fn jobs(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        names: &[String],
+        stage: &str,
+    ) -> Result<Jobs, Trouble> {
+        let Some(open) = stored.record.open.clone() else {
+            return Ok(Jobs::Done);
+        };
+        if open.kind == ReleaseKind::Rollback {
+            return Ok(Jobs::Done);
+        }
+        for (at, name) in names.iter().enumerate().skip(open.jobs_done as usize) {
+            let Some(job) = self.manifest.jobs.get(name) else {
+                return Err(Trouble::Usage(format!("the manifest has no job `{name}`")));
+            };
+            self.say(
+                service,
+                &format!("runs job {name} in revision {}", number(&open.to)),
+            );
+            let run = run_name(service, open.id, stage, at);
+            let end = self.run_to_end(service, &open.to, job, &run).await?;
+            if end.exit != Some(0) {
+                return Ok(Jobs::Failed(job_failed(name, stage, &end)));
+            }
+            self.change(service, stored, |record| {
+                record.tell(super::session::now(), &format!("job {name} succeeded"));
+                if let Some(open) = &mut record.open {
+                    open.jobs_done = u32::try_from(at + 1).unwrap_or(u32::MAX);
+                }
+            })
+            .await?;
+        }
+        Ok(Jobs::Done)
+    }
+
+    /// Who moves the service, and what that needs to be remembered.
+    async fn first_move(&self, service: &str, stored: &Stored) -> Result<Drive, Trouble> {
+        let (spec, facts) = self.service(service)?;
+        let Some(open) = &stored.record.open else {
+            return Err(Trouble::Failed("the release has ended already".to_owned()));
+        };
+        match self.way(spec, facts, &open.from, open.kind) {
+            Way::Native(native) => {
+                let word = native.strategy.word();
+                self.say(service, &format!("ECS moves the service ({word})"));
+                let before = self
+                    .aws
+                    .newest_deployment(&self.facts.cluster, &facts.name)
+                    .await?;
+                Ok(Drive::Native {
+                    before: before.unwrap_or_default(),
+                    deployment: String::new(),
+                })
+            }
+            Way::Weights { why } => {
+                self.say(
+                    service,
+                    &format!("neargate moves the listener's weights: {why}"),
+                );
+                self.seeded(service, open).await
+            }
+        }
+    }
+
+    /// A rollback rolls: it goes to what ran before, at once. So does what has no listener rule.
+    pub(super) fn way(
+        &self,
+        spec: &Service,
+        facts: &ServiceFacts,
+        from: &str,
+        kind: ReleaseKind,
+    ) -> Way {
+        let shifts = !facts.rules.is_empty() && kind == ReleaseKind::Deploy;
+        let policy = if shifts {
+            spec.release.clone()
+        } else {
+            ReleasePolicy {
+                strategy: Strategy::Rolling,
+                ..spec.release.clone()
+            }
+        };
+        way(&policy, from.is_empty())
+    }
+
+    /// The settings of a release by ECS.
+    pub(super) fn native(
+        &self,
+        spec: &Service,
+        facts: &ServiceFacts,
+        from: &str,
+        kind: ReleaseKind,
+    ) -> Native {
+        match self.way(spec, facts, from, kind) {
+            Way::Native(native) => native,
+            // The manifest was changed while the release went on: it ends as it began, by ECS.
+            Way::Weights { .. } => Native {
+                strategy: NativeStrategy::Rolling,
+                minimum: 100,
+                maximum: 200,
+                breaker: spec.release.breaker,
+            },
+        }
+    }
+}
+
+/// At most 36 characters, as ECS takes them: service names have at most 32, so they are cut.
+pub(super) fn run_name(service: &str, release: u64, stage: &str, at: usize) -> String {
+    let short: String = service.chars().take(12).collect();
+    format!("ng-{short}-{release}-{stage}-{at}")
+        .chars()
+        .take(36)
+        .collect()
+}
+
+fn job_failed(name: &str, stage: &str, end: &super::jobs::JobEnd) -> End {
+    let when = if stage == "before" {
+        " before any new task was started"
+    } else {
+        ""
+    };
+    End {
+        outcome: "failed",
+        reason: format!("job `{name}` failed{when}: {}", end.words()),
+        evidence: end.last_lines.clone(),
+    }
+}

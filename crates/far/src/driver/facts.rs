@@ -1,0 +1,147 @@
+//! What Terraform tells the driver: names, ARNs and settings of one environment.
+//!
+//! Terraform's root module writes its `driver` output, as JSON, to the SSM parameter
+//! `/<app>/<env>/neargate/driver`: whoever may deploy can read it, without Terraform's state.
+//! Unknown fields are ignored: a newer root module may say more. Refuses a parameter that lacks
+//! what a release needs, and names the field.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::trouble::Trouble;
+
+/// The name of the SSM parameter of an environment.
+#[must_use]
+pub fn parameter(app: &str, env: &str) -> String {
+    format!("/{app}/{env}/neargate/driver")
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Name of the ECS cluster.
+    pub cluster: String,
+    /// Bucket that keeps the records of releases.
+    pub state_bucket: String,
+    /// Where users reach the app.
+    #[serde(default)]
+    pub url: String,
+    /// Services by their name in the manifest.
+    pub services: BTreeMap<String, ServiceFacts>,
+    /// CloudWatch's names of alarms, by their name in the manifest.
+    #[serde(default)]
+    pub alarms: BTreeMap<String, String>,
+}
+
+/// One service, as `terraform/modules/service` puts it out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceFacts {
+    /// Name of the ECS service.
+    pub name: String,
+    /// Family of its task definitions.
+    pub family: String,
+    /// Name of the container that takes requests.
+    pub container: String,
+    /// ARN of the role that starts tasks.
+    pub execution_role: String,
+    /// ARN of the application's role.
+    pub task_role: String,
+    /// Subnets of tasks and jobs.
+    pub subnets: Vec<String>,
+    /// Security group of tasks and jobs.
+    pub security_group: String,
+    /// CloudWatch's log group.
+    pub log_group: String,
+    /// `blue` and `green`; empty without routes.
+    #[serde(default)]
+    pub target_groups: BTreeMap<String, TargetGroup>,
+    /// Listener rules by route.
+    #[serde(default)]
+    pub rules: BTreeMap<String, String>,
+    /// What ECS is told about releases.
+    #[serde(default)]
+    pub deployment: DeploymentFacts,
+    /// `ARM64` or `X86_64`.
+    #[serde(default = "arm")]
+    pub architecture: String,
+    /// The registry's repository for built images.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// Variables that Terraform knows, such as addresses of caches.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Variables that hold secrets: ARNs, with ECS's `:key:stage:version` if wanted.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+}
+
+fn arm() -> String {
+    "ARM64".to_owned()
+}
+
+/// A target group of the load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// The parts of `deployment` that only Terraform knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentFacts {
+    /// CloudWatch's names of the alarms that roll a release back.
+    #[serde(default)]
+    pub alarm_names: Vec<String>,
+    /// The rule whose weights ECS moves.
+    #[serde(default)]
+    pub production_listener_rule: Option<String>,
+    /// The rule of test traffic.
+    #[serde(default)]
+    pub test_listener_rule: Option<String>,
+    /// The other target group.
+    #[serde(default)]
+    pub alternate_target_group: Option<String>,
+    /// The role with which ECS moves weights.
+    #[serde(default)]
+    pub load_balancer_access_role: Option<String>,
+}
+
+impl Facts {
+    /// Reads the parameter's value.
+    ///
+    /// # Errors
+    /// It is not what the root module writes.
+    pub fn read(name: &str, text: &str) -> Result<Self, Trouble> {
+        serde_json::from_str(text).map_err(|error| Trouble::Missing {
+            what: format!("the parameter {name} is not what the driver reads: {error}"),
+            help: "render and apply the infrastructure again: neargate infra render, \
+                   neargate infra apply"
+                .to_owned(),
+        })
+    }
+
+    /// The facts of a service.
+    ///
+    /// # Errors
+    /// The infrastructure was applied before the service was in the manifest.
+    pub fn service(&self, name: &str) -> Result<&ServiceFacts, Trouble> {
+        self.services.get(name).ok_or_else(|| Trouble::Missing {
+            what: format!("the service `{name}` is not on AWS"),
+            help: "apply the infrastructure first: neargate infra apply".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_without_a_field_is_refused_by_its_name() {
+        let trouble = Facts::read("/a/b/neargate/driver", r#"{"cluster":"c","services":{}}"#);
+        let trouble = trouble.expect_err("it has no bucket");
+        assert!(trouble.to_string().contains("state_bucket"), "{trouble}");
+        assert_eq!(trouble.exit(), 3);
+    }
+}

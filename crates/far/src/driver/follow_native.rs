@@ -1,0 +1,120 @@
+//! A release by ECS, followed to its end.
+//!
+//! Invariant: UpdateService is called once per release: which deployment was the newest before
+//! it is in the record, so a client that goes on sees whether it was called.
+
+use super::aws::{ReleaseWanted, Stored};
+use super::definition::number;
+use super::outcome::{Verdict, Word, judge};
+use super::record::{Drive, End, Open};
+use super::session::{Driver, now};
+use super::trouble::Trouble;
+
+/// Looks without a new deployment before it is taken to have never begun.
+const LOOKS_FOR_DEPLOYMENT: u32 = 60;
+
+impl Driver {
+    /// Starts the deployment if it was not, and follows it.
+    pub(super) async fn follow_native(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+    ) -> Result<End, Trouble> {
+        let Some(open) = stored.record.open.clone() else {
+            return Err(Trouble::Failed("the release has ended already".to_owned()));
+        };
+        let Drive::Native { before, deployment } = &open.drive else {
+            return Err(Trouble::Failed("ECS does not move this release".to_owned()));
+        };
+        let arn = if deployment.is_empty() {
+            let arn = self.start_native(service, &open, before).await?;
+            self.change(service, stored, |record| {
+                if let Some(open) = &mut record.open {
+                    open.drive = Drive::Native {
+                        before: before.clone(),
+                        deployment: arn.clone(),
+                    };
+                }
+            })
+            .await?;
+            arn
+        } else {
+            deployment.clone()
+        };
+        self.watch_native(service, stored, &open, &arn).await
+    }
+
+    async fn start_native(
+        &self,
+        service: &str,
+        open: &Open,
+        before: &str,
+    ) -> Result<String, Trouble> {
+        let (spec, facts) = self.service(service)?;
+        let cluster = &self.facts.cluster;
+        let begun = |newest: Option<String>| newest.filter(|arn| arn != before);
+        if let Some(arn) = begun(self.aws.newest_deployment(cluster, &facts.name).await?) {
+            return Ok(arn);
+        }
+        let seen = self.seen(service).await?;
+        let native = self.native(spec, facts, &open.from, open.kind);
+        let wanted = ReleaseWanted {
+            definition: &open.to,
+            tasks: (seen.desired < spec.scale.min).then_some(spec.scale.min),
+            native: &native,
+            group: seen.group.as_deref(),
+            port: spec.port,
+        };
+        self.aws.release(cluster, facts, &wanted).await?;
+        for _ in 0..LOOKS_FOR_DEPLOYMENT {
+            if let Some(arn) = begun(self.aws.newest_deployment(cluster, &facts.name).await?) {
+                return Ok(arn);
+            }
+            self.wait().await;
+        }
+        Err(Trouble::Failed(format!(
+            "ECS took the update of {} but began no deployment; see its events",
+            facts.name
+        )))
+    }
+
+    async fn watch_native(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        open: &Open,
+        arn: &str,
+    ) -> Result<End, Trouble> {
+        let mut last = String::new();
+        loop {
+            let seen = self.seen(service).await?;
+            let Some(found) = self.aws.deployment(arn).await? else {
+                return Err(Trouble::Failed(format!(
+                    "ECS does not know the deployment {arn}"
+                )));
+            };
+            let word = Word {
+                status: &found.status,
+                reason: &found.reason,
+                stage: &found.stage,
+                tasks: found.tasks,
+                alarms: &found.alarms,
+                said: &seen.said,
+            };
+            let waiting = match judge(&word, number(&open.to), number(&open.from)) {
+                Verdict::Ended(end) => return Ok(end),
+                Verdict::Waiting(words) => words,
+            };
+            let news = waiting != last;
+            if news {
+                self.say(service, &format!("waits for {waiting}"));
+                stored.record.tell(now(), &waiting);
+                last = waiting;
+            }
+            if news || stored.record.lease_is_old(now()) {
+                self.write(service, stored).await?;
+            }
+            self.wait().await;
+        }
+    }
+}

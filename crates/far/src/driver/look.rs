@@ -1,0 +1,292 @@
+//! What is: status, alarms, history, logs. Nothing is changed here.
+
+use std::collections::BTreeMap;
+
+use neargate_core::alarm::Standing;
+use neargate_core::machine::{waiting_for, weight};
+use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+use neargate_core::time::Timestamp;
+
+use super::aws::{LogLine, ServiceSeen, TaskSeen};
+use super::definition::number;
+use super::record::{Drive, Open, Past, Record};
+use super::session::{Driver, now};
+use super::trouble::Trouble;
+use super::weights;
+
+impl Driver {
+    /// The environment, in near's shape. There is no engine far: its process is 0.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn status(&self) -> Result<Status, Trouble> {
+        let mut services = Vec::new();
+        let mut notes = Vec::new();
+        for name in self.manifest.services.keys() {
+            match self.facts.services.contains_key(name) {
+                true => services.push(self.service_status(name).await?),
+                false => notes.push(format!("`{name}` has no service on ECS")),
+            }
+        }
+        Ok(Status {
+            app: self.manifest.app.clone(),
+            env: self.manifest.env.clone(),
+            endpoint: self.facts.url.clone(),
+            services,
+            databases: Vec::new(),
+            caches: Vec::new(),
+            engine: ProcessStatus {
+                pid: 0,
+                started_at: Timestamp(0),
+            },
+            router: None,
+            notes,
+        })
+    }
+
+    async fn service_status(&self, name: &str) -> Result<ServiceStatus, Trouble> {
+        let (_, facts) = self.service(name)?;
+        let cluster = &self.facts.cluster;
+        let seen = self.seen(name).await?;
+        let record = self.read(name).await?.record;
+        let mut tasks = self.aws.tasks(cluster, &facts.name).await?;
+        if matches!(
+            record.open.as_ref().map(|it| &it.drive),
+            Some(Drive::Weights { .. })
+        ) {
+            let visitor = super::follow_weights::visitor_of(facts);
+            if self.aws.service(cluster, &visitor).await?.is_some() {
+                tasks.extend(self.aws.tasks(cluster, &visitor).await?);
+            }
+        }
+        let healthy = match facts.target_groups.is_empty() {
+            true => seen.running,
+            false => {
+                let mut healthy = 0;
+                for group in facts.target_groups.values() {
+                    healthy += self.aws.healthy_targets(&group.arn).await?;
+                }
+                healthy
+            }
+        };
+        Ok(service_status(name, &seen, &record, &tasks, healthy))
+    }
+
+    /// The releases of a service, oldest first, the one in progress last.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn releases(&self, service: &str) -> Result<Vec<Past>, Trouble> {
+        let record = self.read(service).await?.record;
+        let mut all = record.past.clone();
+        if let Some(open) = &record.open {
+            let mut shown = open.shown(service);
+            shown.reason = stage(service, open).1;
+            all.push(shown);
+        }
+        Ok(all)
+    }
+
+    /// The alarms of the manifest, by name; `None`: CloudWatch has none of that name.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn alarms(&self) -> Result<BTreeMap<String, Option<Standing>>, Trouble> {
+        let named = |name: &String| {
+            let far = self.facts.alarms.get(name).cloned().unwrap_or_default();
+            (name.clone(), far)
+        };
+        let named: BTreeMap<String, String> = self.manifest.alarms.keys().map(named).collect();
+        let names: Vec<String> = named
+            .values()
+            .filter(|it| !it.is_empty())
+            .cloned()
+            .collect();
+        let seen = match names.is_empty() {
+            true => BTreeMap::new(),
+            false => self.aws.alarm_states(&names).await?,
+        };
+        let standing = |far: &String| {
+            let (state, reason, since) = seen.get(far)?.clone();
+            Some(Standing {
+                state,
+                since,
+                reason,
+                history: std::collections::VecDeque::new(),
+            })
+        };
+        Ok(named
+            .iter()
+            .map(|(name, far)| (name.clone(), standing(far)))
+            .collect())
+    }
+
+    /// Log lines of a service and its jobs, from a moment on.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn logs(&self, service: &str, from: Timestamp) -> Result<Vec<LogLine>, Trouble> {
+        let (_, facts) = self.service(service)?;
+        self.aws.log_lines(&facts.log_group, None, from).await
+    }
+
+    /// What differs from what was released; nothing: no drift.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn drift(&self, service: &str) -> Result<Vec<String>, Trouble> {
+        let (spec, facts) = self.service(service)?;
+        let seen = self.seen(service).await?;
+        let record = self.read(service).await?.record;
+        if let Some(open) = &record.open {
+            let words = format!(
+                "release {} is in progress: what is cannot be compared",
+                open.id
+            );
+            return Ok(vec![words]);
+        }
+        let mut lines = definition_drift(&record, &seen);
+        if seen.desired < spec.scale.min || seen.desired > spec.scale.max {
+            lines.push(format!(
+                "{} tasks are desired, the manifest allows {} to {}",
+                seen.desired, spec.scale.min, spec.scale.max
+            ));
+        }
+        if let Some(group) = &seen.group {
+            for (route, rule) in &facts.rules {
+                let share = self.aws.weight(rule, group).await?;
+                if share != neargate_core::machine::strategy::WHOLE {
+                    let percent = f64::from(share) / 10.0;
+                    lines.push(format!(
+                        "the rule of route {route} gives {percent} % to the service's target group, not 100 %"
+                    ));
+                }
+            }
+        }
+        let visitor = super::follow_weights::visitor_of(facts);
+        if self
+            .aws
+            .service(&self.facts.cluster, &visitor)
+            .await?
+            .is_some()
+        {
+            lines.push(format!("the service {visitor} was left by a release"));
+        }
+        lines.extend(self.definition_changes(service, &seen).await?);
+        Ok(lines)
+    }
+
+    /// Differences of the task definition from the manifest, its image aside: that was released.
+    async fn definition_changes(
+        &self,
+        service: &str,
+        seen: &ServiceSeen,
+    ) -> Result<Vec<String>, Trouble> {
+        let (spec, facts) = self.service(service)?;
+        let found = self
+            .aws
+            .definition(&seen.definition, &facts.container)
+            .await?;
+        let Some((_, present)) = found else {
+            return Ok(vec![format!("{} is not registered", seen.definition)]);
+        };
+        let region = &self.aws.region;
+        let wanted = super::definition::Definition::wanted(spec, facts, region, &present.image);
+        let line = |line: String| format!("task definition differs from the manifest: {line}");
+        Ok(wanted.changes(&present).into_iter().map(line).collect())
+    }
+}
+
+fn definition_drift(record: &Record, seen: &ServiceSeen) -> Vec<String> {
+    let Some(past) = record.serving() else {
+        return vec!["nothing was released by neargate yet".to_owned()];
+    };
+    if past.to == number(&seen.definition) {
+        return Vec::new();
+    }
+    vec![format!(
+        "revision {} serves, release {} was to revision {}",
+        number(&seen.definition),
+        past.id,
+        past.to
+    )]
+}
+
+/// Stage, what it waits for, step, and share of an open release.
+fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
+    match &open.drive {
+        Drive::Prepared => (
+            "before-hooks".into(),
+            "jobs before the release".into(),
+            0,
+            0.0,
+        ),
+        Drive::Native { .. } => {
+            let words = open.story.last().map(|moment| moment.text.clone());
+            ("ecs".into(), words.unwrap_or_else(|| "ECS".into()), 0, 0.0)
+        }
+        Drive::Weights { journal, .. } => {
+            let state = weights::replay(journal);
+            let known = state.services.get(service);
+            let release = known.and_then(|it| it.release.as_ref());
+            let (Some(known), Some(release)) = (known, release) else {
+                return ("done".into(), String::new(), 0, 0.0);
+            };
+            let words = waiting_for(known, now());
+            (
+                release.stage.name().into(),
+                words,
+                release.step,
+                weight(known),
+            )
+        }
+    }
+}
+
+fn service_status(
+    name: &str,
+    seen: &ServiceSeen,
+    record: &Record,
+    tasks: &[TaskSeen],
+    healthy: u32,
+) -> ServiceStatus {
+    let release = record.open.as_ref().map(|open| {
+        let (stage, waiting_for, step, weight) = stage(name, open);
+        ReleaseStatus {
+            id: open.id,
+            strategy: open.strategy.clone(),
+            stage,
+            step,
+            weight,
+            waiting_for,
+            started_at: open.started_at,
+        }
+    });
+    let revision = match &record.open {
+        Some(open) => number(&open.to),
+        None => number(&seen.definition),
+    };
+    ServiceStatus {
+        name: name.to_owned(),
+        desired: seen.desired,
+        running: seen.running,
+        healthy,
+        revision,
+        stable_revision: record.serving().map(|past| past.to),
+        release,
+        tasks: tasks.iter().map(task_status).collect(),
+        trouble: (seen.failed > 0).then(|| format!("{} tasks failed: {}", seen.failed, seen.said)),
+    }
+}
+
+fn task_status(task: &TaskSeen) -> TaskStatus {
+    TaskStatus {
+        id: task.id.clone(),
+        pid: None,
+        port: None,
+        revision: number(&task.definition),
+        state: task.status.to_lowercase(),
+        health: task.health.to_lowercase(),
+        started_at: task.started_at,
+    }
+}

@@ -1,0 +1,164 @@
+//! `verify`, and the first thing of every deploy: what would stop a release, found before it.
+//!
+//! Everything is reported in one go. Refuses to go on only for what is missing; what cannot be
+//! told from here (quotas, an image's architecture) is not guessed.
+
+use neargate_core::alarm::AlarmState;
+use neargate_core::manifest::model::{Runs, Service, Use};
+use serde::Serialize;
+
+use super::facts::ServiceFacts;
+use super::session::Driver;
+use super::trouble::Trouble;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The service; empty: the environment.
+    pub service: String,
+    /// What was looked at.
+    pub what: String,
+    /// Whether it is as a release needs it.
+    pub is: Is,
+    /// In words.
+    pub words: String,
+}
+
+/// How a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Is {
+    /// As needed.
+    Ok,
+    /// A release cannot go.
+    Missing,
+}
+
+impl Driver {
+    /// Looks at everything that a release of each service needs.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn verify(&self) -> Result<Vec<Finding>, Trouble> {
+        let who = self.aws.who().await?;
+        let mut findings = vec![finding("", "credentials", Is::Ok, who)];
+        for (name, service) in &self.manifest.services {
+            if !matches!(service.runs, Runs::Static(_)) {
+                findings.extend(self.look(name).await?);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The findings of one service, the missing ones as a failure.
+    pub(super) async fn preflight(&self, service: &str) -> Result<(), Trouble> {
+        let findings = self.look(service).await?;
+        let missing = findings.iter().filter(|it| it.is == Is::Missing);
+        let missing: Vec<String> = missing
+            .map(|it| format!("{}: {}", it.what, it.words))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Trouble::Missing {
+            what: format!("`{service}` cannot be released: {}", missing.join("; ")),
+            help: "look at all of it: neargate verify".to_owned(),
+        })
+    }
+
+    async fn look(&self, name: &str) -> Result<Vec<Finding>, Trouble> {
+        let (spec, facts) = self.service(name)?;
+        let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        let (is, words) = match &seen {
+            Some(seen) => (
+                Is::Ok,
+                format!("{} of {} tasks run", seen.running, seen.desired),
+            ),
+            None => (
+                Is::Missing,
+                format!("{} has no service {}", self.facts.cluster, facts.name),
+            ),
+        };
+        let mut findings = vec![finding(name, "service", is, words)];
+        findings.extend(variables(name, spec, facts));
+        findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
+        findings.extend(self.guard_findings(name, spec).await?);
+        Ok(findings)
+    }
+
+    async fn guard_findings(&self, name: &str, spec: &Service) -> Result<Vec<Finding>, Trouble> {
+        let states = self.guard_states(spec).await?;
+        let guard = |guard: &String| {
+            let what = format!("guard {guard}");
+            match states.get(guard) {
+                None => finding(
+                    name,
+                    &what,
+                    Is::Missing,
+                    "CloudWatch has no such alarm".to_owned(),
+                ),
+                // A firing guard refuses a release in its own words.
+                Some((AlarmState::Alarm, reason)) => {
+                    finding(name, &what, Is::Ok, format!("it fires: {reason}"))
+                }
+                Some((state, _)) => finding(name, &what, Is::Ok, state.to_string()),
+            }
+        };
+        Ok(spec.release.guard.iter().map(guard).collect())
+    }
+}
+
+fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
+    Finding {
+        service: service.to_owned(),
+        what: what.to_owned(),
+        is,
+        words,
+    }
+}
+
+/// What `uses` names must come from Terraform, as a variable or a secret.
+fn variables(name: &str, spec: &Service, facts: &ServiceFacts) -> Vec<Finding> {
+    let upper = |name: &str| name.to_uppercase().replace('-', "_");
+    let given = |variable: &str| {
+        facts.secrets.contains_key(variable)
+            || facts.environment.contains_key(variable)
+            || spec.env.contains_key(variable)
+    };
+    let look = |used: &Use| {
+        let (what, names) = match used {
+            Use::Database(own) => (
+                format!("database.{own}"),
+                vec![
+                    "DATABASE_URL".to_owned(),
+                    format!("DATABASE_{}_URL", upper(own)),
+                ],
+            ),
+            Use::Cache(own) => (
+                format!("cache.{own}"),
+                vec!["REDIS_URL".to_owned(), format!("REDIS_{}_URL", upper(own))],
+            ),
+            Use::Secret(own) => (format!("secret.{own}"), vec![upper(own)]),
+        };
+        match names.iter().find(|variable| given(variable)) {
+            Some(variable) => finding(name, &what, Is::Ok, format!("as {variable}")),
+            None => {
+                let words = format!("Terraform gives no {}", names.join(" or "));
+                finding(name, &what, Is::Missing, words)
+            }
+        }
+    };
+    spec.uses.iter().map(look).collect()
+}
+
+fn jobs(name: &str, spec: &Service, known: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let release = &spec.release;
+    let all = release.before.iter().chain(&release.smoke);
+    all.chain(&release.after)
+        .filter(|job| !known(job))
+        .map(|job| {
+            let what = format!("job {job}");
+            finding(name, &what, Is::Missing, "the manifest has none".to_owned())
+        })
+        .collect()
+}

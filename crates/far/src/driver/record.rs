@@ -1,0 +1,331 @@
+//! What is remembered of a service's releases, in one object of the state bucket.
+//!
+//! Invariant: the object is only written on the condition that nobody wrote it since it was read
+//! (S3's If-Match), so two clients cannot both drive a release. The one that drives holds a
+//! lease; when it is lost, the lease runs out and the next client goes on from the journal.
+//! Refuses a record of a newer format.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use neargate_core::machine::{Entry, Moment, ReleaseKind};
+use neargate_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::trouble::Trouble;
+
+/// How long a client that says nothing is taken to be alive.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// Releases that are remembered.
+pub const PAST_KEPT: usize = 50;
+/// Moments of one release that are remembered.
+pub const STORY_KEPT: usize = 200;
+/// Journal entries of one release. A release of a service with the most tasks has fewer.
+pub const ENTRIES_MOST: usize = 20_000;
+/// The format that this version writes.
+const FORMAT: u32 = 1;
+
+/// The key of a service's record in the state bucket.
+#[must_use]
+pub fn key(app: &str, env: &str, service: &str) -> String {
+    format!("releases/{app}/{env}/{service}.json")
+}
+
+/// What is remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format of this object.
+    pub format: u32,
+    /// Id of the next release.
+    pub next: u64,
+    /// Who drives.
+    pub lease: Option<Lease>,
+    /// The release in progress.
+    pub open: Option<Open>,
+    /// Releases that ended, oldest first.
+    pub past: Vec<Past>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            next: 1,
+            lease: None,
+            open: None,
+            past: Vec::new(),
+        }
+    }
+}
+
+/// Who drives a release, and until when nobody else does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// User, machine and process.
+    pub holder: String,
+    /// Then it is anybody's.
+    pub until: Timestamp,
+}
+
+/// A release in progress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// Its id.
+    pub id: u64,
+    /// Why it began.
+    pub kind: ReleaseKind,
+    /// ARN of the task definition that served; empty: none.
+    pub from: String,
+    /// ARN of the task definition that it is to.
+    pub to: String,
+    /// `rolling`, `canary`, …
+    pub strategy: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Who.
+    pub user: String,
+    /// Git revision.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Jobs that succeeded.
+    pub jobs_done: u32,
+    /// ECS's task of the job that runs.
+    pub job: Option<String>,
+    /// How the service is moved.
+    pub drive: Drive,
+    /// What happened.
+    pub story: Vec<Moment>,
+}
+
+/// How a service is moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drive {
+    /// Not yet: the jobs before it run.
+    Prepared,
+    /// By ECS.
+    Native {
+        /// ARN of the newest service deployment before this release; empty: there was none.
+        before: String,
+        /// ARN of the service deployment; empty until it is known.
+        deployment: String,
+    },
+    /// By listener weights: the journal of the release machine.
+    Weights {
+        /// Entries, oldest first.
+        journal: Vec<Entry>,
+        /// ARNs of task definitions by the machine's revisions.
+        revisions: BTreeMap<u32, String>,
+    },
+}
+
+/// A release that ended. The names are those of `neargate releases --json` near.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// Its id.
+    pub id: u64,
+    /// Service name.
+    pub service: String,
+    /// Why it began.
+    pub kind: ReleaseKind,
+    /// From this revision: the number of the task definition; 0: none.
+    pub from: u32,
+    /// To this revision.
+    pub to: u32,
+    /// `rolling`, `canary`, …
+    pub strategy: String,
+    /// `in-progress`, `done`, `rolled-back`, `failed`.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Who.
+    pub user: String,
+    /// Git revision.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Log lines, exits, states of alarms.
+    pub evidence: Vec<String>,
+    /// What happened.
+    pub story: Vec<Moment>,
+    /// ARN of the task definition that it was to.
+    pub task_definition: String,
+}
+
+impl Record {
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// It is of a newer version, or is none.
+    pub fn read(key: &str, text: &[u8]) -> Result<Self, Trouble> {
+        let record: Self = serde_json::from_slice(text).map_err(|error| Trouble::Missing {
+            what: format!("the record {key} cannot be read: {error}"),
+            help: "the bucket keeps its versions: restore an earlier one".to_owned(),
+        })?;
+        if record.format > FORMAT {
+            return Err(Trouble::Missing {
+                what: format!("the record {key} was written by a newer neargate"),
+                help: "install the newer version".to_owned(),
+            });
+        }
+        Ok(record)
+    }
+
+    /// Takes the lease, or renews it.
+    ///
+    /// # Errors
+    /// Somebody else holds it.
+    pub fn take_lease(&mut self, holder: &str, now: Timestamp) -> Result<(), Trouble> {
+        if let Some(lease) = &self.lease
+            && lease.holder != holder
+            && lease.until > now
+        {
+            let seconds = lease.until.since(now).as_secs();
+            return Err(Trouble::Refused {
+                what: format!("{} drives a release of this service", lease.holder),
+                help: format!(
+                    "wait for it to end, see: neargate status; if it is lost, anybody may go on \
+                     in {seconds} s"
+                ),
+            });
+        }
+        self.lease = Some(Lease {
+            holder: holder.to_owned(),
+            until: now.after(LEASE),
+        });
+        Ok(())
+    }
+
+    /// Whether the holder's lease is to be renewed now.
+    #[must_use]
+    pub fn lease_is_old(&self, now: Timestamp) -> bool {
+        self.lease
+            .as_ref()
+            .is_none_or(|lease| lease.until.since(now) < LEASE / 2)
+    }
+
+    /// Adds a moment to the story of the open release. Moments beyond the bound are dropped.
+    pub fn tell(&mut self, at: Timestamp, text: &str) {
+        if let Some(open) = &mut self.open
+            && open.story.len() < STORY_KEPT
+        {
+            open.story.push(Moment {
+                at,
+                text: text.to_owned(),
+            });
+        }
+    }
+
+    /// The open release has ended: it becomes history, and the lease is given back.
+    pub fn close(&mut self, service: &str, end: End, now: Timestamp) {
+        self.lease = None;
+        let Some(open) = self.open.take() else { return };
+        self.past.push(Past {
+            ended_at: Some(now),
+            outcome: end.outcome.to_owned(),
+            reason: end.reason,
+            evidence: end.evidence,
+            ..open.shown(service)
+        });
+        let surplus = self.past.len().saturating_sub(PAST_KEPT);
+        self.past.drain(..surplus);
+    }
+
+    /// The task definition of the last release that was done.
+    #[must_use]
+    pub fn serving(&self) -> Option<&Past> {
+        self.past.iter().rev().find(|past| past.outcome == "done")
+    }
+
+    /// Where a rollback goes: the revision asked for, or the newest done one that does not serve.
+    ///
+    /// # Errors
+    /// There is none such.
+    pub fn rollback_target(&self, serving: &str, to: Option<u32>) -> Result<&Past, Trouble> {
+        let mut done = self.past.iter().rev().filter(|past| past.outcome == "done");
+        let found = match to {
+            Some(number) => done.find(|past| past.to == number),
+            None => done.find(|past| past.task_definition != serving),
+        };
+        match (found, to) {
+            (Some(past), _) if past.task_definition == serving => Err(Trouble::Failed(format!(
+                "revision {} serves already",
+                past.to
+            ))),
+            (Some(past), _) => Ok(past),
+            (None, Some(number)) => Err(Trouble::Failed(format!(
+                "no release to revision {number} was done; see: neargate releases"
+            ))),
+            (None, None) => Err(Trouble::Failed(
+                "there is no other stable revision to roll back to".to_owned(),
+            )),
+        }
+    }
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// `done`, `rolled-back` or `failed`.
+    pub outcome: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Log lines, exits, states of alarms.
+    pub evidence: Vec<String>,
+}
+
+impl Open {
+    /// As it is listed while it goes on.
+    #[must_use]
+    pub fn shown(&self, service: &str) -> Past {
+        Past {
+            id: self.id,
+            service: service.to_owned(),
+            kind: self.kind,
+            from: super::definition::number(&self.from),
+            to: super::definition::number(&self.to),
+            strategy: self.strategy.clone(),
+            outcome: "in-progress".to_owned(),
+            reason: String::new(),
+            started_at: self.started_at,
+            ended_at: None,
+            user: self.user.clone(),
+            git: self.git.clone(),
+            overrides: self.overrides.clone(),
+            evidence: Vec::new(),
+            story: self.story.clone(),
+            task_definition: self.to.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_its_holders_until_it_runs_out() {
+        let mut record = Record::default();
+        let start = Timestamp(1_000);
+        record.take_lease("ann", start).expect("free");
+        record.take_lease("ann", start).expect("her own");
+        let trouble = record.take_lease("bob", start.after(LEASE / 2));
+        assert_eq!(trouble.expect_err("held").exit(), 1);
+        record.take_lease("bob", start.after(LEASE)).expect("over");
+        assert_eq!(record.lease.expect("a lease").holder, "bob");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused() {
+        let mut newer = Record::default();
+        newer.format += 1;
+        let text = serde_json::to_vec(&newer).expect("json");
+        assert!(Record::read("k", &text).is_err());
+        assert!(Record::read("k", b"{").is_err());
+    }
+}

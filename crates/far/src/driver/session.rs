@@ -1,0 +1,271 @@
+//! One command on one environment: its clients, its facts, its record.
+//!
+//! Invariant: the record is written before what it says is done, and only by the holder of the
+//! lease. When somebody else wrote it meanwhile (a person who aborts), it is read again.
+
+use std::time::Duration;
+
+use neargate_core::machine::ReleaseKind;
+use neargate_core::manifest::model::{Manifest, Place, Service};
+use neargate_core::time::Timestamp;
+
+use super::aws::{Aws, Endpoint, Stored};
+use super::facts::{Facts, ServiceFacts};
+use super::record::{Drive, End, Open, key};
+use super::trouble::Trouble;
+
+/// Who asks, and how often AWS is asked.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Login name.
+    pub user: String,
+    /// This client and no other: user, machine, process.
+    pub holder: String,
+    /// Git revision of the manifest's folder.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Between two looks at AWS.
+    pub pace: Duration,
+}
+
+/// Between two looks at AWS, unless a test is in a hurry.
+pub const PACE: Duration = Duration::from_secs(5);
+
+/// What is told while something goes on: the service, and a line.
+pub type Tell = Box<dyn Fn(&str, &str)>;
+
+/// How a release ended: the names are those of `deploy --json` near.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Ended {
+    /// `done`, `rolled-back` or `failed`.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+    /// Log lines, exits, states of alarms.
+    pub evidence: Vec<String>,
+    /// The service.
+    pub service: String,
+    /// Release id; 0 when nothing had to be released.
+    pub release: u64,
+    /// The revision that serves now: the number of its task definition.
+    pub revision: u32,
+}
+
+/// The driver of one environment.
+pub struct Driver {
+    pub(super) aws: Aws,
+    pub(super) facts: Facts,
+    pub(super) manifest: Manifest,
+    pub(super) asker: Asker,
+    tell: Tell,
+}
+
+/// Whether a write took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It did.
+    Yes,
+    /// Somebody wrote before; the record was read again and what was decided is forgotten.
+    ReadAgain,
+}
+
+impl Driver {
+    /// Finds the environment.
+    ///
+    /// # Errors
+    /// It is not on AWS, the credentials are no good, or the infrastructure is not there.
+    pub async fn open(
+        manifest: Manifest,
+        endpoint: &Endpoint,
+        asker: Asker,
+        tell: Tell,
+    ) -> Result<Self, Trouble> {
+        let Place::Aws { region } = &manifest.target else {
+            return Err(Trouble::Usage(format!(
+                "environment `{}` is not on AWS",
+                manifest.env
+            )));
+        };
+        let aws = Aws::connect(region, endpoint).await;
+        let facts = aws.facts(&manifest.app, &manifest.env).await?;
+        Ok(Self {
+            aws,
+            facts,
+            manifest,
+            asker,
+            tell,
+        })
+    }
+
+    /// Services of the manifest that are on ECS.
+    #[must_use]
+    pub fn service_names(&self) -> Vec<String> {
+        let known = |name: &&String| self.facts.services.contains_key(*name);
+        self.manifest
+            .services
+            .keys()
+            .filter(known)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn say(&self, service: &str, text: &str) {
+        (self.tell)(service, text);
+    }
+
+    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), Trouble> {
+        let service = self.manifest.services.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.manifest.services.keys().map(String::as_str).collect();
+            Trouble::Usage(format!(
+                "the manifest has no service `{name}`; it has {}",
+                names.join(", ")
+            ))
+        })?;
+        Ok((service, self.facts.service(name)?))
+    }
+
+    fn key(&self, service: &str) -> String {
+        key(&self.manifest.app, &self.manifest.env, service)
+    }
+
+    pub(super) async fn read(&self, service: &str) -> Result<Stored, Trouble> {
+        let bucket = &self.facts.state_bucket;
+        self.aws.read_record(bucket, &self.key(service)).await
+    }
+
+    /// Writes the record, with the lease renewed.
+    pub(super) async fn write(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+    ) -> Result<Written, Trouble> {
+        let bucket = &self.facts.state_bucket;
+        stored.record.take_lease(&self.asker.holder, now())?;
+        let conflict = match self
+            .aws
+            .write_record(bucket, &self.key(service), stored)
+            .await
+        {
+            Ok(()) => return Ok(Written::Yes),
+            Err(conflict @ Trouble::Refused { .. }) => conflict,
+            Err(other) => return Err(other),
+        };
+        let fresh = self.read(service).await?;
+        let lease = fresh.record.lease.as_ref();
+        if lease.is_some_and(|lease| lease.holder == self.asker.holder) {
+            *stored = fresh;
+            return Ok(Written::ReadAgain);
+        }
+        Err(conflict)
+    }
+
+    /// Writes what must not be decided again: after a lost race it is made on the fresh record.
+    pub(super) async fn change(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        change: impl Fn(&mut super::record::Record),
+    ) -> Result<(), Trouble> {
+        loop {
+            change(&mut stored.record);
+            if self.write(service, stored).await? == Written::Yes {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins a release in the record.
+    pub(super) async fn begin(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        wish: Wish,
+    ) -> Result<(), Trouble> {
+        stored.record.take_lease(&self.asker.holder, now())?;
+        let id = stored.record.next;
+        stored.record.next += 1;
+        stored.record.open = Some(Open {
+            id,
+            kind: wish.kind,
+            from: wish.from,
+            to: wish.to,
+            strategy: wish.strategy,
+            started_at: now(),
+            user: self.asker.user.clone(),
+            git: self.asker.git.clone(),
+            overrides: self.asker.overrides.clone(),
+            jobs_done: 0,
+            job: None,
+            drive: Drive::Prepared,
+            story: Vec::new(),
+        });
+        match self.write(service, stored).await? {
+            Written::Yes => Ok(()),
+            Written::ReadAgain => Err(Trouble::Refused {
+                what: "another client wrote the record of this service".to_owned(),
+                help: "see what it does: neargate status".to_owned(),
+            }),
+        }
+    }
+
+    /// Ends the release in the record.
+    pub(super) async fn close(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        end: &End,
+    ) -> Result<Ended, Trouble> {
+        let open = stored.record.open.clone();
+        let (_, facts) = self.service(service)?;
+        let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        let bucket = &self.facts.state_bucket;
+        loop {
+            stored.record.close(service, end.clone(), now());
+            match self
+                .aws
+                .write_record(bucket, &self.key(service), stored)
+                .await
+            {
+                Ok(()) => break,
+                Err(Trouble::Refused { .. }) => *stored = self.read(service).await?,
+                Err(other) => return Err(other),
+            }
+            if stored.record.open.is_none() {
+                break;
+            }
+        }
+        Ok(Ended {
+            outcome: end.outcome.to_owned(),
+            reason: end.reason.clone(),
+            evidence: end.evidence.clone(),
+            service: service.to_owned(),
+            release: open.map_or(0, |open| open.id),
+            revision: seen.map_or(0, |seen| super::definition::number(&seen.definition)),
+        })
+    }
+
+    pub(super) async fn wait(&self) {
+        tokio::time::sleep(self.asker.pace).await;
+    }
+}
+
+/// A release to begin.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    /// Why.
+    pub kind: ReleaseKind,
+    /// ARN that serves; empty: none.
+    pub from: String,
+    /// ARN that is to serve.
+    pub to: String,
+    /// The manifest's strategy.
+    pub strategy: String,
+}
+
+/// The clock of this machine.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

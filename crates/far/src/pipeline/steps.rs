@@ -1,0 +1,154 @@
+//! Steps that several workflows share, and the actions that they use.
+//!
+//! Invariant: every action is pinned to the commit of a release, looked up in its repository;
+//! the comment says which release. No step leaves a credential in the checkout.
+
+use neargate_core::manifest::model::Manifest;
+
+use super::App;
+use super::names;
+use super::yaml::{Node, map, script, text};
+
+/// github.com/actions/checkout.
+const CHECKOUT: Node = Node::Action(
+    "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
+    "v7.0.1",
+);
+/// github.com/actions/upload-artifact.
+pub(super) const UPLOAD: Node = Node::Action(
+    "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
+    "v7.0.0",
+);
+/// github.com/actions/download-artifact.
+pub(super) const DOWNLOAD: Node = Node::Action(
+    "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
+    "v8.0.1",
+);
+/// github.com/aws-actions/configure-aws-credentials.
+const CREDENTIALS: Node = Node::Action(
+    "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c",
+    "v6.2.3",
+);
+/// github.com/hashicorp/setup-terraform.
+const TERRAFORM: Node = Node::Action(
+    "hashicorp/setup-terraform@dfe3c3f87815947d99a8997f908cb6525fc44e9e",
+    "v4.0.1",
+);
+/// The Terraform that the workflows install; the modules need 1.10 for the lock in the bucket.
+const TERRAFORM_VERSION: &str = "1.11.4";
+/// github.com/aquasecurity/setup-trivy.
+const TRIVY: Node = Node::Action(
+    "aquasecurity/setup-trivy@81e514348e19b6112ce2a7e3ecbafe19c1e1f567",
+    "v0.3.1",
+);
+/// The trivy that the workflows install: the one that the action's own documents name.
+const TRIVY_VERSION: &str = "v0.68.2";
+
+/// The runner of every job but builds.
+pub(super) const RUNNER: &str = "ubuntu-24.04";
+/// The runner of builds for ARM64.
+pub(super) const RUNNER_ARM: &str = "ubuntu-24.04-arm";
+
+/// A step that calls a script.
+pub(super) fn run(name: &str, command: &str) -> Node {
+    map([("name", text(name)), ("run", script(command))])
+}
+
+/// The sources, without the token in `.git/config`.
+pub(super) fn checkout() -> Node {
+    let with = map([("persist-credentials", Node::Flag(false))]);
+    map([("uses", CHECKOUT), ("with", with)])
+}
+
+/// `neargate` on the PATH.
+pub(super) fn install(app: &App) -> Node {
+    let written = app.last().and_then(|last| last.pipeline.install.as_deref());
+    run("Install neargate", written.unwrap_or(NOT_WRITTEN))
+}
+
+/// What a manifest without `pipeline.install` gets.
+const NOT_WRITTEN: &str = "\
+if ! command -v neargate; then
+  echo '::error::neargate is not on this runner: write how it gets there as pipeline.install'
+  exit 1
+fi";
+
+/// Terraform, without the wrapper that would keep its exit codes.
+pub(super) fn terraform() -> Node {
+    let with = map([
+        ("terraform_version", text(TERRAFORM_VERSION)),
+        ("terraform_wrapper", Node::Flag(false)),
+    ]);
+    map([("uses", TERRAFORM), ("with", with)])
+}
+
+/// trivy.
+pub(super) fn trivy() -> Node {
+    map([
+        ("uses", TRIVY),
+        ("with", map([("version", text(TRIVY_VERSION))])),
+    ])
+}
+
+/// Credentials of one of the environment's roles, for as long as the job.
+pub(super) fn credentials(manifest: &Manifest, role: &str) -> Node {
+    let region = names::region(manifest).unwrap_or_default();
+    let with = map([
+        ("role-to-assume", text(names::role(manifest, region, role))),
+        ("aws-region", text(region)),
+    ]);
+    map([("uses", CREDENTIALS), ("with", with)])
+}
+
+/// `neargate` with the manifest's name where it is not the usual one.
+pub(super) fn neargate(app: &App, command: &str) -> String {
+    if app.file == "neargate.toml" {
+        format!("neargate {command}")
+    } else {
+        format!("neargate {command} -f {}", app.file)
+    }
+}
+
+/// The keys that every workflow begins with: no permission unless a job names it, and one run
+/// after another in each `group`.
+pub(super) fn head(app: &App, what: &str, on: Node, group: &str) -> Vec<(String, Node)> {
+    let shell = map([("shell", text("bash"))]);
+    let run = if app.folder.is_empty() {
+        shell
+    } else {
+        shell.with("working-directory", text(&app.folder))
+    };
+    let pairs = [
+        ("name", text(format!("{}: {what}", app.name()))),
+        ("on", on),
+        ("permissions", Node::Map(Vec::new())),
+        ("defaults", map([("run", run)])),
+        ("concurrency", queued(&format!("{}-{group}", app.name()))),
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// Jobs that read the sources and nothing else.
+pub(super) fn reads() -> Node {
+    map([("contents", text("read"))])
+}
+
+/// Jobs that read the sources and take a role by OIDC.
+pub(super) fn reads_and_takes_roles() -> Node {
+    let token = Node::Because("write", "for the role, by OIDC: there is no key");
+    map([("contents", text("read")), ("id-token", token)])
+}
+
+/// One after another, never cancelled: half an apply or release is worse than a late one.
+pub(super) fn queued(group: &str) -> Node {
+    map([
+        ("group", text(group)),
+        ("cancel-in-progress", Node::Flag(false)),
+    ])
+}
+
+/// Only commits of the released branch change anything.
+pub(super) fn on_branch(app: &App) -> String {
+    let branch = app.last().map_or("main", |last| &last.pipeline.branch);
+    format!("github.ref == 'refs/heads/{branch}'")
+}

@@ -1,0 +1,247 @@
+//! One moto server for all tests, an app of its own for each.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::task::Poll;
+use std::time::Duration;
+
+use neargate_core::manifest::model::{Manifest, Strategy};
+use neargate_core::manifest::{Source, load};
+use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::session::{Asker, Driver};
+use neargate_far::driver::trouble::Trouble;
+use serde_json::{Value, json};
+
+/// The server ends when its standard input closes: with this process.
+struct Server {
+    port: u16,
+    _child: Child,
+}
+
+static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+
+fn server() -> Option<&'static Server> {
+    SERVER.get_or_init(start).as_ref()
+}
+
+fn start() -> Option<Server> {
+    let known = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|it| it.join("moto_server").is_file())
+    });
+    if !known {
+        println!("skipped: moto_server is not on PATH (pip install 'moto[server]==5.2.1')");
+        return None;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/moto/launch.py");
+    let mut child = Command::new("python3")
+        .arg(script)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("python3 runs");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("a pipe");
+    BufReader::new(out).read_line(&mut line).expect("a line");
+    let Some(port) = line.trim().strip_prefix("ready ") else {
+        println!("skipped: python3 cannot import moto");
+        drop(child.stdin.take());
+        let _ = child.wait();
+        return None;
+    };
+    Some(Server {
+        port: port.parse().expect("a port"),
+        _child: child,
+    })
+}
+
+/// An app on moto's AWS, as Terraform would have left it.
+pub struct World {
+    pub app: String,
+    port: u16,
+    pub told: Rc<RefCell<Vec<String>>>,
+}
+
+/// `None`: there is no moto here.
+pub fn world(app: &str) -> Option<World> {
+    let port = server()?.port;
+    control(port, "world", &json!({ "app": app }));
+    Some(World {
+        app: app.to_owned(),
+        port,
+        told: Rc::default(),
+    })
+}
+
+/// Tells the launcher something.
+fn control(port: u16, name: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+    let head = format!(
+        "POST /control/{name} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(body.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (_, text) = answer.split_once("\r\n\r\n").expect("a head");
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("{name}: {answer}"))
+}
+
+impl World {
+    pub fn control(&self, name: &str, body: &Value) -> Value {
+        control(self.port, name, body)
+    }
+
+    /// ECS calls of this app so far, by name.
+    pub fn calls(&self, action: &str) -> usize {
+        let all = self.control("calls", &json!({ "holds": self.app }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let own = |call: &&Value| call.as_str().is_some_and(|it| it.starts_with(action));
+        all.iter().filter(own).count()
+    }
+
+    pub fn alarm(&self, state: &str) {
+        let name = format!("{}-success-rate", self.app);
+        let body = json!({ "name": name, "state": state, "reason": "5 of 100 failed" });
+        self.control("alarm", &body);
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            url: Some(format!("http://127.0.0.1:{}", self.port)),
+            keys: Some(("test".to_owned(), "test".to_owned())),
+        }
+    }
+
+    /// A client of its own name.
+    pub async fn client(&self, holder: &str, release: &str) -> Driver {
+        self.try_client(holder, release).await.expect("it opens")
+    }
+
+    pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, Trouble> {
+        let asker = Asker {
+            user: "ann".to_owned(),
+            holder: holder.to_owned(),
+            git: Some("abc123".to_owned()),
+            overrides: Vec::new(),
+            pace: Duration::from_millis(10),
+        };
+        let told = Rc::clone(&self.told);
+        let tell = Box::new(move |_: &str, text: &str| told.borrow_mut().push(text.to_owned()));
+        Driver::open(self.manifest(release), &self.endpoint(), asker, tell).await
+    }
+
+    fn manifest(&self, release: &str) -> Manifest {
+        let text = format!(
+            r#"
+app = "{}"
+
+[service.api]
+command = ["notes", "serve"]
+port = 3000
+route = "/api/*"
+health = "/healthz"
+env = {{ LOG = "info" }}
+scale = {{ min = 2, max = 4 }}
+release = {{ {release} }}
+
+[job.migrate]
+service = "api"
+command = ["notes", "migrate"]
+
+[alarm.success-rate]
+metric = "success_rate"
+service = "api"
+below = 99.5
+period = "10s"
+
+[env.prod]
+target = "aws"
+region = "eu-central-1"
+"#,
+            self.app
+        );
+        let source = Source {
+            name: "neargate.toml".to_owned(),
+            text,
+        };
+        match load(&source, "prod", &[]) {
+            Ok(loaded) => hurried(loaded.manifest),
+            Err(problems) => panic!("{}", problems.render(false)),
+        }
+    }
+
+    pub fn heard(&self, text: &str) -> bool {
+        self.told.borrow().iter().any(|line| line.contains(text))
+    }
+}
+
+/// Runs a test's future.
+pub fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(test);
+}
+
+/// CloudWatch's shortest period is 10 s, ECS's shortest bake a minute; a step of a test need not be that long.
+fn hurried(mut manifest: Manifest) -> Manifest {
+    for alarm in manifest.alarms.values_mut() {
+        alarm.period = Duration::from_millis(100);
+    }
+    for service in manifest.services.values_mut() {
+        if let Strategy::Canary { bake, .. } = &mut service.release.strategy
+            && *bake == Duration::from_secs(60)
+        {
+            *bake = Duration::from_millis(100);
+        }
+    }
+    manifest
+}
+
+/// Both futures, side by side.
+pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (Box::pin(a), Box::pin(b));
+    let (mut first, mut second) = (None, None);
+    poll_fn(move |context| {
+        if first.is_none()
+            && let Poll::Ready(value) = a.as_mut().poll(context)
+        {
+            first = Some(value);
+        }
+        if second.is_none()
+            && let Poll::Ready(value) = b.as_mut().poll(context)
+        {
+            second = Some(value);
+        }
+        match (first.take(), second.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (first, second) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// The first future until the second ends; then it is dropped where it is.
+pub async fn until<A: std::fmt::Debug>(a: impl Future<Output = A>, b: impl Future<Output = ()>) {
+    let (mut a, mut b) = (Box::pin(a), Box::pin(b));
+    poll_fn(move |context| {
+        if let Poll::Ready(value) = a.as_mut().poll(context) {
+            panic!("it ended first: {value:?}");
+        }
+        b.as_mut().poll(context)
+    })
+    .await;
+}

@@ -1,0 +1,225 @@
+"""moto's server, with the little of ECS that it lacks. It ends when its standard input closes.
+
+What is added is a model of ECS, not ECS: it tells what the driver does with an answer, and
+nothing about AWS. Each addition names the page of the ECS or ELB API reference it follows.
+It prints `ready PORT`; `POST /control/NAME` with JSON calls one of CONTROLS.
+"""
+
+import json
+import sys
+import threading
+
+import boto3
+from moto.ecs import models as ecs_models
+from moto.ecs import responses as ecs
+from moto.elbv2 import responses as elb
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from world import make_world
+
+DEPLOYMENTS = {}  # ARN -> deployment
+SCRIPTS = {}  # ECS service name -> statuses that its next deployment goes through
+EXITS = {}  # family -> (exit code, log line) of its jobs
+FAULTS = []  # answers given instead of moto's
+CALLS = []  # names of ECS calls with the body
+LOCK = threading.Lock()
+
+Responses = ecs.EC2ContainerServiceResponse
+
+
+def name_of(text):
+    return text.split("/")[-1]
+
+
+# UpdateService: a new task definition begins a service deployment (ECS API, UpdateService).
+plain_update = Responses.update_service
+
+
+def update_service(self):
+    name = name_of(self._get_param("service"))
+    cluster = self._get_param("cluster")
+    backend = self.ecs_backend
+    before = backend._get_service(cluster, name).task_definition
+    answer = plain_update(self)
+    wanted = self._get_param("taskDefinition")
+    if wanted and wanted != before:
+        arn = f"arn:aws:ecs:{self.region}:1:service-deployment/{cluster}/{name}/{len(DEPLOYMENTS)}"
+        script = SCRIPTS.pop(name, ["IN_PROGRESS", "SUCCESSFUL"])
+        DEPLOYMENTS[arn] = {
+            "service": name, "cluster": cluster, "before": before, "to": wanted,
+            "script": list(script), "status": "PENDING", "at": utcnow(),
+        }
+    return answer
+
+
+# CreateService: moto leaves a new service at 0 running tasks; here they run at once.
+plain_create = Responses.create_service
+
+
+def create_service(self):
+    answer = plain_create(self)
+    service = self.ecs_backend._get_service(
+        self._get_param("cluster"), self._get_param("serviceName")
+    )
+    service.running_count, service.pending_count = service.desired_count, 0
+    return answer
+
+
+# ECS API, ListServiceDeployments: briefs of the deployments of a service.
+def list_service_deployments(self):
+    name = name_of(self._get_param("service"))
+    cluster = self._get_param("cluster")
+    found = [
+        {"serviceDeploymentArn": arn, "status": it["status"], "createdAt": it["at"]}
+        for arn, it in DEPLOYMENTS.items()
+        if it["service"] == name and it["cluster"] == cluster
+    ]
+    return ActionResult({"serviceDeployments": found})
+
+
+# ECS API, ServiceDeployment: each look takes the next status of the script; the last one stays.
+# ROLLBACK_SUCCESSFUL means that the service has its former task definition again.
+def describe_service_deployments(self):
+    found = []
+    for arn in self._get_param("serviceDeploymentArns"):
+        it = DEPLOYMENTS[arn]
+        if it["script"]:
+            it["status"] = it["script"].pop(0)
+        service = self.ecs_backend._get_service(it["cluster"], it["service"])
+        if it["status"] == "ROLLBACK_SUCCESSFUL":
+            service.task_definition = it["before"]
+        reason = "tasks failed to start" if "ROLLBACK" in it["status"] else None
+        found.append({
+            "serviceDeploymentArn": arn, "status": it["status"], "statusReason": reason,
+            "createdAt": it["at"],
+            "targetServiceRevision": {
+                "requestedTaskCount": service.desired_count,
+                "runningTaskCount": service.running_count,
+            },
+        })
+    return ActionResult({"serviceDeployments": found})
+
+
+# ECS API, StopServiceDeployment with stopType ROLLBACK.
+def stop_service_deployment(self):
+    arn = self._get_param("serviceDeploymentArn")
+    DEPLOYMENTS[arn]["script"] = ["ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"]
+    return ActionResult({"serviceDeploymentArn": arn})
+
+
+# RunTask: the exit code and a log line of a job are chosen by its family. The log stream is
+# prefix/container/task (ECS developer guide, awslogs).
+plain_run = Responses.run_task
+
+
+def run_task(self):
+    answer = plain_run(self)
+    for task in answer.result["tasks"]:
+        definition = self.ecs_backend.describe_task_definition(task.task_definition_arn)
+        code, line = EXITS.get(definition.family, (0, "it ran"))
+        container = definition.container_definitions[0]
+        for own in task.containers:
+            own.exitCode = code
+            own.name = container["name"]
+            own.cpu, own.memory = str(own.cpu), str(own.memory)  # ECS API, Container: strings
+        options = container["logConfiguration"]["options"]
+        stream = f"{options['awslogs-stream-prefix']}/{container['name']}/{name_of(task.task_arn)}"
+        logs = client("logs")
+        logs.create_log_stream(logGroupName=options["awslogs-group"], logStreamName=stream)
+        logs.put_log_events(
+            logGroupName=options["awslogs-group"], logStreamName=stream,
+            logEvents=[{"timestamp": int(utcnow().timestamp() * 1000), "message": line}],
+        )
+    return answer
+
+
+# DescribeTargetHealth (ELB API): one healthy target for each running task of the services that
+# register in the target group. moto registers no ECS tasks.
+def describe_target_health(self):
+    group = self._get_param("TargetGroupArn")
+    backend = ecs_models.ecs_backends[self.current_account][self.region]
+    running = sum(
+        it.running_count
+        for it in backend.services.values()
+        if it.status == "ACTIVE" and any(lb["targetGroupArn"] == group for lb in it.load_balancers)
+    )
+    healthy = [
+        {"Target": {"Id": f"10.0.0.{n}", "Port": 80}, "TargetHealth": {"State": "healthy"}}
+        for n in range(running)
+    ]
+    return ActionResult({"TargetHealthDescriptions": healthy})
+
+
+for handler in [
+    update_service, create_service, list_service_deployments, describe_service_deployments,
+    stop_service_deployment, run_task,
+]:
+    setattr(Responses, handler.__name__, handler)
+elb.ELBV2Response.describe_target_health = describe_target_health
+
+
+def client(kind):
+    return boto3.client(
+        kind, endpoint_url=f"http://127.0.0.1:{PORT}", region_name="eu-central-1",
+        aws_access_key_id="test", aws_secret_access_key="test",
+    )
+
+
+def controlled(name, body):
+    if name == "world":
+        return make_world(client, body["app"])
+    if name == "script":
+        SCRIPTS[body["service"]] = body["statuses"]
+    if name == "exit":
+        EXITS[body["family"]] = (body["code"], body["line"])
+    if name == "fault":
+        FAULTS.append(body)
+    if name == "alarm":
+        client("cloudwatch").set_alarm_state(
+            AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
+        )
+    if name == "calls":
+        return [call for call in CALLS if body["holds"] in call]
+    return {}
+
+
+def application(moto):
+    def answer(environ, start):
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(size).decode("latin-1") if size else ""
+        import io
+
+        environ["wsgi.input"] = io.BytesIO(body.encode("latin-1"))
+        path = environ["PATH_INFO"]
+        if path.startswith("/control/"):
+            text = json.dumps(controlled(path.rsplit("/", 1)[1], json.loads(body))).encode()
+            start("200 OK", [("Content-Length", str(len(text)))])
+            return [text]
+        action = environ.get("HTTP_X_AMZ_TARGET", "").rsplit(".", 1)[-1]
+        CALLS.append(f"{action} {body}")
+        with LOCK:
+            fault = next((f for f in FAULTS if f["action"] == action and f["holds"] in body), None)
+            if fault:
+                fault["times"] -= 1
+                if fault["times"] <= 0:
+                    FAULTS.remove(fault)
+        if fault:
+            text = json.dumps({"__type": fault["code"], "message": fault["message"]}).encode()
+            head = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(text)))]
+            start("400 Bad Request", head)
+            return [text]
+        return moto(environ, start)
+
+    return answer
+
+
+SERVER = make_server(
+    "127.0.0.1", 0, application(DomainDispatcherApplication(create_backend_app)), threaded=True
+)
+PORT = SERVER.server_port
+threading.Thread(target=SERVER.serve_forever, daemon=True).start()
+print(f"ready {PORT}", flush=True)
+sys.stdin.read()

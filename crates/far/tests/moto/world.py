@@ -1,0 +1,79 @@
+"""What Terraform would have made for an app: cluster, service, load balancer, alarm, bucket,
+and the parameter that the driver reads."""
+
+import json
+
+
+def make_world(client, app):
+    ec2, ecs, elb = client("ec2"), client("ecs"), client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for n, zone in enumerate(["eu-central-1a", "eu-central-1b"])
+    ]
+    security = ec2.create_security_group(GroupName=app, Description=app, VpcId=vpc)["GroupId"]
+    balancer = elb.create_load_balancer(Name=app, Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    groups = {
+        colour: elb.create_target_group(
+            Name=f"{app}-{colour}", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip"
+        )["TargetGroups"][0]["TargetGroupArn"]
+        for colour in ["blue", "green"]
+    }
+    forward = [{
+        "Type": "forward",
+        "ForwardConfig": {"TargetGroups": [
+            {"TargetGroupArn": groups["blue"], "Weight": 100},
+            {"TargetGroupArn": groups["green"], "Weight": 0},
+        ]},
+    }]
+    listener = elb.create_listener(
+        LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward
+    )["Listeners"][0]["ListenerArn"]
+    rule = elb.create_rule(
+        ListenerArn=listener, Priority=10, Actions=forward,
+        Conditions=[{"Field": "path-pattern", "Values": ["/api/*"]}],
+    )["Rules"][0]["RuleArn"]
+    group = f"/neargate/{app}"
+    client("logs").create_log_group(logGroupName=group)
+    ecs.create_cluster(clusterName=app, tags=[{"key": "app", "value": app}])
+    family = f"{app}-api"
+    first = ecs.register_task_definition(
+        family=family, requiresCompatibilities=["FARGATE"], networkMode="awsvpc",
+        cpu="256", memory="512",
+        containerDefinitions=[{"name": "app", "image": "first", "memory": 512}],
+    )["taskDefinition"]["taskDefinitionArn"]
+    ecs.create_service(
+        cluster=app, serviceName=family, taskDefinition=first, desiredCount=0, launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [security]}},
+        loadBalancers=[{"targetGroupArn": groups["blue"], "containerName": "app", "containerPort": 3000}],
+    )
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=f"{app}-success-rate", MetricName="success_rate", Namespace="neargate",
+        Statistic="Average", Period=60, EvaluationPeriods=1, Threshold=99.5,
+        ComparisonOperator="LessThanThreshold",
+    )
+    client("cloudwatch").set_alarm_state(
+        AlarmName=f"{app}-success-rate", StateValue="OK", StateReason="quiet"
+    )
+    client("s3").create_bucket(
+        Bucket=f"{app}-state", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    facts = {
+        "cluster": app,
+        "state_bucket": f"{app}-state",
+        "alarms": {"success-rate": f"{app}-success-rate"},
+        "services": {"api": {
+            "name": family, "family": family, "container": "app",
+            "execution_role": "arn:aws:iam::123456789012:role/execution",
+            "task_role": "arn:aws:iam::123456789012:role/task",
+            "subnets": subnets, "security_group": security, "log_group": group,
+            "target_groups": {colour: {"arn": arn} for colour, arn in groups.items()},
+            "rules": {"api": rule},
+            "deployment": {"strategy": "CANARY", "alarm_names": [f"{app}-success-rate"]},
+        }},
+    }
+    client("ssm").put_parameter(
+        Name=f"/{app}/prod/neargate/driver", Type="String", Value=json.dumps(facts)
+    )
+    return {"rule": rule, "blue": groups["blue"], "green": groups["green"]}

@@ -1,0 +1,50 @@
+//! `neargate pipeline`.
+
+use clap::{Subcommand, ValueEnum};
+
+/// `neargate pipeline`
+#[derive(Debug, Subcommand)]
+pub enum Pipeline {
+    /// Write the workflows of all environments on AWS into .github/workflows
+    #[command(
+        after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline render --check      exit 1 when they are not what the manifest says\n  neargate pipeline render --force      replace what people changed"
+    )]
+    Render {
+        /// Write nothing; exit 1 when a workflow is not what the manifest says
+        #[arg(long)]
+        check: bool,
+        /// Replace workflows that people wrote or changed
+        #[arg(long, conflicts_with = "check")]
+        force: bool,
+    },
+    /// Run the stages of the workflows here: check, test, build, scan, push, release, verify
+    #[command(
+        after_help = "Examples:\n  neargate pipeline run test\n  neargate pipeline run -e prod --skip scan\n  neargate pipeline run build -e prod --json"
+    )]
+    Run {
+        /// Only this stage; without it, all in their order
+        stage: Option<Stage>,
+        /// Leave a stage out
+        #[arg(long, value_name = "STAGE")]
+        skip: Vec<Stage>,
+    },
+}
+
+/// A stage of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// The manifest is right
+    Check,
+    /// The app's own tests, `pipeline.test`
+    Test,
+    /// Artifacts, and images for ARM64
+    Build,
+    /// What is known to be wrong with the images; HIGH and CRITICAL fail
+    Scan,
+    /// Images go to the environment's registry
+    Push,
+    /// Every service is released, its `before` jobs first
+    Release,
+    /// What runs is what was released
+    Verify,
+}

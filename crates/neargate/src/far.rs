@@ -1,0 +1,88 @@
+//! Which commands are about AWS: those with `-e` of an environment whose target is aws.
+//!
+//! Invariant: near commands neither read a manifest for this nor wait for anything. A build
+//! without the feature `aws` says so, and ends with exit code 3.
+
+use std::process::ExitCode;
+
+use neargate_core::manifest::model::{Manifest, Place};
+
+use crate::arguments::{Flags, Verb};
+use crate::failure::Failure;
+use crate::{output, project};
+
+#[cfg(feature = "aws")]
+mod driven;
+#[cfg(feature = "aws")]
+mod shown;
+
+/// Runs a verb on AWS. `None`: it is not about AWS.
+pub fn run(flags: &Flags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
+    if !has_far_side(verb) || flags.env == "local" || project::find(flags).is_err() {
+        return only_far(verb);
+    }
+    let loaded = match project::load(flags) {
+        Ok((_, loaded)) => loaded,
+        Err(failure) => return Some(Err(failure)),
+    };
+    match loaded.manifest.target {
+        Place::Near => only_far(verb),
+        Place::Aws { .. } => {
+            if !loaded.warnings.is_empty() {
+                output::diagnostics(&loaded.warnings);
+            }
+            Some(far(flags, verb, loaded.manifest))
+        }
+    }
+}
+
+/// Verbs that do something on AWS.
+fn has_far_side(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Deploy { .. }
+            | Verb::Status { .. }
+            | Verb::Rollback { .. }
+            | Verb::Promote { .. }
+            | Verb::Pause { .. }
+            | Verb::Resume { .. }
+            | Verb::Abort { .. }
+            | Verb::Releases { .. }
+            | Verb::Alarms
+            | Verb::Logs(_)
+            | Verb::Run { .. }
+            | Verb::Scale { .. }
+            | Verb::Verify
+            | Verb::Drift { .. }
+    )
+}
+
+/// Verbs that mean nothing near.
+fn only_far(verb: &Verb) -> Option<Result<ExitCode, Failure>> {
+    let word = match verb {
+        Verb::Verify => "verify",
+        Verb::Drift { .. } => "drift",
+        _ => return None,
+    };
+    Some(Err(Failure::Usage(format!(
+        "`{word}` is about an environment on AWS: neargate {word} -e ENV (near: neargate doctor)"
+    ))))
+}
+
+#[cfg(not(feature = "aws"))]
+fn far(_: &Flags, _: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+    Err(Failure::Environment(format!(
+        "environment `{}` is on AWS, and this neargate was built without it: build it with \
+         `cargo build --release -p neargate`",
+        manifest.env
+    )))
+}
+
+#[cfg(feature = "aws")]
+fn far(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of("cannot start", &error))?
+        .block_on(driven::run(flags, verb, manifest))
+}

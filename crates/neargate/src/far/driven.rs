@@ -1,0 +1,173 @@
+//! Verbs that change something on AWS; the others are handed to `shown`.
+//!
+//! Output and exit codes are near's. Refuses what AWS has no counterpart of, in words.
+
+use std::process::ExitCode;
+
+use neargate_core::machine::Steer;
+use neargate_core::manifest::model::Manifest;
+use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
+use neargate_far::driver::trouble::Trouble;
+use neargate_near::api::wire::{Accepted, Problem};
+
+use super::shown;
+use crate::arguments::{Flags, Verb};
+use crate::failure::Failure;
+use crate::{follow, output, project};
+
+/// Runs a verb.
+pub async fn run(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+    if let Verb::Deploy { detach: true, .. } | Verb::Rollback { detach: true, .. } = verb {
+        return Err(Failure::Usage(
+            "on AWS a release is followed; Ctrl-C leaves it, and the next deploy goes on with it"
+                .to_owned(),
+        ));
+    }
+    let driver = match open(flags, manifest).await {
+        Ok(driver) => driver,
+        Err(trouble) => return Err(failed(flags, verb, &trouble)),
+    };
+    match act(&driver, flags, verb).await {
+        Err(trouble) => Err(failed(flags, verb, &trouble)),
+        Ok(result) => result,
+    }
+}
+
+async fn open(flags: &Flags, manifest: Manifest) -> Result<Driver, Trouble> {
+    let cause = project::cause_of(flags);
+    let machine = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let asker = Asker {
+        holder: format!("{}@{machine} ({})", cause.user, std::process::id()),
+        user: cause.user,
+        git: cause.git,
+        overrides: flags.overrides.clone(),
+        pace: PACE,
+    };
+    let tell = Box::new(output::progress);
+    Driver::open(manifest, &Endpoint::default(), asker, tell).await
+}
+
+async fn act(
+    driver: &Driver,
+    flags: &Flags,
+    verb: &Verb,
+) -> Result<Result<ExitCode, Failure>, Trouble> {
+    Ok(match verb {
+        Verb::Deploy { service, image, .. } => {
+            judged(flags, driver.deploy(service, image.as_deref()).await?)
+        }
+        Verb::Rollback { service, to, .. } => {
+            let service = only_service(driver, service.as_deref()).await?;
+            judged(flags, driver.rollback(&service, *to).await?)
+        }
+        Verb::Run { service, command } => {
+            let code = driver.run(service, command).await?;
+            Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+        }
+        Verb::Scale { counts } => scale(driver, flags, counts).await?,
+        Verb::Promote { service, full } => {
+            let steer = if *full {
+                Steer::PromoteFully
+            } else {
+                Steer::Promote
+            };
+            steered(driver, flags, service, steer).await?
+        }
+        Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
+        Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
+        Verb::Abort { service } => judged(flags, driver.rollback(service, None).await?),
+        _ => shown::run(driver, flags, verb).await?,
+    })
+}
+
+/// The last object of `--json` is there even when no release began.
+fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
+    let service = match verb {
+        Verb::Deploy { service, .. } => Some(service.clone()),
+        Verb::Rollback { service, .. } => Some(service.clone().unwrap_or_default()),
+        _ => None,
+    };
+    if let (true, Some(service)) = (flags.json, service) {
+        output::json(&follow::Ended {
+            outcome: "failed".to_owned(),
+            reason: trouble.to_string(),
+            evidence: Vec::new(),
+            service,
+            release: 0,
+            revision: 0,
+        });
+    }
+    Failure::Engine(Problem {
+        error: trouble.to_string(),
+        help: trouble.help(),
+        exit: trouble.exit(),
+    })
+}
+
+fn judged(flags: &Flags, ended: Ended) -> Result<ExitCode, Failure> {
+    let ended = follow::Ended {
+        outcome: ended.outcome,
+        reason: ended.reason,
+        evidence: ended.evidence,
+        service: ended.service,
+        release: ended.release,
+        revision: ended.revision,
+    };
+    if flags.json {
+        output::json(&ended);
+    } else if ended.outcome == "done" {
+        output::progress(&ended.service, &ended.reason);
+    }
+    follow::judge(&[ended])?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn only_service(driver: &Driver, named: Option<&str>) -> Result<String, Trouble> {
+    if let Some(name) = named {
+        return Ok(name.to_owned());
+    }
+    let status = driver.status().await?;
+    let mut names = status.services.into_iter().filter(|it| it.desired > 0);
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok(only.name),
+        _ => Err(Trouble::Usage(
+            "name the service: neargate rollback SERVICE -e ENV".to_owned(),
+        )),
+    }
+}
+
+async fn steered(
+    driver: &Driver,
+    flags: &Flags,
+    service: &str,
+    steer: Steer,
+) -> Result<Result<ExitCode, Failure>, Trouble> {
+    driver.steer(service, steer).await?;
+    if flags.json {
+        output::json(&Accepted::default());
+    }
+    output::progress(service, "its driver is told");
+    Ok(Ok(ExitCode::SUCCESS))
+}
+
+async fn scale(
+    driver: &Driver,
+    flags: &Flags,
+    counts: &[String],
+) -> Result<Result<ExitCode, Failure>, Trouble> {
+    for text in counts {
+        let wrong = || Trouble::Usage(format!("`{text}` is not SERVICE=TASKS, for example api=4"));
+        let (service, count) = text.split_once('=').ok_or_else(wrong)?;
+        let count = count.parse().map_err(|_| wrong())?;
+        driver.scale(service, count).await?;
+        output::progress(service, &format!("{count} tasks are wanted"));
+    }
+    if flags.json {
+        output::json(&Accepted::default());
+    }
+    Ok(Ok(ExitCode::SUCCESS))
+}

@@ -1,0 +1,153 @@
+//! What the pipeline needs of this machine: programs, and what they say.
+//!
+//! Invariant: a program that is missing is named with what to do, and nothing was begun for it.
+//! Standard output belongs to the command's own result, so what programs say goes to standard
+//! error as it comes.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::verbs::doctor::which;
+
+/// A program with its arguments.
+pub fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    command
+}
+
+/// What builds and pushes images: docker, or podman.
+pub fn containers() -> Result<&'static str, Failure> {
+    first(&["docker", "podman"]).ok_or_else(|| {
+        Failure::Environment("there is neither docker nor podman on the PATH: install one".into())
+    })
+}
+
+/// What looks for known vulnerabilities, with the arguments that make HIGH and CRITICAL fail.
+pub fn scanner() -> Result<(&'static str, &'static [&'static str]), Failure> {
+    match first(&["trivy", "grype"]) {
+        Some("trivy") => Ok(("trivy", TRIVY)),
+        Some(other) => Ok((other, GRYPE)),
+        None => Err(Failure::Environment(
+            "there is neither trivy nor grype on the PATH: install one, or write `pipeline.scan`"
+                .into(),
+        )),
+    }
+}
+
+/// Source: trivy's documentation, "trivy image".
+const TRIVY: &[&str] = &[
+    "image",
+    "--exit-code",
+    "1",
+    "--severity",
+    "HIGH,CRITICAL",
+    "--no-progress",
+];
+/// Source: grype's README, "Gating on severity of vulnerabilities": `high` is high and above.
+const GRYPE: &[&str] = &["--fail-on", "high"];
+
+/// AWS's own command line.
+pub fn aws() -> Result<&'static str, Failure> {
+    first(&["aws"]).ok_or_else(|| {
+        Failure::Environment("there is no aws on the PATH: install the AWS CLI, version 2".into())
+    })
+}
+
+fn first(programs: &[&'static str]) -> Option<&'static str> {
+    let mut programs = programs.iter().copied();
+    programs.find(|program| which(program).is_some())
+}
+
+/// Runs it and shows what it says.
+pub fn run(mut command: Command) -> Result<(), Failure> {
+    command.stdout(std::io::stderr());
+    let words = words(&command);
+    let status = command
+        .status()
+        .map_err(|error| Failure::of(&format!("cannot run {words}"), &error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ended(&words, status.code()))
+}
+
+/// Neargate's own codes mean the same one level up; those of other programs mean failure.
+fn ended(words: &str, code: Option<i32>) -> Failure {
+    let how = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
+    Failure::Failed(format!("`{words}` ended with {how}"))
+}
+
+/// Runs Neargate itself; a wrong manifest and a missing engine stay what they are.
+pub fn run_neargate(mut command: Command) -> Result<(), Failure> {
+    command.stdout(std::io::stderr());
+    let words = words(&command);
+    let status = command
+        .status()
+        .map_err(|error| Failure::of(&format!("cannot run {words}"), &error))?;
+    let text = || ended(&words, status.code()).words();
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(2) => Err(Failure::Usage(text())),
+        Some(3) => Err(Failure::Environment(text())),
+        _ => Err(Failure::Failed(text())),
+    }
+}
+
+/// What it prints, without the line's end; what it says is shown only when it fails.
+pub fn ask(mut command: Command) -> Result<String, Failure> {
+    let words = words(&command);
+    let output = command
+        .output()
+        .map_err(|error| Failure::of(&format!("cannot run {words}"), &error))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let how = ended(&words, output.status.code()).words();
+    Err(Failure::Failed(format!("{how}: {}", said.trim())))
+}
+
+/// Whether it ends well; nothing is shown.
+pub fn succeeds(mut command: Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Runs it with a text on its standard input; a password is seen by nobody else.
+pub fn feed(mut command: Command, text: &str) -> Result<(), Failure> {
+    let words = words(&command);
+    let failed = |error: &std::io::Error| Failure::of(&format!("cannot run {words}"), error as &_);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(std::io::stderr())
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A program that ends early says why by itself.
+        let _ = input.write_all(text.as_bytes());
+    }
+    let status = child.wait().map_err(|error| failed(&error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(ended(&words, status.code()))
+}
+
+/// As people would type it. No act has a secret among its arguments.
+fn words(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    let mut words = vec![name.to_string_lossy().into_owned()];
+    words.extend(
+        command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned()),
+    );
+    words.join(" ")
+}
