@@ -77,7 +77,7 @@ fn json_is_one_document_and_nothing_else() {
 
 #[test]
 fn near_is_judged_by_what_matters_near_and_says_what_is_on_aws() {
-    let (code, out, err) = audit(&[]);
+    let (code, out, err) = audit(&["--set", "service.api.release.breaker=false"]);
     assert_eq!(code, 0, "{out}");
     assert!(
         out.contains("no-breaker") && !out.contains("no-waf"),

@@ -15,7 +15,8 @@ pub(super) static AUDIT: Shape = Shape {
         Kind::Named(&RULE, &Kind::Text),
         "Rules whose findings are accepted, each with its reason: `{ no-budget = \"the account \
          has one\" }`. `docs/audit.md` lists the rules.",
-    )],
+    )
+    .same()],
 };
 
 /// The id of a rule of `neargate audit`.
