@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::trouble::Trouble;
 
@@ -23,14 +23,15 @@ pub struct Facts {
     /// Name of the ECS cluster.
     pub cluster: String,
     /// Bucket that keeps the records of releases.
+    #[serde(default, deserialize_with = "or_empty")]
     pub state_bucket: String,
     /// Where users reach the app.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub url: String,
     /// Services by their name in the manifest.
     pub services: BTreeMap<String, ServiceFacts>,
     /// CloudWatch's names of alarms, by their name in the manifest.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub alarms: BTreeMap<String, String>,
 }
 
@@ -54,13 +55,13 @@ pub struct ServiceFacts {
     /// CloudWatch's log group.
     pub log_group: String,
     /// `blue` and `green`; empty without routes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub target_groups: BTreeMap<String, TargetGroup>,
     /// Listener rules by route.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub rules: BTreeMap<String, String>,
     /// What ECS is told about releases.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub deployment: DeploymentFacts,
     /// `ARM64` or `X86_64`.
     #[serde(default = "arm")]
@@ -69,11 +70,18 @@ pub struct ServiceFacts {
     #[serde(default)]
     pub repository: Option<String>,
     /// Variables that Terraform knows, such as addresses of caches.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub environment: BTreeMap<String, String>,
     /// Variables that hold secrets: ARNs, with ECS's `:key:stage:version` if wanted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub secrets: BTreeMap<String, String>,
+}
+
+/// Terraform writes null where it has nothing.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 fn arm() -> String {
@@ -91,7 +99,7 @@ pub struct TargetGroup {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentFacts {
     /// CloudWatch's names of the alarms that roll a release back.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub alarm_names: Vec<String>,
     /// The rule whose weights ECS moves.
     #[serde(default)]
@@ -113,12 +121,21 @@ impl Facts {
     /// # Errors
     /// It is not what the root module writes.
     pub fn read(name: &str, text: &str) -> Result<Self, Trouble> {
-        serde_json::from_str(text).map_err(|error| Trouble::Missing {
+        let facts: Self = serde_json::from_str(text).map_err(|error| Trouble::Missing {
             what: format!("the parameter {name} is not what the driver reads: {error}"),
             help: "render and apply the infrastructure again: neargate infra render, \
                    neargate infra apply"
                 .to_owned(),
-        })
+        })?;
+        if facts.state_bucket.is_empty() {
+            return Err(Trouble::Missing {
+                what: "there is no bucket for the records of releases".to_owned(),
+                help: "write its name as aws.state-bucket and apply the infrastructure: \
+                       neargate infra apply"
+                    .to_owned(),
+            });
+        }
+        Ok(facts)
     }
 
     /// The facts of a service.
@@ -139,9 +156,23 @@ mod tests {
 
     #[test]
     fn a_parameter_without_a_field_is_refused_by_its_name() {
-        let trouble = Facts::read("/a/b/neargate/driver", r#"{"cluster":"c","services":{}}"#);
-        let trouble = trouble.expect_err("it has no bucket");
-        assert!(trouble.to_string().contains("state_bucket"), "{trouble}");
+        let trouble = Facts::read("/a/b/neargate/driver", r#"{"services":{}}"#);
+        let trouble = trouble.expect_err("it has no cluster");
+        assert!(trouble.to_string().contains("cluster"), "{trouble}");
         assert_eq!(trouble.exit(), 3);
+    }
+
+    #[test]
+    fn what_terraform_writes_as_null_is_nothing_and_a_bucket_is_needed() {
+        let text = |bucket: &str| {
+            format!(
+                r#"{{"cluster":"c","services":{{}},"url":null,"alarms":null,"state_bucket":{bucket}}}"#
+            )
+        };
+        let facts = Facts::read("/a/b/neargate/driver", &text("\"records\"")).expect("facts");
+        assert!(facts.url.is_empty() && facts.alarms.is_empty());
+        let trouble = Facts::read("/a/b/neargate/driver", &text("null")).expect_err("no bucket");
+        let help = trouble.help().unwrap_or_default();
+        assert!(help.contains("aws.state-bucket"), "{trouble}: {help}");
     }
 }

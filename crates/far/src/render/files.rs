@@ -4,8 +4,8 @@ use neargate_core::manifest::model::Key;
 use serde_json::{Map, Value as Json, json};
 
 use super::hcl::{Block, Value, is, table, text};
-use super::output;
-use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Stack, url_secret};
+use super::{output, service};
+use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Setting, Stack, url_secret};
 
 /// What of the folder is not for version control.
 pub(super) const IGNORED: &str = ".terraform/\n*.tfplan\nterraform.tfstate*\n";
@@ -219,20 +219,23 @@ pub(super) fn backend(stack: &Stack) -> Vec<Block> {
     vec![Block::new("terraform").holding(s3)]
 }
 
-pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
-    let url = match &stack.front {
+fn url(stack: &Stack) -> Value {
+    match &stack.front {
         front if front.edge.is_some() => is("module.edge.url"),
         front if front.gateway.is_some() => is("module.gateway.url"),
         front if front.balancer.is_some() => is("\"http://${module.balancer.dns_name}\""),
         _ => is("null"),
-    };
+    }
+}
+
+pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
     let driver = Block::new("output \"driver\"")
         .with("description", text("What the release driver reads."))
         .with("value", is("local.driver"));
     vec![
         Block::new("output \"url\"")
             .with("description", text("Where the application is reached."))
-            .with("value", url),
+            .with("value", url(stack)),
         driver,
     ]
 }
@@ -282,12 +285,13 @@ fn facts(stack: &Stack) -> Value {
     let bucket = stack.state_bucket.as_ref().map_or_else(|| is("null"), text);
     table([
         ("region", is("var.region")),
+        ("url", url(stack)),
         ("cluster", is("module.cluster.name")),
         ("state_bucket", bucket),
         ("repositories", is("module.cluster.repository_urls")),
         (
             "services",
-            table(services.map(|s| (s.name.clone(), service_facts(s)))),
+            table(services.map(|s| (s.name.clone(), service_facts(stack, s)))),
         ),
         ("databases", table(databases)),
         ("caches", table(caches)),
@@ -302,7 +306,12 @@ fn facts(stack: &Stack) -> Value {
     ])
 }
 
-fn service_facts(service: &Service) -> Value {
+/// What only Terraform knows of a task: the manifest's own variables are a release's.
+fn known_by_terraform(key: &str, value: &Setting) -> bool {
+    !matches!(value, Setting::Plain(_)) || key.starts_with("NEARGATE_")
+}
+
+fn service_facts(stack: &Stack, service: &Service) -> Value {
     let of = |key: &str| output("service", &service.name, key);
     let by = match service.release.strategy {
         EcsStrategy::Driven => "driver",
@@ -322,5 +331,11 @@ fn service_facts(service: &Service) -> Value {
         ("test_rules", of("test_rule_arns")),
         ("deployment", of("deployment")),
         ("weights_by", text(by)),
+        ("architecture", text(service::architecture(service))),
+        (
+            "environment",
+            service::environment(service, known_by_terraform),
+        ),
+        ("secrets", service::secrets(stack, service)),
     ])
 }

@@ -67,19 +67,6 @@ fn task(stack: &Stack, service: &Service) -> Value {
         text,
     );
     let tuned = |key: &str| is(format!("var.services[\"{name}\"].{key}"));
-    let architecture = match service.architecture {
-        Architecture::Arm64 => "ARM64",
-        Architecture::X86_64 => "X86_64",
-    };
-    let settings = service.environment.iter();
-    let settings = settings.map(|(key, value)| (key.clone(), setting(value)));
-    let store = match stack.secret_store {
-        SecretStore::SecretsManager => "secret_arns",
-        SecretStore::Parameters => "parameter_arns",
-    };
-    let place = |name: &String| is(format!("module.secrets.{store}[\"{name}\"]"));
-    let secrets = service.secrets.iter();
-    let secrets = secrets.map(|(key, name)| (key.clone(), place(name)));
     let mut task = vec![("image", image)];
     task.extend(
         service
@@ -91,12 +78,38 @@ fn task(stack: &Stack, service: &Service) -> Value {
     task.extend([
         ("cpu", tuned("cpu")),
         ("memory", tuned("memory")),
-        ("architecture", text(architecture)),
-        ("environment", table(settings)),
-        ("secrets", table(secrets)),
+        ("architecture", text(architecture(service))),
+        ("environment", environment(service, |_, _| true)),
+        ("secrets", secrets(stack, service)),
         ("stop_seconds", is(service.stop_seconds.to_string())),
     ]);
     table(task)
+}
+
+/// The task definition's name of a processor.
+pub(super) fn architecture(service: &Service) -> &'static str {
+    match service.architecture {
+        Architecture::Arm64 => "ARM64",
+        Architecture::X86_64 => "X86_64",
+    }
+}
+
+/// Variables that are no secrets.
+pub(super) fn environment(service: &Service, wanted: fn(&str, &Setting) -> bool) -> Value {
+    let settings = service.environment.iter();
+    let settings = settings.filter(|(key, value)| wanted(key, value));
+    table(settings.map(|(key, value)| (key.clone(), setting(value))))
+}
+
+/// Variables that hold secrets: where their values are.
+pub(super) fn secrets(stack: &Stack, service: &Service) -> Value {
+    let store = match stack.secret_store {
+        SecretStore::SecretsManager => "secret_arns",
+        SecretStore::Parameters => "parameter_arns",
+    };
+    let place = |name: &String| is(format!("module.secrets.{store}[\"{name}\"]"));
+    let secrets = service.secrets.iter();
+    table(secrets.map(|(key, name)| (key.clone(), place(name))))
 }
 
 fn setting(setting: &Setting) -> Value {

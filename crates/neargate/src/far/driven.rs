@@ -18,6 +18,14 @@ use crate::{follow, output, project};
 
 /// Runs a verb.
 pub async fn run(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+    if let Verb::Deploy {
+        supersede: true, ..
+    } = verb
+    {
+        return Err(Failure::Usage(
+            "a release on AWS is not superseded: `neargate abort SERVICE -e ENV` first".to_owned(),
+        ));
+    }
     if let Verb::Deploy { detach: true, .. } | Verb::Rollback { detach: true, .. } = verb {
         return Err(Failure::Usage(
             "on AWS a release is followed; Ctrl-C leaves it, and the next deploy goes on with it"
