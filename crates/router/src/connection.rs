@@ -215,8 +215,9 @@ where
         Found::NoGroup => End::Refuse(503, "NoGroup"),
         Found::Group(group, routed) => {
             entry.routed = routed;
-            if let Some(service) = table.service_of(group) {
-                entry.service = service.to_string();
+            if let Some((service, revision)) = table.behind(group) {
+                entry.service = service.to_owned();
+                entry.revision = revision.unwrap_or(0);
             }
             exchange::forward(job, group, sides, entry).await
         }

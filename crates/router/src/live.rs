@@ -48,6 +48,7 @@ enum LiveAction {
 #[derive(Debug)]
 struct LiveGroup {
     service: Arc<str>,
+    revision: Option<u32>,
     balance: Balance,
     idle_timeout: Duration,
     slow_start: Duration,
@@ -172,8 +173,10 @@ impl LiveTable {
         }
     }
 
-    pub(crate) fn service_of(&self, group: &str) -> Option<Arc<str>> {
-        Some(self.groups.get(group)?.service.clone())
+    /// The service of a group, and the revision that it stands for.
+    pub(crate) fn behind(&self, group: &str) -> Option<(&str, Option<u32>)> {
+        let group = self.groups.get(group)?;
+        Some((&group.service, group.revision))
     }
 
     /// Chooses a target that is not among `tried`: the one that the client stays with, or the
@@ -240,6 +243,7 @@ fn live_group(group: &TargetGroup, sealer: Option<&Sealer>, states: &States) -> 
     let targets = group.targets.iter();
     LiveGroup {
         service: group.service.as_str().into(),
+        revision: group.revision,
         balance: group.balance,
         idle_timeout: group.idle_timeout,
         slow_start: group.warm_up(),

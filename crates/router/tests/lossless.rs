@@ -282,6 +282,34 @@ fn slow_clients_and_targets_meet_their_timeouts() {
     assert_eq!(Wire::open(router.address).rest(), "");
 }
 
+/// A crash loop empties the new revision's group: its guards must see what its users see.
+#[test]
+fn a_request_that_finds_no_target_counts_for_the_revision_it_was_weighed_to() {
+    let mut router = Router::start();
+    let mut empty = table(vec![]);
+    empty
+        .groups
+        .values_mut()
+        .for_each(|group| group.revision = Some(2));
+    router.engine.publish(&empty);
+    assert_eq!(get(router.address, "/").0, 503);
+    let line = &router.log_lines(1)[0];
+    assert_eq!(
+        (&line["error"], &line["revision"], &line["task"]),
+        (&"NoTarget".into(), &2.into(), &"".into())
+    );
+    let counted = router
+        .engine
+        .wait(|m| matches!(m, FromRouter::Counted { .. }));
+    let FromRouter::Counted { requests } = counted else {
+        unreachable!("waited for counters")
+    };
+    assert_eq!(
+        (requests[0].revision, requests[0].router_status[&503]),
+        (2, 1)
+    );
+}
+
 #[test]
 fn the_log_and_the_counters_tell_what_happened() {
     let backend = Backend::start("t");

@@ -73,7 +73,7 @@ pub enum FromRouter {
 pub struct RequestCount {
     /// Service; empty when no rule matched.
     pub service: String,
-    /// Revision; 0 when none.
+    /// Revision, also of a group that had no target; 0 when none.
     pub revision: u32,
     /// Task; empty for static sites and for answers of the router itself.
     pub task: String,
