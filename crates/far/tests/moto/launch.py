@@ -18,6 +18,8 @@ from moto.core.utils import utcnow
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
+import cache  # noqa: F401  adds what moto's ElastiCache lacks
+import scaling  # noqa: F401  and its Application Auto Scaling
 from world import make_world
 
 DEPLOYMENTS = {}  # ARN -> deployment
@@ -171,6 +173,9 @@ def client(kind):
 def controlled(name, body):
     if name == "world":
         return make_world(client, body["app"])
+    if name == "bucket":
+        here = {"LocationConstraint": "eu-central-1"}
+        client("s3").create_bucket(Bucket=body["name"], CreateBucketConfiguration=here)
     if name == "script":
         SCRIPTS[body["service"]] = body["statuses"]
     if name == "exit":
