@@ -99,7 +99,7 @@ fn without_terraform_plan_is_exit_3_and_says_what_to_install() {
         .output();
     let (code, out, err) = told(&output.expect("it runs"));
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(err.contains("install Terraform 1.10"), "{err}");
+    assert!(err.contains("install Terraform 1.11"), "{err}");
 }
 
 #[test]

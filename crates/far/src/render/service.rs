@@ -5,7 +5,7 @@ use neargate_core::manifest::model::{Architecture, Balance, Route};
 use super::hcl::{Block, Value, is, table, text, texts};
 use super::platform::callers;
 use super::{call, module, output};
-use crate::stack::{EcsStrategy, Health, SecretStore, Service, Setting, Stack};
+use crate::stack::{EcsStrategy, Health, SecretStore, Service, Setting, Stack, url_of};
 
 /// Most percent of desired tasks that the module takes.
 const MOST_PERCENT: u32 = 200;
@@ -107,7 +107,11 @@ pub(super) fn secrets(stack: &Stack, service: &Service) -> Value {
         SecretStore::SecretsManager => "secret_arns",
         SecretStore::Parameters => "parameter_arns",
     };
-    let place = |name: &String| is(format!("module.secrets.{store}[\"{name}\"]"));
+    // By the database's module: a task then waits until its URL is written.
+    let place = |name: &String| match url_of(name) {
+        Some(database) => output("database", database, "url_arn"),
+        None => is(format!("module.secrets.{store}[\"{name}\"]")),
+    };
     let secrets = service.secrets.iter();
     table(secrets.map(|(key, name)| (key.clone(), place(name))))
 }

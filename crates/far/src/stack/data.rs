@@ -82,10 +82,27 @@ pub struct Secret {
     pub rotate_seconds: Option<u64>,
 }
 
-/// The place of the URL of a database. No secret of a manifest has a dot in its name.
+impl Secret {
+    /// The database whose URL is kept here; `None`: a secret of the manifest.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        url_of(&self.name)
+    }
+}
+
+/// What the place of a URL begins with. No secret of a manifest has a dot in its name.
+const URL: &str = "database.";
+
+/// The place of the URL of a database.
 #[must_use]
 pub fn url_secret(database: &str) -> String {
-    format!("database.{database}")
+    format!("{URL}{database}")
+}
+
+/// The database of a place that [`url_secret`] names.
+#[must_use]
+pub fn url_of(place: &str) -> Option<&str> {
+    place.strip_prefix(URL)
 }
 
 pub(super) fn databases(manifest: &Manifest, grade: Grade) -> Vec<Database> {

@@ -13,7 +13,7 @@ mod watch;
 use neargate_core::manifest::model::{Grade, Insights, Key, Manifest, Place};
 use serde::{Deserialize, Serialize};
 
-pub use data::{Cache, Database, Secret, SecretStore, url_secret};
+pub use data::{Cache, Database, Secret, SecretStore, url_of, url_secret};
 pub use front::{Balancer, Domain, Edge, EdgeKind, Front, Gateway, Scheme, Site, SiteStyle, Waf};
 pub use network::{Nat, Network};
 pub use service::{EcsStrategy, Health, Release, Scale, Service, Setting};
