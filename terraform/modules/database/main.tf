@@ -24,7 +24,7 @@ resource "aws_db_instance" "this" {
 
   username                            = var.username
   password_wo                         = var.password
-  password_wo_version                 = var.password_version
+  password_wo_version                 = local.version
   iam_database_authentication_enabled = true
 
   storage_type          = "gp3"

@@ -2,7 +2,9 @@
 # that Terraform forgets.
 
 locals {
-  url = "postgres://${var.username}:${var.password}@${aws_db_instance.this.address}:${local.port}/${var.database_name}?sslmode=require"
+  # Another place is another password: the one that the old place has is known to nobody.
+  version = 2 * var.password_version - (var.url.store == "secret" ? 1 : 0)
+  url     = "postgres://${var.username}:${var.password}@${aws_db_instance.this.address}:${local.port}/${var.database_name}?sslmode=require"
 }
 
 resource "aws_secretsmanager_secret_version" "url" {
@@ -10,7 +12,7 @@ resource "aws_secretsmanager_secret_version" "url" {
 
   secret_id                = var.url.secret_arn
   secret_string_wo         = local.url
-  secret_string_wo_version = var.password_version
+  secret_string_wo_version = local.version
 }
 
 resource "aws_ssm_parameter" "url" {
@@ -22,7 +24,7 @@ resource "aws_ssm_parameter" "url" {
   type             = "SecureString"
   key_id           = var.kms_key_arn
   value_wo         = local.url
-  value_wo_version = var.password_version
+  value_wo_version = local.version
   tags             = var.tags
 
   lifecycle {

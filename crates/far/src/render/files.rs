@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::hcl::{Block, Value, is, table, text};
 use super::{module, output, service};
+use crate::cost::{self, Usage};
 use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Setting, Stack, url_secret};
+use crate::terraform::ESTIMATE;
 
 /// What of the folder is not for version control.
 pub(super) const IGNORED: &str = ".terraform/\n*.tfplan\nterraform.tfstate*\n";
@@ -245,7 +247,19 @@ pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
             .with("description", text("Where the application is reached."))
             .with("value", url(stack)),
         driver,
+        monthly(stack),
     ]
+}
+
+/// What a month costs, so that the state says what was applied and a plan what would be.
+fn monthly(stack: &Stack) -> Block {
+    let estimate = cost::estimate(stack, &Usage::of(stack.grade));
+    Block::new(format!("output \"{ESTIMATE}\""))
+        .with(
+            "description",
+            text("US dollars a month, as `neargate cost` estimates them; nothing is made from it."),
+        )
+        .with("value", is(estimate.total().to_string()))
 }
 
 /// What the release driver reads, as an output and as a parameter.

@@ -4,8 +4,13 @@
 //! a risk. Source: JSON Output Format of Terraform, "Plan Representation" and "Change
 //! Representation" (format 1.x).
 
+mod bill;
+mod password;
+
 use serde::Serialize;
 use serde_json::Value;
+
+pub use bill::{Bill, OUTPUT};
 
 /// A plan in words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -18,6 +23,12 @@ pub struct Meaning {
     pub interruptions: Vec<String>,
     /// What AWS refuses to delete as it is now.
     pub protected: Vec<String>,
+    /// Databases, by their modules, whose URL would be written with a password that they do not
+    /// have: an apply was interrupted between the two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+    /// What a month costs, before and after.
+    pub monthly: Option<Bill>,
 }
 
 /// What would be done to one resource.
@@ -110,6 +121,8 @@ impl Meaning {
         for resource in plan["resource_changes"].as_array().into_iter().flatten() {
             meaning.read(resource);
         }
+        meaning.unmatched = password::unmatched(plan);
+        meaning.monthly = Bill::of(plan);
         meaning
     }
 
@@ -163,9 +176,20 @@ impl Meaning {
     /// For people, a line each.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
+        let bill = self.monthly.map(|bill| bill.to_string());
         if self.is_empty() {
-            return vec!["nothing to do: AWS is as the manifest says".to_owned()];
+            let nothing = "nothing to do: AWS is as the manifest says".to_owned();
+            let differs = self.monthly.is_some_and(|bill| bill.differs());
+            let bill = bill.filter(|_| differs);
+            return std::iter::once(nothing).chain(bill).collect();
         }
+        let mut lines = vec![self.counts()];
+        lines.extend(bill);
+        self.details(&mut lines);
+        lines
+    }
+
+    fn counts(&self) -> String {
         let mut counts: Vec<String> = Vec::new();
         for (action, words) in [
             (Action::Create, "to make"),
@@ -179,7 +203,10 @@ impl Meaning {
                 counts.push(format!("{count} {words}"));
             }
         }
-        let mut lines = vec![counts.join(", ")];
+        counts.join(", ")
+    }
+
+    fn details(&self, lines: &mut Vec<String>) {
         for change in self.changes.iter().filter(|c| c.action == Action::Replace) {
             let why = match change.because.is_empty() {
                 true => String::new(),
@@ -200,10 +227,13 @@ impl Meaning {
                 .iter()
                 .map(|risk| format!("data at risk: {}", risk.words)),
         );
+        lines.extend(self.unmatched.iter().map(|module| {
+            let name = part(&format!("{module}."));
+            format!("another password: {name} would get a URL whose password it does not have, because an apply was interrupted")
+        }));
         if self.risks.is_empty() {
             lines.push("no data is at risk".to_owned());
         }
-        lines
     }
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-pub use meaning::{Action, Change, Meaning, Risk};
+pub use meaning::{Action, Bill, Change, Meaning, OUTPUT as ESTIMATE, Risk};
 
 /// The oldest version that the modules take.
 const OLDEST: (u64, u64) = (1, 11);

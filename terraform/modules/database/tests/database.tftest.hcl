@@ -112,7 +112,7 @@ run "raising_the_version_changes_password_and_url_together" {
   }
 
   assert {
-    condition     = aws_db_instance.this.password_wo_version == 2 && aws_secretsmanager_secret_version.url[0].secret_string_wo_version == 2
+    condition     = aws_db_instance.this.password_wo_version == 3 && aws_secretsmanager_secret_version.url[0].secret_string_wo_version == 3
     error_message = "both or none"
   }
 }
@@ -128,8 +128,8 @@ run "a_trial_keeps_the_url_in_a_parameter" {
     error_message = "encrypted, under the name that services read"
   }
   assert {
-    condition     = aws_ssm_parameter.url[0].value_wo == null && aws_ssm_parameter.url[0].value_wo_version == 1 && length(aws_secretsmanager_secret_version.url) == 0
-    error_message = "written and not kept, and nowhere else"
+    condition     = aws_ssm_parameter.url[0].value_wo == null && aws_ssm_parameter.url[0].value_wo_version == 2 && aws_db_instance.this.password_wo_version == 2 && length(aws_secretsmanager_secret_version.url) == 0
+    error_message = "written and not kept, nowhere else, and not with the password of another place"
   }
 }
 
