@@ -105,7 +105,8 @@ pub(super) fn neargate(app: &App, command: &str) -> String {
     if app.file == "neargate.toml" {
         format!("neargate {command}")
     } else {
-        format!("neargate {command} -f {}", app.file)
+        // Before the verb: after `--` it would be the command's.
+        format!("neargate -f {} {command}", app.file)
     }
 }
 
