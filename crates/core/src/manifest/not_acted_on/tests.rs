@@ -165,6 +165,6 @@ fn what_aws_has_no_meaning_for_is_said_where_it_is_written() {
     let keys: Vec<&str> = said.iter().filter_map(|s| s.split(':').next()).collect();
     assert_eq!(
         keys,
-        ["cache.main.memory", "edge.port", "job.report.schedule"]
+        ["cache.main.memory", "edge.port"]
     );
 }
