@@ -42,10 +42,11 @@ pub(super) fn database(stack: &Stack, database: &Database) -> Block {
     };
     let password = format!("ephemeral.{PASSWORD}.{}.random_password", call_of(database));
     let tuned = |key: &str| is(format!("var.databases[\"{name}\"].{key}"));
-    let protect = if database.protect {
-        "var.protect"
-    } else {
-        "false"
+    // In a trial the manifest's own word protects one database, and `protect` the others not.
+    let protect = match (stack.is_protected(), database.protect) {
+        (true, _) => "var.protect",
+        (false, true) => "true",
+        (false, false) => "false",
     };
     call(&call_of(database), "database")
         .with("name", is(format!("\"${{local.name}}-{name}\"")))

@@ -85,6 +85,8 @@ fn calls(stack: &Stack) -> Vec<(&'static str, Block)> {
     all.push(("cluster", platform::cluster(stack)));
     let services = stack.services.iter();
     all.extend(services.map(|one| ("service", service::service(stack, one))));
+    let jobs = stack.jobs.iter();
+    all.extend(jobs.map(|one| ("schedule", service::job(one))));
     for one in &stack.databases {
         all.push(("database", data::password(one)));
         all.push(("database", data::database(stack, one)));
