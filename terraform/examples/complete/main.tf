@@ -101,6 +101,22 @@ module "api" {
   tags       = local.tags
 }
 
+module "report" {
+  source = "../../modules/schedule"
+
+  name               = "${local.name}-report"
+  expression         = "cron(0 3 * * ? *)"
+  command            = ["notes", "report"]
+  cluster_arn        = module.cluster.arn
+  family             = module.api.family
+  container          = module.api.container
+  execution_role_arn = module.api.execution_role_arn
+  task_role_arn      = module.api.task_role_arn
+  subnet_ids         = module.api.subnet_ids
+  security_group_id  = module.api.security_group_id
+  tags               = local.tags
+}
+
 # Made anew by each run and kept nowhere; the database takes it when password_version is raised.
 ephemeral "aws_secretsmanager_random_password" "database" {
   password_length     = 40
