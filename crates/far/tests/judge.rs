@@ -73,7 +73,7 @@ fn a_way_out_a_wide_policy_a_public_database_and_a_kept_password_are_found() {
         (
             "aws_route_table.public.id",
             statement("s3:GetObject", "*"),
-            closed.clone(),
+            closed,
             Some("allows s3:GetObject on *"),
         ),
         (
