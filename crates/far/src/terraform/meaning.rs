@@ -23,8 +23,8 @@ pub struct Meaning {
     pub interruptions: Vec<String>,
     /// What AWS refuses to delete as it is now.
     pub protected: Vec<String>,
-    /// Databases, by their modules, whose URL would be written with a password that they do not
-    /// have: an apply was interrupted between the two.
+    /// Databases, as the manifest calls them, whose URL would be written with a password that they
+    /// do not have: an apply was interrupted between the two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
     /// What a month costs, before and after.
@@ -121,7 +121,10 @@ impl Meaning {
         for resource in plan["resource_changes"].as_array().into_iter().flatten() {
             meaning.read(resource);
         }
-        meaning.unmatched = password::unmatched(plan);
+        let unmatched = password::unmatched(plan).into_iter();
+        meaning.unmatched = unmatched
+            .map(|module| named(&module).unwrap_or(module))
+            .collect();
         meaning.monthly = Bill::of(plan);
         meaning
     }
@@ -227,9 +230,8 @@ impl Meaning {
                 .iter()
                 .map(|risk| format!("data at risk: {}", risk.words)),
         );
-        lines.extend(self.unmatched.iter().map(|module| {
-            let name = part(&format!("{module}."));
-            format!("another password: {name} would get a URL whose password it does not have, because an apply was interrupted")
+        lines.extend(self.unmatched.iter().map(|database| {
+            format!("another password: {database} would get a URL whose password it does not have, because an apply was interrupted")
         }));
         if self.risks.is_empty() {
             lines.push("no data is at risk".to_owned());
@@ -289,16 +291,18 @@ fn risk(address: &str, action: Action, lost: &str, because: &[String]) -> String
 
 /// What a resource is part of, as the manifest calls it, and its address.
 fn part(address: &str) -> String {
-    let module = address
-        .strip_prefix("module.")
-        .and_then(|rest| rest.split('.').next());
-    let named = module.and_then(|module| module.split_once('_'));
-    match named {
-        Some((kind @ ("database" | "cache" | "service"), name)) => {
-            format!("{kind}.{} ({address})", name.replace('_', "-"))
-        }
-        _ => address.to_owned(),
+    match named(address) {
+        Some(name) => format!("{name} ({address})"),
+        None => address.to_owned(),
     }
+}
+
+/// What a resource is part of, as the manifest calls it; nothing for what many parts share.
+fn named(address: &str) -> Option<String> {
+    let module = address.strip_prefix("module.")?.split('.').next()?;
+    let (kind, name) = module.split_once('_')?;
+    let known = matches!(kind, "database" | "cache" | "service" | "job");
+    known.then(|| format!("{kind}.{}", name.replace('_', "-")))
 }
 
 #[cfg(test)]
