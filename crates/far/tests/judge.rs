@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// A plan with one isolated subnet; `leak` is the route table of a route, `policy` one of a role.
-fn plan(leak: &str, policy: &Value, public: bool) -> Value {
+/// A plan with one isolated subnet; `leak` is the route table of a route, `policy` one of a role,
+/// `database` what more the database has.
+fn plan(leak: &str, policy: &Value, database: &Value) -> Value {
     let isolated = |kind: &str, name: &str| {
         let address = format!("module.network.{kind}.{name}");
         json!({ "address": address, "type": kind, "values": {} })
@@ -21,7 +22,7 @@ fn plan(leak: &str, policy: &Value, public: bool) -> Value {
                 { "address": "aws_iam_role_policy.r", "type": "aws_iam_role_policy",
                   "values": { "policy": policy.to_string() } },
                 { "address": "aws_db_instance.d", "type": "aws_db_instance",
-                  "values": { "publicly_accessible": public } },
+                  "values": database },
             ],
             "child_modules": [{ "resources": [
                 isolated("aws_subnet", "isolated[\"a\"]"),
@@ -41,47 +42,59 @@ fn statement(action: &str, resource: &str) -> Value {
 }
 
 #[test]
-fn a_way_out_a_wide_policy_and_a_public_database_are_found() {
+fn a_way_out_a_wide_policy_a_public_database_and_a_kept_password_are_found() {
     let narrow = statement("s3:GetObject", "arn:aws:s3:::notes/*");
+    let closed = json!({ "publicly_accessible": false, "password_wo": null });
     let rows = [
-        ("aws_route_table.public.id", narrow.clone(), false, None),
+        (
+            "aws_route_table.public.id",
+            narrow.clone(),
+            closed.clone(),
+            None,
+        ),
         (
             "aws_route_table.public.id",
             statement("ecr:GetAuthorizationToken", "*"),
-            false,
+            closed.clone(),
             None,
         ),
         (
             "aws_route_table.isolated.id",
             narrow.clone(),
-            false,
+            closed.clone(),
             Some("the isolated tier's table"),
         ),
         (
             "aws_route_table.public.id",
             statement("s3:*", "arn:aws:s3:::notes/*"),
-            false,
+            closed.clone(),
             Some("allows s3:*"),
         ),
         (
             "aws_route_table.public.id",
             statement("s3:GetObject", "*"),
-            false,
+            closed,
             Some("allows s3:GetObject on *"),
         ),
         (
             "aws_route_table.public.id",
-            narrow,
-            true,
+            narrow.clone(),
+            json!({ "publicly_accessible": true }),
             Some("reachable from the internet"),
+        ),
+        (
+            "aws_route_table.public.id",
+            narrow,
+            json!({ "password": "hunter2" }),
+            Some("password is kept in clear"),
         ),
     ];
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("plan.json");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     let script = root.expect("the repository").join("scripts/judge-plan");
-    for (leak, policy, public, wanted) in rows {
-        std::fs::write(&path, plan(leak, &policy, public).to_string()).expect("the plan");
+    for (leak, policy, database, wanted) in rows {
+        std::fs::write(&path, plan(leak, &policy, &database).to_string()).expect("the plan");
         let output = match Command::new("python3").arg(&script).arg(&path).output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 println!("skipped: there is no python3 on the PATH");

@@ -19,7 +19,7 @@ const ON_AWS: &str = "\n[env.prod]\ntarget = \"aws\"\nregion = \"eu-central-1\"\
 const EVERYTHING: &str = "
 app = 'everything'
 service.api = { artifact = 'notes', command = ['notes', 'serve'] }
-job.report = { service = 'api', command = ['report'] }
+job.report = { service = 'api', command = ['report', \"it's\", '$HOME'] }
 secret.chat-url = {}
 notify.chat = { secret = 'chat-url', format = 'slack', on = ['release-failed'] }
 notify.office = { secret = 'chat-url', format = 'teams' }
@@ -307,6 +307,12 @@ fn what_a_workflow_cannot_say_is_refused() {
         matches!(found, Err(PipelineError::Expression { .. })),
         "{found:?}"
     );
+    let job = format!("{APP}\njob.a = {{ service = 'api', command = ['a', '${{{{ x }}}}'] }}");
+    let found = app(&job, "", "neargate.toml");
+    assert!(
+        matches!(found, Err(PipelineError::Expression { .. })),
+        "{found:?}"
+    );
     let found = app(APP, "a folder", "neargate.toml");
     assert!(
         matches!(found, Err(PipelineError::Path { .. })),
@@ -337,7 +343,7 @@ fn what_people_wrote_stays_text() {
         "{deploy}"
     );
     assert!(
-        deploy.contains("neargate pipeline run push -e prod -f other.toml"),
+        deploy.contains("neargate -f other.toml pipeline run push -e prod"),
         "{deploy}"
     );
     assert_eq!(made["neargate-migrate.yml"], None, "there is no job");

@@ -18,6 +18,8 @@ mod reference;
 mod screen;
 mod tree;
 mod verbs;
+#[cfg(test)]
+mod workflows;
 
 use std::process::ExitCode;
 

@@ -50,6 +50,15 @@ impl Project {
         told(&self.command(arguments).output().expect("it runs"))
     }
 
+    /// With a provider that needs no account.
+    fn dry(&self, plugins: &str, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = self.command(arguments);
+        command
+            .env("TF_CLI_ARGS_init", format!("-plugin-dir={plugins}"))
+            .env("TF_CLI_CONFIG_FILE", "/dev/null");
+        told(&command.output().expect("it runs"))
+    }
+
     fn infra(&self, path: &str) -> PathBuf {
         self.folder.path().join("infra").join(path)
     }
@@ -99,7 +108,7 @@ fn without_terraform_plan_is_exit_3_and_says_what_to_install() {
         .output();
     let (code, out, err) = told(&output.expect("it runs"));
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(err.contains("install Terraform 1.10"), "{err}");
+    assert!(err.contains("install Terraform 1.11"), "{err}");
 }
 
 #[test]
@@ -122,27 +131,55 @@ fn production_is_not_destroyed() {
     assert!(err.contains("protected"), "{err}");
 }
 
-/// Needs a provider that plans and applies without an account: NEARGATE_TERRAFORM_DRY names its
+/// A provider that plans and applies without an account: NEARGATE_TERRAFORM_DRY names its
 /// directory, in the layout of `terraform init -plugin-dir`.
+fn plugins() -> Option<String> {
+    let plugins = std::env::var("NEARGATE_TERRAFORM_DRY").ok();
+    if plugins.is_none() {
+        println!("skipped: NEARGATE_TERRAFORM_DRY names no provider that works without an account");
+    }
+    plugins
+}
+
+#[test]
+fn a_url_that_an_interrupted_apply_left_out_is_written_with_a_new_password_only() {
+    let Some(plugins) = plugins() else { return };
+    let project = Project::new();
+    let run = |arguments: &[&str]| project.dry(&plugins, arguments);
+    let (code, out, err) = run(&["apply", "-e", "dev", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let lost = Command::new("terraform")
+        .args([
+            "state",
+            "rm",
+            "module.database_main.aws_ssm_parameter.url[0]",
+        ])
+        .current_dir(project.infra("dev"))
+        .output();
+    assert!(lost.expect("it runs").status.success());
+    let (code, out, err) = run(&["apply", "-e", "dev", "--yes"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(err.contains("another password: database.main"), "{err}");
+    assert!(err.contains("password_version"), "{err}");
+    let own = project.infra("dev/own.auto.tfvars.json");
+    fs::write(own, "{ \"password_version\": 2 }").expect("it is written");
+    let (code, out, err) = run(&["apply", "-e", "dev", "--yes"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, _) = run(&["plan", "-e", "dev", "--exit-code"]);
+    assert_eq!(code, 0, "{out}");
+}
+
 #[test]
 fn an_environment_is_planned_applied_and_destroyed() {
-    let Some(plugins) = std::env::var_os("NEARGATE_TERRAFORM_DRY") else {
-        println!("skipped: NEARGATE_TERRAFORM_DRY names no provider that works without an account");
-        return;
-    };
+    let Some(plugins) = plugins() else { return };
     let project = Project::new();
-    let init = format!("-plugin-dir={}", plugins.to_string_lossy());
-    let run = |arguments: &[&str]| {
-        let mut command = project.command(arguments);
-        command
-            .env("TF_CLI_ARGS_init", &init)
-            .env("TF_CLI_CONFIG_FILE", "/dev/null");
-        told(&command.output().expect("it runs"))
-    };
+    let run = |arguments: &[&str]| project.dry(&plugins, arguments);
     let (code, out, err) = run(&["plan", "-e", "dev", "--exit-code", "--json"]);
     assert_eq!(code, 10, "{out}{err}");
     let plan: Value = serde_json::from_str(&out).expect("one document");
     assert_eq!(plan["plan"]["risks"], serde_json::json!([]));
+    let after = plan["plan"]["monthly"]["after"].as_f64();
+    assert!(after.is_some_and(|dollars| dollars > 10.0), "{plan}");
     assert!(
         !project.infra("dev/neargate.tfplan").exists(),
         "a plan holds values"

@@ -11,7 +11,7 @@ module "secrets" {
   source = "../../modules/secrets"
 
   name          = local.name
-  secrets       = { session = { description = "Signs cookies" }, database-url = { description = "DATABASE_URL" } }
+  secrets       = { session = { description = "Signs cookies" }, "database.main" = { description = "URL of database.main" } }
   recovery_days = local.prod ? 30 : 7
   tags          = local.tags
 }
@@ -83,7 +83,7 @@ module "api" {
     environment = { LOG = "info", REDIS_URL = module.cache.url }
     secrets = {
       SESSION      = module.secrets.secret_arns["session"]
-      DATABASE_URL = module.secrets.secret_arns["database-url"]
+      DATABASE_URL = module.database.url_arn
     }
   }
   repository_arns = [module.cluster.repository_arns["api"]]
@@ -101,6 +101,28 @@ module "api" {
   tags       = local.tags
 }
 
+module "report" {
+  source = "../../modules/schedule"
+
+  name               = "${local.name}-report"
+  expression         = "cron(0 3 * * ? *)"
+  command            = ["notes", "report"]
+  cluster_arn        = module.cluster.arn
+  family             = module.api.family
+  container          = module.api.container
+  execution_role_arn = module.api.execution_role_arn
+  task_role_arn      = module.api.task_role_arn
+  subnet_ids         = module.api.subnet_ids
+  security_group_id  = module.api.security_group_id
+  tags               = local.tags
+}
+
+# Made anew by each run and kept nowhere; the database takes it when password_version is raised.
+ephemeral "aws_secretsmanager_random_password" "database" {
+  password_length     = 40
+  exclude_punctuation = true
+}
+
 module "database" {
   source = "../../modules/database"
 
@@ -108,6 +130,8 @@ module "database" {
   vpc_id                    = module.network.vpc_id
   subnet_ids                = module.network.isolated_subnet_ids
   client_security_group_ids = { api = module.api.security_group_id }
+  password                  = ephemeral.aws_secretsmanager_random_password.database.random_password
+  url                       = { store = "secret", secret_arn = module.secrets.secret_arns["database.main"] }
   availability              = local.prod ? "multi-zone" : "single-zone"
   instance_class            = local.prod ? "db.t4g.small" : "db.t4g.micro"
   storage                   = { size = local.prod ? 50 : 20, most = 100 }

@@ -25,10 +25,10 @@ output "driver" {
       }
     }
     database = {
-      address       = module.database.address
-      port          = module.database.port
-      name          = module.database.database_name
-      master_secret = module.database.master_secret_arn
+      address = module.database.address
+      port    = module.database.port
+      name    = module.database.database_name
+      url     = module.database.url_arn
     }
     cache_url       = module.cache.url
     static_bucket   = module.edge.static_bucket

@@ -23,8 +23,8 @@ resource "aws_db_instance" "this" {
   multi_az       = local.multi
 
   username                            = var.username
-  manage_master_user_password         = true
-  master_user_secret_kms_key_id       = var.kms_key_arn
+  password_wo                         = var.password
+  password_wo_version                 = local.version
   iam_database_authentication_enabled = true
 
   storage_type          = "gp3"

@@ -28,9 +28,10 @@ output "username" {
   value       = var.username
 }
 
-output "master_secret_arn" {
-  description = "Secret in which RDS keeps the user and the password, as JSON with the keys username and password."
-  value       = try(aws_db_instance.this.master_user_secret[0].secret_arn, null)
+output "url_arn" {
+  description = "ARN of the secret or parameter that holds the URL. Whoever reads it here waits until it is written."
+  value       = var.url.store == "secret" ? var.url.secret_arn : aws_ssm_parameter.url[0].arn
+  depends_on  = [aws_secretsmanager_secret_version.url]
 }
 
 output "replica_addresses" {

@@ -79,13 +79,51 @@ variable "database_name" {
 }
 
 variable "username" {
-  description = "Name of the master user. Its password is made and kept by RDS in Secrets Manager, and is in no state."
+  description = "Name of the master user."
   type        = string
   default     = "app"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.username)) && !contains(["admin", "postgres", "rdsadmin"], var.username)
     error_message = "username starts with a letter and is not admin, postgres or rdsadmin."
+  }
+}
+
+variable "password" {
+  description = "Password of the master user, from an ephemeral resource: it is in no plan and in no state. It is taken only when password_version changes."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._~-]{8,128}$", var.password))
+    error_message = "password is 8 to 128 characters that need no escaping in a URL: letters, digits, and . _ ~ -."
+  }
+}
+
+variable "password_version" {
+  description = "Raising it gives the database a new password and writes the URL anew. Raise it also when an apply was interrupted between the two: they then have different passwords. Tasks read the URL when they start, so release the services afterwards."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.password_version >= 1 && floor(var.password_version) == var.password_version
+    error_message = "password_version is a whole number, 1 or more."
+  }
+}
+
+variable "url" {
+  description = "Where the URL with the password goes. secret: into the secret secret_arn, which is there already. parameter: into an encrypted parameter called parameter, which is made here."
+  type        = object({ store = string, secret_arn = optional(string), parameter = optional(string) })
+
+  validation {
+    condition     = contains(["secret", "parameter"], var.url.store)
+    error_message = "url.store is secret or parameter."
+  }
+
+  validation {
+    condition     = var.url.store == "parameter" ? can(regex("^/[A-Za-z0-9_./-]{1,1000}$", var.url.parameter)) : true
+    error_message = "url.parameter is a name that starts with a slash."
   }
 }
 
@@ -215,7 +253,7 @@ variable "log_retention_days" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer key for disk, password, insights and log. null: AWS's own keys. A disk's key cannot be changed later."
+  description = "Customer key for disk, insights, log and the parameter of the URL. null: AWS's own keys. A disk's key cannot be changed later."
   type        = string
   default     = null
 }

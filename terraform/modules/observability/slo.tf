@@ -14,7 +14,10 @@ locals {
     for slo_name, slo in var.slos : {
       for window_name, window in local.windows : "${slo_name}-${window_name}" => merge(window, {
         balancer = slo.balancer
-        groups   = { for index, group in slo.target_groups : "g${index}" => group }
+        # Seconds; null: a request is bad when it failed.
+        latency = slo.latency_seconds
+        bad     = slo.latency_seconds == null ? "Failed requests" : "Requests slower than ${slo.latency_seconds} s"
+        groups  = { for index, group in slo.target_groups : "g${index}" => group }
         # Rounded: AWS keeps a double, and the longer number here would be a change in every plan.
         threshold = tonumber(format("%.6f", window.burn * (100 - slo.objective)))
       })
@@ -27,7 +30,7 @@ resource "aws_cloudwatch_metric_alarm" "burn" {
   for_each = local.burns
 
   alarm_name          = "${var.name}-slo-${each.key}"
-  alarm_description   = "Failed requests, percent, over ${each.value.seconds / 60} minutes: ${each.value.burn} times what the objective allows"
+  alarm_description   = "${each.value.bad}, percent, over ${each.value.seconds / 60} minutes: ${each.value.burn} times what the objective allows"
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
   evaluation_periods  = 1
@@ -35,19 +38,26 @@ resource "aws_cloudwatch_metric_alarm" "burn" {
   treat_missing_data  = "notBreaching"
   tags                = var.tags
 
+  # A percentile rank is the share of requests that were answered within the time. It is missing where
+  # there was none, and those then weigh nothing.
   metric_query {
-    id          = "judged"
-    label       = "Failed requests, percent"
-    expression  = "100 * (${join(" + ", [for id in keys(each.value.groups) : "FILL(${id}failed, 0)"])}) / (${join(" + ", [for id in keys(each.value.groups) : "FILL(${id}all, 0)"])})"
+    id    = "judged"
+    label = "${each.value.bad}, percent"
+    expression = (each.value.latency == null
+      ? "100 * (${join(" + ", [for id in keys(each.value.groups) : "FILL(${id}failed, 0)"])}) / (${join(" + ", [for id in keys(each.value.groups) : "FILL(${id}all, 0)"])})"
+      : "(${join(" + ", [for id in keys(each.value.groups) : "(100 - FILL(${id}quick, 100)) * FILL(${id}all, 0)"])}) / (${join(" + ", [for id in keys(each.value.groups) : "FILL(${id}all, 0)"])})"
+    )
     return_data = true
   }
 
   dynamic "metric_query" {
     for_each = merge([
-      for id, group in each.value.groups : {
-        "${id}failed" = { metric = "HTTPCode_Target_5XX_Count", group = group }
-        "${id}all"    = { metric = "RequestCount", group = group }
-      }
+      for id, group in each.value.groups : merge(
+        { "${id}all" = { metric = "RequestCount", stat = "Sum", group = group } },
+        each.value.latency == null
+        ? { "${id}failed" = { metric = "HTTPCode_Target_5XX_Count", stat = "Sum", group = group } }
+        : { "${id}quick" = { metric = "TargetResponseTime", stat = "PR(:${each.value.latency})", group = group } },
+      )
     ]...)
     content {
       id = metric_query.key
@@ -55,7 +65,7 @@ resource "aws_cloudwatch_metric_alarm" "burn" {
         namespace   = "AWS/ApplicationELB"
         metric_name = metric_query.value.metric
         dimensions  = { LoadBalancer = each.value.balancer, TargetGroup = metric_query.value.group }
-        stat        = "Sum"
+        stat        = metric_query.value.stat
         period      = each.value.seconds
       }
     }

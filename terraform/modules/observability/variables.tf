@@ -84,13 +84,18 @@ variable "composites" {
 }
 
 variable "slos" {
-  description = "Service level objectives of a load balancer's target groups, by name: objective in percent over 30 days. Each makes two pages (fast, slow) from burn rates."
-  type        = map(object({ objective = number, balancer = string, target_groups = list(string) }))
+  description = "Service level objectives of a load balancer's target groups, by name: objective in percent over 30 days. A request is good when it has not failed, or, with latency_seconds, when it was answered within them. Each makes two pages (fast, slow) from burn rates."
+  type        = map(object({ objective = number, latency_seconds = optional(number), balancer = string, target_groups = list(string) }))
   default     = {}
 
   validation {
     condition     = alltrue([for slo in values(var.slos) : slo.objective > 0 && slo.objective < 100 && length(slo.target_groups) >= 1 && length(slo.target_groups) <= 2])
     error_message = "An SLO's objective is above 0 and below 100 percent, over one or two target groups."
+  }
+
+  validation {
+    condition     = alltrue([for slo in values(var.slos) : slo.latency_seconds == null ? true : slo.latency_seconds > 0])
+    error_message = "An SLO's latency_seconds is above 0."
   }
 }
 

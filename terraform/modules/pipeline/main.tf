@@ -63,7 +63,7 @@ resource "aws_iam_role" "plan" {
   depends_on = [aws_iam_openid_connect_provider.github]
 }
 
-# AWS's read-only policy lists and describes everything, and reads no secret's value.
+# AWS's read-only policy lists and describes everything; what it opens is refused below.
 resource "aws_iam_role_policy_attachment" "plan" {
   for_each = aws_iam_role.plan
 
@@ -78,7 +78,7 @@ resource "aws_iam_role_policy" "plan" {
   role = aws_iam_role.plan[each.key].id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat(local.state_statements[each.key], local.plan_refusals)
+    Statement = concat(local.state_statements[each.key], local.plan_statements[each.key])
   })
 }
 

@@ -17,7 +17,7 @@ locals {
           Sid    = "Release"
           Effect = "Allow"
           Action = [
-            "ecs:DescribeClusters", "ecs:DescribeServices", "ecs:UpdateService", "ecs:ListServiceDeployments",
+            "ecs:DescribeClusters", "ecs:DescribeServices", "ecs:CreateService", "ecs:UpdateService", "ecs:DeleteService", "ecs:ListServiceDeployments",
             "ecs:DescribeServiceDeployments", "ecs:StopServiceDeployment", "ecs:DescribeTasks", "ecs:StopTask",
             "ecs:ExecuteCommand", "ecs:TagResource",
           ]
@@ -70,6 +70,13 @@ locals {
           Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/neargate/${local.prefix[name]}/*"
         },
         {
+          # Without it a record that is not there yet is a refusal, not a 404.
+          Sid      = "FindRecord"
+          Effect   = "Allow"
+          Action   = "s3:ListBucket"
+          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}"
+        },
+        {
           Sid    = "KeepRecord"
           Effect = "Allow"
           Action = ["s3:GetObject", "s3:PutObject"]
@@ -79,8 +86,8 @@ locals {
         {
           Sid      = "ReadOutputs"
           Effect   = "Allow"
-          Action   = "s3:GetObject"
-          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}.tfstate"
+          Action   = "ssm:GetParameter"
+          Resource = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver"
         },
         {
           Sid    = "WriteSecrets"

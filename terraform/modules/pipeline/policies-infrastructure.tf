@@ -13,29 +13,87 @@ locals {
         Sid      = "ReadState"
         Effect   = "Allow"
         Action   = "s3:GetObject"
-        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}.tfstate"
+        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}/terraform.tfstate"
       },
       {
         Sid      = "HoldLock"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}.tfstate.tflock"
+        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}/terraform.tfstate.tflock"
       },
     ]
   }
 
-  # ReadOnlyAccess opens every object and parameter of the account; a plan needs neither.
-  plan_refusals = [{
-    Sid      = "NoContents"
-    Effect   = "Deny"
-    Action   = ["secretsmanager:GetSecretValue", "kms:Decrypt", "logs:GetLogEvents", "logs:FilterLogEvents"]
-    Resource = "*" # a refusal, and it is meant for everything
-  }]
+  # What a refresh reads with its value: the URLs of databases, and in trials, whose secrets are
+  # parameters, those. Terraform wrote them itself, and keeps none in its state.
+  refreshed = {
+    for name in keys(var.environments) : name => {
+      secrets = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${local.prefix[name]}/database.*"]
+      parameters = [
+        "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${local.prefix[name]}/*",
+        "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver",
+        "arn:${local.partition}:ssm:${local.region}::parameter/aws/service/*",
+      ]
+    }
+  }
+  keepers = ["secretsmanager.${local.region}.amazonaws.com", "ssm.${local.region}.amazonaws.com"]
+
+  plan_statements = {
+    for name in keys(var.environments) : name => [
+      {
+        Sid      = "RandomPassword"
+        Effect   = "Allow"
+        Action   = "secretsmanager:GetRandomPassword"
+        Resource = "*" # the action knows no resources
+      },
+      {
+        Sid    = "RefreshUrls"
+        Effect = "Allow"
+        Action = "secretsmanager:GetSecretValue"
+        # `*` stands for the databases of this environment, and the end of the names that AWS adds.
+        Resource = local.refreshed[name].secrets
+      },
+      {
+        Sid    = "DecryptThem"
+        Effect = "Allow"
+        Action = "kms:Decrypt"
+        # `*` stands for the account's keys; the condition leaves what those two services open.
+        Resource  = "arn:${local.partition}:kms:${local.region}:${local.account}:key/*"
+        Condition = { StringEquals = { "kms:ViaService" = local.keepers } }
+      },
+      # ReadOnlyAccess opens every object and parameter of the account; a plan needs none but those.
+      {
+        Sid         = "NoOtherSecrets"
+        Effect      = "Deny"
+        Action      = "secretsmanager:GetSecretValue"
+        NotResource = local.refreshed[name].secrets
+      },
+      {
+        Sid         = "NoOtherParameters"
+        Effect      = "Deny"
+        Action      = ["ssm:GetParameter", "ssm:GetParameterHistory", "ssm:GetParameters", "ssm:GetParametersByPath"]
+        NotResource = local.refreshed[name].parameters
+      },
+      {
+        Sid       = "NoOtherContents"
+        Effect    = "Deny"
+        Action    = "kms:Decrypt"
+        Resource  = "*" # a refusal, and it is meant for everything
+        Condition = { StringNotEquals = { "kms:ViaService" = local.keepers } }
+      },
+      {
+        Sid      = "NoLogs"
+        Effect   = "Deny"
+        Action   = ["logs:GetLogEvents", "logs:FilterLogEvents"]
+        Resource = "*" # a refusal, and it is meant for everything
+      },
+    ]
+  }
 
   # Creating has no ARN to name beforehand, so these are bounded by service and region instead.
   regional_services = [
     "acm:*", "apigateway:*", "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*",
-    "elasticache:*", "elasticloadbalancing:*", "kms:*", "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission", "logs:*", "rds:*", "servicediscovery:*", "sns:*", "wafv2:*",
+    "elasticache:*", "elasticloadbalancing:*", "kms:*", "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission", "logs:*", "rds:*", "scheduler:*", "servicediscovery:*", "sns:*", "wafv2:*",
   ]
   global_services = ["budgets:*", "cloudfront:*", "route53:*"]
 
@@ -45,7 +103,7 @@ locals {
         Sid      = "WriteState"
         Effect   = "Allow"
         Action   = "s3:PutObject"
-        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}.tfstate"
+        Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/${var.app}/${name}/terraform.tfstate"
       },
       {
         Sid    = "RegionalServices"
@@ -70,26 +128,27 @@ locals {
         Resource = ["arn:${local.partition}:s3:::${local.prefix[name]}-*"]
       },
       {
-        Sid    = "SecretsWithoutValues"
+        Sid    = "Secrets"
         Effect = "Allow"
         Action = [
           "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
           "secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret", "secretsmanager:TagResource", "secretsmanager:UntagResource", "secretsmanager:UpdateSecret",
+          "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
           "ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:GetParameter", "ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
         ]
-        # `*` stands for this environment's secrets, those RDS makes, and AWS's public image names.
+        # `*` stands for this environment's secrets, and AWS's public image names.
         Resource = [
           "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${local.prefix[name]}/*",
-          "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!*",
           "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${local.prefix[name]}/*",
+          "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver",
           "arn:${local.partition}:ssm:${local.region}::parameter/aws/service/*",
         ]
       },
       {
         Sid      = "FindParameters"
         Effect   = "Allow"
-        Action   = "ssm:DescribeParameters"
-        Resource = "*" # the action knows no resources
+        Action   = ["secretsmanager:GetRandomPassword", "ssm:DescribeParameters"]
+        Resource = "*" # these actions know no resources
       },
       {
         Sid    = "RolesOfThisEnvironment"

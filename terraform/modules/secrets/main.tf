@@ -56,12 +56,15 @@ resource "aws_ssm_parameter" "this" {
   description = each.value
   type        = "SecureString"
   key_id      = local.key_arn
-  # Only a mark that no value was written yet; a service that needs it must not start with it.
-  value = "unset"
-  tags  = var.tags
+  # Only a mark that no value was written yet; a service that needs it must not start with it. As a
+  # write-only argument: a refresh would otherwise copy the real value into the state.
+  value_wo         = "unset"
+  value_wo_version = 1
+  tags             = var.tags
 
   lifecycle {
-    ignore_changes = [value]
+    # AWS takes a new key or description only together with a value, which nobody has here.
+    ignore_changes = [description, key_id]
   }
 }
 

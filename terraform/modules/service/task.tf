@@ -68,6 +68,15 @@ resource "aws_ecs_task_definition" "first" {
       }
     },
     var.task.command == null ? {} : { command = var.task.command },
+    var.task.check == null ? {} : {
+      healthCheck = {
+        command     = concat(["CMD"], var.task.check.command)
+        interval    = var.task.check.interval
+        timeout     = var.task.check.timeout
+        retries     = var.task.check.failures
+        startPeriod = var.task.check.start
+      }
+    },
   )])
 
   lifecycle {

@@ -42,6 +42,13 @@ variable "task" {
     user         = optional(string, "65532:65532")
     read_only    = optional(bool, true)
     stop_seconds = optional(number, 30)
+    check = optional(object({ # asked in the container; seconds
+      command  = list(string)
+      interval = optional(number, 30)
+      timeout  = optional(number, 5)
+      failures = optional(number, 3)
+      start    = optional(number, 0)
+    }))
   })
 
   validation {
@@ -68,6 +75,18 @@ variable "task" {
   validation {
     condition     = var.task.stop_seconds >= 0 && var.task.stop_seconds <= 120
     error_message = "task.stop_seconds is 0 to 120, Fargate's most."
+  }
+
+  # Container health checks (ECS API reference, HealthCheck).
+  validation {
+    condition = var.task.check == null ? true : (
+      length(var.task.check.command) >= 1 &&
+      var.task.check.interval >= 5 && var.task.check.interval <= 300 &&
+      var.task.check.timeout >= 2 && var.task.check.timeout <= 60 &&
+      var.task.check.failures >= 1 && var.task.check.failures <= 10 &&
+      var.task.check.start >= 0 && var.task.check.start <= 300
+    )
+    error_message = "task.check has a command, interval 5 to 300, timeout 2 to 60, failures 1 to 10, start 0 to 300."
   }
 
   validation {

@@ -194,7 +194,8 @@ fn check(health: &Health) -> Option<Check> {
         interval: seconds(health.interval),
         timeout: seconds(health.timeout),
         retries: i32::try_from(health.unhealthy).unwrap_or(i32::MAX),
-        start: seconds(health.grace),
+        // ECS takes no longer one (ECS API reference, HealthCheck).
+        start: seconds(health.grace).min(300),
     })
 }
 

@@ -17,12 +17,15 @@ const APPLY_MINUTES: u32 = 90;
 
 pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
     let branch = app.last().map_or("main", |last| &last.pipeline.branch);
-    let manifest = if app.folder.is_empty() {
-        app.file.clone()
-    } else {
-        format!("{}/{}", app.folder, app.file)
+    let beside = |name: &str| {
+        if app.folder.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", app.folder)
+        }
     };
-    let paths = texts(&[manifest, ".github/workflows/**".to_owned()]);
+    let workflows = ".github/workflows/**".to_owned();
+    let paths = texts(&[beside(&app.file), beside("infra/**"), workflows]);
     let on = map([
         ("pull_request", map([("paths", paths.clone())])),
         (

@@ -3,7 +3,7 @@
 //! Invariant: only jobs that the manifest has, only in its environments, each behind the
 //! protection of GitHub's environment. What a person chose reaches the shell as a variable.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Job, Manifest};
 
 use super::App;
 use super::steps::{
@@ -12,9 +12,9 @@ use super::steps::{
 };
 use super::yaml::{Node, map, script, text, texts};
 
-/// Nothing for an app without jobs.
+/// Nothing for an app without jobs. HTTP checks are no jobs here: the driver asks nothing over HTTP.
 pub(super) fn workflow(app: &App) -> Option<Vec<(String, Node)>> {
-    let jobs: Vec<&String> = app.last()?.jobs.keys().collect();
+    let jobs: Vec<&String> = commands(app.last()?).map(|job| &job.name).collect();
     let first = jobs.iter().find(|name| name.as_str() == "migrate");
     let first = first.or_else(|| jobs.first())?;
     let environments: Vec<&String> = app.environments.iter().map(|m| &m.env).collect();
@@ -36,9 +36,41 @@ pub(super) fn workflow(app: &App) -> Option<Vec<(String, Node)>> {
     Some(pairs)
 }
 
+fn commands(manifest: &Manifest) -> impl Iterator<Item = &Job> {
+    let jobs = manifest.jobs.values();
+    jobs.filter(|job| !job.command().is_empty())
+}
+
+/// One command for each job of the manifest: the choice decides between them and is never part
+/// of one.
+fn command(app: &App, manifest: &Manifest) -> String {
+    let env = &manifest.env;
+    let mut lines = vec!["case \"$JOB\" in".to_owned()];
+    for job in commands(manifest) {
+        let words: Vec<String> = job.command().iter().map(|word| quoted(word)).collect();
+        let run = format!("run {} -e {env} -- {}", job.service, words.join(" "));
+        lines.push(format!("  {}) {} ;;", job.name, neargate(app, &run)));
+    }
+    lines.push(format!(
+        "  *) echo \"::error::{env} has no job $JOB\"; exit 1 ;;"
+    ));
+    lines.push("esac".to_owned());
+    lines.join("\n")
+}
+
+/// A word as a shell takes it as it is. Source: POSIX, Shell Command Language, 2.2.2.
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 fn job(app: &App, manifest: &Manifest) -> Node {
     let env = &manifest.env;
-    let command = neargate(app, &format!("run \"$JOB\" -e {env}"));
+    let command = command(app, manifest);
     let step = map([
         ("name", text("Run the job")),
         ("env", map([("JOB", text("${{ inputs.job }}"))])),

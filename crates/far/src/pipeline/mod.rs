@@ -96,6 +96,11 @@ impl App {
                 }
             }
         }
+        for job in environments.iter().flat_map(|m| m.jobs.values()) {
+            for word in job.command() {
+                no_expression(&format!("`job.{}.command`", job.name), word)?;
+            }
+        }
         if let Some(install) = &first.pipeline.install {
             no_expression("`pipeline.install`", install)?;
         }

@@ -34,7 +34,7 @@ const TERRAFORM: Node = Node::Action(
     "hashicorp/setup-terraform@dfe3c3f87815947d99a8997f908cb6525fc44e9e",
     "v4.0.1",
 );
-/// The Terraform that the workflows install; the modules need 1.10 for the lock in the bucket.
+/// The Terraform that the workflows install; the modules need 1.11 for write-only arguments.
 const TERRAFORM_VERSION: &str = "1.11.4";
 /// github.com/aquasecurity/setup-trivy.
 const TRIVY: Node = Node::Action(
@@ -105,7 +105,8 @@ pub(super) fn neargate(app: &App, command: &str) -> String {
     if app.file == "neargate.toml" {
         format!("neargate {command}")
     } else {
-        format!("neargate {command} -f {}", app.file)
+        // Before the verb: after `--` it would be the command's.
+        format!("neargate -f {} {command}", app.file)
     }
 }
 

@@ -4,8 +4,10 @@ use neargate_core::manifest::model::Key;
 use serde_json::{Map, Value as Json, json};
 
 use super::hcl::{Block, Value, is, table, text};
-use super::{output, service};
+use super::{module, output, service};
+use crate::cost::{self, Usage};
 use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Setting, Stack, url_secret};
+use crate::terraform::ESTIMATE;
 
 /// What of the folder is not for version control.
 pub(super) const IGNORED: &str = ".terraform/\n*.tfplan\nterraform.tfstate*\n";
@@ -63,6 +65,11 @@ pub(super) fn variables(stack: &Stack) -> Vec<Block> {
             DATABASES,
         ),
         (
+            "password_version",
+            "Raising it gives each database a new password and writes its URL anew; release the services afterwards.",
+            "number",
+        ),
+        (
             "caches",
             "Size, copies and snapshots of each cache.",
             "map(object({ node_type = string, replicas = number, snapshot_days = number }))",
@@ -89,7 +96,7 @@ pub(super) fn variables(stack: &Stack) -> Vec<Block> {
         ),
     ];
     let unused = |name: &str| {
-        (name == "databases" && stack.databases.is_empty())
+        (matches!(name, "databases" | "password_version") && stack.databases.is_empty())
             || (name == "caches" && stack.caches.is_empty())
             || (name == "services" && stack.services.is_empty())
     };
@@ -143,6 +150,9 @@ pub(super) fn values(stack: &Stack) -> Json {
         });
         (cache.name.clone(), tuned)
     });
+    if !stack.databases.is_empty() {
+        values["password_version"] = json!(1);
+    }
     for (name, map) in [
         ("services", services.collect::<Map<_, _>>()),
         ("databases", databases.collect()),
@@ -186,7 +196,7 @@ pub(super) fn versions(stack: &Stack) -> Vec<Block> {
     ]);
     let terraform = Block::new("terraform")
         .comment("The lock file that `terraform init` writes pins the provider: keep it in version control.")
-        .with("required_version", text(">= 1.10"))
+        .with("required_version", text(">= 1.11"))
         .holding(Block::new("required_providers").with("aws", aws));
     let region = Block::new("provider \"aws\"").with("region", is("var.region"));
     let global = Block::new("provider \"aws\"")
@@ -237,7 +247,19 @@ pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
             .with("description", text("Where the application is reached."))
             .with("value", url(stack)),
         driver,
+        monthly(stack),
     ]
+}
+
+/// What a month costs, so that the state says what was applied and a plan what would be.
+fn monthly(stack: &Stack) -> Block {
+    let estimate = cost::estimate(stack, &Usage::of(stack.grade));
+    Block::new(format!("output \"{ESTIMATE}\""))
+        .with(
+            "description",
+            text("US dollars a month, as `neargate cost` estimates them; nothing is made from it."),
+        )
+        .with("value", is(estimate.total().to_string()))
 }
 
 /// What the release driver reads, as an output and as a parameter.
@@ -269,17 +291,12 @@ fn facts(stack: &Stack) -> Value {
             ("port", of("port")),
             ("name", of("database_name")),
             ("username", of("username")),
-            ("master_secret", of("master_secret_arn")),
             ("url_secret", text(url_secret(&database.name))),
         ]);
         (database.name.clone(), facts)
     });
     let caches = stack.caches.iter();
     let caches = caches.map(|cache| (cache.name.clone(), output("cache", &cache.name, "url")));
-    let secrets = match stack.secret_store {
-        SecretStore::SecretsManager => is("module.secrets.secret_arns"),
-        SecretStore::Parameters => is("module.secrets.parameter_arns"),
-    };
     let some = |there: bool, expression: &str| is(if there { expression } else { "null" });
     let edge = stack.front.edge.is_some();
     let bucket = stack.state_bucket.as_ref().map_or_else(|| is("null"), text);
@@ -295,7 +312,7 @@ fn facts(stack: &Stack) -> Value {
         ),
         ("databases", table(databases)),
         ("caches", table(caches)),
-        ("secrets", secrets),
+        ("secrets", secrets(stack)),
         (
             "kms_key",
             some(stack.key == Key::Customer, "module.secrets.kms_key_arn"),
@@ -304,6 +321,24 @@ fn facts(stack: &Stack) -> Value {
         ("static_bucket", some(edge, "module.edge.static_bucket")),
         ("distribution_id", some(edge, "module.edge.distribution_id")),
     ])
+}
+
+/// Where the values of secrets are, by name.
+fn secrets(stack: &Stack) -> Value {
+    let urls = stack.databases.iter().map(|database| {
+        let place = module("database", &database.name);
+        let name = url_secret(&database.name);
+        format!("\"{name}\" = module.{place}.url_arn")
+    });
+    let urls: Vec<String> = urls.collect();
+    match stack.secret_store {
+        SecretStore::SecretsManager => is("module.secrets.secret_arns"),
+        SecretStore::Parameters if urls.is_empty() => is("module.secrets.parameter_arns"),
+        SecretStore::Parameters => is(format!(
+            "merge(module.secrets.parameter_arns, {{ {} }})",
+            urls.join(", ")
+        )),
+    }
 }
 
 /// What only Terraform knows of a task: the manifest's own variables are a release's.

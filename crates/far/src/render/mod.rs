@@ -85,12 +85,12 @@ fn calls(stack: &Stack) -> Vec<(&'static str, Block)> {
     all.push(("cluster", platform::cluster(stack)));
     let services = stack.services.iter();
     all.extend(services.map(|one| ("service", service::service(stack, one))));
-    all.extend(
-        stack
-            .databases
-            .iter()
-            .map(|one| ("database", data::database(one))),
-    );
+    let jobs = stack.jobs.iter();
+    all.extend(jobs.map(|one| ("schedule", service::job(one))));
+    for one in &stack.databases {
+        all.push(("database", data::password(one)));
+        all.push(("database", data::database(stack, one)));
+    }
     all.extend(stack.caches.iter().map(|one| ("cache", data::cache(one))));
     all.push(("observability", watch::observability(stack)));
     all

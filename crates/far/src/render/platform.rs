@@ -30,7 +30,9 @@ pub(super) fn secrets(stack: &Stack) -> Block {
             .with("secrets", table(stack.secrets.iter().map(managed)))
             .with("recovery_days", is("var.protect ? 30 : 7")),
         SecretStore::Parameters => {
-            block.with("parameters", table(stack.secrets.iter().map(parameter)))
+            // The parameter of a URL is made by the database, which alone has its value.
+            let written = stack.secrets.iter().filter(|s| s.database().is_none());
+            block.with("parameters", table(written.map(parameter)))
         }
     };
     let key = match stack.key {

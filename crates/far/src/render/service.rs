@@ -1,11 +1,11 @@
-//! The call of the module of a service.
+//! The calls of the modules of a service and of its jobs on a schedule.
 
 use neargate_core::manifest::model::{Architecture, Balance, Route};
 
 use super::hcl::{Block, Value, is, table, text, texts};
 use super::platform::callers;
 use super::{call, module, output};
-use crate::stack::{EcsStrategy, Health, SecretStore, Service, Setting, Stack};
+use crate::stack::{Check, EcsStrategy, Health, Job, SecretStore, Service, Setting, Stack, url_of};
 
 /// Most percent of desired tasks that the module takes.
 const MOST_PERCENT: u32 = 200;
@@ -83,7 +83,36 @@ fn task(stack: &Stack, service: &Service) -> Value {
         ("secrets", secrets(stack, service)),
         ("stop_seconds", is(service.stop_seconds.to_string())),
     ]);
+    task.extend(service.check.as_ref().map(|asked| ("check", check(asked))));
     table(task)
+}
+
+fn check(check: &Check) -> Value {
+    table([
+        ("command", texts(&check.command)),
+        ("interval", is(check.interval.to_string())),
+        ("timeout", is(check.timeout.to_string())),
+        ("failures", is(check.failures.to_string())),
+        ("start", is(check.start.to_string())),
+    ])
+}
+
+/// The call of the module of a job on a schedule.
+pub(super) fn job(job: &Job) -> Block {
+    let of = |key: &str| output("service", &job.service, key);
+    call(&module("job", &job.name), "schedule")
+        .with("name", is(format!("\"${{local.name}}-{}\"", job.name)))
+        .with("expression", text(&job.schedule))
+        .with("command", texts(&job.command))
+        .gap()
+        .with("cluster_arn", is("module.cluster.arn"))
+        .with("family", of("family"))
+        .with("container", of("container"))
+        .with("execution_role_arn", of("execution_role_arn"))
+        .with("task_role_arn", of("task_role_arn"))
+        .with("subnet_ids", of("subnet_ids"))
+        .with("security_group_id", of("security_group_id"))
+        .with("tags", is("local.tags"))
 }
 
 /// The task definition's name of a processor.
@@ -107,7 +136,11 @@ pub(super) fn secrets(stack: &Stack, service: &Service) -> Value {
         SecretStore::SecretsManager => "secret_arns",
         SecretStore::Parameters => "parameter_arns",
     };
-    let place = |name: &String| is(format!("module.secrets.{store}[\"{name}\"]"));
+    // By the database's module: a task then waits until its URL is written.
+    let place = |name: &String| match url_of(name) {
+        Some(database) => output("database", database, "url_arn"),
+        None => is(format!("module.secrets.{store}[\"{name}\"]")),
+    };
     let secrets = service.secrets.iter();
     table(secrets.map(|(key, name)| (key.clone(), place(name))))
 }

@@ -94,14 +94,15 @@ fn slo(slo: &Slo) -> (String, Value) {
         let path = format!("target_groups[\"{colour}\"].arn_suffix");
         output("service", &slo.service, &path)
     };
-    let all = [
-        ("objective", is(slo.objective.to_string())),
-        ("balancer", is("module.balancer.arn_suffix")),
-        (
-            "target_groups",
-            Value::List(vec![group("blue"), group("green")]),
-        ),
-    ];
+    // Milliseconds as seconds: three digits say them exactly.
+    let latency = slo
+        .latency_ms
+        .map(|ms| is(format!("{}.{:03}", ms / 1000, ms % 1000)));
+    let mut all = vec![("objective", is(slo.objective.to_string()))];
+    all.extend(latency.map(|seconds| ("latency_seconds", seconds)));
+    all.push(("balancer", is("module.balancer.arn_suffix")));
+    let groups = Value::List(vec![group("blue"), group("green")]);
+    all.push(("target_groups", groups));
     (slo.name.clone(), table(all))
 }
 

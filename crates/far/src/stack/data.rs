@@ -78,14 +78,29 @@ pub struct Secret {
     pub name: String,
     /// What it is, for people.
     pub description: String,
-    /// Seconds between rotations, which the release driver does; `None`: never.
-    pub rotate_seconds: Option<u64>,
 }
 
-/// The place of the URL of a database. No secret of a manifest has a dot in its name.
+impl Secret {
+    /// The database whose URL is kept here; `None`: a secret of the manifest.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        url_of(&self.name)
+    }
+}
+
+/// What the place of a URL begins with. No secret of a manifest has a dot in its name.
+const URL: &str = "database.";
+
+/// The place of the URL of a database.
 #[must_use]
 pub fn url_secret(database: &str) -> String {
-    format!("database.{database}")
+    format!("{URL}{database}")
+}
+
+/// The database of a place that [`url_secret`] names.
+#[must_use]
+pub fn url_of(place: &str) -> Option<&str> {
+    place.strip_prefix(URL)
 }
 
 pub(super) fn databases(manifest: &Manifest, grade: Grade) -> Vec<Database> {
@@ -154,17 +169,32 @@ pub(super) fn secrets(manifest: &Manifest) -> Vec<Secret> {
     let written = manifest.secrets.values().map(|secret| Secret {
         name: secret.name.clone(),
         description: format!("secret.{} of the manifest", secret.name),
-        rotate_seconds: secret.rotate_seconds,
     });
     let own = manifest.databases.values().filter(|d| d.url.is_none());
     let urls = own.map(|database| Secret {
         name: url_secret(&database.name),
         description: format!("URL of database.{}, with its password", database.name),
-        rotate_seconds: None,
     });
     let mut all: Vec<Secret> = written.chain(urls).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
+}
+
+/// Secrets that should change, which nothing on AWS does by itself; one sentence each.
+pub(super) fn never_rotated(manifest: &Manifest) -> Vec<String> {
+    let secrets = manifest.secrets.values();
+    let said = secrets.filter_map(|secret| {
+        let hours = secret.rotate_seconds? / 3600;
+        let every = match hours % 24 {
+            0 => format!("{} days", hours / 24),
+            _ => format!("{hours} hours"),
+        };
+        let (name, env) = (&secret.name, &manifest.env);
+        Some(format!(
+            "secret.{name}: AWS rotates only by a function of yours: every {every} run `neargate secret set {name} -e {env}`, then release"
+        ))
+    });
+    said.collect()
 }
 
 fn clients(manifest: &Manifest, wanted: &model::Use) -> Vec<String> {

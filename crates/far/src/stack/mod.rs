@@ -6,6 +6,7 @@
 
 mod data;
 mod front;
+mod jobs;
 mod network;
 mod service;
 mod watch;
@@ -13,10 +14,11 @@ mod watch;
 use neargate_core::manifest::model::{Grade, Insights, Key, Manifest, Place};
 use serde::{Deserialize, Serialize};
 
-pub use data::{Cache, Database, Secret, SecretStore, url_secret};
+pub use data::{Cache, Database, Secret, SecretStore, url_of, url_secret};
 pub use front::{Balancer, Domain, Edge, EdgeKind, Front, Gateway, Scheme, Site, SiteStyle, Waf};
+pub use jobs::Job;
 pub use network::{Nat, Network};
-pub use service::{EcsStrategy, Health, Release, Scale, Service, Setting};
+pub use service::{Check, EcsStrategy, Health, Release, Scale, Service, Setting};
 pub use watch::{Alarm, Colour, Dimension, Metric, Row, Slo, Watch};
 
 /// Everything of one environment on AWS.
@@ -40,6 +42,8 @@ pub struct Stack {
     pub cluster: Cluster,
     /// Services on ECS, by name.
     pub services: Vec<Service>,
+    /// Jobs on a schedule, by name.
+    pub jobs: Vec<Job>,
     /// RDS instances, by name.
     pub databases: Vec<Database>,
     /// ElastiCache groups, by name.
@@ -105,6 +109,8 @@ impl Stack {
         let front = Front::of(manifest, grade, log_days);
         let spot = aws.spot.unwrap_or(if production { 0 } else { 100 });
         let services = service::services(manifest, &front, spot);
+        let mut left_out = data::never_rotated(manifest);
+        let jobs = jobs::jobs(manifest, &services, &mut left_out);
         let mut stack = Self {
             app: manifest.app.clone(),
             env: manifest.env.clone(),
@@ -118,6 +124,7 @@ impl Stack {
             front,
             cluster: cluster(manifest, &services, grade),
             services,
+            jobs,
             databases: data::databases(manifest, grade),
             caches: data::caches(manifest),
             secrets: data::secrets(manifest),
@@ -133,7 +140,7 @@ impl Stack {
             budget: aws.budget,
             emails: aws.emails.clone(),
             state_bucket: aws.state_bucket.clone(),
-            left_out: Vec::new(),
+            left_out,
         };
         watch::watch(manifest, &mut stack);
         Ok(stack)

@@ -40,6 +40,8 @@ pub struct Service {
     pub routes: Vec<Route>,
     /// How the load balancer asks for health.
     pub health: Option<Health>,
+    /// How the container agent does.
+    pub check: Option<Check>,
     /// How long a leaving task may finish its requests, seconds.
     pub drain_seconds: u64,
     /// Over how long a new task is warmed up, seconds; 0: off.
@@ -89,6 +91,21 @@ pub struct Health {
     pub matcher: String,
     /// From a task's start.
     pub grace: u64,
+}
+
+/// Health check of a container, by a command; seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Program and arguments; exit code 0 is healthy.
+    pub command: Vec<String>,
+    /// Between two checks.
+    pub interval: u64,
+    /// For one check.
+    pub timeout: u64,
+    /// Failures in a row to unhealthy.
+    pub failures: u32,
+    /// From the start, in which failures do not count; 300 at most (ECS API reference, HealthCheck).
+    pub start: u64,
 }
 
 /// How a release goes, in the terms of ECS.
@@ -205,6 +222,7 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
         stop_seconds: service.stop_timeout.as_secs(),
         routes,
         health: service.health.as_ref().and_then(health),
+        check: service.health.as_ref().and_then(check),
         drain_seconds: service.drain.as_secs(),
         slow_start_seconds: service.slow_start.as_secs(),
         balance: service.balance,
@@ -335,6 +353,22 @@ fn health(health: &model::Health) -> Option<Health> {
         unhealthy: health.unhealthy,
         matcher: codes.join(","),
         grace: health.grace.as_secs(),
+    })
+}
+
+/// Most seconds that ECS ignores failures for.
+const LONGEST_START: u64 = 300;
+
+fn check(health: &model::Health) -> Option<Check> {
+    let Probe::Command(command) = &health.probe else {
+        return None;
+    };
+    Some(Check {
+        command: command.clone(),
+        interval: health.interval.as_secs(),
+        timeout: health.timeout.as_secs(),
+        failures: health.unhealthy,
+        start: health.grace.as_secs().min(LONGEST_START),
     })
 }
 

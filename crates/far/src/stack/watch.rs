@@ -100,15 +100,17 @@ impl Colour {
     }
 }
 
-/// An availability objective over 30 days.
+/// An objective over 30 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
     /// Its name.
     pub name: String,
     /// Whose.
     pub service: String,
-    /// Percent.
+    /// Percent of good requests.
     pub objective: f64,
+    /// A request is good when it was answered within this; `None`: when it has not failed.
+    pub latency_ms: Option<u64>,
 }
 
 /// A row of the dashboard.
@@ -232,9 +234,7 @@ fn objectives(manifest: &Manifest, stack: &mut Stack) {
             .iter()
             .any(|service| service.name == slo.service && !service.routes.is_empty());
         let days = slo.window.as_secs() / 86_400;
-        let why = if slo.latency_ms.is_some() {
-            "CloudWatch has no burn rate of a latency objective here"
-        } else if !routed {
+        let why = if !routed {
             "its service takes no requests from the load balancer"
         } else {
             if days != WINDOW_DAYS {
@@ -248,6 +248,7 @@ fn objectives(manifest: &Manifest, stack: &mut Stack) {
                 name: slo.name.clone(),
                 service: slo.service.clone(),
                 objective: slo.objective,
+                latency_ms: slo.latency_ms,
             });
             continue;
         };

@@ -4,8 +4,13 @@
 //! a risk. Source: JSON Output Format of Terraform, "Plan Representation" and "Change
 //! Representation" (format 1.x).
 
+mod bill;
+mod password;
+
 use serde::Serialize;
 use serde_json::Value;
+
+pub use bill::{Bill, OUTPUT};
 
 /// A plan in words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -18,6 +23,12 @@ pub struct Meaning {
     pub interruptions: Vec<String>,
     /// What AWS refuses to delete as it is now.
     pub protected: Vec<String>,
+    /// Databases, as the manifest calls them, whose URL would be written with a password that they
+    /// do not have: an apply was interrupted between the two.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+    /// What a month costs, before and after.
+    pub monthly: Option<Bill>,
 }
 
 /// What would be done to one resource.
@@ -110,6 +121,11 @@ impl Meaning {
         for resource in plan["resource_changes"].as_array().into_iter().flatten() {
             meaning.read(resource);
         }
+        let unmatched = password::unmatched(plan).into_iter();
+        meaning.unmatched = unmatched
+            .map(|module| named(&module).unwrap_or(module))
+            .collect();
+        meaning.monthly = Bill::of(plan);
         meaning
     }
 
@@ -163,9 +179,20 @@ impl Meaning {
     /// For people, a line each.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
+        let bill = self.monthly.map(|bill| bill.to_string());
         if self.is_empty() {
-            return vec!["nothing to do: AWS is as the manifest says".to_owned()];
+            let nothing = "nothing to do: AWS is as the manifest says".to_owned();
+            let differs = self.monthly.is_some_and(|bill| bill.differs());
+            let bill = bill.filter(|_| differs);
+            return std::iter::once(nothing).chain(bill).collect();
         }
+        let mut lines = vec![self.counts()];
+        lines.extend(bill);
+        self.details(&mut lines);
+        lines
+    }
+
+    fn counts(&self) -> String {
         let mut counts: Vec<String> = Vec::new();
         for (action, words) in [
             (Action::Create, "to make"),
@@ -179,7 +206,10 @@ impl Meaning {
                 counts.push(format!("{count} {words}"));
             }
         }
-        let mut lines = vec![counts.join(", ")];
+        counts.join(", ")
+    }
+
+    fn details(&self, lines: &mut Vec<String>) {
         for change in self.changes.iter().filter(|c| c.action == Action::Replace) {
             let why = match change.because.is_empty() {
                 true => String::new(),
@@ -200,10 +230,12 @@ impl Meaning {
                 .iter()
                 .map(|risk| format!("data at risk: {}", risk.words)),
         );
+        lines.extend(self.unmatched.iter().map(|database| {
+            format!("another password: {database} would get a URL whose password it does not have, because an apply was interrupted")
+        }));
         if self.risks.is_empty() {
             lines.push("no data is at risk".to_owned());
         }
-        lines
     }
 }
 
@@ -259,16 +291,18 @@ fn risk(address: &str, action: Action, lost: &str, because: &[String]) -> String
 
 /// What a resource is part of, as the manifest calls it, and its address.
 fn part(address: &str) -> String {
-    let module = address
-        .strip_prefix("module.")
-        .and_then(|rest| rest.split('.').next());
-    let named = module.and_then(|module| module.split_once('_'));
-    match named {
-        Some((kind @ ("database" | "cache" | "service"), name)) => {
-            format!("{kind}.{} ({address})", name.replace('_', "-"))
-        }
-        _ => address.to_owned(),
+    match named(address) {
+        Some(name) => format!("{name} ({address})"),
+        None => address.to_owned(),
     }
+}
+
+/// What a resource is part of, as the manifest calls it; nothing for what many parts share.
+fn named(address: &str) -> Option<String> {
+    let module = address.strip_prefix("module.")?.split('.').next()?;
+    let (kind, name) = module.split_once('_')?;
+    let known = matches!(kind, "database" | "cache" | "service" | "job");
+    known.then(|| format!("{kind}.{}", name.replace('_', "-")))
 }
 
 #[cfg(test)]

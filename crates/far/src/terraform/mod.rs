@@ -1,7 +1,7 @@
 //! Terraform as a program: found, old enough, run in a folder; and its plans in words.
 //!
 //! Invariant: what Terraform says goes where the caller wants it and is not changed on the way.
-//! Refuses versions before 1.10, which have no lock in S3 itself.
+//! Refuses versions before 1.11, which have no write-only arguments.
 
 mod meaning;
 
@@ -9,10 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-pub use meaning::{Action, Change, Meaning, Risk};
+pub use meaning::{Action, Bill, Change, Meaning, OUTPUT as ESTIMATE, Risk};
 
 /// The oldest version that the modules take.
-const OLDEST: (u64, u64) = (1, 10);
+const OLDEST: (u64, u64) = (1, 11);
 /// The plan that `plan` keeps for `apply`; not for version control.
 const PLAN: &str = "neargate.tfplan";
 
@@ -21,12 +21,12 @@ const PLAN: &str = "neargate.tfplan";
 pub enum TerraformError {
     /// There is no such program.
     #[error(
-        "terraform is not on the PATH: install Terraform 1.10 or later (https://developer.hashicorp.com/terraform/install)"
+        "terraform is not on the PATH: install Terraform 1.11 or later (https://developer.hashicorp.com/terraform/install)"
     )]
     Missing,
     /// It is too old.
     #[error(
-        "terraform {0} is too old: install 1.10 or later (https://developer.hashicorp.com/terraform/install)"
+        "terraform {0} is too old: install 1.11 or later (https://developer.hashicorp.com/terraform/install)"
     )]
     TooOld(String),
     /// It cannot be run.
@@ -184,10 +184,10 @@ mod tests {
     use super::new_enough;
 
     #[test]
-    fn versions_before_1_10_are_too_old() {
+    fn versions_before_1_11_are_too_old() {
         for (version, enough) in [
             ("1.9.8", false),
-            ("1.10.0", true),
+            ("1.10.5", false),
             ("1.11.4", true),
             ("2.0.0-beta1", true),
             ("0.15.5", false),

@@ -161,13 +161,6 @@ pub const ROWS: &[Row] = &[
         &["aws.grade=trial"],
     ),
     prod(
-        "protect-without-effect",
-        High,
-        "database.main",
-        &["database.main.protect=true"],
-    )
-    .of("dev"),
-    prod(
         "cache-without-snapshots",
         Low,
         "cache.main",

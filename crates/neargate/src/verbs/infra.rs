@@ -183,6 +183,13 @@ impl<'a> Site<'a> {
                     .to_owned(),
             ));
         }
+        if !meaning.unmatched.is_empty() {
+            let own = self.folder.join("own.auto.tfvars.json");
+            return Err(Failure::Failed(format!(
+                "nothing was applied, because the password of a database is lost: raise the version, such as {{ \"password_version\": 2 }} in {}, and apply again",
+                own.display()
+            )));
+        }
         if yes {
             return Ok(());
         }

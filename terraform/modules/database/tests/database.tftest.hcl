@@ -9,6 +9,8 @@ variables {
   vpc_id                    = "vpc-0123456789abcdef0"
   subnet_ids                = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
   client_security_group_ids = { api = "sg-0123456789abcdef0" }
+  password                  = "0123456789abcdefghijABCDEFGHIJ"
+  url                       = { store = "secret", secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:notes-test/database.main-AbCdEf" }
 }
 
 run "defaults_are_private_encrypted_backed_up_and_protected" {
@@ -23,8 +25,8 @@ run "defaults_are_private_encrypted_backed_up_and_protected" {
     error_message = "backed up, protected, with a last snapshot"
   }
   assert {
-    condition     = aws_db_instance.this.manage_master_user_password && aws_db_instance.this.password == null
-    error_message = "no password passes through Terraform"
+    condition     = aws_db_instance.this.password_wo == null && aws_db_instance.this.password == null && aws_db_instance.this.password_wo_version == 1
+    error_message = "a password is sent and not kept"
   }
   assert {
     condition     = contains([for parameter in aws_db_parameter_group.this.parameter : "${parameter.name}=${parameter.value}"], "rds.force_ssl=1")
@@ -83,6 +85,54 @@ run "a_trial_goes_without_a_trace" {
   }
 }
 
+run "the_url_is_written_once_and_is_in_no_state" {
+  command = apply
+  variables {
+    monitoring_seconds = 0 # the mocked role has no real ARN
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret_version.url) == 1 && length(aws_ssm_parameter.url) == 0
+    error_message = "one place"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret_version.url[0].secret_string_wo == null && aws_secretsmanager_secret_version.url[0].secret_string_wo_version == 1
+    error_message = "written with the password's version, and not kept"
+  }
+  assert {
+    condition     = output.url_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:notes-test/database.main-AbCdEf"
+    error_message = "services read it there"
+  }
+}
+
+run "raising_the_version_changes_password_and_url_together" {
+  command = plan
+  variables {
+    password_version = 2
+  }
+
+  assert {
+    condition     = aws_db_instance.this.password_wo_version == 3 && aws_secretsmanager_secret_version.url[0].secret_string_wo_version == 3
+    error_message = "both or none"
+  }
+}
+
+run "a_trial_keeps_the_url_in_a_parameter" {
+  command = plan
+  variables {
+    url = { store = "parameter", parameter = "/notes-test/database.main" }
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.url[0].type == "SecureString" && aws_ssm_parameter.url[0].name == "/notes-test/database.main"
+    error_message = "encrypted, under the name that services read"
+  }
+  assert {
+    condition     = aws_ssm_parameter.url[0].value_wo == null && aws_ssm_parameter.url[0].value_wo_version == 2 && aws_db_instance.this.password_wo_version == 2 && length(aws_secretsmanager_secret_version.url) == 0
+    error_message = "written and not kept, nowhere else, and not with the password of another place"
+  }
+}
+
 run "growth_below_the_start_is_refused" {
   command = plan
   variables {
@@ -116,11 +166,14 @@ run "bad_values_are_refused" {
     parameters              = { "rds.force_ssl" = "0" }
     slow_query_milliseconds = 0
     log_retention_days      = 2
+    password                = "a/b@c d:e"
+    password_version        = 1.5
+    url                     = { store = "file" }
   }
   expect_failures = [
     var.name, var.subnet_ids, var.engine_version, var.instance_class, var.database_name, var.username,
     var.availability, var.replicas, var.maintenance_window, var.apply, var.monitoring_seconds,
-    var.parameters, var.slow_query_milliseconds, var.log_retention_days,
+    var.parameters, var.slow_query_milliseconds, var.log_retention_days, var.password, var.password_version, var.url,
   ]
 }
 

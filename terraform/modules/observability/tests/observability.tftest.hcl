@@ -115,6 +115,26 @@ run "an_slo_pages_by_two_burn_rates" {
   }
 }
 
+run "an_slo_of_latency_burns_by_percentile_ranks" {
+  command = plan
+  variables {
+    slos = {
+      quick = { objective = 99, latency_seconds = 0.5, balancer = "app/notes/1", target_groups = ["targetgroup/b/1", "targetgroup/g/2"] }
+    }
+  }
+
+  assert {
+    condition = toset([for query in aws_cloudwatch_metric_alarm.burn["quick-fast-long"].metric_query : "${query.id}=${query.metric[0].stat}" if query.id != "judged"]) == toset([
+      "g0all=Sum", "g0quick=PR(:0.5)", "g1all=Sum", "g1quick=PR(:0.5)",
+    ])
+    error_message = "the share of requests within half a second, weighed by how many there were"
+  }
+  assert {
+    condition     = one([for query in aws_cloudwatch_metric_alarm.burn["quick-fast-long"].metric_query : query.expression if query.id == "judged"]) == "((100 - FILL(g0quick, 100)) * FILL(g0all, 0) + (100 - FILL(g1quick, 100)) * FILL(g1all, 0)) / (FILL(g0all, 0) + FILL(g1all, 0))"
+    error_message = "the slow ones of both groups"
+  }
+}
+
 run "dashboard_budget_and_trail_are_made_when_asked" {
   command = plan
   variables {

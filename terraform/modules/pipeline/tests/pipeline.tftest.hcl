@@ -75,8 +75,27 @@ run "infrastructure_cannot_raise_itself" {
     error_message = "workflows' roles are out of its reach"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.plan["prod"].policy, "\"s3:PutObject\"],\"Effect\":\"Allow\",\"Resource\":\"arn:aws:s3:::notes-state-123456789012-eu-central-1/notes/prod.tfstate\"")
+    condition     = !strcontains(aws_iam_role_policy.plan["prod"].policy, "\"s3:PutObject\"],\"Effect\":\"Allow\",\"Resource\":\"arn:aws:s3:::notes-state-123456789012-eu-central-1/notes/prod/terraform.tfstate\"")
     error_message = "plan does not write the state"
+  }
+}
+
+run "plan_opens_the_urls_of_databases_and_no_other_secret" {
+  command = plan
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.plan["prod"].policy).Statement :
+      [statement.Sid, statement.Resource] if statement.Effect == "Allow" && contains(flatten([statement.Action]), "secretsmanager:GetSecretValue")
+    ] == [["RefreshUrls", ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:notes-prod/database.*"]]]
+    error_message = "only what Terraform wrote"
+  }
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.plan["prod"].policy).Statement :
+      statement.NotResource if statement.Sid == "NoOtherSecrets" && statement.Effect == "Deny"
+    ] == [["arn:aws:secretsmanager:eu-central-1:123456789012:secret:notes-prod/database.*"]]
+    error_message = "the read-only policy of AWS opens no other"
   }
 }
 

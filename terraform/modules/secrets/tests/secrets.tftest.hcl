@@ -55,7 +55,7 @@ run "parameters_are_encrypted_and_their_value_is_not_terraforms" {
   }
 
   assert {
-    condition     = aws_ssm_parameter.this["mail-password"].type == "SecureString" && nonsensitive(aws_ssm_parameter.this["mail-password"].value) == "unset"
+    condition     = aws_ssm_parameter.this["mail-password"].type == "SecureString" && aws_ssm_parameter.this["mail-password"].value_wo == null && aws_ssm_parameter.this["mail-password"].value_wo_version == 1
     error_message = "encrypted, without a value"
   }
   assert {

@@ -29,6 +29,26 @@ run "a_pair_that_fargate_lacks_is_refused" {
   expect_failures = [var.task]
 }
 
+run "a_container_check_beyond_the_limits_of_ecs_is_refused" {
+  command = plan
+  variables {
+    task = { image = "example.test/api:1", port = 3000, check = { command = ["true"], interval = 4 } }
+  }
+  expect_failures = [var.task]
+}
+
+run "a_container_check_is_part_of_the_task_definition" {
+  command = plan
+  variables {
+    task = { image = "example.test/api:1", port = 3000, check = { command = ["probe", "--quick"], timeout = 2, failures = 5, start = 20 } }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.first.container_definitions)[0].healthCheck == { command = ["CMD", "probe", "--quick"], interval = 30, retries = 5, startPeriod = 20, timeout = 2 }
+    error_message = "asked without a shell, with the limits that were given"
+  }
+}
+
 run "an_architecture_that_fargate_lacks_is_refused" {
   command = plan
   variables {

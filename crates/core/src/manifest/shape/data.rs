@@ -141,15 +141,17 @@ pub(super) static SECRET: Shape = Shape {
             Kind::Form(&GENERATE),
             "Made when it does not exist: `base64:BYTES` or `hex:BYTES`.",
         )
-        .far("A secret in Secrets Manager.")
+        .far("A secret in Secrets Manager; in a trial an encrypted parameter.")
         .differs("Near keeps secrets in its state directory, encrypted."),
         Field::new(
             "rotate",
             Kind::Seconds(4 * 3600, 1000 * DAY),
             "How often it is replaced: whole hours. Needs `generate`.",
         )
-        .far("The secret's rotation, in days.")
-        .differs("AWS counts days where the manifest may say hours."),
+        .only_near(
+            "AWS rotates only by a function of yours: set a new value with `neargate secret set`, \
+             then release",
+        ),
         Field::new(
             "required",
             Kind::Flag,

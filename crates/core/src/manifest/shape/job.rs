@@ -44,7 +44,11 @@ pub(super) static JOB: Shape = Shape {
             Kind::Form(&SCHEDULE),
             "`rate(5 minutes)`, or `cron(…)` with six fields, UTC.",
         )
-        .only_near("nothing starts jobs on a schedule yet"),
+        .far("A schedule of EventBridge, which runs a task with a role of its own.")
+        .differs(
+            "AWS takes the newest revision, also one that was rolled back from, and stops no task \
+             at its `timeout`.",
+        ),
     ],
 };
 

@@ -70,7 +70,7 @@ pub(super) static SERVICE: Shape = Shape {
              `secret.NAME` as its name in capitals. With several databases (or caches) they are \
              `DATABASE_<NAME>_URL` (`REDIS_<NAME>_URL`) too.",
         )
-        .far("Secrets of the task definition, from Secrets Manager.")
+        .far("Secrets of the task definition, and variables for caches.")
         .differs("The address and the password of a database or cache are AWS's.")
         .or("[]"),
         Field::new(

@@ -88,7 +88,7 @@ pub(super) static SLO: Shape = Shape {
             Kind::Seconds(0, 3600),
             "A request is good when it is faster than this.",
         )
-        .only_near("only availability is an objective on AWS yet"),
+        .far("The burn rates are of requests that were slower: percentile ranks of the response time."),
         Field::new(
             "window",
             Kind::Seconds(86_400, 90 * 86_400),

@@ -56,7 +56,7 @@ pub(super) static RULES: &[Rule] = &[
         id: "secret-never-rotated",
         pillar: Pillar::Access,
         weights: [LOW, None, None],
-        why: "A secret that leaked once opens the door for ever.",
+        why: "A secret that leaked once opens the door for ever. With `rotate`, each plan says how often and how to set a new one.",
         change: "secret.NAME.rotate = \"30d\"",
         find: Find::Anywhere(never_rotated),
     },
@@ -192,7 +192,7 @@ fn never_rotated(manifest: &Manifest) -> Vec<Hit> {
         let edits = vec![write(format!("{subject}.rotate"), "\"30d\"")];
         Hit::new(
             &*subject,
-            format!("{subject} keeps its first value."),
+            format!("{subject} keeps its first value, and nothing says for how long."),
             edits,
         )
     };

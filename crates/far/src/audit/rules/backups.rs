@@ -1,6 +1,6 @@
 //! What can be brought back.
 
-use neargate_core::manifest::model::{Grade, Manifest};
+use neargate_core::manifest::model::Manifest;
 
 use super::super::{Find, Hit, Pillar, Rule, quoted, write};
 use super::{HIGH, LOW, MEDIUM};
@@ -25,17 +25,9 @@ pub(super) static RULES: &[Rule] = &[
         id: "graded-as-trial",
         pillar: Pillar::Backups,
         weights: [None, HIGH, None],
-        why: "A trial has no deletion protection: one `infra destroy` removes the data and its backups.",
+        why: "A trial protects only what says `protect`: one `infra destroy` removes the other data and its backups.",
         change: "aws.grade = \"production\"",
         find: Find::Far(graded_as_trial),
-    },
-    Rule {
-        id: "protect-without-effect",
-        pillar: Pillar::Backups,
-        weights: [None, HIGH, None],
-        why: "The grade wins: the database can be deleted although the manifest says it cannot.",
-        change: "aws.grade = \"production\"",
-        find: Find::Far(protect_without_effect),
     },
     Rule {
         id: "cache-without-snapshots",
@@ -75,20 +67,6 @@ fn graded_as_trial(_: &Manifest, stack: &Stack) -> Vec<Hit> {
     let what = format!("`{}` holds data and is graded as a trial.", stack.env);
     let edits = vec![write("aws.grade", "\"production\"")];
     vec![Hit::new("aws.grade", what, edits)]
-}
-
-fn protect_without_effect(_: &Manifest, stack: &Stack) -> Vec<Hit> {
-    let written = stack.databases.iter().filter(|d| d.protect);
-    if stack.grade == Grade::Production {
-        return Vec::new();
-    }
-    let hit = |name: &String| {
-        let subject = format!("database.{name}");
-        let what = format!("{subject} has `protect`, and the environment is a trial.");
-        let edits = vec![write("aws.grade", "\"production\"")];
-        Hit::new(subject, what, edits)
-    };
-    written.map(|database| hit(&database.name)).collect()
 }
 
 fn cache_without_snapshots(_: &Manifest, stack: &Stack) -> Vec<Hit> {

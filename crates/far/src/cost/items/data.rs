@@ -101,11 +101,6 @@ pub(super) fn secrets(stack: &Stack, bill: &mut Bill) {
     };
     let words = format!("{own} in Secrets Manager");
     bill.standing((Part::Secrets, "secrets", "values"), words, own * SECRET);
-    // RDS keeps the master's password itself: `terraform/modules/database`.
-    let masters = number(stack.databases.len());
-    let words = format!("{masters} in Secrets Manager, by RDS");
-    let at = (Part::Secrets, "databases", "master passwords");
-    bill.standing(at, words, masters * SECRET);
     if stack.key == Key::Customer {
         let words = "1 key".to_owned();
         bill.standing((Part::Secrets, "aws.key", "KMS"), words, KMS_KEY);
