@@ -33,6 +33,9 @@ pub struct Facts {
     /// CloudWatch's names of alarms, by their name in the manifest.
     #[serde(default, deserialize_with = "or_empty")]
     pub alarms: BTreeMap<String, String>,
+    /// Bucket that the edge serves static files from; there is one site.
+    #[serde(default)]
+    pub static_bucket: Option<String>,
 }
 
 /// One service, as `terraform/modules/service` puts it out.

@@ -74,7 +74,7 @@ pub struct Open {
     pub id: u64,
     /// Why it began.
     pub kind: ReleaseKind,
-    /// ARN of the task definition that served; empty: none.
+    /// ARN of the task definition that served, or a site's revision; empty: none.
     pub from: String,
     /// ARN of the task definition that it is to.
     pub to: String,
@@ -118,6 +118,8 @@ pub enum Drive {
         /// ARNs of task definitions by the machine's revisions.
         revisions: BTreeMap<u32, String>,
     },
+    /// A static site's files are copied, from the revision's list.
+    Files,
 }
 
 /// A release that ended. The names are those of `neargate releases --json` near.
