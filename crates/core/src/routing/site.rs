@@ -65,11 +65,19 @@ mod tests {
         for (name, expected, page) in [
             ("index.html", "text/html; charset=utf-8", true),
             ("docs/old.htm", "text/html; charset=utf-8", true),
-            ("assets/app.1a2b.js", "text/javascript; charset=utf-8", false),
+            (
+                "assets/app.1a2b.js",
+                "text/javascript; charset=utf-8",
+                false,
+            ),
             ("v1.2/readme", "application/octet-stream", false),
             (".html", "application/octet-stream", false),
         ] {
-            assert_eq!((content_type(name), is_page(name)), (expected, page), "{name}");
+            assert_eq!(
+                (content_type(name), is_page(name)),
+                (expected, page),
+                "{name}"
+            );
         }
     }
 

@@ -20,6 +20,9 @@ impl Driver {
     /// # Errors
     /// There is nothing to go back to, or it could not be followed.
     pub async fn rollback(&self, service: &str, to: Option<u32>) -> Result<Ended, Trouble> {
+        if self.site(service)?.is_some() {
+            return self.rollback_site(service, to).await;
+        }
         let mut stored = self.read(service).await?;
         match stored.record.open.as_ref().map(|open| &open.drive) {
             Some(Drive::Native { deployment, .. }) if !deployment.is_empty() => {
@@ -43,6 +46,7 @@ impl Driver {
             from: seen.definition.clone(),
             to: target.task_definition.clone(),
             strategy: "rolling".to_owned(),
+            drive: Drive::Prepared,
         };
         let words = format!("goes back to revision {}", number(&wish.to));
         self.say(service, &words);

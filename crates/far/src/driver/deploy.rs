@@ -28,6 +28,14 @@ impl Driver {
     /// It could not begin, or could not be followed. A release that failed is no error: its
     /// outcome says so.
     pub async fn deploy(&self, service: &str, image: Option<&str>) -> Result<Ended, Trouble> {
+        match (self.site(service)?, image) {
+            (Some((spec, site)), None) => return self.deploy_site(spec, site).await,
+            (Some(_), Some(_)) => {
+                let words = format!("`{service}` is a static site: it has no image");
+                return Err(Trouble::Usage(words));
+            }
+            (None, _) => {}
+        }
         let (spec, facts) = self.service(service)?;
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
@@ -52,7 +60,7 @@ impl Driver {
             .await?;
         let changes = present.as_ref().map(|(_, it)| wanted.changes(it));
         if changes.as_ref().is_some_and(Vec::is_empty) && seen.desired > 0 {
-            return Ok(self.nothing_to_do(service, &seen));
+            return Ok(self.nothing_to_release(service, number(&seen.definition)));
         }
         self.quiet_guards(spec).await?;
         for change in changes.unwrap_or_default() {
@@ -68,6 +76,7 @@ impl Driver {
             },
             to,
             strategy: strategy::name(&spec.release.strategy).to_owned(),
+            drive: Drive::Prepared,
         };
         self.begin(service, &mut stored, wish).await?;
         self.drive(service, stored).await
@@ -85,8 +94,7 @@ impl Driver {
         })
     }
 
-    fn nothing_to_do(&self, service: &str, seen: &ServiceSeen) -> Ended {
-        let revision = number(&seen.definition);
+    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> Ended {
         let reason =
             format!("revision {revision} is what the manifest asks for: nothing to release");
         self.say(service, &reason);

@@ -373,6 +373,9 @@ fn parts(stored: &Stored) -> Result<(Vec<Entry>, BTreeMap<u32, String>), Trouble
         Some(Drive::Native { .. }) => Err(Trouble::Failed(
             "ECS moves this release: it can only be rolled back".to_owned(),
         )),
+        Some(Drive::Files) => Err(Trouble::Failed(
+            "a static site's release has no steps: it can only be rolled back".to_owned(),
+        )),
         None => Err(Trouble::Failed(
             "there is no release in progress".to_owned(),
         )),

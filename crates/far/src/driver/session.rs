@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use neargate_core::machine::ReleaseKind;
-use neargate_core::manifest::model::{Manifest, Place, Service};
+use neargate_core::manifest::model::{Manifest, Place, Runs, Service};
 use neargate_core::time::Timestamp;
 
 use super::aws::{Aws, Endpoint, Stored};
@@ -25,6 +25,8 @@ pub struct Asker {
     pub git: Option<String>,
     /// `--set` as written.
     pub overrides: Vec<String>,
+    /// The manifest's folder: files of static sites are below it.
+    pub folder: std::path::PathBuf,
     /// Between two looks at AWS.
     pub pace: Duration,
 }
@@ -101,12 +103,23 @@ impl Driver {
     /// Services of the manifest that are on ECS.
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {
-        let known = |name: &&String| self.facts.services.contains_key(*name);
-        self.manifest
-            .services
-            .keys()
-            .filter(known)
-            .cloned()
+        self.names(|name, _| self.facts.services.contains_key(name))
+    }
+
+    /// What has releases: services on ECS, and the static site.
+    #[must_use]
+    pub fn released_names(&self) -> Vec<String> {
+        let site = self.facts.static_bucket.is_some();
+        self.names(|name, service| match service.runs {
+            Runs::Static(_) => site,
+            _ => self.facts.services.contains_key(name),
+        })
+    }
+
+    fn names(&self, wanted: impl Fn(&str, &Service) -> bool) -> Vec<String> {
+        let all = self.manifest.services.iter();
+        all.filter(|(name, service)| wanted(name, service))
+            .map(|(name, _)| name.clone())
             .collect()
     }
 
@@ -114,15 +127,18 @@ impl Driver {
         (self.tell)(service, text);
     }
 
-    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), Trouble> {
-        let service = self.manifest.services.get(name).ok_or_else(|| {
+    pub(super) fn spec(&self, name: &str) -> Result<&Service, Trouble> {
+        self.manifest.services.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.manifest.services.keys().map(String::as_str).collect();
             Trouble::Usage(format!(
                 "the manifest has no service `{name}`; it has {}",
                 names.join(", ")
             ))
-        })?;
-        Ok((service, self.facts.service(name)?))
+        })
+    }
+
+    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), Trouble> {
+        Ok((self.spec(name)?, self.facts.service(name)?))
     }
 
     fn key(&self, service: &str) -> String {
@@ -197,7 +213,7 @@ impl Driver {
             overrides: self.asker.overrides.clone(),
             jobs_done: 0,
             job: None,
-            drive: Drive::Prepared,
+            drive: wish.drive,
             story: Vec::new(),
         });
         match self.write(service, stored).await? {
@@ -209,16 +225,28 @@ impl Driver {
         }
     }
 
-    /// Ends the release in the record.
+    /// Ends the release in the record; the revision that serves is ECS's word.
     pub(super) async fn close(
         &self,
         service: &str,
         stored: &mut Stored,
         end: &End,
     ) -> Result<Ended, Trouble> {
-        let open = stored.record.open.clone();
         let (_, facts) = self.service(service)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        let revision = seen.map_or(0, |seen| super::definition::number(&seen.definition));
+        self.close_at(service, stored, end, revision).await
+    }
+
+    /// Ends the release in the record; this revision serves now.
+    pub(super) async fn close_at(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        end: &End,
+        revision: u32,
+    ) -> Result<Ended, Trouble> {
+        let open = stored.record.open.clone();
         let bucket = &self.facts.state_bucket;
         loop {
             stored.record.close(service, end.clone(), now());
@@ -241,7 +269,7 @@ impl Driver {
             evidence: end.evidence.clone(),
             service: service.to_owned(),
             release: open.map_or(0, |open| open.id),
-            revision: seen.map_or(0, |seen| super::definition::number(&seen.definition)),
+            revision,
         })
     }
 
@@ -261,6 +289,8 @@ pub(super) struct Wish {
     pub to: String,
     /// The manifest's strategy.
     pub strategy: String,
+    /// How it begins.
+    pub drive: Drive,
 }
 
 /// The clock of this machine.

@@ -202,10 +202,17 @@ mod tests {
     fn pages_are_copied_after_what_they_name_and_only_what_changed() {
         let old = site(&[("index.html", "a"), ("assets/1.js", "b"), ("logo.svg", "c")]);
         let new = site(&[("index.html", "d"), ("assets/2.js", "e"), ("logo.svg", "c")]);
-        assert_eq!(new.to_copy(Some(&old)), [vec!["assets/2.js"], vec!["index.html"]]);
+        assert_eq!(
+            new.to_copy(Some(&old)),
+            [vec!["assets/2.js"], vec!["index.html"]]
+        );
         let [rest, pages] = new.to_copy(None);
         assert_eq!((rest.len(), pages.len()), (2, 1));
-        let lines = ["left: assets/1.js", "new: assets/2.js", "changed: index.html"];
+        let lines = [
+            "left: assets/1.js",
+            "new: assets/2.js",
+            "changed: index.html",
+        ];
         assert_eq!(new.changes(&old), lines);
     }
 
@@ -221,7 +228,11 @@ mod tests {
 
     #[test]
     fn what_no_rule_names_is_asked_for_again_and_a_folder_gives_its_index_a_rule() {
-        let site = site(&[("index.html", "a"), ("assets/index.html", "b"), ("assets/a.js", "c")]);
+        let site = site(&[
+            ("index.html", "a"),
+            ("assets/index.html", "b"),
+            ("assets/a.js", "c"),
+        ]);
         let cache = |path: &str| site.files[path].cache_control.as_str();
         assert_eq!(cache("index.html"), "no-cache");
         assert_eq!(cache("assets/index.html"), "immutable");

@@ -4,6 +4,7 @@
 #![cfg(feature = "aws")]
 
 mod releases;
+mod sites;
 mod troubles;
 mod weights;
 mod world;

@@ -16,6 +16,7 @@ use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::session::{Asker, Driver};
 use neargate_far::driver::trouble::Trouble;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The server ends when its standard input closes: with this process.
 struct Server {
@@ -66,6 +67,7 @@ pub struct World {
     pub app: String,
     port: u16,
     pub told: Rc<RefCell<Vec<String>>>,
+    pub folder: TempDir,
 }
 
 /// `None`: there is no moto here.
@@ -76,6 +78,7 @@ pub fn world(app: &str) -> Option<World> {
         app: app.to_owned(),
         port,
         told: Rc::default(),
+        folder: tempfile::tempdir().expect("a folder"),
     })
 }
 
@@ -108,6 +111,14 @@ impl World {
         all.iter().filter(own).count()
     }
 
+    /// Writes to a bucket so far: method and path, in order.
+    pub fn writes(&self, bucket: &str) -> Vec<String> {
+        let all = self.control("calls", &json!({ "holds": format!("PUT /{bucket}/") }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let line = |call: &Value| call.as_str().unwrap_or_default().trim().to_owned();
+        all.iter().map(line).collect()
+    }
+
     pub fn alarm(&self, state: &str) {
         let name = format!("{}-success-rate", self.app);
         let body = json!({ "name": name, "state": state, "reason": "5 of 100 failed" });
@@ -132,6 +143,7 @@ impl World {
             holder: holder.to_owned(),
             git: Some("abc123".to_owned()),
             overrides: Vec::new(),
+            folder: self.folder.path().to_owned(),
             pace: Duration::from_millis(10),
         };
         let told = Rc::clone(&self.told);
@@ -162,6 +174,10 @@ metric = "success_rate"
 service = "api"
 below = 99.5
 period = "10s"
+
+[service.web]
+static = {{ root = "front", cache = {{ "/assets/*" = "public, max-age=31536000, immutable" }} }}
+route = "/*"
 
 [env.prod]
 target = "aws"

@@ -168,6 +168,18 @@ def client(kind):
     )
 
 
+def files_of(bucket):
+    s3 = client("s3")
+    found = []
+    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        it = s3.get_object(Bucket=bucket, Key=item["Key"])
+        found.append({
+            "key": item["Key"], "body": it["Body"].read().decode(),
+            "type": it["ContentType"], "cache": it.get("CacheControl", ""),
+        })
+    return found
+
+
 def controlled(name, body):
     if name == "world":
         return make_world(client, body["app"])
@@ -181,6 +193,10 @@ def controlled(name, body):
         client("cloudwatch").set_alarm_state(
             AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
         )
+    if name == "files":
+        return files_of(body["bucket"])
+    if name == "delete":
+        client("s3").delete_object(Bucket=body["bucket"], Key=body["key"])
     if name == "calls":
         return [call for call in CALLS if body["holds"] in call]
     return {}
@@ -199,7 +215,8 @@ def application(moto):
             start("200 OK", [("Content-Length", str(len(text)))])
             return [text]
         action = environ.get("HTTP_X_AMZ_TARGET", "").rsplit(".", 1)[-1]
-        CALLS.append(f"{action} {body}")
+        # S3 names its calls by method and path.
+        CALLS.append(f"{action or environ['REQUEST_METHOD'] + ' ' + path} {body}")
         with LOCK:
             fault = next((f for f in FAULTS if f["action"] == action and f["holds"] in body), None)
             if fault:

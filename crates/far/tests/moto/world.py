@@ -59,9 +59,13 @@ def make_world(client, app):
     client("s3").create_bucket(
         Bucket=f"{app}-state", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
+    client("s3").create_bucket(
+        Bucket=f"{app}-static", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
     facts = {
         "cluster": app,
         "state_bucket": f"{app}-state",
+        "static_bucket": f"{app}-static",
         "alarms": {"success-rate": f"{app}-success-rate"},
         "services": {"api": {
             "name": family, "family": family, "container": "app",

@@ -53,6 +53,7 @@ async fn open(flags: &Flags, manifest: Manifest) -> Result<Driver, Trouble> {
         user: cause.user,
         git: cause.git,
         overrides: flags.overrides.clone(),
+        folder: project::folder_of(flags),
         pace: PACE,
     };
     let tell = Box::new(output::progress);

@@ -98,9 +98,7 @@ impl Aws {
             .content_type(&copy.content_type)
             .cache_control(&copy.cache_control);
         let doing = format!("copy {} to the site", copy.key);
-        call.send()
-            .await
-            .map_err(trouble(&doing, "s3:PutObject"))?;
+        call.send().await.map_err(trouble(&doing, "s3:PutObject"))?;
         Ok(())
     }
 
