@@ -83,9 +83,10 @@ pub fn image(service: &Service, given: Option<&str>) -> Result<String, Trouble> 
         .map(str::to_owned)
         .ok_or_else(|| Trouble::Missing {
             what: format!("there is no image of `{}` to release", service.name),
-            help: "build and push one, then name it: neargate deploy SERVICE -e ENV --image \
-                   REPOSITORY:TAG"
-                .to_owned(),
+            help:
+                "say what it is made of, with `artifact` or `build.dockerfile`, or name one that \
+                   is pushed: neargate deploy SERVICE -e ENV --image REPOSITORY:TAG"
+                    .to_owned(),
         })
 }
 

@@ -22,6 +22,25 @@ enum Jobs {
 }
 
 impl Driver {
+    /// Where the image of a release that can begin is to be pushed; `None`: a release is in
+    /// progress, and no image is needed to go on with it.
+    ///
+    /// # Errors
+    /// A release could not begin, or there is no repository.
+    pub async fn image_wanted(&self, service: &str) -> Result<Option<String>, Trouble> {
+        let (spec, _) = self.service(service)?;
+        if self.read(service).await?.record.open.is_some() {
+            return Ok(None);
+        }
+        self.preflight(service).await?;
+        self.quiet_guards(spec).await?;
+        let repository = self.facts.repositories.get(service).cloned();
+        repository.map(Some).ok_or_else(|| Trouble::Missing {
+            what: format!("there is no repository for images of `{service}`"),
+            help: "apply the infrastructure first: neargate infra apply".to_owned(),
+        })
+    }
+
     /// Releases what the manifest asks for, or goes on with a release that was left.
     ///
     /// # Errors

@@ -33,6 +33,9 @@ pub struct Facts {
     /// CloudWatch's names of alarms, by their name in the manifest.
     #[serde(default, deserialize_with = "or_empty")]
     pub alarms: BTreeMap<String, String>,
+    /// Repositories of built images by service: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/APP-ENV/SERVICE`.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub repositories: BTreeMap<String, String>,
     /// Bucket that the edge serves static files from; there is one site.
     #[serde(default)]
     pub static_bucket: Option<String>,
@@ -69,9 +72,6 @@ pub struct ServiceFacts {
     /// `ARM64` or `X86_64`.
     #[serde(default = "arm")]
     pub architecture: String,
-    /// The registry's repository for built images.
-    #[serde(default)]
-    pub repository: Option<String>,
     /// Variables that Terraform knows, such as addresses of caches.
     #[serde(default, deserialize_with = "or_empty")]
     pub environment: BTreeMap<String, String>,

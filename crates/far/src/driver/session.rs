@@ -100,6 +100,12 @@ impl Driver {
         })
     }
 
+    /// What the environment is to be.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// Services of the manifest that are on ECS.
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {

@@ -66,6 +66,7 @@ def make_world(client, app):
         "cluster": app,
         "state_bucket": f"{app}-state",
         "static_bucket": f"{app}-static",
+        "repositories": {"api": f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/{app}-prod/api"},
         "alarms": {"success-rate": f"{app}-success-rate"},
         "services": {"api": {
             "name": family, "family": family, "container": "app",

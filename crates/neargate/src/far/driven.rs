@@ -5,15 +5,17 @@
 use std::process::ExitCode;
 
 use neargate_core::machine::Steer;
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Manifest, Runs};
 use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
 use neargate_far::driver::trouble::Trouble;
+use neargate_far::pipeline::is_built;
 use neargate_near::api::wire::{Accepted, Problem};
 
 use super::shown;
 use crate::arguments::{Flags, Verb};
 use crate::failure::Failure;
+use crate::verbs::pipeline::act::Runner;
 use crate::{follow, output, project};
 
 /// Runs a verb.
@@ -66,8 +68,23 @@ async fn act(
     verb: &Verb,
 ) -> Result<Result<ExitCode, Failure>, Trouble> {
     Ok(match verb {
-        Verb::Deploy { service, image, .. } => {
-            judged(flags, driver.deploy(service, image.as_deref()).await?)
+        Verb::Deploy {
+            service,
+            image,
+            no_build,
+            ..
+        } => {
+            let image = match image {
+                Some(image) => Ok(Some(image.clone())),
+                None => made(driver, flags, service, !no_build).await?,
+            };
+            match image {
+                Ok(image) => judged(flags, driver.deploy(service, image.as_deref()).await?),
+                Err(failure) => {
+                    last_object(flags, verb, failure.words());
+                    Err(failure)
+                }
+            }
         }
         Verb::Rollback { service, to, .. } => {
             let service = only_service(driver, service.as_deref()).await?;
@@ -93,8 +110,46 @@ async fn act(
     })
 }
 
-/// The last object of `--json` is there even when no release began.
+/// The image of a service that is built here, pushed; `None`: there is none to build. The files
+/// of a static site are built too.
+async fn made(
+    driver: &Driver,
+    flags: &Flags,
+    service: &str,
+    build: bool,
+) -> Result<Result<Option<String>, Failure>, Trouble> {
+    let Some(spec) = driver.manifest().services.get(service) else {
+        return Ok(Ok(None));
+    };
+    let path = match project::find(flags) {
+        Ok(path) => path,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    if let (Runs::Static(_), true) = (&spec.runs, build) {
+        return Ok(project::build(&path, std::iter::once(spec)).map(|()| None));
+    }
+    if !is_built(spec) {
+        return Ok(Ok(None));
+    }
+    let Some(repository) = driver.image_wanted(service).await? else {
+        return Ok(Ok(None));
+    };
+    let runner = Runner::new(flags, &path, driver.manifest());
+    let reference = runner.and_then(|runner| runner.deliver(spec, &repository, build));
+    Ok(reference.map(Some))
+}
+
 fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
+    last_object(flags, verb, trouble.to_string());
+    Failure::Engine(Problem {
+        error: trouble.to_string(),
+        help: trouble.help(),
+        exit: trouble.exit(),
+    })
+}
+
+/// The last object of `--json` is there even when no release began.
+fn last_object(flags: &Flags, verb: &Verb, reason: String) {
     let service = match verb {
         Verb::Deploy { service, .. } => Some(service.clone()),
         Verb::Rollback { service, .. } => Some(service.clone().unwrap_or_default()),
@@ -103,18 +158,13 @@ fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
     if let (true, Some(service)) = (flags.json, service) {
         output::json(&follow::Ended {
             outcome: "failed".to_owned(),
-            reason: trouble.to_string(),
+            reason,
             evidence: Vec::new(),
             service,
             release: 0,
             revision: 0,
         });
     }
-    Failure::Engine(Problem {
-        error: trouble.to_string(),
-        help: trouble.help(),
-        exit: trouble.exit(),
-    })
 }
 
 fn judged(flags: &Flags, ended: Ended) -> Result<ExitCode, Failure> {
