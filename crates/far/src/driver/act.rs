@@ -31,6 +31,7 @@ impl Driver {
                 return self.follow_open(service).await;
             }
             Some(Drive::Weights { .. }) => return self.abort(service).await,
+            Some(Drive::Back { .. }) => return self.follow_open(service).await,
             Some(_) => {
                 return Err(Trouble::Refused {
                     what: "a release has begun, and no task of it yet".to_owned(),

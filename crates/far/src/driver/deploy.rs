@@ -16,7 +16,7 @@ use super::session::{Driver, Ended, Wish};
 use super::trouble::Trouble;
 
 /// How the jobs of one stage ended.
-enum Jobs {
+pub(super) enum Jobs {
     Done,
     Failed(End),
 }
@@ -180,62 +180,18 @@ impl Driver {
             })
             .await?;
         }
-        let native = stored
-            .record
-            .open
-            .as_ref()
-            .is_some_and(|open| matches!(open.drive, Drive::Native { .. }));
-        let mut end = if native {
-            self.follow_native(service, &mut stored).await?
-        } else {
-            self.follow_weights(service, &mut stored).await?
+        let drive = stored.record.open.as_ref().map(|open| &open.drive);
+        let end = match drive {
+            Some(Drive::Native { .. } | Drive::Back { .. }) => {
+                self.drive_native(service, &mut stored).await?
+            }
+            _ => self.follow_weights(service, &mut stored).await?,
         };
-        if native && end.outcome == "done" {
-            end = self.finish_native(service, spec, &mut stored, end).await?;
-        }
         self.close(service, &mut stored, &end).await
     }
 
-    /// The outcome is checked against ECS's own record; then come the jobs after the release.
-    async fn finish_native(
-        &self,
-        service: &str,
-        spec: &Service,
-        stored: &mut Stored,
-        end: End,
-    ) -> Result<End, Trouble> {
-        let wanted = stored.record.open.as_ref().map(|open| open.to.clone());
-        let wanted = wanted.unwrap_or_default();
-        let seen = self.seen(service).await?;
-        if number(&seen.definition) != number(&wanted) {
-            return Ok(End {
-                outcome: "failed",
-                reason: format!(
-                    "ECS says that the deployment succeeded, but revision {} serves",
-                    number(&seen.definition)
-                ),
-                evidence: vec![seen.said],
-            });
-        }
-        match self
-            .jobs(service, stored, &spec.release.after, "after")
-            .await?
-        {
-            Jobs::Done => Ok(end),
-            Jobs::Failed(mut failed) => {
-                failed.outcome = "failed";
-                failed.reason = format!(
-                    "{}; revision {} serves: neargate rollback {service} goes back",
-                    failed.reason,
-                    number(&wanted)
-                );
-                Ok(failed)
-            }
-        }
-    }
-
     /// Runs the jobs of a stage, one after another; those that succeeded are remembered.
-    async fn jobs(
+    pub(super) async fn jobs(
         &self,
         service: &str,
         stored: &mut Stored,

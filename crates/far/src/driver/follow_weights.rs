@@ -370,7 +370,7 @@ fn parts(stored: &Stored) -> Result<(Vec<Entry>, BTreeMap<u32, String>), Trouble
         Some(Drive::Prepared) => Err(Trouble::Failed(
             "the jobs before the release still run".to_owned(),
         )),
-        Some(Drive::Native { .. }) => Err(Trouble::Failed(
+        Some(Drive::Native { .. } | Drive::Back { .. }) => Err(Trouble::Failed(
             "ECS moves this release: it can only be rolled back".to_owned(),
         )),
         Some(Drive::Files) => Err(Trouble::Failed(

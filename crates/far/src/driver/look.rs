@@ -217,6 +217,11 @@ fn definition_drift(record: &Record, seen: &ServiceSeen) -> Vec<String> {
     )]
 }
 
+fn last_word(open: &Open) -> String {
+    let last = open.story.last();
+    last.map_or_else(|| "ECS".to_owned(), |moment| moment.text.clone())
+}
+
 /// Stage, what it waits for, step, and share of an open release.
 fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
     match &open.drive {
@@ -227,10 +232,8 @@ fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
             0.0,
         ),
         Drive::Files => ("copying".into(), "the copy of its files".into(), 0, 0.0),
-        Drive::Native { .. } => {
-            let words = open.story.last().map(|moment| moment.text.clone());
-            ("ecs".into(), words.unwrap_or_else(|| "ECS".into()), 0, 0.0)
-        }
+        Drive::Native { .. } => ("ecs".into(), last_word(open), 0, 0.0),
+        Drive::Back { .. } => ("rolling-back".into(), last_word(open), 0, 0.0),
         Drive::Weights { journal, .. } => {
             let state = weights::replay(journal);
             let known = state.services.get(service);

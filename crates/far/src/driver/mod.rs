@@ -9,6 +9,8 @@
 mod act;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod back;
 pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;

@@ -111,6 +111,17 @@ pub enum Drive {
         /// ARN of the service deployment; empty until it is known.
         deployment: String,
     },
+    /// By ECS, back to where it came from: a job after the release failed.
+    Back {
+        /// ARN of the newest service deployment before it.
+        before: String,
+        /// ARN of the service deployment; empty until it is known.
+        deployment: String,
+        /// Why.
+        reason: String,
+        /// The job's last log lines.
+        evidence: Vec<String>,
+    },
     /// By listener weights: the journal of the release machine.
     Weights {
         /// Entries, oldest first.

@@ -68,17 +68,20 @@ pub struct World {
     port: u16,
     pub told: Rc<RefCell<Vec<String>>>,
     pub folder: TempDir,
+    /// ARNs: `rule`, `blue`, `green`.
+    pub made: Value,
 }
 
 /// `None`: there is no moto here.
 pub fn world(app: &str) -> Option<World> {
     let port = server()?.port;
-    control(port, "world", &json!({ "app": app }));
+    let made = control(port, "world", &json!({ "app": app }));
     Some(World {
         app: app.to_owned(),
         port,
         told: Rc::default(),
         folder: tempfile::tempdir().expect("a folder"),
+        made,
     })
 }
 
@@ -109,6 +112,17 @@ impl World {
         let all = all.as_array().cloned().unwrap_or_default();
         let own = |call: &&Value| call.as_str().is_some_and(|it| it.starts_with(action));
         all.iter().filter(own).count()
+    }
+
+    /// Bodies of the ECS calls of this app by that name, oldest first.
+    pub fn bodies(&self, action: &str) -> Vec<Value> {
+        let all = self.control("calls", &json!({ "holds": self.app }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let body = |call: &Value| {
+            let text = call.as_str()?.strip_prefix(action)?;
+            serde_json::from_str(text.trim()).ok()
+        };
+        all.iter().filter_map(body).collect()
     }
 
     /// Writes to a bucket so far: method and path, in order.
@@ -168,6 +182,10 @@ release = {{ {release} }}
 [job.migrate]
 service = "api"
 command = ["notes", "migrate"]
+
+[job.undo]
+service = "api"
+command = ["notes", "undo"]
 
 [alarm.success-rate]
 metric = "success_rate"

@@ -22,7 +22,7 @@ from world import make_world
 
 DEPLOYMENTS = {}  # ARN -> deployment
 SCRIPTS = {}  # ECS service name -> statuses that its next deployment goes through
-EXITS = {}  # family -> (exit code, log line) of its jobs
+EXITS = {}  # family, or family and last argument -> (exit code, log line) of its jobs
 FAULTS = []  # answers given instead of moto's
 CALLS = []  # names of ECS calls with the body
 LOCK = threading.Lock()
@@ -119,7 +119,9 @@ def run_task(self):
     answer = plain_run(self)
     for task in answer.result["tasks"]:
         definition = self.ecs_backend.describe_task_definition(task.task_definition_arn)
-        code, line = EXITS.get(definition.family, (0, "it ran"))
+        command = self._get_param("overrides")["containerOverrides"][0].get("command", [""])
+        named = EXITS.get(f"{definition.family} {command[-1]}")
+        code, line = named or EXITS.get(definition.family, (0, "it ran"))
         container = definition.container_definitions[0]
         for own in task.containers:
             own.exitCode = code

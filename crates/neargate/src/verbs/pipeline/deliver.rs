@@ -6,7 +6,7 @@
 
 use neargate_core::manifest::model::Service;
 use neargate_far::pipeline::Registry;
-use neargate_far::pipeline::stage::{From, Stage, built_name, image_of, processor};
+use neargate_far::pipeline::stage::{From, built_name, image_of, processor};
 
 use super::act::Runner;
 use super::machine::{ask, aws, command, containers};
