@@ -30,6 +30,10 @@ pub struct Definition {
     pub container: String,
     /// Image.
     pub image: String,
+    /// User and group.
+    pub user: String,
+    /// Whether it can write to `/tmp` only.
+    pub read_only: bool,
     /// Overrides the image's command; empty: it does not.
     pub command: Vec<String>,
     /// The port that takes requests.
@@ -117,6 +121,8 @@ impl Definition {
             task_role: facts.task_role.clone(),
             container: facts.container.clone(),
             image: image.to_owned(),
+            user: facts.user.clone(),
+            read_only: facts.read_only,
             command,
             port: service.port,
             stop_seconds: seconds(service.stop_timeout),
@@ -140,6 +146,12 @@ impl Definition {
         };
         compare("image", old.image.clone(), self.image.clone());
         compare("command", old.command.join(" "), self.command.join(" "));
+        compare("user", old.user.clone(), self.user.clone());
+        compare(
+            "read-only root",
+            old.read_only.to_string(),
+            self.read_only.to_string(),
+        );
         compare("cpu", old.cpu.clone(), self.cpu.clone());
         compare("memory", old.memory.clone(), self.memory.clone());
         compare(

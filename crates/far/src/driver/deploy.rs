@@ -5,12 +5,12 @@
 //! checked against ECS's own record. A release that another client left is gone on with first.
 
 use neargate_core::machine::{ReleaseKind, strategy};
-use neargate_core::manifest::model::{ReleasePolicy, Service, Strategy};
+use neargate_core::manifest::model::Service;
 
 use super::aws::{ServiceSeen, Stored};
 use super::definition::{self, Definition, number};
 use super::facts::ServiceFacts;
-use super::native::{Native, NativeStrategy, Way, way};
+use super::native::{Begin, Native, NativeStrategy, Way, way};
 use super::record::{Drive, End};
 use super::session::{Driver, Ended, Wish};
 use super::trouble::Trouble;
@@ -265,16 +265,11 @@ impl Driver {
         from: &str,
         kind: ReleaseKind,
     ) -> Way {
-        let shifts = !facts.rules.is_empty() && kind == ReleaseKind::Deploy;
-        let policy = if shifts {
-            spec.release.clone()
-        } else {
-            ReleasePolicy {
-                strategy: Strategy::Rolling,
-                ..spec.release.clone()
-            }
+        let begin = match kind {
+            ReleaseKind::Deploy if !from.is_empty() => Begin::Rules(facts.rules.len()),
+            _ => Begin::First,
         };
-        way(&policy, from.is_empty())
+        way(&spec.release, begin)
     }
 
     /// The settings of a release by ECS.

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use neargate_core::machine::{
-    Entry, Event, Exit, Outcome, RevisionDefinition, ServiceState, State, Steer, apply, decide,
-    next_deadline, waiting_for, weight,
+    Entry, Event, Exit, Outcome, ReleaseKind, RevisionDefinition, ServiceState, State, Steer,
+    apply, decide, next_deadline, waiting_for, weight,
 };
 use neargate_core::manifest::model::Service;
 
-use super::aws::{JobWanted, Shares, Stored, VisitorWanted};
+use super::aws::{JobWanted, ReleaseWanted, Shares, Stored, VisitorWanted};
 use super::deploy::run_name;
 use super::facts::ServiceFacts;
 use super::jobs::last_lines;
@@ -270,7 +270,7 @@ impl Driver {
     }
 
     async fn make(&self, service: &str, ways: &Ways, call: &Call) -> Result<(), Trouble> {
-        let (_, facts) = self.service(service)?;
+        let (spec, facts) = self.service(service)?;
         let (cluster, visitor) = (&self.facts.cluster, visitor_of(facts));
         match call {
             Call::CreateVisitor { definition, count } => {
@@ -295,9 +295,16 @@ impl Driver {
                     service,
                     &format!("the service itself takes revision {number}"),
                 );
-                self.aws
-                    .set_service(cluster, &facts.name, Some(definition), None)
-                    .await
+                // Told to roll: its last release may have been a shift by ECS.
+                let native = self.native(spec, facts, definition, ReleaseKind::Rollback);
+                let wanted = ReleaseWanted {
+                    definition,
+                    tasks: None,
+                    native: &native,
+                    group: None,
+                    port: Some(ways.port),
+                };
+                self.aws.release(cluster, facts, &wanted).await
             }
             Call::SetWeight { weight } => {
                 for rule in &ways.rules {

@@ -8,6 +8,7 @@ use neargate_core::manifest::model::{Runs, Service, Use};
 use serde::Serialize;
 
 use super::facts::ServiceFacts;
+use super::native::{Begin, NativeStrategy, Way, way};
 use super::session::Driver;
 use super::trouble::Trouble;
 
@@ -80,6 +81,7 @@ impl Driver {
             ),
         };
         let mut findings = vec![finding(name, "service", is, words)];
+        findings.extend(mover(name, spec, facts));
         findings.extend(variables(name, spec, facts));
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
         findings.extend(self.guard_findings(name, spec).await?);
@@ -115,6 +117,29 @@ fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
         is,
         words,
     }
+}
+
+/// Who moves a release must be who the applied infrastructure was made for: ECS needs a role and
+/// its rules, and must not move weights that the driver moves.
+fn mover(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<Finding> {
+    let by = facts.weights_by.as_deref()?;
+    let applied = facts.deployment.strategy.as_str();
+    let ecs = by == "ecs" && applied != "ROLLING";
+    let (wanted, agree) = match way(&spec.release, Begin::Rules(facts.rules.len())) {
+        Way::Weights { why } => (format!("neargate moves the weights: {why}"), !ecs),
+        Way::Native(native) => (
+            format!("ECS moves it ({})", native.strategy.word()),
+            ecs || native.strategy == NativeStrategy::Rolling,
+        ),
+    };
+    if agree {
+        return Some(finding(name, "release", Is::Ok, wanted));
+    }
+    let words = format!(
+        "the manifest asks for another way than the infrastructure was applied for. Now: \
+         {wanted}. Applied: {applied}, weights by {by}. Apply it again: neargate infra apply"
+    );
+    Some(finding(name, "release", Is::Missing, words))
 }
 
 /// What `uses` names must come from Terraform, as a variable or a secret.

@@ -63,13 +63,18 @@ fn jobs_of_a_rollback_run_after_ecs_went_back_and_a_failed_one_is_named() {
         let ended = ended.expect("it is followed");
         assert_eq!(ended.outcome, "rolled-back");
         assert!(ended.reason.contains("job `undo` failed"), "{ended:?}");
-        assert!(ended.evidence.contains(&"no backup".to_owned()), "{ended:?}");
+        assert!(
+            ended.evidence.contains(&"no backup".to_owned()),
+            "{ended:?}"
+        );
     });
 }
 
 #[test]
 fn a_client_lost_on_the_way_back_is_gone_on_with() {
-    let Some(world) = world("lostback") else { return };
+    let Some(world) = world("lostback") else {
+        return;
+    };
     run(async {
         first(&world).await;
         job(&world, "migrate", 3, "no such table");
@@ -84,8 +89,15 @@ fn a_client_lost_on_the_way_back_is_gone_on_with() {
         drop(lost);
         let again = world.client("a", AFTER).await;
         let ended = again.deploy("api", None).await.expect("it goes on");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2), "{ended:?}");
-        assert!(ended.reason.contains("revision 2 serves again"), "{ended:?}");
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("rolled-back", 2),
+            "{ended:?}"
+        );
+        assert!(
+            ended.reason.contains("revision 2 serves again"),
+            "{ended:?}"
+        );
         assert_eq!(world.calls("UpdateService"), updates + 2);
         let jobs = world.bodies("RunTask");
         let migrations = jobs.iter().filter(|it| it.to_string().contains("migrate"));
@@ -95,13 +107,18 @@ fn a_client_lost_on_the_way_back_is_gone_on_with() {
 
 #[test]
 fn a_first_release_whose_job_fails_has_nothing_to_go_back_to() {
-    let Some(world) = world("firstjob") else { return };
+    let Some(world) = world("firstjob") else {
+        return;
+    };
     run(async {
         job(&world, "migrate", 3, "no such table");
         let driver = world.client("a", AFTER).await;
         let ended = driver.deploy("api", Some("notes:1")).await;
         let ended = ended.expect("it is followed");
         assert_eq!((ended.outcome.as_str(), ended.revision), ("failed", 2));
-        assert!(ended.reason.contains("no revision served before"), "{ended:?}");
+        assert!(
+            ended.reason.contains("no revision served before"),
+            "{ended:?}"
+        );
     });
 }

@@ -11,7 +11,10 @@ const ROLLING: &str = r#"strategy = "rolling""#;
 async fn sent(app: &str, release: &str) -> Option<(Value, Value)> {
     let world = world(app)?;
     let driver = world.client("a", ROLLING).await;
-    driver.deploy("api", Some("notes:1")).await.expect("it goes");
+    driver
+        .deploy("api", Some("notes:1"))
+        .await
+        .expect("it goes");
     let driver = world.client("a", release).await;
     let ended = driver.deploy("api", Some("notes:2")).await;
     assert_eq!(ended.expect("it goes").outcome, "done");
