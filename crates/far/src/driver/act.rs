@@ -73,7 +73,7 @@ impl Driver {
                     })
                     .ok_or_else(|| Trouble::Failed("the release left no record".to_owned()));
             };
-            if stored.record.take_lease(&self.asker.holder, now()).is_ok() {
+            if self.take_lease(&mut stored.record).is_ok() {
                 self.write(service, &mut stored).await?;
                 return self.drive(service, stored).await;
             }

@@ -59,9 +59,7 @@ impl Driver {
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
             let id = open.id;
-            stored
-                .record
-                .take_lease(&self.asker.holder, super::session::now())?;
+            self.take_lease(&mut stored.record)?;
             self.say(
                 service,
                 &format!("goes on with release {id}, which its client left"),

@@ -124,7 +124,7 @@ impl Driver {
                 stored.record.tell(now(), &waiting);
                 last = waiting;
             }
-            if news || stored.record.lease_is_old(now()) {
+            if news || self.lease_is_old(&stored.record) {
                 self.write(service, stored).await?;
             }
             self.wait().await;

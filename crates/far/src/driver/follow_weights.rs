@@ -89,7 +89,7 @@ impl Driver {
             for entry in &fresh {
                 self.tell_entry(service, stored, entry);
             }
-            let late = stored.record.lease_is_old(now());
+            let late = self.lease_is_old(&stored.record);
             add(stored, &fresh)?;
             if (!fresh.is_empty() || late)
                 && self.write(service, stored).await? == Written::ReadAgain
@@ -122,7 +122,7 @@ impl Driver {
     /// Somebody may have promoted, paused or aborted meanwhile.
     async fn read_again(&self, service: &str, stored: &mut Stored) -> Result<(), Trouble> {
         let mut fresh = self.read(service).await?;
-        fresh.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut fresh.record)?;
         fresh.record.lease.clone_from(&stored.record.lease);
         *stored = fresh;
         Ok(())

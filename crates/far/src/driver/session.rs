@@ -11,7 +11,7 @@ use neargate_core::time::Timestamp;
 
 use super::aws::{Aws, Endpoint, Stored};
 use super::facts::{Facts, ServiceFacts};
-use super::record::{Drive, End, Open, key};
+use super::record::{Drive, End, Open, Record, key};
 use super::trouble::Trouble;
 
 /// Who asks, and how often AWS is asked.
@@ -29,6 +29,8 @@ pub struct Asker {
     pub folder: std::path::PathBuf,
     /// Between two looks at AWS.
     pub pace: Duration,
+    /// How long this client is taken to be alive after its last write.
+    pub lease: Duration,
 }
 
 /// Between two looks at AWS, unless a test is in a hurry.
@@ -147,6 +149,14 @@ impl Driver {
         Ok((self.spec(name)?, self.facts.service(name)?))
     }
 
+    pub(super) fn take_lease(&self, record: &mut Record) -> Result<(), Trouble> {
+        record.take_lease(&self.asker.holder, now(), self.asker.lease)
+    }
+
+    pub(super) fn lease_is_old(&self, record: &Record) -> bool {
+        record.lease_is_old(now(), self.asker.lease)
+    }
+
     fn key(&self, service: &str) -> String {
         key(&self.manifest.app, &self.manifest.env, service)
     }
@@ -163,7 +173,7 @@ impl Driver {
         stored: &mut Stored,
     ) -> Result<Written, Trouble> {
         let bucket = &self.facts.state_bucket;
-        stored.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut stored.record)?;
         let conflict = match self
             .aws
             .write_record(bucket, &self.key(service), stored)
@@ -187,7 +197,7 @@ impl Driver {
         &self,
         service: &str,
         stored: &mut Stored,
-        change: impl Fn(&mut super::record::Record),
+        change: impl Fn(&mut Record),
     ) -> Result<(), Trouble> {
         loop {
             change(&mut stored.record);
@@ -204,7 +214,7 @@ impl Driver {
         stored: &mut Stored,
         wish: Wish,
     ) -> Result<(), Trouble> {
-        stored.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut stored.record)?;
         let id = stored.record.next;
         stored.record.next += 1;
         stored.record.open = Some(Open {

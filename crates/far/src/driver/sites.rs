@@ -57,7 +57,7 @@ impl Driver {
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
             let words = format!("goes on with release {}, which its client left", open.id);
-            stored.record.take_lease(&self.asker.holder, now())?;
+            self.take_lease(&mut stored.record)?;
             self.say(service, &words);
             self.write(service, &mut stored).await?;
             return self.drive_site(service, stored, None).await;
@@ -98,7 +98,7 @@ impl Driver {
         let (mut target, mut not_to) = (None, serving.clone());
         if let Some(open) = stored.record.open.clone() {
             // Half of it is copied: back is to what served before it.
-            stored.record.take_lease(&self.asker.holder, now())?;
+            self.take_lease(&mut stored.record)?;
             target = to.is_none().then_some(open.from);
             not_to = String::new();
             let end = End {
@@ -191,7 +191,7 @@ impl Driver {
             }
             all(calls).await?;
             self.progressed(service, "copied", &mut done, some.len(), paths.len());
-            if stored.record.lease_is_old(now()) {
+            if self.lease_is_old(&stored.record) {
                 self.write(service, stored).await?;
             }
         }

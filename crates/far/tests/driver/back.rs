@@ -72,7 +72,7 @@ fn jobs_of_a_rollback_run_after_ecs_went_back_and_a_failed_one_is_named() {
 
 #[test]
 fn a_client_lost_on_the_way_back_is_gone_on_with() {
-    let Some(world) = world("lostback") else {
+    let Some(world) = world("turnback") else {
         return;
     };
     run(async {

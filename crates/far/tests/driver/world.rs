@@ -13,6 +13,7 @@ use std::time::Duration;
 use neargate_core::manifest::model::{Manifest, Strategy};
 use neargate_core::manifest::{Source, load};
 use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::record::LEASE;
 use neargate_far::driver::session::{Asker, Driver};
 use neargate_far::driver::trouble::Trouble;
 use serde_json::{Value, json};
@@ -152,6 +153,16 @@ impl World {
     }
 
     pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, Trouble> {
+        self.leased(holder, release, LEASE).await
+    }
+
+    /// A client that is taken to be lost so long after its last write.
+    pub async fn leased(
+        &self,
+        holder: &str,
+        release: &str,
+        lease: Duration,
+    ) -> Result<Driver, Trouble> {
         let asker = Asker {
             user: "ann".to_owned(),
             holder: holder.to_owned(),
@@ -159,6 +170,7 @@ impl World {
             overrides: Vec::new(),
             folder: self.folder.path().to_owned(),
             pace: Duration::from_millis(10),
+            lease,
         };
         let told = Rc::clone(&self.told);
         let tell = Box::new(move |_: &str, text: &str| told.borrow_mut().push(text.to_owned()));

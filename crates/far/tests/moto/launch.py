@@ -195,6 +195,11 @@ def controlled(name, body):
         client("cloudwatch").set_alarm_state(
             AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
         )
+    if name == "facts":
+        ssm, key = client("ssm"), f"/{body['app']}/prod/neargate/driver"
+        facts = json.loads(ssm.get_parameter(Name=key)["Parameter"]["Value"])
+        facts["services"]["api"].update(body["api"])
+        ssm.put_parameter(Name=key, Type="String", Value=json.dumps(facts), Overwrite=True)
     if name == "files":
         return files_of(body["bucket"])
     if name == "delete":

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use neargate_core::machine::Steer;
 use neargate_core::manifest::model::{Manifest, Runs};
 use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::record::LEASE;
 use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
 use neargate_far::driver::trouble::Trouble;
 use neargate_far::pipeline::is_built;
@@ -57,6 +58,7 @@ async fn open(flags: &Flags, manifest: Manifest) -> Result<Driver, Trouble> {
         overrides: flags.overrides.clone(),
         folder: project::folder_of(flags),
         pace: PACE,
+        lease: LEASE,
     };
     let tell = Box::new(output::progress);
     Driver::open(manifest, &Endpoint::default(), asker, tell).await
