@@ -1,7 +1,8 @@
 //! `verify`, and the first thing of every deploy: what would stop a release, found before it.
 //!
 //! Everything is reported in one go. Refuses to go on only for what is missing; what cannot be
-//! told from here (quotas, an image's architecture) is not guessed.
+//! told from here (quotas, the processor of an image of others) is not guessed. A task's size is
+//! one of Fargate's: `check` has refused every other.
 
 use neargate_core::alarm::AlarmState;
 use neargate_core::manifest::model::{Runs, Service, Use};
@@ -44,11 +45,22 @@ impl Driver {
         let who = self.aws.who().await?;
         let mut findings = vec![finding("", "credentials", Is::Ok, who)];
         for (name, service) in &self.manifest.services {
-            if !matches!(service.runs, Runs::Static(_)) {
-                findings.extend(self.look(name).await?);
+            match service.runs {
+                Runs::Static(_) => findings.push(self.site_finding(name)),
+                _ => findings.extend(self.look(name).await?),
             }
         }
         Ok(findings)
+    }
+
+    fn site_finding(&self, name: &str) -> Finding {
+        match &self.facts.static_bucket {
+            Some(bucket) => finding(name, "bucket", Is::Ok, bucket.clone()),
+            None => {
+                let words = "the infrastructure has none for a site";
+                finding(name, "bucket", Is::Missing, words.to_owned())
+            }
+        }
     }
 
     /// The findings of one service, the missing ones as a failure.
