@@ -80,6 +80,14 @@ locals {
           ]
         },
         {
+          # Revisions of a site that no release names any more.
+          Sid    = "DropOldSites"
+          Effect = "Allow"
+          Action = "s3:DeleteObject"
+          # `*` stands for the sites of this one environment.
+          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/sites/${var.app}/${name}/*"
+        },
+        {
           # Without it S3 answers a first look for a record with "denied" instead of "none".
           Sid      = "SeeWhetherThereIsARecord"
           Effect   = "Allow"

@@ -34,6 +34,8 @@ pub mod site;
 #[cfg(feature = "aws")]
 pub mod site_folder;
 #[cfg(feature = "aws")]
+pub mod site_keep;
+#[cfg(feature = "aws")]
 mod sites;
 pub mod trouble;
 pub mod weights;

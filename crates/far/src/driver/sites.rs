@@ -33,7 +33,7 @@ impl Driver {
         })
     }
 
-    fn home(&self, service: &str) -> String {
+    pub(super) fn home(&self, service: &str) -> String {
         home(&self.manifest.app, &self.manifest.env, service)
     }
 
@@ -65,7 +65,7 @@ impl Driver {
         let wanted = site_folder::read(&self.asker.folder, site)?;
         let from = serving(&stored.record);
         let standing = self.site_of(service, &from).await?;
-        let missing = wanted.missing(&self.aws.files(bucket).await?);
+        let missing = wanted.missing(&self.aws.files(bucket, "").await?);
         let changes = standing.as_ref().map(|it| wanted.changes(it));
         let same = changes.as_ref().is_some_and(Vec::is_empty);
         let whole = !missing.is_empty() && same || !last_was_done(&stored.record);
@@ -115,8 +115,12 @@ impl Driver {
                 found.task_definition.clone()
             }
         };
-        let words = format!("goes back to revision {}", number(&target));
-        self.say(service, &words);
+        let number = number(&target);
+        if self.site_of(service, &target).await?.is_none() {
+            let words = format!("the files of revision {number} are not kept any more");
+            return Err(Trouble::Failed(words));
+        }
+        self.say(service, &format!("goes back to revision {number}"));
         let whole = !last_was_done(&stored.record);
         let standing = self.site_of(service, &serving).await?;
         let wish = wish(ReleaseKind::Rollback, serving, target);
@@ -146,11 +150,12 @@ impl Driver {
         for part in &parts {
             self.copy_files(service, &mut stored, &site, part).await?;
         }
-        let missing = site.missing(&self.aws.files(bucket).await?);
+        let missing = site.missing(&self.aws.files(bucket, "").await?);
         let end = if missing.is_empty() {
             let gone = self
                 .delete_left(service, &stored.record, &site, &open)
                 .await?;
+            self.keep_revisions(service, &mut stored).await?;
             done(&open, copied, gone)
         } else {
             End {
@@ -272,7 +277,7 @@ impl Driver {
     }
 
     /// The list of a revision by its name; `None` for no name.
-    async fn site_of(&self, service: &str, name: &str) -> Result<Option<Site>, Trouble> {
+    pub(super) async fn site_of(&self, service: &str, name: &str) -> Result<Option<Site>, Trouble> {
         if name.is_empty() {
             return Ok(None);
         }
@@ -305,16 +310,21 @@ impl Driver {
         }
         let before = self.site_of(service, &open.from).await?;
         let left = site.to_delete(before.as_ref(), &earlier);
-        let bucket = self.site_bucket()?;
-        for some in left.chunks(TOGETHER) {
+        let count = left.len();
+        self.delete_all(self.site_bucket()?, left).await?;
+        Ok(count)
+    }
+
+    pub(super) async fn delete_all(&self, bucket: &str, keys: Vec<String>) -> Result<(), Trouble> {
+        for some in keys.chunks(TOGETHER) {
             let mut calls = JoinSet::new();
-            for path in some {
-                let (aws, bucket, path) = (self.aws.clone(), bucket.to_owned(), path.clone());
-                calls.spawn(async move { aws.delete(&bucket, &path).await });
+            for key in some {
+                let (aws, bucket, key) = (self.aws.clone(), bucket.to_owned(), key.clone());
+                calls.spawn(async move { aws.delete(&bucket, &key).await });
             }
             all(calls).await?;
         }
-        Ok(left.len())
+        Ok(())
     }
 
     /// What differs from what was released.
@@ -329,7 +339,7 @@ impl Driver {
         let Some(site) = self.site_of(service, &serving(&record)).await? else {
             return Ok(vec!["nothing was released by neargate yet".to_owned()]);
         };
-        let missing = site.missing(&self.aws.files(self.site_bucket()?).await?);
+        let missing = site.missing(&self.aws.files(self.site_bucket()?, "").await?);
         let line = |path: String| format!("{path} is missing in the site's bucket, or another");
         Ok(missing.into_iter().map(line).collect())
     }

@@ -246,3 +246,46 @@ fn a_file_that_somebody_deleted_is_drift_and_the_next_deploy_brings_it_back() {
         assert_eq!(paths(&world), ["a.css", "index.html"]);
     });
 }
+
+#[test]
+fn revisions_that_no_release_names_are_deleted_with_the_bytes_that_only_they_name() {
+    let Some(world) = world("keep") else { return };
+    run(async {
+        released(&world, &[("index.html", "one")]).await;
+        let home = "sites/keep/prod/web";
+        let kept = json!({ "bucket": "keep-state", "begins": home });
+        let count = |world: &World| {
+            let all = world.control("files", &kept);
+            all.as_array().map_or(0, Vec::len)
+        };
+        // The list of the one revision, and the bytes of its one file.
+        assert_eq!(count(&world), 2);
+        let shared = world.control("files", &json!({ "bucket": "keep-state", "begins": home }));
+        let shared = shared[0]["key"].as_str().expect("a key").to_owned();
+        let shared = shared.rsplit('/').next().expect("a digest").to_owned();
+        for number in 900..910 {
+            let own = format!("{number:0>64}");
+            let file = |digest: &str| {
+                json!({
+                    "sha256": digest, "size": 3, "content_type": "text/html",
+                    "cache_control": "no-cache",
+                })
+            };
+            let files = json!({ "a.html": file(&own), "b.html": file(&shared) });
+            let list = json!({ "format": 1, "files": files }).to_string();
+            for (key, body) in [
+                (format!("{home}/revisions/{number}.json"), list.as_str()),
+                (format!("{home}/files/{own}"), "old"),
+            ] {
+                let put = json!({ "bucket": "keep-state", "key": key, "body": body });
+                world.control("put", &put);
+            }
+        }
+        assert_eq!(count(&world), 22);
+        let (driver, ended) = released(&world, &[("index.html", "two")]).await;
+        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
+        assert_eq!(count(&world), 4);
+        let back = driver.rollback("web", None).await.expect("it goes");
+        assert_eq!(back.revision, 1);
+    });
+}

@@ -170,10 +170,10 @@ def client(kind):
     )
 
 
-def files_of(bucket):
+def files_of(bucket, begins=""):
     s3 = client("s3")
     found = []
-    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=begins).get("Contents", []):
         it = s3.get_object(Bucket=bucket, Key=item["Key"])
         found.append({
             "key": item["Key"], "body": it["Body"].read().decode(),
@@ -201,7 +201,9 @@ def controlled(name, body):
         facts["services"]["api"].update(body["api"])
         ssm.put_parameter(Name=key, Type="String", Value=json.dumps(facts), Overwrite=True)
     if name == "files":
-        return files_of(body["bucket"])
+        return files_of(body["bucket"], body.get("begins", ""))
+    if name == "put":
+        client("s3").put_object(Bucket=body["bucket"], Key=body["key"], Body=body["body"])
     if name == "delete":
         client("s3").delete_object(Bucket=body["bucket"], Key=body["key"])
     if name == "calls":

@@ -102,17 +102,21 @@ impl Aws {
         Ok(())
     }
 
-    /// Every file of a bucket with its size in bytes.
+    /// Every file of a bucket whose key begins so, with its size in bytes.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn files(&self, bucket: &str) -> Result<BTreeMap<String, u64>, Trouble> {
+    pub async fn files(
+        &self,
+        bucket: &str,
+        begins: &str,
+    ) -> Result<BTreeMap<String, u64>, Trouble> {
         let mut found = BTreeMap::new();
         let mut next: Option<String> = None;
         loop {
-            let call = self.bucket.list_objects_v2().bucket(bucket);
+            let call = self.bucket.list_objects_v2().bucket(bucket).prefix(begins);
             let answer = call.set_continuation_token(next).send().await;
-            let answer = answer.map_err(trouble("list the site's bucket", "s3:ListBucket"))?;
+            let answer = answer.map_err(trouble(&format!("list {bucket}"), "s3:ListBucket"))?;
             for object in answer.contents() {
                 let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
                 found.insert(object.key().unwrap_or_default().to_owned(), size);
@@ -130,7 +134,7 @@ impl Aws {
     /// The call failed.
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), Trouble> {
         let call = self.bucket.delete_object().bucket(bucket).key(key);
-        let doing = format!("delete {key} of the site");
+        let doing = format!("delete {key} of {bucket}");
         call.send()
             .await
             .map_err(trouble(&doing, "s3:DeleteObject"))?;
