@@ -172,7 +172,7 @@ static STATIC: Shape = Shape {
             Kind::Form(&FILE),
             "Served with 404 for a path without a file.",
         )
-        .far("CloudFront's answer for a path without a file."),
+        .far("no: CloudFront answers 403 where the bucket has no file."),
         Field::new(
             "cache",
             Kind::Named(&PATH, &Kind::Text),
