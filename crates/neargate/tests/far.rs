@@ -42,6 +42,7 @@ case \"$*\" in
       echo 'An error occurred (ImageNotFoundException)' >&2
       exit 254
     fi ;;
+  *manifest*inspect*) echo '[{\"Descriptor\":{\"platform\":{\"os\":\"linux\",\"architecture\":\"amd64\"}}}]' ;;
   *inspect*Architecture*) echo \"${IMAGE_IS:-linux/arm64}\" ;;
   *inspect*) echo sha256:0123456789abcdef0123456789abcdef ;;
   build*) cat Dockerfile >> \"$CALLS\" ;;
@@ -306,4 +307,39 @@ fn a_site_is_built_and_released_from_its_folder() {
     assert!(String::from_utf8_lossy(&status.stdout).contains("web"));
     let releases = world.run(&["releases"]);
     assert!(String::from_utf8_lossy(&releases.stdout).contains("files"));
+}
+
+#[test]
+fn an_image_of_others_for_another_processor_is_refused_before_a_release_begins() {
+    let Some(world) = world(&["docker"]) else {
+        return;
+    };
+    let output = world.run(&["deploy", "api", "--image", "others:1"]);
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    assert!(
+        said(&output).contains("others:1 is for linux/amd64"),
+        "{}",
+        said(&output)
+    );
+    let calls = world.control("calls", &json!({ "holds": "RegisterTaskDefinition" }));
+    assert!(!calls.to_string().contains("others:1"));
+}
+
+#[test]
+fn a_processor_that_the_infrastructure_was_not_applied_for_is_refused() {
+    let Some(world) = world(&["docker", "aws"]) else {
+        return;
+    };
+    let processor = "aws.architecture=x86-64";
+    let output = world.run(&["deploy", "api", "--set", processor]);
+    assert_eq!(code(&output), 3, "{}", said(&output));
+    assert!(
+        said(&output).contains("was applied for ARM64"),
+        "{}",
+        said(&output)
+    );
+    assert!(!world.calls().contains("docker build"), "nothing was built");
+    let image = ["deploy", "api", "--image", "others:1", "--set", processor];
+    let output = world.run(&image);
+    assert_eq!(code(&output), 3, "the image fits, the tasks do not");
 }

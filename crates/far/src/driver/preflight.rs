@@ -5,7 +5,7 @@
 //! one of Fargate's: `check` has refused every other.
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::manifest::model::{Runs, Service, Use};
+use neargate_core::manifest::model::{Architecture, Runs, Service, Use};
 use serde::Serialize;
 
 use super::facts::ServiceFacts;
@@ -53,6 +53,23 @@ impl Driver {
         Ok(findings)
     }
 
+    /// Images are built for the manifest's processor, tasks run on the applied one.
+    fn architecture(&self, name: &str, facts: &ServiceFacts) -> Finding {
+        let wanted = match self.manifest.aws.architecture {
+            Architecture::Arm64 => "ARM64",
+            Architecture::X86_64 => "X86_64",
+        };
+        let applied = facts.architecture.as_str();
+        if wanted == applied {
+            return finding(name, "processor", Is::Ok, wanted.to_owned());
+        }
+        let words = format!(
+            "the manifest asks for {wanted}, and the infrastructure was applied for {applied}. \
+             Apply it again: neargate infra apply"
+        );
+        finding(name, "processor", Is::Missing, words)
+    }
+
     fn site_finding(&self, name: &str) -> Finding {
         match &self.facts.static_bucket {
             Some(bucket) => finding(name, "bucket", Is::Ok, bucket.clone()),
@@ -93,6 +110,7 @@ impl Driver {
             ),
         };
         let mut findings = vec![finding(name, "service", is, words)];
+        findings.push(self.architecture(name, facts));
         findings.extend(mover(name, spec, facts));
         findings.extend(variables(name, spec, facts));
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));

@@ -77,7 +77,7 @@ async fn act(
             ..
         } => {
             let image = match image {
-                Some(image) => Ok(Some(image.clone())),
+                Some(image) => given(driver, flags, service, image),
                 None => made(driver, flags, service, !no_build).await?,
             };
             match image {
@@ -131,7 +131,12 @@ async fn made(
         return Ok(project::build(&path, std::iter::once(spec)).map(|()| None));
     }
     if !is_built(spec) {
-        return Ok(Ok(None));
+        return Ok(match &spec.runs {
+            Runs::Image {
+                image: Some(image), ..
+            } => given(driver, flags, service, image),
+            _ => Ok(None),
+        });
     }
     let Some(repository) = driver.image_wanted(service).await? else {
         return Ok(Ok(None));
@@ -139,6 +144,19 @@ async fn made(
     let runner = Runner::new(flags, &path, driver.manifest());
     let reference = runner.and_then(|runner| runner.deliver(spec, &repository, build));
     Ok(reference.map(Some))
+}
+
+/// An image of others, when it fits.
+fn given(
+    driver: &Driver,
+    flags: &Flags,
+    service: &str,
+    image: &str,
+) -> Result<Option<String>, Failure> {
+    let path = project::find(flags)?;
+    let runner = Runner::new(flags, &path, driver.manifest())?;
+    runner.check_given(service, image)?;
+    Ok(Some(image.to_owned()))
 }
 
 fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {

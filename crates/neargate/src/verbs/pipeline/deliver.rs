@@ -4,9 +4,12 @@
 //! is pushed was looked at first: it is for the tasks' processor. Refuses a machine without a
 //! builder before anything is built.
 
+use std::collections::BTreeSet;
+
 use neargate_core::manifest::model::Service;
 use neargate_far::pipeline::Registry;
 use neargate_far::pipeline::stage::{From, built_name, image_of, processor};
+use serde_json::Value;
 
 use super::act::Runner;
 use super::machine::{ask, aws, command, containers};
@@ -69,6 +72,31 @@ impl Runner<'_> {
         }
     }
 
+    /// Looks whether an image that others built has the tasks' processor, in its registry. What
+    /// cannot be known (no builder here, no sign-in there) is left to ECS.
+    pub fn check_given(&self, service: &str, image: &str) -> Result<(), Failure> {
+        let Ok(program) = containers() else {
+            return Ok(());
+        };
+        let mut words = vec!["manifest", "inspect"];
+        // Docker says the platform of a single image only when asked for all.
+        words.extend((program == "docker").then_some("--verbose"));
+        words.push(image);
+        let said = ask(command(program, &words, &self.folder)).unwrap_or_default();
+        let document = serde_json::from_str(&said).unwrap_or(Value::Null);
+        let has = platforms(&document);
+        let wanted = processor(self.manifest).platform();
+        if has.is_empty() || has.contains(wanted) {
+            return Ok(());
+        }
+        let has: Vec<String> = has.into_iter().collect();
+        Err(Failure::Failed(format!(
+            "{image} is for {}, and tasks of `{service}` run on {wanted}: name an image for that, \
+             or write aws.architecture",
+            has.join(", ")
+        )))
+    }
+
     /// The commit when everything is committed, files that git does not know yet among it, and
     /// the command line changes nothing of the manifest.
     fn commit_tag(&self) -> Option<String> {
@@ -129,5 +157,43 @@ impl Runner<'_> {
             host: host.to_owned(),
             region: self.region()?.to_owned(),
         })
+    }
+}
+
+/// Every `platform` of a manifest or an index, as `os/architecture`. Attestations have `unknown`
+/// ones. Source: OCI image specification, "Image Index".
+fn platforms(document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match document {
+        Value::Array(items) => found.extend(items.iter().flat_map(platforms)),
+        Value::Object(fields) => {
+            let text = |platform: &Value, key: &str| platform[key].as_str().map(str::to_owned);
+            let own = fields.get("platform");
+            if let Some((os, processor)) =
+                own.and_then(|it| text(it, "os").zip(text(it, "architecture")))
+                && os != "unknown"
+            {
+                found.insert(format!("{os}/{processor}"));
+            }
+            found.extend(fields.values().flat_map(platforms));
+        }
+        _ => {}
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_found_in_an_index_and_in_a_single_manifest() {
+        let platform = |os: &str, processor: &str| serde_json::json!({ "platform": { "os": os, "architecture": processor } });
+        let arm = platform("linux", "arm64");
+        let index = serde_json::json!({ "manifests": [arm, platform("unknown", "unknown")] });
+        assert_eq!(Vec::from_iter(platforms(&index)), ["linux/arm64"]);
+        let verbose = serde_json::json!([{ "Descriptor": platform("linux", "amd64") }]);
+        assert_eq!(Vec::from_iter(platforms(&verbose)), ["linux/amd64"]);
+        assert!(platforms(&Value::Null).is_empty());
     }
 }
