@@ -55,6 +55,19 @@ impl Driver {
         self.drive(service, stored).await
     }
 
+    /// Ends the release in progress: back to what served before it.
+    ///
+    /// # Errors
+    /// There is none, or it could not be followed.
+    pub async fn abort_release(&self, service: &str) -> Result<Ended, Trouble> {
+        self.spec(service)?;
+        if self.read(service).await?.record.open.is_none() {
+            let words = format!("`{service}` has no release in progress");
+            return Err(Trouble::Failed(words));
+        }
+        self.rollback(service, None).await
+    }
+
     /// Follows the open release: as its driver when nobody is, by the record otherwise.
     pub(super) async fn follow_open(&self, service: &str) -> Result<Ended, Trouble> {
         loop {

@@ -155,6 +155,15 @@ impl Site {
             .collect()
     }
 
+    /// Whether a file that a release would not copy, because it stands already, is not there.
+    #[must_use]
+    pub fn is_damaged(&self, standing: Option<&Self>, bucket: &BTreeMap<String, u64>) -> bool {
+        let stands = |path: &String| {
+            standing.is_some_and(|site| site.files.get(path) == self.files.get(path))
+        };
+        self.missing(bucket).iter().any(stands)
+    }
+
     /// Each difference as a line; of many only the first, and how many more.
     #[must_use]
     pub fn changes(&self, old: &Self) -> Vec<String> {

@@ -65,10 +65,10 @@ impl Driver {
         let wanted = site_folder::read(&self.asker.folder, site)?;
         let from = serving(&stored.record);
         let standing = self.site_of(service, &from).await?;
-        let missing = wanted.missing(&self.aws.files(bucket, "").await?);
+        let whole = !last_was_done(&stored.record)
+            || wanted.is_damaged(standing.as_ref(), &self.aws.files(bucket, "").await?);
         let changes = standing.as_ref().map(|it| wanted.changes(it));
         let same = changes.as_ref().is_some_and(Vec::is_empty);
-        let whole = !missing.is_empty() && same || !last_was_done(&stored.record);
         if same && !whole {
             return Ok(self.nothing_to_release(service, number(&from)));
         }
@@ -92,7 +92,7 @@ impl Driver {
         service: &str,
         to: Option<u32>,
     ) -> Result<Ended, Trouble> {
-        self.site_bucket()?;
+        let bucket = self.site_bucket()?;
         let mut stored = self.read(service).await?;
         let serving = serving(&stored.record);
         let (mut target, mut not_to) = (None, serving.clone());
@@ -116,13 +116,14 @@ impl Driver {
             }
         };
         let number = number(&target);
-        if self.site_of(service, &target).await?.is_none() {
+        let Some(site) = self.site_of(service, &target).await? else {
             let words = format!("the files of revision {number} are not kept any more");
             return Err(Trouble::Failed(words));
-        }
+        };
         self.say(service, &format!("goes back to revision {number}"));
-        let whole = !last_was_done(&stored.record);
         let standing = self.site_of(service, &serving).await?;
+        let whole = !last_was_done(&stored.record)
+            || site.is_damaged(standing.as_ref(), &self.aws.files(bucket, "").await?);
         let wish = wish(ReleaseKind::Rollback, serving, target);
         self.begin(service, &mut stored, wish).await?;
         let standing = standing.filter(|_| !whole);

@@ -235,14 +235,18 @@ fn a_file_that_somebody_deleted_is_drift_and_the_next_deploy_brings_it_back() {
     run(async {
         let files = [("index.html", "one"), ("a.css", "a")];
         let (driver, _) = released(&world, &files).await;
-        world.control(
-            "delete",
-            &json!({ "bucket": "sitedrift-static", "key": "a.css" }),
-        );
+        let gone = json!({ "bucket": "sitedrift-static", "key": "a.css" });
+        world.control("delete", &gone);
         let lines = driver.drift("web").await.expect("drift");
         assert_eq!(lines, ["a.css is missing in the site's bucket, or another"]);
         let ended = driver.deploy("web", None).await.expect("it goes");
         assert_eq!((ended.release, ended.revision), (2, 1));
+        assert_eq!(paths(&world), ["a.css", "index.html"]);
+        // So does one that has something new.
+        world.control("delete", &gone);
+        let files = [("index.html", "two"), ("a.css", "a")];
+        let (_, ended) = released(&world, &files).await;
+        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
         assert_eq!(paths(&world), ["a.css", "index.html"]);
     });
 }

@@ -107,7 +107,7 @@ async fn act(
         }
         Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
         Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
-        Verb::Abort { service } => judged(flags, driver.rollback(service, None).await?),
+        Verb::Abort { service } => judged(flags, driver.abort_release(service).await?),
         _ => shown::run(driver, flags, verb).await?,
     })
 }
