@@ -135,7 +135,7 @@ pub enum Verb {
     },
     /// Release a new revision of a service
     #[command(
-        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api -e prod --image REPOSITORY:TAG"
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api -e prod           build, push and release on AWS\n  neargate deploy api -e prod --image REPOSITORY:TAG"
     )]
     Deploy {
         /// The service
@@ -149,7 +149,7 @@ pub enum Verb {
         /// Do not run the build step
         #[arg(long)]
         no_build: bool,
-        /// The container image to release, on AWS
+        /// On AWS, the container image to release; without it the image is built and pushed
         #[arg(long, value_name = "IMAGE")]
         image: Option<String>,
     },

@@ -134,6 +134,12 @@ pub fn cause_of(flags: &Flags) -> Cause {
     find(flags).map_or_else(|_| Cause::default(), |path| cause(&folder(&path)))
 }
 
+/// The manifest's folder.
+#[cfg(feature = "aws")]
+pub fn folder_of(flags: &Flags) -> PathBuf {
+    find(flags).map_or_else(|_| PathBuf::from("."), |path| folder(&path))
+}
+
 fn cause(root: &Path) -> Cause {
     let git = Command::new("git")
         .args(["describe", "--always", "--dirty"])

@@ -80,8 +80,26 @@ locals {
           Sid    = "KeepRecord"
           Effect = "Allow"
           Action = ["s3:GetObject", "s3:PutObject"]
-          # `*` stands for the records of this one environment.
-          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/releases/${var.app}/${name}/*"
+          # `*` stands for the records and sites of this one environment.
+          Resource = [
+            "arn:${local.partition}:s3:::${environment.state_bucket}/releases/${var.app}/${name}/*",
+            "arn:${local.partition}:s3:::${environment.state_bucket}/sites/${var.app}/${name}/*",
+          ]
+        },
+        {
+          # Revisions of a site that no release names any more.
+          Sid    = "DropOldSites"
+          Effect = "Allow"
+          Action = "s3:DeleteObject"
+          # `*` stands for the sites of this one environment.
+          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}/sites/${var.app}/${name}/*"
+        },
+        {
+          # Without it S3 answers a first look for a record with "denied" instead of "none".
+          Sid      = "SeeWhetherThereIsARecord"
+          Effect   = "Allow"
+          Action   = "s3:ListBucket"
+          Resource = "arn:${local.partition}:s3:::${environment.state_bucket}"
         },
         {
           Sid      = "ReadOutputs"

@@ -95,6 +95,16 @@ output "deployment" {
   }
 }
 
+output "user" {
+  description = "User and group of tasks. The driver gives every later task definition the same."
+  value       = var.task.user
+}
+
+output "read_only" {
+  description = "Whether tasks can write to /tmp only. The driver gives every later task definition the same."
+  value       = var.task.read_only
+}
+
 output "scaling_resource_id" {
   description = "Resource id in Application Auto Scaling, or null."
   value       = one(aws_appautoscaling_target.this[*].resource_id)

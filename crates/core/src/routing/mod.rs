@@ -4,7 +4,7 @@
 //! router's control socket. [`matching`] finds the rule of a request, [`balance`] the group and
 //! the target, [`sticky`] the ones that a client stays with, [`slow_start`] how warm a target is,
 //! [`head`] judges request heads, [`forwarded`] makes the headers that a proxy adds,
-//! [`http_date`] writes dates.
+//! [`http_date`] writes dates, [`site`] tells the headers of a static site's files.
 
 pub mod balance;
 pub mod control;
@@ -12,6 +12,7 @@ pub mod forwarded;
 pub mod head;
 pub mod http_date;
 pub mod matching;
+pub mod site;
 pub mod slow_start;
 pub mod sticky;
 pub mod table;

@@ -20,6 +20,9 @@ impl Driver {
     /// # Errors
     /// There is nothing to go back to, or it could not be followed.
     pub async fn rollback(&self, service: &str, to: Option<u32>) -> Result<Ended, Trouble> {
+        if self.site(service)?.is_some() {
+            return self.rollback_site(service, to).await;
+        }
         let mut stored = self.read(service).await?;
         match stored.record.open.as_ref().map(|open| &open.drive) {
             Some(Drive::Native { deployment, .. }) if !deployment.is_empty() => {
@@ -28,6 +31,7 @@ impl Driver {
                 return self.follow_open(service).await;
             }
             Some(Drive::Weights { .. }) => return self.abort(service).await,
+            Some(Drive::Back { .. }) => return self.follow_open(service).await,
             Some(_) => {
                 return Err(Trouble::Refused {
                     what: "a release has begun, and no task of it yet".to_owned(),
@@ -43,11 +47,25 @@ impl Driver {
             from: seen.definition.clone(),
             to: target.task_definition.clone(),
             strategy: "rolling".to_owned(),
+            drive: Drive::Prepared,
         };
         let words = format!("goes back to revision {}", number(&wish.to));
         self.say(service, &words);
         self.begin(service, &mut stored, wish).await?;
         self.drive(service, stored).await
+    }
+
+    /// Ends the release in progress: back to what served before it.
+    ///
+    /// # Errors
+    /// There is none, or it could not be followed.
+    pub async fn abort_release(&self, service: &str) -> Result<Ended, Trouble> {
+        self.spec(service)?;
+        if self.read(service).await?.record.open.is_none() {
+            let words = format!("`{service}` has no release in progress");
+            return Err(Trouble::Failed(words));
+        }
+        self.rollback(service, None).await
     }
 
     /// Follows the open release: as its driver when nobody is, by the record otherwise.
@@ -68,7 +86,7 @@ impl Driver {
                     })
                     .ok_or_else(|| Trouble::Failed("the release left no record".to_owned()));
             };
-            if stored.record.take_lease(&self.asker.holder, now()).is_ok() {
+            if self.take_lease(&mut stored.record).is_ok() {
                 self.write(service, &mut stored).await?;
                 return self.drive(service, stored).await;
             }

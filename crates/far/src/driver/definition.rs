@@ -30,6 +30,10 @@ pub struct Definition {
     pub container: String,
     /// Image.
     pub image: String,
+    /// User and group.
+    pub user: String,
+    /// Whether it can write to `/tmp` only.
+    pub read_only: bool,
     /// Overrides the image's command; empty: it does not.
     pub command: Vec<String>,
     /// The port that takes requests.
@@ -83,9 +87,10 @@ pub fn image(service: &Service, given: Option<&str>) -> Result<String, Trouble> 
         .map(str::to_owned)
         .ok_or_else(|| Trouble::Missing {
             what: format!("there is no image of `{}` to release", service.name),
-            help: "build and push one, then name it: neargate deploy SERVICE -e ENV --image \
-                   REPOSITORY:TAG"
-                .to_owned(),
+            help:
+                "say what it is made of, with `artifact` or `build.dockerfile`, or name one that \
+                   is pushed: neargate deploy SERVICE -e ENV --image REPOSITORY:TAG"
+                    .to_owned(),
         })
 }
 
@@ -116,6 +121,8 @@ impl Definition {
             task_role: facts.task_role.clone(),
             container: facts.container.clone(),
             image: image.to_owned(),
+            user: facts.user.clone(),
+            read_only: facts.read_only,
             command,
             port: service.port,
             stop_seconds: seconds(service.stop_timeout),
@@ -139,6 +146,12 @@ impl Definition {
         };
         compare("image", old.image.clone(), self.image.clone());
         compare("command", old.command.join(" "), self.command.join(" "));
+        compare("user", old.user.clone(), self.user.clone());
+        compare(
+            "read-only root",
+            old.read_only.to_string(),
+            self.read_only.to_string(),
+        );
         compare("cpu", old.cpu.clone(), self.cpu.clone());
         compare("memory", old.memory.clone(), self.memory.clone());
         compare(

@@ -5,36 +5,61 @@
 //! checked against ECS's own record. A release that another client left is gone on with first.
 
 use neargate_core::machine::{ReleaseKind, strategy};
-use neargate_core::manifest::model::{ReleasePolicy, Service, Strategy};
+use neargate_core::manifest::model::Service;
 
 use super::aws::{ServiceSeen, Stored};
 use super::definition::{self, Definition, number};
 use super::facts::ServiceFacts;
-use super::native::{Native, NativeStrategy, Way, way};
+use super::native::{Begin, Native, NativeStrategy, Way, way};
 use super::record::{Drive, End};
 use super::session::{Driver, Ended, Wish};
 use super::trouble::Trouble;
 
 /// How the jobs of one stage ended.
-enum Jobs {
+pub(super) enum Jobs {
     Done,
     Failed(End),
 }
 
 impl Driver {
+    /// Where the image of a release that can begin is to be pushed; `None`: a release is in
+    /// progress, and no image is needed to go on with it.
+    ///
+    /// # Errors
+    /// A release could not begin, or there is no repository.
+    pub async fn image_wanted(&self, service: &str) -> Result<Option<String>, Trouble> {
+        let (spec, _) = self.service(service)?;
+        if self.read(service).await?.record.open.is_some() {
+            return Ok(None);
+        }
+        self.preflight(service).await?;
+        self.quiet_guards(spec).await?;
+        let repository = self.facts.repositories.get(service).cloned();
+        repository.map(Some).ok_or_else(|| Trouble::Missing {
+            what: format!("there is no repository for images of `{service}`"),
+            help: "apply the infrastructure first: neargate infra apply".to_owned(),
+        })
+    }
+
     /// Releases what the manifest asks for, or goes on with a release that was left.
     ///
     /// # Errors
     /// It could not begin, or could not be followed. A release that failed is no error: its
     /// outcome says so.
     pub async fn deploy(&self, service: &str, image: Option<&str>) -> Result<Ended, Trouble> {
+        match (self.site(service)?, image) {
+            (Some((spec, site)), None) => return self.deploy_site(spec, site).await,
+            (Some(_), Some(_)) => {
+                let words = format!("`{service}` is a static site: it has no image");
+                return Err(Trouble::Usage(words));
+            }
+            (None, _) => {}
+        }
         let (spec, facts) = self.service(service)?;
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
             let id = open.id;
-            stored
-                .record
-                .take_lease(&self.asker.holder, super::session::now())?;
+            self.take_lease(&mut stored.record)?;
             self.say(
                 service,
                 &format!("goes on with release {id}, which its client left"),
@@ -52,7 +77,7 @@ impl Driver {
             .await?;
         let changes = present.as_ref().map(|(_, it)| wanted.changes(it));
         if changes.as_ref().is_some_and(Vec::is_empty) && seen.desired > 0 {
-            return Ok(self.nothing_to_do(service, &seen));
+            return Ok(self.nothing_to_release(service, number(&seen.definition)));
         }
         self.quiet_guards(spec).await?;
         for change in changes.unwrap_or_default() {
@@ -68,6 +93,7 @@ impl Driver {
             },
             to,
             strategy: strategy::name(&spec.release.strategy).to_owned(),
+            drive: Drive::Prepared,
         };
         self.begin(service, &mut stored, wish).await?;
         self.drive(service, stored).await
@@ -85,8 +111,7 @@ impl Driver {
         })
     }
 
-    fn nothing_to_do(&self, service: &str, seen: &ServiceSeen) -> Ended {
-        let revision = number(&seen.definition);
+    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> Ended {
         let reason =
             format!("revision {revision} is what the manifest asks for: nothing to release");
         self.say(service, &reason);
@@ -153,62 +178,18 @@ impl Driver {
             })
             .await?;
         }
-        let native = stored
-            .record
-            .open
-            .as_ref()
-            .is_some_and(|open| matches!(open.drive, Drive::Native { .. }));
-        let mut end = if native {
-            self.follow_native(service, &mut stored).await?
-        } else {
-            self.follow_weights(service, &mut stored).await?
+        let drive = stored.record.open.as_ref().map(|open| &open.drive);
+        let end = match drive {
+            Some(Drive::Native { .. } | Drive::Back { .. }) => {
+                self.drive_native(service, &mut stored).await?
+            }
+            _ => self.follow_weights(service, &mut stored).await?,
         };
-        if native && end.outcome == "done" {
-            end = self.finish_native(service, spec, &mut stored, end).await?;
-        }
         self.close(service, &mut stored, &end).await
     }
 
-    /// The outcome is checked against ECS's own record; then come the jobs after the release.
-    async fn finish_native(
-        &self,
-        service: &str,
-        spec: &Service,
-        stored: &mut Stored,
-        end: End,
-    ) -> Result<End, Trouble> {
-        let wanted = stored.record.open.as_ref().map(|open| open.to.clone());
-        let wanted = wanted.unwrap_or_default();
-        let seen = self.seen(service).await?;
-        if number(&seen.definition) != number(&wanted) {
-            return Ok(End {
-                outcome: "failed",
-                reason: format!(
-                    "ECS says that the deployment succeeded, but revision {} serves",
-                    number(&seen.definition)
-                ),
-                evidence: vec![seen.said],
-            });
-        }
-        match self
-            .jobs(service, stored, &spec.release.after, "after")
-            .await?
-        {
-            Jobs::Done => Ok(end),
-            Jobs::Failed(mut failed) => {
-                failed.outcome = "failed";
-                failed.reason = format!(
-                    "{}; revision {} serves: neargate rollback {service} goes back",
-                    failed.reason,
-                    number(&wanted)
-                );
-                Ok(failed)
-            }
-        }
-    }
-
     /// Runs the jobs of a stage, one after another; those that succeeded are remembered.
-    async fn jobs(
+    pub(super) async fn jobs(
         &self,
         service: &str,
         stored: &mut Stored,
@@ -282,16 +263,11 @@ impl Driver {
         from: &str,
         kind: ReleaseKind,
     ) -> Way {
-        let shifts = !facts.rules.is_empty() && kind == ReleaseKind::Deploy;
-        let policy = if shifts {
-            spec.release.clone()
-        } else {
-            ReleasePolicy {
-                strategy: Strategy::Rolling,
-                ..spec.release.clone()
-            }
+        let begin = match kind {
+            ReleaseKind::Deploy if !from.is_empty() => Begin::Rules(facts.rules.len()),
+            _ => Begin::First,
         };
-        way(&policy, from.is_empty())
+        way(&spec.release, begin)
     }
 
     /// The settings of a release by ECS.

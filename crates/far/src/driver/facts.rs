@@ -33,6 +33,12 @@ pub struct Facts {
     /// CloudWatch's names of alarms, by their name in the manifest.
     #[serde(default, deserialize_with = "or_empty")]
     pub alarms: BTreeMap<String, String>,
+    /// Repositories of built images by service: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/APP-ENV/SERVICE`.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub repositories: BTreeMap<String, String>,
+    /// Bucket that the edge serves static files from; there is one site.
+    #[serde(default)]
+    pub static_bucket: Option<String>,
 }
 
 /// One service, as `terraform/modules/service` puts it out.
@@ -63,12 +69,18 @@ pub struct ServiceFacts {
     /// What ECS is told about releases.
     #[serde(default, deserialize_with = "or_empty")]
     pub deployment: DeploymentFacts,
+    /// Who moves weights in the applied infrastructure: `ecs` or `driver`.
+    #[serde(default)]
+    pub weights_by: Option<String>,
     /// `ARM64` or `X86_64`.
     #[serde(default = "arm")]
     pub architecture: String,
-    /// The registry's repository for built images.
-    #[serde(default)]
-    pub repository: Option<String>,
+    /// User and group of tasks, as in the first task definition.
+    #[serde(default = "nobody")]
+    pub user: String,
+    /// Whether tasks can write to `/tmp` only, as in the first task definition.
+    #[serde(default = "yes")]
+    pub read_only: bool,
     /// Variables that Terraform knows, such as addresses of caches.
     #[serde(default, deserialize_with = "or_empty")]
     pub environment: BTreeMap<String, String>,
@@ -82,6 +94,15 @@ fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// The defaults of `terraform/modules/service`, for infrastructure that does not tell.
+fn nobody() -> String {
+    "65532:65532".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn arm() -> String {
@@ -98,6 +119,9 @@ pub struct TargetGroup {
 /// The parts of `deployment` that only Terraform knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentFacts {
+    /// The strategy that the infrastructure was applied for: `ROLLING`, …
+    #[serde(default, deserialize_with = "or_empty")]
+    pub strategy: String,
     /// CloudWatch's names of the alarms that roll a release back.
     #[serde(default, deserialize_with = "or_empty")]
     pub alarm_names: Vec<String>,

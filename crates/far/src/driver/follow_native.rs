@@ -41,7 +41,8 @@ impl Driver {
         } else {
             deployment.clone()
         };
-        self.watch_native(service, stored, &open, &arn).await
+        let ends = (number(&open.to), number(&open.from));
+        self.watch_native(service, stored, ends, &arn).await
     }
 
     async fn start_native(
@@ -51,11 +52,6 @@ impl Driver {
         before: &str,
     ) -> Result<String, Trouble> {
         let (spec, facts) = self.service(service)?;
-        let cluster = &self.facts.cluster;
-        let begun = |newest: Option<String>| newest.filter(|arn| arn != before);
-        if let Some(arn) = begun(self.aws.newest_deployment(cluster, &facts.name).await?) {
-            return Ok(arn);
-        }
         let seen = self.seen(service).await?;
         let native = self.native(spec, facts, &open.from, open.kind);
         let wanted = ReleaseWanted {
@@ -65,7 +61,23 @@ impl Driver {
             group: seen.group.as_deref(),
             port: spec.port,
         };
-        self.aws.release(cluster, facts, &wanted).await?;
+        self.start_deployment(service, &wanted, before).await
+    }
+
+    /// Tells ECS, unless a deployment newer than `before` says that it was told; gives its ARN.
+    pub(super) async fn start_deployment(
+        &self,
+        service: &str,
+        wanted: &ReleaseWanted<'_>,
+        before: &str,
+    ) -> Result<String, Trouble> {
+        let (_, facts) = self.service(service)?;
+        let cluster = &self.facts.cluster;
+        let begun = |newest: Option<String>| newest.filter(|arn| arn != before);
+        if let Some(arn) = begun(self.aws.newest_deployment(cluster, &facts.name).await?) {
+            return Ok(arn);
+        }
+        self.aws.release(cluster, facts, wanted).await?;
         for _ in 0..LOOKS_FOR_DEPLOYMENT {
             if let Some(arn) = begun(self.aws.newest_deployment(cluster, &facts.name).await?) {
                 return Ok(arn);
@@ -78,11 +90,12 @@ impl Driver {
         )))
     }
 
-    async fn watch_native(
+    /// Follows a deployment to its end; `ends` are the revisions to which and from which it goes.
+    pub(super) async fn watch_native(
         &self,
         service: &str,
         stored: &mut Stored,
-        open: &Open,
+        (to, from): (u32, u32),
         arn: &str,
     ) -> Result<End, Trouble> {
         let mut last = String::new();
@@ -101,7 +114,7 @@ impl Driver {
                 alarms: &found.alarms,
                 said: &seen.said,
             };
-            let waiting = match judge(&word, number(&open.to), number(&open.from)) {
+            let waiting = match judge(&word, to, from) {
                 Verdict::Ended(end) => return Ok(end),
                 Verdict::Waiting(words) => words,
             };
@@ -111,7 +124,7 @@ impl Driver {
                 stored.record.tell(now(), &waiting);
                 last = waiting;
             }
-            if news || stored.record.lease_is_old(now()) {
+            if news || self.lease_is_old(&stored.record) {
                 self.write(service, stored).await?;
             }
             self.wait().await;

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use neargate_core::machine::{
-    Entry, Event, Exit, Outcome, RevisionDefinition, ServiceState, State, Steer, apply, decide,
-    next_deadline, waiting_for, weight,
+    Entry, Event, Exit, Outcome, ReleaseKind, RevisionDefinition, ServiceState, State, Steer,
+    apply, decide, next_deadline, waiting_for, weight,
 };
 use neargate_core::manifest::model::Service;
 
-use super::aws::{JobWanted, Shares, Stored, VisitorWanted};
+use super::aws::{JobWanted, ReleaseWanted, Shares, Stored, VisitorWanted};
 use super::deploy::run_name;
 use super::facts::ServiceFacts;
 use super::jobs::last_lines;
@@ -89,7 +89,7 @@ impl Driver {
             for entry in &fresh {
                 self.tell_entry(service, stored, entry);
             }
-            let late = stored.record.lease_is_old(now());
+            let late = self.lease_is_old(&stored.record);
             add(stored, &fresh)?;
             if (!fresh.is_empty() || late)
                 && self.write(service, stored).await? == Written::ReadAgain
@@ -122,7 +122,7 @@ impl Driver {
     /// Somebody may have promoted, paused or aborted meanwhile.
     async fn read_again(&self, service: &str, stored: &mut Stored) -> Result<(), Trouble> {
         let mut fresh = self.read(service).await?;
-        fresh.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut fresh.record)?;
         fresh.record.lease.clone_from(&stored.record.lease);
         *stored = fresh;
         Ok(())
@@ -270,7 +270,7 @@ impl Driver {
     }
 
     async fn make(&self, service: &str, ways: &Ways, call: &Call) -> Result<(), Trouble> {
-        let (_, facts) = self.service(service)?;
+        let (spec, facts) = self.service(service)?;
         let (cluster, visitor) = (&self.facts.cluster, visitor_of(facts));
         match call {
             Call::CreateVisitor { definition, count } => {
@@ -295,9 +295,16 @@ impl Driver {
                     service,
                     &format!("the service itself takes revision {number}"),
                 );
-                self.aws
-                    .set_service(cluster, &facts.name, Some(definition), None)
-                    .await
+                // Told to roll: its last release may have been a shift by ECS.
+                let native = self.native(spec, facts, definition, ReleaseKind::Rollback);
+                let wanted = ReleaseWanted {
+                    definition,
+                    tasks: None,
+                    native: &native,
+                    group: None,
+                    port: Some(ways.port),
+                };
+                self.aws.release(cluster, facts, &wanted).await
             }
             Call::SetWeight { weight } => {
                 for rule in &ways.rules {
@@ -370,8 +377,11 @@ fn parts(stored: &Stored) -> Result<(Vec<Entry>, BTreeMap<u32, String>), Trouble
         Some(Drive::Prepared) => Err(Trouble::Failed(
             "the jobs before the release still run".to_owned(),
         )),
-        Some(Drive::Native { .. }) => Err(Trouble::Failed(
+        Some(Drive::Native { .. } | Drive::Back { .. }) => Err(Trouble::Failed(
             "ECS moves this release: it can only be rolled back".to_owned(),
+        )),
+        Some(Drive::Files) => Err(Trouble::Failed(
+            "a static site's release has no steps: it can only be rolled back".to_owned(),
         )),
         None => Err(Trouble::Failed(
             "there is no release in progress".to_owned(),

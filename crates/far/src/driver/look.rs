@@ -23,7 +23,9 @@ impl Driver {
         let mut services = Vec::new();
         let mut notes = Vec::new();
         for name in self.manifest.services.keys() {
+            let site = self.site(name)?.is_some() && self.facts.static_bucket.is_some();
             match self.facts.services.contains_key(name) {
+                _ if site => services.push(self.site_status(name).await?),
                 true => services.push(self.service_status(name).await?),
                 false => notes.push(format!("`{name}` has no service on ECS")),
             }
@@ -135,6 +137,9 @@ impl Driver {
     /// # Errors
     /// A call failed.
     pub async fn drift(&self, service: &str) -> Result<Vec<String>, Trouble> {
+        if self.site(service)?.is_some() {
+            return self.site_drift(service).await;
+        }
         let (spec, facts) = self.service(service)?;
         let seen = self.seen(service).await?;
         let record = self.read(service).await?.record;
@@ -212,6 +217,11 @@ fn definition_drift(record: &Record, seen: &ServiceSeen) -> Vec<String> {
     )]
 }
 
+fn last_word(open: &Open) -> String {
+    let last = open.story.last();
+    last.map_or_else(|| "ECS".to_owned(), |moment| moment.text.clone())
+}
+
 /// Stage, what it waits for, step, and share of an open release.
 fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
     match &open.drive {
@@ -221,10 +231,9 @@ fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
             0,
             0.0,
         ),
-        Drive::Native { .. } => {
-            let words = open.story.last().map(|moment| moment.text.clone());
-            ("ecs".into(), words.unwrap_or_else(|| "ECS".into()), 0, 0.0)
-        }
+        Drive::Files => ("copying".into(), "the copy of its files".into(), 0, 0.0),
+        Drive::Native { .. } => ("ecs".into(), last_word(open), 0, 0.0),
+        Drive::Back { .. } => ("rolling-back".into(), last_word(open), 0, 0.0),
         Drive::Weights { journal, .. } => {
             let state = weights::replay(journal);
             let known = state.services.get(service);

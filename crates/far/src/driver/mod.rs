@@ -1,7 +1,7 @@
 //! The release driver: what a release changes on AWS, and how it is followed to its end.
 //!
 //! Decisions are pure and have no feature: what a revision is ([`definition`]), who moves a
-//! release ([`native`]), what is remembered ([`record`]), how core's machine and ECS meet
+//! release ([`native`]), what is remembered ([`record`]), what a site is ([`site`]), how core's machine and ECS meet
 //! ([`weights`]). With the feature `aws` comes what calls AWS.
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
@@ -9,6 +9,8 @@
 mod act;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod back;
 pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
@@ -28,5 +30,12 @@ pub mod preflight;
 pub mod record;
 #[cfg(feature = "aws")]
 pub mod session;
+pub mod site;
+#[cfg(feature = "aws")]
+pub mod site_folder;
+#[cfg(feature = "aws")]
+pub mod site_keep;
+#[cfg(feature = "aws")]
+mod sites;
 pub mod trouble;
 pub mod weights;

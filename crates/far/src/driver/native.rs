@@ -80,9 +80,18 @@ impl NativeStrategy {
 /// The longest bake that ECS takes: 24 hours (ECS API reference, `bakeTimeInMinutes`).
 const LONGEST_BAKE: u64 = 1440;
 
-/// Who moves a release. The first release of a service has nothing to shift from: it rolls.
+/// What a release begins from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Nothing serves: there is nothing to shift from.
+    First,
+    /// Requests come by so many listener rules; without one nothing can be shifted.
+    Rules(usize),
+}
+
+/// Who moves a release. What cannot shift rolls.
 #[must_use]
-pub fn way(policy: &ReleasePolicy, first: bool) -> Way {
+pub fn way(policy: &ReleasePolicy, begin: Begin) -> Way {
     let native = |strategy| {
         Way::Native(Native {
             strategy,
@@ -91,18 +100,25 @@ pub fn way(policy: &ReleasePolicy, first: bool) -> Way {
             breaker: policy.breaker,
         })
     };
-    if first {
-        return native(NativeStrategy::Rolling);
-    }
-    match strategy(policy) {
+    let rules = match begin {
+        Begin::First | Begin::Rules(0) => return native(NativeStrategy::Rolling),
+        Begin::Rules(rules) => rules,
+    };
+    match strategy(policy, rules) {
         Ok(strategy) => native(strategy),
         Err(why) => Way::Weights { why },
     }
 }
 
-fn strategy(policy: &ReleasePolicy) -> Result<NativeStrategy, String> {
+fn strategy(policy: &ReleasePolicy, rules: usize) -> Result<NativeStrategy, String> {
     if policy.strategy == Strategy::Rolling {
         return Ok(NativeStrategy::Rolling);
+    }
+    // One productionListenerRule (ECS API reference, AdvancedConfiguration).
+    if rules > 1 {
+        return Err(format!(
+            "ECS moves the weights of one listener rule, the service has {rules}"
+        ));
     }
     if policy.approve {
         return Err("ECS waits for no approval between steps".to_owned());
@@ -171,7 +187,7 @@ mod tests {
     }
 
     fn word(policy: &ReleasePolicy) -> String {
-        match way(policy, false) {
+        match way(policy, Begin::Rules(1)) {
             Way::Native(native) => native.strategy.word().to_owned(),
             Way::Weights { why } => why,
         }
@@ -201,6 +217,11 @@ mod tests {
         ] {
             assert_eq!(word(&policy), expected);
         }
+        let two = way(
+            &policy(Strategy::BlueGreen { bake: minute }),
+            Begin::Rules(2),
+        );
+        assert!(matches!(two, Way::Weights { why } if why.contains("has 2")));
         let mut approved = canary(&[10.0, 100.0], minute);
         approved.approve = true;
         assert_eq!(word(&approved), "ECS waits for no approval between steps");
@@ -213,7 +234,7 @@ mod tests {
                 steps: vec![1.0, 2.0, 100.0],
                 bake: Duration::from_secs(1),
             }),
-            true,
+            Begin::First,
         );
         let Way::Native(native) = first else {
             panic!("{first:?}");

@@ -1,13 +1,15 @@
 //! `verify`, and the first thing of every deploy: what would stop a release, found before it.
 //!
 //! Everything is reported in one go. Refuses to go on only for what is missing; what cannot be
-//! told from here (quotas, an image's architecture) is not guessed.
+//! told from here (quotas, the processor of an image of others) is not guessed. A task's size is
+//! one of Fargate's: `check` has refused every other.
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::manifest::model::{Runs, Service, Use};
+use neargate_core::manifest::model::{Architecture, Runs, Service, Use};
 use serde::Serialize;
 
 use super::facts::ServiceFacts;
+use super::native::{Begin, NativeStrategy, Way, way};
 use super::session::Driver;
 use super::trouble::Trouble;
 
@@ -43,11 +45,39 @@ impl Driver {
         let who = self.aws.who().await?;
         let mut findings = vec![finding("", "credentials", Is::Ok, who)];
         for (name, service) in &self.manifest.services {
-            if !matches!(service.runs, Runs::Static(_)) {
-                findings.extend(self.look(name).await?);
+            match service.runs {
+                Runs::Static(_) => findings.push(self.site_finding(name)),
+                _ => findings.extend(self.look(name).await?),
             }
         }
         Ok(findings)
+    }
+
+    /// Images are built for the manifest's processor, tasks run on the applied one.
+    fn architecture(&self, name: &str, facts: &ServiceFacts) -> Finding {
+        let wanted = match self.manifest.aws.architecture {
+            Architecture::Arm64 => "ARM64",
+            Architecture::X86_64 => "X86_64",
+        };
+        let applied = facts.architecture.as_str();
+        if wanted == applied {
+            return finding(name, "processor", Is::Ok, wanted.to_owned());
+        }
+        let words = format!(
+            "the manifest asks for {wanted}, and the infrastructure was applied for {applied}. \
+             Apply it again: neargate infra apply"
+        );
+        finding(name, "processor", Is::Missing, words)
+    }
+
+    fn site_finding(&self, name: &str) -> Finding {
+        match &self.facts.static_bucket {
+            Some(bucket) => finding(name, "bucket", Is::Ok, bucket.clone()),
+            None => {
+                let words = "the infrastructure has none for a site";
+                finding(name, "bucket", Is::Missing, words.to_owned())
+            }
+        }
     }
 
     /// The findings of one service, the missing ones as a failure.
@@ -80,6 +110,8 @@ impl Driver {
             ),
         };
         let mut findings = vec![finding(name, "service", is, words)];
+        findings.push(self.architecture(name, facts));
+        findings.extend(mover(name, spec, facts));
         findings.extend(variables(name, spec, facts));
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
         findings.extend(self.guard_findings(name, spec).await?);
@@ -115,6 +147,29 @@ fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
         is,
         words,
     }
+}
+
+/// Who moves a release must be who the applied infrastructure was made for: ECS needs a role and
+/// its rules, and must not move weights that the driver moves.
+fn mover(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<Finding> {
+    let by = facts.weights_by.as_deref()?;
+    let applied = facts.deployment.strategy.as_str();
+    let ecs = by == "ecs" && applied != "ROLLING";
+    let (wanted, agree) = match way(&spec.release, Begin::Rules(facts.rules.len())) {
+        Way::Weights { why } => (format!("neargate moves the weights: {why}"), !ecs),
+        Way::Native(native) => (
+            format!("ECS moves it ({})", native.strategy.word()),
+            ecs || native.strategy == NativeStrategy::Rolling,
+        ),
+    };
+    if agree {
+        return Some(finding(name, "release", Is::Ok, wanted));
+    }
+    let words = format!(
+        "the manifest asks for another way than the infrastructure was applied for. Now: \
+         {wanted}. Applied: {applied}, weights by {by}. Apply it again: neargate infra apply"
+    );
+    Some(finding(name, "release", Is::Missing, words))
 }
 
 /// What `uses` names must come from Terraform, as a variable or a secret.

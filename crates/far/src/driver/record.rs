@@ -74,7 +74,7 @@ pub struct Open {
     pub id: u64,
     /// Why it began.
     pub kind: ReleaseKind,
-    /// ARN of the task definition that served; empty: none.
+    /// ARN of the task definition that served, or a site's revision; empty: none.
     pub from: String,
     /// ARN of the task definition that it is to.
     pub to: String,
@@ -111,6 +111,17 @@ pub enum Drive {
         /// ARN of the service deployment; empty until it is known.
         deployment: String,
     },
+    /// By ECS, back to where it came from: a job after the release failed.
+    Back {
+        /// ARN of the newest service deployment before it.
+        before: String,
+        /// ARN of the service deployment; empty until it is known.
+        deployment: String,
+        /// Why.
+        reason: String,
+        /// The job's last log lines.
+        evidence: Vec<String>,
+    },
     /// By listener weights: the journal of the release machine.
     Weights {
         /// Entries, oldest first.
@@ -118,6 +129,8 @@ pub enum Drive {
         /// ARNs of task definitions by the machine's revisions.
         revisions: BTreeMap<u32, String>,
     },
+    /// A static site's files are copied, from the revision's list.
+    Files,
 }
 
 /// A release that ended. The names are those of `neargate releases --json` near.
@@ -180,14 +193,19 @@ impl Record {
     ///
     /// # Errors
     /// Somebody else holds it.
-    pub fn take_lease(&mut self, holder: &str, now: Timestamp) -> Result<(), Trouble> {
-        if let Some(lease) = &self.lease
-            && lease.holder != holder
-            && lease.until > now
+    pub fn take_lease(
+        &mut self,
+        holder: &str,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<(), Trouble> {
+        if let Some(other) = &self.lease
+            && other.holder != holder
+            && other.until > now
         {
-            let seconds = lease.until.since(now).as_secs();
+            let seconds = other.until.since(now).as_secs();
             return Err(Trouble::Refused {
-                what: format!("{} drives a release of this service", lease.holder),
+                what: format!("{} drives a release of this service", other.holder),
                 help: format!(
                     "wait for it to end, see: neargate status; if it is lost, anybody may go on \
                      in {seconds} s"
@@ -196,17 +214,17 @@ impl Record {
         }
         self.lease = Some(Lease {
             holder: holder.to_owned(),
-            until: now.after(LEASE),
+            until: now.after(lease),
         });
         Ok(())
     }
 
     /// Whether the holder's lease is to be renewed now.
     #[must_use]
-    pub fn lease_is_old(&self, now: Timestamp) -> bool {
+    pub fn lease_is_old(&self, now: Timestamp, lease: Duration) -> bool {
         self.lease
             .as_ref()
-            .is_none_or(|lease| lease.until.since(now) < LEASE / 2)
+            .is_none_or(|own| own.until.since(now) < lease / 2)
     }
 
     /// Adds a moment to the story of the open release. Moments beyond the bound are dropped.
@@ -312,11 +330,13 @@ mod tests {
     fn a_lease_is_its_holders_until_it_runs_out() {
         let mut record = Record::default();
         let start = Timestamp(1_000);
-        record.take_lease("ann", start).expect("free");
-        record.take_lease("ann", start).expect("her own");
-        let trouble = record.take_lease("bob", start.after(LEASE / 2));
+        record.take_lease("ann", start, LEASE).expect("free");
+        record.take_lease("ann", start, LEASE).expect("her own");
+        let trouble = record.take_lease("bob", start.after(LEASE / 2), LEASE);
         assert_eq!(trouble.expect_err("held").exit(), 1);
-        record.take_lease("bob", start.after(LEASE)).expect("over");
+        record
+            .take_lease("bob", start.after(LEASE), LEASE)
+            .expect("over");
         assert_eq!(record.lease.expect("a lease").holder, "bob");
     }
 

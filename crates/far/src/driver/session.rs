@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use neargate_core::machine::ReleaseKind;
-use neargate_core::manifest::model::{Manifest, Place, Service};
+use neargate_core::manifest::model::{Manifest, Place, Runs, Service};
 use neargate_core::time::Timestamp;
 
 use super::aws::{Aws, Endpoint, Stored};
 use super::facts::{Facts, ServiceFacts};
-use super::record::{Drive, End, Open, key};
+use super::record::{Drive, End, Open, Record, key};
 use super::trouble::Trouble;
 
 /// Who asks, and how often AWS is asked.
@@ -25,8 +25,12 @@ pub struct Asker {
     pub git: Option<String>,
     /// `--set` as written.
     pub overrides: Vec<String>,
+    /// The manifest's folder: files of static sites are below it.
+    pub folder: std::path::PathBuf,
     /// Between two looks at AWS.
     pub pace: Duration,
+    /// How long this client is taken to be alive after its last write.
+    pub lease: Duration,
 }
 
 /// Between two looks at AWS, unless a test is in a hurry.
@@ -98,15 +102,32 @@ impl Driver {
         })
     }
 
+    /// What the environment is to be.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// Services of the manifest that are on ECS.
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {
-        let known = |name: &&String| self.facts.services.contains_key(*name);
-        self.manifest
-            .services
-            .keys()
-            .filter(known)
-            .cloned()
+        self.names(|name, _| self.facts.services.contains_key(name))
+    }
+
+    /// What has releases: services on ECS, and the static site.
+    #[must_use]
+    pub fn released_names(&self) -> Vec<String> {
+        let site = self.facts.static_bucket.is_some();
+        self.names(|name, service| match service.runs {
+            Runs::Static(_) => site,
+            _ => self.facts.services.contains_key(name),
+        })
+    }
+
+    fn names(&self, wanted: impl Fn(&str, &Service) -> bool) -> Vec<String> {
+        let all = self.manifest.services.iter();
+        all.filter(|(name, service)| wanted(name, service))
+            .map(|(name, _)| name.clone())
             .collect()
     }
 
@@ -114,15 +135,26 @@ impl Driver {
         (self.tell)(service, text);
     }
 
-    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), Trouble> {
-        let service = self.manifest.services.get(name).ok_or_else(|| {
+    pub(super) fn spec(&self, name: &str) -> Result<&Service, Trouble> {
+        self.manifest.services.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.manifest.services.keys().map(String::as_str).collect();
             Trouble::Usage(format!(
                 "the manifest has no service `{name}`; it has {}",
                 names.join(", ")
             ))
-        })?;
-        Ok((service, self.facts.service(name)?))
+        })
+    }
+
+    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), Trouble> {
+        Ok((self.spec(name)?, self.facts.service(name)?))
+    }
+
+    pub(super) fn take_lease(&self, record: &mut Record) -> Result<(), Trouble> {
+        record.take_lease(&self.asker.holder, now(), self.asker.lease)
+    }
+
+    pub(super) fn lease_is_old(&self, record: &Record) -> bool {
+        record.lease_is_old(now(), self.asker.lease)
     }
 
     fn key(&self, service: &str) -> String {
@@ -141,7 +173,7 @@ impl Driver {
         stored: &mut Stored,
     ) -> Result<Written, Trouble> {
         let bucket = &self.facts.state_bucket;
-        stored.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut stored.record)?;
         let conflict = match self
             .aws
             .write_record(bucket, &self.key(service), stored)
@@ -165,7 +197,7 @@ impl Driver {
         &self,
         service: &str,
         stored: &mut Stored,
-        change: impl Fn(&mut super::record::Record),
+        change: impl Fn(&mut Record),
     ) -> Result<(), Trouble> {
         loop {
             change(&mut stored.record);
@@ -182,7 +214,7 @@ impl Driver {
         stored: &mut Stored,
         wish: Wish,
     ) -> Result<(), Trouble> {
-        stored.record.take_lease(&self.asker.holder, now())?;
+        self.take_lease(&mut stored.record)?;
         let id = stored.record.next;
         stored.record.next += 1;
         stored.record.open = Some(Open {
@@ -197,7 +229,7 @@ impl Driver {
             overrides: self.asker.overrides.clone(),
             jobs_done: 0,
             job: None,
-            drive: Drive::Prepared,
+            drive: wish.drive,
             story: Vec::new(),
         });
         match self.write(service, stored).await? {
@@ -209,16 +241,28 @@ impl Driver {
         }
     }
 
-    /// Ends the release in the record.
+    /// Ends the release in the record; the revision that serves is ECS's word.
     pub(super) async fn close(
         &self,
         service: &str,
         stored: &mut Stored,
         end: &End,
     ) -> Result<Ended, Trouble> {
-        let open = stored.record.open.clone();
         let (_, facts) = self.service(service)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        let revision = seen.map_or(0, |seen| super::definition::number(&seen.definition));
+        self.close_at(service, stored, end, revision).await
+    }
+
+    /// Ends the release in the record; this revision serves now.
+    pub(super) async fn close_at(
+        &self,
+        service: &str,
+        stored: &mut Stored,
+        end: &End,
+        revision: u32,
+    ) -> Result<Ended, Trouble> {
+        let open = stored.record.open.clone();
         let bucket = &self.facts.state_bucket;
         loop {
             stored.record.close(service, end.clone(), now());
@@ -241,7 +285,7 @@ impl Driver {
             evidence: end.evidence.clone(),
             service: service.to_owned(),
             release: open.map_or(0, |open| open.id),
-            revision: seen.map_or(0, |seen| super::definition::number(&seen.definition)),
+            revision,
         })
     }
 
@@ -261,6 +305,8 @@ pub(super) struct Wish {
     pub to: String,
     /// The manifest's strategy.
     pub strategy: String,
+    /// How it begins.
+    pub drive: Drive,
 }
 
 /// The clock of this machine.

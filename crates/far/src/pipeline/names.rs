@@ -96,9 +96,15 @@ impl Registry {
     #[must_use]
     pub fn reference(&self, manifest: &Manifest, service: &str, image_id: &str) -> String {
         let (app, env) = (&manifest.app, &manifest.env);
+        let tag = Self::tag(image_id);
+        format!("{}/{app}-{env}/{service}:{tag}", self.host)
+    }
+
+    /// The tag of an image by its own digest.
+    #[must_use]
+    pub fn tag(image_id: &str) -> String {
         let id = image_id.rsplit(':').next().unwrap_or(image_id);
-        let short: String = id.chars().take(TAG).collect();
-        format!("{}/{app}-{env}/{service}:{short}", self.host)
+        id.chars().take(TAG).collect()
     }
 }
 

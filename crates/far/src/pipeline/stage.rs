@@ -214,18 +214,23 @@ fn build(manifest: &Manifest, far: bool) -> Vec<Act> {
 }
 
 fn image(manifest: &Manifest, service: &Service) -> Option<Act> {
-    let from = match (&service.runs, &service.artifact) {
-        (Runs::Image { dockerfile, .. }, _) => From::Dockerfile(dockerfile.clone()?),
-        (Runs::Command(command), Some(artifact)) => From::Artifact {
-            artifact: artifact.clone(),
-            dockerfile: dockerfile(&manifest.pipeline.base, command),
-        },
-        _ => return None,
-    };
     Some(Act::Image {
         name: built_name(&manifest.app, &service.name),
-        from,
+        from: image_of(manifest, service)?,
     })
+}
+
+/// What the image of a service is built of; `None`: nothing says how.
+#[must_use]
+pub fn image_of(manifest: &Manifest, service: &Service) -> Option<From> {
+    match (&service.runs, &service.artifact) {
+        (Runs::Image { dockerfile, .. }, _) => Some(From::Dockerfile(dockerfile.clone()?)),
+        (Runs::Command(command), Some(artifact)) => Some(From::Artifact {
+            artifact: artifact.clone(),
+            dockerfile: dockerfile(&manifest.pipeline.base, command),
+        }),
+        _ => None,
+    }
 }
 
 /// A task runs in its artifact, first on the PATH, and not as root: as near does it.

@@ -367,6 +367,8 @@ fn service_facts(stack: &Stack, service: &Service) -> Value {
         ("deployment", of("deployment")),
         ("weights_by", text(by)),
         ("architecture", text(service::architecture(service))),
+        ("user", of("user")),
+        ("read_only", of("read_only")),
         (
             "environment",
             service::environment(service, known_by_terraform),

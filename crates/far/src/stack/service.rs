@@ -1,15 +1,15 @@
 //! Services: their tasks, routes, health, releases and scaling.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use neargate_core::manifest::model::{
-    self, Architecture, Balance, Manifest, Probe, Route, Runs, Strategy, Use,
+    self, Architecture, Balance, Manifest, Probe, Route, Runs, Use,
 };
 use serde::{Deserialize, Serialize};
 
 use super::data::url_secret;
 use super::front::{Front, Scheme, takes_requests};
+use crate::driver::native::{Begin, NativeStrategy, Way, way};
 
 /// A service on ECS. Static services are not here: they are files behind the edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -374,35 +374,10 @@ fn check(health: &model::Health) -> Option<Check> {
 
 fn release(service: &model::Service) -> Release {
     let policy = &service.release;
-    // ECS moves the weights of one listener rule, waits for nobody, and bakes whole minutes.
-    let native = service.routes.len() == 1 && !policy.approve;
-    let strategy = match &policy.strategy {
-        Strategy::Rolling => EcsStrategy::Rolling,
-        Strategy::BlueGreen { bake } => match minutes(*bake).filter(|_| native) {
-            Some(bake_minutes) => EcsStrategy::BlueGreen { bake_minutes },
-            None => EcsStrategy::Driven,
-        },
-        Strategy::Linear {
-            percent,
-            interval,
-            bake,
-        } => match (minutes(*interval), minutes(*bake).filter(|_| native)) {
-            (Some(step_minutes), Some(bake_minutes)) => EcsStrategy::Linear {
-                percent: *percent,
-                step_minutes,
-                bake_minutes,
-            },
-            _ => EcsStrategy::Driven,
-        },
-        Strategy::Canary { steps, bake } => match (&steps[..], minutes(*bake)) {
-            ([percent, last], Some(bake_minutes)) if native && *last >= 100.0 => {
-                EcsStrategy::Canary {
-                    percent: *percent,
-                    bake_minutes,
-                }
-            }
-            _ => EcsStrategy::Driven,
-        },
+    // The driver decides by the same function.
+    let strategy = match way(policy, Begin::Rules(service.routes.len())) {
+        Way::Weights { .. } => EcsStrategy::Driven,
+        Way::Native(native) => strategy(native.strategy),
     };
     Release {
         strategy,
@@ -413,11 +388,28 @@ fn release(service: &model::Service) -> Release {
     }
 }
 
-/// Whole minutes, up to ECS's day.
-fn minutes(time: Duration) -> Option<u64> {
-    let seconds = time.as_secs();
-    let whole = time.subsec_nanos() == 0 && seconds.is_multiple_of(60);
-    Some(seconds / 60).filter(|minutes| whole && *minutes <= 1440)
+fn strategy(native: NativeStrategy) -> EcsStrategy {
+    // Minutes of a checked manifest are never negative.
+    let minutes = |count: i32| u64::try_from(count).unwrap_or(0);
+    match native {
+        NativeStrategy::Rolling => EcsStrategy::Rolling,
+        NativeStrategy::BlueGreen { bake } => EcsStrategy::BlueGreen {
+            bake_minutes: minutes(bake),
+        },
+        NativeStrategy::Linear {
+            percent,
+            each,
+            bake,
+        } => EcsStrategy::Linear {
+            percent,
+            step_minutes: minutes(each),
+            bake_minutes: minutes(bake),
+        },
+        NativeStrategy::Canary { percent, each, .. } => EcsStrategy::Canary {
+            percent,
+            bake_minutes: minutes(each),
+        },
+    }
 }
 
 /// A name as part of a variable's.

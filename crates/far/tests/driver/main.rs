@@ -3,7 +3,10 @@
 //! Without `moto_server` each test says so and passes: there is nothing to talk to.
 #![cfg(feature = "aws")]
 
+mod back;
 mod releases;
+mod sent;
+mod sites;
 mod troubles;
 mod weights;
 mod world;

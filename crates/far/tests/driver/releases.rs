@@ -126,6 +126,8 @@ fn a_rollback_by_us_serves_the_revision_that_served_before() {
         assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
         let ended = driver.rollback("api", Some(3)).await.expect("it goes");
         assert_eq!(ended.revision, 3);
+        let trouble = driver.abort_release("api").await.expect_err("none");
+        assert_eq!(trouble.to_string(), "`api` has no release in progress");
         let trouble = driver
             .rollback("api", Some(9))
             .await

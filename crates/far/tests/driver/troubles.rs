@@ -1,5 +1,6 @@
 //! What AWS refuses, and what the driver says of it.
 
+use neargate_far::driver::preflight::Is;
 use serde_json::json;
 
 use crate::world::{run, world};
@@ -127,5 +128,59 @@ fn a_guard_that_fires_already_stops_the_release_before_it_begins() {
             .as_ref()
             .map(|it| it.state.to_string());
         assert_eq!(state.as_deref(), Some("ALARM"));
+    });
+}
+
+#[test]
+fn a_manifest_that_moved_away_from_the_applied_infrastructure_is_refused() {
+    let Some(world) = world("moved") else { return };
+    run(async {
+        const BLUE_GREEN: &str = r#"strategy = "blue-green", bake = "5m""#;
+        const STEPS: &str = r#"strategy = "canary", steps = [10, 50, 100]"#;
+        for (by, applied, release, agree) in [
+            ("driver", "ROLLING", BLUE_GREEN, false),
+            ("driver", "ROLLING", STEPS, true),
+            ("driver", "ROLLING", ROLLING, true),
+            ("ecs", "ROLLING", BLUE_GREEN, false),
+            ("ecs", "CANARY", BLUE_GREEN, true),
+            ("ecs", "CANARY", STEPS, false),
+        ] {
+            let api = json!({ "weights_by": by, "deployment": { "strategy": applied } });
+            world.control("facts", &json!({ "app": "moved", "api": api }));
+            let driver = world.client("a", release).await;
+            let findings = driver.verify().await.expect("verify");
+            let found = findings.iter().find(|it| it.what == "release");
+            let found = found.expect("a finding");
+            assert_eq!(
+                found.is == Is::Ok,
+                agree,
+                "{by} {applied} {release}: {found:?}"
+            );
+            if !agree {
+                let trouble = driver.deploy("api", Some("notes:1")).await;
+                let trouble = trouble.expect_err("refused");
+                assert_eq!(trouble.exit(), 3);
+                assert!(trouble.to_string().contains("infra apply"), "{trouble}");
+            }
+        }
+        assert_eq!(world.calls("UpdateService"), 0);
+    });
+}
+
+#[test]
+fn user_and_root_of_a_task_are_those_of_the_applied_infrastructure() {
+    let Some(world) = world("owner") else { return };
+    run(async {
+        let api = json!({ "user": "1000:1000", "read_only": false });
+        world.control("facts", &json!({ "app": "owner", "api": api }));
+        let driver = world.client("a", ROLLING).await;
+        let ended = driver.deploy("api", Some("notes:1")).await;
+        assert_eq!(ended.expect("it goes").outcome, "done");
+        let body = world.bodies("RegisterTaskDefinition").pop().expect("one");
+        let container = &body["containerDefinitions"][0];
+        assert_eq!(container["user"], "1000:1000");
+        assert_eq!(container["readonlyRootFilesystem"], false);
+        let drift = driver.drift("api").await.expect("drift");
+        assert_eq!(drift, Vec::<String>::new());
     });
 }

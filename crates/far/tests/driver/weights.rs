@@ -158,3 +158,49 @@ fn a_rollback_from_another_client_turns_a_canary_round() {
         );
     });
 }
+
+#[test]
+fn a_lease_that_runs_out_lets_any_client_go_on_with_what_was_left() {
+    let Some(world) = world("expiry") else { return };
+    run(async {
+        first(&world).await;
+        let lease = Duration::from_secs(2);
+        let lost = world.leased("a", SLOW, lease).await.expect("it opens");
+        until(
+            lost.deploy("api", Some("notes:2")),
+            heard(&world, "at 10 %"),
+        )
+        .await;
+        drop(lost);
+        let other = world.leased("b", SLOW, lease).await.expect("it opens");
+        let mut refusals = 0;
+        let goes_on = async {
+            loop {
+                match other.deploy("api", None).await {
+                    Ok(ended) => break ended,
+                    Err(trouble) => {
+                        let words = trouble.to_string();
+                        assert!(words.contains("a drives a release"), "{words}");
+                        refusals += 1;
+                    }
+                }
+            }
+        };
+        let third = world.client("c", SLOW).await;
+        let promote = async {
+            heard(&world, "goes on with release 2, which its client left").await;
+            third.steer("api", Steer::PromoteFully).await
+        };
+        let (ended, promoted) = both(goes_on, promote).await;
+        promoted.expect("promoted");
+        assert!(refusals > 0, "the lease held for a while");
+        assert_eq!(
+            (ended.outcome.as_str(), ended.release, ended.revision),
+            ("done", 2, 3),
+            "{ended:?}"
+        );
+        assert_eq!(world.calls("CreateService"), 2);
+        let drift = other.drift("api").await.expect("drift");
+        assert_eq!(drift, Vec::<String>::new());
+    });
+}

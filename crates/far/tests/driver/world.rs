@@ -13,9 +13,11 @@ use std::time::Duration;
 use neargate_core::manifest::model::{Manifest, Strategy};
 use neargate_core::manifest::{Source, load};
 use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::record::LEASE;
 use neargate_far::driver::session::{Asker, Driver};
 use neargate_far::driver::trouble::Trouble;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The server ends when its standard input closes: with this process.
 struct Server {
@@ -66,16 +68,21 @@ pub struct World {
     pub app: String,
     port: u16,
     pub told: Rc<RefCell<Vec<String>>>,
+    pub folder: TempDir,
+    /// ARNs: `rule`, `blue`, `green`.
+    pub made: Value,
 }
 
 /// `None`: there is no moto here.
 pub fn world(app: &str) -> Option<World> {
     let port = server()?.port;
-    control(port, "world", &json!({ "app": app }));
+    let made = control(port, "world", &json!({ "app": app }));
     Some(World {
         app: app.to_owned(),
         port,
         told: Rc::default(),
+        folder: tempfile::tempdir().expect("a folder"),
+        made,
     })
 }
 
@@ -108,6 +115,25 @@ impl World {
         all.iter().filter(own).count()
     }
 
+    /// Bodies of the ECS calls of this app by that name, oldest first.
+    pub fn bodies(&self, action: &str) -> Vec<Value> {
+        let all = self.control("calls", &json!({ "holds": self.app }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let body = |call: &Value| {
+            let text = call.as_str()?.strip_prefix(action)?;
+            serde_json::from_str(text.trim()).ok()
+        };
+        all.iter().filter_map(body).collect()
+    }
+
+    /// Writes to a bucket so far: method and path, in order.
+    pub fn writes(&self, bucket: &str) -> Vec<String> {
+        let all = self.control("calls", &json!({ "holds": format!("PUT /{bucket}/") }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let line = |call: &Value| call.as_str().unwrap_or_default().trim().to_owned();
+        all.iter().map(line).collect()
+    }
+
     pub fn alarm(&self, state: &str) {
         let name = format!("{}-success-rate", self.app);
         let body = json!({ "name": name, "state": state, "reason": "5 of 100 failed" });
@@ -127,12 +153,24 @@ impl World {
     }
 
     pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, Trouble> {
+        self.leased(holder, release, LEASE).await
+    }
+
+    /// A client that is taken to be lost so long after its last write.
+    pub async fn leased(
+        &self,
+        holder: &str,
+        release: &str,
+        lease: Duration,
+    ) -> Result<Driver, Trouble> {
         let asker = Asker {
             user: "ann".to_owned(),
             holder: holder.to_owned(),
             git: Some("abc123".to_owned()),
             overrides: Vec::new(),
+            folder: self.folder.path().to_owned(),
             pace: Duration::from_millis(10),
+            lease,
         };
         let told = Rc::clone(&self.told);
         let tell = Box::new(move |_: &str, text: &str| told.borrow_mut().push(text.to_owned()));
@@ -157,11 +195,19 @@ release = {{ {release} }}
 service = "api"
 command = ["notes", "migrate"]
 
+[job.undo]
+service = "api"
+command = ["notes", "undo"]
+
 [alarm.success-rate]
 metric = "success_rate"
 service = "api"
 below = 99.5
 period = "10s"
+
+[service.web]
+static = {{ root = "front", cache = {{ "/assets/*" = "public, max-age=31536000, immutable" }} }}
+route = "/*"
 
 [env.prod]
 target = "aws"

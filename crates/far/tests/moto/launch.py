@@ -24,7 +24,7 @@ from world import make_world
 
 DEPLOYMENTS = {}  # ARN -> deployment
 SCRIPTS = {}  # ECS service name -> statuses that its next deployment goes through
-EXITS = {}  # family -> (exit code, log line) of its jobs
+EXITS = {}  # family, or family and last argument -> (exit code, log line) of its jobs
 FAULTS = []  # answers given instead of moto's
 CALLS = []  # names of ECS calls with the body
 LOCK = threading.Lock()
@@ -121,7 +121,9 @@ def run_task(self):
     answer = plain_run(self)
     for task in answer.result["tasks"]:
         definition = self.ecs_backend.describe_task_definition(task.task_definition_arn)
-        code, line = EXITS.get(definition.family, (0, "it ran"))
+        command = self._get_param("overrides")["containerOverrides"][0].get("command", [""])
+        named = EXITS.get(f"{definition.family} {command[-1]}")
+        code, line = named or EXITS.get(definition.family, (0, "it ran"))
         container = definition.container_definitions[0]
         for own in task.containers:
             own.exitCode = code
@@ -170,6 +172,18 @@ def client(kind):
     )
 
 
+def files_of(bucket, begins=""):
+    s3 = client("s3")
+    found = []
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=begins).get("Contents", []):
+        it = s3.get_object(Bucket=bucket, Key=item["Key"])
+        found.append({
+            "key": item["Key"], "body": it["Body"].read().decode(),
+            "type": it["ContentType"], "cache": it.get("CacheControl", ""),
+        })
+    return found
+
+
 def controlled(name, body):
     if name == "world":
         return make_world(client, body["app"])
@@ -186,6 +200,17 @@ def controlled(name, body):
         client("cloudwatch").set_alarm_state(
             AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
         )
+    if name == "facts":
+        ssm, key = client("ssm"), f"/{body['app']}/prod/neargate/driver"
+        facts = json.loads(ssm.get_parameter(Name=key)["Parameter"]["Value"])
+        facts["services"]["api"].update(body["api"])
+        ssm.put_parameter(Name=key, Type="String", Value=json.dumps(facts), Overwrite=True)
+    if name == "files":
+        return files_of(body["bucket"], body.get("begins", ""))
+    if name == "put":
+        client("s3").put_object(Bucket=body["bucket"], Key=body["key"], Body=body["body"])
+    if name == "delete":
+        client("s3").delete_object(Bucket=body["bucket"], Key=body["key"])
     if name == "calls":
         return [call for call in CALLS if body["holds"] in call]
     return {}
@@ -204,7 +229,8 @@ def application(moto):
             start("200 OK", [("Content-Length", str(len(text)))])
             return [text]
         action = environ.get("HTTP_X_AMZ_TARGET", "").rsplit(".", 1)[-1]
-        CALLS.append(f"{action} {body}")
+        # S3 names its calls by method and path.
+        CALLS.append(f"{action or environ['REQUEST_METHOD'] + ' ' + path} {body}")
         with LOCK:
             fault = next((f for f in FAULTS if f["action"] == action and f["holds"] in body), None)
             if fault:

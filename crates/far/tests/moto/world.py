@@ -59,9 +59,14 @@ def make_world(client, app):
     client("s3").create_bucket(
         Bucket=f"{app}-state", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
+    client("s3").create_bucket(
+        Bucket=f"{app}-static", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
     facts = {
         "cluster": app,
         "state_bucket": f"{app}-state",
+        "static_bucket": f"{app}-static",
+        "repositories": {"api": f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/{app}-prod/api"},
         "alarms": {"success-rate": f"{app}-success-rate"},
         "services": {"api": {
             "name": family, "family": family, "container": "app",
@@ -70,7 +75,12 @@ def make_world(client, app):
             "subnets": subnets, "security_group": security, "log_group": group,
             "target_groups": {colour: {"arn": arn} for colour, arn in groups.items()},
             "rules": {"api": rule},
-            "deployment": {"strategy": "CANARY", "alarm_names": [f"{app}-success-rate"]},
+            "deployment": {
+                "strategy": "CANARY", "alarm_names": [f"{app}-success-rate"],
+                "production_listener_rule": rule, "test_listener_rule": f"{rule}-test",
+                "alternate_target_group": groups["green"],
+                "load_balancer_access_role": "arn:aws:iam::123456789012:role/weights",
+            },
         }},
     }
     client("ssm").put_parameter(

@@ -5,15 +5,18 @@
 use std::process::ExitCode;
 
 use neargate_core::machine::Steer;
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Manifest, Runs};
 use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::record::LEASE;
 use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
 use neargate_far::driver::trouble::Trouble;
+use neargate_far::pipeline::is_built;
 use neargate_near::api::wire::{Accepted, Problem};
 
 use super::shown;
 use crate::arguments::{Flags, Verb};
 use crate::failure::Failure;
+use crate::verbs::pipeline::act::Runner;
 use crate::{follow, output, project};
 
 /// Runs a verb.
@@ -53,7 +56,9 @@ async fn open(flags: &Flags, manifest: Manifest) -> Result<Driver, Trouble> {
         user: cause.user,
         git: cause.git,
         overrides: flags.overrides.clone(),
+        folder: project::folder_of(flags),
         pace: PACE,
+        lease: LEASE,
     };
     let tell = Box::new(output::progress);
     Driver::open(manifest, &Endpoint::default(), asker, tell).await
@@ -65,8 +70,23 @@ async fn act(
     verb: &Verb,
 ) -> Result<Result<ExitCode, Failure>, Trouble> {
     Ok(match verb {
-        Verb::Deploy { service, image, .. } => {
-            judged(flags, driver.deploy(service, image.as_deref()).await?)
+        Verb::Deploy {
+            service,
+            image,
+            no_build,
+            ..
+        } => {
+            let image = match image {
+                Some(image) => given(driver, flags, service, image),
+                None => made(driver, flags, service, !no_build).await?,
+            };
+            match image {
+                Ok(image) => judged(flags, driver.deploy(service, image.as_deref()).await?),
+                Err(failure) => {
+                    last_object(flags, verb, failure.words());
+                    Err(failure)
+                }
+            }
         }
         Verb::Rollback { service, to, .. } => {
             let service = only_service(driver, service.as_deref()).await?;
@@ -87,13 +107,69 @@ async fn act(
         }
         Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
         Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
-        Verb::Abort { service } => judged(flags, driver.rollback(service, None).await?),
+        Verb::Abort { service } => judged(flags, driver.abort_release(service).await?),
         _ => shown::run(driver, flags, verb).await?,
     })
 }
 
-/// The last object of `--json` is there even when no release began.
+/// The image of a service that is built here, pushed; `None`: there is none to build. The files
+/// of a static site are built too.
+async fn made(
+    driver: &Driver,
+    flags: &Flags,
+    service: &str,
+    build: bool,
+) -> Result<Result<Option<String>, Failure>, Trouble> {
+    let Some(spec) = driver.manifest().services.get(service) else {
+        return Ok(Ok(None));
+    };
+    let path = match project::find(flags) {
+        Ok(path) => path,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    if let (Runs::Static(_), true) = (&spec.runs, build) {
+        return Ok(project::build(&path, std::iter::once(spec)).map(|()| None));
+    }
+    if !is_built(spec) {
+        return Ok(match &spec.runs {
+            Runs::Image {
+                image: Some(image), ..
+            } => given(driver, flags, service, image),
+            _ => Ok(None),
+        });
+    }
+    let Some(repository) = driver.image_wanted(service).await? else {
+        return Ok(Ok(None));
+    };
+    let runner = Runner::new(flags, &path, driver.manifest());
+    let reference = runner.and_then(|runner| runner.deliver(spec, &repository, build));
+    Ok(reference.map(Some))
+}
+
+/// An image of others, when it fits.
+fn given(
+    driver: &Driver,
+    flags: &Flags,
+    service: &str,
+    image: &str,
+) -> Result<Option<String>, Failure> {
+    let path = project::find(flags)?;
+    let runner = Runner::new(flags, &path, driver.manifest())?;
+    runner.check_given(service, image)?;
+    Ok(Some(image.to_owned()))
+}
+
 fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
+    last_object(flags, verb, trouble.to_string());
+    Failure::Engine(Problem {
+        error: trouble.to_string(),
+        help: trouble.help(),
+        exit: trouble.exit(),
+    })
+}
+
+/// The last object of `--json` is there even when no release began.
+fn last_object(flags: &Flags, verb: &Verb, reason: String) {
     let service = match verb {
         Verb::Deploy { service, .. } => Some(service.clone()),
         Verb::Rollback { service, .. } => Some(service.clone().unwrap_or_default()),
@@ -102,18 +178,13 @@ fn failed(flags: &Flags, verb: &Verb, trouble: &Trouble) -> Failure {
     if let (true, Some(service)) = (flags.json, service) {
         output::json(&follow::Ended {
             outcome: "failed".to_owned(),
-            reason: trouble.to_string(),
+            reason,
             evidence: Vec::new(),
             service,
             release: 0,
             revision: 0,
         });
     }
-    Failure::Engine(Problem {
-        error: trouble.to_string(),
-        help: trouble.help(),
-        exit: trouble.exit(),
-    })
 }
 
 fn judged(flags: &Flags, ended: Ended) -> Result<ExitCode, Failure> {

@@ -51,7 +51,7 @@ async fn show_status(driver: &Driver, flags: &Flags, watch: bool) -> Shown {
 async fn show_releases(driver: &Driver, flags: &Flags, what: &[String]) -> Shown {
     let names: Vec<String> = match what {
         [service] => vec![service.clone()],
-        _ => driver.service_names(),
+        _ => driver.released_names(),
     };
     let mut all = Vec::new();
     for name in &names {
@@ -191,7 +191,7 @@ async fn verify(driver: &Driver, flags: &Flags) -> Shown {
 async fn drift(driver: &Driver, flags: &Flags, service: Option<&str>) -> Shown {
     let names = match service {
         Some(name) => vec![name.to_owned()],
-        None => driver.service_names(),
+        None => driver.released_names(),
     };
     let mut found = std::collections::BTreeMap::new();
     for name in names {

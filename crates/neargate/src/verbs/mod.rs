@@ -11,7 +11,7 @@ mod down;
 mod infra;
 mod init;
 pub mod logs;
-mod pipeline;
+pub mod pipeline;
 mod plan;
 pub mod rehearse;
 pub mod releases;

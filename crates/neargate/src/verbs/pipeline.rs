@@ -1,6 +1,8 @@
 //! `neargate pipeline`: workflows that test, build and release, and their stages here.
 
-mod act;
+pub mod act;
+#[cfg(feature = "aws")]
+mod deliver;
 mod machine;
 pub mod render;
 pub mod run;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use neargate_core::routing::http_date::HttpDate;
-use neargate_core::routing::matching::{Case, Facts, Pattern};
+use neargate_core::routing::matching::Facts;
+use neargate_core::routing::site::{cache_control, content_type};
 use neargate_core::routing::table::StaticSite;
 
 use super::Reply;
@@ -83,7 +84,7 @@ fn from_file(site: &StaticSite, asked: &Asked, status: u16, path: &Path) -> Opti
     let etag = etag(&metadata, encoding);
     let modified = modified(&metadata);
     let mut headers = vec![
-        ("content-type", content_type(path).to_owned()),
+        ("content-type", content_type(name(path)).to_owned()),
         ("etag", etag.clone()),
         ("last-modified", HttpDate(modified).to_string()),
         ("vary", "accept-encoding".to_owned()),
@@ -91,8 +92,8 @@ fn from_file(site: &StaticSite, asked: &Asked, status: u16, path: &Path) -> Opti
     if let Some(encoding) = encoding {
         headers.push(("content-encoding", encoding.to_owned()));
     }
-    if let Some(cache) = cache_control(site, &asked.path) {
-        headers.push(("cache-control", cache));
+    if let Some(cache) = cache_control(&site.site, &asked.path) {
+        headers.push(("cache-control", cache.to_owned()));
     }
     if status == 200 && is_unchanged(asked, &etag, modified) {
         return Some(text(304, headers));
@@ -179,12 +180,6 @@ fn is_unchanged(asked: &Asked, etag: &str, modified: u64) -> bool {
     }
 }
 
-fn cache_control(site: &StaticSite, path: &str) -> Option<String> {
-    let mut rules = site.site.cache.iter();
-    let (_, value) = rules.find(|(p, _)| Pattern::new(p, Case::Sensitive).matches(path))?;
-    Some(value.clone())
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
     Whole,
@@ -212,33 +207,10 @@ fn range(text: &str, length: u64) -> Range {
     }
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path
-        .extension()
-        .and_then(|e| e.to_str())
+fn name(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
         .unwrap_or_default()
-    {
-        "html" | "htm" => "text/html; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "json" | "map" => "application/json",
-        "webmanifest" => "application/manifest+json",
-        "txt" => "text/plain; charset=utf-8",
-        "xml" => "application/xml",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "avif" => "image/avif",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
-        "woff" => "font/woff",
-        "wasm" => "application/wasm",
-        "pdf" => "application/pdf",
-        "mp4" => "video/mp4",
-        _ => "application/octet-stream",
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! half judges the whole manifest, and only when its target is AWS.
 
 use super::Case;
-use crate::manifest::model::{Entry, NatKind, Place, Runs};
+use crate::manifest::model::{Entry, NatKind, Place, Runs, Static};
 
 /// Days that CloudWatch Logs keeps (PutRetentionPolicy, `retentionInDays`), up to two years.
 const LOG_DAYS: [u32; 15] = [
@@ -176,6 +176,9 @@ fn sites(case: &mut Case<'_>) {
         let help = "put the files of both into one folder";
         case.error("far-cannot", &["service", &second.name], message, help);
     }
+    if let Runs::Static(site) = &first.runs {
+        index(case, &first.name, site);
+    }
     if manifest.aws.entry == Some(Entry::Balancer) {
         let message = "a load balancer serves no files".to_owned();
         let help = "write entry = \"edge\", or remove `entry`";
@@ -195,6 +198,23 @@ fn sites(case: &mut Case<'_>) {
             message.to_owned(),
             "write route = \"/*\"",
         );
+    }
+}
+
+/// The function of CloudFront knows one name (`terraform/modules/edge/paths-*.js`).
+fn index(case: &mut Case<'_>, name: &str, site: &Static) {
+    for (key, value) in [
+        ("index", Some(site.index.as_str())),
+        ("fallback", site.fallback.as_deref()),
+    ] {
+        let path = ["service", name, "static", key];
+        if let Some(other) = value.filter(|file| *file != "index.html")
+            && case.sound(&path)
+        {
+            let message = format!("far serves index.html there, not `{other}`");
+            let help = format!("name the file index.html and write {key} = \"index.html\"");
+            case.error("far-cannot", &path, message, &help);
+        }
     }
 }
 

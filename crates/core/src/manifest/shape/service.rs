@@ -142,10 +142,10 @@ static BUILD: Shape = Shape {
             Kind::Text,
             "Run by `sh -c` in the manifest's folder.",
         )
-        .far("Run by the pipeline before the image is made.")
+        .far("Run by `deploy` or the pipeline before the image is made.")
         .differs("Near runs it before each revision."),
         Field::new("dockerfile", Kind::Form(&FOLDER), "Builds the image.")
-            .far("Built by the pipeline for ARM64."),
+            .far("Built by `deploy` or the pipeline, for the processor of the tasks."),
     ],
 };
 
@@ -172,13 +172,14 @@ static STATIC: Shape = Shape {
             Kind::Form(&FILE),
             "Served with 404 for a path without a file.",
         )
-        .far("CloudFront's answer for a path without a file."),
+        .far("no: CloudFront answers 403 where the bucket has no file."),
         Field::new(
             "cache",
             Kind::Named(&PATH, &Kind::Text),
             "`Cache-Control` by path pattern; the longest pattern that matches wins.",
         )
-        .far("`Cache-Control` of the objects that a deploy writes."),
+        .far("`Cache-Control` of the objects that a deploy writes.")
+        .differs("Far, what no rule names is sent `no-cache`."),
     ],
 };
 

@@ -80,7 +80,6 @@ impl Aws {
     }
 }
 
-/// The user and read-only root are those of `terraform/modules/service`.
 fn container(wanted: &Definition) -> Result<ContainerDefinition, Trouble> {
     let doing = "describe the container";
     let secrets = wanted
@@ -115,8 +114,8 @@ fn container(wanted: &Definition) -> Result<ContainerDefinition, Trouble> {
         .essential(true)
         // The hard limit of the one container is the task's.
         .set_memory(wanted.memory.parse().ok())
-        .user("65532:65532")
-        .readonly_root_filesystem(true)
+        .user(&wanted.user)
+        .readonly_root_filesystem(wanted.read_only)
         .stop_timeout(wanted.stop_seconds)
         .set_port_mappings(Some(port.into_iter().collect()))
         .mount_points(tmp.read_only(false).build())
@@ -174,6 +173,10 @@ fn read(found: &TaskDefinition, name: &str) -> Definition {
         task_role: text(found.task_role_arn()),
         container: text(container.and_then(|it| it.name())),
         image: text(container.and_then(|it| it.image())),
+        user: text(container.and_then(|it| it.user())),
+        read_only: container
+            .and_then(|it| it.readonly_root_filesystem())
+            .unwrap_or(false),
         command: container
             .map(|it| it.command().to_vec())
             .unwrap_or_default(),

@@ -10,6 +10,7 @@ mod definitions;
 mod ecs;
 mod jobs;
 mod native;
+mod objects;
 mod store;
 mod watch;
 
@@ -27,6 +28,7 @@ pub use balancer::Shares;
 pub use ecs::{DeploymentSeen, ServiceSeen, TaskSeen, VisitorWanted};
 pub use jobs::{JobSeen, JobWanted};
 pub use native::ReleaseWanted;
+pub use objects::Copy;
 pub use store::Stored;
 pub use watch::LogLine;
 

@@ -49,30 +49,14 @@ impl Aws {
     /// # Errors
     /// The call failed, or the object is no record.
     pub async fn read_record(&self, bucket: &str, key: &str) -> Result<Stored, Trouble> {
-        let answer = self
-            .bucket
-            .get_object()
-            .bucket(bucket)
-            .key(key)
-            .send()
-            .await;
-        let answer = match answer {
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
-                return Ok(Stored {
-                    record: Record::default(),
-                    tag: None,
-                });
-            }
-            answer => answer.map_err(trouble("read the record", "s3:GetObject"))?,
+        let Some((bytes, tag)) = self.object(bucket, key, "read the record").await? else {
+            return Ok(Stored {
+                record: Record::default(),
+                tag: None,
+            });
         };
-        let tag = answer.e_tag().map(str::to_owned);
-        let bytes = answer.body.collect().await.map_err(|error| Trouble::Call {
-            doing: "read the record".to_owned(),
-            code: "broken off".to_owned(),
-            message: error.to_string(),
-        })?;
         Ok(Stored {
-            record: Record::read(key, &bytes.into_bytes())?,
+            record: Record::read(key, &bytes)?,
             tag,
         })
     }

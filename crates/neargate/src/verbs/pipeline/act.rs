@@ -19,12 +19,12 @@ use crate::output;
 
 /// Runs acts in one environment.
 pub struct Runner<'a> {
-    flags: &'a Flags,
-    manifest: &'a Manifest,
+    pub(super) flags: &'a Flags,
+    pub(super) manifest: &'a Manifest,
     /// The manifest.
     path: &'a Path,
     /// Its folder.
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Where the contexts of images from artifacts are made.
     contexts: PathBuf,
     /// This very program.
@@ -51,23 +51,12 @@ impl<'a> Runner<'a> {
     pub fn run(&self, stage: Stage, act: &Act) -> Result<(), Failure> {
         let stage = stage.name();
         match act {
-            Act::Shell { script, variables } => {
-                output::progress(stage, script);
-                let mut shell = command("sh", &["-c", script], &self.folder);
-                for (name, value) in variables {
-                    shell.env(name, value);
-                }
-                run(shell)
-            }
+            Act::Shell { script, variables } => self.shell(stage, script, variables),
             Act::Neargate(arguments) => {
                 output::progress(stage, &format!("neargate {}", arguments.join(" ")));
                 run_neargate(self.neargate(arguments))
             }
-            Act::Image { name, from } => {
-                let platform = processor(self.manifest).platform();
-                output::progress(stage, &format!("builds {name} for {platform}"));
-                self.image(name, from)
-            }
+            Act::Image { name, from } => self.image(stage, name, from),
             Act::Scan { image } => {
                 let (program, arguments) = scanner()?;
                 output::progress(stage, &format!("{program} looks at {image}"));
@@ -101,9 +90,25 @@ impl<'a> Runner<'a> {
         command
     }
 
-    fn image(&self, name: &str, from: &From) -> Result<(), Failure> {
+    pub(super) fn shell(
+        &self,
+        about: &str,
+        script: &str,
+        variables: &[(String, String)],
+    ) -> Result<(), Failure> {
+        output::progress(about, script);
+        let mut shell = command("sh", &["-c", script], &self.folder);
+        for (name, value) in variables {
+            shell.env(name, value);
+        }
+        run(shell)
+    }
+
+    /// Builds an image; `about` is what the progress is told of.
+    pub(super) fn image(&self, about: &str, name: &str, from: &From) -> Result<(), Failure> {
         let program = containers()?;
         let platform = processor(self.manifest).platform();
+        output::progress(about, &format!("builds {name} for {platform}"));
         let build = ["build", "--platform", platform, "--tag", name, "--file"];
         match from {
             From::Dockerfile(path) => {
@@ -160,7 +165,7 @@ impl<'a> Runner<'a> {
     }
 
     fn push(&self, stage: &str, service: &str, name: &str) -> Result<(), Failure> {
-        let (program, aws) = (containers()?, aws()?);
+        let aws = aws()?;
         let registry = self.registry()?;
         let reference = self.reference(&registry, service, name)?;
         let (repository, tag) = repository(&reference, &registry.host);
@@ -178,22 +183,33 @@ impl<'a> Runner<'a> {
             output::progress(stage, &format!("{reference} is there already"));
             return Ok(());
         }
+        self.send(stage, name, &reference, &registry)
+    }
+
+    /// Signs in to a registry and pushes a local image under a name there. The password goes
+    /// from one program to the other, and is in no argument.
+    pub(super) fn send(
+        &self,
+        about: &str,
+        name: &str,
+        reference: &str,
+        registry: &Registry,
+    ) -> Result<(), Failure> {
+        let program = containers()?;
         let password = ["ecr", "get-login-password", "--region", &registry.region];
-        let password = ask(command(aws, &password, &self.folder))?;
+        let password = ask(command(aws()?, &password, &self.folder))?;
         let login = ["login", "--username", "AWS", "--password-stdin"];
         let mut login = command(program, &login, &self.folder);
         login.arg(&registry.host);
         feed(login, &password)?;
-        run(command(program, &["tag", name, &reference], &self.folder))?;
-        output::progress(stage, &reference);
-        run(command(program, &["push", &reference], &self.folder))
+        run(command(program, &["tag", name, reference], &self.folder))?;
+        output::progress(about, reference);
+        run(command(program, &["push", reference], &self.folder))
     }
 
     /// The registry of the account that the credentials of this machine belong to.
     fn registry(&self) -> Result<Registry, Failure> {
-        let Place::Aws { region } = &self.manifest.target else {
-            return Err(Failure::Usage("near has no registry".to_owned()));
-        };
+        let region = self.region()?;
         let who = [
             "sts",
             "get-caller-identity",
@@ -212,15 +228,26 @@ impl<'a> Runner<'a> {
         Ok(Registry::of(&account, region))
     }
 
+    pub(super) fn region(&self) -> Result<&str, Failure> {
+        match &self.manifest.target {
+            Place::Aws { region } => Ok(region),
+            Place::Near => Err(Failure::Usage("near has no registry".to_owned())),
+        }
+    }
+
     fn reference(&self, registry: &Registry, service: &str, name: &str) -> Result<String, Failure> {
+        Ok(registry.reference(self.manifest, service, &self.image_id(name)?))
+    }
+
+    /// The digest of a local image's configuration.
+    pub(super) fn image_id(&self, name: &str) -> Result<String, Failure> {
         let inspect = ["image", "inspect", "--format", "{{.Id}}", name];
-        let id = ask(command(containers()?, &inspect, &self.folder)).map_err(|failure| {
+        ask(command(containers()?, &inspect, &self.folder)).map_err(|failure| {
             let words = failure.words();
             Failure::Failed(format!(
                 "there is no image {name}; run the stage build: {words}"
             ))
-        })?;
-        Ok(registry.reference(self.manifest, service, &id))
+        })
     }
 }
 
