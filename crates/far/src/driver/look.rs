@@ -191,7 +191,8 @@ impl Driver {
             return Ok(vec![format!("{} is not registered", seen.definition)]);
         };
         let region = &self.aws.region;
-        let wanted = super::definition::Definition::wanted(spec, facts, region, &present.image);
+        let told = self.told(spec, facts).await?;
+        let wanted = super::definition::Definition::wanted(spec, &told, region, &present.image);
         let line = |line: String| format!("task definition differs from the manifest: {line}");
         Ok(wanted.changes(&present).into_iter().map(line).collect())
     }

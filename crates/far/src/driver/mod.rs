@@ -23,9 +23,12 @@ mod jobs;
 mod look;
 pub mod native;
 pub mod outcome;
+pub mod places;
 #[cfg(feature = "aws")]
 pub mod preflight;
 pub mod record;
+#[cfg(feature = "aws")]
+pub mod secrets;
 #[cfg(feature = "aws")]
 pub mod session;
 pub mod trouble;

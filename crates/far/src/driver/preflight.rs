@@ -62,7 +62,10 @@ impl Driver {
         }
         Err(Trouble::Missing {
             what: format!("`{service}` cannot be released: {}", missing.join("; ")),
-            help: "look at all of it: neargate verify".to_owned(),
+            help: format!(
+                "look at all of it: neargate verify -e {}",
+                self.manifest.env
+            ),
         })
     }
 
@@ -81,6 +84,7 @@ impl Driver {
         };
         let mut findings = vec![finding(name, "service", is, words)];
         findings.extend(variables(name, spec, facts));
+        findings.extend(self.secret_findings(spec).await?);
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
         findings.extend(self.guard_findings(name, spec).await?);
         Ok(findings)
@@ -108,7 +112,7 @@ impl Driver {
     }
 }
 
-fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
+pub(super) fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
     Finding {
         service: service.to_owned(),
         what: what.to_owned(),

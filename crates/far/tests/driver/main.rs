@@ -4,6 +4,7 @@
 #![cfg(feature = "aws")]
 
 mod releases;
+mod secrets;
 mod troubles;
 mod weights;
 mod world;

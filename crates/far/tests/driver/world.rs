@@ -66,6 +66,10 @@ pub struct World {
     pub app: String,
     port: u16,
     pub told: Rc<RefCell<Vec<String>>>,
+    /// `uses` of the service.
+    pub uses: &'static str,
+    /// More of the manifest.
+    pub more: &'static str,
 }
 
 /// `None`: there is no moto here.
@@ -76,6 +80,8 @@ pub fn world(app: &str) -> Option<World> {
         app: app.to_owned(),
         port,
         told: Rc::default(),
+        uses: "",
+        more: "",
     })
 }
 
@@ -149,6 +155,7 @@ command = ["notes", "serve"]
 port = 3000
 route = "/api/*"
 health = "/healthz"
+uses = [{}]
 env = {{ LOG = "info" }}
 scale = {{ min = 2, max = 4 }}
 release = {{ {release} }}
@@ -163,11 +170,13 @@ service = "api"
 below = 99.5
 period = "10s"
 
+{}
+
 [env.prod]
 target = "aws"
 region = "eu-central-1"
 "#,
-            self.app
+            self.app, self.uses, self.more
         );
         let source = Source {
             name: "neargate.toml".to_owned(),

@@ -181,6 +181,9 @@ def controlled(name, body):
         client("cloudwatch").set_alarm_state(
             AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
         )
+    if name == "definition":
+        found = client("ecs").describe_task_definition(taskDefinition=body["family"])
+        return found["taskDefinition"]["containerDefinitions"][0]
     if name == "calls":
         return [call for call in CALLS if body["holds"] in call]
     return {}

@@ -10,6 +10,7 @@ mod definitions;
 mod ecs;
 mod jobs;
 mod native;
+mod secrets;
 mod store;
 mod watch;
 
@@ -27,6 +28,7 @@ pub use balancer::Shares;
 pub use ecs::{DeploymentSeen, ServiceSeen, TaskSeen, VisitorWanted};
 pub use jobs::{JobSeen, JobWanted};
 pub use native::ReleaseWanted;
+pub use secrets::{Over, Stage, VersionSeen};
 pub use store::Stored;
 pub use watch::LogLine;
 
@@ -57,6 +59,7 @@ pub struct Aws {
     logs: aws_sdk_cloudwatchlogs::Client,
     bucket: aws_sdk_s3::Client,
     parameters: aws_sdk_ssm::Client,
+    secrets: aws_sdk_secretsmanager::Client,
     identity: aws_sdk_sts::Client,
     /// The region.
     pub region: String,
@@ -101,6 +104,7 @@ impl Aws {
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             bucket: aws_sdk_s3::Client::from_conf(bucket),
             parameters: aws_sdk_ssm::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
             identity: aws_sdk_sts::Client::new(&config),
             region: region.to_owned(),
         }
