@@ -20,8 +20,9 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 /// of two clients that make one at once, one does (Secrets Manager API reference,
 /// PutSecretValue, `ClientRequestToken`: 32 to 64 characters).
 const FIRST_VERSION: &str = "neargate-made-the-first-value-0001";
-/// Versions that are listed of one secret: both services keep 100 (their quotas).
-const VERSIONS_MOST: usize = 100;
+/// Pages that are read of the versions of one secret: both services keep 100 (their quotas), and
+/// give at least 10 a page.
+const PAGES_MOST: usize = 10;
 
 /// One version of a secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +191,7 @@ impl Aws {
     async fn secret_versions(&self, arn: &str) -> Result<Vec<VersionSeen>, Trouble> {
         let mut found = Vec::new();
         let mut next = None;
-        loop {
+        for _ in 0..PAGES_MOST {
             let call = self.secrets.list_secret_version_ids().secret_id(arn);
             let call = call.include_deprecated(true).set_next_token(next.take());
             let answer = call.send().await.map_err(trouble(
@@ -198,17 +199,18 @@ impl Aws {
                 "secretsmanager:ListSecretVersionIds",
             ))?;
             found.extend(answer.versions().iter().map(labelled));
-            next = answer.next_token().map(str::to_owned);
-            if next.is_none() || found.len() >= VERSIONS_MOST {
-                return Ok(found);
+            next = token(answer.next_token());
+            if next.is_none() {
+                break;
             }
         }
+        Ok(found)
     }
 
     async fn parameter_versions(&self, name: &str) -> Result<Vec<VersionSeen>, Trouble> {
         let mut found = Vec::new();
         let mut next = None;
-        loop {
+        for _ in 0..PAGES_MOST {
             let call = self.parameters.get_parameter_history().name(name);
             let call = call.with_decryption(true).set_next_token(next.take());
             let answer = call.send().await.map_err(trouble(
@@ -218,8 +220,8 @@ impl Aws {
             let set = answer.parameters().iter();
             let set = set.filter(|it| it.value() != Some(UNSET));
             found.extend(set.map(|it| (it.version(), it.last_modified_date().copied())));
-            next = answer.next_token().map(str::to_owned);
-            if next.is_none() || found.len() >= VERSIONS_MOST {
+            next = token(answer.next_token());
+            if next.is_none() {
                 break;
             }
         }
@@ -227,6 +229,11 @@ impl Aws {
         let numbered = found.into_iter().enumerate();
         Ok(numbered.map(|(age, it)| of_age(age, it)).collect())
     }
+}
+
+/// The next page, if there is one.
+fn token(given: Option<&str>) -> Option<String> {
+    given.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 fn of_age(
