@@ -82,6 +82,7 @@ locals {
           "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${local.prefix[name]}/*",
           "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!*",
           "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${local.prefix[name]}/*",
+          "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver",
           "arn:${local.partition}:ssm:${local.region}::parameter/aws/service/*",
         ]
       },

@@ -11,7 +11,7 @@ use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
 use neargate_far::driver::trouble::Trouble;
 use neargate_near::api::wire::{Accepted, Problem};
 
-use super::shown;
+use super::{secrets, shown};
 use crate::arguments::{Flags, Verb};
 use crate::failure::Failure;
 use crate::{follow, output, project};
@@ -88,6 +88,7 @@ async fn act(
         Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
         Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
         Verb::Abort { service } => judged(flags, driver.rollback(service, None).await?),
+        Verb::Secret(verb) => secrets::run(driver, flags, verb).await?,
         _ => shown::run(driver, flags, verb).await?,
     })
 }

@@ -16,7 +16,7 @@ mod plan;
 pub mod rehearse;
 pub mod releases;
 mod scale;
-mod secret;
+pub mod secret;
 mod session;
 pub mod status;
 mod steer;
