@@ -55,7 +55,7 @@ fn has_far_side(verb: &Verb) -> bool {
             | Verb::Run { .. }
             | Verb::Scale { .. }
             | Verb::Secret(_)
-            | Verb::Metrics { .. }
+            | Verb::Metrics(_)
             | Verb::Exec { .. }
             | Verb::Db(_)
             | Verb::Verify

@@ -13,6 +13,7 @@ pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
 pub mod facts;
+pub mod figures;
 #[cfg(feature = "aws")]
 mod follow_native;
 #[cfg(feature = "aws")]

@@ -3,6 +3,7 @@
 //! Without `moto_server` each test says so and passes: there is nothing to talk to.
 #![cfg(feature = "aws")]
 
+mod metrics;
 mod releases;
 mod secrets;
 mod troubles;

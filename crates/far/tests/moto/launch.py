@@ -6,10 +6,12 @@ It prints `ready PORT`; `POST /control/NAME` with JSON calls one of CONTROLS.
 """
 
 import json
+import math
 import sys
 import threading
 
 import boto3
+from moto.cloudwatch import models as cloudwatch_models
 from moto.ecs import models as ecs_models
 from moto.ecs import responses as ecs
 from moto.elbv2 import responses as elb
@@ -25,6 +27,7 @@ SCRIPTS = {}  # ECS service name -> statuses that its next deployment goes throu
 EXITS = {}  # family -> (exit code, log line) of its jobs
 FAULTS = []  # answers given instead of moto's
 CALLS = []  # names of ECS calls with the body
+WORLDS = {}  # app -> ARNs
 LOCK = threading.Lock()
 
 Responses = ecs.EC2ContainerServiceResponse
@@ -153,6 +156,19 @@ def describe_target_health(self):
     return ActionResult({"TargetHealthDescriptions": healthy})
 
 
+# GetMetricData: percentiles, of which moto knows none, by nearest rank (CloudWatch user guide).
+plain_statistic = cloudwatch_models.Statistics.get_statistics_for_type
+
+
+def get_statistics_for_type(self, stat):
+    if not stat.startswith("p"):
+        return plain_statistic(self, stat)
+    values = sorted(self.metric_single_values_list)
+    return values[max(1, math.ceil(len(values) * float(stat[1:]) / 100)) - 1]
+
+
+cloudwatch_models.Statistics.get_statistics_for_type = get_statistics_for_type
+
 for handler in [
     update_service, create_service, list_service_deployments, describe_service_deployments,
     stop_service_deployment, run_task,
@@ -170,7 +186,9 @@ def client(kind):
 
 def controlled(name, body):
     if name == "world":
-        return make_world(client, body["app"])
+        WORLDS[body["app"]] = make_world(client, body["app"])
+    if name == "made":
+        return WORLDS[body["app"]]
     if name == "script":
         SCRIPTS[body["service"]] = body["statuses"]
     if name == "exit":
@@ -181,6 +199,8 @@ def controlled(name, body):
         client("cloudwatch").set_alarm_state(
             AlarmName=body["name"], StateValue=body["state"], StateReason=body["reason"]
         )
+    if name == "metrics":
+        client("cloudwatch").put_metric_data(**body)
     if name == "definition":
         found = client("ecs").describe_task_definition(taskDefinition=body["family"])
         return found["taskDefinition"]["containerDefinitions"][0]

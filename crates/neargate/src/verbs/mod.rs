@@ -11,6 +11,7 @@ mod down;
 mod infra;
 mod init;
 pub mod logs;
+pub mod metrics;
 mod pipeline;
 mod plan;
 pub mod rehearse;
@@ -97,6 +98,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Resume { service } => steer::run(flags, &service, Steered::Resume).await,
         Verb::Abort { service } => steer::run(flags, &service, Steered::Abort).await,
         Verb::Alarms => alarms::run(flags).await,
+        Verb::Metrics(options) => metrics::run(flags, &options).await,
         Verb::Releases { what } => releases::run(flags, &what).await,
         Verb::Rollback {
             service,
