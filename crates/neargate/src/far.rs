@@ -16,6 +16,8 @@ mod driven;
 #[cfg(feature = "aws")]
 mod secrets;
 #[cfg(feature = "aws")]
+mod sessions;
+#[cfg(feature = "aws")]
 mod shown;
 
 /// Runs a verb on AWS. `None`: it is not about AWS.
@@ -56,6 +58,8 @@ fn has_far_side(verb: &Verb) -> bool {
             | Verb::Scale { .. }
             | Verb::Secret(_)
             | Verb::Metrics(_)
+            | Verb::Exec { .. }
+            | Verb::Db(_)
             | Verb::Exec { .. }
             | Verb::Db(_)
             | Verb::Verify

@@ -25,6 +25,7 @@ mod look;
 pub mod native;
 pub mod outcome;
 pub mod places;
+pub mod plugin;
 #[cfg(feature = "aws")]
 pub mod preflight;
 pub mod record;
@@ -32,5 +33,7 @@ pub mod record;
 pub mod secrets;
 #[cfg(feature = "aws")]
 pub mod session;
+#[cfg(feature = "aws")]
+pub mod sessions;
 pub mod trouble;
 pub mod weights;

@@ -11,8 +11,8 @@ use neargate_far::driver::session::{Asker, Driver, Ended, PACE};
 use neargate_far::driver::trouble::Trouble;
 use neargate_near::api::wire::{Accepted, Problem};
 
-use super::{secrets, shown};
-use crate::arguments::{Flags, Verb};
+use super::{secrets, sessions, shown};
+use crate::arguments::{Db, Flags, Verb};
 use crate::failure::Failure;
 use crate::{follow, output, project};
 
@@ -88,6 +88,14 @@ async fn act(
         Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
         Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
         Verb::Abort { service } => judged(flags, driver.rollback(service, None).await?),
+        Verb::Exec {
+            service,
+            task,
+            command,
+        } => sessions::exec(driver, service, task.as_deref(), command).await?,
+        Verb::Db(Db::Connect { name, arguments }) => {
+            sessions::connect(driver, name.as_deref(), arguments).await?
+        }
         Verb::Secret(verb) => secrets::run(driver, flags, verb).await?,
         _ => shown::run(driver, flags, verb).await?,
     })

@@ -4,7 +4,7 @@ pub mod alarms;
 mod audit;
 mod check;
 mod cost;
-mod db;
+pub mod db;
 mod deploy;
 mod doctor;
 mod down;

@@ -9,13 +9,16 @@ const TWO: &str = r#"
 app = "figures"
 
 [service.api]
-command = ["./echo"]
+artifact = "echo"
+command = ["echo"]
 port = 3000
 route = "/*"
 health = "/healthz"
 
 [service.idle]
-command = ["./echo"]
+artifact = "echo"
+command = ["echo"]
+port = 3000
 "#;
 
 fn rows(app: &App, arguments: &[&str]) -> Vec<Value> {
@@ -37,7 +40,7 @@ fn metrics_count_every_request_by_service_and_revision_and_say_what_tasks_use() 
     wait_for("requests are counted", || {
         (whole(&app, "api")["requests"].as_f64()? > 50.0).then_some(())
     });
-    let sent = load.finish().all() as f64;
+    let sent = load.finish().sent as f64;
     wait_for("all are counted", || {
         (whole(&app, "api")["requests"].as_f64()? >= sent).then_some(())
     });

@@ -11,6 +11,7 @@ mod ecs;
 mod jobs;
 mod native;
 mod secrets;
+mod sessions;
 mod store;
 mod watch;
 
@@ -22,6 +23,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use super::plugin::Place;
 use super::trouble::Trouble;
 
 pub use balancer::Shares;
@@ -63,6 +65,8 @@ pub struct Aws {
     identity: aws_sdk_sts::Client,
     /// The region.
     pub region: String,
+    /// Another address of AWS's APIs.
+    elsewhere: Option<String>,
 }
 
 impl Aws {
@@ -107,6 +111,23 @@ impl Aws {
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             identity: aws_sdk_sts::Client::new(&config),
             region: region.to_owned(),
+            elsewhere: config.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// Where the plugin finds sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Place {
+        // China's regions have a domain of their own (SSM endpoints and quotas).
+        let domain = match self.region.starts_with("cn-") {
+            true => "amazonaws.com.cn",
+            false => "amazonaws.com",
+        };
+        let own = format!("https://ssm.{}.{domain}", self.region);
+        Place {
+            region: self.region.clone(),
+            profile: std::env::var("AWS_PROFILE").unwrap_or_default(),
+            endpoint: self.elsewhere.clone().unwrap_or(own),
         }
     }
 
