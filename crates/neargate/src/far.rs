@@ -60,8 +60,6 @@ fn has_far_side(verb: &Verb) -> bool {
             | Verb::Metrics(_)
             | Verb::Exec { .. }
             | Verb::Db(_)
-            | Verb::Exec { .. }
-            | Verb::Db(_)
             | Verb::Verify
             | Verb::Drift { .. }
     )

@@ -240,6 +240,8 @@ def controlled(name, body):
             "containers": [{"name": "guard", "runtimeId": "other"},
                            {"name": "app", "runtimeId": f"{body['id']}-77"}],
         }
+    if name == "value":
+        client("secretsmanager").put_secret_value(SecretId=body["name"], SecretString=body["value"])
     if name == "metrics":
         client("cloudwatch").put_metric_data(**body)
     if name == "definition":

@@ -181,7 +181,12 @@ mod tests {
 
     #[test]
     fn percent_encoding_is_undone_and_all_else_stays() {
-        let rows = [("p%40ss%2Fword", "p@ss/word"), ("100%", "100%"), ("%zz", "%zz"), ("", "")];
+        let rows = [
+            ("p%40ss%2Fword", "p@ss/word"),
+            ("100%", "100%"),
+            ("%zz", "%zz"),
+            ("", ""),
+        ];
         for (text, wanted) in rows {
             assert_eq!(decoded(text), wanted);
         }
