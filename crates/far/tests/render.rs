@@ -111,6 +111,7 @@ image = "registry.example.com/worker:1"
 target = "aws"
 region = "eu-central-1"
 aws.state-bucket = "odd-123456789012-eu-central-1"
+aws.exec = true
 "#;
     let source = Source {
         name: "odd".to_owned(),
@@ -128,6 +129,8 @@ aws.state-bucket = "odd-123456789012-eu-central-1"
         r#"["$${var.region}"]"#,
         r#""$${local.name} %%{ if true } \"quoted\"""#,
         r#"API_URL          = "http://api.${local.name}.internal:3000""#,
+        "exec                      = true",
+        "read_only    = false",
         "client_security_group_ids = { worker = module.service_worker.security_group_id }",
     ] {
         assert!(main.contains(wanted), "{wanted} is not in {main}");

@@ -95,6 +95,9 @@ pub struct ServiceFacts {
     /// Variables that Terraform knows, such as addresses of caches.
     #[serde(default, deserialize_with = "or_empty")]
     pub environment: BTreeMap<String, String>,
+    /// Whether sessions may be opened in its tasks (ECS Exec).
+    #[serde(default)]
+    pub exec: bool,
     /// Variables that hold secrets: ARNs, with ECS's `:key:stage:version` if wanted.
     #[serde(default, deserialize_with = "or_empty")]
     pub secrets: BTreeMap<String, String>,

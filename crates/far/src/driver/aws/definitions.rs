@@ -116,7 +116,7 @@ fn container(wanted: &Definition) -> Result<ContainerDefinition, Trouble> {
         // The hard limit of the one container is the task's.
         .set_memory(wanted.memory.parse().ok())
         .user("65532:65532")
-        .readonly_root_filesystem(true)
+        .readonly_root_filesystem(wanted.read_only)
         .stop_timeout(wanted.stop_seconds)
         .set_port_mappings(Some(port.into_iter().collect()))
         .mount_points(tmp.read_only(false).build())
@@ -181,6 +181,9 @@ fn read(found: &TaskDefinition, name: &str) -> Definition {
             .and_then(|it| it.port_mappings().first()?.container_port())
             .and_then(|port| u16::try_from(port).ok()),
         stop_seconds: container.and_then(|it| it.stop_timeout()).unwrap_or(30),
+        read_only: container
+            .and_then(|it| it.readonly_root_filesystem())
+            .unwrap_or(false),
         environment: container
             .map(|it| it.environment())
             .unwrap_or_default()

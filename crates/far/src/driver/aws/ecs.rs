@@ -143,6 +143,7 @@ impl Aws {
             .cluster(cluster)
             .service_name(wanted.name)
             .task_definition(wanted.definition)
+            .enable_execute_command(facts.exec)
             .desired_count(number(wanted.count))
             .launch_type(LaunchType::Fargate)
             .network_configuration(network(facts)?)
