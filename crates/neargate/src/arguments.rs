@@ -271,10 +271,10 @@ pub enum Verb {
     },
     /// Run a command in the environment of a running task
     #[command(
-        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api --task api-r3-7 -- sh"
+        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api/api-r3-7 -- sh"
     )]
     Exec {
-        /// The service
+        /// The service, or SERVICE/TASK
         service: String,
         /// The task; without it, any that runs
         #[arg(long, value_name = "ID")]

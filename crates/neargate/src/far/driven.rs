@@ -14,6 +14,7 @@ use neargate_near::api::wire::{Accepted, Problem};
 use super::{secrets, sessions, shown};
 use crate::arguments::{Db, Flags, Verb};
 use crate::failure::Failure;
+use crate::verbs::session;
 use crate::{follow, output, project};
 
 /// Runs a verb.
@@ -92,7 +93,10 @@ async fn act(
             service,
             task,
             command,
-        } => sessions::exec(driver, service, task.as_deref(), command).await?,
+        } => {
+            let (service, task) = session::named(service, task.as_deref());
+            sessions::exec(driver, service, task, command).await?
+        }
         Verb::Db(Db::Connect { name, arguments }) => {
             sessions::connect(driver, name.as_deref(), arguments).await?
         }

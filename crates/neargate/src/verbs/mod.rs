@@ -18,7 +18,7 @@ pub mod rehearse;
 pub mod releases;
 mod scale;
 pub mod secret;
-mod session;
+pub mod session;
 pub mod status;
 mod steer;
 mod trail;
@@ -114,7 +114,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             service,
             task,
             command,
-        } => session::exec(flags, &service, task, &command).await,
+        } => session::exec(flags, &service, task.as_deref(), &command).await,
         Verb::Db(Db::Connect { name, arguments }) => db::connect(flags, name, &arguments).await,
         other => unreachable!("{other:?} asks no engine"),
     }

@@ -83,7 +83,7 @@ fn exec_and_db_connect_start_the_plugin_as_the_aws_cli_does_without_tokens_in_ar
     let Some(world) = world("sessions", &manifest("sessions")) else {
         return;
     };
-    let exec = ["exec", "api", "--", "sh", "-c", "echo $HOME"];
+    let exec = ["exec", "api/t1", "--", "sh", "-c", "echo $HOME"];
     let nothing = world.run(&exec);
     assert_eq!(nothing.status.code(), Some(1), "{}", err(&nothing));
     world.task("t1", false);

@@ -13,7 +13,8 @@ artifact = "echo"
 command = ["echo"]
 port = 3000
 route = "/*"
-health = "/healthz"
+drain = "1s"
+health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
 
 [service.idle]
 artifact = "echo"
