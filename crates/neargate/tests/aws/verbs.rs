@@ -79,7 +79,7 @@ fn secrets_and_metrics_have_nears_verbs_shapes_and_exit_codes() {
 }
 
 #[test]
-fn exec_and_db_connect_start_the_plugin_as_the_aws_cli_does_without_tokens_in_arguments() {
+fn exec_starts_the_plugin_as_the_aws_cli_does_without_a_token_in_its_arguments() {
     let Some(world) = world("sessions", &manifest("sessions")) else {
         return;
     };
@@ -112,33 +112,6 @@ fn exec_and_db_connect_start_the_plugin_as_the_aws_cli_does_without_tokens_in_ar
     assert!(!arguments.join(" ").contains("hunter2"), "{arguments:?}");
     let said = world.control("calls", &json!({ "holds": "echo $HOME" }));
     assert!(said.to_string().contains("sh -c 'echo $HOME'"), "{said}");
-    let early = world.run(&["db", "connect"]);
-    assert_eq!(early.status.code(), Some(3));
-    assert!(
-        err(&early).contains("neargate infra apply -e prod"),
-        "{}",
-        err(&early)
-    );
-    let url = "postgres://ann:p%40ss@main.example:5432/main?sslmode=require";
-    world.control(
-        "value",
-        &json!({ "name": "sessions/database.main", "value": url }),
-    );
-    let ended = world.run(&["db", "connect", "main", "--", "-c", "select 1"]);
-    assert_eq!(ended.status.code(), Some(3), "psql's own: {}", err(&ended));
-    let psql = fs::read_to_string(world.file("psql.txt")).expect("psql was started");
-    let (arguments, request) = (plugin(&world).0, plugin(&world).0[4].clone());
-    let request: Value = serde_json::from_str(&request).expect("JSON");
-    let asked = &request["Parameters"];
-    assert_eq!(asked["host"][0], "main.sessions.example", "{arguments:?}");
-    assert_eq!(asked["portNumber"][0], "5432");
-    let port = asked["localPortNumber"][0].as_str().expect("a port");
-    let wanted = format!(
-        "-c\nselect 1\nPGDATABASE=main\nPGHOST=main.sessions.example\nPGHOSTADDR=127.0.0.1\n\
-         PGPASSWORD=p@ss\nPGPORT={port}\nPGSSLMODE=require\nPGUSER=ann\n"
-    );
-    assert_eq!(psql, wanted);
-    assert_eq!(world.calls("TerminateSession"), 1);
     fs::write(
         world.file("session-manager-plugin"),
         "#!/bin/sh\necho 1.2.497.0\n",
@@ -151,4 +124,39 @@ fn exec_and_db_connect_start_the_plugin_as_the_aws_cli_does_without_tokens_in_ar
         "{}",
         err(&old)
     );
+}
+
+#[test]
+fn db_connect_opens_psql_through_a_task_with_the_password_in_its_environment() {
+    let Some(world) = world("reached", &manifest("reached")) else {
+        return;
+    };
+    world.task("t1", true);
+    let early = world.run(&["db", "connect"]);
+    assert_eq!(early.status.code(), Some(3));
+    assert!(
+        err(&early).contains("neargate infra apply -e prod"),
+        "{}",
+        err(&early)
+    );
+    let url = "postgres://ann:p%40ss@main.example:5432/main?sslmode=require";
+    world.control(
+        "value",
+        &json!({ "name": "reached/database.main", "value": url }),
+    );
+    let ended = world.run(&["db", "connect", "main", "--", "-c", "select 1"]);
+    assert_eq!(ended.status.code(), Some(3), "psql's own: {}", err(&ended));
+    let psql = fs::read_to_string(world.file("psql.txt")).expect("psql was started");
+    let (arguments, request) = (plugin(&world).0, plugin(&world).0[4].clone());
+    let request: Value = serde_json::from_str(&request).expect("JSON");
+    let asked = &request["Parameters"];
+    assert_eq!(asked["host"][0], "main.reached.example", "{arguments:?}");
+    assert_eq!(asked["portNumber"][0], "5432");
+    let port = asked["localPortNumber"][0].as_str().expect("a port");
+    let wanted = format!(
+        "-c\nselect 1\nPGDATABASE=main\nPGHOST=main.reached.example\nPGHOSTADDR=127.0.0.1\n\
+         PGPASSWORD=p@ss\nPGPORT={port}\nPGSSLMODE=require\nPGUSER=ann\n"
+    );
+    assert_eq!(psql, wanted);
+    assert_eq!(world.calls("TerminateSession"), 1);
 }
