@@ -100,8 +100,12 @@ impl Kept {
         }
     }
 
-    /// Takes in samples of what ended at `at`.
+    /// Takes in samples of what ended at `at`. Requests that no rule led to a service are no
+    /// service's, and are in no figure.
     pub fn take(&mut self, sample: &Sample, at: Timestamp) {
+        if sample.from.service.as_ref().is_none_or(String::is_empty) {
+            return;
+        }
         let from = Dimensions {
             service: sample.from.service.clone(),
             revision: sample.from.revision,
@@ -297,6 +301,11 @@ mod tests {
     #[test]
     fn what_is_older_than_asked_is_not_shown_and_silence_has_no_rates() {
         let mut kept = kept(&[(10, count(1, 10, 0, 1_000)), (700, count(2, 20, 0, 1_000))]);
+        let mut lost = count(0, 5, 0, 1_000);
+        lost.service.clear();
+        for sample in samples(&lost) {
+            kept.take(&sample, at(700));
+        }
         let asked = [(25, 20.0), (700, 20.0), (720, 30.0), (7_200, 30.0)];
         for (seconds, requests) in asked {
             let table = kept.table(Duration::from_secs(seconds), &Running::new(), at(720));

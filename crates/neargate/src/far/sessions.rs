@@ -115,7 +115,12 @@ async fn through(
                 reached.host
             )));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = tokio::signal::ctrl_c() => {
+                return Err(Failure::Failed("broken off before the way was open".to_owned()));
+            }
+        }
     }
     at_terminal(psql(reached, local)?.args(arguments), "psql")
 }
