@@ -17,6 +17,7 @@
 //! - [`random`]: numbers that a seed decides.
 //! - [`watches`]: all alarms and guards of an app, fed with samples.
 //! - [`rehearse`]: a release with a fault, in simulated time.
+//! - [`secret`]: values of secrets, never formatted, and how they are made.
 
 pub mod alarm;
 pub mod duration;
@@ -30,6 +31,7 @@ pub mod plan;
 pub mod random;
 pub mod rehearse;
 pub mod routing;
+pub mod secret;
 pub mod status;
 pub mod time;
 pub mod watches;

@@ -125,6 +125,7 @@ target = "aws"
 region = "eu-central-1"
 aws.state-bucket = "odd-123456789012-eu-central-1"
 aws.grade = "trial"
+aws.exec = true
 "#;
 
 fn odd() -> (Stack, Files) {
@@ -157,6 +158,8 @@ fn workers_own_cookies_sources_and_dangerous_texts_are_written_as_they_are_meant
             r#"["$${var.region}"]"#,
             r#""$${local.name} %%{ if true } \"quoted\""#,
             r#"API_URL          = "http://api.${local.name}.internal:3000""#,
+            "exec                      = true",
+            "read_only    = false",
             "client_security_group_ids = { worker = module.service_worker.security_group_id }",
         ],
     );

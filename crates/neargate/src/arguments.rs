@@ -235,6 +235,11 @@ pub enum Verb {
     /// Show the alarms and why they are in their state
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
+    /// Show requests, errors, latency, CPU and memory of services and their revisions
+    #[command(
+        after_help = "Examples:\n  neargate metrics\n  neargate metrics api --since 1h\n  neargate metrics -e prod --json"
+    )]
+    Metrics(Metrics),
     /// Look for what would stop a release on AWS
     #[command(
         after_help = "Examples:\n  neargate verify -e prod\n  neargate verify -e prod --json"
@@ -266,10 +271,10 @@ pub enum Verb {
     },
     /// Run a command in the environment of a running task
     #[command(
-        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api --task api-r3-7 -- sh"
+        after_help = "Examples:\n  neargate exec api -- env\n  neargate exec api/api-r3-7 -- sh"
     )]
     Exec {
-        /// The service
+        /// The service, or SERVICE/TASK
         service: String,
         /// The task; without it, any that runs
         #[arg(long, value_name = "ID")]
@@ -414,6 +419,16 @@ pub struct Logs {
     /// Only the last N lines
     #[arg(short = 'n', long, value_name = "N")]
     pub tail: Option<usize>,
+}
+
+/// `neargate metrics`
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// The service; without it, all
+    pub service: Option<String>,
+    /// How far back: at most 3h near, 24h on AWS
+    #[arg(long, value_name = "DURATION", default_value = "15m")]
+    pub since: String,
 }
 
 /// `neargate secret`

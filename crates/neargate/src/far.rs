@@ -14,6 +14,10 @@ use crate::{output, project};
 #[cfg(feature = "aws")]
 mod driven;
 #[cfg(feature = "aws")]
+mod secrets;
+#[cfg(feature = "aws")]
+mod sessions;
+#[cfg(feature = "aws")]
 mod shown;
 
 /// Runs a verb on AWS. `None`: it is not about AWS.
@@ -52,6 +56,10 @@ fn has_far_side(verb: &Verb) -> bool {
             | Verb::Logs(_)
             | Verb::Run { .. }
             | Verb::Scale { .. }
+            | Verb::Secret(_)
+            | Verb::Metrics(_)
+            | Verb::Exec { .. }
+            | Verb::Db(_)
             | Verb::Verify
             | Verb::Drift { .. }
     )

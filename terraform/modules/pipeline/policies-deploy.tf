@@ -102,6 +102,12 @@ locals {
           Resource = "arn:${local.partition}:s3:::${environment.state_bucket}"
         },
         {
+          Sid      = "ReadFacts"
+          Effect   = "Allow"
+          Action   = "ssm:GetParameter"
+          Resource = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver"
+        },
+        {
           Sid      = "ReadOutputs"
           Effect   = "Allow"
           Action   = "ssm:GetParameter"
@@ -110,12 +116,27 @@ locals {
         {
           Sid    = "WriteSecrets"
           Effect = "Allow"
-          Action = ["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "ssm:PutParameter"]
-          # `*` stands for the secrets of this one environment. They are written, not read.
+          Action = ["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "ssm:PutParameter", "ssm:GetParameter"]
+          # `*` stands for the secrets of this one environment. Secrets are written, not read. A
+          # parameter is read: nothing else tells whether it has a value.
           Resource = [
             "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${local.prefix[name]}/*",
             "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${local.prefix[name]}/*",
           ]
+        },
+        {
+          Sid    = "SealSecrets"
+          Effect = "Allow"
+          Action = ["kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt"]
+          # `*` stands for the id of a key; the conditions leave the environment's own, and only
+          # by way of the services that keep secrets.
+          Resource = "arn:${local.partition}:kms:${local.region}:${local.account}:key/*"
+          Condition = {
+            "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/${local.prefix[name]}" }
+            StringEquals = {
+              "kms:ViaService" = ["secretsmanager.${local.region}.amazonaws.com", "ssm.${local.region}.amazonaws.com"]
+            }
+          }
         },
       ],
       length(environment.repository_arns) == 0 ? [] : [{

@@ -118,7 +118,7 @@ variable "capacity" {
 }
 
 variable "exec" {
-  description = "Whether a shell may be opened in tasks (ECS Exec)."
+  description = "Whether a shell may be opened in tasks (ECS Exec). Its agent writes to the container: task.read_only is then false."
   type        = bool
   default     = false
 }

@@ -6,9 +6,11 @@
 //!
 //! - [`Histogram`], [`Window`]: samples of one stretch of time; [`Statistic`]: what is taken of it.
 //! - [`Metrics`]: all series; [`Dimensions`]: where a sample comes from; [`Limits`]: how much is kept.
+//! - [`figures`]: what people are shown of a service and its revisions.
 //! - [`names`]: the metrics that near and far both have; [`math`]: expressions over series.
 
 mod dimensions;
+pub mod figures;
 mod histogram;
 pub mod math;
 pub mod names;

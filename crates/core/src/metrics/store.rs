@@ -6,7 +6,7 @@
 //! a sample older than all windows of a full resolution is dropped, and a new series drops the
 //! one that was silent longest.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::dimensions::Dimensions;
@@ -165,6 +165,13 @@ impl Metrics {
             .iter()
             .filter(|(_, series)| series.keys().any(|dimensions| dimensions.has(wanted)));
         found.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Where samples come from, in order.
+    #[must_use]
+    pub fn dimensions(&self) -> BTreeSet<Dimensions> {
+        let all = self.series.values();
+        all.flat_map(|series| series.keys().cloned()).collect()
     }
 
     /// Number of series.

@@ -1,8 +1,8 @@
 //! `deploy`: from a checked manifest to a revision that serves, or back.
 //!
-//! The order: record read, preflight, image, task definition (only when something changed), the
-//! record of the release, jobs before it, the move of the service, jobs after it, the outcome
-//! checked against ECS's own record. A release that another client left is gone on with first.
+//! The order: record read, preflight, image, secrets that are made, task definition (only when
+//! something changed), the record of the release, jobs before it, the move of the service, jobs
+//! after it, the outcome checked against ECS's own record. A release that another client left is gone on with first.
 
 use neargate_core::machine::{ReleaseKind, strategy};
 use neargate_core::manifest::model::Service;
@@ -70,7 +70,8 @@ impl Driver {
         let seen = self.seen(service).await?;
         self.preflight(service).await?;
         let image = definition::image(spec, image)?;
-        let wanted = Definition::wanted(spec, facts, &self.aws.region, &image);
+        let told = self.with_values(spec, facts).await?;
+        let wanted = Definition::wanted(spec, &told, &self.aws.region, &image);
         let present = self
             .aws
             .definition(&seen.definition, &facts.container)

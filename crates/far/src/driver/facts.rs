@@ -39,6 +39,29 @@ pub struct Facts {
     /// Bucket that the edge serves static files from; there is one site.
     #[serde(default)]
     pub static_bucket: Option<String>,
+    /// Where values of secrets are: ARNs by name; `database.NAME` is the URL of a database.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub secrets: BTreeMap<String, String>,
+    /// ARN of the key that encrypts them; `None`: AWS's own.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+    /// Databases by their name in the manifest.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub databases: BTreeMap<String, DatabaseFacts>,
+    /// URLs of caches by their name in the manifest.
+    #[serde(default, deserialize_with = "or_empty")]
+    pub caches: BTreeMap<String, String>,
+}
+
+/// One database, as `terraform/modules/database` puts it out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseFacts {
+    /// Host name, known inside the VPC only.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Name of the secret that holds its URL.
+    pub url_secret: String,
 }
 
 /// One service, as `terraform/modules/service` puts it out.
@@ -84,6 +107,9 @@ pub struct ServiceFacts {
     /// Variables that Terraform knows, such as addresses of caches.
     #[serde(default, deserialize_with = "or_empty")]
     pub environment: BTreeMap<String, String>,
+    /// Whether sessions may be opened in its tasks (ECS Exec).
+    #[serde(default)]
+    pub exec: bool,
     /// Variables that hold secrets: ARNs, with ECS's `:key:stage:version` if wanted.
     #[serde(default, deserialize_with = "or_empty")]
     pub secrets: BTreeMap<String, String>,

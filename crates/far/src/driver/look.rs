@@ -1,14 +1,17 @@
 //! What is: status, alarms, history, logs. Nothing is changed here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use neargate_core::alarm::Standing;
 use neargate_core::machine::{waiting_for, weight};
+use neargate_core::metrics::figures::Table;
 use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
 use neargate_core::time::Timestamp;
 
 use super::aws::{LogLine, ServiceSeen, TaskSeen};
 use super::definition::number;
+use super::figures::{self, Stretch};
 use super::record::{Drive, Open, Past, Record};
 use super::session::{Driver, now};
 use super::trouble::Trouble;
@@ -123,6 +126,31 @@ impl Driver {
             .collect())
     }
 
+    /// Figures of a service, or of all, over the last while.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn figures(&self, only: Option<&str>, asked: Duration) -> Result<Table, Trouble> {
+        let over = Stretch::of(asked, now());
+        let names = match only {
+            Some(name) => vec![name.to_owned()],
+            None => self.service_names(),
+        };
+        let mut rows = Vec::new();
+        for name in &names {
+            let (_, facts) = self.service(name)?;
+            let tasks = self.seen(name).await?.running;
+            let queries = figures::queries(&self.facts, facts);
+            let answers = self.aws.points(&queries, over).await?;
+            rows.extend(figures::rows(name, facts, tasks, &answers, over.seconds));
+        }
+        Ok(Table {
+            seconds: over.seconds,
+            until: now(),
+            rows,
+        })
+    }
+
     /// Log lines of a service and its jobs, from a moment on.
     ///
     /// # Errors
@@ -196,7 +224,8 @@ impl Driver {
             return Ok(vec![format!("{} is not registered", seen.definition)]);
         };
         let region = &self.aws.region;
-        let wanted = super::definition::Definition::wanted(spec, facts, region, &present.image);
+        let told = self.told(spec, facts).await?;
+        let wanted = super::definition::Definition::wanted(spec, &told, region, &present.image);
         let line = |line: String| format!("task definition differs from the manifest: {line}");
         Ok(wanted.changes(&present).into_iter().map(line).collect())
     }

@@ -15,6 +15,7 @@ pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
 pub mod facts;
+pub mod figures;
 #[cfg(feature = "aws")]
 mod follow_native;
 #[cfg(feature = "aws")]
@@ -25,9 +26,13 @@ mod jobs;
 mod look;
 pub mod native;
 pub mod outcome;
+pub mod places;
+pub mod plugin;
 #[cfg(feature = "aws")]
 pub mod preflight;
 pub mod record;
+#[cfg(feature = "aws")]
+pub mod secrets;
 #[cfg(feature = "aws")]
 pub mod session;
 pub mod site;
@@ -37,5 +42,7 @@ pub mod site_folder;
 pub mod site_keep;
 #[cfg(feature = "aws")]
 mod sites;
+#[cfg(feature = "aws")]
+pub mod sessions;
 pub mod trouble;
 pub mod weights;

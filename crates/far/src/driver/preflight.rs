@@ -92,7 +92,10 @@ impl Driver {
         }
         Err(Trouble::Missing {
             what: format!("`{service}` cannot be released: {}", missing.join("; ")),
-            help: "look at all of it: neargate verify".to_owned(),
+            help: format!(
+                "look at all of it: neargate verify -e {}",
+                self.manifest.env
+            ),
         })
     }
 
@@ -113,6 +116,7 @@ impl Driver {
         findings.push(self.architecture(name, facts));
         findings.extend(mover(name, spec, facts));
         findings.extend(variables(name, spec, facts));
+        findings.extend(self.secret_findings(spec).await?);
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
         findings.extend(self.guard_findings(name, spec).await?);
         Ok(findings)
@@ -140,7 +144,7 @@ impl Driver {
     }
 }
 
-fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
+pub(super) fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
     Finding {
         service: service.to_owned(),
         what: what.to_owned(),

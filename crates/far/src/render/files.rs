@@ -352,7 +352,8 @@ fn service_facts(stack: &Stack, service: &Service) -> Value {
         EcsStrategy::Driven => "driver",
         _ => "ecs",
     };
-    table([
+    let exec = stack.exec.then(|| ("exec", is("true")));
+    let facts = [
         ("name", of("name")),
         ("family", of("family")),
         ("container", of("container")),
@@ -374,5 +375,6 @@ fn service_facts(stack: &Stack, service: &Service) -> Value {
             service::environment(service, known_by_terraform),
         ),
         ("secrets", service::secrets(stack, service)),
-    ])
+    ];
+    table(facts.into_iter().chain(exec))
 }

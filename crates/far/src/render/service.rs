@@ -39,6 +39,7 @@ pub(super) fn service(stack: &Stack, service: &Service) -> Block {
         .with("repository_arns", Value::List(repositories))
         .with_some("kms_key_arns", customer.then_some(keys))
         .with("capacity", text(capacity))
+        .with_some("exec", stack.exec.then(|| is("true")))
         .with_some("discovery", discovery)
         .with_some("client_security_group_ids", callers(&service.callers))
         .gap();
@@ -75,6 +76,8 @@ fn task(stack: &Stack, service: &Service) -> Value {
             .map(|words| ("command", texts(words))),
     );
     task.extend(service.port.map(|port| ("port", is(port.to_string()))));
+    // The agent of ECS Exec writes to the file system of the container.
+    task.extend(stack.exec.then(|| ("read_only", is("false"))));
     task.extend([
         ("cpu", tuned("cpu")),
         ("memory", tuned("memory")),

@@ -68,6 +68,8 @@ pub struct Stack {
     pub emails: Vec<String>,
     /// The bucket of Terraform's state and of releases; `None`: a local file.
     pub state_bucket: Option<String>,
+    /// Whether sessions may be opened in tasks (ECS Exec).
+    pub exec: bool,
     /// What the manifest asks for and this environment does not have, one sentence each.
     pub left_out: Vec<String>,
 }
@@ -140,6 +142,7 @@ impl Stack {
             budget: aws.budget,
             emails: aws.emails.clone(),
             state_bucket: aws.state_bucket.clone(),
+            exec: aws.exec,
             left_out,
         };
         watch::watch(manifest, &mut stack);

@@ -101,6 +101,9 @@ fn endpoints(manifest: &Manifest, grade: Grade, nat: Nat) -> Vec<String> {
                 };
                 needed.push(store.to_owned());
             }
+            if manifest.aws.exec {
+                needed.push("ssmmessages".to_owned());
+            }
             needed
         }
         None => Vec::new(),

@@ -4,7 +4,9 @@
 #![cfg(feature = "aws")]
 
 mod back;
+mod metrics;
 mod releases;
+mod secrets;
 mod sent;
 mod sites;
 mod troubles;

@@ -71,6 +71,10 @@ pub struct World {
     pub folder: TempDir,
     /// ARNs: `rule`, `blue`, `green`.
     pub made: Value,
+    /// `uses` of the service.
+    pub uses: &'static str,
+    /// More of the manifest.
+    pub more: &'static str,
 }
 
 /// `None`: there is no moto here.
@@ -83,6 +87,8 @@ pub fn world(app: &str) -> Option<World> {
         told: Rc::default(),
         folder: tempfile::tempdir().expect("a folder"),
         made,
+        uses: "",
+        more: "",
     })
 }
 
@@ -187,6 +193,7 @@ command = ["notes", "serve"]
 port = 3000
 route = "/api/*"
 health = "/healthz"
+uses = [{}]
 env = {{ LOG = "info" }}
 scale = {{ min = 2, max = 4 }}
 release = {{ {release} }}
@@ -208,12 +215,13 @@ period = "10s"
 [service.web]
 static = {{ root = "front", cache = {{ "/assets/*" = "public, max-age=31536000, immutable" }} }}
 route = "/*"
+{}
 
 [env.prod]
 target = "aws"
 region = "eu-central-1"
 "#,
-            self.app
+            self.app, self.uses, self.more
         );
         let source = Source {
             name: "neargate.toml".to_owned(),

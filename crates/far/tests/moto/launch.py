@@ -6,13 +6,16 @@ It prints `ready PORT`; `POST /control/NAME` with JSON calls one of CONTROLS.
 """
 
 import json
+import math
 import sys
 import threading
 
 import boto3
+from moto.cloudwatch import models as cloudwatch_models
 from moto.ecs import models as ecs_models
 from moto.ecs import responses as ecs
 from moto.elbv2 import responses as elb
+from moto.ssm import responses as ssm
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -27,6 +30,7 @@ SCRIPTS = {}  # ECS service name -> statuses that its next deployment goes throu
 EXITS = {}  # family, or family and last argument -> (exit code, log line) of its jobs
 FAULTS = []  # answers given instead of moto's
 CALLS = []  # names of ECS calls with the body
+TASKS = {}  # ECS service name -> its running task
 LOCK = threading.Lock()
 
 Responses = ecs.EC2ContainerServiceResponse
@@ -157,9 +161,54 @@ def describe_target_health(self):
     return ActionResult({"TargetHealthDescriptions": healthy})
 
 
+# ListTasks and DescribeTasks of a service: moto starts no tasks for services, so those that a test
+# asked for are told. ExecuteCommand, StartSession: sessions that lead nowhere (ECS and SSM API).
+plain_list, plain_describe = Responses.list_tasks, Responses.describe_tasks
+
+
+def list_tasks(self):
+    task = TASKS.get(self._get_param("serviceName"))
+    return ActionResult({"taskArns": [task["taskArn"]]}) if task else plain_list(self)
+
+
+def describe_tasks(self):
+    found = [it for it in TASKS.values() if it["taskArn"] in self._get_param("tasks")]
+    return ActionResult({"tasks": found}) if found else plain_describe(self)
+
+
+def execute_command(self):
+    session = {"sessionId": "ecs-execute-command-1", "streamUrl": "wss://x", "tokenValue": "hunter2"}
+    return ActionResult({"session": session})
+
+
+def start_session(self):
+    return json.dumps({"SessionId": "forward-1", "StreamUrl": "wss://x", "TokenValue": "hunter2"})
+
+
+def terminate_session(self):
+    return json.dumps({"SessionId": self._get_param("SessionId")})
+
+
+ssm.SimpleSystemManagerResponse.start_session = start_session
+ssm.SimpleSystemManagerResponse.terminate_session = terminate_session
+
+
+# GetMetricData: percentiles, of which moto knows none, by nearest rank (CloudWatch user guide).
+plain_statistic = cloudwatch_models.Statistics.get_statistics_for_type
+
+
+def get_statistics_for_type(self, stat):
+    if not stat.startswith("p"):
+        return plain_statistic(self, stat)
+    values = sorted(self.metric_single_values_list)
+    return values[max(1, math.ceil(len(values) * float(stat[1:]) / 100)) - 1]
+
+
+cloudwatch_models.Statistics.get_statistics_for_type = get_statistics_for_type
+
 for handler in [
     update_service, create_service, list_service_deployments, describe_service_deployments,
-    stop_service_deployment, run_task,
+    stop_service_deployment, run_task, list_tasks, describe_tasks, execute_command,
 ]:
     setattr(Responses, handler.__name__, handler)
 elb.ELBV2Response.describe_target_health = describe_target_health
@@ -211,6 +260,20 @@ def controlled(name, body):
         client("s3").put_object(Bucket=body["bucket"], Key=body["key"], Body=body["body"])
     if name == "delete":
         client("s3").delete_object(Bucket=body["bucket"], Key=body["key"])
+    if name == "task":
+        TASKS[body["service"]] = {
+            "taskArn": f"arn:aws:ecs:eu-central-1:123456789012:task/{body['cluster']}/{body['id']}",
+            "lastStatus": "RUNNING", "enableExecuteCommand": body["exec"],
+            "containers": [{"name": "guard", "runtimeId": "other"},
+                           {"name": "app", "runtimeId": f"{body['id']}-77"}],
+        }
+    if name == "value":
+        client("secretsmanager").put_secret_value(SecretId=body["name"], SecretString=body["value"])
+    if name == "metrics":
+        client("cloudwatch").put_metric_data(**body)
+    if name == "definition":
+        found = client("ecs").describe_task_definition(taskDefinition=body["family"])
+        return found["taskDefinition"]["containerDefinitions"][0]
     if name == "calls":
         return [call for call in CALLS if body["holds"] in call]
     return {}

@@ -62,7 +62,22 @@ def make_world(client, app):
     client("s3").create_bucket(
         Bucket=f"{app}-static", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
+    # Places without values, as terraform/modules/secrets makes them.
+    secrets = {
+        name: client("secretsmanager").create_secret(Name=f"{app}/{name}")["ARN"]
+        for name in ["session", "stripe-key", "maybe", "database.main"]
+    }
+    for name in ["token", "salt"]:
+        client("ssm").put_parameter(Name=f"/{app}/{name}", Type="SecureString", Value="unset")
+        secrets[name] = f"arn:aws:ssm:eu-central-1:123456789012:parameter/{app}/{name}"
     facts = {
+        "secrets": secrets,
+        "kms_key": "alias/aws/ssm",
+        "databases": {"main": {
+            "address": f"main.{app}.example", "port": 5432, "name": "main", "username": "main",
+            "url_secret": "database.main",
+        }},
+        "caches": {},
         "cluster": app,
         "state_bucket": f"{app}-state",
         "static_bucket": f"{app}-static",
@@ -81,6 +96,10 @@ def make_world(client, app):
                 "alternate_target_group": groups["green"],
                 "load_balancer_access_role": "arn:aws:iam::123456789012:role/weights",
             },
+            "secrets": {
+                name.upper().replace("-", "_"): arn
+                for name, arn in secrets.items() if "." not in name
+            } | {"DATABASE_URL": secrets["database.main"]},
         }},
     }
     client("ssm").put_parameter(

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use neargate_core::metrics::figures::Table;
 use neargate_core::plan::Observed;
 use neargate_core::status::Status;
 use serde::Deserialize;
@@ -54,6 +55,8 @@ pub enum Call {
     Releases(String, Reply<Vec<ReleaseRecord>>),
     /// `GET /v1/alarms`
     Alarms(Reply<Vec<AlarmRecord>>),
+    /// `GET /v1/metrics?seconds=N`
+    Metrics(Duration, Reply<Table>),
     /// `POST /v1/services/NAME/scale`
     Scale(String, Scale, Reply<Accepted>),
     /// `POST /v1/services/NAME/session`
@@ -114,6 +117,7 @@ pub async fn serve(
         .route("/v1/data/{name}", get(data))
         .route("/v1/observed", get(observed))
         .route("/v1/alarms", get(alarms))
+        .route("/v1/metrics", get(metrics))
         .route("/v1/events", get(events))
         .route("/v1/router/replace", post(replace_router))
         .route("/v1/down", post(down))
@@ -203,6 +207,17 @@ async fn releases(
 
 async fn alarms(State(calls): State<Calls>) -> Answer<Vec<AlarmRecord>> {
     ask(&calls, Call::Alarms).await
+}
+
+/// How long a stretch is asked for, seconds.
+#[derive(Deserialize)]
+struct Stretch {
+    seconds: u64,
+}
+
+async fn metrics(State(calls): State<Calls>, Query(stretch): Query<Stretch>) -> Answer<Table> {
+    let stretch = Duration::from_secs(stretch.seconds);
+    ask(&calls, |reply| Call::Metrics(stretch, reply)).await
 }
 
 async fn scale(

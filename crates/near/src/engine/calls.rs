@@ -48,6 +48,7 @@ impl Engine {
             }
             Call::Releases(service, to) => reply(to, self.releases(&service)),
             Call::Alarms(to) => reply(to, Ok(self.alarms())),
+            Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
             Call::Scale(service, wish, to) => {
                 let event = Event::ScaleRequested {
                     service,

@@ -1,20 +1,17 @@
 //! Watches: the alarms of the app, and the guards of releases in progress.
 //!
-//! Samples come from the router (once a second) and from the tasks' use of their reservation.
+//! Samples come from the router (once a second) and from what tasks use (`figures`).
 //! Verdicts go to the machine as events when they differ from what it knows, so a new engine
 //! begins by saying that it knows nothing yet.
 
 use std::time::Duration;
 
 use neargate_core::alarm::{AlarmState, Standing, Transition};
-use neargate_core::manifest::model::Size;
 use neargate_core::metrics::{Sample, names, samples};
 use neargate_core::notify::Notification;
 use neargate_core::routing::control::RequestCount;
-use neargate_core::time::Timestamp;
 use neargate_core::watches;
 
-use super::meter::Meter;
 use super::{Engine, log};
 use crate::api::wire::AlarmRecord;
 use crate::clock::now;
@@ -23,25 +20,6 @@ use crate::clock::now;
 const STANDINGS: &str = "alarms";
 /// How often there is a look while something is watched.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
-/// Between two readings of what tasks use.
-const METER: Duration = Duration::from_millis(1000);
-
-/// What tasks use of their reservation, read in turn.
-pub(super) struct Meters {
-    meter: Meter,
-    read_at: Timestamp,
-}
-
-impl Meters {
-    /// Nothing was read yet.
-    pub(super) fn new() -> Self {
-        Self {
-            meter: Meter::default(),
-            read_at: now(),
-        }
-    }
-}
-
 impl Engine {
     /// Alarms that breach now, with their words.
     pub(super) fn firing(&self) -> Vec<(String, String)> {
@@ -78,13 +56,16 @@ impl Engine {
 
     /// What the router counted in the last second.
     pub(super) fn counted(&mut self, requests: &[RequestCount]) {
-        if !self.watching() {
-            return;
+        let watching = self.watching();
+        if watching {
+            self.watches.follow(self.ledger.state());
         }
-        self.watches.follow(self.ledger.state());
         let at = now();
         for sample in requests.iter().flat_map(samples) {
-            self.watches.take(&sample, at);
+            self.kept.take(&sample, at);
+            if watching {
+                self.watches.take(&sample, at);
+            }
         }
     }
 
@@ -100,7 +81,6 @@ impl Engine {
             return;
         }
         self.watches.follow(self.ledger.state());
-        self.read_meters();
         for (name, transition) in self.watches.alarms_mut().evaluate(now()) {
             self.alarm_changed(&name, transition);
         }
@@ -144,48 +124,6 @@ impl Engine {
         });
         if let Some(news) = news {
             self.notify(&news);
-        }
-    }
-
-    fn read_meters(&mut self) {
-        let at = now();
-        if at.since(self.meters.read_at) < METER {
-            return;
-        }
-        self.meters.read_at = at;
-        let mut read = Vec::new();
-        for service in self.ledger.state().services.values() {
-            for task in service.tasks.values().filter(|task| task.active()) {
-                let size = service
-                    .definition(task.revision)
-                    .map(|found| found.service.size);
-                if let (Some(running), Some(size)) = (self.running.get(&task.id), size) {
-                    read.push((service.name.clone(), task.revision, running.clone(), size));
-                }
-            }
-        }
-        for (service, revision, running, size) in read {
-            self.read_meter(&service, revision, &running, size, at);
-        }
-        let running = &self.running;
-        self.meters.meter.keep(|task| running.contains_key(task));
-    }
-
-    fn read_meter(
-        &mut self,
-        service: &str,
-        revision: u32,
-        running: &crate::supervisor::Running,
-        size: Size,
-        at: Timestamp,
-    ) {
-        let of = (service, revision);
-        let used = self.meters.meter.read(running, size, at);
-        let memory = Sample::of_task(names::MEMORY, of, &running.id, used.memory);
-        self.watches.take(&memory, at);
-        if let Some(cpu) = used.cpu {
-            let cpu = Sample::of_task(names::CPU, of, &running.id, cpu);
-            self.watches.take(&cpu, at);
         }
     }
 }

@@ -16,6 +16,7 @@ mod cookie_key;
 mod data_processes;
 mod environment;
 mod error;
+mod figures;
 mod hooks;
 mod ids;
 mod judge;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
@@ -62,8 +64,8 @@ use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 pub use error::EngineError;
 use ids::service_of;
-use judge::Meters;
 use ledger::Ledger;
+use meter::Meter;
 use notifications::Notifications;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
@@ -116,7 +118,8 @@ struct Engine {
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
     watches: Watches,
-    meters: Meters,
+    meter: Meter,
+    kept: Kept,
     notifications: Notifications,
 }
 
@@ -169,6 +172,8 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
         signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
     let mut looks = tokio::time::interval(judge::LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut readings = tokio::time::interval(figures::METER);
+    readings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         engine.flush().await;
         if engine.finished() {
@@ -181,6 +186,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             Some(call) = call.recv() => engine.answer(call).await,
             () = tokio::time::sleep(timer) => engine.tick(),
             _ = looks.tick(), if engine.watching() => engine.look(),
+            _ = readings.tick() => engine.read_meters(),
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
@@ -228,7 +234,8 @@ impl Engine {
             leaving: None,
             notes: BTreeSet::new(),
             watches: Watches::new(now()),
-            meters: Meters::new(),
+            meter: Meter::default(),
+            kept: Kept::new(now()),
         })
     }
 

@@ -26,6 +26,7 @@ use neargate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::SecretsError;
+pub use neargate_core::secret::MAX_BYTES;
 use seal::{Seal, WhenMissing};
 pub use value::SecretValue;
 
@@ -33,8 +34,6 @@ use crate::paths::StateDir;
 
 /// Versions kept of each secret.
 pub const VERSIONS: u32 = 10;
-/// Largest value in bytes (Secrets Manager's bound).
-pub const MAX_BYTES: usize = 65_536;
 /// Longest name in bytes.
 const MAX_NAME: usize = 128;
 /// How long one writer waits for another.

@@ -13,10 +13,10 @@ use neargate_far::driver::trouble::Trouble;
 use neargate_far::pipeline::is_built;
 use neargate_near::api::wire::{Accepted, Problem};
 
-use super::shown;
-use crate::arguments::{Flags, Verb};
+use super::{secrets, sessions, shown};
+use crate::arguments::{Db, Flags, Verb};
 use crate::failure::Failure;
-use crate::verbs::pipeline::act::Runner;
+use crate::verbs::{pipeline::act::Runner, session};
 use crate::{follow, output, project};
 
 /// Runs a verb.
@@ -108,6 +108,18 @@ async fn act(
         Verb::Pause { service } => steered(driver, flags, service, Steer::Pause).await?,
         Verb::Resume { service } => steered(driver, flags, service, Steer::Resume).await?,
         Verb::Abort { service } => judged(flags, driver.abort_release(service).await?),
+        Verb::Exec {
+            service,
+            task,
+            command,
+        } => {
+            let (service, task) = session::named(service, task.as_deref());
+            sessions::exec(driver, service, task, command).await?
+        }
+        Verb::Db(Db::Connect { name, arguments }) => {
+            sessions::connect(driver, name.as_deref(), arguments).await?
+        }
+        Verb::Secret(verb) => secrets::run(driver, flags, verb).await?,
         _ => shown::run(driver, flags, verb).await?,
     })
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use neargate_core::duration;
 use neargate_core::time::Timestamp;
 use neargate_far::driver::aws::LogLine;
+use neargate_far::driver::figures::LONGEST;
 use neargate_far::driver::preflight::Is;
 use neargate_far::driver::record::Past;
 use neargate_far::driver::session::{Driver, PACE, now};
@@ -12,10 +13,10 @@ use neargate_far::driver::trouble::Trouble;
 use neargate_near::api::wire::{AlarmRecord, ReleaseRecord};
 use neargate_near::logs::Line;
 
-use crate::arguments::{Flags, Logs, Verb};
+use crate::arguments::{Flags, Logs, Metrics, Verb};
 use crate::failure::Failure;
 use crate::output;
-use crate::verbs::{alarms, logs, releases, status};
+use crate::verbs::{alarms, logs, metrics, releases, status};
 
 type Shown = Result<Result<ExitCode, Failure>, Trouble>;
 
@@ -27,6 +28,7 @@ pub async fn run(driver: &Driver, flags: &Flags, verb: &Verb) -> Shown {
         Verb::Status { watch } => show_status(driver, flags, *watch).await,
         Verb::Releases { what } => show_releases(driver, flags, what).await,
         Verb::Alarms => show_alarms(driver, flags).await,
+        Verb::Metrics(options) => show_metrics(driver, flags, options).await,
         Verb::Logs(options) => show_logs(driver, flags, options).await,
         Verb::Verify => verify(driver, flags).await,
         Verb::Drift { service } => drift(driver, flags, service.as_deref()).await,
@@ -90,6 +92,16 @@ async fn show_alarms(driver: &Driver, flags: &Flags) -> Shown {
         }
     }
     alarms::show(flags, &records);
+    Ok(DONE)
+}
+
+async fn show_metrics(driver: &Driver, flags: &Flags, options: &Metrics) -> Shown {
+    let stretch = match metrics::stretch(options, LONGEST) {
+        Ok(stretch) => stretch,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let table = driver.figures(options.service.as_deref(), stretch).await?;
+    metrics::show(flags, &table);
     Ok(DONE)
 }
 

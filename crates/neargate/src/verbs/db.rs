@@ -62,16 +62,20 @@ async fn kind_of(client: &Client, name: String) -> Result<String, Failure> {
 }
 
 /// `scheme://user:password@host:port/path`
-struct Url<'a> {
-    user: &'a str,
-    password: &'a str,
+pub struct Url<'a> {
+    /// Login name.
+    pub user: &'a str,
+    /// Its password.
+    pub password: &'a str,
     host: &'a str,
     port: &'a str,
-    path: &'a str,
+    /// What follows the address, without its slash.
+    pub path: &'a str,
 }
 
 impl<'a> Url<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    /// The parts of a URL; `None`: it is none.
+    pub fn parse(text: &'a str) -> Option<Self> {
         let (_, rest) = text.split_once("://")?;
         let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));

@@ -4,20 +4,21 @@ pub mod alarms;
 mod audit;
 mod check;
 mod cost;
-mod db;
+pub mod db;
 mod deploy;
 mod doctor;
 mod down;
 mod infra;
 mod init;
 pub mod logs;
+pub mod metrics;
 pub mod pipeline;
 mod plan;
 pub mod rehearse;
 pub mod releases;
 mod scale;
-mod secret;
-mod session;
+pub mod secret;
+pub mod session;
 pub mod status;
 mod steer;
 mod trail;
@@ -97,6 +98,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Resume { service } => steer::run(flags, &service, Steered::Resume).await,
         Verb::Abort { service } => steer::run(flags, &service, Steered::Abort).await,
         Verb::Alarms => alarms::run(flags).await,
+        Verb::Metrics(options) => metrics::run(flags, &options).await,
         Verb::Releases { what } => releases::run(flags, &what).await,
         Verb::Rollback {
             service,
@@ -112,7 +114,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             service,
             task,
             command,
-        } => session::exec(flags, &service, task, &command).await,
+        } => session::exec(flags, &service, task.as_deref(), &command).await,
         Verb::Db(Db::Connect { name, arguments }) => db::connect(flags, name, &arguments).await,
         other => unreachable!("{other:?} asks no engine"),
     }

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
+use neargate_core::time::Timestamp;
 use neargate_near::audit::{AuditLog, Record, Who};
 use neargate_near::clock::now;
 use neargate_near::paths::StateDir;
@@ -28,10 +29,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
                 .set(now(), &name, &SecretValue::new(value))
                 .map_err(|error| failed(&error))?;
             note(&state, "secret-set", &name, format!("version {version}"));
-            output::progress(
-                &name,
-                &format!("version {version} is set; the next deploy of its users takes it"),
-            );
+            output::progress(&name, &set_words(&version.to_string()));
         }
         Secret::List => list(&secrets, flags.json)?,
         Secret::Get { name, reveal } => {
@@ -43,7 +41,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
                 note(&state, "secret-get", &name, format!("version {version}"));
                 output::line(text);
             } else {
-                output::line(&format!("{name} version {version} (its value: --reveal)"));
+                output::line(&hidden(&name, &version.to_string()));
             }
         }
     }
@@ -72,22 +70,59 @@ fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
             Stage::Previous => "previous",
             Stage::Older => "older",
         };
-        if json {
-            output::json(&serde_json::json!({
-                "name": version.name, "version": version.version, "stage": stage, "at": version.at,
-            }));
-        } else {
-            output::line(&format!(
-                "{:<24} version {:<4} {stage}",
-                version.name, version.version
-            ));
-        }
+        let row = Row {
+            name: &version.name,
+            version: &version.version.to_string(),
+            stage,
+            at: version.at,
+        };
+        row.print(json);
     }
     Ok(())
 }
 
+/// What is said of a value that was set.
+pub fn set_words(version: &str) -> String {
+    format!("version {version} is set; the next deploy of its users takes it")
+}
+
+/// What is said instead of a value.
+pub fn hidden(name: &str, version: &str) -> String {
+    format!("{name} version {version} (its value: --reveal)")
+}
+
+/// One version of a secret, as it is listed.
+pub struct Row<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// A number near and in Parameter Store; an id in Secrets Manager.
+    pub version: &'a str,
+    /// `current`, `previous` or `older`.
+    pub stage: &'a str,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+impl Row<'_> {
+    /// Prints it; a version that is a number is one in JSON too.
+    pub fn print(&self, json: bool) {
+        if json {
+            let number = self.version.parse::<u64>().ok();
+            let version = number.map_or_else(|| self.version.into(), serde_json::Value::from);
+            output::json(&serde_json::json!({
+                "name": self.name, "version": version, "stage": self.stage, "at": self.at,
+            }));
+        } else {
+            output::line(&format!(
+                "{:<24} version {:<4} {}",
+                self.name, self.version, self.stage
+            ));
+        }
+    }
+}
+
 /// The value, from a file, a pipe, or a prompt that does not show it; one line end is cut off.
-fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
+pub fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let mut bytes = match from {
         Some(path) => std::fs::read(path)
             .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?,

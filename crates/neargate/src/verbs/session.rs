@@ -19,16 +19,25 @@ pub async fn run(flags: &Flags, service: &str, command: &[String]) -> Result<Exi
     start(&client, service, SessionRequest::default(), command).await
 }
 
+/// The service and the task that are meant: `api/TASK` is `api --task TASK`.
+pub fn named<'a>(service: &'a str, task: Option<&'a str>) -> (&'a str, Option<&'a str>) {
+    match service.split_once('/') {
+        Some((service, own)) => (service, task.or(Some(own))),
+        None => (service, task),
+    }
+}
+
 /// In the environment of a running task.
 pub async fn exec(
     flags: &Flags,
     service: &str,
-    task: Option<String>,
+    task: Option<&str>,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
+    let (service, task) = named(service, task);
     let client = Client::connect(&project::state(flags)?).await?;
     let task = match task {
-        Some(task) => task,
+        Some(task) => task.to_owned(),
         None => any_task(&client, service).await?,
     };
     start(

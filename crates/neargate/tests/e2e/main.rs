@@ -9,6 +9,7 @@ mod data;
 mod durability;
 mod hooks;
 mod load;
+mod metrics;
 mod notifications;
 mod pipeline;
 mod rehearsals;

@@ -37,6 +37,9 @@ pub struct Aws {
     pub insights: Option<Insights>,
     /// Whose key encrypts.
     pub key: Option<Key>,
+    /// Whether people may open sessions in tasks.
+    #[serde(default)]
+    pub exec: bool,
     /// The bucket of Terraform's state and of the records of releases.
     pub state_bucket: Option<String>,
 }

@@ -111,7 +111,7 @@ static ACTED_ON: &str = "
     pipeline.environments
     aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
     aws.architecture aws.spot aws.hosted-zone aws.budget aws.emails aws.logs aws.trail
-    aws.insights aws.key aws.state-bucket
+    aws.insights aws.key aws.exec aws.state-bucket
     audit.accept.*
 ";
 

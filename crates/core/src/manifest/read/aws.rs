@@ -23,6 +23,7 @@ pub(super) fn aws(view: View<'_>) -> Aws {
         trail_days: days(view, "trail"),
         insights: chosen(view, "insights", &INSIGHTS),
         key: chosen(view, "key", &KEYS),
+        exec: view.flag("exec").unwrap_or(false),
         state_bucket: view.text("state-bucket"),
     }
 }

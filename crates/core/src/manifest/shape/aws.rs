@@ -117,6 +117,13 @@ pub(super) static AWS: Shape = Shape {
         )
         .far("A key of KMS, or AWS's own."),
         Field::new(
+            "exec",
+            Kind::Flag,
+            "Whether commands and ways to databases may be opened through tasks: `exec` and \
+             `db connect`. Their file systems are then not read-only. Not when not written.",
+        )
+        .far("ECS Exec, and what it needs, in services and their tasks."),
+        Field::new(
             "state-bucket",
             Kind::Form(&BUCKET),
             "The bucket of Terraform's state and of the records of releases, made once by the \

@@ -1,5 +1,7 @@
 //! Services, their deployments and their tasks.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ecs::types::{
     DesiredStatus, LaunchType, LoadBalancer, StopServiceDeploymentStopType, Tag,
 };
@@ -74,6 +76,10 @@ pub struct TaskSeen {
     pub health: String,
     /// When it ran.
     pub started_at: Option<Timestamp>,
+    /// Whether it began with ECS Exec.
+    pub exec: bool,
+    /// SSM's name of each container, by ECS's.
+    pub runtimes: BTreeMap<String, String>,
 }
 
 impl Aws {
@@ -137,6 +143,7 @@ impl Aws {
             .cluster(cluster)
             .service_name(wanted.name)
             .task_definition(wanted.definition)
+            .enable_execute_command(facts.exec)
             .desired_count(number(wanted.count))
             .launch_type(LaunchType::Fargate)
             .network_configuration(network(facts)?)
@@ -306,6 +313,12 @@ impl Aws {
             started_at: task
                 .started_at()
                 .and_then(|at| Some(Timestamp(u64::try_from(at.to_millis().ok()?).ok()?))),
+            exec: task.enable_execute_command(),
+            runtimes: task
+                .containers()
+                .iter()
+                .filter_map(|it| Some((it.name()?.to_owned(), it.runtime_id()?.to_owned())))
+                .collect(),
         };
         Ok(answer.tasks().iter().map(seen).collect())
     }

@@ -11,6 +11,8 @@ mod ecs;
 mod jobs;
 mod native;
 mod objects;
+mod secrets;
+mod sessions;
 mod store;
 mod watch;
 
@@ -22,6 +24,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
+use super::plugin::Place;
 use super::trouble::Trouble;
 
 pub use balancer::Shares;
@@ -29,6 +32,7 @@ pub use ecs::{DeploymentSeen, ServiceSeen, TaskSeen, VisitorWanted};
 pub use jobs::{JobSeen, JobWanted};
 pub use native::ReleaseWanted;
 pub use objects::Copy;
+pub use secrets::{Over, Stage, VersionSeen};
 pub use store::Stored;
 pub use watch::LogLine;
 
@@ -59,9 +63,12 @@ pub struct Aws {
     logs: aws_sdk_cloudwatchlogs::Client,
     bucket: aws_sdk_s3::Client,
     parameters: aws_sdk_ssm::Client,
+    secrets: aws_sdk_secretsmanager::Client,
     identity: aws_sdk_sts::Client,
     /// The region.
     pub region: String,
+    /// Another address of AWS's APIs.
+    elsewhere: Option<String>,
 }
 
 impl Aws {
@@ -103,8 +110,26 @@ impl Aws {
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             bucket: aws_sdk_s3::Client::from_conf(bucket),
             parameters: aws_sdk_ssm::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
             identity: aws_sdk_sts::Client::new(&config),
             region: region.to_owned(),
+            elsewhere: config.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// Where the plugin finds sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Place {
+        // China's regions have a domain of their own (SSM endpoints and quotas).
+        let domain = match self.region.starts_with("cn-") {
+            true => "amazonaws.com.cn",
+            false => "amazonaws.com",
+        };
+        let own = format!("https://ssm.{}.{domain}", self.region);
+        Place {
+            region: self.region.clone(),
+            profile: std::env::var("AWS_PROFILE").unwrap_or_default(),
+            endpoint: self.elsewhere.clone().unwrap_or(own),
         }
     }
 

@@ -1,16 +1,22 @@
-//! CloudWatch: states of alarms, lines of logs.
+//! CloudWatch: states of alarms, data points of metrics, lines of logs.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{
+    AlarmType, Dimension, Metric, MetricDataQuery, MetricStat, StateValue,
+};
 use neargate_core::alarm::AlarmState;
 use neargate_core::time::Timestamp;
 
 use super::{Aws, trouble};
+use crate::driver::figures::{Answers, Query, Stretch};
 use crate::driver::trouble::Trouble;
 
 /// Lines that one call gives at most.
 const LINES_MOST: i32 = 1000;
+/// Pages that are read of one question for metrics, which is one data point per query.
+const PAGES_MOST: usize = 5;
 /// Names that one DescribeAlarms takes (CloudWatch API reference, DescribeAlarms).
 const NAMES_MOST: usize = 100;
 
@@ -69,6 +75,38 @@ impl Aws {
         Ok(found)
     }
 
+    /// Data points of metrics, newest first, by the query's id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn points(&self, queries: &[Query], over: Stretch) -> Result<Answers, Trouble> {
+        let mut found = Answers::new();
+        let mut next = None;
+        for _ in 0..PAGES_MOST {
+            let call = self
+                .alarms
+                .get_metric_data()
+                .start_time(DateTime::from_secs(seconds(over.from)))
+                .end_time(DateTime::from_secs(seconds(over.to)))
+                .set_metric_data_queries(Some(queries.iter().map(|it| asked(it, over)).collect()))
+                .set_next_token(next.take());
+            let answer = call.send().await;
+            let answer = answer.map_err(trouble("read metrics", "cloudwatch:GetMetricData"))?;
+            for result in answer.metric_data_results() {
+                let id = result.id().unwrap_or_default().to_owned();
+                found.entry(id).or_default().extend(result.values());
+            }
+            next = answer
+                .next_token()
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned);
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     /// Lines of a log group from a moment on, oldest first; `prefix` chooses streams.
     ///
     /// # Errors
@@ -118,11 +156,30 @@ impl Aws {
     }
 }
 
-fn seen(
-    state: Option<&StateValue>,
-    reason: Option<&str>,
-    at: Option<&aws_sdk_cloudwatch::primitives::DateTime>,
-) -> AlarmSeen {
+fn asked(query: &Query, over: Stretch) -> MetricDataQuery {
+    let dimension =
+        |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
+    let metric = Metric::builder()
+        .namespace(query.namespace)
+        .metric_name(query.metric)
+        .set_dimensions(Some(query.dimensions.iter().map(dimension).collect()))
+        .build();
+    let statistic = MetricStat::builder()
+        .metric(metric)
+        .period(i32::try_from(over.period()).unwrap_or(i32::MAX))
+        .stat(query.statistic)
+        .build();
+    MetricDataQuery::builder()
+        .id(&query.id)
+        .metric_stat(statistic)
+        .build()
+}
+
+fn seconds(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+fn seen(state: Option<&StateValue>, reason: Option<&str>, at: Option<&DateTime>) -> AlarmSeen {
     let state = match state {
         Some(StateValue::Ok) => AlarmState::Ok,
         Some(StateValue::Alarm) => AlarmState::Alarm,

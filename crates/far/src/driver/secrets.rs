@@ -1,0 +1,177 @@
+//! Secrets of an environment: set, listed, read by people; made and looked for by releases.
+//!
+//! Invariant: a value is told to nobody but whoever asks for it by name. Refuses names that the
+//! manifest does not have, and URLs of databases, which Terraform writes.
+
+use std::collections::BTreeSet;
+
+use neargate_core::manifest::model::{Generate, Service};
+use neargate_core::secret::SecretValue;
+
+use super::aws::{Over, VersionSeen};
+use super::facts::ServiceFacts;
+use super::places::{Needed, Place, Without, needed};
+use super::preflight::{Finding, Is, finding};
+use super::session::Driver;
+use super::trouble::Trouble;
+
+impl Driver {
+    /// Versions of the manifest's secrets, by name; nothing: it has no value yet.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub async fn secret_versions(&self) -> Result<Vec<(String, Vec<VersionSeen>)>, Trouble> {
+        let mut all = Vec::new();
+        for name in self.manifest.secrets.keys() {
+            let versions = self.aws.versions(&self.place(name)?).await?;
+            all.push((name.clone(), versions));
+        }
+        Ok(all)
+    }
+
+    /// The version in use and its value.
+    ///
+    /// # Errors
+    /// There is none, or a call failed.
+    pub async fn secret(&self, name: &str) -> Result<(String, SecretValue), Trouble> {
+        let found = self.aws.value(&self.place(name)?).await?;
+        found.ok_or_else(|| {
+            Trouble::Failed(format!(
+                "secret {name} has no value: set it with `neargate secret set {name} -e {}`",
+                self.manifest.env
+            ))
+        })
+    }
+
+    /// Writes a value; gives its version.
+    ///
+    /// # Errors
+    /// The value cannot be kept there, or a call failed.
+    pub async fn set_secret(&self, name: &str, value: &SecretValue) -> Result<String, Trouble> {
+        let place = self.place(name)?;
+        if let Some(why) = place.refuses(value) {
+            return Err(Trouble::Usage(format!(
+                "secret {name} cannot have this value: {why}"
+            )));
+        }
+        let key = self.facts.kms_key.as_deref();
+        let version = self.aws.put_value(&place, value, key, Over::Replace);
+        Ok(version.await?.unwrap_or_default())
+    }
+
+    /// Where a secret of the manifest is kept.
+    fn place(&self, name: &str) -> Result<Place, Trouble> {
+        let env = &self.manifest.env;
+        if !self.manifest.secrets.contains_key(name) {
+            let names: Vec<&str> = self.manifest.secrets.keys().map(String::as_str).collect();
+            return Err(Trouble::Usage(if name.contains('.') {
+                format!("`{name}` is written by Terraform: neargate infra apply -e {env}")
+            } else {
+                format!(
+                    "the manifest has no secret `{name}`; it has {}",
+                    names.join(", ")
+                )
+            }));
+        }
+        self.place_of(name).ok_or_else(|| Trouble::Missing {
+            what: format!("secret {name} has no place on AWS yet"),
+            help: format!("apply the infrastructure first: neargate infra apply -e {env}"),
+        })
+    }
+
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        Place::of(self.facts.secrets.get(name)?)
+    }
+
+    /// What a release of a service would find: its secrets, with and without values.
+    pub(super) async fn secret_findings(&self, spec: &Service) -> Result<Vec<Finding>, Trouble> {
+        let mut findings = Vec::new();
+        for (need, _, has) in self.looked_for(spec).await? {
+            let (is, words) = match (has, need.without) {
+                (true, _) => (Is::Ok, "it is there".to_owned()),
+                (false, Without::Make(_)) => (Is::Ok, "none yet: a deploy makes it".to_owned()),
+                (false, Without::LeaveOut) => (Is::Ok, "none: it is left out".to_owned()),
+                (false, Without::SetIt | Without::ApplyIt) => {
+                    let command = need.command(&self.manifest.env).unwrap_or_default();
+                    (Is::Missing, format!("there is none: {command}"))
+                }
+            };
+            let what = format!("value of {}", need.label);
+            findings.push(finding(&spec.name, &what, is, words));
+        }
+        Ok(findings)
+    }
+
+    /// Makes what can be made, and gives the facts of a service as [`Self::told`] does.
+    pub(super) async fn with_values(
+        &self,
+        spec: &Service,
+        facts: &ServiceFacts,
+    ) -> Result<ServiceFacts, Trouble> {
+        let looked = self.looked_for(spec).await?;
+        for (need, place, has) in &looked {
+            if let (false, Without::Make(rule)) = (has, need.without) {
+                self.make_value(spec, need, place, rule).await?;
+            }
+        }
+        Ok(self.without_absent(&looked, facts))
+    }
+
+    /// The facts of a service without the variables that have no value and need none.
+    pub(super) async fn told(
+        &self,
+        spec: &Service,
+        facts: &ServiceFacts,
+    ) -> Result<ServiceFacts, Trouble> {
+        Ok(self.without_absent(&self.looked_for(spec).await?, facts))
+    }
+
+    fn without_absent(
+        &self,
+        looked: &[(Needed, Place, bool)],
+        facts: &ServiceFacts,
+    ) -> ServiceFacts {
+        let absent = looked
+            .iter()
+            .filter(|(need, _, has)| !has && need.without == Without::LeaveOut)
+            .filter_map(|(need, ..)| self.facts.secrets.get(&need.place));
+        let absent: BTreeSet<&String> = absent.collect();
+        let mut told = facts.clone();
+        told.secrets.retain(|_, arn| !absent.contains(arn));
+        told
+    }
+
+    async fn make_value(
+        &self,
+        spec: &Service,
+        need: &Needed,
+        place: &Place,
+        rule: Generate,
+    ) -> Result<(), Trouble> {
+        let mut random = vec![0; rule.bytes()];
+        getrandom::fill(&mut random).map_err(|error| {
+            Trouble::Failed(format!("the system gave no random bytes: {error}"))
+        })?;
+        let value = SecretValue::made(rule, &random);
+        let key = self.facts.kms_key.as_deref();
+        let made = self.aws.put_value(place, &value, key, Over::Keep).await?;
+        let words = match made {
+            Some(_) => "has a first value",
+            None => "has a value that another client made",
+        };
+        self.say(&spec.name, &format!("{} {words}", need.label));
+        Ok(())
+    }
+
+    /// The secrets of a service whose place is known, and whether they have values.
+    async fn looked_for(&self, spec: &Service) -> Result<Vec<(Needed, Place, bool)>, Trouble> {
+        let mut found = Vec::new();
+        for need in needed(&self.manifest, spec) {
+            if let Some(place) = self.place_of(&need.place) {
+                let has = self.aws.has_value(&place).await?;
+                found.push((need, place, has));
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,111 @@
+//! `neargate metrics`: requests, errors, latency and use of the last while.
+//!
+//! Invariant: what is not known is `-`, in JSON null.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use neargate_core::duration;
+use neargate_core::metrics::figures::{Figures, LONGEST, Table};
+
+use crate::arguments::{Flags, Metrics};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{output, project};
+
+/// Shows the figures that the engine keeps.
+pub async fn run(flags: &Flags, options: &Metrics) -> Result<ExitCode, Failure> {
+    let stretch = stretch(options, LONGEST)?;
+    let client = Client::connect(&project::state(flags)?).await?;
+    let path = format!("/v1/metrics?seconds={}", stretch.as_secs());
+    let mut table: Table = client.get(&path).await?;
+    if let Some(service) = &options.service {
+        table.rows.retain(|row| row.service == *service);
+        let status = client.status().await?;
+        if !status.services.iter().any(|it| it.name == *service) {
+            return Err(Failure::Usage(format!("there is no service `{service}`")));
+        }
+    }
+    show(flags, &table);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The stretch that is asked for: at least a second, not beyond what is kept.
+pub fn stretch(options: &Metrics, longest: Duration) -> Result<Duration, Failure> {
+    let asked =
+        duration::parse(&options.since).map_err(|error| Failure::Usage(error.to_string()))?;
+    if asked < Duration::from_secs(1) || asked > longest {
+        return Err(Failure::Usage(format!(
+            "--since is 1s to {}",
+            duration::format(longest)
+        )));
+    }
+    Ok(asked)
+}
+
+/// Shows figures.
+pub fn show(flags: &Flags, table: &Table) {
+    if flags.json {
+        output::json(table);
+        return;
+    }
+    if table.rows.is_empty() {
+        output::note("nothing runs, and nothing was counted");
+        return;
+    }
+    output::line(&format!(
+        "{:<22} {:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
+        "service", "tasks", "req/s", "errors", "success", "p50", "p95", "p99", "cpu", "memory"
+    ));
+    for row in &table.rows {
+        output::line(&line(row));
+    }
+    let seconds = Duration::from_secs(table.seconds);
+    output::note(&format!("of the last {}", duration::format(seconds)));
+}
+
+fn line(row: &Figures) -> String {
+    let name = match (row.revision, &row.target_group) {
+        (Some(revision), _) => format!("  revision {revision}"),
+        (None, Some(group)) => format!("  {group}"),
+        (None, None) => row.service.clone(),
+    };
+    let unit = |value: Option<f64>, places: usize, unit: &str| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}{unit}"))
+    };
+    let tasks = row.tasks.map_or("-".to_owned(), |count| count.to_string());
+    format!(
+        "{name:<22} {tasks:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
+        unit(row.rate, 1, ""),
+        unit(row.errors, 0, ""),
+        unit(row.success_rate, 2, "%"),
+        unit(row.p50, 0, "ms"),
+        unit(row.p95, 0, "ms"),
+        unit(row.p99, 0, "ms"),
+        unit(row.cpu, 0, "%"),
+        unit(row.memory, 0, "%"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_a_dash() {
+        let silent = Figures {
+            service: "worker".to_owned(),
+            tasks: Some(2),
+            memory: Some(31.4),
+            ..Figures::default()
+        };
+        let words: Vec<String> = line(&silent)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(
+            words,
+            ["worker", "2", "-", "-", "-", "-", "-", "-", "-", "31%"]
+        );
+    }
+}

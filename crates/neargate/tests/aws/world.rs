@@ -1,0 +1,165 @@
+//! A moto server, an app on it, and a folder with its manifest and the stand-ins.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The app; the server ends with it.
+pub struct World {
+    app: &'static str,
+    port: u16,
+    folder: TempDir,
+    server: Child,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.server.stdin.take());
+        let _ = self.server.wait();
+    }
+}
+
+/// Writes its arguments, and the session that it was handed, and opens the port it was asked for.
+const PLUGIN: &str = r#"#!/usr/bin/env python3
+import json, os, socket, sys
+if sys.argv[1:] == ["--version"]:
+    print("1.2.707.0")
+    sys.exit()
+folder = os.environ["STAND_INS"]
+with open(folder + "/plugin.json", "w") as file:
+    session = os.environ["AWS_SSM_START_SESSION_RESPONSE"]
+    json.dump({"arguments": sys.argv[1:], "session": json.loads(session)}, file)
+asked = json.loads(sys.argv[5])
+if "Parameters" in asked:
+    server = socket.create_server(("127.0.0.1", int(asked["Parameters"]["localPortNumber"][0])))
+    while True:
+        server.accept()
+sys.exit(7)
+"#;
+
+const PSQL: &str = r#"#!/bin/sh
+{ printf '%s\n' "$@"; env | grep ^PG | sort; } > "$STAND_INS/psql.txt"
+exit 3
+"#;
+
+/// `None`: there is no moto here.
+pub fn world(app: &'static str, manifest: &str) -> Option<World> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../far/tests/moto/launch.py");
+    let mut server = Command::new("python3")
+        .arg(script)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut line = String::new();
+    let out = server.stdout.take().expect("a pipe");
+    BufReader::new(out).read_line(&mut line).expect("a line");
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(port) = line.trim().strip_prefix("ready ") else {
+        println!("skipped: python3 cannot import moto (pip install 'moto[server]==5.2.1')");
+        drop(server.stdin.take());
+        let _ = server.wait();
+        return None;
+    };
+    let world = World {
+        app,
+        port: port.parse().expect("a port"),
+        folder,
+        server,
+    };
+    fs::write(world.file("neargate.toml"), manifest).expect("the manifest");
+    for (name, text) in [("session-manager-plugin", PLUGIN), ("psql", PSQL)] {
+        fs::write(world.file(name), text).expect("a stand-in");
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(world.file(name), mode).expect("a mode");
+    }
+    world.control("world", &json!({ "app": app }));
+    Some(world)
+}
+
+impl World {
+    /// A file of the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Tells the launcher something.
+    pub fn control(&self, name: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let size = body.len();
+        let head = format!("POST /control/{name} HTTP/1.0\r\nContent-Length: {size}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(body.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (_, text) = answer.split_once("\r\n\r\n").expect("a head");
+        serde_json::from_str(text).unwrap_or_else(|_| panic!("{name}: {answer}"))
+    }
+
+    /// Starts a task of the service, with ECS Exec or without.
+    pub fn task(&self, id: &str, exec: bool) {
+        let service = format!("{}-api", self.app);
+        let task = json!({ "service": service, "cluster": self.app, "id": id, "exec": exec });
+        self.control("task", &task);
+    }
+
+    /// Calls of AWS's so far, by name.
+    pub fn calls(&self, action: &str) -> usize {
+        let all = self.control("calls", &json!({ "holds": "" }));
+        let all = all.as_array().cloned().unwrap_or_default();
+        let own = |call: &&Value| call.as_str().is_some_and(|it| it.starts_with(action));
+        all.iter().filter(own).count()
+    }
+
+    /// Runs `neargate … -e prod` with this on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let own = self.folder.path().display();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_neargate"))
+            .args(["-e", "prod"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env(
+                "AWS_ENDPOINT_URL",
+                format!("http://127.0.0.1:{}", self.port),
+            )
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("STAND_INS", self.folder.path())
+            .env("PATH", format!("{own}:{path}"))
+            .env_remove("AWS_PROFILE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("neargate runs");
+        let mut to = child.stdin.take().expect("a pipe");
+        to.write_all(input.as_bytes()).expect("sent");
+        drop(to);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Runs `neargate … -e prod`.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, "")
+    }
+}
+
+/// Standard output as text.
+pub fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Standard error as text.
+pub fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
