@@ -32,7 +32,7 @@ pub struct Definition {
     pub image: String,
     /// User and group.
     pub user: String,
-    /// Whether it can write to `/tmp` only.
+    /// Whether it can write to `/tmp` only; ECS Exec's agent needs more.
     pub read_only: bool,
     /// Overrides the image's command; empty: it does not.
     pub command: Vec<String>,
@@ -40,8 +40,6 @@ pub struct Definition {
     pub port: Option<u16>,
     /// Seconds from SIGTERM to SIGKILL.
     pub stop_seconds: i32,
-    /// Nothing but `/tmp` can be written; ECS Exec's agent needs more.
-    pub read_only: bool,
     /// Plain variables.
     pub environment: BTreeMap<String, String>,
     /// ARNs by variable.
@@ -128,7 +126,6 @@ impl Definition {
             command,
             port: service.port,
             stop_seconds: seconds(service.stop_timeout),
-            read_only: !facts.exec,
             environment,
             secrets,
             check: service.health.as_ref().and_then(check),
@@ -177,11 +174,6 @@ impl Definition {
             "role that starts tasks",
             old.execution_role.clone(),
             self.execution_role.clone(),
-        );
-        compare(
-            "read-only file system",
-            old.read_only.to_string(),
-            self.read_only.to_string(),
         );
         compare("log group", old.log_group.clone(), self.log_group.clone());
         compare("container", old.container.clone(), self.container.clone());

@@ -35,6 +35,8 @@ pub mod record;
 pub mod secrets;
 #[cfg(feature = "aws")]
 pub mod session;
+#[cfg(feature = "aws")]
+pub mod sessions;
 pub mod site;
 #[cfg(feature = "aws")]
 pub mod site_folder;
@@ -42,7 +44,5 @@ pub mod site_folder;
 pub mod site_keep;
 #[cfg(feature = "aws")]
 mod sites;
-#[cfg(feature = "aws")]
-pub mod sessions;
 pub mod trouble;
 pub mod weights;

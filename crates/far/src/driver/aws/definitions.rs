@@ -184,9 +184,6 @@ fn read(found: &TaskDefinition, name: &str) -> Definition {
             .and_then(|it| it.port_mappings().first()?.container_port())
             .and_then(|port| u16::try_from(port).ok()),
         stop_seconds: container.and_then(|it| it.stop_timeout()).unwrap_or(30),
-        read_only: container
-            .and_then(|it| it.readonly_root_filesystem())
-            .unwrap_or(false),
         environment: container
             .map(|it| it.environment())
             .unwrap_or_default()
