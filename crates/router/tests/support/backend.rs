@@ -56,7 +56,11 @@ impl Backend {
     /// As a process that was killed: every connection and the listener are gone.
     pub fn kill(&self) {
         self.state.stopped.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
+        // Each connection wakes the listener; one that is refused shows that it is gone.
+        let begun = std::time::Instant::now();
+        while TcpStream::connect(self.address).is_ok() {
+            assert!(begun.elapsed().as_secs() < 20, "the listener stays");
+        }
         self.hang_up();
     }
 
