@@ -53,7 +53,8 @@ pub struct Figures {
     pub errors: Option<f64>,
     /// Percent of the requests that were not.
     pub success_rate: Option<f64>,
-    /// Milliseconds that half of the requests took at most.
+    /// Milliseconds that half of the requests took at most; near up to an eighth too high, by the
+    /// router's buckets.
     pub p50: Option<f64>,
     /// The same of 95 %.
     pub p95: Option<f64>,
