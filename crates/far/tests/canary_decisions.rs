@@ -86,8 +86,8 @@ fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, Outcome, Observed
     let revision = definition();
     let mut now = Timestamp(1_000_000);
     let (old, new) = (of(&revision, "arn:1"), of(&revision, "arn:2"));
-    let (mut state, mut journal) = seed("api", &old, &new, 3, now);
-    let revisions = BTreeMap::from([(1, "arn:1".to_owned()), (2, "arn:2".to_owned())]);
+    let (mut state, mut journal) = seed("api", (7, &old), (9, &new), 3, now);
+    let revisions = BTreeMap::from([(7, "arn:1".to_owned()), (9, "arn:2".to_owned())]);
     let mut world = Observed {
         main: fleet("arn:1", 3),
         ..Observed::default()

@@ -78,10 +78,7 @@ fn only_far(verb: &Verb) -> Option<Result<ExitCode, Failure>> {
 }
 
 #[cfg(not(feature = "aws"))]
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the other build hands it on"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the other build hands it on")]
 fn far(_: &Flags, _: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
     Err(Failure::Environment(format!(
         "environment `{}` is on AWS, and this neargate was built without it: build it with \

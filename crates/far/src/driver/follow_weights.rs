@@ -45,12 +45,14 @@ impl Driver {
             user: open.user.clone(),
             git: open.git.clone(),
         };
-        let (old, new) = (
-            weights::of(&definition, &open.from),
-            weights::of(&definition, &open.to),
-        );
+        let of = |arn: &str| {
+            let number = super::definition::number(arn);
+            (number, weights::of(&definition, arn))
+        };
+        let ((old_number, old), (new_number, new)) = (of(&open.from), of(&open.to));
         let desired = seen.desired.max(1);
-        let (state, journal) = weights::seed(service, &old, &new, desired, now());
+        let (old, new) = ((old_number, &old), (new_number, &new));
+        let (state, journal) = weights::seed(service, old, new, desired, now());
         let release = state
             .services
             .get(service)
@@ -102,7 +104,7 @@ impl Driver {
                 ));
             };
             let Some(goal) = weights::goal(known, &revisions, &observed) else {
-                return Ok(ended(known, &revisions));
+                return Ok(ended(known));
             };
             match weights::next_call(&goal, &observed) {
                 Some(call) => self.make(service, &ways, &call).await?,
@@ -407,7 +409,7 @@ fn waiting(service: &ServiceState) -> String {
     format!("at {share} %: waits for {}", waiting_for(service, now()))
 }
 
-fn ended(service: &ServiceState, revisions: &BTreeMap<u32, String>) -> End {
+fn ended(service: &ServiceState) -> End {
     let Some(finished) = weights::finished(service) else {
         return End {
             outcome: "failed",
@@ -415,13 +417,8 @@ fn ended(service: &ServiceState, revisions: &BTreeMap<u32, String>) -> End {
             evidence: Vec::new(),
         };
     };
-    let number = |revision| {
-        revisions
-            .get(&revision)
-            .map_or(0, |arn| super::definition::number(arn))
-    };
     let reason = match finished.outcome {
-        Outcome::Done => format!("revision {} serves", number(finished.to)),
+        Outcome::Done => format!("revision {} serves", finished.to),
         Outcome::RolledBack | Outcome::Failed => finished.reason.clone(),
     };
     End {

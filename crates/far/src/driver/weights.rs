@@ -97,12 +97,13 @@ pub enum Call {
 }
 
 /// The machine's state at the beginning: the old revision is stable, the release to the new one
-/// has begun. Its entries are the head of the journal.
+/// has begun. Its entries are the head of the journal. Revisions have ECS's numbers, so that what
+/// the machine says of them is what people see.
 #[must_use]
 pub fn seed(
     name: &str,
-    old: &RevisionDefinition,
-    new: &RevisionDefinition,
+    (old_number, old): (u32, &RevisionDefinition),
+    (new_number, new): (u32, &RevisionDefinition),
     desired: u32,
     now: Timestamp,
 ) -> (State, Vec<Entry>) {
@@ -141,6 +142,7 @@ pub fn seed(
         supersede: Supersede::Refuse,
     };
     told(&mut state, Event::UpRequested);
+    number_next(&mut state, name, old_number);
     told(&mut state, deploy(first));
     // A rolling start may take several rounds within its limits.
     for _ in 0..desired.max(1) {
@@ -154,8 +156,17 @@ pub fn seed(
             told(&mut state, health(&task, Health::Healthy, "it serves"));
         }
     }
+    number_next(&mut state, name, new_number);
     told(&mut state, deploy(second));
     (state, entries)
+}
+
+/// The entry that registers a revision carries its number, so a replay gets it from there.
+fn number_next(state: &mut State, name: &str, number: u32) {
+    let service = state.services.entry(name.to_owned());
+    service
+        .or_insert_with(|| ServiceState::new(name))
+        .next_revision = number;
 }
 
 /// The state that a journal gives.

@@ -5,7 +5,7 @@
 
 mod meaning;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -158,7 +158,10 @@ impl Terraform {
         let mut command = self.command(verb);
         command.args(arguments);
         if self.words == Words::Err {
-            command.arg("-no-color").stdout(io::stderr());
+            command.stdout(io::stderr());
+        }
+        if self.words == Words::Err || !io::stdout().is_terminal() {
+            command.arg("-no-color");
         }
         let status = command
             .status()

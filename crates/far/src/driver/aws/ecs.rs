@@ -286,40 +286,47 @@ impl Aws {
         let call = self.ecs.list_tasks().cluster(cluster).service_name(service);
         let listed = call
             .desired_status(DesiredStatus::Running)
+            .into_paginator()
+            .items()
             .send()
+            .collect::<Result<Vec<String>, _>>()
             .await
             .map_err(trouble("list the tasks", "ecs:ListTasks"))?;
-        if listed.task_arns().is_empty() {
-            return Ok(Vec::new());
+        let mut found = Vec::with_capacity(listed.len());
+        for some in listed.chunks(DESCRIBED_AT_ONCE) {
+            let call = self.ecs.describe_tasks().cluster(cluster);
+            let answer = call.set_tasks(Some(some.to_vec())).send().await;
+            let answer = answer.map_err(trouble("look at the tasks", "ecs:DescribeTasks"))?;
+            found.extend(answer.tasks().iter().map(task_seen));
         }
-        let call = self.ecs.describe_tasks().cluster(cluster);
-        let answer = call
-            .set_tasks(Some(listed.task_arns().to_vec()))
-            .send()
-            .await
-            .map_err(trouble("look at the tasks", "ecs:DescribeTasks"))?;
-        let seen = |task: &aws_sdk_ecs::types::Task| TaskSeen {
-            id: task
-                .task_arn()
-                .and_then(|arn| arn.rsplit('/').next())
-                .unwrap_or_default()
-                .to_owned(),
-            definition: task.task_definition_arn().unwrap_or_default().to_owned(),
-            status: task.last_status().unwrap_or_default().to_owned(),
-            health: task
-                .health_status()
-                .map_or("UNKNOWN", |it| it.as_str())
-                .to_owned(),
-            started_at: task
-                .started_at()
-                .and_then(|at| Some(Timestamp(u64::try_from(at.to_millis().ok()?).ok()?))),
-            exec: task.enable_execute_command(),
-            runtimes: task
-                .containers()
-                .iter()
-                .filter_map(|it| Some((it.name()?.to_owned(), it.runtime_id()?.to_owned())))
-                .collect(),
-        };
-        Ok(answer.tasks().iter().map(seen).collect())
+        Ok(found)
+    }
+}
+
+/// The most that DescribeTasks takes: ECS API, DescribeTasks, `tasks`.
+const DESCRIBED_AT_ONCE: usize = 100;
+
+fn task_seen(task: &aws_sdk_ecs::types::Task) -> TaskSeen {
+    TaskSeen {
+        id: task
+            .task_arn()
+            .and_then(|arn| arn.rsplit('/').next())
+            .unwrap_or_default()
+            .to_owned(),
+        definition: task.task_definition_arn().unwrap_or_default().to_owned(),
+        status: task.last_status().unwrap_or_default().to_owned(),
+        health: task
+            .health_status()
+            .map_or("UNKNOWN", |it| it.as_str())
+            .to_owned(),
+        started_at: task
+            .started_at()
+            .and_then(|at| Some(Timestamp(u64::try_from(at.to_millis().ok()?).ok()?))),
+        exec: task.enable_execute_command(),
+        runtimes: task
+            .containers()
+            .iter()
+            .filter_map(|it| Some((it.name()?.to_owned(), it.runtime_id()?.to_owned())))
+            .collect(),
     }
 }
