@@ -252,7 +252,8 @@ fn releases(project: &Project) {
     assert!(again.contains("nothing to release"), "{again}");
     let second = deploy("registry.example/notes:2");
     assert!(second.contains("moves the listener's weights"), "{second}");
-    assert!(second.contains("shifting step 5: 100 %"), "{second}");
+    assert!(second.contains("baking step 5: 100 %"), "{second}");
+    assert!(second.contains("done: revision 3 serves"), "{second}");
     let status = project.document(&["status", "--json"]);
     let serving = status["services"][0]["revision"].clone();
     project.done(&["drift"]);

@@ -102,12 +102,6 @@ locals {
           Resource = "arn:${local.partition}:s3:::${environment.state_bucket}"
         },
         {
-          Sid      = "ReadFacts"
-          Effect   = "Allow"
-          Action   = "ssm:GetParameter"
-          Resource = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter/${var.app}/${name}/neargate/driver"
-        },
-        {
           Sid      = "ReadOutputs"
           Effect   = "Allow"
           Action   = "ssm:GetParameter"

@@ -90,6 +90,10 @@ pub(super) fn balancer(stack: &Stack, balancer: Balancer) -> Block {
         )
         .with("scheme", text(scheme))
         .with("ingress_cidrs", ranges)
+        .with(
+            "idle_timeout_seconds",
+            is(balancer.idle_seconds.to_string()),
+        )
         .with_some("ingress_security_group_ids", link)
         .with_some(
             "certificate_arns",

@@ -33,6 +33,8 @@ pub struct Balancer {
     pub access_log_days: u32,
     /// Whether it speaks TLS, with a certificate of the domain.
     pub tls: bool,
+    /// After how long without a byte it closes a connection, seconds: the longest of all services.
+    pub idle_seconds: u64,
 }
 
 /// Who reaches a load balancer.
@@ -147,6 +149,7 @@ impl Front {
                     Grade::Production => log_days,
                 },
                 tls,
+                idle_seconds: idle_seconds(manifest),
             }),
             gateway: (routed && entry == Entry::Gateway).then_some(Gateway {
                 rate: 1000,
@@ -161,6 +164,13 @@ impl Front {
             }),
         }
     }
+}
+
+/// One for all services: no request of one is cut off sooner than its manifest says.
+fn idle_seconds(manifest: &Manifest) -> u64 {
+    let routed = manifest.services.values().filter(|s| takes_requests(s));
+    let longest = routed.map(|service| service.idle_timeout.as_secs()).max();
+    longest.unwrap_or_default().max(1)
 }
 
 /// Whether a service is behind the load balancer.

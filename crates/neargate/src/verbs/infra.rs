@@ -222,7 +222,7 @@ impl<'a> Site<'a> {
                 ask(&question, &self.manifest.app, "--app NAME")
             }
             (protected, _) => Err(Failure::Failed(format!(
-                "nothing was destroyed: AWS protects {}; `neargate infra apply` takes the protection off",
+                "nothing was destroyed: AWS protects {}; without `protect` in the manifest `neargate infra apply` takes the protection off",
                 protected.join(", ")
             ))),
         };

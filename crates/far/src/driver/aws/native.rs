@@ -3,7 +3,9 @@
 use aws_sdk_ecs::types::{
     AdvancedConfiguration, CanaryConfiguration, DeploymentAlarms, DeploymentCircuitBreaker,
     DeploymentConfiguration, DeploymentStrategy, LinearConfiguration, LoadBalancer,
+    ThresholdConfiguration, ThresholdType,
 };
+use neargate_core::manifest::model::{Breaker, Threshold};
 
 use super::{Aws, built, number, trouble};
 use crate::driver::facts::ServiceFacts;
@@ -62,10 +64,7 @@ fn configuration(
         .enable(!names.is_empty())
         .rollback(!names.is_empty())
         .build();
-    let breaker = DeploymentCircuitBreaker::builder()
-        .enable(native.breaker.is_some())
-        .rollback(native.breaker.is_some_and(|breaker| breaker.rollback))
-        .build();
+    let breaker = breaker(native.breaker)?;
     let config = DeploymentConfiguration::builder()
         .strategy(DeploymentStrategy::from(native.strategy.word()))
         .minimum_healthy_percent(native.minimum)
@@ -127,4 +126,49 @@ fn balancers(facts: &ServiceFacts, wanted: &ReleaseWanted<'_>) -> Option<Vec<Loa
             .advanced_configuration(advanced)
             .build(),
     ])
+}
+
+/// Off without one in the manifest. Source: ECS API reference, DeploymentCircuitBreaker.
+fn breaker(wanted: Option<Breaker>) -> Result<DeploymentCircuitBreaker, Trouble> {
+    let sent = DeploymentCircuitBreaker::builder()
+        .enable(wanted.is_some())
+        .rollback(wanted.is_some_and(|breaker| breaker.rollback));
+    let Some(wanted) = wanted else {
+        return Ok(sent.build());
+    };
+    let threshold = ThresholdConfiguration::builder()
+        .r#type(match wanted.threshold {
+            Threshold::BoundedPercent => ThresholdType::BoundedPercent,
+            Threshold::UnboundedPercent => ThresholdType::UnboundedPercent,
+            Threshold::Count => ThresholdType::Count,
+        })
+        .value(i32::try_from(wanted.value).unwrap_or(i32::MAX))
+        .build();
+    Ok(sent
+        .reset_on_healthy_task(wanted.reset_on_healthy)
+        .threshold_configuration(built("describe the circuit breaker", threshold)?)
+        .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Breaker, Threshold, ThresholdType, breaker};
+
+    #[test]
+    fn the_breaker_is_sent_as_the_manifest_has_it() {
+        let off = breaker(None).expect("it is complete");
+        assert!(!off.enable() && off.threshold_configuration().is_none());
+        let wanted = Breaker {
+            threshold: Threshold::Count,
+            value: 7,
+            reset_on_healthy: false,
+            rollback: false,
+        };
+        let sent = breaker(Some(wanted)).expect("it is complete");
+        let threshold = sent.threshold_configuration().expect("it is there");
+        assert!(sent.enable() && !sent.rollback());
+        assert_eq!(sent.reset_on_healthy_task(), Some(false));
+        assert_eq!(threshold.r#type(), &ThresholdType::Count);
+        assert_eq!(threshold.value(), 7);
+    }
 }
