@@ -27,7 +27,10 @@ fn common(strategy: &str, app: &str) -> Value {
         "strategy": strategy,
         "minimumHealthyPercent": 100,
         "maximumPercent": 200,
-        "deploymentCircuitBreaker": { "enable": true, "rollback": true },
+        "deploymentCircuitBreaker": {
+            "enable": true, "rollback": true, "resetOnHealthyTask": true,
+            "thresholdConfiguration": { "type": "BOUNDED_PERCENT", "value": 50 },
+        },
         "alarms": {
             "alarmNames": [format!("{app}-success-rate")], "enable": true, "rollback": true,
         },
