@@ -12,6 +12,8 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 #[cfg(feature = "aws")]
+mod account;
+#[cfg(feature = "aws")]
 mod driven;
 #[cfg(feature = "aws")]
 mod secrets;

@@ -6,6 +6,8 @@
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
 #[cfg(feature = "aws")]
+pub mod account;
+#[cfg(feature = "aws")]
 mod act;
 #[cfg(feature = "aws")]
 pub mod aws;

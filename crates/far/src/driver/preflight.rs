@@ -1,8 +1,9 @@
 //! `verify`, and the first thing of every deploy: what would stop a release, found before it.
 //!
 //! Everything is reported in one go. Refuses to go on only for what is missing; what cannot be
-//! told from here (quotas, the processor of an image of others) is not guessed. A task's size is
-//! one of Fargate's: `check` has refused every other.
+//! told from here (the processor of an image of others) is not guessed. `verify` also asks the
+//! questions of [`super::account`]. A task's size is one of Fargate's: `check` has refused every
+//! other.
 
 use neargate_core::alarm::AlarmState;
 use neargate_core::manifest::model::{Architecture, Runs, Service, Use};
@@ -34,6 +35,8 @@ pub enum Is {
     Ok,
     /// A release cannot go.
     Missing,
+    /// It could not be looked at.
+    Unknown,
 }
 
 impl Driver {

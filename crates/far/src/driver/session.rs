@@ -108,6 +108,18 @@ impl Driver {
         &self.manifest
     }
 
+    /// What Terraform told.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.aws.region
+    }
+
     /// Services of the manifest that are on ECS.
     #[must_use]
     pub fn service_names(&self) -> Vec<String> {

@@ -3,7 +3,7 @@ groups.
 
 As the ElastiCache API reference has them (CreateCacheParameterGroup, DescribeCacheParameterGroups,
 DescribeCacheParameters, ModifyCacheParameterGroup, DeleteCacheParameterGroup, DescribeCacheClusters,
-ModifyReplicationGroup): kept as told, nothing is checked.
+ModifyReplicationGroup, DeleteCacheSubnetGroup): kept as told, nothing is checked.
 """
 
 from moto.core.exceptions import ServiceException
@@ -123,6 +123,11 @@ def delete_replication_group(self):
     return ActionResult({"ReplicationGroup": group})
 
 
+def delete_cache_subnet_group(self):
+    self.elasticache_backend.cache_subnet_groups.pop(self._get_params()["CacheSubnetGroupName"])
+    return EmptyResult()
+
+
 def modify_replication_group(self):
     asked = self._get_params()
     ASKED[asked["ReplicationGroupId"]].update(asked)
@@ -144,6 +149,6 @@ for handler in [
     create_cache_parameter_group, describe_cache_parameter_groups, describe_cache_parameters,
     modify_cache_parameter_group, delete_cache_parameter_group, list_tags_for_resource,
     create_replication_group, describe_cache_clusters, modify_replication_group,
-    delete_replication_group,
+    delete_replication_group, delete_cache_subnet_group,
 ]:
     setattr(ElastiCacheResponse, handler.__name__, handler)

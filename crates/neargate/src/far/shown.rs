@@ -13,6 +13,7 @@ use neargate_far::driver::trouble::Trouble;
 use neargate_near::api::wire::{AlarmRecord, ReleaseRecord};
 use neargate_near::logs::Line;
 
+use super::account;
 use crate::arguments::{Flags, Logs, Metrics, Verb};
 use crate::failure::Failure;
 use crate::output;
@@ -174,7 +175,8 @@ fn near_line(line: LogLine) -> Line {
 }
 
 async fn verify(driver: &Driver, flags: &Flags) -> Shown {
-    let findings = driver.verify().await?;
+    let mut findings = driver.verify().await?;
+    findings.extend(account::look(driver));
     if flags.json {
         output::json(&findings);
     } else {
@@ -182,6 +184,7 @@ async fn verify(driver: &Driver, flags: &Flags) -> Shown {
             let word = match it.is {
                 Is::Ok => "ok",
                 Is::Missing => "missing",
+                Is::Unknown => "unknown",
             };
             let (word, service) = (output::state(word), &it.service);
             output::line(&format!(

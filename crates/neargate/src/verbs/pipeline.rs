@@ -3,6 +3,6 @@
 pub mod act;
 #[cfg(feature = "aws")]
 mod deliver;
-mod machine;
+pub mod machine;
 pub mod render;
 pub mod run;

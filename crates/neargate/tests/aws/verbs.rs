@@ -160,3 +160,34 @@ fn db_connect_opens_psql_through_a_task_with_the_password_in_its_environment() {
     assert_eq!(psql, wanted);
     assert_eq!(world.calls("TerminateSession"), 1);
 }
+
+/// The world's subnets are moto's, its roles are not; moto knows no quotas of Fargate.
+#[test]
+fn verify_asks_the_account_about_subnets_roles_and_quotas() {
+    let Some(world) = world("asked", &manifest("asked")) else {
+        return;
+    };
+    let found = world.run(&["verify", "--json"]);
+    assert_eq!(found.status.code(), Some(3), "{}", err(&found));
+    let found: Value = serde_json::from_str(&out(&found)).expect("one document");
+    let is = |what: &str| {
+        let all = found.as_array().expect("a list").iter();
+        let mut own = all.filter(|it| it["what"] == what);
+        own.next().map(|it| it["is"].clone()).unwrap_or_default()
+    };
+    let asked = which("aws");
+    for (what, answer) in [
+        ("subnets", "ok"),
+        ("execution role", "missing"),
+        ("task role", "missing"),
+        ("quota of vCPUs", "unknown"),
+    ] {
+        let answer = if asked { answer } else { "unknown" };
+        assert_eq!(is(what), answer, "{what}");
+    }
+}
+
+fn which(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|it| it.join(program).is_file())
+}

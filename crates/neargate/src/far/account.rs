@@ -1,0 +1,42 @@
+//! The questions of `verify` that AWS's own command line asks.
+//!
+//! Invariant: nothing is changed by asking. Without the program its answers are said to be unknown.
+
+use std::process::{Command, Stdio};
+
+use neargate_far::driver::account::{Question, questions};
+use neargate_far::driver::preflight::Finding;
+use neargate_far::driver::session::Driver;
+
+use crate::output;
+use crate::verbs::pipeline::machine::aws;
+
+/// What the account says.
+pub fn look(driver: &Driver) -> Vec<Finding> {
+    let all = questions(driver.manifest(), driver.facts());
+    if aws().is_err() {
+        let unasked = |it: &Question| it.judge(Err("the AWS CLI, which asks, is not on the PATH"));
+        return all.iter().map(unasked).collect();
+    }
+    output::progress("", "asks the account about subnets, roles and quotas");
+    all.iter()
+        .map(|question| ask(question, driver.region()))
+        .collect()
+}
+
+fn ask(question: &Question, region: &str) -> Finding {
+    let mut command = Command::new("aws");
+    command
+        .args(question.arguments())
+        .args(["--region", region, "--output", "json"])
+        .env("AWS_PAGER", "")
+        .stdin(Stdio::null());
+    match command.output() {
+        Err(error) => question.judge(Err(&format!("cannot run aws: {error}"))),
+        Ok(said) if said.status.success() => match serde_json::from_slice(&said.stdout) {
+            Ok(found) => question.judge(Ok(&found)),
+            Err(error) => question.judge(Err(&format!("aws wrote no JSON: {error}"))),
+        },
+        Ok(said) => question.judge(Err(&String::from_utf8_lossy(&said.stderr))),
+    }
+}
