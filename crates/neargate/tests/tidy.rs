@@ -19,6 +19,8 @@ mod samples;
 mod shape;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/weight.rs"]
+mod weight;
 #[path = "tidy/words.rs"]
 mod words;
 
@@ -116,4 +118,14 @@ fn documents_exist_and_keep_their_limits() {
 #[test]
 fn every_promise_names_what_shows_it() {
     expect_none(&documents::promises(&Repository::read()));
+}
+
+#[test]
+fn no_table_is_broken_by_an_empty_line() {
+    over(|path| path.ends_with(".md"), documents::broken_tables);
+}
+
+#[test]
+fn no_file_is_large_and_binaries_are_on_the_list() {
+    expect_none(&weight::heavy_or_binary(&Repository::read()));
 }

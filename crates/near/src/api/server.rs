@@ -128,7 +128,7 @@ pub async fn serve(
     axum::serve(listener, service).await
 }
 
-/// A problem as an answer: 400 for what the caller can mend, 503 otherwise.
+/// A problem as an answer: 400 when the request is wrong (exit 2), 409 when the engine cannot do it now.
 struct Refused(Problem);
 
 impl IntoResponse for Refused {

@@ -63,6 +63,32 @@ pub fn promises(repository: &Repository) -> Vec<Finding> {
     found
 }
 
+/// Rows that belong to no table: a paragraph of rows without a ruler is shown as text with pipes.
+pub fn broken_tables(path: &str, text: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    let mut rows: Vec<(usize, &str)> = Vec::new();
+    for (index, line) in text.lines().chain([""]).enumerate() {
+        fenced ^= line.trim_start().starts_with("```");
+        if !fenced && line.starts_with('|') {
+            rows.push((index + 1, line));
+            continue;
+        }
+        if let Some((at, _)) = rows.first()
+            && !rows.get(1).is_some_and(|(_, line)| is_ruler(line))
+        {
+            let text = "this row belongs to no table: remove the empty line above it, or give the table a head and a ruler";
+            found.push(Finding::at(path, *at, text));
+        }
+        rows.clear();
+    }
+    found
+}
+
+fn is_ruler(line: &str) -> bool {
+    line.contains("--") && line.chars().all(|c| "|-: ".contains(c))
+}
+
 /// The last cell of a table's row; nothing for its head, its ruler, and other lines.
 fn last_cell(line: &str) -> Option<&str> {
     let row = line.trim().strip_prefix('|')?.strip_suffix('|')?;

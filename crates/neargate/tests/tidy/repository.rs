@@ -1,6 +1,6 @@
 //! The files of the repository: what git tracks, and what it would track.
 //!
-//! Refuses: files that git ignores, files that are not UTF-8.
+//! Refuses: files that git ignores. Files that are not UTF-8 have a size and no text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,6 +43,8 @@ pub struct Repository {
     pub texts: BTreeMap<String, String>,
     /// Paths of all files, texts or not.
     pub files: Vec<String>,
+    /// Bytes of each file, by path.
+    pub sizes: BTreeMap<String, usize>,
 }
 
 impl Repository {
@@ -54,6 +56,7 @@ impl Repository {
             let Ok(bytes) = std::fs::read(root.join(&path)) else {
                 continue; // Deleted, and git is not told yet.
             };
+            repository.sizes.insert(path.clone(), bytes.len());
             if let Ok(text) = String::from_utf8(bytes) {
                 repository.texts.insert(path.clone(), text);
             }
@@ -68,8 +71,16 @@ impl Repository {
             .iter()
             .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
             .collect();
+        let sizes = texts
+            .iter()
+            .map(|(path, text)| (path.clone(), text.len()))
+            .collect();
         let files = texts.keys().cloned().collect();
-        Self { texts, files }
+        Self {
+            texts,
+            files,
+            sizes,
+        }
     }
 
     /// Whether there is a file of this path.

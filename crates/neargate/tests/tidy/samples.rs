@@ -2,7 +2,7 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{documents, imports, names, reach, shape, words};
+use super::{documents, imports, names, reach, shape, weight, words};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -267,4 +267,40 @@ fn missing_and_long_documents_are_found() {
     let found = documents::limits(&repository);
     let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
     assert_eq!(paths, ["ARCHITECTURE.md", "CONTRIBUTING.md"]);
+}
+
+#[test]
+fn large_and_binary_files_are_found() {
+    let large = "x".repeat(200_001);
+    let mut repository = Repository::of(&[
+        ("a.md", "text"),
+        ("b.json", &large),
+        ("c.txt", "nul \0 in it"),
+    ]);
+    assert_eq!(
+        weight::heavy_or_binary(&Repository::of(&[("a", &large[1..])])),
+        []
+    );
+    // As a file that is not UTF-8 is read: a path and a size, and no text.
+    repository.files.push("d.whl".to_owned());
+    repository.sizes.insert("d.whl".to_owned(), 12);
+    let found = weight::heavy_or_binary(&repository);
+    let paths: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
+    assert_eq!(paths, ["b.json", "c.txt", "d.whl"]);
+}
+
+#[test]
+fn tables_that_an_empty_line_breaks_are_found() {
+    for (text, at) in [
+        ("| a | b |\n|---|---|\n| 1 | 2 |\n", vec![]),
+        (
+            "| a | b |\n|---|---|\n| 1 | 2 |\n\n| 3 | 4 |\n| 5 | 6 |\n",
+            vec![5],
+        ),
+        ("text\n| a |\n", vec![2]),
+        ("```\n| a |\n```\n", vec![]),
+        ("| a |\n| b |\n|--|\n", vec![1]),
+    ] {
+        assert_eq!(lines(&documents::broken_tables("a.md", text)), at, "{text}");
+    }
 }
