@@ -8,7 +8,8 @@ use neargate_core::machine::{Outcome, RevisionDefinition, State, apply, decide};
 use neargate_core::manifest::{Source, load};
 use neargate_core::time::Timestamp;
 use neargate_far::driver::weights::{
-    Call, Fleet, Observed, ended, events, finished, goal, next_call, of, replay, seed, verdict,
+    Call, Ends, Fleet, Observed, ended, events, finished, goal, next_call, of, replay, seed,
+    verdict,
 };
 
 const MANIFEST: &str = r#"
@@ -87,7 +88,10 @@ fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, Outcome, Observed
     let mut now = Timestamp(1_000_000);
     let (old, new) = (of(&revision, "arn:1"), of(&revision, "arn:2"));
     let (mut state, mut journal) = seed("api", (7, &old), (9, &new), 3, now);
-    let revisions = BTreeMap::from([(7, "arn:1".to_owned()), (9, "arn:2".to_owned())]);
+    let ends = Ends {
+        from: "arn:1".to_owned(),
+        to: "arn:2".to_owned(),
+    };
     let mut world = Observed {
         main: fleet("arn:1", 3),
         ..Observed::default()
@@ -105,7 +109,7 @@ fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, Outcome, Observed
         round(&mut state, &mut journal, &world, now);
         assert_eq!(replay(&journal), state, "the journal is the state");
         let service = &state.services["api"];
-        let Some(goal) = goal(service, &revisions, &world) else {
+        let Some(goal) = goal(service, &ends, &world) else {
             let outcome = finished(service).expect("it has ended").outcome;
             return (calls, outcome, world);
         };

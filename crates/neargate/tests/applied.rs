@@ -7,12 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
+
+mod moto;
+
+use moto::Moto;
 
 const BUCKET: &str = "canary-dev-state";
 /// Shorter than a person would have it, and without the guard, which takes two minutes a step.
@@ -36,56 +38,6 @@ const FORGOTTEN: [&str; 10] = [
     "aws_vpc_security_group_egress_rule.description",
     "aws_vpc_security_group_ingress_rule.description",
 ];
-
-/// moto, until it is dropped: it ends when its standard input closes.
-struct Moto {
-    child: Child,
-    port: u16,
-}
-
-impl Moto {
-    fn start() -> Option<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../far/tests/moto/launch.py");
-        let mut child = Command::new("python3")
-            .arg(script)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut line = String::new();
-        let out = child.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        let Some(port) = line.trim().strip_prefix("ready ") else {
-            let _ = child.wait();
-            return None;
-        };
-        let port = port.parse().expect("a port");
-        Some(Self { child, port })
-    }
-
-    fn control(&self, name: &str, body: &Value) {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let size = body.len();
-        write!(
-            stream,
-            "POST /control/{name} HTTP/1.0\r\nContent-Length: {size}\r\n\r\n{body}"
-        )
-        .expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.contains("200 OK"), "{name}: {answer}");
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
 
 struct Project {
     moto: Moto,
@@ -114,13 +66,8 @@ impl Project {
 
     fn here(&self, program: &str, folder: &Path) -> Command {
         let mut command = Command::new(program);
-        let endpoint = format!("http://127.0.0.1:{}", self.moto.port);
-        command
+        moto::reach(&mut command, &self.moto)
             .current_dir(folder)
-            .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "eu-central-1")
             .env("TF_CLI_CONFIG_FILE", self.folder.path().join("terraformrc"))
             .stdin(Stdio::null());
         command
@@ -226,10 +173,7 @@ fn a_blueprint_is_applied_released_to_and_destroyed() {
         println!("skipped: NEARGATE_TERRAFORM_REAL names no directory with a real AWS provider");
         return;
     };
-    let Some(moto) = Moto::start() else {
-        println!("skipped: python3 cannot import moto (pip install 'moto[server]==5.2.1')");
-        return;
-    };
+    let Some(moto) = Moto::start() else { return };
     let project = Project::new(moto, Path::new(&plugins));
     project.done(&["infra", "render"]);
     project.name_buckets_by_path();

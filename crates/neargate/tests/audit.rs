@@ -1,43 +1,23 @@
 //! `neargate audit` with the real binary: exit codes, JSON, what near says.
 
-use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
 
-const MANIFEST: &str = r#"
-app = "notes"
-[service.api]
-command = ["notes", "serve"]
-artifact = "notes"
-port = 3000
-route = "/*"
-uses = ["database.main"]
-health = { path = "/healthz", grace = "30s" }
-[database.main]
-engine = "postgres"
-[env.dev]
-target = "aws"
-region = "eu-central-1"
-[env.prod]
-target = "aws"
-region = "eu-central-1"
-database.main.protect = true
-"#;
+mod project;
+
+use project::{folder, told};
 
 /// Exit code, standard output, standard error.
 fn audit(arguments: &[&str]) -> (i32, String, String) {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("neargate.toml"), MANIFEST).expect("the manifest");
+    let folder = folder();
     let output = Command::new(env!("CARGO_BIN_EXE_neargate"))
         .current_dir(folder.path())
         .arg("audit")
         .args(arguments)
         .output()
         .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().expect("an exit code");
-    (code, text(&output.stdout), text(&output.stderr))
+    told(&output)
 }
 
 #[test]

@@ -5,29 +5,13 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const MANIFEST: &str = r#"
-app = "notes"
-[service.api]
-command = ["notes", "serve"]
-artifact = "notes"
-port = 3000
-route = "/*"
-uses = ["database.main"]
-[database.main]
-engine = "postgres"
-[env.dev]
-target = "aws"
-region = "eu-central-1"
-[env.prod]
-target = "aws"
-region = "eu-central-1"
-database.main.protect = true
-"#;
+mod project;
+
+use project::{folder, told};
 
 /// Exit code, standard output, standard error.
 fn cost(arguments: &[&str]) -> (i32, String, String) {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("neargate.toml"), MANIFEST).expect("the manifest");
+    let folder = folder();
     let output = Command::new(env!("CARGO_BIN_EXE_neargate"))
         .current_dir(folder.path())
         .arg("cost")
@@ -36,9 +20,7 @@ fn cost(arguments: &[&str]) -> (i32, String, String) {
         .expect("it runs");
     let left = fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(left, 1, "something was written");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().expect("an exit code");
-    (code, text(&output.stdout), text(&output.stderr))
+    told(&output)
 }
 
 fn json(arguments: &[&str]) -> Value {

@@ -4,14 +4,16 @@
 #![cfg(feature = "aws")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+mod moto;
+
+use moto::Moto;
 
 const MANIFEST: &str = "
 app = 'shop'
@@ -51,48 +53,19 @@ case \"$*\" in
 esac
 ";
 
-/// A folder, and an app on moto's AWS; the server ends when its standard input closes.
+/// A folder, and an app on moto's AWS.
 struct World {
     folder: TempDir,
-    port: u16,
-    child: Child,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+    moto: Moto,
 }
 
 /// `None`: there is no moto here.
 fn world(programs: &[&str]) -> Option<World> {
-    let known = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|it| it.join("moto_server").is_file())
-    });
-    if !known {
-        println!("skipped: moto_server is not on PATH (pip install 'moto[server]==5.2.1')");
-        return None;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../far/tests/moto/launch.py");
-    let mut child = Command::new("python3")
-        .arg(script)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("python3 runs");
-    let mut line = String::new();
-    let out = child.stdout.take().expect("a pipe");
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    let port = line.trim().strip_prefix("ready ").expect("it is ready");
     let world = World {
+        moto: Moto::start()?,
         folder: tempfile::tempdir().expect("a folder"),
-        port: port.parse().expect("a port"),
-        child,
     };
-    world.control("world", &json!({ "app": "shop" }));
+    world.moto.control("world", &json!({ "app": "shop" }));
     fs::write(world.path("neargate.toml"), MANIFEST).expect("a manifest");
     fs::create_dir(world.path("bin")).expect("programs");
     for program in programs {
@@ -112,24 +85,9 @@ impl World {
         fs::read_to_string(self.path("calls")).unwrap_or_default()
     }
 
-    fn control(&self, name: &str, body: &Value) -> Value {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let size = body.len();
-        write!(
-            stream,
-            "POST /control/{name} HTTP/1.0\r\nContent-Length: {size}\r\n\r\n{body}"
-        )
-        .expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (_, text) = answer.split_once("\r\n\r\n").expect("a head");
-        serde_json::from_str(text).expect("JSON")
-    }
-
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_neargate"));
-        command
+        moto::reach(&mut command, &self.moto)
             .args(arguments)
             .args(["-e", "prod"])
             .current_dir(self.folder.path())
@@ -138,12 +96,6 @@ impl World {
                 "PATH",
                 format!("{}:/usr/bin:/bin", self.path("bin").display()),
             )
-            .env(
-                "AWS_ENDPOINT_URL",
-                format!("http://127.0.0.1:{}", self.port),
-            )
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("CALLS", self.path("calls"));
         command
     }
@@ -211,7 +163,7 @@ fn deploy_builds_looks_at_pushes_and_releases_an_image_by_its_digest() {
         said(&output)
     );
     let image = format!("{REPOSITORY}@sha256:00112233");
-    let registered = world.control("calls", &json!({ "holds": image }));
+    let registered = world.moto.control("calls", &json!({ "holds": image }));
     let registered = registered.to_string();
     assert!(
         registered.contains("RegisterTaskDefinition"),
@@ -300,7 +252,9 @@ fn a_site_is_built_and_released_from_its_folder() {
     let Some(world) = world(&[]) else { return };
     let output = world.run(&["deploy", "web"]);
     assert_eq!(code(&output), 0, "{}", said(&output));
-    let files = world.control("files", &json!({ "bucket": "shop-static" }));
+    let files = world
+        .moto
+        .control("files", &json!({ "bucket": "shop-static" }));
     assert_eq!(files[0]["key"], "index.html");
     assert_eq!(files[0]["body"], "page\n");
     let status = world.run(&["status"]);
@@ -321,7 +275,9 @@ fn an_image_of_others_for_another_processor_is_refused_before_a_release_begins()
         "{}",
         said(&output)
     );
-    let calls = world.control("calls", &json!({ "holds": "RegisterTaskDefinition" }));
+    let calls = world
+        .moto
+        .control("calls", &json!({ "holds": "RegisterTaskDefinition" }));
     assert!(!calls.to_string().contains("others:1"));
 }
 

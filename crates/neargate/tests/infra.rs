@@ -2,28 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-const MANIFEST: &str = r#"
-app = "notes"
-[service.api]
-command = ["notes", "serve"]
-artifact = "notes"
-port = 3000
-route = "/*"
-uses = ["database.main"]
-[database.main]
-engine = "postgres"
-[env.dev]
-target = "aws"
-region = "eu-central-1"
-[env.prod]
-target = "aws"
-region = "eu-central-1"
-database.main.protect = true
-"#;
+mod project;
+
+use project::{folder, told};
 
 struct Project {
     folder: tempfile::TempDir,
@@ -31,9 +16,7 @@ struct Project {
 
 impl Project {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("neargate.toml"), MANIFEST).expect("the manifest");
-        Self { folder }
+        Self { folder: folder() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -62,12 +45,6 @@ impl Project {
     fn infra(&self, path: &str) -> PathBuf {
         self.folder.path().join("infra").join(path)
     }
-}
-
-fn told(output: &Output) -> (i32, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().expect("an exit code");
-    (code, text(&output.stdout), text(&output.stderr))
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::jobs::last_lines;
 use super::record::{Drive, ENTRIES_MOST, End, Open};
 use super::session::{Driver, Ended, Written, now};
 use super::trouble::Trouble;
-use super::weights::{self, Call, Fleet, Observed};
+use super::weights::{self, Call, Ends, Fleet, Observed};
 
 /// The target groups and the rules that a release moves.
 struct Ways {
@@ -53,20 +53,13 @@ impl Driver {
         let desired = seen.desired.max(1);
         let (old, new) = ((old_number, &old), (new_number, &new));
         let (state, journal) = weights::seed(service, old, new, desired, now());
-        let release = state
-            .services
-            .get(service)
-            .and_then(|it| it.release.as_ref());
-        let Some(release) = release else {
+        let begun = state.services.get(service);
+        if begun.is_none_or(|it| it.release.is_none()) {
             return Err(Trouble::Failed(
                 "the release machine did not begin the release".to_owned(),
             ));
-        };
-        let revisions = BTreeMap::from([
-            (release.from, open.from.clone()),
-            (release.to, open.to.clone()),
-        ]);
-        Ok(Drive::Weights { journal, revisions })
+        }
+        Ok(Drive::Weights { journal })
     }
 
     fn guards(&self, spec: &Service) -> BTreeMap<String, neargate_core::manifest::model::Alarm> {
@@ -82,7 +75,7 @@ impl Driver {
     ) -> Result<End, Trouble> {
         let mut last = String::new();
         loop {
-            let (journal, revisions) = parts(stored)?;
+            let (journal, ends) = parts(stored)?;
             let ways = self.ways(service).await?;
             let observed = self.observed(service, &ways).await?;
             let mut state = weights::replay(&journal);
@@ -103,7 +96,7 @@ impl Driver {
                     "the journal knows no such service".to_owned(),
                 ));
             };
-            let Some(goal) = weights::goal(known, &revisions, &observed) else {
+            let Some(goal) = weights::goal(known, &ends, &observed) else {
                 return Ok(ended(known));
             };
             match weights::next_call(&goal, &observed) {
@@ -373,16 +366,21 @@ fn told(state: &mut State, event: &Event) -> Vec<Entry> {
     entries
 }
 
-fn parts(stored: &Stored) -> Result<(Vec<Entry>, BTreeMap<u32, String>), Trouble> {
-    match stored.record.open.as_ref().map(|open| &open.drive) {
-        Some(Drive::Weights { journal, revisions }) => Ok((journal.clone(), revisions.clone())),
-        Some(Drive::Prepared) => Err(Trouble::Failed(
+/// The journal, and what is released.
+fn parts(stored: &Stored) -> Result<(Vec<Entry>, Ends), Trouble> {
+    let open = stored.record.open.as_ref();
+    match open.map(|open| (&open.drive, open)) {
+        Some((Drive::Weights { journal }, open)) => {
+            let (from, to) = (open.from.clone(), open.to.clone());
+            Ok((journal.clone(), Ends { from, to }))
+        }
+        Some((Drive::Prepared, _)) => Err(Trouble::Failed(
             "the jobs before the release still run".to_owned(),
         )),
-        Some(Drive::Native { .. } | Drive::Back { .. }) => Err(Trouble::Failed(
+        Some((Drive::Native { .. } | Drive::Back { .. }, _)) => Err(Trouble::Failed(
             "ECS moves this release: it can only be rolled back".to_owned(),
         )),
-        Some(Drive::Files) => Err(Trouble::Failed(
+        Some((Drive::Files, _)) => Err(Trouble::Failed(
             "a static site's release has no steps: it can only be rolled back".to_owned(),
         )),
         None => Err(Trouble::Failed(
@@ -393,7 +391,7 @@ fn parts(stored: &Stored) -> Result<(Vec<Entry>, BTreeMap<u32, String>), Trouble
 
 fn add(stored: &mut Stored, fresh: &[Entry]) -> Result<(), Trouble> {
     let open = stored.record.open.as_mut();
-    if let Some(Drive::Weights { journal, .. }) = open.map(|open| &mut open.drive) {
+    if let Some(Drive::Weights { journal }) = open.map(|open| &mut open.drive) {
         if journal.len() + fresh.len() > ENTRIES_MOST {
             return Err(Trouble::Failed(format!(
                 "the release has more than {ENTRIES_MOST} journal entries; roll it back"

@@ -263,7 +263,7 @@ fn stage(service: &str, open: &Open) -> (String, String, u32, f64) {
         Drive::Files => ("copying".into(), "the copy of its files".into(), 0, 0.0),
         Drive::Native { .. } => ("ecs".into(), last_word(open), 0, 0.0),
         Drive::Back { .. } => ("rolling-back".into(), last_word(open), 0, 0.0),
-        Drive::Weights { journal, .. } => {
+        Drive::Weights { journal } => {
             let state = weights::replay(journal);
             let known = state.services.get(service);
             let release = known.and_then(|it| it.release.as_ref());

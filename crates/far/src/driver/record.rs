@@ -5,7 +5,6 @@
 //! lease; when it is lost, the lease runs out and the next client goes on from the journal.
 //! Refuses a record of a newer format.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::machine::{Entry, Moment, ReleaseKind};
@@ -126,8 +125,6 @@ pub enum Drive {
     Weights {
         /// Entries, oldest first.
         journal: Vec<Entry>,
-        /// ARNs of task definitions by the machine's revisions.
-        revisions: BTreeMap<u32, String>,
     },
     /// A static site's files are copied, from the revision's list.
     Files,

@@ -179,29 +179,33 @@ pub fn replay(journal: &[Entry]) -> State {
     state
 }
 
+/// Task definitions of a release: ARNs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ends {
+    /// The one that served before.
+    pub from: String,
+    /// The one that shall serve.
+    pub to: String,
+}
+
 /// What the machine wants of ECS now. `None`: nothing, the release has ended.
 #[must_use]
-pub fn goal(
-    service: &ServiceState,
-    revisions: &BTreeMap<u32, String>,
-    observed: &Observed,
-) -> Option<Goal> {
+pub fn goal(service: &ServiceState, ends: &Ends, observed: &Observed) -> Option<Goal> {
     let release = service.release.as_ref()?;
-    let arn = |revision: u32| revisions.get(&revision).cloned().unwrap_or_default();
-    let visitor = Some((arn(release.to), service.wanted()));
+    let visitor = Some((ends.to.clone(), service.wanted()));
     Some(match release.stage {
         Stage::Pending | Stage::BeforeHooks => Goal {
-            main: arn(release.from),
+            main: ends.from.clone(),
             visitor: None,
             weight: 0,
         },
         Stage::ScaleUp | Stage::TestTraffic | Stage::Shifting | Stage::Baking => Goal {
-            main: arn(release.from),
+            main: ends.from.clone(),
             visitor,
             weight: release.weight.min(WHOLE),
         },
-        Stage::CleaningUp if moved(observed, &arn(release.to)) => Goal {
-            main: arn(release.to),
+        Stage::CleaningUp if moved(observed, &ends.to) => Goal {
+            main: ends.to.clone(),
             visitor: observed
                 .visitor
                 .as_ref()
@@ -210,12 +214,12 @@ pub fn goal(
             weight: 0,
         },
         Stage::CleaningUp => Goal {
-            main: arn(release.to),
+            main: ends.to.clone(),
             visitor,
             weight: WHOLE,
         },
         Stage::RollingBack => Goal {
-            main: arn(release.from),
+            main: ends.from.clone(),
             visitor: observed
                 .visitor
                 .as_ref()

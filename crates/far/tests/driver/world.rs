@@ -2,9 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::task::Poll;
@@ -19,54 +16,17 @@ use neargate_far::driver::trouble::Trouble;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The server ends when its standard input closes: with this process.
-struct Server {
-    port: u16,
-    _child: Child,
-}
+#[path = "../moto/server.rs"]
+mod server;
 
-static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+use server::Moto;
 
-fn server() -> Option<&'static Server> {
-    SERVER.get_or_init(start).as_ref()
-}
-
-fn start() -> Option<Server> {
-    let known = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|it| it.join("moto_server").is_file())
-    });
-    if !known {
-        println!("skipped: moto_server is not on PATH (pip install 'moto[server]==5.2.1')");
-        return None;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/moto/launch.py");
-    let mut child = Command::new("python3")
-        .arg(script)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("python3 runs");
-    let mut line = String::new();
-    let out = child.stdout.take().expect("a pipe");
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    let Some(port) = line.trim().strip_prefix("ready ") else {
-        println!("skipped: python3 cannot import moto");
-        drop(child.stdin.take());
-        let _ = child.wait();
-        return None;
-    };
-    Some(Server {
-        port: port.parse().expect("a port"),
-        _child: child,
-    })
-}
+static SERVER: OnceLock<Option<Moto>> = OnceLock::new();
 
 /// An app on moto's AWS, as Terraform would have left it.
 pub struct World {
     pub app: String,
-    port: u16,
+    moto: &'static Moto,
     pub told: Rc<RefCell<Vec<String>>>,
     pub folder: TempDir,
     /// ARNs: `rule`, `blue`, `green`.
@@ -79,11 +39,11 @@ pub struct World {
 
 /// `None`: there is no moto here.
 pub fn world(app: &str) -> Option<World> {
-    let port = server()?.port;
-    let made = control(port, "world", &json!({ "app": app }));
+    let moto = SERVER.get_or_init(Moto::start).as_ref()?;
+    let made = moto.control("world", &json!({ "app": app }));
     Some(World {
         app: app.to_owned(),
-        port,
+        moto,
         told: Rc::default(),
         folder: tempfile::tempdir().expect("a folder"),
         made,
@@ -92,25 +52,9 @@ pub fn world(app: &str) -> Option<World> {
     })
 }
 
-/// Tells the launcher something.
-fn control(port: u16, name: &str, body: &Value) -> Value {
-    let body = body.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-    let head = format!(
-        "POST /control/{name} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).expect("sent");
-    stream.write_all(body.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (_, text) = answer.split_once("\r\n\r\n").expect("a head");
-    serde_json::from_str(text).unwrap_or_else(|_| panic!("{name}: {answer}"))
-}
-
 impl World {
     pub fn control(&self, name: &str, body: &Value) -> Value {
-        control(self.port, name, body)
+        self.moto.control(name, body)
     }
 
     /// ECS calls of this app so far, by name.
@@ -148,7 +92,7 @@ impl World {
 
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            url: Some(format!("http://127.0.0.1:{}", self.port)),
+            url: Some(self.moto.endpoint()),
             keys: Some(("test".to_owned(), "test".to_owned())),
         }
     }

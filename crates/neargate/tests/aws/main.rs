@@ -5,5 +5,7 @@
 //! stand-ins that write down how they were started.
 #![cfg(feature = "aws")]
 
+#[path = "../moto/mod.rs"]
+mod moto;
 mod verbs;
 mod world;

@@ -1,28 +1,21 @@
 //! A moto server, an app on it, and a folder with its manifest and the stand-ins.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The app; the server ends with it.
+use crate::moto::{self, Moto};
+
+/// The app.
 pub struct World {
     app: &'static str,
-    port: u16,
+    moto: Moto,
     folder: TempDir,
-    server: Child,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        drop(self.server.stdin.take());
-        let _ = self.server.wait();
-    }
 }
 
 /// Writes its arguments, and the session that it was handed, and opens the port it was asked for.
@@ -50,30 +43,10 @@ exit 3
 
 /// `None`: there is no moto here.
 pub fn world(app: &'static str, manifest: &str) -> Option<World> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../far/tests/moto/launch.py");
-    let mut server = Command::new("python3")
-        .arg(script)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut line = String::new();
-    let out = server.stdout.take().expect("a pipe");
-    BufReader::new(out).read_line(&mut line).expect("a line");
-    let folder = tempfile::tempdir().expect("a folder");
-    let Some(port) = line.trim().strip_prefix("ready ") else {
-        println!("skipped: python3 cannot import moto (pip install 'moto[server]==5.2.1')");
-        drop(server.stdin.take());
-        let _ = server.wait();
-        return None;
-    };
     let world = World {
         app,
-        port: port.parse().expect("a port"),
-        folder,
-        server,
+        moto: Moto::start()?,
+        folder: tempfile::tempdir().expect("a folder"),
     };
     fs::write(world.file("neargate.toml"), manifest).expect("the manifest");
     for (name, text) in [("session-manager-plugin", PLUGIN), ("psql", PSQL)] {
@@ -93,16 +66,7 @@ impl World {
 
     /// Tells the launcher something.
     pub fn control(&self, name: &str, body: &Value) -> Value {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let size = body.len();
-        let head = format!("POST /control/{name} HTTP/1.0\r\nContent-Length: {size}\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("sent");
-        stream.write_all(body.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (_, text) = answer.split_once("\r\n\r\n").expect("a head");
-        serde_json::from_str(text).unwrap_or_else(|_| panic!("{name}: {answer}"))
+        self.moto.control(name, body)
     }
 
     /// Starts a task of the service, with ECS Exec or without.
@@ -124,19 +88,13 @@ impl World {
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
         let path = std::env::var("PATH").unwrap_or_default();
         let own = self.folder.path().display();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_neargate"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neargate"));
+        let mut child = moto::reach(&mut command, &self.moto)
             .args(["-e", "prod"])
             .args(arguments)
             .current_dir(self.folder.path())
-            .env(
-                "AWS_ENDPOINT_URL",
-                format!("http://127.0.0.1:{}", self.port),
-            )
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("STAND_INS", self.folder.path())
             .env("PATH", format!("{own}:{path}"))
-            .env_remove("AWS_PROFILE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

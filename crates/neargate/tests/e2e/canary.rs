@@ -1,13 +1,14 @@
 //! Releases that shift traffic: a good one goes through, a bad one is met by few and goes back.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::app::{App, kill, wait_for};
 use crate::basics::curl;
 use crate::load::{Load, Tally};
 use crate::releases::outcome;
+
+/// `bake` of the manifest below, in milliseconds.
+const BAKE_MS: u64 = 2_000;
 
 /// Near's own short periods, so that a release takes seconds.
 pub const CANARY: &str = r#"
@@ -281,7 +282,10 @@ fn people_pause_resume_abort_and_supersede() {
         said.contains("is in progress") && said.contains("--supersede"),
         "{said}"
     );
-    std::thread::sleep(Duration::from_secs(3));
+    let paused = judged_until(&app);
+    wait_for("the engine judged on, beyond the bake", || {
+        (judged_until(&app) > paused + BAKE_MS).then_some(())
+    });
     let release = app.service("api")["release"].clone();
     assert_eq!(release["step"], 1, "a paused release stays: {release}");
     assert_eq!(
@@ -358,4 +362,11 @@ fn a_release_goes_on_through_the_engines_death_at_every_step() {
     });
     let tally = load.finish();
     assert_eq!(tally.failures(), 0, "{:?}", tally.failed);
+}
+
+/// The newest second whose figures the engine has taken in, in milliseconds.
+fn judged_until(app: &App) -> u64 {
+    let text = app.ok(&["metrics", "--json"]);
+    let figures: Value = serde_json::from_str(&text).expect("figures are JSON");
+    figures["until"].as_u64().expect("a time")
 }

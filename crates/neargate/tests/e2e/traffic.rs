@@ -37,14 +37,9 @@ fn deploy_rollback_scaling_and_router_replacement_lose_no_request() {
 fn requests_in_flight_survive_a_deploy() {
     let app = App::new(ECHO);
     app.up();
-    let address = app.address;
-    let slow = std::thread::spawn(move || {
-        let load = Load::start(address, "/slow?1500", 40);
-        std::thread::sleep(Duration::from_secs(6));
-        load.finish()
-    });
+    let load = Load::start(app.address, "/slow?1500", 40);
     app.ok(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
-    let tally = slow.join().expect("the load");
+    let tally = load.finish();
     assert_eq!(tally.failures(), 0, "{:?}", tally.failed);
 }
 
