@@ -20,4 +20,5 @@ pub mod paths;
 pub mod ports;
 pub mod secrets;
 pub mod snapshot;
+pub mod socket;
 pub mod supervisor;

@@ -1,5 +1,9 @@
 //! Where everything lies under the state directory.
 //!
+//! Invariant: a state directory that a process has [opened](StateDir::opened) is followed when it
+//! is renamed: paths are asked of the kernel by its descriptor at every use. One that is gone is
+//! [known as such](StateDir::gone); nothing of another directory of the same name is touched.
+//!
 //! ```text
 //! .neargate/                 0700
 //!   state.db                 journal and snapshots (SQLite, WAL)
@@ -17,83 +21,135 @@
 //!   logs/<service>/          task logs
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the kernel appends to the name of a directory that was removed.
+const DELETED: &[u8] = b" (deleted)";
 
 /// The state directory of one environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateDir(PathBuf);
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+    open: Option<Arc<OwnedFd>>,
+}
+
+impl PartialEq for StateDir {
+    fn eq(&self, other: &Self) -> bool {
+        self.path() == other.path()
+    }
+}
+
+impl Eq for StateDir {}
 
 impl StateDir {
     /// A state directory at this absolute path.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self {
+            path: path.into(),
+            open: None,
+        }
     }
 
-    /// The directory itself.
+    /// The same directory, held open: it is found again after a rename of it or above it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn opened(&self) -> io::Result<Self> {
+        let directory = File::open(&self.path)?;
+        Ok(Self {
+            path: self.path.clone(),
+            open: Some(Arc::new(directory.into())),
+        })
+    }
+
+    /// The directory itself, where it is now.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
+    pub fn path(&self) -> PathBuf {
+        let Some(open) = &self.open else {
+            return self.path.clone();
+        };
+        match std::fs::read_link(format!("/proc/self/fd/{}", open.as_raw_fd())) {
+            Ok(path) if path.is_absolute() => without_mark(path).0,
+            _ => self.path.clone(),
+        }
+    }
+
+    /// Whether the directory that was opened has been removed, or everything in it.
+    #[must_use]
+    pub fn gone(&self) -> bool {
+        let Some(open) = &self.open else {
+            return false;
+        };
+        let removed = rustix::fs::fstat(&**open).is_ok_and(|found| found.st_nlink == 0);
+        removed
+            || rustix::fs::statat(&**open, "run", rustix::fs::AtFlags::empty()).err()
+                == Some(rustix::io::Errno::NOENT)
     }
 
     /// SQLite file: journal and snapshots.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.0.join("state.db")
+        self.path().join("state.db")
     }
 
     /// SQLite file: secrets, encrypted.
     #[must_use]
     pub fn secrets(&self) -> PathBuf {
-        self.0.join("secrets.db")
+        self.path().join("secrets.db")
     }
 
     /// Key file of the secrets.
     #[must_use]
     pub fn key(&self) -> PathBuf {
-        self.0.join("key")
+        self.path().join("key")
     }
 
     /// Key file of sticky sessions.
     #[must_use]
     pub fn cookie_key(&self) -> PathBuf {
-        self.0.join("cookie-key")
+        self.path().join("cookie-key")
     }
 
     /// The engine's own log.
     #[must_use]
     pub fn engine_log(&self) -> PathBuf {
-        self.0.join("engine.log")
+        self.path().join("engine.log")
     }
 
     /// The audit log.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
-        self.0.join("audit.log")
+        self.path().join("audit.log")
     }
 
     /// Held by whoever writes the audit log.
     #[must_use]
     pub fn audit_lock(&self) -> PathBuf {
-        self.0.join(".audit.lock")
+        self.path().join(".audit.lock")
     }
 
     /// The router's own log.
     #[must_use]
     pub fn router_log(&self) -> PathBuf {
-        self.0.join("router.log")
+        self.path().join("router.log")
     }
 
     /// The router's access log.
     #[must_use]
     pub fn access_log(&self) -> PathBuf {
-        self.0.join("access.log")
+        self.path().join("access.log")
     }
 
     /// Sockets.
     #[must_use]
     pub fn run(&self) -> PathBuf {
-        self.0.join("run")
+        self.path().join("run")
     }
 
     /// The API socket.
@@ -111,24 +167,66 @@ impl StateDir {
     /// Snapshots by digest.
     #[must_use]
     pub fn artifacts(&self) -> PathBuf {
-        self.0.join("artifacts")
+        self.path().join("artifacts")
     }
 
     /// Task directories.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {
-        self.0.join("tasks")
+        self.path().join("tasks")
     }
 
     /// Data services.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.0.join("data")
+        self.path().join("data")
     }
 
     /// Task logs by service.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
-        self.0.join("logs")
+        self.path().join("logs")
+    }
+}
+
+/// A path as the kernel tells it of a process, without its mark, and whether it had the mark.
+#[must_use]
+pub fn without_mark(path: PathBuf) -> (PathBuf, bool) {
+    match path.as_os_str().as_bytes().strip_suffix(DELETED) {
+        Some(name) => {
+            let name = std::ffi::OsString::from_vec(name.to_vec());
+            (name.into(), true)
+        }
+        None => (path, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opened_directory_is_followed_and_its_end_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path().canonicalize().expect("its path");
+        std::fs::create_dir_all(base.join("a/run")).expect("a state directory");
+        let state = StateDir::at(base.join("a")).opened().expect("it opens");
+        std::fs::rename(base.join("a"), base.join("b")).expect("a rename");
+        assert_eq!(state.database(), base.join("b/state.db"));
+        assert!(!state.gone());
+        std::fs::create_dir_all(base.join("a/run")).expect("another of the old name");
+        std::fs::remove_dir_all(base.join("b")).expect("removed");
+        assert!(state.gone());
+        assert_eq!(state.path(), base.join("b"));
+    }
+
+    #[test]
+    fn a_directory_that_was_emptied_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("run")).expect("a directory in it");
+        let state = StateDir::at(folder.path()).opened().expect("it opens");
+        assert!(!state.gone());
+        std::fs::remove_dir(folder.path().join("run")).expect("emptied");
+        assert!(state.gone());
     }
 }

@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use neargate_core::status::Status;
 use neargate_near::api::wire::{Problem, Progress};
 use neargate_near::paths::StateDir;
+use neargate_near::socket::ShortName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -40,7 +41,11 @@ impl Client {
 
     async fn sender(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
         let path = self.state.api_socket();
-        let stream = UnixStream::connect(&path)
+        let connect = async {
+            let name = ShortName::of(&path)?;
+            UnixStream::connect(name.path()).await
+        };
+        let stream = connect
             .await
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {

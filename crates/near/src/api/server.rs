@@ -29,6 +29,7 @@ use super::wire::{
     Scale, Session, SessionRequest, Steering,
 };
 use crate::audit::AuditLog;
+use crate::socket::ShortName;
 
 /// Events per answer of the engine's loop to one reader.
 pub const EVENTS_PER_READ: usize = 500;
@@ -91,7 +92,8 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
+    let name = ShortName::of(path)?;
+    let listener = UnixListener::bind(name.path())?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }

@@ -115,6 +115,7 @@ impl<P: Processes> Keeper<P> {
 
     /// One life of the process.
     async fn live(&mut self, coming: State, taken: WhenTaken) -> Result<End, DataError> {
+        self.service = self.service.located();
         let id = self.service.key.process();
         let (pid, address) = match self.processes.running(&id).await {
             Some(pid) => (pid, self.service.address()?),

@@ -192,6 +192,7 @@ impl<P: Processes> Data<P> {
         match running.get(key) {
             Some(Running::External { url }) => Ok(url.clone()),
             Some(Running::Kept { service, .. }) => {
+                let service = service.located();
                 service.address().map(|address| service.url(&address))
             }
             None => Err(DataError::Unknown {

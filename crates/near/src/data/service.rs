@@ -53,6 +53,19 @@ pub(super) struct Address {
 }
 
 impl Service {
+    /// The same service where the state directory is now: it may have been renamed.
+    pub(super) fn located(&self) -> Self {
+        let mut located = self.clone();
+        if let Some(name) = self.directory.file_name() {
+            located.directory = self.state.data().join(name);
+        }
+        match &mut located.engine {
+            Engine::Postgres(postgres) => postgres.directory.clone_from(&located.directory),
+            Engine::Redis(redis) => redis.directory.clone_from(&located.directory),
+        }
+        located
+    }
+
     /// `postgres 15`; fails when the machine lacks what it needs.
     pub(super) fn look(&self) -> Result<String, DataError> {
         match &self.engine {
@@ -99,7 +112,7 @@ impl Service {
     fn ground(&self, ports: &Ports, taken: WhenTaken) -> Result<Address, DataError> {
         let label = self.key.label();
         let data = self.state.data();
-        for path in [self.state.path(), &data, &self.directory] {
+        for path in [&self.state.path(), &data, &self.directory] {
             private_directory(path).map_err(|source| DataError::Write {
                 service: label.clone(),
                 source,

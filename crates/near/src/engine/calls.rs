@@ -231,7 +231,7 @@ impl Engine {
         let artifact = match source(service) {
             Some(path) => {
                 let path = definition.root.join(path);
-                let digest = snapshot(&self.state.artifacts(), &path, self.state.path());
+                let digest = snapshot(&self.state.artifacts(), &path, &self.state.path());
                 Some(digest.map_err(|error| problem(&error, 1))?)
             }
             None => None,

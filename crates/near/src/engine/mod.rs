@@ -34,6 +34,7 @@ mod tasks;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -141,7 +142,7 @@ pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
 
 async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     for directory in [
-        state.path().to_owned(),
+        state.path(),
         state.run(),
         state.tasks(),
         state.logs(),
@@ -150,6 +151,10 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     ] {
         atomic::private_directory(&directory).map_err(EngineError::State)?;
     }
+    let system = |what| move |source| EngineError::System { what, source };
+    let state = &state
+        .opened()
+        .map_err(system("cannot open the state directory"))?;
     let _lock = journal::lock_when_free(state).await?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
     let definition = match ledger.get_meta(DEFINITION)? {
@@ -163,7 +168,6 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
     engine.resume().await;
-    let system = |what| move |source| EngineError::System { what, source };
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
@@ -468,11 +472,13 @@ fn surroundings(
 
 /// The engine's own log is its standard error.
 pub(crate) fn log(text: &str) {
-    eprintln!(
-        "{{\"t\":{},\"m\":{}}}",
+    let line = format!(
+        "{{\"t\":{},\"m\":{}}}\n",
         now().0,
         serde_json::Value::from(text)
     );
+    // A full disk takes no line; the engine goes on without it (`eprintln!` would panic).
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A reply that was never sent must not look like an answer.

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::listeners::Listeners;
 use crate::paths::StateDir;
+use crate::socket::ShortName;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
@@ -212,7 +213,7 @@ async fn connect(
     number: u64,
     facts: mpsc::Sender<(u64, RouterFact)>,
 ) -> io::Result<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
-    let stream = UnixStream::connect(socket).await?;
+    let stream = UnixStream::connect(ShortName::of(socket)?.path()).await?;
     let (head, sockets) = receive_hello(&stream).await?;
     let (line, rest) = split_line(&head).ok_or(io::ErrorKind::InvalidData)?;
     let FromRouter::Hello {

@@ -33,8 +33,8 @@ pub fn lock(state: &StateDir) -> Result<EngineLock, JournalError> {
         path: path.clone(),
         source,
     };
-    for directory in [state.path(), &state.run()] {
-        crate::atomic::private_directory(directory)
+    for directory in [state.path(), state.run()] {
+        crate::atomic::private_directory(&directory)
             .map_err(|error| failed(io::Error::other(error)))?;
     }
     let mut file = OpenOptions::new()

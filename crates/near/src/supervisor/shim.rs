@@ -5,10 +5,14 @@
 //! SIGINT: at once), and records the exit. It outlives the engine. When the shim itself is
 //! killed, the kernel kills the process (parent death signal), so nothing is orphaned.
 //!
+//! It stands in the task directory and keeps the log directory open, so that a rename of the
+//! project does not lose it, and ends its process when the task directory is removed.
+//!
 //! Refuses to start while another shim holds the same task directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -36,6 +40,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// After the process has ended, its output is read for at most this long: a process that it
 /// left behind may hold the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
+/// How often the shim looks whether its directory is there.
+const LOOK: Duration = Duration::from_secs(2);
 /// Attempts to get the lock of the task directory, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 100;
 /// Room for the record of the exit, taken at the start: a full disk must not cost the exit code.
@@ -50,6 +56,9 @@ pub fn main(task: &Path, logs: &Path) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
+    if std::env::set_current_dir(task).is_err() {
+        return ExitCode::FAILURE;
+    }
     let done = runtime.and_then(|runtime| runtime.block_on(hold(task, logs)));
     if done.is_ok() {
         ExitCode::SUCCESS
@@ -104,6 +113,7 @@ struct Held {
     log: Arc<Mutex<LogWriter>>,
     running: Running,
     _lock: File,
+    _logs: File,
 }
 
 async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
@@ -135,8 +145,9 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         at: now(),
         out_of_memory,
     };
-    let _ = fs::remove_dir_all(task.join("scratch"));
-    keep(task, &serde_json::to_vec(&record)?);
+    let here = Path::new(".");
+    let _ = fs::remove_dir_all(here.join("scratch"));
+    keep(here, &serde_json::to_vec(&record)?);
     held.group.remove();
     Ok(())
 }
@@ -176,13 +187,16 @@ fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     fs::write(task.join("exit.room"), [b' '; RECORD_BYTES])?;
     scratch(task, spec)?;
+    fs::create_dir_all(logs)?;
+    let logs = File::open(logs)?;
+    let by_descriptor = format!("/proc/self/fd/{}", logs.as_raw_fd());
     let (group, notes) = Group::create(&spec.id, spec.limits);
-    let started = start(task, logs, spec, &group, notes);
+    let started = start(task, Path::new(&by_descriptor), spec, &group, notes);
     if started.is_err() {
         group.end();
     }
     let (child, log, running) = started?;
-    Ok(hold_output(child, group, log, running, lock))
+    Ok(hold_output(child, group, log, running, (lock, logs)))
 }
 
 /// Starts the process and writes down that it runs.
@@ -229,7 +243,7 @@ fn hold_output(
     group: Group,
     log: Arc<Mutex<LogWriter>>,
     running: Running,
-    lock: File,
+    (lock, logs): (File, File),
 ) -> Held {
     let output = [
         child
@@ -248,6 +262,7 @@ fn hold_output(
         log,
         running,
         _lock: lock,
+        _logs: logs,
     }
 }
 
@@ -354,6 +369,8 @@ async fn wait(
     mut told: Told,
 ) -> io::Result<ExitStatus> {
     let mut kill_at = None;
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let late = async {
             match kill_at {
@@ -374,12 +391,19 @@ async fn wait(
             }
             _ = told.kill.recv() => signal_group(pid),
             _ = told.child.recv() => leftovers::reap_adopted(pid),
+            // Nobody could find the process any more, and nothing that it writes is kept.
+            _ = looks.tick() => if directory_is_gone() { signal_group(pid) },
             () = late => {
                 signal_group(pid);
                 kill_at = None;
             }
         }
     }
+}
+
+fn directory_is_gone() -> bool {
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    fs::metadata("lock").is_err_and(|error| missing(&error))
 }
 
 fn raw(pid: u32) -> Option<Pid> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,10 +67,20 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
     let _ = std::fs::remove_file(&aside);
-    let listener = UnixListener::bind(&aside)?;
+    let listener = bind(Path::new(&aside))?;
     std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&aside, path)?;
     Ok(listener)
+}
+
+/// A unix socket's address has room for 107 bytes: it is named by its open directory.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = std::fs::File::open(directory)?;
+    let short = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    UnixListener::bind(Path::new(&short).join(name))
 }
 
 fn start_workers(config: &Config) -> Result<Workers, RouterError> {

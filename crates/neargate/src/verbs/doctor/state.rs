@@ -14,7 +14,8 @@ const LITTLE: u64 = 512 << 20;
 
 /// Looks at the directory itself.
 pub fn look(state: &StateDir) -> Vec<Finding> {
-    let path = state.path().display();
+    let path = state.path();
+    let path = path.display();
     let Ok(metadata) = std::fs::metadata(state.path()) else {
         return vec![Finding::ok("state", format!("{path} does not exist yet"))];
     };
