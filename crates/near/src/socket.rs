@@ -60,7 +60,10 @@ mod tests {
         }
         std::fs::create_dir_all(&deep).expect("a deep folder");
         let socket = deep.join("engine.sock");
-        assert!(UnixListener::bind(&socket).is_err(), "the path itself is too long");
+        assert!(
+            UnixListener::bind(&socket).is_err(),
+            "the path itself is too long"
+        );
         let name = ShortName::of(&socket).expect("a short name");
         let _listener = UnixListener::bind(name.path()).expect("it binds");
         drop(name);

@@ -45,20 +45,18 @@ impl Client {
             let name = ShortName::of(&path)?;
             UnixStream::connect(name.path()).await
         };
-        let stream = connect
-            .await
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                    Failure::Environment(format!(
-                        "no engine runs for this state directory ({}): start it with `neargate up`",
-                        self.state.path().display()
-                    ))
-                }
-                _ => Failure::Environment(format!(
-                    "cannot reach the engine at {}: {error}",
-                    path.display()
-                )),
-            })?;
+        let stream = connect.await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                Failure::Environment(format!(
+                    "no engine runs for this state directory ({}): start it with `neargate up`",
+                    self.state.path().display()
+                ))
+            }
+            _ => Failure::Environment(format!(
+                "cannot reach the engine at {}: {error}",
+                path.display()
+            )),
+        })?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::of("cannot talk to the engine", &error))?;
