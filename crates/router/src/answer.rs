@@ -14,6 +14,7 @@ pub(crate) fn phrase(status: u16) -> &'static str {
         413 => "Content Too Large",
         414 => "URI Too Long",
         416 => "Range Not Satisfiable",
+        431 => "Request Header Fields Too Large",
         463 => "Too Many Forwarded Addresses",
         500 => "Internal Server Error",
         501 => "Not Implemented",

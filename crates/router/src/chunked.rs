@@ -1,20 +1,32 @@
-//! Following a chunked body without changing it.
+//! Reading a chunked body: what is passed on is written anew.
 //!
-//! Invariant: strict: CRLF only, 1..=15 hex digits, bounded size lines and trailers. What does
-//! not fit is refused, never guessed.
+//! Invariant: strict: CRLF only, 1..=15 hex digits, bounded size lines, extensions and trailers.
+//! What does not fit is refused, never guessed. Extensions are dropped; of the trailers only
+//! whole, well-formed fields are kept that [`neargate_core::routing::head::may_trail`] allows.
+
+use std::io::Write;
+
+use neargate_core::routing::head;
 
 /// Most bytes of a size line (with extensions).
 const MOST_SIZE_LINE: usize = 1024;
+/// Most bytes of all extensions of a body.
+const MOST_EXTENSIONS: usize = 16 * 1024;
 /// Most bytes of all trailers.
 const MOST_TRAILERS: usize = 16 * 1024;
 
 /// Where in a chunked body the reader is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Scanner {
+pub struct Scanner {
     place: Place,
     size: u64,
     digits: u32,
     line: usize,
+    extensions: usize,
+    /// The trailer that is being read.
+    field: Vec<u8>,
+    /// Lines of the trailers that may be passed on.
+    trailers: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,24 +46,46 @@ enum Place {
 
 /// The body is not valid chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub struct Malformed;
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Scanner {
-    pub(crate) fn new() -> Self {
+    /// At the beginning of a body.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             place: Place::Size,
             size: 0,
             digits: 0,
             line: 0,
+            extensions: 0,
+            field: Vec::new(),
+            trailers: Vec::new(),
         }
     }
 
-    pub(crate) fn is_done(&self) -> bool {
+    /// Whether the body has ended, trailers included.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
         self.place == Place::Done
     }
 
-    /// Follows `bytes`; how many belong to this body. Payload goes to `data` as ranges.
-    pub(crate) fn advance(
+    /// Whole lines of the trailers that may be passed on.
+    #[must_use]
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
+    /// Follows `bytes`; how many belong to this body. Payload goes to `data` in pieces.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the first byte that does not fit.
+    pub fn advance(
         &mut self,
         bytes: &[u8],
         mut data: impl FnMut(&[u8]),
@@ -79,33 +113,18 @@ impl Scanner {
 
     fn step(&mut self, byte: u8) -> Result<(), Malformed> {
         self.line += 1;
-        let next = match (self.place, byte) {
-            (Place::Size, b'\r' | b';') if self.digits > 0 => {
-                if byte == b'\r' {
-                    Place::SizeLf
-                } else {
-                    Place::Extension
-                }
-            }
-            (Place::Size, _) => {
-                let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
-                self.digits += 1;
-                self.size = self.size << 4 | u64::from(digit);
-                if self.digits > 15 {
-                    return Err(Malformed);
-                }
-                Place::Size
-            }
+        self.place = match (self.place, byte) {
+            (Place::Size, b'\r') if self.digits > 0 => Place::SizeLf,
+            (Place::Size, b';') if self.digits > 0 => Place::Extension,
+            (Place::Size, _) => self.digit(byte)?,
             (Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Extension, b'\n') => return Err(Malformed),
-            (Place::Extension, _) if self.line <= MOST_SIZE_LINE => Place::Extension,
+            (Place::Extension, _) => self.extension(byte)?,
             (Place::SizeLf, b'\n') => {
                 let size = std::mem::take(&mut self.size);
                 (self.digits, self.line) = (0, 0);
-                if size == 0 {
-                    Place::TrailerStart
-                } else {
-                    Place::Data(size)
+                match size {
+                    0 => Place::TrailerStart,
+                    size => Place::Data(size),
                 }
             }
             (Place::DataCr, b'\r') => Place::DataLf,
@@ -115,17 +134,85 @@ impl Scanner {
             }
             (Place::TrailerStart, b'\r') => Place::EndLf,
             (Place::Trailer, b'\r') => Place::TrailerLf,
-            (Place::TrailerStart | Place::Trailer, b'\n' | 0) => return Err(Malformed),
-            (Place::TrailerStart | Place::Trailer, _) if self.line <= MOST_TRAILERS => {
+            (Place::TrailerStart | Place::Trailer, _)
+                if self.line <= MOST_TRAILERS && is_text(byte) =>
+            {
+                self.field.push(byte);
                 Place::Trailer
             }
-            (Place::TrailerLf, b'\n') => Place::TrailerStart,
+            (Place::TrailerLf, b'\n') => {
+                self.trailer()?;
+                Place::TrailerStart
+            }
             (Place::EndLf, b'\n') => Place::Done,
             _ => return Err(Malformed),
         };
-        self.place = next;
         Ok(())
     }
+
+    fn digit(&mut self, byte: u8) -> Result<Place, Malformed> {
+        let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
+        self.digits += 1;
+        self.size = self.size << 4 | u64::from(digit);
+        if self.digits > 15 {
+            return Err(Malformed);
+        }
+        Ok(Place::Size)
+    }
+
+    fn extension(&mut self, byte: u8) -> Result<Place, Malformed> {
+        self.extensions += 1;
+        let bounded = self.line <= MOST_SIZE_LINE && self.extensions <= MOST_EXTENSIONS;
+        if is_text(byte) && bounded {
+            Ok(Place::Extension)
+        } else {
+            Err(Malformed)
+        }
+    }
+
+    /// A trailer's line has ended.
+    fn trailer(&mut self) -> Result<(), Malformed> {
+        let field = std::mem::take(&mut self.field);
+        let colon = field.iter().position(|b| *b == b':').ok_or(Malformed)?;
+        let (name, value) = (&field[..colon], &field[colon + 1..]);
+        if name.is_empty()
+            || !name.iter().all(|b| is_token(*b))
+            || !value.iter().all(|b| is_text(*b))
+        {
+            return Err(Malformed);
+        }
+        if std::str::from_utf8(name).is_ok_and(head::may_trail) {
+            self.trailers.extend_from_slice(&field);
+            self.trailers.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+}
+
+/// Visible, blank or beyond ASCII: no control character.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Writes one chunk; nothing when it is empty, which would end the body.
+pub(crate) fn write(data: &[u8], out: &mut Vec<u8>) {
+    if !data.is_empty() {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{:x}\r\n", data.len());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Ends a body, with whole lines of trailers.
+pub(crate) fn end(trailers: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -170,8 +257,45 @@ mod tests {
             "1234567890abcdef0\r\n",
             "0\r\n\n",
             "5;a\nb\r\n",
+            "5;a\0\r\n",
+            "5;a\rb\r\n",
+            "0\r\nGET /admin HTTP/1.1\r\n\r\n",
+            "0\r\nX: 1\r\n y\r\n\r\n",
+            "0\r\n: 1\r\n\r\n",
+            "0\r\nX : 1\r\n\r\n",
+            "0\r\nX: \0\r\n\r\n",
+            "0\r\nX: a\rb\r\n\r\n",
         ] {
             assert_eq!(scan(text, 64), Err(Malformed), "{text:?}");
         }
+    }
+
+    #[test]
+    fn trailers_that_frame_or_route_are_taken_out() {
+        let text = "0\r\nContent-Length: 50\r\nX-Sum: 7\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
+        let mut scanner = Scanner::new();
+        let used = scanner.advance(text.as_bytes(), |_| {});
+        assert_eq!(used, Ok(text.len()));
+        assert_eq!(scanner.trailers(), b"X-Sum: 7\r\n");
+    }
+
+    #[test]
+    fn extensions_are_bounded() {
+        let one = format!("1;{}\r\nx\r\n", "a".repeat(1000));
+        let (mut scanner, mut taken) = (Scanner::new(), 0);
+        while scanner.advance(one.as_bytes(), |_| {}).is_ok() {
+            taken += 1;
+            assert!(taken < 17);
+        }
+        assert_eq!(taken, 16);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut out = Vec::new();
+        write(b"hello", &mut out);
+        write(b"", &mut out);
+        end(b"X: y\r\n", &mut out);
+        assert_eq!(out, b"5\r\nhello\r\n0\r\nX: y\r\n\r\n");
     }
 }

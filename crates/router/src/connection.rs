@@ -19,7 +19,7 @@ use crate::counters::Answerer;
 use crate::exchange::{self, End, Job};
 use crate::files;
 use crate::live::Found;
-use crate::request::{self, Head, KeepAlive, Read};
+use crate::request::{self, Ends, Head, KeepAlive, Read};
 use crate::worker::Worker;
 
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
@@ -32,6 +32,7 @@ pub(crate) struct Client {
     /// Local port, as text.
     pub(crate) port: String,
     pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
     /// `http/1.1` or `h2`.
     pub(crate) protocol: &'static str,
 }
@@ -167,11 +168,15 @@ where
     R: AsyncRead + Unpin,
 {
     let deadline = tokio::time::Instant::now() + worker.limits.client_idle;
+    let ends = Ends {
+        peer: client.peer.ip(),
+        local: client.local,
+    };
     loop {
         while sides.buffer.starts_with(b"\r\n") {
             sides.buffer.advance(2);
         }
-        match request::read(sides.buffer, client.peer.ip()) {
+        match request::read(sides.buffer, ends) {
             Read::Complete(head, length) => {
                 sides.buffer.advance(length);
                 return Ok(head);
@@ -182,7 +187,7 @@ where
         let read = worker.scratch.read(sides.reader, sides.buffer);
         match tokio::time::timeout_at(deadline, read).await {
             Ok(Ok(n)) if n > 0 => {}
-            Ok(_) => return Err(End::Abort("ClientClosed")),
+            Ok(_) => return Err(End::Abort(460, "ClientClosed")),
             Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
         }
     }
@@ -241,31 +246,31 @@ where
     W: AsyncWrite + Unpin,
 {
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let (keep, answerer) = match end {
-        End::Answered(keep) => (keep, Answerer::Target),
+    let (keep, answerer, counted) = match end {
+        End::Answered(keep) => {
+            entry.status = entry.target_status.unwrap_or(entry.status);
+            (keep, Answerer::Target, entry.status)
+        }
         End::Refuse(status, reason) => {
             entry.error = Some(reason);
             let keep = refuse(job, status, sides, &mut entry).await;
-            (keep, Answerer::Router)
+            (keep, Answerer::Router, status)
         }
-        End::Abort(reason) => {
+        End::Abort(status, reason) => {
             entry.error = Some(reason);
-            entry.status = match (reason, entry.target_status) {
-                ("ClientClosed", _) | (_, None) => 460,
-                (_, Some(status)) => status,
+            entry.status = match (status, entry.target_status) {
+                (460, _) | (_, None) => 460,
+                (_, Some(sent)) => sent,
             };
-            (KeepAlive::Close, Answerer::Router)
+            (KeepAlive::Close, Answerer::Router, status)
         }
     };
-    if let End::Answered(_) = end {
-        entry.status = entry.target_status.unwrap_or(entry.status);
-    }
     entry.duration_us = micros;
     let who = (entry.service.as_str(), entry.revision, entry.task.as_str());
     worker
         .counters
         .borrow_mut()
-        .count(who, (answerer, entry.routed), entry.status, micros);
+        .count(who, (answerer, entry.routed), counted, micros);
     worker.lines.push(&entry);
     keep
 }

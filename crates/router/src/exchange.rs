@@ -35,8 +35,9 @@ pub(crate) enum End {
     Answered(KeepAlive),
     /// Nothing was sent to the client: answer this status.
     Refuse(u16, &'static str),
-    /// The client's connection is of no more use.
-    Abort(&'static str),
+    /// The client's connection is of no more use: the final head was sent, or the client has
+    /// gone. Counted with this status; the log has the one that was sent.
+    Abort(u16, &'static str),
 }
 
 /// What a request is served with.

@@ -78,7 +78,7 @@ where
     let body = reply.body.filter(|_| job.head.method != "HEAD");
     match send(job, head, body, sides, entry).await {
         Some(()) => End::Answered(keep),
-        None => End::Abort("ClientClosed"),
+        None => End::Abort(460, "ClientClosed"),
     }
 }
 
@@ -107,7 +107,7 @@ where
     entry.status = 405;
     match send(job, out, None, sides, entry).await {
         Some(()) => End::Answered(KeepAlive::Close),
-        None => End::Abort("ClientClosed"),
+        None => End::Abort(460, "ClientClosed"),
     }
 }
 

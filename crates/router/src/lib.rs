@@ -11,7 +11,7 @@
 mod access_log;
 mod answer;
 mod checker;
-mod chunked;
+pub mod chunked;
 mod connection;
 mod control;
 mod counters;

@@ -1,12 +1,16 @@
 //! A request head: from bytes to something judged, and to the bytes that a target gets.
 //!
 //! Invariant: [`read`] accepts only what [`neargate_core::routing::head`] accepts; hop-by-hop
-//! headers and those named in `Connection` never reach a target. Bare line feeds are refused.
+//! headers, those named in `Connection` and those whose names are not plain never reach a
+//! target. Every head names a host. Bare line feeds are refused.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use neargate_core::routing::head::{self, Framing, MOST_HEAD, MOST_HEADERS, MOST_LINE, Version};
+use neargate_core::routing::head::{
+    self, Framing, MOST_HEAD, MOST_HEADERS, MOST_LINE, Target, Version,
+};
 use neargate_core::routing::matching::Facts;
+use neargate_core::routing::websocket;
 
 pub use neargate_core::routing::head::Refusal;
 
@@ -31,6 +35,17 @@ pub struct Head {
     pub(crate) framing: Framing,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) peer: IpAddr,
+    /// It is the opening handshake of a WebSocket.
+    pub(crate) websocket: bool,
+}
+
+/// The two ends of a client's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    /// The client's address.
+    pub peer: IpAddr,
+    /// The router's own: the host of an HTTP/1.0 request that names none.
+    pub local: SocketAddr,
 }
 
 /// Whether the connection may carry another request.
@@ -42,19 +57,19 @@ pub(crate) enum KeepAlive {
 
 /// Reads a request head from the beginning of `bytes`.
 #[must_use]
-pub fn read(bytes: &[u8], peer: IpAddr) -> Read {
+pub fn read(bytes: &[u8], ends: Ends) -> Read {
     let Some(end) = find_end(bytes) else {
         return match first_line(bytes) {
             Some(line) if line > MOST_LINE => refused(414, "UriTooLong"),
-            _ if bytes.len() > MOST_HEAD => refused(400, "HeadTooLong"),
+            _ if bytes.len() > MOST_HEAD => refused(431, "HeadTooLong"),
             _ => Read::Partial,
         };
     };
-    if end > MOST_HEAD {
-        return refused(400, "HeadTooLong");
-    }
     if first_line(bytes).is_some_and(|line| line > MOST_LINE) {
         return refused(414, "UriTooLong");
+    }
+    if end > MOST_HEAD {
+        return refused(431, "HeadTooLong");
     }
     if has_bare_line_feed(&bytes[..end]) {
         return refused(400, "BadHeader");
@@ -62,7 +77,7 @@ pub fn read(bytes: &[u8], peer: IpAddr) -> Read {
     let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut space);
     match parsed.parse(&bytes[..end]) {
-        Ok(httparse::Status::Complete(length)) => match judge(&parsed, peer) {
+        Ok(httparse::Status::Complete(length)) => match judge(&parsed, ends) {
             Ok(head) => Read::Complete(Box::new(head), length),
             Err(refusal) => Read::Refused(refusal),
         },
@@ -71,7 +86,7 @@ pub fn read(bytes: &[u8], peer: IpAddr) -> Read {
             true => refused(505, "BadVersion"),
             false => refused(400, "BadVersion"),
         },
-        Err(httparse::Error::TooManyHeaders) => refused(400, "TooManyHeaders"),
+        Err(httparse::Error::TooManyHeaders) => refused(431, "TooManyHeaders"),
         Err(_) => refused(400, "BadHeader"),
     }
 }
@@ -106,14 +121,17 @@ fn has_bare_line_feed(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'\n') || bytes.windows(2).any(|w| w[1] == b'\n' && w[0] != b'\r')
 }
 
-/// Whether the request line ends in `HTTP/` and digits that are not ours to speak.
+/// Whether the request line has its three parts and ends in `HTTP/` and digits that are not ours
+/// to speak.
 fn http_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
-    let version = line.rsplit(|b| *b == b' ').next().unwrap_or_default();
-    matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
+    let mut parts = line.split(|b| *b == b' ').skip(2);
+    let (version, more) = (parts.next().unwrap_or_default(), parts.next());
+    more.is_none()
+        && matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
 }
 
-fn judge(parsed: &httparse::Request<'_, '_>, peer: IpAddr) -> Result<Head, Refusal> {
+fn judge(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, Refusal> {
     let (method, target) = (
         parsed.method.unwrap_or_default(),
         parsed.path.unwrap_or_default(),
@@ -122,37 +140,41 @@ fn judge(parsed: &httparse::Request<'_, '_>, peer: IpAddr) -> Result<Head, Refus
         Some(0) => Version::Http10,
         _ => Version::Http11,
     };
-    let headers = parsed.headers.iter().map(|h| (h.name, h.value));
-    let framing = head::judge(method, target, version, headers)?;
-    let mut headers: Vec<(String, Vec<u8>)> = parsed
-        .headers
-        .iter()
-        .map(|h| (h.name.to_ascii_lowercase(), h.value.to_vec()))
+    let headers = || parsed.headers.iter().map(|h| (h.name, h.value));
+    let framing = head::judge(method, target, version, headers())?;
+    let upgrades = headers().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    let websocket = upgrades && websocket::is_handshake(method, (version, framing), headers());
+    let mut headers: Vec<(String, Vec<u8>)> = headers()
+        .filter(|(name, _)| head::reaches_targets(name))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
         .collect();
+    let target = origin_form(method, target, &mut headers);
+    if !headers.iter().any(|(name, _)| name == "host") {
+        headers.insert(0, ("host".to_owned(), ends.local.to_string().into_bytes()));
+    }
     Ok(Head {
         method: method.to_owned(),
-        target: origin_form(target, &mut headers),
+        target,
         version,
         framing,
         headers,
-        peer,
+        peer: ends.peer,
+        websocket,
     })
 }
 
 /// An absolute target's host replaces the header's (RFC 9112, 3.2.2).
-fn origin_form(target: &str, headers: &mut [(String, Vec<u8>)]) -> String {
-    let rest = target
-        .strip_prefix("http://")
-        .or(target.strip_prefix("https://"));
-    let Some(rest) = rest else {
+fn origin_form(method: &str, target: &str, headers: &mut Vec<(String, Vec<u8>)>) -> String {
+    let Target::Absolute { authority, path } = Target::of(target) else {
         return target.to_owned();
     };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if let Some((_, host)) = headers.iter_mut().find(|(name, _)| name == "host") {
-        *host = authority.as_bytes().to_vec();
+    let authority = authority.as_bytes().to_vec();
+    match headers.iter_mut().find(|(name, _)| name == "host") {
+        Some((_, host)) => *host = authority,
+        None => headers.insert(0, ("host".to_owned(), authority)),
     }
     match path {
+        "" if method == "OPTIONS" => "*".to_owned(),
         "" => "/".to_owned(),
         path if path.starts_with('?') => format!("/{path}"),
         path => path.to_owned(),
@@ -206,13 +228,6 @@ impl Head {
         }
     }
 
-    /// The protocol that the client wants to change to.
-    pub(crate) fn upgrade(&self) -> Option<&[u8]> {
-        let wanted = self.connection_names("upgrade") && self.framing == Framing::Empty;
-        self.header("upgrade")
-            .filter(|_| wanted && self.version == Version::Http11)
-    }
-
     /// Whether a second attempt cannot do harm.
     pub(crate) fn is_replayable(&self) -> bool {
         let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
@@ -242,9 +257,9 @@ impl Head {
         if self.framing == Framing::Chunked {
             line(out, "transfer-encoding", b"chunked");
         }
-        if let Some(protocol) = self.upgrade() {
+        if self.websocket {
             line(out, "connection", b"upgrade");
-            line(out, "upgrade", protocol);
+            line(out, "upgrade", b"websocket");
         } else if self.text("te").is_some_and(|te| te.contains("trailers")) {
             line(out, "connection", b"te");
             line(out, "te", b"trailers");

@@ -1,8 +1,10 @@
 //! A target's response head.
 //!
-//! Invariant: a head that two clients could frame differently is malformed (502).
+//! Invariant: a head that two clients could frame differently is malformed (502). A body's
+//! length is said once, and never of a response that has none by its status.
 
 use neargate_core::routing::head;
+use neargate_core::routing::websocket;
 
 use crate::request::line;
 
@@ -25,6 +27,8 @@ pub(crate) struct Head {
     reason: String,
     pub(crate) framing: Framing,
     pub(crate) reusable: bool,
+    /// It is a 101 that agrees to a WebSocket.
+    pub(crate) agrees: bool,
     headers: Vec<(String, Vec<u8>)>,
 }
 
@@ -49,10 +53,19 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
             .flat_map(|(_, v)| v.split(|b| *b == b','))
             .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     };
-    let framing = framing(status, method, headers())?;
+    if status < 100 {
+        return Err(Malformed);
+    }
+    let lengths = lengths(parsed.version, headers())?;
+    let framing = lengths.framing(status, method);
+    let mut length_said = status < 200 || status == 204 || lengths.chunked;
     let kept = headers().filter(|(name, _)| {
+        if name.eq_ignore_ascii_case("content-length") {
+            return !std::mem::replace(&mut length_said, true);
+        }
         !(head::is_hop_by_hop(name) || head::connection_may_name(name) && connection(name))
     });
+    let headers_kept = kept.map(|(n, v)| (n.to_owned(), v.to_vec())).collect();
     let head = Head {
         status,
         reason: parsed.reason.unwrap_or_default().to_owned(),
@@ -60,17 +73,24 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
         reusable: parsed.version == Some(1)
             && !connection("close")
             && framing != Framing::UntilClose
-            && status != 101,
-        headers: kept.map(|(n, v)| (n.to_owned(), v.to_vec())).collect(),
+            && status != 101
+            && !(status == 204 && lengths.any()),
+        agrees: status == 101 && websocket::is_agreed(headers()),
+        headers: headers_kept,
     };
     Ok(Some((head, length)))
 }
 
-fn framing<'a>(
-    status: u16,
-    method: &str,
+/// What a head says of its body's length.
+struct Lengths {
+    length: Option<u64>,
+    chunked: bool,
+}
+
+fn lengths<'a>(
+    version: Option<u8>,
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<Framing, Malformed> {
+) -> Result<Lengths, Malformed> {
     let (mut length, mut chunked) = (None, false);
     for (name, value) in headers {
         if name.eq_ignore_ascii_case("content-length") {
@@ -86,16 +106,27 @@ fn framing<'a>(
             chunked = true;
         }
     }
-    if chunked && length.is_some() {
+    if chunked && (length.is_some() || version != Some(1)) {
         return Err(Malformed);
     }
-    let empty = method == "HEAD" || status < 200 || status == 204 || status == 304;
-    Ok(match (empty, chunked, length) {
-        (true, _, _) | (_, false, Some(0)) => Framing::Empty,
-        (_, true, _) => Framing::Chunked,
-        (_, _, Some(length)) => Framing::Length(length),
-        (_, _, None) => Framing::UntilClose,
-    })
+    Ok(Lengths { length, chunked })
+}
+
+impl Lengths {
+    /// It says that there is a body.
+    fn any(&self) -> bool {
+        self.chunked || self.length.is_some_and(|length| length > 0)
+    }
+
+    fn framing(&self, status: u16, method: &str) -> Framing {
+        let empty = method == "HEAD" || status < 200 || status == 204 || status == 304;
+        match (empty, self.chunked, self.length) {
+            (true, _, _) | (_, false, Some(0)) => Framing::Empty,
+            (_, true, _) => Framing::Chunked,
+            (_, _, Some(length)) => Framing::Length(length),
+            (_, _, None) => Framing::UntilClose,
+        }
+    }
 }
 
 impl Head {
@@ -122,7 +153,6 @@ impl Head {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The protocol of a 101 is kept although `Upgrade` is hop-by-hop.
     pub(crate) fn is_switching(&self) -> bool {
         self.status == 101
     }

@@ -231,7 +231,9 @@ async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
 }
 
 async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
-    let port = socket.local_addr().map_or(0, |a| a.port());
+    let Ok(bound) = socket.local_addr() else {
+        return;
+    };
     tokio::select! {
         () = worker.drain_began() => return,
         () = worker.first_table() => {}
@@ -255,8 +257,9 @@ async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
             Ok((stream, peer)) => {
                 let client = Client {
                     listener: name.clone(),
-                    port: port.to_string(),
+                    port: bound.port().to_string(),
                     peer,
+                    local: stream.local_addr().unwrap_or(bound),
                     protocol: "http/1.1",
                 };
                 let connected = Connected::new(&worker);

@@ -61,6 +61,44 @@ fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
         (&format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
         (
             &format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+            431,
+        ),
+        (
+            &format!(
+                "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+                "X: y\r\n".repeat(300)
+            ),
+            431,
+        ),
+        (
+            &format!(
+                "GET / HTTP/1.1\r\nHost: a\r\n{}",
+                format!("X: {}\r\n", &long[..16_000]).repeat(5)
+            ),
+            431,
+        ),
+        ("GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET http://a:99999x/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n", 400),
+        ("GET /a\u{1}b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
+        ("GET /\r\nHost: a\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\u{b}chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
         ),
         (
@@ -87,10 +125,84 @@ fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
 #[test]
 fn a_body_that_is_not_chunked_coding_is_refused_while_it_is_sent() {
     let (router, _backend) = serving();
+    for body in [
+        "5\r\nhelloX",
+        "5;a=\0\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nGET /admin HTTP/1.1\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: 1\r\n y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX : 1\r\n\r\n",
+    ] {
+        let mut wire = Wire::open(router.address);
+        wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        wire.send(body);
+        assert_eq!(wire.response().expect("an answer").0, 400, "{body:?}");
+        assert_eq!(wire.rest(), "", "{body:?}");
+    }
+}
+
+#[test]
+fn extensions_and_trailers_of_requests_do_not_reach_the_target() {
+    let (router, backend) = serving();
     let mut wire = Wire::open(router.address);
-    wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX");
-    assert_eq!(wire.response().expect("an answer").0, 400);
-    assert_eq!(wire.rest(), "");
+    wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=bcdefghijkl\r\nhello\r\n0\r\nContent-Length: 50\r\nX-Forwarded-For: 6.6.6.6\r\nX-Sum: 7\r\n\r\n");
+    // The backend panics at what does not belong to the body.
+    assert_eq!(wire.response().expect("an answer").2, "hello");
+    wire.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(wire.response().expect("an answer").2, "t1");
+    assert_eq!(backend.seen(), 2);
+}
+
+#[test]
+fn every_request_that_reaches_a_target_names_a_host() {
+    let (router, _backend) = serving();
+    let own = router.address.to_string();
+    for (request, line, host) in [
+        (
+            "GET /head HTTP/1.0\r\n\r\n",
+            "GET /head HTTP/1.1",
+            own.as_str(),
+        ),
+        (
+            "GET http://b:1/head HTTP/1.0\r\n\r\n",
+            "GET /head HTTP/1.1",
+            "b:1",
+        ),
+        (
+            "GET HTTP://b/head HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "GET /head HTTP/1.1",
+            "b",
+        ),
+    ] {
+        let mut wire = Wire::open(router.address);
+        let (status, _, body) = wire.send(request).response().expect("an answer");
+        assert_eq!(
+            (status, body.lines().next()),
+            (200, Some(line)),
+            "{request:?}"
+        );
+        assert_eq!(header(&body, "host").as_deref(), Some(host), "{request:?}");
+    }
+}
+
+#[test]
+fn names_that_cgi_folds_into_others_do_not_reach_the_target() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    wire.send("GET /head HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded_For: 6.6.6.6\r\nContent_Length: 9\r\nProxy: http://evil\r\nX-Fine: 1\r\n\r\n");
+    let (_, _, body) = wire.response().expect("an answer");
+    assert_eq!(header(&body, "x-fine").as_deref(), Some("1"));
+    assert_eq!(
+        header(&body, "x-forwarded-for").as_deref(),
+        Some("127.0.0.1")
+    );
+    for name in [
+        "x_forwarded_for",
+        "x-forwarded_for",
+        "content_length",
+        "proxy",
+    ] {
+        assert_eq!(header(&body, name), None, "{name}");
+    }
 }
 
 #[test]
@@ -158,9 +270,59 @@ fn responses_keep_their_meaning() {
 #[test]
 fn broken_targets_are_bad_gateways() {
     let (router, _backend) = serving();
-    for path in ["/close", "/garbage", "/huge-head", "/both"] {
+    for path in [
+        "/close",
+        "/garbage",
+        "/huge-head",
+        "/both",
+        "/status-099",
+        "/status-000",
+        "/101",
+        "/lengths-differ",
+        "/length-list",
+        "/chunked-1.0",
+        "/gzip-chunked",
+        "/folded",
+        "/bare-cr",
+        "/nul",
+        "/space-colon",
+    ] {
         assert_eq!(get(router.address, path).0, 502, "{path}");
     }
+}
+
+#[test]
+fn a_body_is_framed_once_and_only_where_one_may_be() {
+    let (router, _backend) = serving();
+    let mut wire = Wire::open(router.address);
+    for path in ["/204", "/204-chunked", "/304", "/x"] {
+        wire.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let head = wire.read_until("\r\n\r\n");
+        let framed = header(&head, "content-length").is_some();
+        assert_eq!(framed, path == "/304" || path == "/x", "{path} {head}");
+        assert_eq!(header(&head, "transfer-encoding"), None, "{path}");
+        if path == "/x" {
+            assert_eq!(wire.read_until("t1"), "t1");
+        }
+    }
+    let equal = ask_once(&router, "/lengths-equal");
+    assert_eq!(equal.to_lowercase().matches("content-length").count(), 1);
+    assert!(equal.ends_with("\r\n\r\nhi"), "{equal}");
+    let odd = ask_once(&router, "/odd-chunks");
+    assert!(
+        odd.ends_with("\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n"),
+        "{odd}"
+    );
+    let bad = ask_once(&router, "/bad-trailer");
+    assert!(!bad.contains("0\r\nHTTP/1.1 200"), "{bad}");
+}
+
+fn ask_once(router: &Router, path: &str) -> String {
+    let mut wire = Wire::open(router.address);
+    wire.send(&format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    ));
+    wire.rest()
 }
 
 #[test]
@@ -187,14 +349,47 @@ fn head_has_no_body_and_the_connection_goes_on() {
     assert_eq!(wire.response().expect("an answer").2, "t1");
 }
 
+const HANDSHAKE: &str = "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
 #[test]
 fn a_websocket_is_tunnelled_both_ways() {
     let (router, _backend) = serving();
     let mut wire = Wire::open(router.address);
-    wire.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nearly");
+    wire.send(&format!(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n{HANDSHAKE}\r\nearly"
+    ));
     let head = wire.read_until("\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     assert_eq!(header(&head, "upgrade").as_deref(), Some("websocket"));
     assert_eq!(wire.read_until("early"), "early");
     assert_eq!(wire.send("again").read_until("again"), "again");
+}
+
+#[test]
+fn no_other_upgrade_reaches_a_target() {
+    let (router, _backend) = serving();
+    for upgrade in [
+        "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+        "Upgrade: h2c, websocket",
+        "Upgrade: websocket\r\nUpgrade: h2c",
+        "Upgrade: TLS/1.0",
+        "Upgrade: x",
+    ] {
+        let mut wire = Wire::open(router.address);
+        wire.send(&format!(
+            "GET /head HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n{HANDSHAKE}\r\n"
+        ));
+        let (status, _, body) = wire.response().expect("an answer");
+        assert_eq!(status, 200, "{upgrade}");
+        for name in ["upgrade", "connection", "http2-settings"] {
+            assert_eq!(header(&body, name), None, "{upgrade}");
+        }
+        // The connection speaks HTTP as before, and its requests are routed.
+        wire.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(wire.response().expect("an answer").2, "t1");
+    }
+    // A target that changes the protocol unasked makes no tunnel either.
+    let mut wire = Wire::open(router.address);
+    wire.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n");
+    assert_eq!(wire.response().expect("an answer").0, 502);
 }

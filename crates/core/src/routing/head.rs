@@ -3,8 +3,10 @@
 //! Invariant: what two servers could read differently is refused (request smuggling). Stricter
 //! than ALB's defensive mode where nothing useful is lost: Content-Length together with
 //! Transfer-Encoding, duplicate Content-Length, and a missing or doubled Host are all 400.
+//! Header names that CGI and WSGI fold into other names never reach a target.
 //! Bytes are parsed elsewhere; this judges names and values.
 
+use super::authority;
 use super::forwarded;
 
 /// Most bytes of the request line.
@@ -52,7 +54,7 @@ const fn refuse<T>(status: u16, reason: &'static str) -> Result<T, Refusal> {
 /// Judges a parsed head; the framing of its body when it may be passed on.
 ///
 /// # Errors
-/// [`Refusal`] with 400, 405, 414, 463 or 501.
+/// [`Refusal`] with 400, 405, 414, 431, 463 or 501.
 pub fn judge<'a>(
     method: &str,
     target: &str,
@@ -66,7 +68,7 @@ pub fn judge<'a>(
     let mut seen = Seen::default();
     for (name, value) in headers {
         if name.len() + value.len() > MOST_HEADER {
-            return refuse(400, "HeaderTooLong");
+            return refuse(431, "HeaderTooLong");
         }
         seen.header(name, value)?;
     }
@@ -96,22 +98,60 @@ fn judge_target(method: &str, target: &str) -> Result<(), Refusal> {
     if target.len() > MOST_LINE {
         return refuse(414, "UriTooLong");
     }
-    let origin = target.starts_with('/') || (target == "*" && method == "OPTIONS");
-    let absolute = target.starts_with("http://") || target.starts_with("https://");
-    if method == "CONNECT" || !(origin || absolute) {
-        return refuse(
-            400,
-            if method == "CONNECT" {
-                "BadMethod"
-            } else {
-                "BadUri"
-            },
-        );
+    if method == "CONNECT" {
+        return refuse(400, "BadMethod");
     }
-    if target.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'#') {
+    let bad = match Target::of(target) {
+        Target::Origin => false,
+        Target::Asterisk => method != "OPTIONS",
+        Target::Absolute { authority, .. } => !authority::is_valid(authority.as_bytes()),
+        Target::Other => true,
+    };
+    if bad || target.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'#') {
         return refuse(400, "BadUri");
     }
     Ok(())
+}
+
+/// The forms of a request target (RFC 9112, 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A path, perhaps with a query.
+    Origin,
+    /// `*`.
+    Asterisk,
+    /// `http://authority…`; `path` is empty, or begins with `/` or `?`.
+    Absolute {
+        /// Host and port, not checked.
+        authority: &'a str,
+        /// What follows the authority.
+        path: &'a str,
+    },
+    /// None that a server takes.
+    Other,
+}
+
+impl<'a> Target<'a> {
+    /// Tells them apart; the scheme in any case.
+    #[must_use]
+    pub fn of(target: &'a str) -> Self {
+        if target.starts_with('/') {
+            return Self::Origin;
+        }
+        if target == "*" {
+            return Self::Asterisk;
+        }
+        for scheme in ["http://", "https://"] {
+            let begin = target.get(..scheme.len());
+            if begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)) {
+                let rest = &target[scheme.len()..];
+                let end = rest.find(['/', '?']).unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(end);
+                return Self::Absolute { authority, path };
+            }
+        }
+        Self::Other
+    }
 }
 
 #[derive(Default)]
@@ -126,7 +166,7 @@ impl Seen {
     fn header(&mut self, name: &str, value: &[u8]) -> Result<(), Refusal> {
         if name.eq_ignore_ascii_case("host") {
             self.hosts += 1;
-            if !host_is_valid(value) {
+            if !authority::is_valid(value) {
                 return refuse(400, "BadHost");
             }
         } else if name.eq_ignore_ascii_case("content-length") {
@@ -181,12 +221,14 @@ pub fn content_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn host_is_valid(value: &[u8]) -> bool {
-    !value.is_empty()
-        && value.len() <= 255
-        && value
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(b))
+/// Whether a client's header may reach a target. What is not of letters, digits and hyphens
+/// does not, as with ALB's `drop_invalid_header_fields`: `X_Forwarded_For` would be
+/// `X-Forwarded-For` for CGI and WSGI. Neither does `Proxy`, which CGI reads as `HTTP_PROXY`,
+/// nor what belongs to an upgrade to HTTP/2.
+#[must_use]
+pub fn reaches_targets(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    plain && !name.eq_ignore_ascii_case("proxy") && !name.eq_ignore_ascii_case("http2-settings")
 }
 
 /// Whether a header belongs to one connection and is never passed on.
@@ -213,106 +255,40 @@ pub fn connection_may_name(name: &str) -> bool {
     !KEPT.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn verdict(
-        version: Version,
-        method: &str,
-        target: &str,
-        lines: &[&str],
-    ) -> Result<Framing, u16> {
-        let headers = lines.iter().map(|line| {
-            let (name, value) = line.split_once(": ").expect("name: value");
-            (name, value.as_bytes())
-        });
-        judge(method, target, version, headers).map_err(|r| r.status)
-    }
-
-    /// HTTP/1.1 requests with `Host: a`: method, target, further headers (`|` between them).
-    const WITH_HOST: &[(&str, &str, &str, Result<Framing, u16>)] = &[
-        ("GET", "/", "", Ok(Framing::Empty)),
-        ("GET", "/", "host: b", Err(400)),
-        ("POST", "/", "Content-Length: 5", Ok(Framing::Length(5))),
-        ("POST", "/", "Content-Length: 5|Content-Length: 5", Err(400)),
-        ("POST", "/", "Content-Length: +3", Err(400)),
-        ("POST", "/", "Content-Length: 3, 3", Err(400)),
-        (
-            "POST",
-            "/",
-            "Content-Length: 99999999999999999999",
-            Err(400),
-        ),
-        (
-            "POST",
-            "/",
-            "Transfer-Encoding: chunked",
-            Ok(Framing::Chunked),
-        ),
-        (
-            "POST",
-            "/",
-            "Transfer-Encoding: Chunked",
-            Ok(Framing::Chunked),
-        ),
-        (
-            "POST",
-            "/",
-            "Transfer-Encoding: chunked|Content-Length: 5",
-            Err(400),
-        ),
-        (
-            "POST",
-            "/",
-            "Content-Length: 5|Transfer-Encoding: chunked",
-            Err(400),
-        ),
-        ("POST", "/", "Transfer-Encoding: xchunked", Err(400)),
-        ("POST", "/", "Transfer-Encoding: gzip", Err(501)),
-        ("POST", "/", "Transfer-Encoding: gzip, chunked", Err(501)),
-        (
-            "POST",
-            "/",
-            "Transfer-Encoding: chunked|Transfer-Encoding: chunked",
-            Err(400),
-        ),
-        ("TRACE", "/", "", Err(405)),
-        ("CONNECT", "a:443", "", Err(400)),
-        ("GET", "a", "", Err(400)),
-        ("GET", "/a#b", "", Err(400)),
-        ("OPTIONS", "*", "", Ok(Framing::Empty)),
-        ("GET", "http://a/b", "", Ok(Framing::Empty)),
+/// Whether a field may stand in a trailer: not one that frames, routes, authenticates or
+/// describes the body (RFC 9110, 6.5.1), nor one that the router writes.
+#[must_use]
+pub fn may_trail(name: &str) -> bool {
+    const NEVER: [&str; 22] = [
+        "authorization",
+        "cache-control",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "host",
+        "location",
+        "max-forwards",
+        "range",
+        "set-cookie",
+        "trailer",
+        "vary",
+        "www-authenticate",
+        "x-request-id",
+        "forwarded",
+        "traceparent",
+        "age",
+        "expires",
     ];
-
-    #[test]
-    fn heads_are_judged_by_the_edge_case_table() {
-        use Version::{Http10, Http11};
-        let h = "Host: a";
-        for (method, target, more, expected) in WITH_HOST {
-            let more = more.split('|').filter(|line| !line.is_empty());
-            let lines: Vec<&str> = std::iter::once(h).chain(more).collect();
-            let got = verdict(Http11, method, target, &lines);
-            assert_eq!(got, *expected, "{method} {target} {lines:?}");
-        }
-        assert_eq!(verdict(Http10, "GET", "/", &[]), Ok(Framing::Empty));
-        assert_eq!(verdict(Http11, "GET", "/", &[]), Err(400));
-        assert_eq!(verdict(Http11, "GET", "/", &["Host: a/b"]), Err(400));
-        assert_eq!(
-            verdict(Http10, "POST", "/", &[h, "Transfer-Encoding: chunked"]),
-            Err(400)
-        );
-    }
-
-    #[test]
-    fn heads_beyond_their_bounds_are_refused() {
-        use Version::Http11;
-        let h = "Host: a";
-        let many = format!("X-Forwarded-For: {}", ["1.1.1.1"; 31].join(", "));
-        assert_eq!(verdict(Http11, "GET", "/", &[h, &many]), Err(463));
-        let long = format!("/{}", "a".repeat(MOST_LINE));
-        assert_eq!(verdict(Http11, "GET", &long, &[h]), Err(414));
-        let header = format!("X: {}", "a".repeat(MOST_HEADER));
-        assert_eq!(verdict(Http11, "GET", "/", &[h, &header]), Err(400));
-    }
+    let forwarded = name
+        .get(..12)
+        .is_some_and(|begin| begin.eq_ignore_ascii_case("x-forwarded-"));
+    !forwarded && !is_hop_by_hop(name) && !NEVER.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

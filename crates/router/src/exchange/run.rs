@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use super::body::{Body, Left};
+use super::body::{Body, Left, Trailers};
 use super::{Attempt, End, Job};
 use crate::access_log::Entry;
 use crate::connection::Sides;
@@ -40,7 +40,7 @@ enum Progress {
     Nothing,
     /// Some bytes of the head.
     Received,
-    /// The client has the head, or a part of it.
+    /// The client has the final head, or a part of it.
     Sent,
 }
 
@@ -158,13 +158,21 @@ impl<'a> Run<'a> {
         to: &mut WriteHalf<'_>,
     ) -> Result<bool, Trouble> {
         let mut left = Left::new(self.job.head.framing);
+        let body = Body::of_request(self.job.head.framing);
+        let mut out = Vec::new();
         loop {
-            let take = left.take(buffer).map_err(|_| Trouble::ClientMalformed)?;
-            if take > 0 {
+            let take = body
+                .pass(buffer, &mut left, &mut out)
+                .map_err(|_| Trouble::ClientMalformed)?;
+            buffer.advance(take);
+            if left.is_done() {
+                body.end(Trailers::Dropped, &left, &mut out);
+            }
+            if !out.is_empty() {
                 self.bytes_in.set(self.bytes_in.get() + take as u64);
-                let written = timeout(self.chosen.idle_timeout, to.write_all(&buffer[..take]));
+                let written = timeout(self.chosen.idle_timeout, to.write_all(&out));
                 match written.await {
-                    Ok(Ok(())) => buffer.advance(take),
+                    Ok(Ok(())) => out.clear(),
                     Ok(Err(_)) => return Ok(false),
                     Err(_) => return Err(Trouble::TargetSlow),
                 }
@@ -200,6 +208,9 @@ impl<'a> Run<'a> {
         };
         let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.target_us.set(Some(micros));
+        if head.is_switching() && !(head.agrees && self.job.head.websocket) {
+            return Err(Trouble::TargetMalformed);
+        }
         self.status.set(Some(head.status));
         if head.is_switching() {
             return self.switch(&head, buffer, writer).await;
@@ -249,7 +260,9 @@ impl<'a> Run<'a> {
         writer: &mut (impl AsyncWrite + Unpin),
         bytes: &[u8],
     ) -> Result<(), Trouble> {
-        self.progress.set(Progress::Sent);
+        if self.status.get().is_some() {
+            self.progress.set(Progress::Sent);
+        }
         let written = timeout(self.job.worker.limits.client_idle, writer.write_all(bytes));
         match written.await {
             Ok(Ok(())) => {
@@ -267,12 +280,8 @@ impl<'a> Run<'a> {
         buffer: BytesMut,
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<Down, Trouble> {
-        let Some(protocol) = self.job.head.upgrade() else {
-            return Err(Trouble::TargetMalformed);
-        };
-        let protocol = String::from_utf8_lossy(protocol);
         let mut out = Vec::new();
-        let mut added = vec![("connection", "upgrade"), ("upgrade", &*protocol)];
+        let mut added = vec![("connection", "upgrade"), ("upgrade", "websocket")];
         let revision = self.chosen.revision.to_string();
         self.expose(&mut added, &revision);
         head.write(&added, &self.cookies(head), &mut out);
@@ -301,7 +310,7 @@ impl<'a> Run<'a> {
         mut buffer: BytesMut,
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<Down, Trouble> {
-        let body = Body::new(head.framing, self.job.head.version);
+        let body = Body::of_response(head.framing, self.job.head.version);
         let keep = self.keep(body);
         let revision = self.chosen.revision.to_string();
         let mut added = Vec::with_capacity(6);
@@ -311,17 +320,16 @@ impl<'a> Run<'a> {
             (KeepAlive::Keep, Version::Http10) => added.push(("connection", "keep-alive")),
             (KeepAlive::Keep, Version::Http11) => {}
         }
-        if body.is_chunked() {
+        if body == Body::Chunked {
             added.push(("transfer-encoding", "chunked"));
         }
         let mut out = Vec::with_capacity(1024 + buffer.len());
         head.write(&added, &self.cookies(head), &mut out);
         let mut left = Left::of_response(head.framing);
         loop {
-            let take = left
-                .take(&mut buffer)
+            let take = body
+                .pass(&buffer, &mut left, &mut out)
                 .map_err(|_| Trouble::TargetMalformed)?;
-            body.write(&buffer[..take], &mut left, &mut out);
             buffer.advance(take);
             if left.is_done() {
                 break;
@@ -335,9 +343,7 @@ impl<'a> Run<'a> {
                 other => other?,
             }
         }
-        if body == Body::Encode {
-            out.extend_from_slice(b"0\r\n\r\n");
-        }
+        body.end(Trailers::Passed, &left, &mut out);
         if !out.is_empty() {
             self.write(writer, &out).await?;
         }
@@ -381,7 +387,7 @@ impl<'a> Run<'a> {
                 (502, "TargetClosed")
             }
             Trouble::ClientGone => {
-                return Outcome::Attempt(Attempt::End(End::Abort("ClientClosed")));
+                return Outcome::Attempt(Attempt::End(End::Abort(460, "ClientClosed")));
             }
             Trouble::ClientSlow => (408, "ClientTimeout"),
             Trouble::ClientMalformed => (400, "BadChunk"),
@@ -391,7 +397,7 @@ impl<'a> Run<'a> {
             Trouble::Cut => (502, "Drained"),
         };
         Outcome::Attempt(Attempt::End(match progress {
-            Progress::Sent => End::Abort(reason),
+            Progress::Sent => End::Abort(status, reason),
             Progress::Nothing | Progress::Received => End::Refuse(status, reason),
         }))
     }

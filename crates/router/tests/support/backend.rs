@@ -95,6 +95,10 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
             return None;
         }
     }
+    if head.contains(" /die-after-100 ") {
+        let _ = reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+        return None;
+    }
     if super::header(&head, "expect").is_some() {
         reader
             .get_mut()
@@ -113,8 +117,11 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
             let mut chunk = vec![0; size + 2];
             reader.read_exact(&mut chunk).ok()?;
             if size == 0 {
+                // What the router lets through after the body would be seen here.
+                assert_eq!(chunk, b"\r\n", "trailers reach no target");
                 break;
             }
+            assert!(line.len() <= 10, "an extension reached a target: {line}");
             body.extend_from_slice(&chunk[..size]);
         }
     }
@@ -165,6 +172,27 @@ fn answer(
         "/huge-head" => format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes(),
         "/both" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi".to_vec(),
         "/103" => [&b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"[..], &plain("hinted")].concat(),
+        "/die-after-103" => {
+            stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")?;
+            return closed();
+        }
+        "/status-099" => b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/status-000" => b"HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/101" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n".to_vec(),
+        "/204" => b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+        "/204-chunked" => b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
+        "/304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n".to_vec(),
+        "/lengths-equal" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi".to_vec(),
+        "/lengths-differ" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!".to_vec(),
+        "/length-list" => b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi".to_vec(),
+        "/chunked-1.0" => b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n".to_vec(),
+        "/gzip-chunked" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
+        "/folded" => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/bare-cr" => b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/nul" => b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/space-colon" => b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi".to_vec(),
+        "/odd-chunks" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0002;a=b\r\nhi\r\n0\r\nX-Sum: 7\r\nSet-Cookie: a=b\r\nContent-Length: 9\r\n\r\n".to_vec(),
+        "/bad-trailer" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n".to_vec(),
         "/trailers" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n".to_vec(),
         "/until-close" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end")?;
