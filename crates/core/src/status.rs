@@ -25,6 +25,18 @@ pub struct Status {
     pub router: Option<ProcessStatus>,
     /// What the operator should know: limits that are not enforced, fields not acted on.
     pub notes: Vec<String>,
+    /// How long inputs wait for the engine's loop; `None` far, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_loop: Option<LoopLag>,
+}
+
+/// How long inputs (calls, reports of routers, ends of tasks, timers) wait for the engine's loop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LoopLag {
+    /// The longest wait of the last minute, milliseconds.
+    pub last_minute_ms: f64,
+    /// The longest wait since the engine began, milliseconds.
+    pub longest_ms: f64,
 }
 
 /// One service.

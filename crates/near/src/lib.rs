@@ -6,6 +6,7 @@
 //! not hold itself.
 
 pub mod api;
+pub mod arrivals;
 pub mod atomic;
 pub mod audit;
 pub mod cgroup;

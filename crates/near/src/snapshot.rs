@@ -112,22 +112,38 @@ pub fn source(service: &Service) -> Option<&Path> {
 
 /// Removes snapshots that no revision holds.
 pub fn remove_unused(artifacts: &Path, keep: &BTreeSet<String>) {
-    let Ok(entries) = fs::read_dir(artifacts) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry
-            .file_name()
-            .to_str()
-            .is_none_or(|name| !keep.contains(name))
-        {
-            remove(&entry.path());
-        }
+    for aside in set_aside_unused(artifacts, keep) {
+        remove(&aside);
     }
 }
 
-/// Read-only directories do not let go of their entries.
-fn remove(directory: &Path) {
+/// Renames snapshots that no revision holds, so that nobody takes them for whole any more; where
+/// they are then, to be removed.
+#[must_use]
+pub fn set_aside_unused(artifacts: &Path, keep: &BTreeSet<String>) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(artifacts) else {
+        return Vec::new();
+    };
+    let mut unused = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| keep.contains(name)) {
+            continue;
+        }
+        let path = entry.path();
+        let mut aside = std::ffi::OsString::from(".unused.");
+        aside.push(&name);
+        let aside = artifacts.join(aside);
+        unused.push(match fs::rename(&path, &aside) {
+            Ok(()) => aside,
+            Err(_) => path,
+        });
+    }
+    unused
+}
+
+/// Removes a snapshot. Read-only directories do not let go of their entries.
+pub fn remove(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };

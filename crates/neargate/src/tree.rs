@@ -214,6 +214,7 @@ mod tests {
             },
             router: None,
             notes: Vec::new(),
+            engine_loop: None,
         }
     }
 

@@ -28,6 +28,7 @@ use super::wire::{
     Accepted, AlarmRecord, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback,
     Scale, Session, SessionRequest, Steering,
 };
+use crate::arrivals::Sender;
 use crate::audit::AuditLog;
 use crate::socket::ShortName;
 
@@ -78,7 +79,7 @@ pub enum Call {
 #[derive(Debug, Clone)]
 pub struct Calls {
     /// Calls to the loop.
-    pub calls: mpsc::Sender<Call>,
+    pub calls: Sender<Call>,
     /// Last journal position, for readers of events.
     pub seq: watch::Receiver<u64>,
 }
@@ -98,7 +99,7 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until the process ends.
+/// Serves until `ending`, and to the end of what is being answered then.
 ///
 /// # Errors
 /// Those of the listener.
@@ -106,6 +107,7 @@ pub async fn serve(
     listener: UnixListener,
     calls: Calls,
     audit: Arc<AuditLog>,
+    ending: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
     let router = Router::new()
         .route("/v1/status", get(status))
@@ -127,7 +129,12 @@ pub async fn serve(
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(calls);
     let service = router.into_make_service_with_connect_info::<Peer>();
-    axum::serve(listener, service).await
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async {
+            // An engine that is gone ends, too.
+            let _ = ending.await;
+        })
+        .await
 }
 
 /// A problem as an answer: 400 when the request is wrong (exit 2), 409 when the engine cannot do it now.

@@ -9,6 +9,7 @@ use neargate_core::machine::Health;
 use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
 
+use super::evidence::Incident;
 use super::ids::hook_id;
 use super::routes::{self, Exposed};
 use super::tasks::Start;
@@ -101,10 +102,10 @@ impl Engine {
             self.surroundings.supervisor.stop(task);
         } else if !self.starting.contains_key(task) {
             // It never ran, or its end was not seen.
-            let inputs = self.inputs.clone();
+            let incidents = self.incidents.clone();
             let task = task.to_owned();
             tokio::spawn(async move {
-                let _ = inputs.send(Input::Exited(task, Exit::Unknown)).await;
+                let _ = incidents.send(Incident::Exited(task, Exit::Unknown)).await;
             });
         }
     }

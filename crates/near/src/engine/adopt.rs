@@ -8,25 +8,32 @@ use std::collections::BTreeSet;
 
 use neargate_core::machine::{self, Exit};
 
-use super::ids::is_task;
-use super::{Engine, Input, log};
+use super::ids::{is_task, service_of};
+use super::{Engine, EngineError, Input, LAST_LINES, log};
+use crate::logs;
 use crate::supervisor::Found;
 
 impl Engine {
     /// Goes on where the last engine was: adopts what runs, starts what should run.
-    pub(super) async fn resume(&mut self) {
-        self.adopt_tasks();
+    ///
+    /// # Errors
+    /// [`EngineError::Tasks`]: what runs cannot be told, so nothing may be started.
+    pub(super) async fn resume(&mut self) -> Result<(), EngineError> {
+        self.adopt_tasks()?;
         if self.ledger.state().phase == machine::Phase::Up
-            && let Err(problem) = self.provide().await
+            && let Err(problem) = self.provide_again().await
         {
             log(&format!("cannot provide for the app: {}", problem.error));
         }
         let outstanding = machine::outstanding(self.ledger.state());
         self.act_all(outstanding);
+        self.remove_unused_snapshots();
+        Ok(())
     }
 
-    fn adopt_tasks(&mut self) {
-        let found = self.surroundings.supervisor.adopt_all().unwrap_or_default();
+    fn adopt_tasks(&mut self) -> Result<(), EngineError> {
+        let found = self.surroundings.supervisor.adopt_all();
+        let found = found.map_err(EngineError::Tasks)?;
         let mut seen = BTreeSet::new();
         for found in found {
             match found {
@@ -36,7 +43,7 @@ impl Engine {
                 }
                 Found::Exited(id, exit) if self.knows(&id) => {
                     seen.insert(id.clone());
-                    self.exited(&id, exit);
+                    self.missed_exit(&id, exit);
                 }
                 // Data services and jobs are looked for by whoever wants them; tasks that the
                 // journal does not know are nobody's.
@@ -54,9 +61,16 @@ impl Engine {
                 .task(&id)
                 .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
             if started && !seen.contains(&id) {
-                self.exited(&id, Exit::Unknown);
+                self.missed_exit(&id, Exit::Unknown);
             }
         }
+        Ok(())
+    }
+
+    /// A task ended while no engine looked. The loop has not begun: its lines are read here.
+    fn missed_exit(&mut self, id: &str, exit: Exit) {
+        let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
+        self.exited(id, exit, last_lines);
     }
 
     pub(super) fn task_ids(&self) -> Vec<String> {

@@ -1,13 +1,14 @@
 //! Answers the API's calls.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition, Supersede};
+use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition};
 use neargate_core::manifest::model::{Manifest, Service, Use};
 use neargate_core::plan::{Observed, ObservedService};
 
 use super::ledger::TurnError;
+use super::preparation::Digests;
 use super::tasks::chain;
 use super::{DEFINITION, Engine, reply};
 use crate::api::server::{Call, EVENTS_PER_READ, Reply};
@@ -18,22 +19,17 @@ use crate::data::{DataError, Key};
 use crate::identity;
 use crate::journal::Stored;
 use crate::secrets::Which;
-use crate::snapshot::{remove_unused, snapshot, source};
 
 impl Engine {
-    pub(super) async fn answer(&mut self, call: Call) {
+    pub(super) fn answer(&mut self, call: Call) {
         match call {
             Call::Status(to) => {
                 let status = self.status();
                 reply(to, Ok(status));
             }
-            Call::Up(definition, to) => {
-                let answer = self.up(*definition).await;
-                reply(to, answer);
-            }
+            Call::Up(definition, to) => self.begin_up(*definition, to),
             Call::Deploy(service, definition, to) => {
-                let answer = self.deploy(&service, *definition).await;
-                reply(to, answer);
+                self.begin_deploy(service, *definition, to);
             }
             Call::Rollback(service, wish, to) => {
                 let event = Event::RollbackRequested {
@@ -60,13 +56,13 @@ impl Engine {
             Call::Data(name, to) => reply(to, self.data_access(&name)),
             Call::Observed(to) => reply(to, self.observed()),
             Call::Events(after, to) => reply(to, self.events(after)),
-            Call::ReplaceRouter(to) => self.replace_router(to).await,
+            Call::ReplaceRouter(to) => self.replace_router(to),
             Call::Down(to) => self.down(to),
         }
     }
 
     /// Decides a request and says what it set in motion.
-    fn ask(&mut self, event: &Event) -> Result<Accepted, Problem> {
+    pub(super) fn ask(&mut self, event: &Event) -> Result<Accepted, Problem> {
         let after = self.ledger.last();
         let actions = self.ledger.ask(event).map_err(|error| refused(&error))?;
         let entries = self
@@ -81,101 +77,11 @@ impl Engine {
         })
     }
 
-    async fn up(&mut self, definition: Definition) -> Result<Accepted, Problem> {
-        if self.leaving.is_some() {
-            return Err(Problem {
-                error: "the engine is going down".into(),
-                help: None,
-                exit: 1,
-            });
-        }
-        let after = self.ledger.last();
-        self.set_definition(definition)?;
-        self.provide().await?;
-        let mut accepted = self.ask(&Event::UpRequested)?;
-        let Some(definition) = self.definition.clone() else {
-            return Ok(accepted);
-        };
-        let mut refusals = Vec::new();
-        for name in definition.manifest.services.keys() {
-            let revision = self.revision(&definition, name)?;
-            match self.ask(&self.deploy_event(name, revision, Supersede::Refuse)) {
-                Ok(one) => accepted.releases.extend(one.releases),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        for name in self
-            .ledger
-            .state()
-            .services
-            .keys()
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            if !definition.manifest.services.contains_key(&name) {
-                self.ask(&Event::RemovalRequested { service: name })?;
-            }
-        }
-        if let Some(refusal) = refusals.pop() {
-            return Err(refusal);
-        }
-        self.publish = true;
-        self.drop_unused_snapshots();
-        accepted.after = after;
-        accepted.notes = self.notes.iter().cloned().collect();
-        Ok(accepted)
-    }
-
-    async fn deploy(&mut self, name: &str, definition: Definition) -> Result<Accepted, Problem> {
-        if !definition.manifest.services.contains_key(name) {
-            let known: Vec<&str> = definition
-                .manifest
-                .services
-                .keys()
-                .map(String::as_str)
-                .collect();
-            let help = Some(format!("the manifest has: {}", known.join(", ")));
-            return Err(Problem {
-                error: format!("there is no service `{name}`"),
-                help,
-                exit: 2,
-            });
-        }
-        if self.definition.is_none() {
-            let help = Some("start the app first: neargate up".to_owned());
-            return Err(Problem {
-                error: "the app is not up".into(),
-                help,
-                exit: 1,
-            });
-        }
-        self.ensure_secrets(&definition.manifest)?;
-        let revision = self.revision(&definition, name)?;
-        let supersede = if definition.supersede {
-            Supersede::TakeOver
-        } else {
-            Supersede::Refuse
-        };
-        let accepted = self.ask(&self.deploy_event(name, revision, supersede))?;
-        self.drop_unused_snapshots();
-        Ok(accepted)
-    }
-
-    fn deploy_event(
-        &self,
-        service: &str,
-        definition: RevisionDefinition,
-        supersede: Supersede,
-    ) -> Event {
-        Event::DeployRequested {
-            service: service.to_owned(),
-            firing: self.firing(),
-            definition: Box::new(definition),
-            supersede,
-        }
-    }
-
-    fn set_definition(&mut self, mut definition: Definition) -> Result<(), Problem> {
+    /// Takes what the app should be from now on.
+    pub(super) fn set_definition(
+        &mut self,
+        mut definition: Definition,
+    ) -> Result<Arc<Definition>, Problem> {
         let identity =
             |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
         if let Some(before) = &self.definition
@@ -215,29 +121,27 @@ impl Engine {
             )
             .map_err(|error| problem(&error, 1))?;
         }
-        self.definition = Some(definition);
+        let definition = Arc::new(definition);
+        self.definition = Some(Arc::clone(&definition));
         self.watch_alarms();
-        Ok(())
+        Ok(definition)
     }
 
     /// The revision that a service of the manifest would be: artifact and secret versions of now.
-    fn revision(&self, definition: &Definition, name: &str) -> Result<RevisionDefinition, Problem> {
+    pub(super) fn revision(
+        &self,
+        definition: &Definition,
+        name: &str,
+        digests: &Digests,
+    ) -> Result<RevisionDefinition, Problem> {
         let manifest = &definition.manifest;
         let service = manifest.services.get(name).ok_or_else(|| Problem {
             error: format!("there is no service `{name}`"),
             help: None,
             exit: 2,
         })?;
-        let artifact = match source(service) {
-            Some(path) => {
-                let path = definition.root.join(path);
-                let digest = snapshot(&self.state.artifacts(), &path, &self.state.path());
-                Some(digest.map_err(|error| problem(&error, 1))?)
-            }
-            None => None,
-        };
         Ok(RevisionDefinition {
-            artifact,
+            artifact: digests.get(name).cloned().flatten(),
             root: definition.root.display().to_string(),
             secrets: self.secret_versions(service)?,
             overrides: definition.overrides.clone(),
@@ -265,19 +169,6 @@ impl Engine {
             }
         }
         Ok(versions)
-    }
-
-    fn drop_unused_snapshots(&self) {
-        let revisions = self
-            .ledger
-            .state()
-            .services
-            .values()
-            .flat_map(|service| service.revisions.values());
-        let keep = revisions
-            .filter_map(|revision| revision.definition.artifact.clone())
-            .collect();
-        remove_unused(&self.state.artifacts(), &keep);
     }
 
     fn session(&self, name: &str, request: &SessionRequest) -> Result<Session, Problem> {
@@ -386,21 +277,11 @@ impl Engine {
         Ok(entries.iter().map(progress).collect())
     }
 
-    async fn replace_router(&mut self, to: Reply<Accepted>) {
-        match self.routers.replace().await {
-            Ok(()) => self.replacing.push(to),
+    fn replace_router(&mut self, to: Reply<Accepted>) {
+        match self.routers.replace() {
+            Ok(_) => self.replacing.push(to),
             Err(error) => reply(to, Err(problem(&error, 1))),
         }
-    }
-
-    fn down(&mut self, to: Reply<Accepted>) {
-        match self.ask(&Event::DownRequested) {
-            Ok(_) => self.leaving.get_or_insert_default().push(to),
-            Err(refusal) => reply(to, Err(refusal)),
-        }
-        // Draining tasks must be seen as such by the router before it goes.
-        let table = self.table();
-        self.routers.publish(table);
     }
 }
 

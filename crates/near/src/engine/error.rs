@@ -21,6 +21,9 @@ pub enum EngineError {
     /// The secrets cannot be opened.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The tasks that an earlier engine left cannot be found out.
+    #[error("cannot read what runs (the tasks folder of the state directory)")]
+    Tasks(#[source] io::Error),
     /// Something of the operating system.
     #[error("{what}")]
     System {

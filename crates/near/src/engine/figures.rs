@@ -5,14 +5,11 @@
 use std::time::Duration;
 
 use neargate_core::machine::Lifecycle;
-use neargate_core::manifest::model::Size;
 use neargate_core::metrics::figures::{Running as Counts, Table};
-use neargate_core::metrics::{Sample, names};
-use neargate_core::time::Timestamp;
 
-use super::Engine;
+use super::meter::{Metered, Reading};
+use super::{Engine, Input};
 use crate::clock::now;
-use crate::supervisor::Running;
 
 /// Between two readings of what tasks use.
 pub(super) const METER: Duration = Duration::from_millis(1000);
@@ -35,45 +32,43 @@ impl Engine {
         self.kept.table(asked, &counts, now())
     }
 
-    /// Reads what tasks use of their reservation.
+    /// Has read what tasks use of their reservation, unless the reading before still goes on.
     pub(super) fn read_meters(&mut self) {
-        let at = now();
-        let mut read = Vec::new();
+        let Some(meter) = self.meter.take() else {
+            return;
+        };
+        let mut metered = Vec::new();
         for service in self.ledger.state().services.values() {
             for task in service.tasks.values().filter(|task| task.active()) {
                 let size = service
                     .definition(task.revision)
                     .map(|found| found.service.size);
                 if let (Some(running), Some(size)) = (self.running.get(&task.id), size) {
-                    read.push((service.name.clone(), task.revision, running.clone(), size));
+                    metered.push(Metered {
+                        service: service.name.clone(),
+                        revision: task.revision,
+                        running: running.clone(),
+                        size,
+                    });
                 }
             }
         }
-        for (service, revision, running, size) in read {
-            self.read_meter(&service, revision, &running, size, at);
-        }
-        let running = &self.running;
-        self.meter.keep(|task| running.contains_key(task));
-        self.kept.forget(at);
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || meter.read_all(&metered, now()));
+            // A reader that panicked has lost its memory; the next one begins without.
+            let reading = read.await.unwrap_or_default();
+            let _ = inputs.send(Input::Used(reading)).await;
+        });
     }
 
-    fn read_meter(
-        &mut self,
-        service: &str,
-        revision: u32,
-        running: &Running,
-        size: Size,
-        at: Timestamp,
-    ) {
-        let of = (service, revision);
-        let used = self.meter.read(running, size, at);
-        let memory = Sample::of_task(names::MEMORY, of, &running.id, used.memory);
-        let cpu = used
-            .cpu
-            .map(|cpu| Sample::of_task(names::CPU, of, &running.id, cpu));
-        for sample in [Some(memory), cpu].into_iter().flatten() {
-            self.kept.take(&sample, at);
-            self.watches.take(&sample, at);
+    /// What tasks used when they were looked at.
+    pub(super) fn used(&mut self, reading: Reading) {
+        for sample in &reading.samples {
+            self.kept.take(sample, reading.at);
+            self.watches.take(sample, reading.at);
         }
+        self.kept.forget(reading.at);
+        self.meter = Some(reading.meter);
     }
 }

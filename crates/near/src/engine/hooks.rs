@@ -11,8 +11,7 @@ use neargate_core::manifest::model::{HttpCheck, Work};
 use super::checks::{self, Asking};
 use super::ids::{job_of, service_of_job};
 use super::tasks::Start;
-use super::{Engine, Input, LAST_LINES};
-use crate::logs;
+use super::{Engine, Input, evidence};
 use crate::logs::writer::LogWriter;
 
 impl Engine {
@@ -47,6 +46,7 @@ impl Engine {
             command: Some(command),
         };
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
+        let state = self.state.clone();
         tokio::spawn(async move {
             let exit = match surroundings.supervisor.ended(&id) {
                 // It ended while no engine looked; it must not run twice.
@@ -56,11 +56,13 @@ impl Engine {
                     Err(reason) => Exit::NotStarted(reason),
                 },
             };
+            let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
             let ended = Input::HookEnded {
                 release,
                 run,
                 id,
                 exit,
+                last_lines,
             };
             let _ = inputs.send(ended).await;
         });
@@ -80,7 +82,7 @@ impl Engine {
         let service = service_of_job(&id).to_owned();
         let address = self.surroundings.internal_address(&service);
         let logs = self.surroundings.state.logs().join(&service);
-        let (inputs, name) = (self.inputs.clone(), id.clone());
+        let (inputs, name, state) = (self.inputs.clone(), id.clone(), self.state.clone());
         let asked = tokio::spawn(async move {
             let exit = match address {
                 Some(address) => {
@@ -96,11 +98,13 @@ impl Engine {
                 }
                 None => Exit::NotStarted(format!("`{service}` has no address")),
             };
+            let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
             let ended = Input::HookEnded {
                 release,
                 run,
                 id,
                 exit,
+                last_lines,
             };
             let _ = inputs.send(ended).await;
         });
@@ -108,16 +112,22 @@ impl Engine {
     }
 
     /// A job ended.
-    pub(super) fn hook_ended(&mut self, release: u64, run: u32, id: &str, exit: Exit) {
+    pub(super) fn hook_ended(
+        &mut self,
+        release: u64,
+        run: u32,
+        id: &str,
+        exit: Exit,
+        last_lines: Vec<String>,
+    ) {
         self.checks.remove(id);
-        let service = service_of_job(id);
-        let last_lines = logs::last_lines(&self.state, service, id, LAST_LINES);
         self.happened(Event::HookFinished {
             release,
             run,
             exit,
             last_lines,
         });
-        self.surroundings.supervisor.forget(id);
+        let (supervisor, id) = (self.surroundings.supervisor.clone(), id.to_owned());
+        tokio::task::spawn_blocking(move || supervisor.forget(&id));
     }
 }

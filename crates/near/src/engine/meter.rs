@@ -2,10 +2,11 @@
 //!
 //! All processes of a task's control group count; without one, its first process alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use neargate_core::manifest::model::Size;
+use neargate_core::metrics::{Sample, names};
 use neargate_core::time::Timestamp;
 
 use crate::cgroup::Group;
@@ -22,18 +23,60 @@ const CORE: f64 = 1024.0;
 #[derive(Debug, Default)]
 pub struct Meter(BTreeMap<String, (Timestamp, u64)>);
 
+/// A task whose use is read.
+pub struct Metered {
+    /// Its service.
+    pub service: String,
+    /// Its revision.
+    pub revision: u32,
+    /// Its processes.
+    pub running: Running,
+    /// Its reservation.
+    pub size: Size,
+}
+
+/// What was read of all tasks.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// When.
+    pub at: Timestamp,
+    /// For the next reading.
+    pub meter: Meter,
+    /// CPU and memory of each task, percent of its reservation.
+    pub samples: Vec<Sample>,
+}
+
 /// Percent of the reservation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Use {
+struct Use {
     /// Of the CPU units; none at the first look.
-    pub cpu: Option<f64>,
+    cpu: Option<f64>,
     /// Of the memory.
-    pub memory: f64,
+    memory: f64,
 }
 
 impl Meter {
-    /// Looks at a task.
-    pub fn read(&mut self, running: &Running, size: Size, now: Timestamp) -> Use {
+    /// Looks at all tasks, and forgets those that are not among them. Blocks: several files of
+    /// `/proc` for each task.
+    #[must_use]
+    pub fn read_all(mut self, metered: &[Metered], at: Timestamp) -> Reading {
+        let mut samples = Vec::new();
+        for task in metered {
+            let (of, id) = ((task.service.as_str(), task.revision), &task.running.id);
+            let used = self.read(&task.running, task.size, at);
+            samples.push(Sample::of_task(names::MEMORY, of, id, used.memory));
+            samples.extend(used.cpu.map(|cpu| Sample::of_task(names::CPU, of, id, cpu)));
+        }
+        let present: BTreeSet<&String> = metered.iter().map(|task| &task.running.id).collect();
+        self.0.retain(|task, _| present.contains(task));
+        Reading {
+            at,
+            meter: self,
+            samples,
+        }
+    }
+
+    fn read(&mut self, running: &Running, size: Size, now: Timestamp) -> Use {
         let mut pids = Group::of(&running.id, running.shim.pid).pids();
         if pids.is_empty() {
             pids.push(running.task.pid);
@@ -48,11 +91,6 @@ impl Meter {
         });
         let memory = (pages * PAGE) as f64 / (f64::from(size.memory) * MIB) * 100.0;
         Use { cpu, memory }
-    }
-
-    /// Forgets tasks that are gone.
-    pub fn keep(&mut self, alive: impl Fn(&str) -> bool) {
-        self.0.retain(|task, _| alive(task));
     }
 }
 

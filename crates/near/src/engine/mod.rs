@@ -16,15 +16,20 @@ mod cookie_key;
 mod data_processes;
 mod environment;
 mod error;
+mod evidence;
 mod figures;
 mod hooks;
 mod ids;
+mod inputs;
 mod judge;
+mod lag;
+mod leaving;
 mod ledger;
 mod listeners;
 mod meter;
 mod notifications;
 mod port_holder;
+mod preparation;
 mod provide;
 mod releases;
 mod router_process;
@@ -37,64 +42,55 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::machine::{self, Action, Event};
 use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
-use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
+use crate::arrivals::{Sender, queue};
 use crate::atomic;
 use crate::audit::AuditLog;
 use crate::clock::now;
 use crate::data::Data;
 use crate::journal::{self, Journal, JournalError};
-use crate::logs;
 use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
 use data_processes::DataProcesses;
 pub use error::EngineError;
-use ids::service_of;
+use evidence::Incident;
+use inputs::Input;
+use lag::LagGauge;
+use leaving::Leaving;
 use ledger::Ledger;
 use meter::Meter;
 use notifications::Notifications;
 use router_process::RouterFact;
-use routers::{Learned, Routers};
+use routers::Routers;
 use tasks::Surroundings;
 
 /// How often events that could not be written are tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
 /// Inputs that may wait for the loop.
 const QUEUE: usize = 1024;
+/// What answers the API has so long to send its last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Threads of everything that is not the loop: the API, starts, conversations with routers.
+const WORKERS: usize = 2;
 /// Log lines that go with a failed task.
 const LAST_LINES: usize = 20;
 /// The manifest that was asked for last, in the journal's meta table.
 const DEFINITION: &str = "definition";
-
-/// An input of the loop, besides calls and routers.
-enum Input {
-    /// A start succeeded or failed.
-    Started(String, Result<Running, String>),
-    /// A task's process ended.
-    Exited(String, Exit),
-    /// A job's process ended, or did not start.
-    HookEnded {
-        release: u64,
-        run: u32,
-        id: String,
-        exit: Exit,
-    },
-}
 
 /// The engine.
 struct Engine {
@@ -110,16 +106,23 @@ struct Engine {
     /// HTTP checks that are asking, by the job's id.
     checks: BTreeMap<String, AbortHandle>,
     ports: Ports,
-    definition: Option<Definition>,
-    inputs: mpsc::Sender<Input>,
+    definition: Option<Arc<Definition>>,
+    inputs: Sender<Input>,
+    incidents: mpsc::Sender<Incident>,
+    /// Requests that are being prepared.
+    preparing: usize,
+    /// Read by those who need snapshots that no revision holds, written by the removal.
+    snapshots: Arc<RwLock<()>>,
+    lag: LagGauge,
     started_at: Timestamp,
     router_since: (u32, Timestamp),
     publish: bool,
     replacing: Vec<Reply<Accepted>>,
-    leaving: Option<Vec<Reply<Accepted>>>,
+    leaving: Option<Leaving>,
     notes: BTreeSet<String>,
     watches: Watches,
-    meter: Meter,
+    /// `None` while it is being read.
+    meter: Option<Meter>,
     kept: Kept,
     notifications: Notifications,
 }
@@ -130,14 +133,19 @@ struct Engine {
 /// # Errors
 /// [`EngineError`], before anything was started.
 pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // The loop has this thread to itself: nothing that others wait for can hold it up.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .map_err(|source| EngineError::System {
             what: "cannot start the runtime",
             source,
         })?;
-    runtime.block_on(run(state, program))
+    let ended = runtime.block_on(run(state, program));
+    // A removal that goes on is taken up by the next engine.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
@@ -161,17 +169,18 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
         Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),
         None => None,
     };
-    let (inputs, mut input) = mpsc::channel(QUEUE);
-    let (facts, mut fact) = mpsc::channel(QUEUE);
-    let (calls, mut call) = mpsc::channel(QUEUE);
+    let (inputs, mut input) = queue(QUEUE);
+    let (facts, mut fact) = queue(QUEUE);
+    let (calls, mut call) = queue(QUEUE);
     let seq = ledger.seq();
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
-    engine.resume().await;
+    engine.resume().await?;
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
-    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit));
+    let (ending, ended) = oneshot::channel();
+    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit, ended));
     let mut terminate =
         signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
     let mut looks = tokio::time::interval(judge::LOOK);
@@ -179,25 +188,51 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut readings = tokio::time::interval(figures::METER);
     readings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        engine.flush().await;
+        engine.flush();
         if engine.finished() {
             break;
         }
-        let timer = engine.timer();
+        engine.lag.idle(Instant::now());
+        let due = Instant::now() + engine.timer();
         tokio::select! {
-            Some(input) = input.recv() => engine.take(input),
-            Some((number, fact)) = fact.recv() => engine.learn(number, fact).await,
-            Some(call) = call.recv() => engine.answer(call).await,
-            () = tokio::time::sleep(timer) => engine.tick(),
-            _ = looks.tick(), if engine.watching() => engine.look(),
-            _ = readings.tick() => engine.read_meters(),
+            Some(arrived) = input.recv() => {
+                engine.lag.handling(arrived.at);
+                engine.take(arrived.input);
+            }
+            Some(arrived) = fact.recv() => {
+                engine.lag.handling(arrived.at);
+                let (number, fact) = arrived.input;
+                engine.learn(number, fact);
+            }
+            Some(arrived) = call.recv() => {
+                engine.lag.handling(arrived.at);
+                engine.answer(arrived.input);
+            }
+            () = tokio::time::sleep_until(due.into()) => {
+                engine.lag.handling(due);
+                engine.tick();
+            }
+            at = looks.tick(), if engine.watching() => {
+                engine.lag.handling(at.into_std());
+                engine.look();
+            }
+            at = readings.tick() => {
+                engine.lag.handling(at.into_std());
+                engine.read_meters();
+            }
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
         }
     }
     let _ = std::fs::remove_file(state.api_socket());
-    engine.end().await;
+    engine.end();
+    drop((input, fact, call));
+    let _ = ending.send(());
+    if !api.is_finished() {
+        // Whoever does not read its answer by then is not waited for.
+        let _ = tokio::time::timeout(LAST_ANSWERS, api).await;
+    }
     Ok(())
 }
 
@@ -207,8 +242,8 @@ impl Engine {
         program: PathBuf,
         ledger: Ledger,
         definition: Option<Definition>,
-        inputs: mpsc::Sender<Input>,
-        facts: mpsc::Sender<(u64, RouterFact)>,
+        inputs: Sender<Input>,
+        facts: Sender<(u64, RouterFact)>,
     ) -> Result<Self, EngineError> {
         let supervisor =
             Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
@@ -229,8 +264,12 @@ impl Engine {
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
             ports: Ports::of(state),
-            definition,
+            definition: definition.map(Arc::new),
+            incidents: evidence::reader(state.clone(), inputs.clone()),
             inputs,
+            preparing: 0,
+            snapshots: Arc::default(),
+            lag: LagGauge::new(Instant::now()),
             started_at: now(),
             router_since: (0, now()),
             publish: false,
@@ -238,7 +277,7 @@ impl Engine {
             leaving: None,
             notes: BTreeSet::new(),
             watches: Watches::new(now()),
-            meter: Meter::default(),
+            meter: Some(Meter::default()),
             kept: Kept::new(now()),
         })
     }
@@ -288,104 +327,6 @@ impl Engine {
         deadline.map_or(Duration::from_secs(3600), |deadline| deadline.since(now()))
     }
 
-    fn take(&mut self, input: Input) {
-        match input {
-            Input::Started(id, Ok(running)) => {
-                self.starting.remove(&id);
-                if !self.knows(&id) {
-                    self.surroundings.supervisor.kill(&id);
-                    return;
-                }
-                for note in &running.notes {
-                    self.notes.insert(note.clone());
-                }
-                self.running.insert(id.clone(), running);
-                self.watch(id.clone());
-                self.happened(Event::TaskStarted { task: id });
-            }
-            Input::Started(id, Err(reason)) => {
-                self.starting.remove(&id);
-                self.surroundings.supervisor.forget(&id);
-                self.happened(Event::TaskStartFailed { task: id, reason });
-            }
-            Input::Exited(id, exit) => self.exited(&id, exit),
-            Input::HookEnded {
-                release,
-                run,
-                id,
-                exit,
-            } => self.hook_ended(release, run, &id, exit),
-        }
-    }
-
-    /// Tells the loop when a task's process ends.
-    fn watch(&self, id: String) {
-        let (inputs, supervisor) = (self.inputs.clone(), self.surroundings.supervisor.clone());
-        tokio::spawn(async move {
-            let exit = supervisor.exited(&id).await;
-            let _ = inputs.send(Input::Exited(id, exit)).await;
-        });
-    }
-
-    fn exited(&mut self, id: &str, exit: Exit) {
-        self.running.remove(id);
-        if let Some(revision) = self
-            .task(id)
-            .filter(|task| task.active())
-            .map(|t| t.revision)
-        {
-            self.restarted(service_of(id), revision, id);
-        }
-        let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
-        self.happened(Event::TaskExited {
-            task: id.to_owned(),
-            exit,
-            last_lines,
-        });
-        self.surroundings.supervisor.forget(id);
-        let alive = self.task_ids();
-        let _ = logs::prune(&self.state, service_of(id), &alive);
-    }
-
-    async fn learn(&mut self, number: u64, fact: RouterFact) {
-        for learned in self.routers.learn(number, fact).await {
-            match learned {
-                Learned::Health {
-                    task,
-                    health,
-                    reason,
-                } => self.health_changed(task, health, reason),
-                Learned::Drained { task } => self.happened(Event::TaskDrained { task }),
-                Learned::Replaced => {
-                    for reply in self.replacing.drain(..) {
-                        let _ = reply.send(Ok(Accepted::default()));
-                    }
-                }
-                Learned::Counted(requests) => self.counted(&requests),
-            }
-        }
-    }
-
-    fn health_changed(&mut self, task: String, health: TargetHealth, reason: String) {
-        let health = match health {
-            TargetHealth::Initial => return,
-            TargetHealth::Healthy => Health::Healthy,
-            TargetHealth::Unhealthy => Health::Unhealthy,
-        };
-        let last_lines = match health {
-            Health::Unhealthy => {
-                logs::last_lines(&self.state, service_of(&task), &task, LAST_LINES)
-            }
-            Health::Healthy | Health::Unknown => Vec::new(),
-        };
-        self.happened(Event::TaskHealthChanged {
-            task,
-            health,
-            reason,
-            last_lines,
-        });
-    }
-
     fn act_all(&mut self, actions: Vec<Action>) {
         for action in actions {
             self.act(action);
@@ -393,59 +334,13 @@ impl Engine {
     }
 
     /// Tells what was decided, and publishes the routing table when something changed that it shows.
-    async fn flush(&mut self) {
+    fn flush(&mut self) {
         self.tell();
         if std::mem::take(&mut self.publish) && self.leaving.is_none() {
             let table = self.table();
             self.routers.publish(table);
         }
-        self.go_down().await;
-    }
-
-    /// Whether `down` is done.
-    fn finished(&self) -> bool {
-        self.leaving.is_some()
-            && self
-                .ledger
-                .state()
-                .services
-                .values()
-                .all(|s| s.tasks.is_empty())
-            && self.routers.gone()
-    }
-
-    /// After `down`: when no task is left, the router goes.
-    async fn go_down(&mut self) {
-        if self.leaving.is_none()
-            || self
-                .ledger
-                .state()
-                .services
-                .values()
-                .any(|s| !s.tasks.is_empty())
-        {
-            return;
-        }
-        if self.routers.pid().is_some() {
-            self.routers.close(Duration::from_secs(1));
-        }
-    }
-
-    async fn end(mut self) {
-        if let Some(replies) = self.leaving.take() {
-            self.surroundings.data.stop_all().await;
-            if let Err(error) = self.ledger.close() {
-                log(&format!(
-                    "the journal was not closed cleanly: {}",
-                    tasks::chain(&error)
-                ));
-            }
-            for reply in replies {
-                let _ = reply.send(Ok(Accepted::default()));
-            }
-            // The answer leaves before the process does.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.go_down();
     }
 }
 

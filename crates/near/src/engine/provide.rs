@@ -5,41 +5,39 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use neargate_core::manifest::model::Manifest;
 
 use super::Engine;
 use super::calls::{data_problem, problem};
+use super::routers::Connected;
 use super::routes::{EDGE, internal};
-use crate::api::wire::Problem;
+use super::tasks::Surroundings;
+use crate::api::wire::{Definition, Problem};
 use crate::clock::now;
+use crate::paths::StateDir;
+use crate::secrets::{Secrets, SecretsError};
 
 impl Engine {
-    /// Data services, secrets and listeners that the app needs, before any task.
-    pub(super) async fn provide(&mut self) -> Result<(), Problem> {
+    /// Data services, secrets and listeners of an app that was up, before the loop begins.
+    pub(super) async fn provide_again(&mut self) -> Result<(), Problem> {
         let Some(definition) = self.definition.clone() else {
             return Ok(());
         };
-        let manifest = &definition.manifest;
+        // A router that must be started comes up meanwhile; the loop learns of it.
+        self.open_listeners(&definition.manifest)?;
+        provide_off_loop(self.surroundings.clone(), definition).await
+    }
+
+    /// Opens the listeners of a manifest; a router that is started for them tells when it serves.
+    pub(super) fn open_listeners(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Option<Connected>, Problem> {
         let wanted = self.wanted_listeners(manifest)?;
-        self.routers
-            .listen(&wanted)
-            .await
-            .map_err(|error| problem(&error, 3))?;
-        for database in manifest.databases.values() {
-            self.surroundings
-                .data
-                .start_database(database)
-                .map_err(|error| data_problem(&error))?;
-        }
-        for cache in manifest.caches.values() {
-            self.surroundings
-                .data
-                .start_cache(cache)
-                .map_err(|error| data_problem(&error))?;
-        }
-        self.ensure_secrets(manifest)
+        let listening = self.routers.listen(&wanted);
+        listening.map_err(|error| problem(&error, 3))
     }
 
     fn wanted_listeners(
@@ -98,20 +96,38 @@ impl Engine {
             .map_err(|error| problem(&error, 1))?;
         Ok(port)
     }
+}
 
-    pub(super) fn ensure_secrets(&mut self, manifest: &Manifest) -> Result<(), Problem> {
-        let mut secrets = self
-            .surroundings
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for secret in manifest.secrets.values() {
-            if let Some(rule) = secret.generate {
-                secrets
-                    .ensure(now(), &secret.name, rule)
-                    .map_err(|error| problem(&error, 1))?;
-            }
+/// Starts the data services of a manifest and makes the secrets that it generates.
+pub(super) async fn provide_off_loop(
+    surroundings: Arc<Surroundings>,
+    definition: Arc<Definition>,
+) -> Result<(), Problem> {
+    let provide = move || {
+        let manifest = &definition.manifest;
+        for database in manifest.databases.values() {
+            let started = surroundings.data.start_database(database);
+            started.map_err(|error| data_problem(&error))?;
         }
-        Ok(())
+        for cache in manifest.caches.values() {
+            let started = surroundings.data.start_cache(cache);
+            started.map_err(|error| data_problem(&error))?;
+        }
+        ensure_secrets(&surroundings.state, manifest)
+    };
+    let provided = tokio::task::spawn_blocking(provide).await;
+    provided.unwrap_or_else(|error| Err(problem(&error, 70)))
+}
+
+/// Makes the secrets that a manifest generates and that are not there yet. Blocks.
+pub(super) fn ensure_secrets(state: &StateDir, manifest: &Manifest) -> Result<(), Problem> {
+    let failed = |error: SecretsError| problem(&error, 1);
+    // A connection of its own: the loop reads secrets by another, and must not wait for this one.
+    let mut secrets = Secrets::open(state).map_err(failed)?;
+    for secret in manifest.secrets.values() {
+        if let Some(rule) = secret.generate {
+            secrets.ensure(now(), &secret.name, rule).map_err(failed)?;
+        }
     }
+    Ok(())
 }

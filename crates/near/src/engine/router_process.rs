@@ -14,11 +14,13 @@ use std::time::Duration;
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Chain, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, watch};
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::watch;
 
 use super::listeners::Listeners;
+use crate::arrivals::Sender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
 
@@ -53,6 +55,8 @@ pub enum RouterError {
 /// What a router does, told to the engine's loop.
 #[derive(Debug)]
 pub enum RouterFact {
+    /// It was started and answers, or does not.
+    Connected(Result<RouterProcess, RouterError>),
     /// It said something.
     Said(FromRouter),
     /// Its connection or its process ended.
@@ -156,20 +160,31 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
     numbers
 }
 
-/// Connects to a router that was just started, waiting until it answers.
-///
-/// # Errors
-/// [`RouterError::Hello`] after ten seconds.
-pub async fn connect_new(
-    state: &StateDir,
-    number: u64,
-    facts: mpsc::Sender<(u64, RouterFact)>,
-) -> Result<RouterProcess, RouterError> {
+/// Connects to a router that was just started, waiting until it answers, and tells the loop:
+/// [`RouterFact::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
+/// it says.
+pub async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
+    match connect_new(&state, number).await {
+        Ok(Connection { router, reader, .. }) => {
+            let connected = RouterFact::Connected(Ok(router));
+            if facts.send((number, connected)).await.is_ok() {
+                listen(reader, number, facts).await;
+            }
+        }
+        Err(error) => {
+            let _ = facts
+                .send((number, RouterFact::Connected(Err(error))))
+                .await;
+        }
+    }
+}
+
+async fn connect_new(state: &StateDir, number: u64) -> Result<Connection, RouterError> {
     let socket = state.router_socket(number);
     let attempt = async {
         loop {
-            match connect(&socket, number, facts.clone()).await {
-                Ok((router, _, _)) => return Ok(router),
+            match connect(&socket, number).await {
+                Ok(connection) => return Ok(connection),
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -196,11 +211,14 @@ pub async fn connect_new(
 pub async fn adopt(
     state: &StateDir,
     number: u64,
-    facts: mpsc::Sender<(u64, RouterFact)>,
+    facts: Sender<(u64, RouterFact)>,
 ) -> Option<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
     let socket = state.router_socket(number);
-    match tokio::time::timeout(HELLO_TIMEOUT, connect(&socket, number, facts)).await {
-        Ok(Ok(found)) => Some(found),
+    match tokio::time::timeout(HELLO_TIMEOUT, connect(&socket, number)).await {
+        Ok(Ok(found)) => {
+            tokio::spawn(listen(found.reader, number, facts));
+            Some((found.router, found.listeners, found.sockets))
+        }
         Ok(Err(_)) | Err(_) => {
             let _ = std::fs::remove_file(socket);
             None
@@ -208,11 +226,16 @@ pub async fn adopt(
     }
 }
 
-async fn connect(
-    socket: &Path,
-    number: u64,
-    facts: mpsc::Sender<(u64, RouterFact)>,
-) -> io::Result<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
+/// A router that said hello; nobody listens to it yet.
+struct Connection {
+    router: RouterProcess,
+    /// Names of its listening sockets.
+    listeners: Vec<String>,
+    sockets: Vec<OwnedFd>,
+    reader: Chain<io::Cursor<Vec<u8>>, OwnedReadHalf>,
+}
+
+async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
     let stream = UnixStream::connect(ShortName::of(socket)?.path()).await?;
     let (head, sockets) = receive_hello(&stream).await?;
     let (line, rest) = split_line(&head).ok_or(io::ErrorKind::InvalidData)?;
@@ -226,11 +249,9 @@ async fn connect(
     };
     let (orders, receiver) = watch::channel(None);
     let (reader, writer) = stream.into_split();
-    let reader = tokio::io::AsyncReadExt::chain(io::Cursor::new(rest.to_vec()), reader);
-    tokio::spawn(listen(reader, number, facts));
     tokio::spawn(speak(writer, receiver));
-    Ok((
-        RouterProcess {
+    Ok(Connection {
+        router: RouterProcess {
             number,
             pid,
             version,
@@ -238,7 +259,8 @@ async fn connect(
         },
         listeners,
         sockets,
-    ))
+        reader: io::Cursor::new(rest.to_vec()).chain(reader),
+    })
 }
 
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -290,7 +312,7 @@ fn receive(
 async fn listen<R: tokio::io::AsyncRead + Unpin>(
     reader: R,
     number: u64,
-    facts: mpsc::Sender<(u64, RouterFact)>,
+    facts: Sender<(u64, RouterFact)>,
 ) {
     let mut lines = BufReader::new(reader).lines();
     while let Ok(Some(line)) = lines.next_line().await {

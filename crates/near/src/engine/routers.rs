@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use super::listeners::{ListenError, Listeners};
 use super::router_process::{self, RouterError, RouterFact, RouterProcess};
+use super::tasks::chain;
+use crate::arrivals::Sender;
 use crate::paths::StateDir;
 
 /// A router that is replaced has this long for what is in flight.
@@ -24,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const MOST_WORKERS: usize = 4;
 
 /// What the engine learns from its routers.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Learned {
     /// A target's health changed.
     Health {
@@ -44,6 +46,8 @@ pub enum Learned {
     Counted(Vec<RequestCount>),
     /// A replacement is complete: the new router serves alone.
     Replaced,
+    /// A router that was started does not answer.
+    NotStarted(RouterError),
 }
 
 /// All routers and what they share.
@@ -54,18 +58,30 @@ pub struct Routers {
     serving: Option<RouterProcess>,
     incoming: Option<RouterProcess>,
     retiring: Vec<RouterProcess>,
+    starting: Option<Starting>,
     last_number: u64,
     table: Option<RoutingTable>,
     drained: BTreeMap<String, BTreeSet<u64>>,
-    facts: mpsc::Sender<(u64, RouterFact)>,
+    facts: Sender<(u64, RouterFact)>,
 }
+
+/// A router that was started and has not answered yet.
+struct Starting {
+    number: u64,
+    connected: oneshot::Sender<Result<(), String>>,
+    /// Ended as soon as it answers: the listeners were closed meanwhile.
+    unwanted: bool,
+}
+
+/// Tells when a router that was started serves, or in words why it does not.
+pub type Connected = oneshot::Receiver<Result<(), String>>;
 
 impl Routers {
     /// Finds the routers that an earlier engine left; the newest serves, others retire.
     pub async fn adopt(
         program: PathBuf,
         state: StateDir,
-        facts: mpsc::Sender<(u64, RouterFact)>,
+        facts: Sender<(u64, RouterFact)>,
     ) -> Self {
         let mut routers = Self {
             program,
@@ -74,6 +90,7 @@ impl Routers {
             serving: None,
             incoming: None,
             retiring: Vec::new(),
+            starting: None,
             last_number: 0,
             table: None,
             drained: BTreeMap::new(),
@@ -112,11 +129,14 @@ impl Routers {
     }
 
     /// Makes sure that these listeners, and no others, are served: opens what is missing, and
-    /// starts or replaces the router when the set changed.
+    /// starts or replaces the router when the set changed; then the answer tells when it serves.
     ///
     /// # Errors
     /// A port is taken, or no router starts.
-    pub async fn listen(&mut self, wanted: &[(String, SocketAddr)]) -> Result<(), RoutersError> {
+    pub fn listen(
+        &mut self,
+        wanted: &[(String, SocketAddr)],
+    ) -> Result<Option<Connected>, RoutersError> {
         let workers = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(MOST_WORKERS);
@@ -125,17 +145,16 @@ impl Routers {
         for (name, address) in wanted {
             changed |= self.listeners.open(name, *address, workers)?;
         }
-        if changed || self.serving.is_none() {
-            self.replace().await?;
-        }
-        Ok(())
+        let absent = self.serving.is_none();
+        (changed || absent).then(|| self.replace()).transpose()
     }
 
     /// Starts a router on the present sockets; when it has the table, the old one is drained.
+    /// Does not wait: the end of the start is a [`RouterFact::Connected`] for [`Routers::learn`].
     ///
     /// # Errors
-    /// No router starts; the old one goes on.
-    pub async fn replace(&mut self) -> Result<(), RoutersError> {
+    /// The process does not start; the old one goes on.
+    pub fn replace(&mut self) -> Result<Connected, RoutersError> {
         if let Some(unfinished) = self.incoming.take() {
             self.retire(unfinished);
         }
@@ -146,19 +165,65 @@ impl Routers {
             self.last_number,
             &self.listeners,
         )?;
-        let router =
-            router_process::connect_new(&self.state, self.last_number, self.facts.clone()).await?;
+        let (connected, answer) = oneshot::channel();
+        // One that is still starting is retired when it answers.
+        self.starting = Some(Starting {
+            number: self.last_number,
+            connected,
+            unwanted: false,
+        });
+        let (state, number) = (self.state.clone(), self.last_number);
+        tokio::spawn(router_process::follow_new(
+            state,
+            number,
+            self.facts.clone(),
+        ));
+        Ok(answer)
+    }
+
+    /// A router that was started answers, or does not.
+    fn connected(
+        &mut self,
+        number: u64,
+        result: Result<RouterProcess, RouterError>,
+    ) -> Vec<Learned> {
+        let Some(starting) = self.starting.take_if(|one| one.number == number) else {
+            if let Ok(router) = result {
+                self.retire(router);
+            }
+            return Vec::new();
+        };
+        let answer = result.as_ref().map(|_| ()).map_err(|error| chain(error));
+        // Whoever asked for it may have gone away.
+        let _ = starting.connected.send(answer);
+        let router = match result {
+            Ok(router) => router,
+            Err(error) => {
+                if self.serving.is_none() && !starting.unwanted {
+                    self.try_again(number);
+                }
+                return vec![Learned::NotStarted(error)];
+            }
+        };
+        if starting.unwanted {
+            router.order(drain_order(Duration::ZERO));
+            self.retiring.push(router);
+            return Vec::new();
+        }
         if let Some(table) = &self.table {
             router.order(ToRouter::Publish {
                 table: Box::new(table.clone()),
             });
         }
-        if self.serving.is_none() {
-            self.serving = Some(router);
-        } else {
+        if self.serving.is_some() {
             self.incoming = Some(router);
+            return Vec::new();
         }
-        Ok(())
+        self.serving = Some(router);
+        match self.retiring.is_empty() {
+            true => vec![Learned::Replaced],
+            false => Vec::new(),
+        }
     }
 
     /// Sends a table to every router.
@@ -186,18 +251,22 @@ impl Routers {
         }
         let leaving = self.serving.take().into_iter().chain(self.incoming.take());
         self.retiring.extend(leaving);
+        if let Some(starting) = &mut self.starting {
+            starting.unwanted = true;
+        }
     }
 
     /// Whether no router lives.
     #[must_use]
     pub fn gone(&self) -> bool {
-        self.living().next().is_none()
+        self.living().next().is_none() && self.starting.is_none()
     }
 
     /// Takes in what a router said; a serving router that died is replaced at once.
-    pub async fn learn(&mut self, number: u64, fact: RouterFact) -> Vec<Learned> {
+    pub fn learn(&mut self, number: u64, fact: RouterFact) -> Vec<Learned> {
         match fact {
-            RouterFact::Ended => self.ended(number).await,
+            RouterFact::Connected(result) => self.connected(number, result),
+            RouterFact::Ended => self.ended(number),
             RouterFact::Said(FromRouter::HealthChanged {
                 task,
                 health,
@@ -253,7 +322,7 @@ impl Routers {
         Vec::new()
     }
 
-    async fn ended(&mut self, number: u64) -> Vec<Learned> {
+    fn ended(&mut self, number: u64) -> Vec<Learned> {
         let retired = self.retiring.len();
         self.retiring.retain(|router| router.number != number);
         self.incoming.take_if(|router| router.number == number);
@@ -267,12 +336,16 @@ impl Routers {
             .is_some()
         {
             self.serving = self.incoming.take();
-            if self.serving.is_none() && self.replace().await.is_err() {
+            if self.serving.is_none() && self.starting.is_none() && self.replace().is_err() {
                 self.try_again(number);
             }
-        } else if self.serving.is_none() && self.table.is_some() && self.retiring.is_empty() {
+        } else if self.serving.is_none()
+            && self.starting.is_none()
+            && self.table.is_some()
+            && self.retiring.is_empty()
+        {
             // The attempt before this one failed.
-            if self.listeners.sockets().next().is_some() && self.replace().await.is_err() {
+            if self.listeners.sockets().next().is_some() && self.replace().is_err() {
                 self.try_again(number);
             }
         }

@@ -1,5 +1,7 @@
 //! The state as `status` shows it.
 
+use std::time::Instant;
+
 use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
 use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
 
@@ -44,6 +46,7 @@ impl Engine {
             },
             router: self.router_status(),
             notes: self.notes.iter().cloned().collect(),
+            engine_loop: Some(self.lag.read(Instant::now())),
         }
     }
 
