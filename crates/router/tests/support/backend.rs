@@ -166,34 +166,24 @@ fn answer(
             let _ = reader.read_to_end(&mut rest);
             return closed();
         }
-        "/login" => b"HTTP/1.1 200 OK\r\nSet-Cookie: SID=1; HttpOnly\r\nContent-Length: 1\r\n\r\n".iter().chain(state.name.as_bytes()).copied().collect(),
+        "/login" => b"HTTP/1.1 200 OK\r\nSet-Cookie: SID=1; HttpOnly\r\nContent-Length: 1\r\n\r\n"
+            .iter()
+            .chain(state.name.as_bytes())
+            .copied()
+            .collect(),
         "/close" => return closed(),
-        "/garbage" => b"nonsense\r\n\r\n".to_vec(),
-        "/huge-head" => format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes(),
-        "/both" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi".to_vec(),
-        "/103" => [&b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"[..], &plain("hinted")].concat(),
+        "/huge-head" => {
+            format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(40_000)).into_bytes()
+        }
+        "/103" => [
+            &b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"[..],
+            &plain("hinted"),
+        ]
+        .concat(),
         "/die-after-103" => {
             stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")?;
             return closed();
         }
-        "/status-099" => b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/status-000" => b"HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/101" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n".to_vec(),
-        "/204" => b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
-        "/204-chunked" => b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_vec(),
-        "/304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n".to_vec(),
-        "/lengths-equal" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi".to_vec(),
-        "/lengths-differ" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!".to_vec(),
-        "/length-list" => b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi".to_vec(),
-        "/chunked-1.0" => b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n".to_vec(),
-        "/gzip-chunked" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_vec(),
-        "/folded" => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/bare-cr" => b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/nul" => b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/space-colon" => b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi".to_vec(),
-        "/odd-chunks" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0002;a=b\r\nhi\r\n0\r\nX-Sum: 7\r\nSet-Cookie: a=b\r\nContent-Length: 9\r\n\r\n".to_vec(),
-        "/bad-trailer" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n".to_vec(),
-        "/trailers" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n".to_vec(),
         "/until-close" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nto the end")?;
             return closed();
@@ -202,7 +192,6 @@ fn answer(
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")?;
             return closed();
         }
-        "/hop" => b"HTTP/1.1 200 OK\r\nConnection: X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n".to_vec(),
         "/ws" => {
             stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")?;
             let mut part = [0; 64];
@@ -214,7 +203,35 @@ fn answer(
                 stream.write_all(&part[..read])?;
             }
         }
-        _ => plain(&state.name),
+        _ => fixed(path).map_or_else(|| plain(&state.name), <[u8]>::to_vec),
     };
     stream.write_all(&out)
+}
+
+/// Answers that are the same bytes for whoever asks.
+fn fixed(path: &str) -> Option<&'static [u8]> {
+    Some(match path {
+        "/garbage" => b"nonsense\r\n\r\n",
+        "/both" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi",
+        "/status-099" => b"HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n",
+        "/status-000" => b"HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n",
+        "/101" => b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "/204" => b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+        "/204-chunked" => b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "/304" => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n",
+        "/lengths-equal" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi",
+        "/lengths-differ" => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!",
+        "/length-list" => b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi",
+        "/chunked-1.0" => b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "/gzip-chunked" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "/folded" => b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
+        "/bare-cr" => b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n",
+        "/nul" => b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+        "/space-colon" => b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nhi",
+        "/odd-chunks" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0002;a=b\r\nhi\r\n0\r\nX-Sum: 7\r\nSet-Cookie: a=b\r\nContent-Length: 9\r\n\r\n",
+        "/bad-trailer" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "/trailers" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
+        "/hop" => b"HTTP/1.1 200 OK\r\nConnection: X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n",
+        _ => return None,
+    })
 }
