@@ -10,6 +10,7 @@
 //!   key                      0600, encrypts secrets
 //!   secrets.db               secrets, encrypted (SQLite)
 //!   cookie-key               0600, seals the cookies of sticky sessions
+//!   users                    users of services, data services and the router (root only)
 //!   engine.log               the engine's own log, rotated
 //!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
@@ -114,6 +115,12 @@ impl StateDir {
     #[must_use]
     pub fn cookie_key(&self) -> PathBuf {
         self.path().join("cookie-key")
+    }
+
+    /// Users that processes of this directory run as, when the engine is root.
+    #[must_use]
+    pub fn users(&self) -> PathBuf {
+        self.path().join("users")
     }
 
     /// The engine's own log.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::account::Account;
 use super::error::DataError;
 use super::owner::Owner;
 use crate::secrets::SecretValue;
@@ -188,7 +189,12 @@ impl Cluster<'_> {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         if let Some((uid, gid)) = self.owner.ids() {
-            command.uid(uid).gid(gid);
+            let account = Account::write(self.directory, uid, gid);
+            let account =
+                account.map_err(|source| files("write", self.directory.to_owned(), source))?;
+            // SAFETY: `enter` makes system calls on values that exist already; it allocates
+            // nothing.
+            unsafe { command.pre_exec(move || account.enter()) };
         }
         let talk = async {
             let mut child = command.spawn()?;

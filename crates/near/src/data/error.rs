@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::processes::NotStarted;
 use crate::atomic::AtomicError;
+use crate::identity::RegisterError;
 use crate::secrets::SecretsError;
 
 /// Why a data service could not be prepared, started or asked.
@@ -37,6 +38,15 @@ pub enum DataError {
     NoUser {
         /// The preferred user.
         name: String,
+    },
+    /// As root: no user of its own (exit code 3).
+    #[error("there is no user to run {service} as")]
+    Identity {
+        /// `database main`.
+        service: String,
+        /// Why.
+        #[source]
+        source: RegisterError,
     },
     /// No port is free.
     #[error("no port between {first} and {last} is free for {service}")]
@@ -139,6 +149,7 @@ impl DataError {
             Self::NotInstalled { .. }
                 | Self::OtherVersion { .. }
                 | Self::NoUser { .. }
+                | Self::Identity { .. }
                 | Self::NoPort { .. }
         )
     }

@@ -8,6 +8,7 @@
 //! restart; an acknowledged write survives the death of any process; facts and errors hold no
 //! password. Refuses to start what the machine has no program for, with the package's name.
 
+mod account;
 mod backoff;
 mod cluster;
 mod error;

@@ -1,12 +1,19 @@
 //! Whom data services run as.
 //!
 //! PostgreSQL refuses root, and a cache has no business being root either. Invariant: as root,
-//! the services run as an unprivileged user of the machine; as anybody else, as that user.
-//! The user must have an entry in `/etc/passwd`, because `initdb` asks for one.
+//! each service runs as an unprivileged user of its own; as anybody else, as that user.
+//! `initdb` wants the user to have an account; [`super::account`] shows it one.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::path::Path;
+
+use rustix::thread::CapabilitySet;
 
 use super::error::DataError;
+use crate::identity;
+use crate::paths::StateDir;
 
 /// Whom a process runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +30,28 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// The owner for a program: the first of these users that the machine has, `nobody` at last.
+    /// The owner of a data service (`database main`): a user of its own, from the machine-wide
+    /// register. Root that may not mount cannot give it an account, so there the services share
+    /// the first of these users that the machine has: the preferred one, `nobody` at last. Blocks.
     ///
     /// # Errors
-    /// [`DataError::NoUser`] when the machine has none of them.
-    pub fn of(preferred: &str) -> Result<Self, DataError> {
+    /// [`DataError::Identity`]; [`DataError::NoUser`] when the machine has none of them.
+    pub fn of(state: &StateDir, label: &str, preferred: &str) -> Result<Self, DataError> {
+        if may_mount() {
+            let own = identity::of_data_service(state, label);
+            let own = own.map_err(|source| DataError::Identity {
+                service: label.to_owned(),
+                source,
+            })?;
+            return Ok(own.map_or(Self::Same, |own| Self::Other {
+                uid: own.uid,
+                gid: own.gid,
+            }));
+        }
+        Self::shared(preferred)
+    }
+
+    fn shared(preferred: &str) -> Result<Self, DataError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Same);
         }
@@ -41,6 +65,25 @@ impl Owner {
             })
     }
 
+    /// Makes a directory and all in it the owner's when it is another user's: one that a version
+    /// before registers made. No process may stand in it. Blocks.
+    ///
+    /// # Errors
+    /// [`DataError::Files`].
+    pub fn take_over(self, directory: &Path) -> Result<(), DataError> {
+        let Self::Other { uid, gid } = self else {
+            return Ok(());
+        };
+        if fs::metadata(directory).map_or(true, |found| found.uid() == uid) {
+            return Ok(());
+        }
+        give_all(directory, uid, gid).map_err(|source| DataError::Files {
+            operation: "give away",
+            path: directory.to_owned(),
+            source,
+        })
+    }
+
     /// User and group id, when they are another's.
     #[must_use]
     pub fn ids(self) -> Option<(u32, u32)> {
@@ -49,6 +92,22 @@ impl Owner {
             Self::Other { uid, gid } => Some((uid, gid)),
         }
     }
+}
+
+/// Gives a tree away, itself last: what was not finished is begun anew.
+fn give_all(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give_all(&entry?.path(), uid, gid)?;
+        }
+    }
+    lchown(path, Some(uid), Some(gid))
+}
+
+/// Whether this process may make mounts of its own.
+fn may_mount() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|own| own.effective.contains(CapabilitySet::SYS_ADMIN))
 }
 
 /// Ids of a user that is not root.

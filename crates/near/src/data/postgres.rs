@@ -71,12 +71,11 @@ impl Postgres {
         self.directory.join("pgdata")
     }
 
-    /// The PostgreSQL that will run it, and whom as.
-    pub(super) fn look(&self) -> Result<(program::Postgres, Owner), DataError> {
+    /// The PostgreSQL that will run it.
+    pub(super) fn look(&self) -> Result<program::Postgres, DataError> {
         let data = fs::read_to_string(self.data().join("PG_VERSION")).ok();
         let data = data.as_deref().and_then(program::major);
-        let program = program::postgres(&self.name, data, self.version.as_deref())?;
-        Ok((program, Owner::of("postgres")?))
+        program::postgres(&self.name, data, self.version.as_deref())
     }
 
     /// Ends what an earlier run left. Blocks.
@@ -88,10 +87,11 @@ impl Postgres {
     pub(super) async fn prepare(
         &self,
         id: &str,
+        owner: Owner,
         port: u16,
         password: &SecretValue,
     ) -> Result<Process, DataError> {
-        let (program, owner) = self.look()?;
+        let program = self.look()?;
         let cluster = Cluster {
             label: &self.label,
             bin: &program.bin,

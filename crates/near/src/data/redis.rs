@@ -49,10 +49,10 @@ impl Redis {
         self.home().join("data")
     }
 
-    /// The server that will run it, and whom as.
-    pub(super) fn look(&self) -> Result<(program::Cache, Owner), DataError> {
+    /// The server that will run it.
+    pub(super) fn look(&self) -> Result<program::Cache, DataError> {
         let (wanted, sibling) = self.servers;
-        Ok((program::cache(wanted, sibling)?, Owner::of("redis")?))
+        program::cache(wanted, sibling)
     }
 
     /// Ends what an earlier run left. Blocks.
@@ -68,10 +68,11 @@ impl Redis {
     pub(super) fn prepare(
         &self,
         id: &str,
+        owner: Owner,
         port: u16,
         password: &SecretValue,
     ) -> Result<Process, DataError> {
-        let (program, owner) = self.look()?;
+        let program = self.look()?;
         self.make_directories(owner)?;
         let text = self.configuration(port, password);
         let path = self.home().join("redis.conf");

@@ -8,6 +8,7 @@ use neargate_core::time::Timestamp;
 
 use super::error::DataError;
 use super::facts::Key;
+use super::owner::Owner;
 use super::ports::{Ports, WhenTaken, known};
 use super::postgres::Postgres;
 use super::probe::{self, Answer};
@@ -70,10 +71,10 @@ impl Service {
     pub(super) fn look(&self) -> Result<String, DataError> {
         match &self.engine {
             Engine::Postgres(postgres) => {
-                let (program, _) = postgres.look()?;
+                let program = postgres.look()?;
                 Ok(format!("postgres {}", program.version))
             }
-            Engine::Redis(redis) => redis.look().map(|(program, _)| program.words),
+            Engine::Redis(redis) => redis.look().map(|program| program.words),
         }
     }
 
@@ -93,23 +94,23 @@ impl Service {
         taken: WhenTaken,
     ) -> Result<(Process, Address), DataError> {
         let (service, ports) = (self.clone(), ports.clone());
-        let address = tokio::task::spawn_blocking(move || service.ground(&ports, taken))
+        let (address, owner) = tokio::task::spawn_blocking(move || service.ground(&ports, taken))
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         let id = self.key.process();
         let process = match &self.engine {
             Engine::Postgres(postgres) => {
                 postgres
-                    .prepare(&id, address.port, &address.password)
+                    .prepare(&id, owner, address.port, &address.password)
                     .await?
             }
-            Engine::Redis(redis) => redis.prepare(&id, address.port, &address.password)?,
+            Engine::Redis(redis) => redis.prepare(&id, owner, address.port, &address.password)?,
         };
         Ok((process, address))
     }
 
-    /// Directory, no leftovers, port, password. Blocks.
-    fn ground(&self, ports: &Ports, taken: WhenTaken) -> Result<Address, DataError> {
+    /// Directory, no leftovers, owner, port, password. Blocks.
+    fn ground(&self, ports: &Ports, taken: WhenTaken) -> Result<(Address, Owner), DataError> {
         let label = self.key.label();
         let data = self.state.data();
         for path in [&self.state.path(), &data, &self.directory] {
@@ -122,9 +123,17 @@ impl Service {
             Engine::Postgres(postgres) => postgres.clear()?,
             Engine::Redis(redis) => redis.clear()?,
         }
+        let preferred = match &self.engine {
+            Engine::Postgres(_) => "postgres",
+            Engine::Redis(_) => "redis",
+        };
+        let owner = Owner::of(&self.state, &label, preferred)?;
+        for data in ["pgdata", "home/data"] {
+            owner.take_over(&self.directory.join(data))?;
+        }
         let port = ports.assign(&label, &self.port_file(), taken)?;
         let password = self.password()?;
-        Ok(Address { port, password })
+        Ok((Address { port, password }, owner))
     }
 
     /// Whether it accepts connections.

@@ -323,8 +323,18 @@ impl Engine {
             env,
             snapshot: Some(directory.clone()),
             directory,
-            identity: identity::of_service(&self.state, name).map(|found| (found.uid, found.gid)),
+            identity: self.session_identity(name).map_err(missing)?,
         })
+    }
+
+    /// The user of a service's tasks, as they were given it; a session is never root's.
+    fn session_identity(&self, service: &str) -> Result<Option<(u32, u32)>, String> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(None);
+        }
+        let known = identity::known_of_service(&self.state, service);
+        let known = known.ok_or_else(|| format!("no task of `{service}` was started yet"))?;
+        Ok(Some((known.uid, known.gid)))
     }
 
     fn data_access(&self, name: &str) -> Result<DataAccess, Problem> {

@@ -18,7 +18,7 @@ use crate::identity;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, Which};
 use crate::supervisor::{
-    Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+    Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
 };
 
 /// What tasks need from their surroundings.
@@ -60,10 +60,21 @@ impl Surroundings {
     /// The reason names what is missing.
     pub async fn start(&self, start: &Start) -> Result<Running, String> {
         self.wait_for_data(&start.definition).await?;
-        let spec = self.spec(start)?;
+        let identity = self.identity(&start.definition.service.name).await?;
+        let spec = self.spec(start, identity)?;
         self.supervisor
             .start(&spec)
             .await
+            .map_err(|error| chain(&error))
+    }
+
+    /// Whom the service's tasks run as. The register of users is asked off the engine's loop.
+    async fn identity(&self, service: &str) -> Result<Option<Identity>, String> {
+        let (state, service) = (self.state.clone(), service.to_owned());
+        let asked =
+            tokio::task::spawn_blocking(move || identity::of_service(&state, &service)).await;
+        asked
+            .map_err(|error| chain(&error))?
             .map_err(|error| chain(&error))
     }
 
@@ -82,7 +93,7 @@ impl Surroundings {
         Ok(())
     }
 
-    fn spec(&self, start: &Start) -> Result<TaskSpec, String> {
+    fn spec(&self, start: &Start, identity: Option<Identity>) -> Result<TaskSpec, String> {
         let service = &start.definition.service;
         let argv = match (&start.command, &service.runs) {
             (Some(command), _) | (None, Runs::Command(command)) => command.clone(),
@@ -91,7 +102,6 @@ impl Surroundings {
             }
             (None, Runs::Static(_)) => return Err("a static site has no tasks".to_owned()),
         };
-        let uid = identity::of_service(&self.state, &service.name);
         Ok(TaskSpec {
             id: start.id.clone(),
             log: LogTarget {
@@ -101,7 +111,7 @@ impl Surroundings {
             argv,
             env: self.variables(&start.definition, start.revision, &start.id, start.port)?,
             place: Place::Snapshot(self.directory(&start.definition)),
-            identity: uid,
+            identity,
             limits: Some(Limits {
                 cpu_units: service.size.cpu,
                 memory_mib: service.size.memory,

@@ -86,7 +86,10 @@ async fn a_task_can_gain_no_privileges() {
     crate::world::eventually("it has said all", || world.lines("api-r1-1").len() == 3);
     assert_eq!(world.lines("api-r1-1"), ["0022", "0", "up"]);
     if is_root() {
-        let uid = identity::of_service(&world.state, "api").unwrap().uid;
+        let uid = identity::of_service(&world.state, "api")
+            .unwrap()
+            .unwrap()
+            .uid;
         assert_eq!(of("Uid"), [uid; 4].map(|id| id.to_string()).join("\t"));
         assert_eq!(of("Gid"), [uid; 4].map(|id| id.to_string()).join("\t"));
         assert_eq!(of("Groups"), "");
@@ -104,11 +107,12 @@ async fn a_task_cannot_read_the_environment_of_another_service() {
     let world = World::new();
     let mut victim = world.script("api-r1-1", "echo up; exec sleep 1000");
     victim.env.insert("SESSION".into(), "s3cr3t".into());
+    let victim_identity = victim.identity;
     let victim = world.talking(&victim).await;
     let path = format!("/proc/{}/environ", victim.task.pid);
     let mut curious = world.task("web-r1-1", &["cat", &path]);
-    curious.identity = identity::of_service(&world.state, "web");
-    assert_ne!(curious.identity, identity::of_service(&world.state, "api"));
+    curious.identity = identity::of_service(&world.state, "web").unwrap();
+    assert_ne!(curious.identity, victim_identity);
     world.supervisor.start(&curious).await.unwrap();
     assert_eq!(world.supervisor.exited("web-r1-1").await, Exit::Code(1));
     assert!(world.lines("web-r1-1")[0].contains("Permission denied"));

@@ -64,7 +64,7 @@ impl World {
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
             env: BTreeMap::new(),
             place: Place::Snapshot(snapshot),
-            identity: identity::of_service(&self.state, "api"),
+            identity: identity::of_service(&self.state, "api").unwrap(),
             limits: None,
             port: None,
             stop: StopPolicy {
@@ -105,6 +105,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        let _ = identity::give_back(&self.state);
         for found in self.supervisor.adopt_all().unwrap_or_default() {
             if let Found::Running(running) = found {
                 self.supervisor.kill(&running.id);

@@ -73,10 +73,16 @@ fn confirm(state: &StateDir) -> Result<(), Failure> {
 fn remove(state: &StateDir) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::of("cannot remove the state directory", &error);
     let entries = match std::fs::read_dir(state.path()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Users of a directory that somebody else removed.
+            return neargate_near::identity::give_back(state)
+                .map_err(|error| Failure::of("cannot give the users back", &error));
+        }
         entries => entries.map_err(failed)?,
     };
     neargate_near::snapshot::remove_unused(&state.artifacts(), &std::collections::BTreeSet::new());
+    neargate_near::identity::give_back(state)
+        .map_err(|error| Failure::of("cannot give the users back", &error))?;
     for entry in entries.flatten() {
         let path = entry.path();
         let done = if path.is_dir() {
