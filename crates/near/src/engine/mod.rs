@@ -49,10 +49,10 @@ use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
@@ -148,7 +148,8 @@ pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     ended
 }
 
-async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+/// Makes the directories that are missing.
+fn directories(state: &StateDir) -> Result<(), EngineError> {
     for directory in [
         state.path(),
         state.run(),
@@ -159,16 +160,24 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     ] {
         atomic::private_directory(&directory).map_err(EngineError::State)?;
     }
+    Ok(())
+}
+
+/// The manifest that was asked for last.
+fn last_definition(ledger: &Ledger) -> Result<Option<Definition>, EngineError> {
+    let text = ledger.get_meta(DEFINITION)?;
+    text.map(|text| serde_json::from_str(&text).map_err(EngineError::Definition))
+        .transpose()
+}
+
+async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+    directories(state)?;
     let system = |what| move |source| EngineError::System { what, source };
-    let state = &state
-        .opened()
-        .map_err(system("cannot open the state directory"))?;
+    let state = state.opened();
+    let state = &state.map_err(system("cannot open the state directory"))?;
     let _lock = journal::lock_when_free(state).await?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
-    let definition = match ledger.get_meta(DEFINITION)? {
-        Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),
-        None => None,
-    };
+    let definition = last_definition(&ledger)?;
     let (inputs, mut input) = queue(QUEUE);
     let (facts, mut fact) = queue(QUEUE);
     let (calls, mut call) = queue(QUEUE);
@@ -176,17 +185,13 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
     engine.resume().await?;
-    let listener =
-        server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
+    let listener = server::bind(&state.api_socket());
+    let listener = listener.map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
     let (ending, ended) = oneshot::channel();
     let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit, ended));
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(system("cannot listen for signals"))?;
-    let mut looks = tokio::time::interval(judge::LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut readings = tokio::time::interval(figures::METER);
-    readings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut terminate = terminations()?;
+    let (mut looks, mut readings) = (every(judge::LOOK), every(figures::METER));
     loop {
         engine.flush();
         if engine.finished() {
@@ -234,6 +239,19 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
         let _ = tokio::time::timeout(LAST_ANSWERS, api).await;
     }
     Ok(())
+}
+
+fn terminations() -> Result<Signal, EngineError> {
+    signal(SignalKind::terminate()).map_err(|source| EngineError::System {
+        what: "cannot listen for signals",
+        source,
+    })
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 impl Engine {

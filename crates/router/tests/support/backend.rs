@@ -137,23 +137,14 @@ fn answer(
 ) -> std::io::Result<()> {
     let path = head.split(' ').nth(1).unwrap_or_default();
     if path == "/healthz" {
-        let status = if state.sick.load(Ordering::SeqCst) {
-            503
-        } else {
-            200
-        };
-        let text = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        let sick = state.sick.load(Ordering::SeqCst);
+        let text = format!(
+            "HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n",
+            if sick { 503 } else { 200 }
+        );
         return stream.write_all(text.as_bytes());
     }
     state.seen.fetch_add(1, Ordering::SeqCst);
-    let closed = || Err(std::io::ErrorKind::ConnectionAborted.into());
-    let plain = |text: &str| {
-        format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
-            text.len()
-        )
-        .into_bytes()
-    };
     let out = match path {
         "/head" => plain(head),
         "/echo" => plain(&String::from_utf8_lossy(body)),
@@ -206,6 +197,15 @@ fn answer(
         _ => fixed(path).map_or_else(|| plain(&state.name), <[u8]>::to_vec),
     };
     stream.write_all(&out)
+}
+
+fn closed() -> std::io::Result<()> {
+    Err(std::io::ErrorKind::ConnectionAborted.into())
+}
+
+fn plain(text: &str) -> Vec<u8> {
+    let length = text.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{text}").into_bytes()
 }
 
 /// Answers that are the same bytes for whoever asks.
