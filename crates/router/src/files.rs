@@ -1,33 +1,49 @@
 //! Static sites.
 //!
 //! Invariant: nothing outside the site's directory and no dot file is ever served, whatever
-//! the path encodes or links point to; memory per response is bounded.
+//! the path encodes or links point to; memory per response is bounded, and so is what a worker
+//! remembers of files.
 
+mod cache;
+mod entity;
 mod reply;
 mod resolve;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use neargate_core::routing::head::Framing;
+use neargate_core::routing::site::ASK_AGAIN;
 use neargate_core::routing::table::StaticSite;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use self::entity::Entity;
+use self::reply::{Asked, Outcome, Part};
 use crate::access_log::Entry;
 use crate::connection::Sides;
 use crate::exchange::{End, Job};
-use crate::request::KeepAlive;
+use crate::request::{self, KeepAlive};
+
+pub(crate) use self::cache::FileCache;
 
 /// Bytes of a file in memory at once.
 const BLOCK: usize = 64 * 1024;
 
 /// What is sent: a head, then a part of a file.
-pub(crate) struct Reply {
+struct Reply {
     status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: Option<(File, u64, u64)>,
-    length: u64,
+    /// Whole lines of the head.
+    lines: Vec<u8>,
+    /// `None`: there is no body and no length of one (304).
+    length: Option<u64>,
+    body: Option<(PathBuf, Range<u64>)>,
+    /// A body that is in memory.
+    content: bytes::Bytes,
+    revision: u32,
 }
 
 /// Serves one request from a site.
@@ -44,41 +60,113 @@ where
     if job.head.method != "GET" && job.head.method != "HEAD" {
         return refuse_method(job, sides, entry).await;
     }
-    let asked = reply::Asked::new(job.head);
-    let site = site.clone();
-    let revision = site.revision.to_string();
-    let made = tokio::task::spawn_blocking(move || reply::make(&site, &asked)).await;
-    let Ok(reply) = made else {
+    let Some(reply) = find(job, site).await else {
         return End::Refuse(500, "StaticFailed");
     };
     let keep = keep(job);
-    let mut head = format!(
-        "HTTP/1.1 {} {}\r\n",
-        reply.status,
-        crate::answer::phrase(reply.status)
-    )
-    .into_bytes();
-    let mut added = vec![("server", "neargate"), ("x-request-id", job.request_id)];
+    let phrase = crate::answer::phrase(reply.status);
+    let mut head = Vec::with_capacity(512 + reply.content.len());
+    head.extend_from_slice(format!("HTTP/1.1 {} {phrase}\r\n", reply.status).as_bytes());
+    let mut line = |name: &str, value: &str| request::line(&mut head, name, value.as_bytes());
+    line("server", "neargate");
+    line("x-request-id", job.request_id);
     if expose {
-        added.push(("x-neargate-revision", &revision));
+        line("x-neargate-revision", &reply.revision.to_string());
     }
     if keep == KeepAlive::Close {
-        added.push(("connection", "close"));
+        line("connection", "close");
     }
-    let length = reply.length.to_string();
-    if reply.status != 304 {
-        added.push(("content-length", &length));
+    if let Some(length) = reply.length {
+        line("content-length", &length.to_string());
     }
-    let own = reply.headers.iter().map(|(n, v)| (*n, v.as_str()));
-    for (name, value) in added.into_iter().chain(own) {
-        crate::request::line(&mut head, name, value.as_bytes());
-    }
+    head.extend_from_slice(&reply.lines);
     head.extend_from_slice(b"\r\n");
     entry.status = reply.status;
-    let body = reply.body.filter(|_| job.head.method != "HEAD");
+    let mut body = None;
+    if job.head.method != "HEAD" {
+        head.extend_from_slice(&reply.content);
+        body = reply.body;
+    }
     match send(job, head, body, sides, entry).await {
         Some(()) => End::Answered(keep),
         None => End::Abort(460, "ClientClosed"),
+    }
+}
+
+/// The answer: from what the worker remembers, or from the disk, in a thread that may wait.
+async fn find(job: &Job<'_>, site: &StaticSite) -> Option<Reply> {
+    let asked = Asked::new(job.head);
+    let key = asked.key(site);
+    let files = &job.worker.files;
+    if let Some(entity) = files.get(&key) {
+        return Some(of_file(&entity, job.head));
+    }
+    let revision = site.revision;
+    let site = site.clone();
+    let found = tokio::task::spawn_blocking(move || reply::make(&site, &asked)).await;
+    Some(match found.ok()? {
+        Outcome::Own(entity) => of_file(&files.put(&key, entity), job.head),
+        // Not remembered by the path: there are as many of these as anybody likes to ask for.
+        Outcome::Other(entity) => of_file(&Rc::new(entity), job.head),
+        Outcome::Redirect(to) => bare(301, "location", &to, revision),
+        Outcome::Nothing => bare(404, "cache-control", ASK_AGAIN, revision),
+    })
+}
+
+fn bare(status: u16, name: &str, value: &str, revision: u32) -> Reply {
+    let mut lines = Vec::new();
+    request::line(&mut lines, name, value.as_bytes());
+    Reply {
+        status,
+        lines,
+        length: Some(0),
+        body: None,
+        content: bytes::Bytes::new(),
+        revision,
+    }
+}
+
+fn of_file(entity: &Rc<Entity>, head: &request::Head) -> Reply {
+    let mut lines = Vec::with_capacity(entity.lines.len() + 64);
+    let (status, bytes) = match reply::part(entity, head) {
+        Part::Whole => (entity.status, 0..entity.length),
+        Part::Some(bytes) => {
+            let (first, last) = (bytes.start, bytes.end - 1);
+            let value = format!("bytes {first}-{last}/{}", entity.length);
+            request::line(&mut lines, "content-range", value.as_bytes());
+            (206, bytes)
+        }
+        Part::Outside => {
+            let value = format!("bytes */{}", entity.length);
+            return bare(416, "content-range", &value, entity.revision);
+        }
+        Part::Unchanged => {
+            lines.extend_from_slice(&entity.lines);
+            return Reply {
+                status: 304,
+                lines,
+                length: None,
+                body: None,
+                content: bytes::Bytes::new(),
+                revision: entity.revision,
+            };
+        }
+    };
+    lines.extend_from_slice(&entity.lines);
+    request::line(&mut lines, "accept-ranges", b"bytes");
+    let length = Some(bytes.end - bytes.start);
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let (content, body) = match &entity.content {
+        Some(all) => (all.slice(place(bytes.start)..place(bytes.end)), None),
+        None => (bytes::Bytes::new(), Some((entity.path.clone(), bytes))),
+    };
+    Reply {
+        status,
+        lines,
+        length,
+        body,
+        content,
+        revision: entity.revision,
     }
 }
 
@@ -114,25 +202,25 @@ where
 async fn send<R, W>(
     job: &Job<'_>,
     mut out: Vec<u8>,
-    body: Option<(File, u64, u64)>,
+    body: Option<(PathBuf, Range<u64>)>,
     sides: &mut Sides<'_, R, W>,
     entry: &mut Entry,
 ) -> Option<()>
 where
     W: AsyncWrite + Unpin,
 {
-    let (mut file, mut left) = match body {
-        Some((file, from, length)) => (Some((file, Some(from))), length),
+    let (mut from, mut left) = match body {
+        Some((path, bytes)) => (Some(Source::At(path, bytes.start)), bytes.end - bytes.start),
         None => (None, 0),
     };
     loop {
-        if let Some((open, from)) = file.take().filter(|_| left > 0) {
+        if let Some(source) = from.take().filter(|_| left > 0) {
             let take = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-            let read = tokio::task::spawn_blocking(move || block(open, from, take, out));
+            let read = tokio::task::spawn_blocking(move || block(source, take, out));
             let (open, filled) = read.await.ok()?.ok()?;
             out = filled;
             left -= take as u64;
-            file = Some((open, None));
+            from = Some(Source::Open(open));
         }
         let written = timeout(job.worker.limits.client_idle, sides.writer.write_all(&out));
         written.await.ok()?.ok()?;
@@ -144,15 +232,21 @@ where
     }
 }
 
-fn block(
-    mut file: File,
-    from: Option<u64>,
-    take: usize,
-    mut out: Vec<u8>,
-) -> std::io::Result<(File, Vec<u8>)> {
-    if let Some(from) = from {
-        file.seek(SeekFrom::Start(from))?;
-    }
+/// Where the next bytes come from.
+enum Source {
+    At(PathBuf, u64),
+    Open(File),
+}
+
+fn block(source: Source, take: usize, mut out: Vec<u8>) -> std::io::Result<(File, Vec<u8>)> {
+    let mut file = match source {
+        Source::Open(file) => file,
+        Source::At(path, from) => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(from))?;
+            file
+        }
+    };
     let begin = out.len();
     out.resize(begin + take, 0);
     file.read_exact(&mut out[begin..])?;

@@ -21,6 +21,7 @@ use crate::Limits;
 use crate::access_log::{Lines, LogFile};
 use crate::connection::{self, Client};
 use crate::counters::Counters;
+use crate::files::FileCache;
 use crate::h2;
 use crate::io::Scratch;
 use crate::live::{LiveTable, States};
@@ -53,6 +54,7 @@ pub(crate) struct Worker {
     table: RefCell<Rc<LiveTable>>,
     pub(crate) pool: Pool,
     pub(crate) scratch: Scratch,
+    pub(crate) files: FileCache,
     pub(crate) lines: Lines,
     pub(crate) counters: RefCell<Counters>,
     pub(crate) limits: Limits,
@@ -160,6 +162,7 @@ async fn serve(start: Start) {
         table: RefCell::default(),
         pool: Pool::default(),
         scratch: Scratch::new(),
+        files: FileCache::default(),
         lines: Lines::new(start.log),
         counters: RefCell::default(),
         limits: start.limits,

@@ -8,7 +8,10 @@ use std::path::Path;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use neargate_core::manifest::model::{Route, Static};
-use neargate_core::routing::table::{Action, Listener, RoutingTable, Rule, StaticSite};
+use neargate_core::routing::table::{
+    Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
+};
+use neargate_core::time::Timestamp;
 use support::backend::Backend;
 use support::{Router, Wire, header, table, target};
 
@@ -23,7 +26,9 @@ fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> Ro
             fallback: fallback.map(str::to_owned),
             not_found: not_found.map(str::to_owned),
             cache: vec![("/assets/*".into(), "max-age=60".into())],
+            keep: std::time::Duration::ZERO,
         },
+        earlier: Vec::new(),
     };
     let route = Route {
         priority: 1,
@@ -42,14 +47,24 @@ fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> Ro
     }
 }
 
+fn site_of(table: &mut RoutingTable) -> &mut StaticSite {
+    let edge = table.listeners.get_mut("edge").expect("an edge");
+    match &mut edge.rules[0].action {
+        Action::Static(site) => site,
+        Action::Forward(_) => panic!("a site"),
+    }
+}
+
 fn files() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir_all(dir.path().join("assets")).expect("made");
     std::fs::create_dir_all(dir.path().join("docs")).expect("made");
+    std::fs::create_dir_all(dir.path().join(".well-known")).expect("made");
     for (name, text) in [
         ("index.html", "home"),
         ("404.html", "lost"),
         (".env", "secret"),
+        (".well-known/assetlinks.json", "[]"),
         ("docs/index.html", "docs"),
         ("assets/app.js", "0123456789"),
         ("assets/app.js.gz", "zipped"),
@@ -160,14 +175,96 @@ fn validators_spare_the_body() {
 }
 
 #[test]
-fn a_single_page_application_answers_every_path() {
+fn a_single_page_application_answers_what_may_be_its_page_and_nothing_else() {
     let dir = files();
     let mut router = Router::start();
-    router
-        .engine
-        .publish(&site(dir.path(), Some("index.html"), None));
-    let (status, _, body) = ask(&router, "GET", "/notes/17", "");
-    assert_eq!((status, body.as_str()), (200, "home"));
+    let mut table = site(dir.path(), Some("index.html"), None);
+    let immutable = "public, max-age=31536000, immutable";
+    site_of(&mut table).site.cache = vec![("/assets/*".into(), immutable.into())];
+    router.engine.publish(&table);
+    let (page, kept, missing) = ("home", Some(immutable), "");
+    let goes = "Sec-Fetch-Mode: navigate\r\nAccept: text/html\r\n";
+    for (path, more, status, body, cache) in [
+        ("/notes/17", "", 200, page, Some("no-cache")),
+        ("/notes/", "", 200, page, Some("no-cache")),
+        // Never the page under the name of an asset, nor kept like one.
+        ("/assets/17", "", 200, page, Some("no-cache")),
+        ("/assets/app.js", "", 200, "0123456789", kept),
+        ("/assets/app.gone.js", "", 404, missing, Some("no-cache")),
+        ("/assets/app.gone.js", goes, 404, missing, Some("no-cache")),
+        ("/logo.PNG", "", 404, missing, Some("no-cache")),
+        ("/users/j.doe", goes, 200, page, Some("no-cache")),
+        (
+            "/users/j.doe",
+            "Accept: */*\r\n",
+            404,
+            missing,
+            Some("no-cache"),
+        ),
+        ("/.well-known/assetlinks.json", "", 200, "[]", None),
+        ("/.well-known/missing", "", 404, missing, Some("no-cache")),
+        ("/.env", goes, 404, missing, Some("no-cache")),
+        ("/%2eenv", goes, 404, missing, Some("no-cache")),
+        ("/.well-known/../.env", "", 404, missing, Some("no-cache")),
+    ] {
+        // Twice: from the disk, and from what the worker remembers.
+        for _ in 0..2 {
+            let (got, head, text) = ask(&router, "GET", path, more);
+            assert_eq!((got, text.as_str()), (status, body), "{path} {more}");
+            assert_eq!(header(&head, "cache-control").as_deref(), cache, "{path}");
+        }
+    }
+}
+
+#[test]
+fn files_of_revisions_before_are_found_for_a_while_but_not_their_pages() {
+    let (before, present) = (files(), files());
+    for (name, text) in [("assets/old.js", "old"), ("old.html", "an old page")] {
+        std::fs::write(before.path().join(name), text).expect("written");
+    }
+    std::fs::write(before.path().join("assets/app.js"), "other").expect("written");
+    let mut router = Router::start();
+    let mut table = site(present.path(), Some("index.html"), None);
+    let mut earlier = |router: &mut Router, until: u64| {
+        site_of(&mut table).earlier = vec![EarlierFiles {
+            revision: 2,
+            directory: before.path().display().to_string(),
+            until: Timestamp(until),
+        }];
+        table.version += 1;
+        router.engine.publish(&table);
+    };
+    earlier(&mut router, u64::MAX);
+    let (status, head, body) = ask(&router, "GET", "/assets/old.js", "");
+    assert_eq!((status, body.as_str()), (200, "old"));
+    assert_eq!(header(&head, "x-neargate-revision").as_deref(), Some("2"));
+    assert_eq!(ask(&router, "GET", "/assets/app.js", "").2, "0123456789");
+    assert_eq!(ask(&router, "GET", "/old.html", "").0, 404);
+    earlier(&mut router, 1);
+    assert_eq!(ask(&router, "GET", "/assets/old.js", "").0, 404);
+}
+
+#[test]
+fn an_unchanged_file_has_the_same_tag_in_the_next_revision() {
+    let (before, present) = (files(), files());
+    std::fs::write(present.path().join("index.html"), "home!").expect("written");
+    let mut router = Router::start();
+    let mut tags = Vec::new();
+    for (version, directory) in [(1, &before), (2, &present)] {
+        let mut table = site(directory.path(), None, None);
+        site_of(&mut table).revision = version;
+        table.version = u64::from(version);
+        router.engine.publish(&table);
+        let tag = |path| header(&ask(&router, "GET", path, "").1, "etag").expect("a tag");
+        tags.push(["/assets/app.js", "/big.bin", "/"].map(tag));
+    }
+    let [a, b] = [&tags[0], &tags[1]];
+    assert_eq!((&a[0], &a[1]), (&b[0], &b[1]));
+    assert_ne!(a[2], b[2]);
+    let known = format!("If-None-Match: W/{}\r\n", a[1]);
+    assert_eq!(ask(&router, "GET", "/big.bin", &known).0, 304);
+    let part = "Range: bytes=999990-\r\n";
+    assert_eq!(ask(&router, "GET", "/big.bin", part).2, "x".repeat(10));
 }
 
 #[test]

@@ -89,6 +89,15 @@ resource "aws_s3_bucket_policy" "static" {
         Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.this[0].arn } }
       },
       {
+        # With it a file that is not there is a 404; without it S3 says 403.
+        Sid       = "DistributionLearnsWhatIsMissing"
+        Effect    = "Allow"
+        Principal = { Service = "cloudfront.amazonaws.com" }
+        Action    = "s3:ListBucket"
+        Resource  = local.static_arn
+        Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.this[0].arn } }
+      },
+      {
         Sid       = "TlsOnly"
         Effect    = "Deny"
         Principal = "*" # a refusal, and it is meant for everybody

@@ -153,6 +153,16 @@ pub struct Static {
     pub not_found: Option<String>,
     /// `Cache-Control` by path pattern (`*`, `?`), first match wins.
     pub cache: Vec<(String, String)>,
+    /// How long files of a revision that serves no more are found: pages are open still.
+    #[serde(default = "Static::keep_by_default", with = "crate::duration")]
+    pub keep: Duration,
+}
+
+impl Static {
+    /// A day: what the shape says when `keep` is not written.
+    pub(crate) fn keep_by_default() -> Duration {
+        Duration::from_secs(24 * 3600)
+    }
 }
 
 /// Which requests reach a service: all given conditions hold; the values of one are alternatives.

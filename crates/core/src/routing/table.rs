@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sticky::CookieKey;
 use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
+use crate::time::Timestamp;
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
 /// force is ignored.
@@ -73,6 +74,21 @@ pub struct StaticSite {
     pub directory: String,
     /// Index, fallback, cache headers (its `root` is not used here).
     pub site: Static,
+    /// Revisions that served before, newest first: pages that are open still ask for their files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierFiles>,
+}
+
+/// The files of a revision that served before: all but its pages are found when the present one
+/// has no file of that path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierFiles {
+    /// Revision number.
+    pub revision: u32,
+    /// Absolute path of the snapshot.
+    pub directory: String,
+    /// Not after this moment.
+    pub until: Timestamp,
 }
 
 /// Targets that share a health check and an algorithm.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use neargate_core::manifest::model::Static;
-use neargate_core::routing::site::{cache_control, content_type, is_page};
+use neargate_core::routing::site::{ASK_AGAIN, cache_control, content_type, is_page};
 use serde::{Deserialize, Serialize};
 
 use super::trouble::Trouble;
@@ -17,10 +17,6 @@ use super::trouble::Trouble;
 const FORMAT: u32 = 1;
 /// Files that a diff shows by name.
 const SHOWN: usize = 20;
-/// Sent for a file without a rule of the manifest: caches ask whether they still have the newest.
-/// So a release needs no invalidation (CloudFront Developer Guide, "Manage how long content stays
-/// in the cache"; without a header CloudFront would keep files for a day).
-const ASK_AGAIN: &str = "no-cache";
 
 /// The files of one revision, by their path without a leading slash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +66,10 @@ pub fn revision_name(home: &str, revision: u32) -> String {
 
 impl SiteFile {
     /// A file of a site with the headers that near's router would send. An index file is asked
-    /// for by its folder, so the folder's rule comes first.
+    /// for by its folder, so the folder's rule comes first. Without a rule caches ask whether they
+    /// still have the newest, so a release needs no invalidation (CloudFront Developer Guide,
+    /// "Manage how long content stays in the cache"; without a header CloudFront would keep files
+    /// for a day).
     #[must_use]
     pub fn new(site: &Static, path: &str, sha256: String, size: u64) -> Self {
         let folder = path.strip_suffix(&site.index);
@@ -80,7 +79,7 @@ impl SiteFile {
         Self {
             sha256,
             size,
-            content_type: content_type(path).to_owned(),
+            content_type: content_type(path).into_owned(),
             cache_control: rule.unwrap_or(ASK_AGAIN).to_owned(),
         }
     }
@@ -199,6 +198,7 @@ mod tests {
             fallback: None,
             not_found: None,
             cache: vec![("/assets/*".to_owned(), "immutable".to_owned())],
+            keep: std::time::Duration::ZERO,
         };
         let file = |(path, digest): &(&str, &str)| {
             let file = SiteFile::new(&rules, path, (*digest).to_owned(), 1);

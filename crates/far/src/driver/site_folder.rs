@@ -1,7 +1,7 @@
 //! The files of a static site on this machine, by digest.
 //!
-//! Invariant: what near's router would not serve is not released: names that begin with a dot,
-//! links that lead elsewhere. Precompressed siblings stay here too: CloudFront compresses by
+//! Invariant: what near's router would not serve is not released: names that begin with a dot
+//! (but for `.well-known/`), links that lead elsewhere. Precompressed siblings stay here too: CloudFront compresses by
 //! itself. Refuses a folder without its index, and more than the bounds below.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use neargate_core::manifest::model::Static;
+use neargate_core::routing::site::is_hidden;
 use sha2::{Digest, Sha256};
 
 use super::site::{Site, SiteFile};
@@ -80,7 +81,7 @@ fn walk(folder: &Path, below: &str, found: &mut BTreeMap<String, PathBuf>) -> Re
             let text = format!("{} is not UTF-8, and a URL has to be", path.display());
             return Err(Trouble::Failed(text));
         };
-        if name.starts_with('.') {
+        if is_hidden(name, below.is_empty()) {
             continue;
         }
         let below = format!("{below}{name}");
@@ -147,6 +148,7 @@ mod tests {
             fallback: None,
             not_found: None,
             cache: Vec::new(),
+            keep: std::time::Duration::ZERO,
         }
     }
 
@@ -156,9 +158,14 @@ mod tests {
         let root = folder.path().join("front");
         fs::create_dir_all(root.join(".git")).expect("made");
         fs::create_dir_all(root.join("assets")).expect("made");
+        fs::create_dir_all(root.join(".well-known")).expect("made");
+        fs::create_dir_all(root.join("assets/.well-known")).expect("made");
         for name in [
             "index.html",
             ".env",
+            ".well-known/security.txt",
+            ".well-known/.hidden",
+            "assets/.well-known/x",
             ".git/config",
             "assets/a.js",
             "assets/a.js.br",
@@ -168,7 +175,15 @@ mod tests {
         }
         let site = read(folder.path(), &rules()).expect("a site");
         let paths: Vec<&str> = site.files.keys().map(String::as_str).collect();
-        assert_eq!(paths, ["assets/a.js", "b.gz", "index.html"]);
+        assert_eq!(
+            paths,
+            [
+                ".well-known/security.txt",
+                "assets/a.js",
+                "b.gz",
+                "index.html"
+            ]
+        );
         let file = &site.files["assets/a.js"];
         assert_eq!(file.sha256.len(), 64);
         let bytes = bytes_of(folder.path(), &rules(), "assets/a.js", file).expect("its bytes");

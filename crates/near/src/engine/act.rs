@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use neargate_core::machine::Health;
 use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
-use neargate_core::routing::table::{Admission, RoutingTable, Target, TargetHealth};
+use neargate_core::manifest::model::{Runs, Service};
+use neargate_core::routing::table::{Admission, EarlierFiles, RoutingTable, Target, TargetHealth};
+use neargate_core::time::Timestamp;
 
 use super::evidence::Incident;
 use super::ids::hook_id;
@@ -136,6 +138,7 @@ impl Engine {
                     service: &definition.service,
                     revision: service.primary,
                     directory,
+                    earlier: self.earlier(service, &definition.service),
                     targets: self.targets(service),
                     shares: service.shares(),
                 })
@@ -151,6 +154,25 @@ impl Engine {
             &self.cookie_key,
             exposed,
         )
+    }
+
+    /// The files that pages of earlier revisions still ask for.
+    fn earlier(&self, service: &ServiceState, present: &Service) -> Vec<EarlierFiles> {
+        let Runs::Static(site) = &present.runs else {
+            return Vec::new();
+        };
+        let files = |(revision, until): (u32, Timestamp)| {
+            let definition = service.definition(revision)?;
+            definition.artifact.as_ref()?;
+            let directory = self.surroundings.directory(definition);
+            Some(EarlierFiles {
+                revision,
+                directory: directory.display().to_string(),
+                until,
+            })
+        };
+        let earlier = routes::earlier(service, site.keep);
+        earlier.into_iter().filter_map(files).collect()
     }
 
     fn targets(&self, service: &ServiceState) -> Vec<Target> {

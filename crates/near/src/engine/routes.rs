@@ -9,12 +9,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
+use neargate_core::machine::ServiceState;
 use neargate_core::manifest::model::{Route, Runs, Service, Strategy};
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{
-    Action, Listener, RoutingTable, Rule, StaticSite, Target, TargetGroup, WeightedGroup,
+    Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite, Target, TargetGroup,
+    WeightedGroup,
 };
+use neargate_core::time::Timestamp;
 
 /// Name of the public listener.
 pub const EDGE: &str = "edge";
@@ -27,6 +31,8 @@ pub struct Exposed<'a> {
     pub revision: u32,
     /// Its snapshot (or the manifest's folder, without an artifact).
     pub directory: &'a Path,
+    /// Of a static site: the files of revisions that served before.
+    pub earlier: Vec<EarlierFiles>,
     /// Its tasks that listen.
     pub targets: Vec<Target>,
     /// While a release shifts: the stable and the new revision, with tenths of a percent.
@@ -38,6 +44,33 @@ pub struct Exposed<'a> {
 pub const TEST_HEADER: &str = "x-neargate-revision";
 /// Weights of a rule are at most this (ALB).
 const MOST_WEIGHT: u32 = 999;
+
+/// Revisions of a static site whose files are found besides those of the one that serves.
+const MOST_EARLIER: usize = 5;
+
+/// Which revisions of a static site served before, newest first, and until when their files are
+/// found: `keep` after the release that ended their time. One that a release went back from is
+/// among them.
+#[must_use]
+pub fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Timestamp)> {
+    let mut found: Vec<(u32, Timestamp)> = Vec::new();
+    let open = service
+        .release
+        .iter()
+        .map(|open| (open.from, open.started_at));
+    let ended = service.history.iter().rev().flat_map(|past| {
+        let left = [past.from, past.to].into_iter();
+        left.map(|revision| (revision, past.ended_at))
+    });
+    for (revision, at) in open.chain(ended) {
+        let known = found.iter().any(|(number, _)| *number == revision);
+        if revision != 0 && revision != service.primary && !known {
+            found.push((revision, at.after(keep)));
+        }
+    }
+    found.truncate(MOST_EARLIER);
+    found
+}
 
 /// Name of a service's internal listener.
 #[must_use]
@@ -117,6 +150,7 @@ fn split(exposed: &Exposed<'_>) -> (Groups, Actions) {
             revision: exposed.revision,
             directory: exposed.directory.display().to_string(),
             site: site.clone(),
+            earlier: exposed.earlier.clone(),
         };
         return (Vec::new(), vec![(None, Action::Static(site))]);
     }
@@ -207,6 +241,7 @@ mod tests {
             service,
             revision: 1,
             directory: Path::new("/"),
+            earlier: Vec::new(),
             targets: vec![target(1), target(2)],
             shares,
         };
@@ -237,5 +272,34 @@ mod tests {
                 "{strategy} {sticky} {shares:?}"
             );
         }
+    }
+
+    #[test]
+    fn revisions_that_served_before_are_found_for_a_while_after_a_release_and_a_rollback() {
+        let past = |id: u64, from: u32, to: u32, ended_at: u64| {
+            serde_json::from_value(serde_json::json!({
+                "id": id, "kind": "deploy", "from": from, "to": to, "outcome": "done",
+                "reason": "", "started_at": 0, "ended_at": ended_at,
+            }))
+            .unwrap()
+        };
+        let mut site = ServiceState::new("site");
+        site.history = [past(1, 0, 1, 10), past(2, 1, 2, 20), past(3, 2, 1, 30)]
+            .map(std::sync::Arc::new)
+            .into();
+        site.primary = 1;
+        let keep = Duration::from_millis(5);
+        assert_eq!(earlier(&site, keep), [(2, Timestamp(35))]);
+        site.history
+            .push_back(std::sync::Arc::new(past(4, 1, 3, 40)));
+        site.primary = 3;
+        let both = [(1, Timestamp(45)), (2, Timestamp(35))];
+        assert_eq!(earlier(&site, keep), both);
+        for number in 3..20 {
+            let release = past(5, number, number + 1, 50);
+            site.history.push_back(std::sync::Arc::new(release));
+        }
+        site.primary = 20;
+        assert_eq!(earlier(&site, keep).len(), MOST_EARLIER);
     }
 }

@@ -1,9 +1,11 @@
 //! From a request's path to a file inside the site.
 //!
 //! Invariant: a path is decoded once; an encoded slash, a NUL, a `..` and a dot file are not
-//! found; links that lead out of the directory are not followed.
+//! found, but for what is in `/.well-known/`; links that lead out of the directory are not followed.
 
 use std::path::{Path, PathBuf};
+
+use neargate_core::routing::site::is_hidden;
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,12 +13,15 @@ pub(super) enum Resolved {
     File(PathBuf),
     /// A directory asked for without its slash.
     Redirect,
+    /// Nothing that is there.
     Nothing,
+    /// What is never served, whatever is there.
+    Refused,
 }
 
 pub(super) fn resolve(root: &Path, path: &str, index: &str) -> Resolved {
     let Some(relative) = decode(path) else {
-        return Resolved::Nothing;
+        return Resolved::Refused;
     };
     let Some(found) = inside(root, &relative) else {
         return Resolved::Nothing;
@@ -41,10 +46,10 @@ pub(super) fn inside(root: &Path, relative: &str) -> Option<PathBuf> {
     let root = root.canonicalize().ok()?;
     let found = root.join(relative).canonicalize().ok()?;
     let within = found.strip_prefix(&root).ok()?;
-    let hidden = within
-        .iter()
-        .any(|part| part.as_encoded_bytes().starts_with(b"."));
-    (!hidden).then_some(found)
+    let hidden = |(at, part): (usize, &std::ffi::OsStr)| {
+        part.to_str().is_none_or(|part| is_hidden(part, at == 0))
+    };
+    (!within.iter().enumerate().any(hidden)).then_some(found)
 }
 
 /// The decoded path without its leading slash; `None` for what is never served.
@@ -69,8 +74,9 @@ fn decode(path: &str) -> Option<String> {
         bytes.push(byte);
     }
     let text = String::from_utf8(bytes).ok()?;
-    let refused = text.split('/').any(|part| part.starts_with('.'));
     let relative = text.trim_start_matches('/');
+    let mut parts = relative.split('/').enumerate();
+    let refused = parts.any(|(at, part)| is_hidden(part, at == 0));
     (!refused).then(|| relative.trim_end_matches('/').to_owned())
 }
 
@@ -83,12 +89,17 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let root = dir.path().join("site");
         std::fs::create_dir_all(root.join("docs")).expect("made");
-        std::fs::create_dir_all(root.join(".git")).expect("made");
+        for hidden in [".git", ".well-known", "docs/.well-known"] {
+            std::fs::create_dir_all(root.join(hidden)).expect("made");
+        }
         for (name, text) in [
             ("index.html", "i"),
             ("a b.txt", "x"),
             ("docs/index.html", "d"),
             (".git/config", "s"),
+            (".well-known/security.txt", "s"),
+            (".well-known/.env", "s"),
+            ("docs/.well-known/x", "s"),
             ("../secret", "s"),
         ] {
             std::fs::write(root.join(name), text).expect("written");
@@ -102,22 +113,34 @@ mod tests {
             ("/a%20b.txt", Some("a b.txt")),
             ("/docs/", Some("docs/index.html")),
             ("/index.html/", None),
-            ("/../secret", None),
-            ("/%2e%2e/secret", None),
-            ("/..%2fsecret", None),
-            ("/docs%2findex.html", None),
-            ("/index.html%00", None),
-            ("/.git/config", None),
-            ("/%2egit/config", None),
+            (
+                "/.well-known/security.txt",
+                Some(".well-known/security.txt"),
+            ),
             ("/link", None),
             ("/conf", None),
-            ("/%zz", None),
             ("//etc/passwd", None),
             ("/missing", None),
         ] {
             let expected =
                 expected.map_or(Resolved::Nothing, |f| Resolved::File(root_real.join(f)));
             assert_eq!(resolve(&root, path, "index.html"), expected, "{path}");
+        }
+        for path in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/..%2fsecret",
+            "/docs%2findex.html",
+            "/index.html%00",
+            "/.git/config",
+            "/%2egit/config",
+            "/.well-known/.env",
+            "/.well-known/../index.html",
+            "/docs/.well-known/x",
+            "/%zz",
+        ] {
+            let got = resolve(&root, path, "index.html");
+            assert_eq!(got, Resolved::Refused, "{path}");
         }
         assert_eq!(resolve(&root, "/docs", "index.html"), Resolved::Redirect);
     }

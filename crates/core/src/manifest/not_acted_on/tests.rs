@@ -77,7 +77,7 @@ static ACTED_ON: &str = "
     app requires target
     service.*.artifact service.*.command service.*.build.command service.*.port
     service.*.static.root service.*.static.index service.*.static.fallback
-    service.*.static.not-found service.*.static.cache.*
+    service.*.static.not-found service.*.static.cache.* service.*.static.keep
     service.*.route.path service.*.route.host service.*.route.method service.*.route.header.*
     service.*.route.query.* service.*.route.source service.*.route.priority
     service.*.size.cpu service.*.size.memory

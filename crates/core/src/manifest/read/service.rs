@@ -53,6 +53,7 @@ fn runs(view: View<'_>) -> Runs {
             fallback: site.text("fallback"),
             not_found: site.text("not-found"),
             cache: cache(site),
+            keep: site.duration_or_zero("keep"),
         });
     }
     let build = view.table("build");

@@ -164,15 +164,18 @@ static STATIC: Shape = Shape {
         Field::new(
             "fallback",
             Kind::Form(&FILE),
-            "Served with 200 for a path without a file (a single-page application).",
+            "Served with 200 for a path without a file (a single-page application): one whose last \
+             part has no ending, or an unknown one where a browser goes to it. A missing asset, a \
+             missing page's file and a hidden path are 404. It is sent with the `Cache-Control` of \
+             its own path, or `no-cache`.",
         )
-        .far("CloudFront's answer for a path without a file."),
+        .far("A function of CloudFront asks for it instead of such a path."),
         Field::new(
             "not-found",
             Kind::Form(&FILE),
             "Served with 404 for a path without a file.",
         )
-        .far("no: CloudFront answers 403 where the bucket has no file."),
+        .far("no: CloudFront answers a bare 404 where the bucket has no file."),
         Field::new(
             "cache",
             Kind::Named(&PATH, &Kind::Text),
@@ -180,6 +183,18 @@ static STATIC: Shape = Shape {
         )
         .far("`Cache-Control` of the objects that a deploy writes.")
         .differs("Far, what no rule names is sent `no-cache`."),
+        Field::new(
+            "keep",
+            Kind::Seconds(0, 30 * 86_400),
+            "How long the files of a revision that serves no more are still found, where the present \
+             one has no file of that path: pages that were opened before a release or a rollback ask \
+             for them. Not its pages. With `0s` a file is gone with its revision.",
+        )
+        .only_near(
+            "far the files of the one revision before stay in the bucket until the next release or \
+             rollback, however long that is",
+        )
+        .or("\"24h\""),
     ],
 };
 
