@@ -198,6 +198,19 @@ fn failure(path: &Path, source: io::Error) -> AtomicError {
     }
 }
 
+/// Makes a state directory as [`private_directory`] does; git leaves out everything in it.
+///
+/// # Errors
+/// Those of [`private_directory`]. A `.gitignore` that cannot be written stops nothing.
+pub fn state_directory(path: &Path) -> Result<(), AtomicError> {
+    private_directory(path)?;
+    let ignored = path.join(".gitignore");
+    if !ignored.exists() {
+        let _ = write(&ignored, b"*\n", 0o600);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +247,18 @@ mod tests {
         private_directory(&path).unwrap();
         private_directory(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn a_state_directory_is_ignored_by_git_and_keeps_what_people_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".neargate");
+        state_directory(&path).unwrap();
+        let ignored = path.join(".gitignore");
+        assert_eq!(fs::read(&ignored).unwrap(), b"*\n");
+        fs::write(&ignored, "own").unwrap();
+        state_directory(&path).unwrap();
+        assert_eq!(fs::read(&ignored).unwrap(), b"own");
     }
 
     #[test]

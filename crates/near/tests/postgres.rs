@@ -89,7 +89,7 @@ impl Engine {
 
 /// user, password, port, database
 fn parts(url: &str) -> [String; 4] {
-    let rest = url.strip_prefix("postgres://").unwrap();
+    let rest = url.strip_prefix("postgresql://").unwrap();
     let (user, rest) = rest.split_once(':').unwrap();
     let (password, rest) = rest.split_once("@127.0.0.1:").unwrap();
     let (port, database) = rest.split_once('/').unwrap();
@@ -143,7 +143,7 @@ fn first_start_makes_the_database_and_the_second_is_fast_and_keeps_it() {
     let port = facts.port.unwrap();
     assert_eq!(
         facts.url_redacted,
-        format!("postgres://notes:***@127.0.0.1:{port}/notes")
+        format!("postgresql://notes:***@127.0.0.1:{port}/notes")
     );
     assert_eq!(engine.psql("SHOW fsync").unwrap(), "on");
     assert_eq!(engine.psql("SHOW data_checksums").unwrap(), "on");

@@ -104,7 +104,7 @@ async fn answering(state: &StateDir) -> Option<Client> {
 
 fn start(state: &StateDir) -> Result<std::process::Child, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::of("cannot start the engine", error);
-    atomic::private_directory(&state.path()).map_err(|error| failed(&error))?;
+    atomic::state_directory(&state.path()).map_err(|error| failed(&error))?;
     let log = OpenOptions::new()
         .create(true)
         .append(true)

@@ -4,7 +4,7 @@
 locals {
   # Another place is another password: the one that the old place has is known to nobody.
   version = 2 * var.password_version - (var.url.store == "secret" ? 1 : 0)
-  url     = "postgres://${var.username}:${var.password}@${aws_db_instance.this.address}:${local.port}/${var.database_name}?sslmode=require"
+  url     = "postgresql://${var.username}:${var.password}@${aws_db_instance.this.address}:${local.port}/${var.database_name}?sslmode=require"
 }
 
 resource "aws_secretsmanager_secret_version" "url" {

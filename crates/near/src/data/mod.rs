@@ -39,7 +39,7 @@ pub use error::DataError;
 pub use facts::{Facts, Key, Kind, State};
 pub use owner::Owner;
 pub use processes::{NotStarted, Process, Processes, StopSignal};
-pub use url::redacted;
+pub use url::{Parts, parts, redacted, taken_by_all};
 
 use crate::paths::StateDir;
 use crate::secrets::{SecretValue, Secrets};

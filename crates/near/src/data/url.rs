@@ -5,13 +5,89 @@
 
 use crate::secrets::SecretValue;
 
-/// `postgres://notes:…@127.0.0.1:31000/notes`
+/// The scheme that every client takes: SQLAlchemy refuses `postgres://`, which others take too.
+const SCHEME: &str = "postgresql://";
+
+/// What `libpq` and its kin read when they get no URL, from a URL.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// `PGHOST`
+    pub host: String,
+    /// `PGPORT`
+    pub port: String,
+    /// `PGUSER`
+    pub user: String,
+    /// `PGPASSWORD`
+    pub password: String,
+    /// `PGDATABASE`
+    pub database: String,
+    /// `PGSSLMODE`; empty: the URL says nothing.
+    pub ssl_mode: String,
+}
+
+/// A database's URL with the scheme that every client takes; another one stays as it is.
+#[must_use]
+pub fn taken_by_all(url: &str) -> String {
+    match url.strip_prefix("postgres://") {
+        Some(rest) => format!("{SCHEME}{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+/// The parts of a PostgreSQL URL of one host; `None`: it is another, or names several.
+#[must_use]
+pub fn parts(url: &str) -> Option<Parts> {
+    let rest = taken_by_all(url);
+    let rest = rest.strip_prefix(SCHEME)?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    if host.contains(',') {
+        return None;
+    }
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (host, "5432"),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let pair = |key: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    Some(Parts {
+        host: decoded(host)?,
+        port: port.to_owned(),
+        user: decoded(user)?,
+        password: decoded(password)?,
+        database: decoded(database)?,
+        ssl_mode: decoded(pair("sslmode").unwrap_or_default())?,
+    })
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let high = char::from(rest.next()?).to_digit(16)?;
+                let low = char::from(rest.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// `postgresql://notes:…@127.0.0.1:31000/notes`
 #[must_use]
 pub fn postgres(role: &str, password: &str, port: u16, database: &str) -> SecretValue {
     let (role, database) = (encoded(role), encoded(database));
     let password = encoded(password);
     SecretValue::new(format!(
-        "postgres://{role}:{password}@127.0.0.1:{port}/{database}"
+        "{SCHEME}{role}:{password}@127.0.0.1:{port}/{database}"
     ))
 }
 
@@ -76,9 +152,37 @@ mod tests {
         let text = |value: SecretValue| value.expose_text().unwrap().to_owned();
         assert_eq!(
             text(postgres("my app", "a/b", 31000, "notes")),
-            "postgres://my%20app:a%2Fb@127.0.0.1:31000/notes"
+            "postgresql://my%20app:a%2Fb@127.0.0.1:31000/notes"
         );
         assert_eq!(text(redis("pw", 31001)), "redis://:pw@127.0.0.1:31001/0");
+    }
+
+    #[test]
+    fn a_url_has_the_parts_that_clients_without_a_url_read() {
+        let read = |url: &str| {
+            let p = parts(url)?;
+            Some([p.host, p.port, p.user, p.password, p.database, p.ssl_mode])
+        };
+        for (url, expected) in [
+            (
+                "postgres://my%20app:a%2Fb%40@127.0.0.1:31000/notes",
+                ["127.0.0.1", "31000", "my app", "a/b@", "notes", ""],
+            ),
+            (
+                "postgresql://u@db.example/x?a=b&sslmode=require",
+                ["db.example", "5432", "u", "", "x", "require"],
+            ),
+            (
+                "postgresql://[::1]:5433/x",
+                ["::1", "5433", "", "", "x", ""],
+            ),
+        ] {
+            assert_eq!(read(url), Some(expected.map(str::to_owned)), "{url}");
+        }
+        assert_eq!(read("postgresql://a,b/x"), None);
+        assert_eq!(read("mysql://a/x"), None);
+        assert_eq!(taken_by_all("postgres://a/x"), "postgresql://a/x");
+        assert_eq!(taken_by_all("mysql://a/x"), "mysql://a/x");
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! The environment variables of a task: everything that it sees, and nothing of the engine's own.
 //!
 //! Invariant: a variable that Neargate injects wins over one of the same name in `env`; the
-//! manifest check refuses such names, so this only matters for revisions of older manifests.
+//! manifest check refuses such names, so this only matters for revisions of older manifests. The
+//! locale and what `libpq` reads are only there where `env` does not say otherwise.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use neargate_core::manifest::model::{Service, Use};
+
+use crate::data;
+
+/// The locale of a task, as official images set it: without one, Ruby, Perl, Java and older
+/// Pythons take text for ASCII.
+const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
+/// How clients without a URL connect when the URL does not say: by TLS when the server has it.
+const SSL_MODE: &str = "prefer";
 
 /// What the variables are made of. Holds secrets.
 pub struct Source<'a> {
@@ -36,6 +45,11 @@ pub struct Source<'a> {
 #[must_use]
 pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     let mut variables = source.service.env.clone();
+    let (lang, utf_8) = LOCALE;
+    let otherwise = [(lang.to_owned(), utf_8.to_owned())].into_iter();
+    for (name, value) in otherwise.chain(for_libpq(source)) {
+        variables.entry(name).or_insert(value);
+    }
     variables.extend(injected(source));
     for (name, address) in source.internal {
         let key = if *name == source.service.name {
@@ -73,7 +87,12 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
         match used {
             Use::Database(name) => {
                 if let Some(url) = source.databases.get(name) {
-                    first("DATABASE_URL", format!("DATABASE_{}_URL", upper(name)), url);
+                    let url = data::taken_by_all(url);
+                    first(
+                        "DATABASE_URL",
+                        format!("DATABASE_{}_URL", upper(name)),
+                        &url,
+                    );
                 }
             }
             Use::Cache(name) => {
@@ -94,6 +113,40 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
     variables
 }
 
+/// The database of `DATABASE_URL` for clients that read no URL. None of them where `env` names a
+/// server of its own: our password is not for that one.
+fn for_libpq(source: &Source<'_>) -> Vec<(String, String)> {
+    let uses = source.service.uses.iter();
+    let mut databases = uses.filter_map(|used| match used {
+        Use::Database(name) => source.databases.get(name),
+        _ => None,
+    });
+    let own = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
+    let elsewhere = own
+        .iter()
+        .any(|name| source.service.env.contains_key(*name));
+    let parts = databases.next().filter(|_| !elsewhere);
+    let Some(parts) = parts.and_then(|url| data::parts(url)) else {
+        return Vec::new();
+    };
+    let ssl_mode = match parts.ssl_mode.as_str() {
+        "" => SSL_MODE.to_owned(),
+        _ => parts.ssl_mode,
+    };
+    [
+        ("PGHOST", parts.host),
+        ("PGPORT", parts.port),
+        ("PGUSER", parts.user),
+        ("PGPASSWORD", parts.password),
+        ("PGDATABASE", parts.database),
+        ("PGSSLMODE", ssl_mode),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
 /// `session-key` as a variable name: `SESSION_KEY`.
 #[must_use]
 pub fn upper(name: &str) -> String {
@@ -104,9 +157,8 @@ pub fn upper(name: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_task_sees_what_it_uses_and_where_it_is() {
-        let service: Service = serde_json::from_value(serde_json::json!({
+    fn service() -> Service {
+        serde_json::from_value(serde_json::json!({
             "name": "api", "build": null, "artifact": null, "runs": {"command": ["api"]}, "port": 3000,
             "routes": [], "size": {"cpu": 256, "memory": 512}, "health": null,
             "uses": [{"database": "main"}, {"cache": "main"}, {"secret": "session-key"}],
@@ -118,7 +170,12 @@ mod tests {
                 "guard": [], "low_traffic": "hold", "before": [], "smoke": [], "after": [],
                 "on_rollback": [], "approve": false, "breaker": null}
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_task_sees_what_it_uses_and_where_it_is() {
+        let service = service();
         let named = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let variables = variables(&Source {
             app: "notes",
@@ -127,7 +184,7 @@ mod tests {
             revision: 7,
             task: "api-r7-1",
             port: Some(20001),
-            databases: &named("main", "postgres://x"),
+            databases: &named("main", "postgres://u:p%2F@h:31000/d"),
             caches: &named("main", "redis://x"),
             secrets: &named("session-key", "s3cret"),
             internal: &BTreeMap::from([
@@ -136,8 +193,9 @@ mod tests {
             ]),
         });
         let expected = [
-            ("DATABASE_MAIN_URL", "postgres://x"),
-            ("DATABASE_URL", "postgres://x"),
+            ("DATABASE_MAIN_URL", "postgresql://u:p%2F@h:31000/d"),
+            ("DATABASE_URL", "postgresql://u:p%2F@h:31000/d"),
+            ("LANG", "C.UTF-8"),
             ("LOG", "info"),
             ("NEARGATE_APP", "notes"),
             ("NEARGATE_ENV", "local"),
@@ -145,6 +203,12 @@ mod tests {
             ("NEARGATE_SERVICE", "api"),
             ("NEARGATE_SERVICE_URL", "http://127.0.0.1:20501"),
             ("NEARGATE_TASK", "api-r7-1"),
+            ("PGDATABASE", "d"),
+            ("PGHOST", "h"),
+            ("PGPASSWORD", "p/"),
+            ("PGPORT", "31000"),
+            ("PGSSLMODE", "prefer"),
+            ("PGUSER", "u"),
             ("PORT", "20001"),
             ("REDIS_MAIN_URL", "redis://x"),
             ("REDIS_URL", "redis://x"),
@@ -158,5 +222,43 @@ mod tests {
                 .collect::<Vec<_>>(),
             expected
         );
+    }
+
+    #[test]
+    fn what_the_manifest_says_of_locale_and_server_holds() {
+        let none = BTreeMap::new();
+        let databases = BTreeMap::from([
+            ("main".to_owned(), "postgresql://u:p@h/d".to_owned()),
+            ("other".to_owned(), "postgresql://u:p@other/d".to_owned()),
+        ]);
+        let mut service = service();
+        service.uses.insert(1, Use::Database("other".to_owned()));
+        let told = |service: &Service, name: &str| {
+            variables(&Source {
+                app: "notes",
+                env: "local",
+                service,
+                revision: 7,
+                task: "api-r7-1",
+                port: None,
+                databases: &databases,
+                caches: &none,
+                secrets: &none,
+                internal: &BTreeMap::new(),
+            })
+            .remove(name)
+        };
+        // Of several databases the first is meant, as in DATABASE_URL.
+        assert_eq!(told(&service, "PGHOST").as_deref(), Some("h"));
+        let mut set = |name: &str, value: &str| {
+            service.env.insert(name.to_owned(), value.to_owned());
+        };
+        set("LANG", "de_DE.UTF-8");
+        set("PGSSLMODE", "disable");
+        assert_eq!(told(&service, "LANG").as_deref(), Some("de_DE.UTF-8"));
+        assert_eq!(told(&service, "PGSSLMODE").as_deref(), Some("disable"));
+        service.env.insert("PGHOST".to_owned(), "mine".to_owned());
+        assert_eq!(told(&service, "PGHOST").as_deref(), Some("mine"));
+        assert_eq!(told(&service, "PGPASSWORD"), None);
     }
 }

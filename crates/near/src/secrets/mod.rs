@@ -115,7 +115,7 @@ impl Secrets {
     /// [`SecretsError`]: the key is missing, open to others or the wrong one, or the file
     /// cannot be opened.
     pub fn open(state: &StateDir) -> Result<Self, SecretsError> {
-        crate::atomic::private_directory(&state.path())
+        crate::atomic::state_directory(&state.path())
             .map_err(|source| SecretsError::MakeKey { source })?;
         let store = state.secrets();
         let failed = |source| translate(&store, "open", source);

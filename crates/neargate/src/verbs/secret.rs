@@ -121,24 +121,37 @@ impl Row<'_> {
     }
 }
 
-/// The value, from a file, a pipe, or a prompt that does not show it; one line end is cut off.
+/// The value: byte for byte from a file; from a pipe or a prompt that does not show it, without
+/// the line end that `echo` and the return key add. What is cut off is said.
 pub fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    let mut bytes = match from {
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?,
-        None if std::io::stdin().is_terminal() => prompt(name)?,
-        None => {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut bytes)
-                .map_err(|error| Failure::of("cannot read the value", &error))?;
-            bytes
-        }
-    };
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
+    if let Some(path) = from {
+        let unread = |error| Failure::Usage(format!("cannot read {}: {error}", path.display()));
+        return std::fs::read(path).map_err(unread);
+    }
+    if std::io::stdin().is_terminal() {
+        let mut typed = prompt(name)?;
+        cut_line_end(&mut typed);
+        return Ok(typed);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::of("cannot read the value", &error))?;
+    if cut_line_end(&mut bytes) {
+        output::note(&format!(
+            "the line end of the value of {name} is left out; --from FILE keeps every byte"
+        ));
     }
     Ok(bytes)
+}
+
+/// Cuts one line end off; whether there was one.
+fn cut_line_end(bytes: &mut Vec<u8>) -> bool {
+    let ended = bytes.pop_if(|last| *last == b'\n').is_some();
+    if ended {
+        bytes.pop_if(|last| *last == b'\r');
+    }
+    ended
 }
 
 fn prompt(name: &str) -> Result<Vec<u8>, Failure> {
@@ -156,4 +169,34 @@ fn prompt(name: &str) -> Result<Vec<u8>, Failure> {
     read.map_err(|error| Failure::of("cannot read the value", &error))?;
     restored.map_err(failed)?;
     Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_cut_off_and_nothing_else() {
+        for (text, expected, cut) in [
+            ("s3cret\n", "s3cret", true),
+            ("s3cret\r\n", "s3cret", true),
+            ("s3cret", "s3cret", false),
+            ("s3cret\r", "s3cret\r", false),
+            ("two\n\n", "two\n", true),
+            ("", "", false),
+        ] {
+            let mut bytes = text.as_bytes().to_vec();
+            assert_eq!(cut_line_end(&mut bytes), cut, "{text:?}");
+            assert_eq!(bytes, expected.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_taken_byte_for_byte() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pem");
+        std::fs::write(&path, "-----END KEY-----\n").expect("written");
+        let value = value("pem", Some(&path)).expect("read");
+        assert_eq!(value, b"-----END KEY-----\n");
+    }
 }

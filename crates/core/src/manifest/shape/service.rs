@@ -66,19 +66,26 @@ pub(super) static SERVICE: Shape = Shape {
         Field::new(
             "uses",
             Kind::List(&Kind::Form(&USE), 0, 100),
-            "What is injected: `database.NAME` as `DATABASE_URL`, `cache.NAME` as `REDIS_URL`, \
-             `secret.NAME` as its name in capitals. With several databases (or caches) they are \
-             `DATABASE_<NAME>_URL` (`REDIS_<NAME>_URL`) too.",
+            "What is injected: `database.NAME` as `DATABASE_URL` (`postgresql://…`), `cache.NAME` as \
+             `REDIS_URL`, `secret.NAME` as its name in capitals. All are `DATABASE_<NAME>_URL` \
+             (`REDIS_<NAME>_URL`) too; of several the first has the short name. Near the first \
+             database is also `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE` and \
+             `PGSSLMODE`, but for what `env` sets; none of them where `env` names a server.",
         )
         .far("Secrets of the task definition, and variables for caches.")
-        .differs("The address and the password of a database or cache are AWS's.")
+        .differs(
+            "The address and the password of a database or cache are AWS's. Only near sets `PGHOST` \
+             and its kin.",
+        )
         .or("[]"),
         Field::new(
             "env",
             Kind::Named(&VARIABLE, &Kind::Plain),
-            "Plain environment variables.",
+            "Plain environment variables. Without a `LANG` of its own a task has `C.UTF-8`; nothing \
+             of the engine's or a person's environment is there.",
         )
-        .far("The task definition's `environment`."),
+        .far("The task definition's `environment`.")
+        .differs("Far the locale is the image's."),
         Field::new(
             "drain",
             Kind::Seconds(0, 3600),
