@@ -396,3 +396,80 @@ fn full_disk_is_told_and_the_server_comes_back_when_space_returns() {
     engine.psql(fill).unwrap();
     engine.stop();
 }
+
+/// What an application asks of its database.
+fn manners(engine: &Engine) {
+    for extension in [
+        "pgcrypto",
+        "citext",
+        "hstore",
+        "pg_trgm",
+        "unaccent",
+        "\"uuid-ossp\"",
+        "btree_gist",
+        "pg_stat_statements",
+    ] {
+        let make = format!("CREATE EXTENSION IF NOT EXISTS {extension}");
+        engine.psql(&make).unwrap();
+    }
+    engine
+        .psql("SELECT count(*) FROM pg_stat_statements")
+        .unwrap();
+    engine.psql("CREATE DATABASE t_test").unwrap();
+    let mut url = engine.url();
+    url.push_str("?sslmode=require");
+    let ssl = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let output = Command::new("psql").args(["-XAtc", ssl, &url]).output();
+    let output = output.unwrap();
+    assert_eq!(output.stdout, b"t\n", "{output:?}");
+}
+
+#[test]
+fn an_application_may_do_what_it_may_on_rds_and_text_is_sorted_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let processes = Arc::new(Shims::new(&state));
+    let Some(engine) = Engine::start(&state, "notes", &processes) else {
+        return;
+    };
+    engine.available();
+    manners(&engine);
+    let sorted =
+        "SELECT string_agg(x, ',' ORDER BY x) FROM (VALUES ('b'),('A'),('a'),('B'),('é')) v(x)";
+    assert_eq!(engine.psql(sorted).unwrap(), "a,A,b,B,é");
+    // ICU makes two letters of a ß; the C library, as RDS has it, none.
+    let upper = engine.psql("SELECT upper('é ß ü')").unwrap();
+    let icu = engine
+        .psql("SELECT datlocprovider FROM pg_database WHERE datname = current_database()")
+        .unwrap();
+    let expected = if icu == "i" { "É SS Ü" } else { "É ß Ü" };
+    assert_eq!(upper, expected);
+    let refused = engine.psql("CREATE ROLE other SUPERUSER").unwrap_err();
+    assert!(refused.contains("superuser"), "{refused}");
+    engine.stop();
+}
+
+#[test]
+fn a_cluster_of_an_earlier_version_gets_the_same_rights_at_its_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let processes = Arc::new(Shims::new(&state));
+    let Some(engine) = Engine::start(&state, "notes", &processes) else {
+        return;
+    };
+    engine.available();
+    engine.psql("CREATE TABLE note (id int)").unwrap();
+    engine.stop();
+    drop(engine);
+    // As an earlier version left it: another mark, no certificate.
+    let home = state.join("data/postgres-main");
+    fs::write(home.join("credential"), "earlier").unwrap();
+    for name in ["server.crt", "server.key"] {
+        fs::remove_file(home.join("pgdata").join(name)).unwrap();
+    }
+    let engine = Engine::start(&state, "notes", &processes).unwrap();
+    engine.available();
+    manners(&engine);
+    engine.psql("SELECT * FROM note").unwrap();
+    engine.stop();
+}

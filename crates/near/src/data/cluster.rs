@@ -38,12 +38,22 @@ local all all scram-sha-256
 host  all all 127.0.0.1/32 scram-sha-256
 ";
 
+/// What a user of RDS may besides owning databases: see what others do, and end it. Not
+/// `CREATEROLE`: before PostgreSQL 16 it is a way to everything.
+const ROLES: &str = "pg_monitor, pg_signal_backend";
+/// The server's certificate.
+const CERTIFICATE: &str = "server.crt";
+
 /// What is needed to make a cluster.
 pub(super) struct Cluster<'a> {
     /// `database main`.
     pub label: &'a str,
     /// Directory of `initdb` and `postgres`.
     pub bin: &'a Path,
+    /// Major version of that.
+    pub version: u32,
+    /// Whether it has `pg_stat_statements`.
+    pub statistics: bool,
     /// The service's own directory, parent of `pgdata`.
     pub directory: &'a Path,
     /// Whom the server runs as.
@@ -61,21 +71,25 @@ impl Cluster<'_> {
         let aside = self.directory.join("pgdata.new");
         self.fresh_directory(&aside)?;
         let place = self.open(&aside)?;
-        let initdb = [
+        let mut initdb = vec![
             "--username",
             SUPERUSER,
             "--auth=reject",
-            "--locale=C.UTF-8",
             "--encoding=UTF8",
             "--data-checksums",
             "--no-sync",
             "-D",
             "/proc/self/fd/9",
         ];
+        initdb.extend(locale(self.version, has_en_us().await));
         self.run("initdb", &place, &initdb, "").await?;
-        self.write_hba(&aside)?;
+        self.write("pg_hba.conf", &aside, HBA.as_bytes())?;
+        self.write_certificate(&aside)?;
+        // In template1, so that every database has it.
         let sql = format!(
-            "CREATE ROLE {role} LOGIN PASSWORD {password}\n{make}\n",
+            "{statistics}CREATE ROLE {role} LOGIN CREATEDB PASSWORD {password}\n\
+             GRANT {ROLES} TO {role}\n{make}\n",
+            statistics = self.make_statistics(),
             role = identifier(role),
             password = literal(password),
             make = match database {
@@ -87,23 +101,31 @@ impl Cluster<'_> {
                 ),
             },
         );
-        self.single(&place, &sql, password).await?;
+        self.single(&place, "template1", &sql, password).await?;
         self.publish(place, &aside).await
     }
 
-    /// Gives the role of an existing, stopped cluster this password.
-    pub(super) async fn set_password(
-        &self,
-        role: &str,
-        password: &SecretValue,
-    ) -> Result<(), DataError> {
+    /// Gives the role of an existing, stopped cluster this password and what new clusters give it.
+    pub(super) async fn renew(&self, role: &str, password: &SecretValue) -> Result<(), DataError> {
         let place = self.open(&self.directory.join("pgdata"))?;
         let sql = format!(
-            "ALTER ROLE {} PASSWORD {}\n",
-            identifier(role),
-            literal(password)
+            "ALTER ROLE {role} CREATEDB PASSWORD {password}\nGRANT {ROLES} TO {role}\n",
+            role = identifier(role),
+            password = literal(password)
         );
-        self.single(&place, &sql, password).await
+        self.single(&place, "postgres", &sql, password).await?;
+        match self.make_statistics() {
+            "" => Ok(()),
+            make => self.single(&place, role, make, password).await,
+        }
+    }
+
+    /// The one extension of RDS's list that a user who is no superuser may not make.
+    fn make_statistics(&self) -> &'static str {
+        match self.statistics {
+            true => "CREATE EXTENSION IF NOT EXISTS pg_stat_statements\n",
+            false => "",
+        }
     }
 
     /// Syncs what was made without syncing, and gives it its name.
@@ -123,6 +145,7 @@ impl Cluster<'_> {
     async fn single(
         &self,
         place: &File,
+        database: &str,
         sql: &str,
         password: &SecretValue,
     ) -> Result<(), DataError> {
@@ -139,7 +162,7 @@ impl Cluster<'_> {
             "log_checkpoints=off",
             "-c",
             "exit_on_error=on",
-            "postgres",
+            database,
         ];
         let result = self.run("postgres", place, &arguments, sql).await;
         result.map_err(|error| match error {
@@ -240,12 +263,38 @@ impl Cluster<'_> {
         File::open(path).map_err(|source| files("open", path.to_owned(), source))
     }
 
-    /// No process of the server's user can touch the directory at this moment, so no name in
-    /// it can be a trap.
-    fn write_hba(&self, aside: &Path) -> Result<(), DataError> {
-        let path = aside.join("pg_hba.conf");
+    /// Makes the certificate of an existing, stopped cluster that has none.
+    pub(super) fn ensure_certificate(&self) -> Result<(), DataError> {
+        let data = self.directory.join("pgdata");
+        match data.join(CERTIFICATE).exists() {
+            true => Ok(()),
+            false => self.write_certificate(&data),
+        }
+    }
+
+    /// A key and a certificate of our own making, for clients that ask for TLS: nobody vouches for
+    /// it, and on the loopback nobody has to.
+    fn write_certificate(&self, data: &Path) -> Result<(), DataError> {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names);
+        let made = made.map_err(|error| DataError::Prepare {
+            program: "the certificate's maker",
+            service: self.label.to_owned(),
+            words: error.to_string(),
+        })?;
+        let key = made.signing_key.serialize_pem();
+        self.write("server.key", data, key.as_bytes())?;
+        self.write(CERTIFICATE, data, made.cert.pem().as_bytes())
+    }
+
+    /// Replaces a file of the server. The name is made anew: a link in its place is not followed.
+    fn write(&self, name: &str, data: &Path, bytes: &[u8]) -> Result<(), DataError> {
+        let path = data.join(name);
         let write = || {
-            fs::remove_file(&path)?;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let mut file = OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -254,10 +303,37 @@ impl Cluster<'_> {
             if let Some((uid, gid)) = self.owner.ids() {
                 fchown(&file, Some(uid), Some(gid))?;
             }
-            file.write_all(HBA.as_bytes())
+            file.write_all(bytes)?;
+            file.sync_all()
         };
         write().map_err(|source| files("write", path.clone(), source))
     }
+}
+
+/// How `initdb` is told to sort: as RDS does (`en_US.UTF-8`) when the machine has that locale, by
+/// ICU's rules for English, which order alike, when PostgreSQL can (15 and newer), else by bytes.
+fn locale(version: u32, en_us: bool) -> &'static [&'static str] {
+    match (en_us, version) {
+        (true, _) => &["--locale=en_US.UTF-8"],
+        (false, 15..) => &[
+            "--locale=C.UTF-8",
+            "--locale-provider=icu",
+            "--icu-locale=en-US",
+        ],
+        (false, _) => &["--locale=C.UTF-8"],
+    }
+}
+
+/// Whether the machine has RDS's locale.
+async fn has_en_us() -> bool {
+    let mut list = Command::new("locale");
+    list.arg("-a").stdin(Stdio::null()).kill_on_drop(true);
+    let listed = tokio::time::timeout(PATIENCE, list.output()).await;
+    let listed = listed.ok().and_then(Result::ok).map(|output| output.stdout);
+    let listed = listed.unwrap_or_default();
+    let text = String::from_utf8_lossy(&listed);
+    text.lines()
+        .any(|line| matches!(line, "en_US.utf8" | "en_US.UTF-8"))
 }
 
 fn files(operation: &'static str, path: PathBuf, source: std::io::Error) -> DataError {
@@ -292,6 +368,14 @@ fn last_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_sorted_as_on_rds_where_the_machine_can() {
+        assert_eq!(locale(13, true), ["--locale=en_US.UTF-8"]);
+        assert_eq!(locale(15, true), ["--locale=en_US.UTF-8"]);
+        assert!(locale(15, false).contains(&"--icu-locale=en-US"));
+        assert_eq!(locale(14, false), ["--locale=C.UTF-8"]);
+    }
 
     #[test]
     fn names_and_passwords_cannot_break_out_of_their_quotes() {

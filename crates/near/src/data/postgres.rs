@@ -49,7 +49,12 @@ const SETTINGS: &[&str] = &[
     "log_destination=stderr",
     "log_checkpoints=off",
     "log_line_prefix=",
+    "ssl=on",
+    "ssl_cert_file=server.crt",
+    "ssl_key_file=server.key",
 ];
+/// What an app's user may do changes with this: clusters of an earlier one get it at their start.
+const RIGHTS: &str = "rights 1";
 
 /// One database of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +100,8 @@ impl Postgres {
         let cluster = Cluster {
             label: &self.label,
             bin: &program.bin,
+            version: program.version,
+            statistics: program.has_statistics(),
             directory: &self.directory,
             owner,
         };
@@ -103,19 +110,21 @@ impl Postgres {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        let digest = format!("{digest} {RIGHTS}");
         if !self.data().exists() {
             cluster.create(&self.role, &self.role, password).await?;
             self.write_mark(&mark, &digest)?;
         } else {
             self.remove_stale_locks()?;
+            cluster.ensure_certificate()?;
             if fs::read_to_string(&mark).ok().as_deref() != Some(&digest) {
-                cluster.set_password(&self.role, password).await?;
+                cluster.renew(&self.role, password).await?;
                 self.write_mark(&mark, &digest)?;
             }
         }
         Ok(Process {
             id: id.to_owned(),
-            argv: self.arguments(&program.bin, port),
+            argv: self.arguments(&program, port),
             directory: self.data(),
             owner,
             stop: StopSignal::Interrupt,
@@ -123,17 +132,20 @@ impl Postgres {
         })
     }
 
-    fn arguments(&self, bin: &Path, port: u16) -> Vec<String> {
+    fn arguments(&self, program: &program::Postgres, port: u16) -> Vec<String> {
         let mut arguments: Vec<String> = ["/bin/sh", "-c", WITH_DIRECTORY]
             .map(str::to_owned)
             .to_vec();
-        arguments.push(bin.join("postgres").to_string_lossy().into_owned());
+        arguments.push(program.bin.join("postgres").to_string_lossy().into_owned());
         arguments.extend(["-D", "/proc/self/fd/9"].map(str::to_owned));
         let own = [
             format!("port={port}"),
             format!("cluster_name={}", self.role),
         ];
-        for setting in SETTINGS.iter().map(|text| (*text).to_owned()).chain(own) {
+        let statistics = "shared_preload_libraries=pg_stat_statements".to_owned();
+        let statistics = program.has_statistics().then_some(statistics);
+        let fixed = SETTINGS.iter().map(|text| (*text).to_owned());
+        for setting in fixed.chain(own).chain(statistics) {
             arguments.push("-c".to_owned());
             arguments.push(setting);
         }

@@ -22,6 +22,16 @@ pub(super) struct Postgres {
     pub bin: PathBuf,
 }
 
+impl Postgres {
+    /// Whether it can load `pg_stat_statements` (in Debian a part of the server's package).
+    pub(super) fn has_statistics(&self) -> bool {
+        let home = self.bin.parent().unwrap_or(&self.bin);
+        let libraries = ["lib", "lib/postgresql", "lib64/pgsql", "lib/pgsql"];
+        let mut libraries = libraries.iter().map(|folder| home.join(folder));
+        libraries.any(|folder| folder.join("pg_stat_statements.so").is_file())
+    }
+}
+
 /// One installed Redis or Valkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cache {
