@@ -7,7 +7,9 @@ use neargate_core::machine::Exit;
 use crate::data::{NotStarted, Process, Processes, StopSignal};
 use crate::logs;
 use crate::paths::StateDir;
-use crate::supervisor::{self, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec};
+use crate::supervisor::{
+    self, Children, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
+};
 
 /// The supervisor as data services see it.
 pub struct DataProcesses {
@@ -34,6 +36,7 @@ impl Processes for DataProcesses {
             stop: StopPolicy {
                 signal: signal(process.stop),
                 timeout: process.stop_timeout,
+                children: Children::Killed,
             },
         };
         let running = self

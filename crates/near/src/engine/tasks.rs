@@ -18,7 +18,8 @@ use crate::identity;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, Which};
 use crate::supervisor::{
-    Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+    Children, Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor,
+    TaskSpec,
 };
 
 /// What tasks need from their surroundings.
@@ -120,6 +121,7 @@ impl Surroundings {
             stop: StopPolicy {
                 signal: StopSignal::Terminate,
                 timeout: service.stop_timeout,
+                children: Children::Asked,
             },
         })
     }

@@ -10,6 +10,7 @@ mod process;
 pub mod session;
 pub mod shim;
 mod spec;
+mod stopping;
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,8 +26,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub use spec::{
-    ExitRecord, Identity, Limits, LogTarget, Place, Process, Running, StopPolicy, StopSignal,
-    TaskSpec,
+    Children, ExitRecord, Identity, Limits, LogTarget, Place, Process, Running, StopPolicy,
+    StopSignal, TaskSpec,
 };
 
 use crate::paths::StateDir;

@@ -23,6 +23,14 @@ impl Process {
         [3, 2].map(|index| fields.get(index)?.parse().ok())
     }
 
+    /// Parent of the process with this pid.
+    #[must_use]
+    pub fn parent(pid: u32) -> Option<u32> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Field 4 of the file; the state is field 3.
+        text.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    }
+
     /// Whether this very process still runs.
     #[must_use]
     pub fn runs(self) -> bool {

@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 
 use super::child::{self, Preparation};
 use super::shim;
-use super::spec::{Identity, LogTarget, Place, StopPolicy, StopSignal, TaskSpec};
+use super::spec::{Children, Identity, LogTarget, Place, StopPolicy, StopSignal, TaskSpec};
 use crate::api::wire::Session;
 
 /// Names tried for a folder of the session's own; leftovers of earlier ones may hold some.
@@ -49,6 +49,7 @@ fn command(session: &Session, argv: &[String], scratch: &Path) -> io::Result<Com
         stop: StopPolicy {
             signal: StopSignal::Terminate,
             timeout: std::time::Duration::ZERO,
+            children: Children::Killed,
         },
     };
     let seen = child::seen(&spec, scratch);

@@ -22,15 +22,16 @@ use std::time::Duration;
 
 use neargate_core::machine::Exit;
 use rustix::fs::FlockOperation;
-use rustix::process::{Pid, Signal as Sent};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Report;
 use super::child::{self, Preparation};
 use super::leftovers;
-use super::spec::{ExitRecord, Place, Process, Running, StopSignal, TaskSpec};
+use super::spec::{ExitRecord, Place, Process, Running, TaskSpec};
+use super::stopping::{self, Stopping};
 use crate::cgroup::Group;
 use crate::clock::now;
 use crate::logs::writer::{LogWriter, Stream, copy};
@@ -42,6 +43,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// How often the shim looks whether its directory is there.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often the processes of a task that is ending are looked at.
+const TURN: Duration = Duration::from_millis(20);
 /// Attempts to get the lock of the task directory, 10 ms apart.
 const LOCK_ATTEMPTS: u32 = 100;
 /// Room for the record of the exit, taken at the start: a full disk must not cost the exit code.
@@ -127,9 +130,9 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         }
     };
     report(&Report::Started(held.running.clone()));
-    let status = wait(&mut held.child, &spec, held.running.task.pid, told).await?;
+    let status = wait(&mut held, &spec, told).await?;
     let out_of_memory = held.group.out_of_memory();
-    signal_group(held.running.task.pid);
+    stopping::kill(&held.group);
     leftovers::end_own(&held.group).await;
     for output in held.output {
         let _ = tokio::time::timeout(LAST_OUTPUT, output).await;
@@ -361,65 +364,49 @@ fn executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// Waits for the end of the process, and stops it when the shim is told to.
-async fn wait(
-    child: &mut Child,
-    spec: &TaskSpec,
-    pid: u32,
-    mut told: Told,
-) -> io::Result<ExitStatus> {
-    let mut kill_at = None;
+/// Waits for the end of the first process and of all that it started, and stops them when the
+/// shim is told to. How the first one ended.
+async fn wait(held: &mut Held, spec: &TaskSpec, mut told: Told) -> io::Result<ExitStatus> {
+    let first = held.running.task;
+    let mut stopping = Stopping::new(spec.stop);
     let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let late = async {
-            match kill_at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = tokio::time::interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let status = loop {
+        let deadline = stopping.deadline();
         tokio::select! {
-            status = child.wait() => return status,
-            _ = told.stop.recv(), if kill_at.is_none() => {
-                let asked = match spec.stop.signal {
-                    StopSignal::Terminate => Sent::TERM,
-                    StopSignal::Interrupt => Sent::INT,
-                };
-                // Only the task itself is asked; it knows how to end its children.
-                signal_process(pid, asked);
-                kill_at = Some(tokio::time::Instant::now() + spec.stop.timeout);
-            }
-            _ = told.kill.recv() => signal_group(pid),
-            _ = told.child.recv() => leftovers::reap_adopted(pid),
+            status = held.child.wait() => break status?,
+            _ = told.stop.recv() => stopping.ask_first(first),
+            _ = told.kill.recv() => stopping::kill(&held.group),
+            _ = told.child.recv() => leftovers::reap_adopted(first.pid),
             // Nobody could find the process any more, and nothing that it writes is kept.
-            _ = looks.tick() => if directory_is_gone() { signal_group(pid) },
-            () = late => {
-                signal_group(pid);
-                kill_at = None;
+            _ = looks.tick() => if directory_is_gone() { stopping::kill(&held.group) },
+            _ = turns.tick(), if deadline.is_some() => {
+                if deadline.is_some_and(|at| Instant::now() >= at) {
+                    stopping::kill(&held.group);
+                } else {
+                    stopping.ask_children_of_shell(first, &held.group);
+                }
             }
         }
+    };
+    // What the kernel ended for want of memory is not asked any more.
+    while !held.group.out_of_memory() && stopping.continues(&held.group) {
+        tokio::select! {
+            _ = told.kill.recv() => break,
+            _ = told.stop.recv() => {}
+            _ = told.child.recv() => leftovers::reap_adopted(first.pid),
+            _ = looks.tick() => if directory_is_gone() { break },
+            _ = turns.tick() => {}
+        }
     }
+    Ok(status)
 }
 
 fn directory_is_gone() -> bool {
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     fs::metadata("lock").is_err_and(|error| missing(&error))
-}
-
-fn raw(pid: u32) -> Option<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw)
-}
-
-fn signal_process(pid: u32, signal: Sent) {
-    if let Some(pid) = raw(pid) {
-        let _ = rustix::process::kill_process(pid, signal);
-    }
-}
-
-fn signal_group(pid: u32) {
-    if let Some(pid) = raw(pid) {
-        let _ = rustix::process::kill_process_group(pid, Sent::KILL);
-    }
 }
 
 fn exit_of(status: ExitStatus) -> Exit {

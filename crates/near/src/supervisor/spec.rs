@@ -78,6 +78,18 @@ pub struct StopPolicy {
     /// Then it is killed.
     #[serde(with = "neargate_core::duration")]
     pub timeout: Duration,
+    /// What happens to those that it started when it has ended and they have not.
+    pub children: Children,
+}
+
+/// What happens to processes that outlive the first one of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Children {
+    /// They get the signal, and what is left of the timeout.
+    Asked,
+    /// They are killed: a server that recovers from that and must be started again soon.
+    Killed,
 }
 
 /// Signals that ask a process to stop.
@@ -108,7 +120,7 @@ pub struct Running {
 }
 
 /// A process that cannot be mistaken for a later one with the same pid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Process {
     /// Process id.
     pub pid: u32,

@@ -12,7 +12,7 @@ use neargate_near::data::{NotStarted, Process, Processes, StopSignal};
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::{
-    self, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
+    self, Children, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -88,6 +88,7 @@ impl Processes for Shims {
                     StopSignal::Terminate => supervisor::StopSignal::Terminate,
                 },
                 timeout: process.stop_timeout,
+                children: Children::Killed,
             },
         };
         let running = self.supervisor.start(&spec).await;

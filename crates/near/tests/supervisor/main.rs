@@ -7,4 +7,5 @@ mod ending;
 mod limits;
 mod orphans;
 mod starting;
+mod stopping;
 mod world;

@@ -11,7 +11,7 @@ use neargate_near::identity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::{
-    Found, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+    Children, Found, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
 };
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -70,6 +70,7 @@ impl World {
             stop: StopPolicy {
                 signal: StopSignal::Terminate,
                 timeout: PATIENCE,
+                children: Children::Asked,
             },
         }
     }

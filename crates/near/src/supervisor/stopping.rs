@@ -1,0 +1,166 @@
+//! Asks the processes of a task to end, and gives them the time that the task has for it.
+//!
+//! The task's first process is asked alone: it knows how to end its children. When it has ended
+//! and others still work (a shell that does not pass signals on, `npm start`), they are asked
+//! too: first those that have a handler for the signal, and when none of these is left the
+//! others, which the signal ends at once. So the reader at the end of a pipe outlives the writer.
+//! A shell that waits for its child before it heeds a signal gets the child asked as well.
+//!
+//! Invariant: from the order to stop, or from the end of the first process when it ends by
+//! itself, each process of the task has the whole `stop-timeout`; then it is killed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
+
+use super::spec::{Children, Process, StopPolicy, StopSignal};
+use crate::cgroup::Group;
+
+/// A shell that has the signal and has not ended by then is taken to wait for its child.
+const SHELL_PATIENCE: Duration = Duration::from_millis(500);
+/// Programs that start others and pass no signal on.
+const SHELLS: [&str; 9] = [
+    "ash", "bash", "busybox", "dash", "ksh", "mksh", "rbash", "sh", "zsh",
+];
+
+/// The end of one task, from the order on.
+pub struct Stopping {
+    policy: StopPolicy,
+    begun: Option<Instant>,
+    asked: BTreeSet<Process>,
+}
+
+impl Stopping {
+    /// Nothing is asked yet.
+    pub fn new(policy: StopPolicy) -> Self {
+        Self {
+            policy,
+            begun: None,
+            asked: BTreeSet::new(),
+        }
+    }
+
+    /// When the time for the end is over; `None` before it began.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.begun.map(|begun| begun + self.policy.timeout)
+    }
+
+    /// Asks the first process. Later orders change nothing.
+    pub fn ask_first(&mut self, first: Process) {
+        if self.begun.is_none() {
+            self.begun = Some(Instant::now());
+            self.ask(first);
+        }
+    }
+
+    /// While the first process runs and has been asked: its children, when it is a shell that
+    /// does not end.
+    pub fn ask_children_of_shell(&mut self, first: Process, group: &Group) {
+        let waits = self
+            .begun
+            .is_some_and(|begun| begun.elapsed() >= SHELL_PATIENCE);
+        if waits && self.policy.children == Children::Asked && is_shell(first.pid) {
+            let mut others = tree(group);
+            others.remove(&first);
+            self.ask_all(&others);
+        }
+    }
+
+    /// After the first process has ended: whether others still have time, having been asked.
+    pub fn continues(&mut self, group: &Group) -> bool {
+        if self.policy.children == Children::Killed {
+            return false;
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let living = tree(group);
+        self.ask_all(&living);
+        !living.is_empty() && begun.elapsed() < self.policy.timeout
+    }
+
+    fn ask_all(&mut self, living: &BTreeSet<Process>) {
+        let handlers: Vec<Process> = living
+            .iter()
+            .copied()
+            .filter(|process| handles(process.pid, self.signal()))
+            .collect();
+        for process in &handlers {
+            self.ask(*process);
+        }
+        // A shell with a trap waits for its child, which may have no handler.
+        if handlers.iter().all(|process| is_shell(process.pid)) {
+            for process in living {
+                self.ask(*process);
+            }
+        }
+    }
+
+    fn ask(&mut self, process: Process) {
+        if self.asked.insert(process)
+            && let Some(pid) = raw(process.pid)
+        {
+            // It may have ended by itself.
+            let _ = kill_process(pid, self.signal());
+        }
+    }
+
+    fn signal(&self) -> Signal {
+        match self.policy.signal {
+            StopSignal::Terminate => Signal::TERM,
+            StopSignal::Interrupt => Signal::INT,
+        }
+    }
+}
+
+/// All processes of the task that run: what descends from the shim, which adopts orphans, and
+/// what is in the task's control groups.
+pub fn tree(group: &Group) -> BTreeSet<Process> {
+    let own = std::process::id();
+    let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        if let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok())
+            && let Some(parent) = Process::parent(pid)
+        {
+            parents.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found: BTreeSet<u32> = group.pids().into_iter().collect();
+    let mut open = vec![own];
+    while let Some(parent) = open.pop() {
+        let children = parents.remove(&parent).unwrap_or_default();
+        found.extend(&children);
+        open.extend(children);
+    }
+    found.into_iter().filter_map(Process::of).collect()
+}
+
+/// Kills every process of the task that runs now.
+pub fn kill(group: &Group) {
+    for pid in tree(group).iter().filter_map(|process| raw(process.pid)) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+fn raw(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// Whether the process has a handler of its own for the signal.
+fn handles(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & (1 << (signal.as_raw() - 1)) != 0)
+}
+
+fn is_shell(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    program
+        .as_deref()
+        .and_then(|path| path.file_name()?.to_str())
+        .is_some_and(|name| SHELLS.contains(&name))
+}
