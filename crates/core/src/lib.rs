@@ -12,6 +12,7 @@
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
 //! - [`guard`]: alarms judged on a new revision, step by step.
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
+//! - [`names`]: help for a name that nothing has.
 //! - [`notify`]: what webhooks are told, in three shapes.
 //! - [`status`]: the shape of `neargate status --json`.
 //! - [`random`]: numbers that a seed decides.
@@ -26,6 +27,7 @@ pub mod health;
 pub mod machine;
 pub mod manifest;
 pub mod metrics;
+pub mod names;
 pub mod notify;
 pub mod plan;
 pub mod random;

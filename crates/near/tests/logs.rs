@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use neargate_near::clock::now;
-use neargate_near::logs::reader::DEAD_TASKS_KEPT;
-use neargate_near::logs::writer::{
-    FILE_BYTES, FILES, LINE_BYTES, LogWriter, Stream, copy, rotated,
-};
-use neargate_near::logs::{self, Filter, Position};
+use neargate_near::logs::retention::DEAD_TASKS_KEPT;
+use neargate_near::logs::writer::{FILE_BYTES, FILES, LINE_BYTES, LogWriter, copy, rotated};
+use neargate_near::logs::{self, Filter, Line, Reader, Stream};
 use neargate_near::paths::StateDir;
 use serde_json::json;
 use tempfile::TempDir;
@@ -38,36 +36,122 @@ impl World {
     }
 
     fn texts(&self, filter: &Filter) -> Vec<String> {
-        let lines = logs::read(&self.state, filter, &mut Position::default()).unwrap();
-        lines.iter().map(logs::Line::text).collect()
+        let lines = self.lines(filter, None);
+        lines.iter().map(|line| line.text().into_owned()).collect()
+    }
+
+    fn lines(&self, filter: &Filter, tail: Option<usize>) -> Vec<Line> {
+        rest(&mut Reader::open(&self.state, filter.clone(), tail).unwrap())
     }
 }
 
+/// All lines up to the present end.
+fn rest(reader: &mut Reader) -> Vec<Line> {
+    std::iter::from_fn(|| reader.next_line().unwrap()).collect()
+}
+
 #[test]
-fn a_line_keeps_time_stream_revision_and_task_and_json_stays_json() {
+fn a_line_keeps_time_stream_revision_and_task() {
     let world = World::new();
     let before = now();
     let mut writer = LogWriter::open(&world.directory("api"), "api-r3-7", 3).unwrap();
     writer.write(Stream::Out, b"listening");
-    writer.write(Stream::Err, br#"{"level":"error","request_id":"r-1"}"#);
-    writer.write(Stream::Out, br#"{"half":"#);
-    writer.write(Stream::Out, b"not \xff text");
-    let lines = logs::read(&world.state, &Filter::default(), &mut Position::default()).unwrap();
-    let seen: Vec<_> = lines
-        .iter()
-        .map(|line| (line.stream.as_str(), line.message.clone()))
-        .collect();
-    let object = json!({"level": "error", "request_id": "r-1"});
-    let expected = [
-        ("o", json!("listening")),
-        ("e", object),
-        ("o", json!("{\"half\":")),
-        ("o", json!("not \u{fffd} text")),
-    ];
-    assert_eq!(seen, expected);
+    writer.write(Stream::Err, b"failed");
+    let lines = world.lines(&Filter::default(), None);
+    assert_eq!(
+        [lines[0].stream, lines[1].stream],
+        [Stream::Out, Stream::Err]
+    );
     for line in &lines {
         assert_eq!((line.revision, line.task.as_str()), (3, "api-r3-7"));
         assert!(before <= line.at && line.at <= now());
+    }
+}
+
+/// Lines that a task may write; none of them is changed or lost on the way.
+fn odd_lines() -> Vec<Vec<u8>> {
+    let deep = format!("{{\"deep\":{}{}}}", "[".repeat(3000), "]".repeat(3000));
+    let mut lines: Vec<Vec<u8>> = [
+        "plain",
+        "",
+        "   indented",
+        "grüße 🎉",
+        "\u{1b}[31mred\u{1b}[0m",
+        "progress 10%\rprogress 20%",
+        r#"{"level": "error", "with": "blanks"}"#,
+        r#"{"z":1,"a":2,"a":3}"#,
+        r#"{"price":1.10,"n":1e999,"big":12345678901234567890123}"#,
+        r#"{"cut":"\ud83d"}"#,
+        r#"{"half":"#,
+        r#"{"a":1} trailing"#,
+        r#"{"a":1}  "#,
+        "{\"a\":\r1}",
+        "\"a text in quotes\"",
+        "[1]",
+        "17",
+        &deep,
+    ]
+    .iter()
+    .map(|line| line.as_bytes().to_vec())
+    .collect();
+    lines.push(b"\xff\xfe\x00binary".to_vec());
+    lines.push((0..=255).filter(|byte| *byte != b'\n').collect());
+    lines
+}
+
+#[tokio::test]
+async fn every_line_is_shown_byte_for_byte_as_the_task_wrote_it() {
+    let world = World::new();
+    let writer = Arc::new(Mutex::new(world.writer("api", "api-r1-1")));
+    let input: Vec<u8> = odd_lines().join(&b'\n');
+    copy(&*[input, b"\n".to_vec()].concat(), writer, Stream::Out).await;
+    let shown: Vec<Vec<u8>> = world
+        .lines(&Filter::default(), None)
+        .into_iter()
+        .map(|line| line.bytes)
+        .collect();
+    assert_eq!(shown, odd_lines());
+}
+
+#[test]
+fn json_output_is_valid_json_on_one_line_whatever_was_written() {
+    let world = World::new();
+    let mut writer = world.writer("api", "api-r1-1");
+    for line in odd_lines() {
+        writer.write(Stream::Out, &line);
+    }
+    writer.write(Stream::Out, br#"{"level":"error","n":[1,2]}"#);
+    let mut last = json!(null);
+    for line in world.lines(&Filter::default(), None) {
+        let text = line.json();
+        assert!(!text.contains(['\n', '\r']), "{text:?}");
+        last = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!((&last["k"], &last["s"]), (&json!("api-r1-1"), &json!("o")));
+    }
+    assert_eq!(last["m"], json!({"level": "error", "n": [1, 2]}));
+}
+
+#[test]
+fn a_search_finds_what_the_task_wrote_and_not_how_it_is_stored() {
+    let world = World::new();
+    let mut writer = world.writer("api", "api-r1-1");
+    for line in odd_lines() {
+        writer.write(Stream::Out, &line);
+    }
+    for (text, count) in [
+        (r#""level": "error""#, 1),
+        ("\"n\":1e999", 1),
+        ("a text in quotes\"", 1),
+        ("10%\rprogress", 1),
+        ("\\r", 0),
+        ("binary", 1),
+    ] {
+        let grep = Some(text.to_owned());
+        let filter = Filter {
+            grep,
+            ..Filter::default()
+        };
+        assert_eq!(world.lines(&filter, None).len(), count, "{text}");
     }
 }
 
@@ -118,23 +202,130 @@ fn a_filter_chooses_services_tasks_times_and_words() {
 fn a_reader_that_follows_sees_every_line_once_through_rotations() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
-    let mut position = Position::default();
-    let mut seen = 0;
-    // Enough to rotate twice; a reader that comes often enough misses nothing.
-    let text = vec![b'x'; LINE_BYTES / 2];
-    let count = 2 * FILE_BYTES / text.len() as u64 + 10;
+    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    let mut seen = Vec::new();
+    // More than all files of a log hold: a reader that comes often enough misses nothing.
+    let filling = "x".repeat(LINE_BYTES / 2);
+    let count = u64::from(FILES + 2) * FILE_BYTES / (LINE_BYTES as u64 / 2);
     for number in 0..count {
-        writer.write(Stream::Out, &text);
-        if number % 50 == 0 {
-            seen += logs::read(&world.state, &Filter::default(), &mut position)
-                .unwrap()
-                .len();
+        writer.write(Stream::Out, format!("{number} {filling}").as_bytes());
+        if number % 200 == 0 {
+            reader.refresh().unwrap();
+            seen.extend(rest(&mut reader).iter().map(number_of));
         }
     }
-    seen += logs::read(&world.state, &Filter::default(), &mut position)
-        .unwrap()
-        .len();
-    assert_eq!(seen as u64, count);
+    reader.refresh().unwrap();
+    seen.extend(rest(&mut reader).iter().map(number_of));
+    assert_eq!(seen, (0..count).collect::<Vec<u64>>());
+    assert_eq!(reader.take_lost(), [""; 0]);
+}
+
+fn number_of(line: &Line) -> u64 {
+    let text = line.text();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_reader_reads_files_to_their_end_that_rotation_has_removed_since_it_saw_them() {
+    let world = World::new();
+    let mut writer = world.writer("api", "api-r1-1");
+    let filling = "x".repeat(LINE_BYTES / 2);
+    let count = u64::from(FILES) * FILE_BYTES / (LINE_BYTES as u64 / 2);
+    writer.write(Stream::Out, format!("0 {filling}").as_bytes());
+    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    for number in 1..count {
+        writer.write(Stream::Out, format!("{number} {filling}").as_bytes());
+        if number % 200 == 0 {
+            reader.refresh().unwrap(); // It sees the new files, and reads nothing yet.
+        }
+    }
+    reader.refresh().unwrap();
+    let seen: Vec<u64> = rest(&mut reader).iter().map(number_of).collect();
+    assert_eq!(seen, (0..count).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_reader_that_comes_too_late_says_of_which_task_lines_are_missing() {
+    let world = World::new();
+    let mut writer = world.writer("api", "api-r1-1");
+    writer.write(Stream::Out, b"first");
+    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    let filling = vec![b'x'; LINE_BYTES];
+    for _ in 0..(u64::from(FILES) + 1) * FILE_BYTES / LINE_BYTES as u64 {
+        writer.write(Stream::Out, &filling);
+    }
+    reader.refresh().unwrap();
+    rest(&mut reader);
+    assert_eq!(reader.take_lost(), ["api-r1-1"]);
+}
+
+#[test]
+fn a_reader_that_follows_sees_half_a_line_once_it_is_whole_and_new_tasks() {
+    let world = World::new();
+    world.writer("api", "api-r1-1").write(Stream::Out, b"one");
+    let path = world.directory("api").join("api-r1-1.log");
+    let whole = fs::read(&path).unwrap();
+    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    assert_eq!(rest(&mut reader).len(), 1);
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let (half, other) = whole.split_at(9);
+    file.write_all(half).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!(rest(&mut reader).len(), 0);
+    // On a full disk a writer takes half a record back and begins again.
+    file.set_len(whole.len() as u64).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!(rest(&mut reader).len(), 0);
+    file.write_all(half).unwrap();
+    file.write_all(other).unwrap();
+    world.writer("api", "api-r2-2").write(Stream::Out, b"two");
+    reader.refresh().unwrap();
+    let texts: Vec<String> = rest(&mut reader)
+        .iter()
+        .map(|line| line.text().into_owned())
+        .collect();
+    assert_eq!(texts, ["one", "two"]);
+}
+
+#[test]
+fn the_last_lines_of_all_logs_come_first_and_what_follows_goes_on_behind_them() {
+    let world = World::new();
+    let mut api = world.writer("api", "api-r1-1");
+    let mut web = world.writer("web", "web-r1-1");
+    let filling = "x".repeat(LINE_BYTES / 2);
+    for number in 0..2 * FILE_BYTES / (LINE_BYTES as u64 / 2) {
+        api.write(Stream::Out, format!("{number} {filling}").as_bytes());
+    }
+    let written = now();
+    while now() == written {}
+    web.write(Stream::Out, b"web one");
+    let written = now();
+    while now() == written {}
+    api.write(Stream::Out, b"api last");
+    let texts = |tail, grep: Option<&str>| -> Vec<String> {
+        let grep = grep.map(str::to_owned);
+        let filter = Filter {
+            grep,
+            ..Filter::default()
+        };
+        let lines = world.lines(&filter, Some(tail));
+        lines
+            .iter()
+            .map(|line| line.text().chars().take(8).collect())
+            .collect()
+    };
+    assert_eq!(texts(0, None), [""; 0]);
+    assert_eq!(texts(1, None), ["api last"]);
+    assert_eq!(texts(2, None), ["web one", "api last"]);
+    assert_eq!(texts(3, None)[1..], ["web one", "api last"]);
+    // Found in the rotated file, not in the present one.
+    assert_eq!(texts(1, Some("7 xxx"))[0].split(' ').count(), 2);
+    assert_eq!(texts(5000, None).len(), 1024 + 2);
+    let mut reader = Reader::open(&world.state, Filter::default(), Some(1)).unwrap();
+    assert_eq!(rest(&mut reader).len(), 1);
+    web.write(Stream::Out, b"web two");
+    reader.refresh().unwrap();
+    assert_eq!(rest(&mut reader)[0].text(), "web two");
 }
 
 #[test]
@@ -156,18 +347,43 @@ fn the_logs_of_a_task_have_a_bound() {
 }
 
 #[tokio::test]
-async fn a_line_without_end_is_written_in_parts() {
-    let world = World::new();
-    let writer = Arc::new(Mutex::new(world.writer("api", "api-r1-1")));
-    let mut text = vec![b'x'; LINE_BYTES + 10];
-    text.extend(b"\nlast line without an end");
-    copy(&*text, writer, Stream::Out).await;
-    let lengths: Vec<usize> = world
-        .texts(&Filter::default())
-        .iter()
-        .map(String::len)
-        .collect();
-    assert_eq!(lengths, [LINE_BYTES, 10, 24]);
+async fn a_long_line_is_written_in_parts_that_are_marked_and_cut_between_characters() {
+    let parts = |input: Vec<u8>| async move {
+        let world = World::new();
+        let writer = Arc::new(Mutex::new(world.writer("api", "api-r1-1")));
+        copy(&*input, writer, Stream::Out).await;
+        let lines = world.lines(&Filter::default(), None);
+        lines
+            .iter()
+            .map(|line| (line.bytes.len(), line.continues))
+            .collect::<Vec<_>>()
+    };
+    let x = |count: usize, end: &str| [vec![b'x'; count], end.as_bytes().to_vec()].concat();
+    let whole = (LINE_BYTES, false);
+    let part = (LINE_BYTES, true);
+    for (input, expected) in [
+        (x(LINE_BYTES, "\n"), vec![whole]),
+        (x(LINE_BYTES, "\r\n"), vec![whole]),
+        (x(LINE_BYTES, ""), vec![whole]),
+        (x(LINE_BYTES + 1, "\n"), vec![part, (1, false)]),
+        (x(LINE_BYTES + 1, "\r\n"), vec![part, (1, false)]),
+        (
+            x(LINE_BYTES + 10, "\nlast line without an end"),
+            vec![part, (10, false), (24, false)],
+        ),
+        (x(3 * LINE_BYTES, "\n"), vec![part, part, whole]),
+        (
+            x(LINE_BYTES - 1, "ü\n"),
+            vec![(LINE_BYTES - 1, true), (2, false)],
+        ),
+        (
+            x(LINE_BYTES - 3, "🎉 end\n"),
+            vec![(LINE_BYTES - 3, true), (8, false)],
+        ),
+        (x(LINE_BYTES - 2, "ü\n"), vec![whole]),
+    ] {
+        assert_eq!(parts(input).await, expected);
+    }
 }
 
 #[test]

@@ -253,7 +253,7 @@ pub enum Verb {
         /// The service; without it, all
         service: Option<String>,
     },
-    /// Print logs of tasks
+    /// Print logs as tasks wrote them; a line over 64 KiB comes in parts
     #[command(
         after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
     )]

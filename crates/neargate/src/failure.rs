@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use neargate_core::manifest::Diagnostics;
+use neargate_core::names;
 use neargate_near::api::wire::Problem;
 
 use crate::output;
@@ -63,4 +64,20 @@ impl Failure {
             Self::Engine(problem) => output::error(&problem.error, problem.help.as_deref()),
         }
     }
+}
+
+/// A name that nothing has: the error of every verb, with the name that was probably meant, or
+/// those that there are. Exit 2.
+pub fn unknown<S: AsRef<str>>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = S>,
+) -> Failure {
+    let known: Vec<S> = known.into_iter().collect();
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    Failure::Engine(Problem {
+        error: format!("there is no {kind} `{name}`"),
+        help: Some(names::meant(name, &known)),
+        exit: 2,
+    })
 }

@@ -16,6 +16,7 @@ mod project;
 #[cfg(test)]
 mod reference;
 mod screen;
+mod terminal;
 mod tree;
 mod verbs;
 #[cfg(test)]

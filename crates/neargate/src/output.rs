@@ -1,10 +1,13 @@
 //! What people see: colours only on a terminal, messages on standard error, results on standard output.
 
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use neargate_core::manifest::Diagnostics;
+
+use crate::terminal;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,7 +38,11 @@ const DIM: Style = Style::new().dimmed();
 
 /// Standard error may be closed; that is no reason to fail.
 fn say(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    if std::io::stderr().is_terminal() {
+        let _ = writeln!(anstream::stderr(), "{}", harmless(text));
+    } else {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }
 }
 
 /// An error with what to do instead.
@@ -93,9 +100,43 @@ pub fn state(word: &str) -> String {
 
 /// A line on standard output; a closed pipe ends the command quietly.
 pub fn line(text: &str) {
-    if writeln!(anstream::stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    let written = if std::io::stdout().is_terminal() {
+        writeln!(anstream::stdout(), "{}", harmless(text))
+    } else {
+        writeln!(anstream::stdout(), "{text}")
+    };
+    written.unwrap_or_else(|error| closed(&error));
+}
+
+/// Ends the command when nobody reads its output any more; says any other reason, exit 1.
+pub fn closed(reason: &std::io::Error) {
+    if reason.kind() != std::io::ErrorKind::BrokenPipe {
+        error(&format!("cannot write the output: {reason}"), None);
+        std::process::exit(1);
     }
+    std::process::exit(0);
+}
+
+/// A text of ours, with what tasks said in it, for a terminal: colours stay, everything else that
+/// could steer the terminal is shown as text.
+fn harmless(text: &str) -> Cow<'_, str> {
+    terminal::harmless(text, true)
+}
+
+/// A line of a task for a terminal. Its colours end with it, and go where none are wanted.
+pub fn harmless_line(line: &str) -> String {
+    let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    let text = terminal::harmless(line, coloured).replace('\n', "\\n");
+    if coloured && text.contains('\u{1b}') {
+        format!("{text}\u{1b}[0m")
+    } else {
+        text
+    }
+}
+
+/// JSON for a terminal: what could steer it is escaped as JSON escapes it.
+pub fn harmless_json(text: &str) -> String {
+    terminal::escaped_json(text)
 }
 
 /// A value as JSON on standard output, on one line.

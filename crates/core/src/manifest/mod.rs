@@ -22,6 +22,8 @@ mod view;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
+pub(crate) use shape::nearest;
+
 use diagnostic::At;
 use model::Manifest;
 use tree::{Table, Value};

@@ -1,54 +1,24 @@
 //! Reads the logs of an environment: merged by time, filtered, followed.
 //!
 //! A reader needs no engine. It survives rotation and sees tasks that start while it follows.
+//! Invariant: its memory is bounded by the number of tasks that have logs, not by their size.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use neargate_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::writer::{FILES, rotated};
+use super::backward::{Backward, Place};
+use super::chain::Chain;
+use super::line::Line;
 use crate::paths::StateDir;
 
-/// Logs of tasks that are gone, kept per service.
-pub const DEAD_TASKS_KEPT: usize = 20;
-/// Bytes at the end of a log in which its last lines are looked for.
-const TAIL_BYTES: u64 = 256 * 1024;
-
-/// One line of a log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Line {
-    /// When it was written.
-    #[serde(rename = "t")]
-    pub at: Timestamp,
-    /// `o` stdout, `e` stderr.
-    #[serde(rename = "s")]
-    pub stream: String,
-    /// Revision of the task.
-    #[serde(rename = "r")]
-    pub revision: u32,
-    /// Task id.
-    #[serde(rename = "k")]
-    pub task: String,
-    /// The text, or the JSON object that the line was.
-    #[serde(rename = "m")]
-    pub message: Value,
-}
-
-impl Line {
-    /// The line as the task wrote it.
-    #[must_use]
-    pub fn text(&self) -> String {
-        match &self.message {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }
-    }
-}
+/// How often a reader that has lines to read looks for what rotation and new tasks brought.
+const REFRESH: Duration = Duration::from_millis(100);
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
@@ -57,165 +27,287 @@ pub struct Filter {
     pub services: Vec<String>,
     /// One task.
     pub task: Option<String>,
+    /// None of these tasks.
+    pub except: BTreeSet<String>,
     /// Not before.
     pub since: Option<Timestamp>,
     /// Not after.
     pub until: Option<Timestamp>,
-    /// Holds this text.
+    /// Holds these bytes.
     pub grep: Option<String>,
 }
 
 impl Filter {
     fn accepts(&self, line: &Line) -> bool {
-        self.task.as_ref().is_none_or(|task| *task == line.task)
-            && self.since.is_none_or(|since| line.at >= since)
+        self.since.is_none_or(|since| line.at >= since)
             && self.until.is_none_or(|until| line.at <= until)
             && self
                 .grep
                 .as_ref()
-                .is_none_or(|text| line.text().contains(text))
+                .is_none_or(|text| holds(&line.bytes, text.as_bytes()))
     }
-}
 
-/// Where a reader is in each file, to go on from.
-#[derive(Debug, Clone, Default)]
-pub struct Position(BTreeMap<PathBuf, (u64, u64)>);
-
-/// Lines that are new since `position` (all at first), oldest first. Call it again to follow.
-///
-/// # Errors
-/// A directory or file cannot be read.
-pub fn read(state: &StateDir, filter: &Filter, position: &mut Position) -> io::Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for directory in directories(state, filter)? {
-        for path in files(&directory)? {
-            read_file(&path, filter, position, &mut lines)?;
-        }
+    fn accepts_task(&self, task: &str) -> bool {
+        self.task.as_deref().is_none_or(|wanted| wanted == task) && !self.except.contains(task)
     }
-    lines.sort_by_key(|line: &Line| line.at);
-    Ok(lines)
-}
 
-fn directories(state: &StateDir, filter: &Filter) -> io::Result<Vec<PathBuf>> {
-    let all = match fs::read_dir(state.logs()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        all => all?,
-    };
-    let wanted = |name: &str| {
-        if filter.services.is_empty() {
+    fn accepts_service(&self, name: &str) -> bool {
+        if self.services.is_empty() {
             !name.starts_with("database-") && !name.starts_with("cache-")
         } else {
-            filter.services.iter().any(|service| service == name)
+            self.services.iter().any(|service| service == name)
         }
-    };
-    Ok(all
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(wanted))
-        .map(|entry| entry.path())
-        .collect())
-}
-
-/// Log files of a service, each task's older parts first.
-fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let present = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
-    let mut paths = Vec::new();
-    for path in present.filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-    {
-        paths.extend(
-            (1..FILES)
-                .rev()
-                .map(|number| rotated(&path, number))
-                .filter(|older| older.exists()),
-        );
-        paths.push(path);
     }
-    Ok(paths)
 }
 
-fn read_file(
-    path: &Path,
-    filter: &Filter,
-    position: &mut Position,
-    lines: &mut Vec<Line>,
-) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let Ok(file) = File::open(path) else {
-        return Ok(());
-    };
-    let inode = file.metadata()?.ino();
-    // A rotated file keeps its inode under another name: where it was read to is found by it.
-    let known = position
-        .0
-        .values()
-        .filter(|(other, _)| *other == inode)
-        .map(|(_, offset)| *offset)
-        .max();
-    let mut offset = known.unwrap_or(0);
-    let mut reader = BufReader::new(file);
-    reader.seek(SeekFrom::Start(offset))?;
-    let mut text = Vec::new();
-    while reader.read_until(b'\n', &mut text)? > 0 {
-        if text.last() != Some(&b'\n') {
-            break; // A line that is being written: next time.
-        }
-        offset += text.len() as u64;
-        if let Ok(line) = serde_json::from_slice::<Line>(&text)
-            && filter.accepts(&line)
-        {
-            lines.push(line);
-        }
-        text.clear();
-    }
-    position.0.insert(path.to_owned(), (inode, offset));
-    Ok(())
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// The last lines of a task's log, oldest first, as the task wrote them.
-#[must_use]
-pub fn last_lines(state: &StateDir, service: &str, task: &str, count: usize) -> Vec<String> {
-    let path = state.logs().join(service).join(format!("{task}.log"));
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let lines: Vec<String> = bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-        .map(|line| line.text())
-        .collect();
-    lines[lines.len().saturating_sub(count)..].to_vec()
-}
-
-/// Removes logs of tasks that are gone, but for the newest of each service.
+/// Services, databases and caches that have logs, each with its tasks.
 ///
 /// # Errors
 /// A directory cannot be read.
-pub fn prune(state: &StateDir, service: &str, alive: &[String]) -> io::Result<()> {
-    let directory = state.logs().join(service);
-    let mut dead: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(directory)?.flatten() {
-        let path = entry.path();
-        let task = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if path.extension().is_some_and(|extension| extension == "log") && !alive.contains(&task) {
-            dead.push((entry.metadata()?.modified()?, path));
+pub fn written(state: &StateDir) -> io::Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in names(&state.logs())? {
+        let Some(service) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        if path.is_dir() {
+            let logs = names(&path)?.into_iter().filter(|log| is_log(log));
+            let tasks = logs.filter_map(|log| Some(log.file_stem()?.to_str()?.to_owned()));
+            found.insert(service.to_owned(), tasks.collect());
         }
     }
-    dead.sort();
-    let surplus = dead.len().saturating_sub(DEAD_TASKS_KEPT);
-    for (_, path) in dead.into_iter().take(surplus) {
-        for number in 1..FILES {
-            let _ = fs::remove_file(rotated(&path, number));
-        }
-        let _ = fs::remove_file(path);
+    Ok(found)
+}
+
+fn names(directory: &std::path::Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => Ok(entries?.flatten().map(|entry| entry.path()).collect()),
     }
-    Ok(())
+}
+
+fn is_log(path: &std::path::Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "log")
+}
+
+/// Lines of many logs as one sequence.
+#[derive(Debug)]
+pub struct Reader {
+    state: StateDir,
+    filter: Filter,
+    chains: BTreeMap<PathBuf, Chain>,
+    /// The next line of each log that has one.
+    heads: BinaryHeap<Reverse<Head>>,
+    refreshed: Instant,
+}
+
+#[derive(Debug)]
+struct Head {
+    path: PathBuf,
+    line: Line,
+}
+
+impl Head {
+    fn order(&self) -> (Timestamp, &PathBuf) {
+        (self.line.at, &self.path)
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Head {}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl Reader {
+    /// Opens the logs that are wanted; with `tail`, at the last so many lines of them all.
+    ///
+    /// # Errors
+    /// A directory or file cannot be read.
+    pub fn open(state: &StateDir, filter: Filter, tail: Option<usize>) -> io::Result<Self> {
+        let mut reader = Self {
+            state: state.clone(),
+            filter,
+            chains: BTreeMap::new(),
+            heads: BinaryHeap::new(),
+            refreshed: Instant::now(),
+        };
+        for path in reader.paths()? {
+            let mut chain = Chain::open(&path)?;
+            if let Some(since) = reader.filter.since {
+                chain.skip_older_than(since)?;
+            }
+            reader.chains.insert(path, chain);
+        }
+        if let Some(count) = tail {
+            reader.skip_to_last(count)?;
+        }
+        reader.advance_all()?;
+        Ok(reader)
+    }
+
+    /// The next line; nothing at the present end. Call [`Reader::refresh`] to go on.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
+        if self.refreshed.elapsed() >= REFRESH && !self.heads.is_empty() {
+            self.refresh()?;
+        }
+        let Some(Reverse(head)) = self.heads.pop() else {
+            return Ok(None);
+        };
+        self.advance(&head.path)?;
+        Ok(Some(head.line))
+    }
+
+    /// Looks for what was written, rotated and started since.
+    ///
+    /// # Errors
+    /// A directory or file cannot be read.
+    pub fn refresh(&mut self) -> io::Result<()> {
+        self.refreshed = Instant::now();
+        for path in self.paths()? {
+            match self.chains.get_mut(&path) {
+                Some(chain) => chain.refresh()?,
+                None => {
+                    self.chains.insert(path.clone(), Chain::open(&path)?);
+                }
+            }
+        }
+        self.advance_all()
+    }
+
+    /// Tasks of which rotation removed lines before they were read, since the last call.
+    pub fn take_lost(&mut self) -> Vec<String> {
+        let chains = self.chains.values_mut().filter(|chain| chain.lost);
+        chains
+            .map(|chain| {
+                chain.lost = false;
+                chain.task.clone()
+            })
+            .collect()
+    }
+
+    fn paths(&self) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for directory in names(&self.state.logs())? {
+            let name = directory.file_name().and_then(|name| name.to_str());
+            if !directory.is_dir() || !name.is_some_and(|name| self.filter.accepts_service(name)) {
+                continue;
+            }
+            let task = |path: &PathBuf| {
+                let stem = path.file_stem().and_then(|stem| stem.to_str());
+                is_log(path) && stem.is_some_and(|task| self.filter.accepts_task(task))
+            };
+            paths.extend(names(&directory)?.into_iter().filter(task));
+        }
+        Ok(paths)
+    }
+
+    /// Reads the next wanted line of every log that has none waiting.
+    fn advance_all(&mut self) -> io::Result<()> {
+        let waiting: BTreeSet<PathBuf> =
+            self.heads.iter().map(|head| head.0.path.clone()).collect();
+        let idle: Vec<PathBuf> = self
+            .chains
+            .keys()
+            .filter(|path| !waiting.contains(*path))
+            .cloned()
+            .collect();
+        for path in idle {
+            self.advance(&path)?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, path: &PathBuf) -> io::Result<()> {
+        let Some(chain) = self.chains.get_mut(path) else {
+            return Ok(());
+        };
+        while let Some(line) = chain.next_line()? {
+            if self.filter.accepts(&line) {
+                let path = path.clone();
+                self.heads.push(Reverse(Head { path, line }));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the last lines: finds where they begin from the ends of all logs.
+    fn skip_to_last(&mut self, count: usize) -> io::Result<()> {
+        let starts = last_places(&self.chains, &self.filter, count)?;
+        for (path, (segment, offset)) in starts {
+            if let Some(chain) = self.chains.get_mut(&path) {
+                chain.start_at(segment, offset);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the oldest of the last `count` wanted lines of each log begins, or the log's end.
+fn last_places(
+    chains: &BTreeMap<PathBuf, Chain>,
+    filter: &Filter,
+    count: usize,
+) -> io::Result<BTreeMap<PathBuf, Place>> {
+    let mut starts = BTreeMap::new();
+    let mut walks = Vec::new();
+    let mut newest: BinaryHeap<(Timestamp, usize, Place)> = BinaryHeap::new();
+    for (path, chain) in chains {
+        let mut walk = Backward::from_end(chain)?;
+        starts.insert(path.clone(), walk.end);
+        if let Some((at, place)) = wanted_before(&mut walk, filter)? {
+            newest.push((at, walks.len(), place));
+        }
+        walks.push((path, walk));
+    }
+    for _ in 0..count {
+        let Some((_, index, place)) = newest.pop() else {
+            break;
+        };
+        let Some((path, walk)) = walks.get_mut(index) else {
+            break;
+        };
+        starts.insert((*path).clone(), place);
+        if let Some((at, place)) = wanted_before(walk, filter)? {
+            newest.push((at, index, place));
+        }
+    }
+    Ok(starts)
+}
+
+fn wanted_before(
+    walk: &mut Backward<'_>,
+    filter: &Filter,
+) -> io::Result<Option<(Timestamp, Place)>> {
+    while let Some((place, line)) = walk.next_line()? {
+        if filter.since.is_some_and(|since| line.at < since) {
+            break;
+        }
+        if filter.accepts(&line) {
+            return Ok(Some((line.at, place)));
+        }
+    }
+    Ok(None)
 }

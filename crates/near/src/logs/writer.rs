@@ -1,8 +1,4 @@
-//! Writes the log of one task: one JSON object a line, in files of bounded size.
-//!
-//! `{"t":1700000000000,"s":"o","r":3,"k":"api-r3-7","m":"listening"}` — time in ms, stream
-//! (`o` stdout, `e` stderr), revision, task, message: the text, or the line itself when it is a
-//! JSON object.
+//! Writes the log of one task, in files of bounded size; [`super::line`] has the shape of a line.
 //!
 //! Invariant: writing never blocks or ends the task. What a full disk does not take is counted,
 //! and the count is written when there is space again.
@@ -11,28 +7,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::de::IgnoredAny;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
+pub use super::line::Stream;
+use super::line::{Line, record};
 use crate::clock::now;
 
-/// Longest line; a longer one is written in parts.
+/// Longest line; a longer one is written in parts of at most so many bytes, cut between characters.
 pub const LINE_BYTES: usize = 64 * 1024;
+/// Bytes beyond the longest line that are read before it is cut: a character's, and the end's.
+const LOOK_AHEAD: usize = 6;
 /// A file is rotated at this size.
 pub const FILE_BYTES: u64 = 16 << 20;
 /// Files per task, the present one included.
 pub const FILES: u32 = 3;
-
-/// Which pipe a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
 
 /// The log of one task.
 #[derive(Debug)]
@@ -71,39 +61,34 @@ impl LogWriter {
 
     /// Writes one line (without its end).
     pub fn write(&mut self, stream: Stream, line: &[u8]) {
+        self.write_part(stream, line, false);
+    }
+
+    /// Writes a line, or a part of one that `continues` in the stream's next record.
+    pub fn write_part(&mut self, stream: Stream, line: &[u8], continues: bool) {
         if self.dropped > 0 {
             let lost = format!(
                 "neargate: {} lines were lost because the disk was full",
                 self.dropped
             );
-            if self.append(&self.record(Stream::Err, lost.as_bytes())) {
+            if self.append(&self.record(Stream::Err, lost.as_bytes(), false)) {
                 self.dropped = 0;
             }
         }
-        if !self.append(&self.record(stream, line)) {
+        if !self.append(&self.record(stream, line, continues)) {
             self.dropped += 1;
         }
     }
 
-    fn record(&self, stream: Stream, line: &[u8]) -> Vec<u8> {
-        let stream = match stream {
-            Stream::Out => 'o',
-            Stream::Err => 'e',
-        };
-        let text = String::from_utf8_lossy(line);
-        let object = text.starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
-        let message = if object {
-            text.into_owned()
-        } else {
-            serde_json::Value::from(text.as_ref()).to_string()
-        };
-        format!(
-            "{{\"t\":{},\"s\":\"{stream}\",\"r\":{},\"k\":\"{}\",\"m\":{message}}}\n",
-            now().0,
-            self.revision,
-            self.task
-        )
-        .into_bytes()
+    fn record(&self, stream: Stream, line: &[u8], continues: bool) -> Vec<u8> {
+        record(&Line {
+            at: now(),
+            stream,
+            revision: self.revision,
+            task: self.task.clone(),
+            continues,
+            bytes: line.to_vec(),
+        })
     }
 
     /// Whether the bytes were written, all of them.
@@ -171,32 +156,75 @@ fn open(path: &Path) -> io::Result<File> {
 pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, stream: Stream) {
     let mut reader = BufReader::with_capacity(8 * 1024, pipe);
     let mut line = Vec::new();
-    while let Ok(true) = next_line(&mut reader, &mut line).await {
-        if let Ok(mut log) = log.lock() {
-            log.write(stream, &line);
+    while let Ok(read) = read_line(&mut reader, &mut line).await {
+        if read == Read::Last && line.is_empty() {
+            break;
         }
-        line.clear();
+        if read == Read::Line && line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.len() > LINE_BYTES {
+            let part = cut(&line);
+            log.write_part(stream, &line[..part], true);
+            line.drain(..part);
+        }
+        match read {
+            Read::Part => {}
+            Read::Line => {
+                log.write(stream, &line);
+                line.clear();
+            }
+            Read::Last => {
+                log.write(stream, &line);
+                break;
+            }
+        }
     }
 }
 
-/// Reads up to a line's end or [`LINE_BYTES`]; `false` at the end of the input.
-async fn next_line<R: AsyncBufRead + Unpin>(
+/// What was read into the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// A line, without its line feed.
+    Line,
+    /// More than a line may have, and no end yet.
+    Part,
+    /// What there was before the input's end.
+    Last,
+}
+
+/// Reads on, up to a line's end or beyond [`LINE_BYTES`].
+async fn read_line<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     line: &mut Vec<u8>,
-) -> io::Result<bool> {
+) -> io::Result<Read> {
     loop {
         let available = reader.fill_buf().await?;
         if available.is_empty() {
-            return Ok(!line.is_empty());
+            return Ok(Read::Last);
         }
-        let room = LINE_BYTES - line.len();
-        let end = available.iter().position(|byte| *byte == b'\n');
-        let take = end.unwrap_or(available.len()).min(room);
-        line.extend_from_slice(&available[..take]);
-        let ended = end == Some(take);
-        reader.consume(take + usize::from(ended));
-        if ended || line.len() == LINE_BYTES {
-            return Ok(true);
+        let room = LINE_BYTES + LOOK_AHEAD - line.len();
+        let near = &available[..available.len().min(room)];
+        let end = near.iter().position(|byte| *byte == b'\n');
+        let length = end.unwrap_or(near.len());
+        line.extend_from_slice(&near[..length]);
+        reader.consume(length + usize::from(end.is_some()));
+        if end.is_some() {
+            return Ok(Read::Line);
+        }
+        if line.len() == LINE_BYTES + LOOK_AHEAD {
+            return Ok(Read::Part);
         }
     }
+}
+
+/// Where a part ends: between characters, where the text is UTF-8.
+fn cut(line: &[u8]) -> usize {
+    let most = LINE_BYTES;
+    let continues = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    (most.saturating_sub(3)..=most)
+        .rev()
+        .find(|at| !continues(at))
+        .unwrap_or(most)
 }

@@ -11,7 +11,7 @@ use neargate_far::driver::record::Past;
 use neargate_far::driver::session::{Driver, PACE, now};
 use neargate_far::driver::trouble::Trouble;
 use neargate_near::api::wire::{AlarmRecord, ReleaseRecord};
-use neargate_near::logs::Line;
+use neargate_near::logs::{Line, Stream};
 
 use super::account;
 use crate::arguments::{Flags, Logs, Metrics, Verb};
@@ -120,6 +120,7 @@ async fn show_logs(driver: &Driver, flags: &Flags, options: &Logs) -> Shown {
     };
     let mut told = std::collections::BTreeSet::new();
     let mut first = true;
+    let mut printer = logs::Printer::new(flags.json);
     loop {
         let mut lines = Vec::new();
         for name in &names {
@@ -134,8 +135,9 @@ async fn show_logs(driver: &Driver, flags: &Flags, options: &Logs) -> Shown {
         for line in lines {
             from = from.max(line.at);
             told.insert(line.id.clone());
-            logs::print(&near_line(line), flags.json);
+            printer.print(&near_line(line));
         }
+        printer.flush();
         if !options.follow {
             return Ok(DONE);
         }
@@ -161,16 +163,13 @@ fn near_line(line: LogLine) -> Line {
         .next()
         .unwrap_or_default()
         .to_owned();
-    let message = serde_json::from_str(&line.text)
-        .ok()
-        .filter(serde_json::Value::is_object)
-        .unwrap_or(serde_json::Value::String(line.text));
     Line {
         at: line.at,
-        stream: "o".to_owned(),
+        stream: Stream::Out,
         revision: 0,
         task,
-        message,
+        continues: false,
+        bytes: line.text.into_bytes(),
     }
 }
 

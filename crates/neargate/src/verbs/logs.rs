@@ -1,19 +1,29 @@
 //! `neargate logs`: what tasks wrote. It needs no engine.
+//!
+//! In a pipe and in a file the bytes are those that the task wrote; on a terminal what could steer
+//! it is shown as text, but for colours.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use neargate_core::duration;
 use neargate_core::time::Timestamp;
 use neargate_near::clock::now;
-use neargate_near::logs::{Filter, Line, Position, read};
+use neargate_near::logs::reader::written;
+use neargate_near::logs::{Filter, Line, Reader};
+use neargate_near::paths::StateDir;
 use neargate_near::supervisor::Supervisor;
 
 use crate::arguments::{Flags, Logs};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::{output, project};
 
 const EVERY: Duration = Duration::from_millis(200);
+
+/// Logs by name, each with its tasks.
+type Written = BTreeMap<String, BTreeSet<String>>;
 
 /// Prints the lines that are wanted.
 pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
@@ -24,33 +34,132 @@ pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
             state.path().display()
         )));
     }
-    let supervisor = Supervisor::new(state.clone(), Vec::new());
-    let filter = Filter {
-        services: options.services.clone(),
-        task: options.task.clone(),
-        since: ago(options.since.as_deref())?,
-        until: ago(options.until.as_deref())?,
-        grep: options.grep.clone(),
-    };
-    let mut position = Position::default();
-    let mut first = true;
+    let failed = |error| Failure::of("cannot read the logs", &error);
+    let written = written(&state).map_err(failed)?;
+    let filter = filter(flags, &state, options, &written)?;
+    let mut reader = Reader::open(&state, filter, options.tail).map_err(failed)?;
+    let mut printer = Printer::new(flags.json);
     loop {
-        let mut lines = read(&state, &filter, &mut position)
-            .map_err(|error| Failure::of("cannot read the logs", &error))?;
-        if options.previous {
-            lines.retain(|line| supervisor.running(&line.task).is_none());
+        while let Some(line) = reader.next_line().map_err(failed)? {
+            printer.print(&line);
         }
-        if let (true, Some(tail)) = (first, options.tail) {
-            lines.drain(..lines.len().saturating_sub(tail));
-        }
-        first = false;
-        for line in &lines {
-            print(line, flags.json);
+        printer.flush();
+        for task in reader.take_lost() {
+            output::note(&format!(
+                "lines of {task} are missing here: its log was rotated away before they were read"
+            ));
         }
         if !options.follow {
             return Ok(ExitCode::SUCCESS);
         }
         std::thread::sleep(EVERY);
+        reader.refresh().map_err(failed)?;
+    }
+}
+
+fn filter(
+    flags: &Flags,
+    state: &StateDir,
+    options: &Logs,
+    written: &Written,
+) -> Result<Filter, Failure> {
+    let services = names(flags, &options.services, written)?;
+    let of_services = written
+        .iter()
+        .filter(|(name, _)| services.is_empty() || services.contains(name));
+    let tasks: BTreeSet<&String> = of_services.flat_map(|(_, tasks)| tasks).collect();
+    if let Some(task) = &options.task
+        && !tasks.contains(task)
+    {
+        return Err(failure::unknown("task with a log", task, tasks));
+    }
+    let supervisor = Supervisor::new(state.clone(), Vec::new());
+    let runs = |task: &String| options.previous && supervisor.running(task).is_some();
+    Ok(Filter {
+        services,
+        task: options.task.clone(),
+        except: tasks
+            .into_iter()
+            .filter(|task| runs(task))
+            .cloned()
+            .collect(),
+        since: ago(options.since.as_deref())?,
+        until: ago(options.until.as_deref())?,
+        grep: options.grep.clone(),
+    })
+}
+
+/// The names of logs that were asked for; `database.main` is `database-main`.
+fn names(flags: &Flags, asked: &[String], written: &Written) -> Result<Vec<String>, Failure> {
+    let mut known: BTreeSet<String> = written.keys().cloned().collect();
+    if let Ok((_, loaded)) = project::load(flags) {
+        let manifest = loaded.manifest;
+        known.extend(manifest.services.into_keys());
+        known.extend(
+            manifest
+                .databases
+                .keys()
+                .map(|name| format!("database-{name}")),
+        );
+        known.extend(manifest.caches.keys().map(|name| format!("cache-{name}")));
+    }
+    let mut names = Vec::new();
+    for name in asked {
+        let plain = name
+            .replacen("database.", "database-", 1)
+            .replacen("cache.", "cache-", 1);
+        let found = [name, &plain]
+            .into_iter()
+            .find(|name| known.contains(*name));
+        let found = found.ok_or_else(|| failure::unknown("service", name, &known))?;
+        if !written.contains_key(found) {
+            output::note(&format!("no task of `{found}` has run here yet"));
+        }
+        names.push(found.clone());
+    }
+    Ok(names)
+}
+
+/// Prints lines: as they are, or as a terminal may have them.
+pub struct Printer {
+    out: BufWriter<Stdout>,
+    json: bool,
+    terminal: bool,
+}
+
+impl Printer {
+    /// A printer on standard output.
+    pub fn new(json: bool) -> Self {
+        let out = std::io::stdout();
+        let terminal = out.is_terminal();
+        Self {
+            out: BufWriter::with_capacity(64 * 1024, out),
+            json,
+            terminal,
+        }
+    }
+
+    /// Prints a line; a closed pipe ends the command quietly.
+    pub fn print(&mut self, line: &Line) {
+        let written = match (self.json, self.terminal) {
+            (true, false) => writeln!(self.out, "{}", line.json()),
+            (true, true) => writeln!(self.out, "{}", output::harmless_json(&line.json())),
+            (false, false) => write!(self.out, "{} {} ", clock(line.at), line.task)
+                .and_then(|()| self.out.write_all(&line.bytes))
+                .and_then(|()| self.out.write_all(b"\n")),
+            (false, true) => {
+                let text = output::harmless_line(&line.text());
+                writeln!(self.out, "{} {} {text}", clock(line.at), line.task)
+            }
+        };
+        written.unwrap_or_else(|error| output::closed(&error));
+    }
+
+    /// Hands on what is buffered.
+    pub fn flush(&mut self) {
+        self.out
+            .flush()
+            .unwrap_or_else(|error| output::closed(&error));
     }
 }
 
@@ -60,15 +169,6 @@ pub(super) fn ago(text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     let duration = duration::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
     let back = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Ok(Some(Timestamp(now().0.saturating_sub(back))))
-}
-
-/// Prints a line.
-pub fn print(line: &Line, json: bool) {
-    if json {
-        output::json(line);
-    } else {
-        output::line(&format!("{} {} {}", clock(line.at), line.task, line.text()));
-    }
 }
 
 /// `2026-11-21T07:28:09.120Z`

@@ -1,0 +1,149 @@
+//! One line of a log, and its shape in the file: one JSON object a line.
+//!
+//! `{"t":1700000000000,"s":"o","r":3,"k":"api-r3-7","m":"listening"}` — time in ms, stream
+//! (`o` stdout, `e` stderr), revision, task, message: the text, or the line itself when it is a
+//! JSON object. `"p":true`: a part, the line goes on in the stream's next record. `"x":true`: the
+//! line was not UTF-8, each character of the message stands for one byte (ISO 8859-1).
+//!
+//! Invariant: [`Line::bytes`] of what [`record`] made are the bytes that the task wrote.
+
+use std::borrow::Cow;
+
+use neargate_core::time::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// Which pipe a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Stream {
+    /// Standard output.
+    #[serde(rename = "o")]
+    Out,
+    /// Standard error.
+    #[serde(rename = "e")]
+    Err,
+}
+
+impl Stream {
+    const fn letter(self) -> char {
+        match self {
+            Self::Out => 'o',
+            Self::Err => 'e',
+        }
+    }
+}
+
+/// One line of a log, or a part of a long one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it was written.
+    pub at: Timestamp,
+    /// Where the task wrote it.
+    pub stream: Stream,
+    /// Revision of the task.
+    pub revision: u32,
+    /// Task id.
+    pub task: String,
+    /// Whether the line goes on in the stream's next record.
+    pub continues: bool,
+    /// The bytes that the task wrote, without the line's end.
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Record<'a> {
+    t: Timestamp,
+    s: Stream,
+    r: u32,
+    #[serde(borrow)]
+    k: Cow<'a, str>,
+    #[serde(default)]
+    p: bool,
+    #[serde(default)]
+    x: bool,
+    #[serde(borrow)]
+    m: &'a RawValue,
+}
+
+impl Line {
+    /// The text, with U+FFFD for what is not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+
+    /// The record as valid JSON for every reader: the message is an object only when it is one
+    /// that parsers take (no lone surrogates, no number out of range, at most 128 levels deep).
+    #[must_use]
+    pub fn json(&self) -> String {
+        let text = self.text();
+        let message =
+            if is_object(&text) && serde_json::from_str::<serde_json::Value>(&text).is_ok() {
+                // The only carriage returns in valid JSON are blanks, and they would look like ends.
+                text.replace('\r', " ")
+            } else {
+                serde_json::Value::from(text.as_ref()).to_string()
+            };
+        format!(
+            "{{\"t\":{},\"s\":\"{}\",\"r\":{},\"k\":{},{}\"m\":{message}}}",
+            self.at.0,
+            self.stream.letter(),
+            self.revision,
+            serde_json::Value::from(self.task.as_str()),
+            if self.continues { "\"p\":true," } else { "" },
+        )
+    }
+
+    /// Reads a record; nothing for half of one.
+    pub(super) fn parse(record: &[u8]) -> Option<Self> {
+        let record: Record<'_> = serde_json::from_slice(record).ok()?;
+        let raw = record.m.get();
+        let bytes = if raw.starts_with('{') {
+            raw.as_bytes().to_vec()
+        } else {
+            let text: String = serde_json::from_str(raw).ok()?;
+            if record.x {
+                text.chars()
+                    .map(|c| u8::try_from(c).ok())
+                    .collect::<Option<_>>()?
+            } else {
+                text.into_bytes()
+            }
+        };
+        Some(Self {
+            at: record.t,
+            stream: record.s,
+            revision: record.r,
+            task: record.k.into_owned(),
+            continues: record.p,
+            bytes,
+        })
+    }
+}
+
+/// Whether a text is a JSON object and nothing else, blanks around it included.
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The record of a line, with its end.
+pub(super) fn record(line: &Line) -> Vec<u8> {
+    let (mark, message) = match std::str::from_utf8(&line.bytes) {
+        Ok(text) if is_object(text) => ("", text.to_owned()),
+        Ok(text) => ("", serde_json::Value::from(text).to_string()),
+        Err(_) => {
+            let text: String = line.bytes.iter().map(|byte| char::from(*byte)).collect();
+            ("\"x\":true,", serde_json::Value::from(text).to_string())
+        }
+    };
+    format!(
+        "{{\"t\":{},\"s\":\"{}\",\"r\":{},\"k\":\"{}\",{}{mark}\"m\":{message}}}\n",
+        line.at.0,
+        line.stream.letter(),
+        line.revision,
+        line.task,
+        if line.continues { "\"p\":true," } else { "" },
+    )
+    .into_bytes()
+}
