@@ -7,7 +7,8 @@
 //! that long. While a target is `initial` it is asked with growing gaps that begin at 100 ms and
 //! end at the interval. Failures that come sooner than the interval count towards the
 //! unhealthy threshold only when the target took the TCP connection: a process that has not
-//! opened its port yet is starting, not sick.
+//! opened its port yet is starting, not sick. A port that somebody else holds makes its target
+//! unhealthy at once: no threshold waits while a stranger gets requests.
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub enum Outcome {
     Failed,
     /// No connection.
     Unreachable,
+    /// Somebody else listens there.
+    Stranger,
 }
 
 /// Health of one target.
@@ -65,6 +68,9 @@ impl TargetCheck {
     ) -> Option<TargetHealth> {
         let next = match (self.state, outcome) {
             (TargetHealth::Initial, Outcome::Passed) => Some(TargetHealth::Healthy),
+            (TargetHealth::Initial | TargetHealth::Healthy, Outcome::Stranger) => {
+                Some(TargetHealth::Unhealthy)
+            }
             (TargetHealth::Initial, _) if !self.counts(now, outcome, rule) => None,
             (TargetHealth::Unhealthy, Outcome::Passed) => {
                 self.threshold(rule.healthy, TargetHealth::Healthy)
@@ -108,7 +114,7 @@ impl TargetCheck {
                 self.last_counted = Some(now);
                 false
             }
-            (None, Outcome::Failed | Outcome::Passed) => true,
+            (None, Outcome::Failed | Outcome::Passed | Outcome::Stranger) => true,
         };
         if due {
             self.last_counted = Some(now);

@@ -19,6 +19,7 @@ mod exchange;
 mod files;
 mod h2;
 mod io;
+mod listening;
 mod live;
 pub mod request;
 mod response;

@@ -12,6 +12,7 @@ pub mod control;
 pub mod forwarded;
 pub mod head;
 pub mod http_date;
+pub mod listening;
 pub mod matching;
 pub mod site;
 pub mod slow_start;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
 use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
 use crate::time::Timestamp;
@@ -136,6 +137,9 @@ pub struct Target {
     pub revision: u32,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Who must hold the socket that listens there; `None`: it is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<ListenerOwner>,
     /// Whether it may be given requests.
     pub admission: Admission,
     /// What the engine knows: the state to begin with when this router has not checked the

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use neargate_core::machine::Health;
 use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
 use neargate_core::manifest::model::{Runs, Service};
+use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{Admission, EarlierFiles, RoutingTable, Target, TargetHealth};
 use neargate_core::time::Timestamp;
 
@@ -16,6 +17,7 @@ use super::ids::hook_id;
 use super::routes::{self, Exposed};
 use super::tasks::Start;
 use super::{Engine, Input};
+use crate::supervisor::Running;
 
 impl Engine {
     pub(super) fn act(&mut self, action: Action) {
@@ -181,11 +183,13 @@ impl Engine {
             .values()
             .filter_map(|task| {
                 let admission = admission(service, task)?;
-                let port = self.running.get(&task.id)?.port?;
+                let running = self.running.get(&task.id)?;
+                let port = running.port?;
                 Some(Target {
                     task: task.id.clone(),
                     revision: task.revision,
                     address: SocketAddr::from(([127, 0, 0, 1], port)),
+                    owner: listener_owner(running),
                     admission,
                     health: match task.health {
                         Health::Unknown => TargetHealth::Initial,
@@ -195,6 +199,16 @@ impl Engine {
                 })
             })
             .collect()
+    }
+}
+
+/// Who must listen at a task's port: its user, which is its service's alone, or a process of it.
+fn listener_owner(running: &Running) -> Option<ListenerOwner> {
+    match running.user {
+        Some(user) => Some(ListenerOwner::User(user)),
+        // The shim of a version before did not write the user down.
+        None if rustix::process::geteuid().is_root() => None,
+        None => Some(ListenerOwner::DescendantOf(running.shim.pid)),
     }
 }
 

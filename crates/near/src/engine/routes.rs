@@ -228,6 +228,7 @@ mod tests {
             task: format!("api-r{revision}-1"),
             revision,
             address: SocketAddr::from(([127, 0, 0, 1], 20_000)),
+            owner: None,
             admission: Admission::Admitted,
             health: TargetHealth::Healthy,
         }

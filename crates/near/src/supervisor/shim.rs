@@ -227,6 +227,7 @@ fn start(
         task: started,
         started_at: now(),
         port: spec.port,
+        user: spec.identity.map(|identity| identity.uid),
         notes,
     };
     if let Err(error) = crate::atomic::write(

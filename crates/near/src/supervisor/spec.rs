@@ -115,6 +115,9 @@ pub struct Running {
     pub started_at: Timestamp,
     /// The port that it was given.
     pub port: Option<u16>,
+    /// Its own user; `None`: the engine's.
+    #[serde(default)]
+    pub user: Option<u32>,
     /// What is not enforced for it, in words.
     pub notes: Vec<String>,
 }

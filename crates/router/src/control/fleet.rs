@@ -4,8 +4,6 @@
 //! takes no new requests, and its last request ended (or was cut by the delay).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +15,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::engine::Teller;
-use crate::checker::{self, Changed};
+use crate::checker::{self, Changed, Subject};
 use crate::counters::Counters;
 use crate::live::States;
 use crate::targets::TargetState;
@@ -46,8 +44,7 @@ pub(super) struct Fleet {
 
 #[derive(Debug)]
 struct Check {
-    rule: Health,
-    address: SocketAddr,
+    subject: Subject,
     running: JoinHandle<()>,
 }
 
@@ -214,40 +211,35 @@ impl Fleet {
     fn take_checks(&mut self, table: &RoutingTable) {
         let mut checks = BTreeMap::new();
         for group in table.groups.values() {
-            let Some(rule) = group.health.as_ref().filter(|h| is_checked(Some(h))) else {
-                continue;
-            };
-            for target in group
-                .targets
-                .iter()
-                .filter(|t| t.admission == Admission::Admitted)
-            {
+            let rule = group.health.as_ref().filter(|h| is_checked(Some(h)));
+            let targets = group.targets.iter().filter(|target| {
+                target.admission == Admission::Admitted
+                    && (rule.is_some() || target.owner.is_some())
+            });
+            for target in targets {
+                let subject = Subject {
+                    task: target.task.as_str().into(),
+                    address: target.address,
+                    owner: target.owner,
+                    rule: rule.cloned(),
+                };
                 let known = self.checks.remove(&target.task);
-                let same = known.filter(|c| c.rule == *rule && c.address == target.address);
-                let check =
-                    same.unwrap_or_else(|| self.start_check(&target.task, target.address, rule));
+                let same = known.filter(|check| check.subject == subject);
+                let check = same.unwrap_or_else(|| self.start_check(subject));
                 checks.insert(target.task.clone(), check);
             }
         }
         self.checks = checks;
     }
 
-    fn start_check(&self, task: &str, address: SocketAddr, rule: &Health) -> Check {
+    fn start_check(&self, subject: Subject) -> Check {
         let known = self
             .states
-            .get(task)
+            .get(&*subject.task)
             .map_or(TargetHealth::Initial, |s| s.health());
-        let name: Rc<str> = task.into();
-        let watch = checker::watch(
-            name,
-            address,
-            rule.clone(),
-            known,
-            self.changes_from.clone(),
-        );
+        let watch = checker::watch(subject.clone(), known, self.changes_from.clone());
         Check {
-            rule: rule.clone(),
-            address,
+            subject,
             running: tokio::task::spawn_local(watch),
         }
     }

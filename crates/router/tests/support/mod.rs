@@ -189,6 +189,7 @@ pub fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
         task: task.into(),
         revision,
         address,
+        owner: None,
         admission: Admission::Admitted,
         health: TargetHealth::Healthy,
     }

@@ -1,0 +1,147 @@
+//! Whether the sockets that listen at a target's address are the task's.
+//!
+//! Reads `/proc/net/tcp{,6}`, whose lines begin with the sockets that listen, and where tasks
+//! have no user of their own the descriptors of the task's processes.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+
+use neargate_core::routing::listening::{ListenerOwner, ListeningSocket};
+
+/// Most processes of one task that are looked through.
+const MOST_PROCESSES: usize = 4096;
+
+/// What is found at a target's address.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing listens.
+    Nobody,
+    /// Only the task; these sockets.
+    Task(Vec<u64>),
+    /// Somebody else, or somebody else too.
+    Stranger(ListeningSocket),
+}
+
+/// Looks at who listens. `known`: sockets that were found to be the task's before.
+pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> Found {
+    let sockets = listening(address);
+    if sockets.is_empty() {
+        return Found::Nobody;
+    }
+    let stranger = match owner {
+        ListenerOwner::User(user) => sockets.iter().find(|socket| socket.user != user),
+        ListenerOwner::DescendantOf(shim) => {
+            let mut unknown: Vec<&ListeningSocket> = sockets
+                .iter()
+                .filter(|socket| !known.contains(&socket.inode))
+                .collect();
+            if !unknown.is_empty() {
+                let held = held_by_descendants(shim);
+                unknown.retain(|socket| !held.contains(&socket.inode));
+            }
+            unknown.first().copied()
+        }
+    };
+    match stranger {
+        Some(socket) => Found::Stranger(*socket),
+        None => Found::Task(sockets.iter().map(|socket| socket.inode).collect()),
+    }
+}
+
+fn listening(address: SocketAddr) -> Vec<ListeningSocket> {
+    let mut found = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(file) = File::open(table) else {
+            continue;
+        };
+        let lines = BufReader::new(file).lines().skip(1).map_while(Result::ok);
+        let sockets = lines.map_while(|line| ListeningSocket::of_line(&line));
+        found.extend(sockets.filter(|socket| socket.may_take(address)));
+    }
+    found
+}
+
+/// Inodes of the sockets that processes below this one hold.
+fn held_by_descendants(shim: u32) -> Vec<u64> {
+    let mut held = Vec::new();
+    let mut open = vec![shim];
+    let mut seen = 0;
+    while let Some(pid) = open.pop() {
+        seen += 1;
+        if seen > MOST_PROCESSES {
+            break;
+        }
+        for thread in names(&format!("/proc/{pid}/task")) {
+            let path = format!("/proc/{pid}/task/{thread}/children");
+            let children = fs::read_to_string(path).unwrap_or_default();
+            open.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse::<u32>().ok()),
+            );
+        }
+        if pid == shim {
+            continue;
+        }
+        held.extend(names(&format!("/proc/{pid}/fd")).filter_map(|number| {
+            let link = fs::read_link(format!("/proc/{pid}/fd/{number}")).ok()?;
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+            inode.parse::<u64>().ok()
+        }));
+    }
+    held
+}
+
+fn names(directory: &str) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+/// Who a stranger is, as far as any user may know: its user's name and number.
+pub(crate) fn in_words(address: SocketAddr, stranger: &ListeningSocket) -> String {
+    let user = stranger.user;
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then_some(name)
+    });
+    let user = name.map_or_else(|| user.to_string(), |name| format!("{user}, {name}"));
+    format!(
+        "Target.PortTaken: port {} is held by a process of user {user}, not by this task",
+        address.port()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_listener_is_its_users_and_its_ancestors_and_nobody_elses() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let user = rustix::process::geteuid().as_raw();
+        let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+        let parent = u32::try_from(parent).expect("a pid");
+        let own = at(address, ListenerOwner::User(user), &[]);
+        assert!(matches!(own, Found::Task(_)), "{own:?}");
+        let below = at(address, ListenerOwner::DescendantOf(parent), &[]);
+        assert_eq!(below, own);
+        let other = at(address, ListenerOwner::User(user + 1), &[]);
+        assert!(matches!(other, Found::Stranger(_)), "{other:?}");
+        // This process has no child that listens.
+        let pid = std::process::id();
+        let stranger = at(address, ListenerOwner::DescendantOf(pid), &[]);
+        let Found::Stranger(stranger) = stranger else {
+            panic!("{stranger:?}");
+        };
+        assert!(in_words(address, &stranger).contains("not by this task"));
+        let known = at(address, ListenerOwner::DescendantOf(pid), &[stranger.inode]);
+        assert_eq!(known, own);
+        drop(listener);
+        assert_eq!(at(address, ListenerOwner::User(user), &[]), Found::Nobody);
+    }
+}

@@ -1,0 +1,160 @@
+//! A target's health counts only while the sockets at its address are the task's.
+
+mod support;
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use neargate_core::routing::control::FromRouter;
+use neargate_core::routing::listening::ListenerOwner;
+use neargate_core::routing::table::{RoutingTable, Target, TargetHealth};
+use socket2::{Domain, Socket, Type};
+use support::{Router, health, table, target, until};
+
+/// A server below a shell, as a task is below its shim. It says `up` when it listens.
+const SERVER: &str = r#"
+import http.server, socket, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("content-length", "0"); self.end_headers()
+    def log_message(self, *_): pass
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"#;
+
+struct Task {
+    shim: Child,
+    address: SocketAddr,
+}
+
+impl Task {
+    fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let shim = Command::new("sh")
+            .args(["-c", "python3 -c \"$0\" \"$1\"; sleep 1000", SERVER])
+            .arg(address.port().to_string())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        until("the server", || std::net::TcpStream::connect(address).ok());
+        Self { shim, address }
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            owner: Some(ListenerOwner::DescendantOf(self.shim.id())),
+            health: TargetHealth::Initial,
+            ..target("api-r1-1", 1, self.address)
+        }
+    }
+
+    fn kill_server(&self) {
+        let children = format!("/proc/{0}/task/{0}/children", self.shim.id());
+        let pid = std::fs::read_to_string(children).expect("children");
+        let pid: i32 = pid.trim().parse().expect("one child");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let group = i32::try_from(self.shim.id()).ok();
+        if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.shim.wait();
+    }
+}
+
+fn checked(target: Target) -> RoutingTable {
+    let mut table = table(vec![target]);
+    let group = table.groups.get_mut("api").expect("the group");
+    group.health = Some(health());
+    table
+}
+
+fn unhealthy_because(router: &mut Router) -> String {
+    let said = router.engine.wait(|message| {
+        matches!(message, FromRouter::HealthChanged { health, .. } if *health == TargetHealth::Unhealthy)
+    });
+    match said {
+        FromRouter::HealthChanged { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn listen_beside(address: SocketAddr) -> Option<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    socket.set_reuse_port(true).ok()?;
+    socket.set_reuse_address(true).ok()?;
+    socket.bind(&address.into()).ok()?;
+    socket.listen(16).ok()?;
+    Some(socket)
+}
+
+#[test]
+fn a_stranger_at_the_port_of_a_task_makes_it_unhealthy_at_once_and_is_named() {
+    let task = Task::start();
+    task.kill_server();
+    let stranger = until("the port", || listen_beside(task.address));
+    let mut router = Router::start();
+    router.engine.publish(&checked(task.target()));
+    let reason = unhealthy_because(&mut router);
+    let port = task.address.port().to_string();
+    assert!(reason.starts_with("Target.PortTaken: port "), "{reason}");
+    assert!(
+        reason.contains(&port) && reason.contains("not by this task"),
+        "{reason}"
+    );
+    drop(stranger);
+}
+
+#[test]
+fn a_listener_that_is_replaced_later_is_noticed() {
+    let task = Task::start();
+    let mut router = Router::start();
+    router.engine.publish(&checked(task.target()));
+    router.engine.wait_health("api-r1-1", TargetHealth::Healthy);
+    task.kill_server();
+    let _stranger = until("the port", || listen_beside(task.address));
+    let reason = unhealthy_because(&mut router);
+    assert!(reason.contains("Target."), "{reason}");
+}
+
+#[test]
+fn a_stranger_that_shares_the_port_is_noticed_while_the_task_listens_too() {
+    let task = Task::start();
+    let mut router = Router::start();
+    router.engine.publish(&checked(task.target()));
+    router.engine.wait_health("api-r1-1", TargetHealth::Healthy);
+    let _stranger = listen_beside(task.address).expect("shared");
+    let reason = unhealthy_because(&mut router);
+    assert!(reason.starts_with("Target.PortTaken"), "{reason}");
+}
+
+#[test]
+fn a_listener_of_the_service_user_is_the_tasks_and_one_of_another_user_is_not() {
+    let task = Task::start();
+    let user = rustix::process::geteuid().as_raw();
+    for (owner, expected) in [
+        (user, TargetHealth::Healthy),
+        (user + 1, TargetHealth::Unhealthy),
+    ] {
+        let mut router = Router::start();
+        let owner = Some(ListenerOwner::User(owner));
+        let target = Target {
+            owner,
+            ..task.target()
+        };
+        router.engine.publish(&checked(target));
+        router.engine.wait_health("api-r1-1", expected);
+    }
+}
