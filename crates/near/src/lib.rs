@@ -1,13 +1,15 @@
 //! Near: the machine you are sitting at.
 //!
-//! Three kinds of process, all the same binary: the [`engine`] decides and owns the journal,
-//! the router (`neargate-router`) serves, and one [`shim`](supervisor::shim) holds each task.
+//! Four kinds of process, all the same binary: the [`engine`] decides and owns the journal,
+//! the router (`neargate-router`) serves, one [`shim`](supervisor::shim) holds each task, and
+//! the [`watchdog`] starts the engine again.
 //! Any of them may die at any moment without a request or a log line being lost that it did
 //! not hold itself.
 
 pub mod api;
 pub mod atomic;
 pub mod audit;
+pub mod belongings;
 pub mod cgroup;
 pub mod clock;
 pub mod data;
@@ -22,3 +24,4 @@ pub mod secrets;
 pub mod snapshot;
 pub mod socket;
 pub mod supervisor;
+pub mod watchdog;

@@ -337,7 +337,18 @@ pub enum Verb {
     },
     /// Run the engine of a state directory in the foreground
     #[command(hide = true)]
-    Engine,
+    Engine {
+        /// Another engine ended: go on with what it was doing
+        #[arg(long)]
+        successor: bool,
+    },
+    /// Start the engine of a state directory, and start it again when it ends or hangs
+    #[command(hide = true)]
+    Watchdog {
+        /// An engine runs or ran: never give up
+        #[arg(long)]
+        again: bool,
+    },
     /// Run a router
     #[command(hide = true)]
     Router {

@@ -32,6 +32,7 @@ mod routers;
 mod routes;
 mod tasks;
 mod view;
+mod vigil;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event, Exit, Health};
 use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
@@ -62,6 +64,7 @@ use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
+use crate::watchdog::sentinel::Sentinel;
 use data_processes::DataProcesses;
 pub use error::EngineError;
 use ids::service_of;
@@ -71,6 +74,7 @@ use notifications::Notifications;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
 use tasks::Surroundings;
+pub use vigil::Origin;
 
 /// How often events that could not be written are tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
@@ -129,7 +133,7 @@ struct Engine {
 ///
 /// # Errors
 /// [`EngineError`], before anything was started.
-pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+pub fn main(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -137,10 +141,10 @@ pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             what: "cannot start the runtime",
             source,
         })?;
-    runtime.block_on(run(state, program))
+    runtime.block_on(run(state, program, origin))
 }
 
-async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
     for directory in [
         state.path(),
         state.run(),
@@ -155,7 +159,11 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let state = &state
         .opened()
         .map_err(system("cannot open the state directory"))?;
+    let _ = std::env::set_current_dir(state.path());
     let _lock = journal::lock_when_free(state).await?;
+    let sentinel = Sentinel::begin(state, program.clone()).map_err(system(
+        "cannot start the thread that reports to the watchdog",
+    ))?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
     let definition = match ledger.get_meta(DEFINITION)? {
         Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),
@@ -168,6 +176,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
     engine.resume().await;
+    engine.go_on_down(origin);
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
@@ -178,9 +187,12 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut readings = tokio::time::interval(figures::METER);
     readings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beats = tokio::time::interval(liveness::PERIOD);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        sentinel.turn();
         engine.flush().await;
-        if engine.finished() {
+        if engine.finished() || engine.state.gone() {
             break;
         }
         let timer = engine.timer();
@@ -191,13 +203,19 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             () = tokio::time::sleep(timer) => engine.tick(),
             _ = looks.tick(), if engine.watching() => engine.look(),
             _ = readings.tick() => engine.read_meters(),
+            // So that the loop goes round, and reports it.
+            _ = beats.tick() => {}
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
         }
     }
     let _ = std::fs::remove_file(state.api_socket());
-    engine.end().await;
+    if state.gone() {
+        vigil::end_lost(state, &sentinel).await;
+    } else {
+        engine.end(&sentinel).await;
+    }
     Ok(())
 }
 
@@ -431,7 +449,7 @@ impl Engine {
         }
     }
 
-    async fn end(mut self) {
+    async fn end(mut self, sentinel: &Sentinel) {
         if let Some(replies) = self.leaving.take() {
             self.surroundings.data.stop_all().await;
             if let Err(error) = self.ledger.close() {
@@ -440,6 +458,7 @@ impl Engine {
                     tasks::chain(&error)
                 ));
             }
+            sentinel.leave();
             for reply in replies {
                 let _ = reply.send(Ok(Accepted::default()));
             }

@@ -36,7 +36,7 @@ use crate::clock::now;
 use crate::logs::writer::{LogWriter, Stream, copy};
 
 /// Where programs are looked for after the snapshot.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// After the process has ended, its output is read for at most this long: a process that it
 /// left behind may hold the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
@@ -127,6 +127,7 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         }
     };
     report(&Report::Started(held.running.clone()));
+    tokio::spawn(crate::watchdog::visit::visits());
     let status = wait(&mut held.child, &spec, held.running.task.pid, told).await?;
     let out_of_memory = held.group.out_of_memory();
     signal_group(held.running.task.pid);
