@@ -5,7 +5,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use neargate_near::belongings::Role;
@@ -186,8 +186,8 @@ fn start(state: &StateDir) -> Result<Child, Failure> {
         .append(true)
         .mode(0o600)
         .open(state.engine_log());
-    let mut command = Command::new(watchdog::own_program());
-    command.arg0("neargate").args(["watchdog", "--state-dir"]);
+    let mut command = watchdog::command(&watchdog::own_program());
+    command.args(["watchdog", "--state-dir"]);
     command.arg(state.path()).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null());
     // A full disk must not keep the engine from running.

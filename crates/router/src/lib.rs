@@ -10,6 +10,7 @@
 
 mod access_log;
 mod answer;
+mod beat;
 mod checker;
 mod chunked;
 mod connection;

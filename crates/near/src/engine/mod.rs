@@ -24,10 +24,12 @@ mod ledger;
 mod listeners;
 mod meter;
 mod notifications;
+mod own_log;
 mod port_holder;
 mod provide;
 mod releases;
 mod router_process;
+mod router_vigil;
 mod routers;
 mod routes;
 mod tasks;
@@ -35,10 +37,9 @@ mod view;
 mod vigil;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event, Exit, Health};
@@ -54,7 +55,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
-use crate::atomic;
 use crate::audit::AuditLog;
 use crate::clock::now;
 use crate::data::Data;
@@ -71,6 +71,7 @@ use ids::service_of;
 use ledger::Ledger;
 use meter::Meter;
 use notifications::Notifications;
+pub(crate) use own_log::log;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
 use tasks::Surroundings;
@@ -119,6 +120,8 @@ struct Engine {
     started_at: Timestamp,
     router_since: (u32, Timestamp),
     publish: bool,
+    /// The last attempt to provide what an app that is up lacks.
+    mended: Instant,
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Vec<Reply<Accepted>>>,
     notes: BTreeSet<String>,
@@ -145,25 +148,9 @@ pub fn main(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), En
 }
 
 async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
-    for directory in [
-        state.path(),
-        state.run(),
-        state.tasks(),
-        state.logs(),
-        state.artifacts(),
-        state.data(),
-    ] {
-        atomic::private_directory(&directory).map_err(EngineError::State)?;
-    }
-    let system = |what| move |source| EngineError::System { what, source };
-    let state = &state
-        .opened()
-        .map_err(system("cannot open the state directory"))?;
-    let _ = std::env::set_current_dir(state.path());
+    let state = &vigil::enter(state)?;
     let _lock = journal::lock_when_free(state).await?;
-    let sentinel = Sentinel::begin(state, program.clone()).map_err(system(
-        "cannot start the thread that reports to the watchdog",
-    ))?;
+    let sentinel = vigil::report(state, program.clone())?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
     let definition = match ledger.get_meta(DEFINITION)? {
         Some(text) => Some(serde_json::from_str(&text).map_err(EngineError::Definition)?),
@@ -177,6 +164,7 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
     engine.watch_alarms();
     engine.resume().await;
     engine.go_on_down(origin);
+    let system = |what| move |source| EngineError::System { what, source };
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
@@ -204,7 +192,7 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
             _ = looks.tick(), if engine.watching() => engine.look(),
             _ = readings.tick() => engine.read_meters(),
             // So that the loop goes round, and reports it.
-            _ = beats.tick() => {}
+            _ = beats.tick() => engine.mend().await,
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
@@ -252,6 +240,7 @@ impl Engine {
             started_at: now(),
             router_since: (0, now()),
             publish: false,
+            mended: Instant::now(),
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
@@ -487,17 +476,6 @@ fn surroundings(
         app,
         env,
     }))
-}
-
-/// The engine's own log is its standard error.
-pub(crate) fn log(text: &str) {
-    let line = format!(
-        "{{\"t\":{},\"m\":{}}}\n",
-        now().0,
-        serde_json::Value::from(text)
-    );
-    // A full disk takes no line; the engine goes on without it (`eprintln!` would panic).
-    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A reply that was never sent must not look like an answer.

@@ -9,18 +9,23 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use neargate_core::liveness::{Liveness, PERIOD};
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::listeners::Listeners;
+use super::log;
+use super::router_vigil::{self, RouterVigil};
 use crate::paths::StateDir;
 use crate::socket::ShortName;
+use crate::watchdog::ActivityMeter;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
@@ -199,11 +204,40 @@ pub async fn adopt(
     facts: mpsc::Sender<(u64, RouterFact)>,
 ) -> Option<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
     let socket = state.router_socket(number);
-    match tokio::time::timeout(HELLO_TIMEOUT, connect(&socket, number, facts)).await {
-        Ok(Ok(found)) => Some(found),
-        Ok(Err(_)) | Err(_) => {
-            let _ = std::fs::remove_file(socket);
-            None
+    let hello = tokio::select! {
+        found = connect(&socket, number, facts) => found.ok(),
+        () = hung(number) => None,
+    };
+    if hello.is_none() {
+        let _ = std::fs::remove_file(socket);
+    }
+    hello
+}
+
+/// Kills the router with this number when it hangs, and returns then: what it holds of the
+/// listening sockets must not swallow connections.
+async fn hung(number: u64) {
+    let found = router_vigil::find(number);
+    let pid = found.map_or(0, |process| process.pid);
+    let (mut liveness, mut meter) = (Liveness::default(), ActivityMeter::of(pid, pid));
+    let (began, mut looked) = (Instant::now(), Instant::now());
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let since = looked.elapsed();
+        looked = Instant::now();
+        let hang = liveness.look(since, false, meter.read());
+        if hang.is_some() || began.elapsed() > HELLO_TIMEOUT {
+            if let Some(process) = found {
+                log(&format!(
+                    "the router (pid {pid}) does not answer: it is replaced"
+                ));
+                router_vigil::kill(process);
+                // Its listening sockets are closed when it is gone.
+                while process.runs() && began.elapsed() < 2 * HELLO_TIMEOUT {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            return;
         }
     }
 }
@@ -220,6 +254,7 @@ async fn connect(
         pid,
         version,
         listeners,
+        beats,
     } = serde_json::from_slice(line)?
     else {
         return Err(io::ErrorKind::InvalidData.into());
@@ -227,7 +262,8 @@ async fn connect(
     let (orders, receiver) = watch::channel(None);
     let (reader, writer) = stream.into_split();
     let reader = tokio::io::AsyncReadExt::chain(io::Cursor::new(rest.to_vec()), reader);
-    tokio::spawn(listen(reader, number, facts));
+    let vigil = RouterVigil::new(number, pid, beats);
+    tokio::spawn(listen(reader, number, vigil, facts));
     tokio::spawn(speak(writer, receiver));
     Ok((
         RouterProcess {
@@ -290,13 +326,28 @@ fn receive(
 async fn listen<R: tokio::io::AsyncRead + Unpin>(
     reader: R,
     number: u64,
+    mut vigil: RouterVigil,
     facts: mpsc::Sender<(u64, RouterFact)>,
 ) {
     let mut lines = BufReader::new(reader).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let mut looks = tokio::time::interval(PERIOD);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line,
+            _ = looks.tick() => {
+                vigil.look();
+                continue;
+            }
+        };
+        let Ok(Some(line)) = line else { break };
         let Ok(said) = serde_json::from_str(&line) else {
             break;
         };
+        if let FromRouter::Beat { workers } = &said {
+            vigil.beat(workers);
+            continue;
+        }
         if facts.send((number, RouterFact::Said(said))).await.is_err() {
             return;
         }

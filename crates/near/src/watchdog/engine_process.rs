@@ -2,9 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness::{Death, Hang, Liveness};
@@ -56,8 +56,8 @@ impl EngineProcess {
     /// # Errors
     /// The program cannot be run.
     pub fn start(program: &Path, state: &StateDir, successor: bool) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.arg0("neargate").args(["engine", "--state-dir"]);
+        let mut command = super::command(program);
+        command.args(["engine", "--state-dir"]);
         command.arg(state.path());
         if successor {
             command.arg("--successor");

@@ -78,10 +78,8 @@ pub enum Duty {
 /// # Errors
 /// The program cannot be run.
 pub fn start(program: &Path, state: &StateDir) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command
-        .arg0("neargate")
-        .args(["watchdog", "--again", "--state-dir"]);
+    let mut command = command(program);
+    command.args(["watchdog", "--again", "--state-dir"]);
     command.arg(state.path()).stdin(Stdio::null());
     if std::env::var_os("PATH").is_none() {
         // A shim has no environment.
@@ -89,6 +87,16 @@ pub fn start(program: &Path, state: &StateDir) -> io::Result<Child> {
     }
     command.stdout(Stdio::null()).stderr(log_of(state));
     command.spawn()
+}
+
+/// A command that runs this binary.
+#[must_use]
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if program.starts_with("/proc") {
+        command.arg0("neargate");
+    }
+    command
 }
 
 /// This binary: where it lies, or, after its file was replaced or removed, as it runs.
