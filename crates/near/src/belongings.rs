@@ -7,6 +7,7 @@
 //! Refuses: processes that are not this program's, whatever directory they stand in.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -57,12 +58,28 @@ pub fn of(state: &Path) -> Vec<Belonging> {
         .collect()
 }
 
+/// Whether a process is one of ours, seen from a shim: one that was started for want of a watchdog
+/// is a child of the shim that started it, and so are those that it leaves behind.
+#[must_use]
+pub fn is_ours(pid: u32) -> bool {
+    let Ok(own) = fs::read_link("/proc/self/cwd") else {
+        return false;
+    };
+    let (task, _) = without_mark(own);
+    let state = task.parent().and_then(Path::parent);
+    let owner = fs::metadata(format!("/proc/{pid}")).map(|found| found.uid());
+    state
+        .and_then(|state| belonging(pid, state))
+        .is_some_and(|one| {
+            // A task runs as another user, when there are others.
+            let user = rustix::process::geteuid().as_raw();
+            one.role == Role::Router || owner.is_ok_and(|owner| owner == user)
+        })
+}
+
 fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
     let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     let (directory, lost) = without_mark(directory);
-    if !directory.starts_with(state) {
-        return None;
-    }
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let role = match arguments.split(|byte| *byte == 0).nth(1)? {
         b"watchdog" => Role::Watchdog,
@@ -71,6 +88,14 @@ fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
         b"shim" => Role::Shim,
         _ => return None,
     };
+    let place = match role {
+        // `tasks/ID` in it.
+        Role::Shim => directory.parent()?.parent()?,
+        _ => &directory,
+    };
+    if place != state {
+        return None;
+    }
     let process = Process::of(pid)?;
     Some(Belonging {
         process,

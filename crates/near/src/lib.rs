@@ -15,6 +15,7 @@ pub mod clock;
 pub mod data;
 pub mod engine;
 pub mod identity;
+pub mod inherited;
 pub mod journal;
 pub mod logs;
 pub mod notify;

@@ -13,7 +13,7 @@ use neargate_near::engine::{self, EngineError, Origin};
 use neargate_near::journal::JournalError;
 use neargate_near::paths::StateDir;
 use neargate_near::watchdog::{self, Duty, WatchdogError, line};
-use neargate_near::{atomic, belongings};
+use neargate_near::{atomic, belongings, inherited};
 use neargate_router::{Config, Limits, Signals};
 use rustix::process::Signal;
 
@@ -30,6 +30,7 @@ const LOST: Duration = Duration::from_secs(15);
 
 /// Runs the engine in this process.
 pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
+    inherited::close();
     let origin = if successor {
         Origin::Watchdog
     } else {
@@ -46,6 +47,7 @@ pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
 
 /// Runs the watchdog in this process.
 pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
+    inherited::close();
     let duty = if again { Duty::Again } else { Duty::First };
     match watchdog::main(state, watchdog::own_program(), duty) {
         Ok(()) => Ok(ExitCode::SUCCESS),

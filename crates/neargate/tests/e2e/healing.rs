@@ -54,6 +54,14 @@ fn tasks(app: &App) -> Value {
     app.status()["services"][0]["tasks"].clone()
 }
 
+/// `down`, after which nothing of the app runs.
+fn ends(app: &App) {
+    app.ok(&["down", "--purge", "--yes"]);
+    for role in ["watchdog", "engine", "router", "shim"] {
+        assert_eq!(processes(app, role), Vec::<u64>::new(), "{role}");
+    }
+}
+
 /// Every request answered, by healthy tasks that are still the same.
 fn served_by(app: &App, before: &Value) {
     app.wait("the same healthy tasks", |status| {
@@ -80,6 +88,7 @@ fn a_dead_engine_or_watchdog_or_both_are_replaced_and_nobody_notices() {
     }
     let tally = load.finish();
     assert_eq!(tally.failures(), 0, "{:?}", tally.failed);
+    ends(&app);
 }
 
 #[test]
@@ -102,6 +111,7 @@ fn a_hung_engine_or_watchdog_or_both_are_replaced_and_nobody_notices() {
     }
     let tally = load.finish();
     assert_eq!(tally.failures(), 0, "{:?}", tally.failed);
+    ends(&app);
 }
 
 #[test]
@@ -128,6 +138,7 @@ fn a_hung_router_is_replaced_also_when_the_engine_dies_or_hangs_with_it() {
             output.status.success().then_some(())
         });
     }
+    ends(&app);
 }
 
 #[test]
@@ -150,11 +161,13 @@ fn a_command_ends_with_words_when_nobody_answers() {
         assert!(done.expect("kill runs").success());
     }
     app.wait("it answers again", |_| true);
+    ends(&app);
 }
 
 #[test]
 fn a_release_is_followed_through_the_engines_death() {
-    let app = App::new(ECHO);
+    let slow = "\n[service.api.release]\nbefore = [\"wait\"]\n\n[job.wait]\nservice = \"api\"\ncommand = [\"sleep\", \"3\"]\n";
+    let app = App::new(&format!("{ECHO}{slow}"));
     app.up();
     let engine = one(&app, "engine");
     let mut deploy = app.command(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
