@@ -98,6 +98,23 @@ struct Line {
     heard: bool,
 }
 
+impl Line {
+    fn open(state: &StateDir) -> Option<Self> {
+        let name = ShortName::of(&state.watchdog_socket()).ok()?;
+        let stream = line::connect(name.path()).ok()?;
+        line::send(&stream, &[ENGINE]).ok()?;
+        let watchdog = line::peer(&stream)?;
+        Some(Self {
+            meter: ActivityMeter::of(watchdog.pid, watchdog.pid),
+            stream,
+            watchdog,
+            liveness: Liveness::default(),
+            looked: Instant::now(),
+            heard: false,
+        })
+    }
+}
+
 impl Post {
     fn run(mut self) {
         while !self.shared.left.load(Ordering::Acquire) {
@@ -118,21 +135,7 @@ impl Post {
     }
 
     fn connect(&mut self) {
-        let attempt = || {
-            let name = ShortName::of(&self.state.watchdog_socket()).ok()?;
-            let stream = line::connect(name.path()).ok()?;
-            line::send(&stream, &[ENGINE]).ok()?;
-            let watchdog = line::peer(&stream)?;
-            Some(Line {
-                meter: ActivityMeter::of(watchdog.pid, watchdog.pid),
-                stream,
-                watchdog,
-                liveness: Liveness::default(),
-                looked: Instant::now(),
-                heard: false,
-            })
-        };
-        self.line = attempt();
+        self.line = Line::open(&self.state);
         if self.line.is_some() {
             self.started = None;
         } else if self.leaving() {
