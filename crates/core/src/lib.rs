@@ -9,6 +9,7 @@
 //! - [`machine`]: `decide` / `apply` — services, releases, the circuit breaker.
 //! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
 //! - [`health`]: the load balancer's health thresholds.
+//! - [`liveness`]: who is hung, and when what ends again and again is started next.
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
 //! - [`guard`]: alarms judged on a new revision, step by step.
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
@@ -24,6 +25,7 @@ pub mod alarm;
 pub mod duration;
 pub mod guard;
 pub mod health;
+pub mod liveness;
 pub mod machine;
 pub mod manifest;
 pub mod metrics;

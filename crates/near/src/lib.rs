@@ -1,7 +1,8 @@
 //! Near: the machine you are sitting at.
 //!
-//! Three kinds of process, all the same binary: the [`engine`] decides and owns the journal,
-//! the router (`neargate-router`) serves, and one [`shim`](supervisor::shim) holds each task.
+//! Four kinds of process, all the same binary: the [`engine`] decides and owns the journal,
+//! the router (`neargate-router`) serves, one [`shim`](supervisor::shim) holds each task, and
+//! the [`watchdog`] starts the engine again.
 //! Any of them may die at any moment without a request or a log line being lost that it did
 //! not hold itself.
 
@@ -9,11 +10,13 @@ pub mod api;
 pub mod arrivals;
 pub mod atomic;
 pub mod audit;
+pub mod belongings;
 pub mod cgroup;
 pub mod clock;
 pub mod data;
 pub mod engine;
 pub mod identity;
+pub mod inherited;
 pub mod journal;
 pub mod logs;
 pub mod notify;
@@ -23,3 +26,4 @@ pub mod secrets;
 pub mod snapshot;
 pub mod socket;
 pub mod supervisor;
+pub mod watchdog;

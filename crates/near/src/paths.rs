@@ -15,6 +15,7 @@
 //!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
 //!   run/engine.sock          0600, the API
+//!   run/watchdog.sock        the watchdog, which starts the engine again
 //!   run/router-N.sock        0600, control socket of router N
 //!   artifacts/<digest>/      snapshots
 //!   tasks/<task id>/         one directory per task (shim)
@@ -163,6 +164,18 @@ impl StateDir {
     #[must_use]
     pub fn api_socket(&self) -> PathBuf {
         self.run().join("engine.sock")
+    }
+
+    /// The watchdog's socket.
+    #[must_use]
+    pub fn watchdog_socket(&self) -> PathBuf {
+        self.run().join("watchdog.sock")
+    }
+
+    /// Held by the watchdog while it lives.
+    #[must_use]
+    pub fn watchdog_lock(&self) -> PathBuf {
+        self.run().join("watchdog.lock")
     }
 
     /// Control socket of the router with this number.

@@ -4,21 +4,20 @@ mod audit;
 mod cost;
 mod infra;
 mod pipeline;
+mod rehearse_arguments;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use neargate_core::rehearse::Fault;
-
 use crate::output::Colour;
-use crate::verbs::rehearse;
 
 pub use audit::FailOn;
 pub use cost::Cost;
 pub use infra::Infra;
 pub use pipeline::{Pipeline, Stage};
+pub use rehearse_arguments::RehearseArguments;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -337,7 +336,18 @@ pub enum Verb {
     },
     /// Run the engine of a state directory in the foreground
     #[command(hide = true)]
-    Engine,
+    Engine {
+        /// Another engine ended: go on with what it was doing
+        #[arg(long)]
+        successor: bool,
+    },
+    /// Start the engine of a state directory, and start it again when it ends or hangs
+    #[command(hide = true)]
+    Watchdog {
+        /// An engine runs or ran: never give up
+        #[arg(long)]
+        again: bool,
+    },
     /// Run a router
     #[command(hide = true)]
     Router {
@@ -359,29 +369,6 @@ pub enum Verb {
         /// Log directory
         logs: PathBuf,
     },
-}
-
-/// `neargate rehearse`
-#[derive(Debug, Args)]
-pub struct RehearseArguments {
-    /// The service; may be left out when there is only one that has tasks
-    pub service: Option<String>,
-    /// What is wrong with the new version: error-rate=5%, latency=2s, crash=30s, bad-health, leak=10MB/s, migrate-fail, smoke-fail, hook-timeout, no-traffic, database-down=30s, none
-    #[arg(long, value_name = "FAULT", default_value = "error-rate=5%", value_parser = rehearse::fault)]
-    pub fault: Fault,
-    /// Requests a second, for example 500rps
-    #[arg(long, value_name = "RATE", default_value = "100rps", value_parser = rehearse::traffic)]
-    pub traffic: f64,
-    /// Whose times and rules: near or ecs; without it, where the environment runs
-    #[arg(long, value_name = "WHERE")]
-    #[arg(hide_possible_values = true)]
-    pub on: Option<Where>,
-    /// Decides what is chance
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Rehearse every fault, and say what would catch those that the manifest does not
-    #[arg(long, conflicts_with = "fault")]
-    pub all: bool,
 }
 
 /// Whose times a rehearsal takes.

@@ -1,36 +1,62 @@
 //! Talks to the engine over its API socket.
+//!
+//! Invariant: every call ends. While an answer is waited for, the engine is asked for a sign of
+//! life; one that gives none is told as such. An engine that is being replaced is waited for, and
+//! what only reads is asked again.
+
+mod reach;
+
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use neargate_core::status::Status;
 use neargate_near::api::wire::{Problem, Progress};
 use neargate_near::paths::StateDir;
-use neargate_near::socket::ShortName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
 use crate::failure::Failure;
+pub use reach::start_now;
+
+/// Between two signs of life while an answer is waited for.
+const SIGNS: Duration = Duration::from_secs(2);
+/// An engine that gives no sign of life for this long does not answer.
+const SILENCE: Duration = Duration::from_secs(8);
+/// How often what only reads is asked again of the next engine.
+const AGAIN: u32 = 5;
+/// The engine writes to a stream at least every two seconds.
+const STREAM_SILENCE: Duration = Duration::from_secs(10);
 
 /// An engine that answers.
 pub struct Client {
     state: StateDir,
 }
 
-/// Events as they come.
-pub struct Events {
-    body: Incoming,
+/// Events as they come, of one engine after another.
+pub struct Events<'a> {
+    client: &'a Client,
+    body: Option<Incoming>,
     buffer: Vec<u8>,
+    /// The last one that came; `None`: from now on.
+    after: Option<u64>,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The engine ended while it was asked.
+    Lost(Failure),
+    /// Anything else.
+    Failed(Failure),
 }
 
 impl Client {
-    /// The engine of a state directory.
+    /// The engine of a state directory; one that is being replaced is waited for.
     ///
     /// # Errors
-    /// Exit 3 when none runs.
+    /// Exit 3 when none runs, or none stays up.
     pub async fn connect(state: &StateDir) -> Result<Self, Failure> {
         let client = Self {
             state: state.clone(),
@@ -39,49 +65,72 @@ impl Client {
         Ok(client)
     }
 
-    async fn sender(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        let path = self.state.api_socket();
-        let connect = async {
-            let name = ShortName::of(&path)?;
-            UnixStream::connect(name.path()).await
+    /// The engine that answers now. One that is just dying may still take a connection.
+    pub async fn answering(state: &StateDir) -> Option<Self> {
+        let client = Self {
+            state: state.clone(),
         };
-        let stream = connect.await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                Failure::Environment(format!(
-                    "no engine runs for this state directory ({}): start it with `neargate up`",
-                    self.state.path().display()
-                ))
-            }
-            _ => Failure::Environment(format!(
-                "cannot reach the engine at {}: {error}",
-                path.display()
-            )),
-        })?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| Failure::of("cannot talk to the engine", &error))?;
-        tokio::spawn(connection);
-        Ok(sender)
+        let sign = tokio::time::timeout(SIGNS, client.sign_of_life());
+        matches!(sign.await, Ok(true)).then_some(client)
     }
 
-    async fn send(
+    /// Its state directory.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    async fn sender(&self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        reach::sender(&self.state).await
+    }
+
+    /// Whether the engine's loop answers.
+    async fn sign_of_life(&self) -> bool {
+        let asked = async {
+            let sender = reach::sender_now(&self.state).await.ok()?;
+            let response = exchange(sender, Method::GET, "/v1/status", Vec::new());
+            let good = response.await.ok()?.status().is_success();
+            Some(good)
+        };
+        asked.await == Some(true)
+    }
+
+    /// Returns when the engine gives no sign of life any more. One that is gone is no matter of
+    /// this: its connections end.
+    async fn silence(&self) {
+        loop {
+            tokio::time::sleep(SIGNS).await;
+            if tokio::time::timeout(SILENCE, self.sign_of_life())
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    async fn once(
         &self,
         method: Method,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<Response<Incoming>, Failure> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "engine")
-            .header("content-type", "application/json")
-            .body(Full::from(body))
-            .map_err(|error| Failure::of("cannot ask the engine", &error))?;
-        let mut sender = self.sender().await?;
-        sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failure::of("the engine did not answer", &error))
+    ) -> Result<(bool, Bytes), Unanswered> {
+        let sender = self.sender().await.map_err(Unanswered::Failed)?;
+        let lost = |error: &hyper::Error| {
+            let text = "the engine ended before it answered";
+            Unanswered::Lost(Failure::of(text, error))
+        };
+        let answer = async {
+            let response = exchange(sender, method, path, body);
+            let response = response.await.map_err(|error| lost(&error))?;
+            let good = response.status().is_success();
+            let collected = response.into_body().collect().await;
+            let bytes = collected.map_err(|error| lost(&error))?.to_bytes();
+            Ok((good, bytes))
+        };
+        tokio::select! {
+            answer = answer => answer,
+            () = self.silence() => Err(Unanswered::Failed(reach::silent(&self.state).await)),
+        }
     }
 
     async fn call<T: DeserializeOwned>(
@@ -89,15 +138,18 @@ impl Client {
         method: Method,
         path: &str,
         body: Vec<u8>,
+        again: u32,
     ) -> Result<T, Failure> {
-        let response = self.send(method, path, body).await?;
-        let good = response.status().is_success();
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| Failure::of("the engine did not answer", &error))?;
-        let bytes = bytes.to_bytes();
+        let mut left = again;
+        let (good, bytes) = loop {
+            match self.once(method.clone(), path, body.clone()).await {
+                Ok(answer) => break answer,
+                Err(Unanswered::Lost(_)) if left > 0 => left -= 1,
+                Err(Unanswered::Lost(failure) | Unanswered::Failed(failure)) => {
+                    return Err(failure);
+                }
+            }
+        };
         if !good {
             let other = || Problem {
                 error: String::from_utf8_lossy(&bytes).into_owned(),
@@ -114,18 +166,25 @@ impl Client {
 
     /// GET
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call(Method::GET, path, Vec::new()).await
+        self.call(Method::GET, path, Vec::new(), AGAIN).await
     }
 
-    /// POST
+    /// POST; when the engine dies before it answers, nobody knows whether it was done.
     pub async fn post<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
         body: &B,
     ) -> Result<T, Failure> {
-        let body = serde_json::to_vec(body)
-            .map_err(|error| Failure::of("cannot write the request", &error))?;
-        self.call(Method::POST, path, body).await
+        self.call(Method::POST, path, json(body)?, 0).await
+    }
+
+    /// POST of what may be done twice: the next engine is asked again.
+    pub async fn post_again<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        self.call(Method::POST, path, json(body)?, AGAIN).await
     }
 
     /// `GET /v1/status`
@@ -134,30 +193,78 @@ impl Client {
     }
 
     /// `GET /v1/events?after=SEQ`; `None`: from now on.
-    pub async fn events(&self, after: Option<u64>) -> Result<Events, Failure> {
-        let query = after
-            .map(|after| format!("?after={after}"))
-            .unwrap_or_default();
-        let response = self
-            .send(Method::GET, &format!("/v1/events{query}"), Vec::new())
-            .await?;
-        Ok(Events {
-            body: response.into_body(),
+    pub async fn events(&self, after: Option<u64>) -> Result<Events<'_>, Failure> {
+        let mut events = Events {
+            client: self,
+            body: None,
             buffer: Vec::new(),
-        })
+            after,
+        };
+        events.open().await?;
+        Ok(events)
     }
 }
 
-impl Events {
-    /// The next event; `None` when the engine has ended.
+impl Events<'_> {
+    async fn open(&mut self) -> Result<(), Failure> {
+        let query = self
+            .after
+            .map(|after| format!("?after={after}"))
+            .unwrap_or_default();
+        let sender = self.client.sender().await?;
+        let path = format!("/v1/events{query}");
+        let response = exchange(sender, Method::GET, &path, Vec::new());
+        let response = response
+            .await
+            .map_err(|error| Failure::of("the engine did not answer", &error))?;
+        self.buffer.clear();
+        self.body = Some(response.into_body());
+        Ok(())
+    }
+
+    /// The next event; `None` when the engine has ended and no other one comes. Nothing is lost
+    /// when it is dropped.
     pub async fn next(&mut self) -> Option<Progress> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return serde_json::from_slice(&line).ok();
+                // An empty line is a sign of life.
+                if line.len() > 1 {
+                    let progress: Progress = serde_json::from_slice(&line).ok()?;
+                    self.after = Some(progress.seq);
+                    return Some(progress);
+                }
+                continue;
             }
-            let frame = self.body.frame().await?.ok()?;
-            self.buffer.extend_from_slice(frame.data_ref()?);
+            let Some(body) = &mut self.body else {
+                self.open().await.ok()?;
+                continue;
+            };
+            match tokio::time::timeout(STREAM_SILENCE, body.frame()).await {
+                Ok(Some(Ok(frame))) => self.buffer.extend(frame.data_ref().into_iter().flatten()),
+                // The next engine goes on where this one was.
+                _ => self.body = None,
+            }
         }
     }
+}
+
+fn json<B: Serialize>(body: &B) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body).map_err(|error| Failure::of("cannot write the request", &error))
+}
+
+async fn exchange(
+    mut sender: SendRequest<Full<Bytes>>,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> hyper::Result<Response<Incoming>> {
+    let mut request = Request::new(Full::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    let fixed = hyper::header::HeaderValue::from_static;
+    headers.insert("host", fixed("engine"));
+    headers.insert("content-type", fixed("application/json"));
+    sender.send_request(request).await
 }

@@ -1,39 +1,60 @@
-//! The processes that this binary is: engine, router, shim.
+//! The processes that this binary is: engine, watchdog, router, shim.
 
 use std::fs::OpenOptions;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_near::atomic;
-use neargate_near::engine::{self, EngineError};
+use neargate_near::belongings::Role;
+use neargate_near::engine::{self, EngineError, Origin};
 use neargate_near::journal::JournalError;
 use neargate_near::paths::StateDir;
+use neargate_near::watchdog::{self, Duty, WatchdogError, line};
+use neargate_near::{atomic, belongings, inherited};
 use neargate_router::{Config, Limits, Signals};
+use rustix::process::Signal;
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::failure::Failure;
+use crate::output;
 
 /// An engine that replays a long journal may take this long to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-
-fn program() -> Result<PathBuf, Failure> {
-    std::env::current_exe()
-        .map_err(|error| Failure::of("cannot tell where this program is", &error))
-}
+/// When neither engine nor watchdog has answered for this long, both hang.
+const HUNG: Duration = Duration::from_secs(10);
+/// What belongs to a lost state directory ends by itself within this time.
+const LOST: Duration = Duration::from_secs(15);
 
 /// Runs the engine in this process.
-pub fn engine(state: &StateDir) -> Result<ExitCode, Failure> {
-    engine::main(state, program()?).map_err(|error| match &error {
+pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
+    inherited::close();
+    let origin = if successor {
+        Origin::Watchdog
+    } else {
+        Origin::Person
+    };
+    engine::main(state, watchdog::own_program(), origin).map_err(|error| match &error {
         EngineError::Journal(JournalError::EngineRuns { .. }) => {
             Failure::Environment(error.to_string())
         }
         _ => Failure::of("the engine cannot run", &error),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the watchdog in this process.
+pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
+    inherited::close();
+    let duty = if again { Duty::Again } else { Duty::First };
+    match watchdog::main(state, watchdog::own_program(), duty) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // The engine has written why to its log.
+        Err(WatchdogError::Engine { code }) => Ok(ExitCode::from(code)),
+        Err(error) => Err(Failure::of("the watchdog cannot run", &error)),
+    }
 }
 
 /// Runs a router in this process.
@@ -66,27 +87,54 @@ pub fn router(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The engine of a state directory: the one that runs, or a new one in the background.
+/// The engine of a state directory: the one that runs, or a new one in the background, with the
+/// watchdog that starts it again.
 pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
-    if let Some(client) = answering(state).await {
+    if let Some(client) = Client::answering(state).await {
         return Ok(client);
     }
-    let mut child = start(state)?;
-    let deadline = Instant::now() + START_TIMEOUT;
+    end_lost(state).await;
+    let mut child: Option<Child> = None;
+    let began = Instant::now();
+    let mut crashed = 0;
     loop {
-        if let Some(client) = answering(state).await {
+        match client::start_now(state).await {
+            None if child.is_none() => {
+                if began.elapsed() > HUNG {
+                    end_hung(state);
+                }
+                child = Some(start(state)?);
+            }
+            Some(report) if report.next_start_ms.is_some_and(|ms| ms > 0) => {
+                crashed += 1;
+                if crashed > 1 {
+                    return Err(Failure::Environment(format!(
+                        "the engine does not stay up: it {}",
+                        report.words
+                    )));
+                }
+            }
+            _ => {}
+        }
+        if let Some(client) = Client::answering(state).await {
             return Ok(client);
         }
-        if let Ok(Some(status)) = child.try_wait() {
-            let reason = last_words(&state.engine_log());
-            let text = format!("the engine did not start: {reason}");
-            return Err(if status.code() == Some(3) {
-                Failure::Environment(text)
-            } else {
-                Failure::Failed(text)
-            });
+        let ended = child.as_mut().map(Child::try_wait);
+        if let Some(Ok(Some(status))) = ended {
+            if !status.success() {
+                let text = format!(
+                    "the engine did not start: {}",
+                    watchdog::last_words(&state.engine_log())
+                );
+                return Err(match status.code() {
+                    Some(3) => Failure::Environment(text),
+                    _ => Failure::Failed(text),
+                });
+            }
+            // Another watchdog was there first.
+            child = None;
         }
-        if Instant::now() > deadline {
+        if began.elapsed() > START_TIMEOUT {
             return Err(Failure::Failed(format!(
                 "the engine does not answer within a minute; see {}",
                 state.engine_log().display()
@@ -96,31 +144,56 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
     }
 }
 
-/// The engine that answers. One that is just dying may still take a connection.
-async fn answering(state: &StateDir) -> Option<Client> {
-    let client = Client::connect(state).await.ok()?;
-    client.status().await.is_ok().then_some(client)
+/// Ends an engine and a watchdog that both hang.
+fn end_hung(state: &StateDir) {
+    for one in belongings::of(&state.path()) {
+        if matches!(one.role, Role::Engine | Role::Watchdog) {
+            line::signal(one.process, Signal::KILL);
+        }
+    }
 }
 
-fn start(state: &StateDir) -> Result<std::process::Child, Failure> {
+/// Waits for the end of what belongs to a state directory that was removed, and ends what does
+/// not end by itself: it holds ports and runs with data that nobody sees any more.
+pub async fn end_lost(state: &StateDir) -> bool {
+    let path = state.path();
+    let left = || {
+        let all = belongings::of(&path);
+        // An engine that cannot be reached by its socket has lost it.
+        all.iter().any(|one| one.lost)
+    };
+    if !left() {
+        return false;
+    }
+    output::progress(
+        "",
+        "what runs for a state directory that was removed is ended",
+    );
+    let deadline = Instant::now() + LOST;
+    while left() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    if left() {
+        belongings::end_all(&path, belongings::GRACE);
+    }
+    true
+}
+
+/// Starts a watchdog in a session of its own.
+fn start(state: &StateDir) -> Result<Child, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::of("cannot start the engine", error);
     atomic::state_directory(&state.path()).map_err(|error| failed(&error))?;
     let log = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .open(state.engine_log())
-        .map_err(|error| failed(&error))?;
-    let mut command = Command::new(program()?);
-    command
-        .arg("engine")
-        .arg("--state-dir")
-        .arg(state.path())
-        .current_dir("/");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log);
+        .open(state.engine_log());
+    let mut command = watchdog::command(&watchdog::own_program());
+    command.args(["watchdog", "--state-dir"]);
+    command.arg(state.path()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    // A full disk must not keep the engine from running.
+    command.stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     // SAFETY: setsid is one system call; nothing is allocated between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -129,18 +202,4 @@ fn start(state: &StateDir) -> Result<std::process::Child, Failure> {
         });
     }
     command.spawn().map_err(|error| failed(&error))
-}
-
-/// The last lines of the engine's log that are an error.
-fn last_words(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let last = text
-        .lines()
-        .rev()
-        .find(|line| line.contains("error"))
-        .or(text.lines().next_back());
-
-    last.unwrap_or("it left no word")
-        .trim_start_matches("error: ")
-        .to_owned()
 }

@@ -10,6 +10,7 @@
 
 mod access_log;
 mod answer;
+mod beat;
 mod checker;
 pub mod chunked;
 mod connection;

@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 
 use crate::Limits;
 use crate::access_log::{Lines, LogFile};
+use crate::beat::WorkerBeat;
 use crate::connection::{self, Client};
 use crate::counters::Counters;
 use crate::files::FileCache;
@@ -29,6 +30,9 @@ use crate::upstream::Pool;
 
 /// After `accept` failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A router has its first table within moments. While there is none after this, because no
+/// engine runs, requests are answered with 503.
+const FIRST_TABLE: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_secs(1);
 
 /// A new table for a worker; answered when it is in force.
@@ -46,6 +50,7 @@ pub(crate) struct Start {
     pub(crate) swaps: mpsc::Receiver<Swap>,
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) counts: mpsc::Sender<Vec<RequestCount>>,
+    pub(crate) beat: Arc<WorkerBeat>,
 }
 
 /// A worker's state, shared by its connections.
@@ -185,6 +190,8 @@ async fn serve(start: Start) {
     let swaps = swaps(worker.clone(), start.swaps, start.counts.clone());
     let swaps = tokio::task::spawn_local(swaps);
     let ticks = tokio::task::spawn_local(ticks(worker.clone(), start.counts.clone()));
+    let beat = start.beat.clone();
+    let beats = tokio::task::spawn_local(async move { beat.run().await });
     worker.drain_began().await;
     for acceptor in acceptors {
         // It ends by itself: a connection that was accepted is never dropped.
@@ -199,6 +206,8 @@ async fn serve(start: Start) {
         }
         left.await;
     }
+    beats.abort();
+    start.beat.end();
     ticks.abort();
     swaps.abort();
     worker.lines.flush();
@@ -239,7 +248,7 @@ async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
     };
     tokio::select! {
         () = worker.drain_began() => return,
-        () = worker.first_table() => {}
+        _ = tokio::time::timeout(FIRST_TABLE, worker.first_table()) => {}
     }
     loop {
         let full = worker.connections.get() >= worker.limits.connections;

@@ -39,6 +39,15 @@ pub enum FromRouter {
         version: u64,
         /// Listener name of each attached socket, in order.
         listeners: Vec<String>,
+        /// Whether it sends [`FromRouter::Beat`]; one of an older version does not.
+        #[serde(default)]
+        beats: bool,
+    },
+    /// The control thread lives, and how often each worker went round; every
+    /// [`PERIOD`](crate::liveness::PERIOD).
+    Beat {
+        /// Workers that have not ended: thread id, count.
+        workers: Vec<(u32, u64)>,
     },
     /// A table is in force on every worker: no new request is routed by an older one.
     Published {

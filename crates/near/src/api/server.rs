@@ -38,6 +38,9 @@ pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// An engine that does not answer by then is stuck; the caller is told so.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// A stream without an event has an empty line this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
 /// Where the answer of a call goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 
@@ -284,6 +287,12 @@ async fn follow(mut calls: Calls, mut after: u64, sender: mpsc::Sender<Bytes>) {
             tokio::select! {
                 changed = calls.seq.changed() => if changed.is_err() { return },
                 () = sender.closed() => return,
+                // A sign of life: the loop has just answered that there is nothing.
+                () = tokio::time::sleep(SIGN_OF_LIFE) => {
+                    if sender.send(Bytes::from_static(b"\n")).await.is_err() {
+                        return;
+                    }
+                }
             }
             continue;
         };

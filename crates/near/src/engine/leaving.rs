@@ -7,6 +7,7 @@ use neargate_core::machine::Event;
 use super::{Engine, Input, log, reply, tasks};
 use crate::api::server::Reply;
 use crate::api::wire::Accepted;
+use crate::watchdog::sentinel::Sentinel;
 
 /// Requests in flight have this long when the routers go.
 const ROUTER_DRAIN: Duration = Duration::from_secs(1);
@@ -79,12 +80,13 @@ impl Engine {
     }
 
     /// Closes the journal after `down` and answers those who asked for it.
-    pub(super) fn end(self) {
+    pub(super) fn end(self, sentinel: &Sentinel) {
         let Some(leaving) = self.leaving else { return };
         if let Err(error) = self.ledger.close() {
             let why = tasks::chain(&error);
             log(&format!("the journal was not closed cleanly: {why}"));
         }
+        sentinel.leave();
         for to in leaving.replies {
             reply(to, Ok(Accepted::default()));
         }

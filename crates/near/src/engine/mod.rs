@@ -28,36 +28,39 @@ mod ledger;
 mod listeners;
 mod meter;
 mod notifications;
+mod own_log;
 mod port_holder;
 mod preparation;
 mod provide;
 mod releases;
 mod router_process;
+mod router_vigil;
 mod routers;
 mod routes;
 mod tasks;
 mod view;
+mod vigil;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event};
 use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{RwLock, mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
 use crate::arrivals::{Sender, queue};
-use crate::atomic;
 use crate::audit::AuditLog;
 use crate::clock::now;
 use crate::data::Data;
@@ -75,9 +78,11 @@ use leaving::Leaving;
 use ledger::Ledger;
 use meter::Meter;
 use notifications::Notifications;
+pub(crate) use own_log::log;
 use router_process::RouterFact;
 use routers::Routers;
 use tasks::Surroundings;
+pub use vigil::Origin;
 
 /// How often events that could not be written are tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
@@ -117,6 +122,8 @@ struct Engine {
     started_at: Timestamp,
     router_since: (u32, Timestamp),
     publish: bool,
+    /// The last attempt to provide what an app that is up lacks.
+    mended: Instant,
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Leaving>,
     notes: BTreeSet<String>,
@@ -132,7 +139,7 @@ struct Engine {
 ///
 /// # Errors
 /// [`EngineError`], before anything was started.
-pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
+pub fn main(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
     // The loop has this thread to itself: nothing that others wait for can hold it up.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -142,25 +149,10 @@ pub fn main(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             what: "cannot start the runtime",
             source,
         })?;
-    let ended = runtime.block_on(run(state, program));
+    let ended = runtime.block_on(run(state, program, origin));
     // A removal that goes on is taken up by the next engine.
     runtime.shutdown_background();
     ended
-}
-
-/// Makes the directories that are missing.
-fn directories(state: &StateDir) -> Result<(), EngineError> {
-    for directory in [
-        state.path(),
-        state.run(),
-        state.tasks(),
-        state.logs(),
-        state.artifacts(),
-        state.data(),
-    ] {
-        atomic::private_directory(&directory).map_err(EngineError::State)?;
-    }
-    Ok(())
 }
 
 /// The manifest that was asked for last.
@@ -170,12 +162,10 @@ fn last_definition(ledger: &Ledger) -> Result<Option<Definition>, EngineError> {
         .transpose()
 }
 
-async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
-    directories(state)?;
-    let system = |what| move |source| EngineError::System { what, source };
-    let state = state.opened();
-    let state = &state.map_err(system("cannot open the state directory"))?;
+async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
+    let state = &vigil::enter(state)?;
     let _lock = journal::lock_when_free(state).await?;
+    let sentinel = vigil::report(state, program.clone())?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
     let definition = last_definition(&ledger)?;
     let (inputs, mut input) = queue(QUEUE);
@@ -185,16 +175,18 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
     engine.resume().await?;
-    let listener = server::bind(&state.api_socket());
-    let listener = listener.map_err(system("cannot open the API socket"))?;
+    engine.go_on_down(origin);
+    let listener = listener(state)?;
     let audit = Arc::new(AuditLog::of(state));
     let (ending, ended) = oneshot::channel();
     let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit, ended));
     let mut terminate = terminations()?;
     let (mut looks, mut readings) = (every(judge::LOOK), every(figures::METER));
+    let mut beats = every(liveness::PERIOD);
     loop {
+        sentinel.turn();
         engine.flush();
-        if engine.finished() {
+        if engine.finished() || engine.state.gone() {
             break;
         }
         engine.lag.idle(Instant::now());
@@ -225,20 +217,37 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
                 engine.lag.handling(at.into_std());
                 engine.read_meters();
             }
+            // So that the loop goes round, and reports it.
+            _ = beats.tick() => engine.mend(),
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
         }
     }
     let _ = std::fs::remove_file(state.api_socket());
-    engine.end();
+    if state.gone() {
+        vigil::end_lost(state, &sentinel).await;
+        return Ok(());
+    }
+    engine.end(&sentinel);
     drop((input, fact, call));
+    last_answers(ending, api).await;
+    Ok(())
+}
+
+async fn last_answers(ending: oneshot::Sender<()>, api: JoinHandle<std::io::Result<()>>) {
     let _ = ending.send(());
     if !api.is_finished() {
         // Whoever does not read its answer by then is not waited for.
         let _ = tokio::time::timeout(LAST_ANSWERS, api).await;
     }
-    Ok(())
+}
+
+fn listener(state: &StateDir) -> Result<UnixListener, EngineError> {
+    server::bind(&state.api_socket()).map_err(|source| EngineError::System {
+        what: "cannot open the API socket",
+        source,
+    })
 }
 
 fn terminations() -> Result<Signal, EngineError> {
@@ -291,6 +300,7 @@ impl Engine {
             started_at: now(),
             router_since: (0, now()),
             publish: false,
+            mended: Instant::now(),
             replacing: Vec::new(),
             leaving: None,
             notes: BTreeSet::new(),
@@ -381,17 +391,6 @@ fn surroundings(
         app,
         env,
     }))
-}
-
-/// The engine's own log is its standard error.
-pub(crate) fn log(text: &str) {
-    let line = format!(
-        "{{\"t\":{},\"m\":{}}}\n",
-        now().0,
-        serde_json::Value::from(text)
-    );
-    // A full disk takes no line; the engine goes on without it (`eprintln!` would panic).
-    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A reply that was never sent must not look like an answer.

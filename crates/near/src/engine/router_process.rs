@@ -9,8 +9,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use neargate_core::liveness::{Liveness, PERIOD};
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -18,11 +19,15 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Chain, 
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use super::listeners::Listeners;
+use super::log;
+use super::router_vigil::{self, RouterVigil};
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
+use crate::watchdog::ActivityMeter;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
@@ -165,10 +170,15 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
 /// it says.
 pub async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
     match connect_new(&state, number).await {
-        Ok(Connection { router, reader, .. }) => {
+        Ok(Connection {
+            router,
+            reader,
+            vigil,
+            ..
+        }) => {
             let connected = RouterFact::Connected(Ok(router));
             if facts.send((number, connected)).await.is_ok() {
-                listen(reader, number, facts).await;
+                listen(reader, number, vigil, facts).await;
             }
         }
         Err(error) => {
@@ -214,14 +224,42 @@ pub async fn adopt(
     facts: Sender<(u64, RouterFact)>,
 ) -> Option<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
     let socket = state.router_socket(number);
-    match tokio::time::timeout(HELLO_TIMEOUT, connect(&socket, number)).await {
-        Ok(Ok(found)) => {
-            tokio::spawn(listen(found.reader, number, facts));
-            Some((found.router, found.listeners, found.sockets))
-        }
-        Ok(Err(_)) | Err(_) => {
-            let _ = std::fs::remove_file(socket);
-            None
+    let hello = tokio::select! {
+        found = connect(&socket, number) => found.ok(),
+        () = hung(number) => None,
+    };
+    let Some(found) = hello else {
+        let _ = std::fs::remove_file(socket);
+        return None;
+    };
+    tokio::spawn(listen(found.reader, number, found.vigil, facts));
+    Some((found.router, found.listeners, found.sockets))
+}
+
+/// Kills the router with this number when it hangs, and returns then: what it holds of the
+/// listening sockets must not swallow connections.
+async fn hung(number: u64) {
+    let found = router_vigil::find(number);
+    let pid = found.map_or(0, |process| process.pid);
+    let (mut liveness, mut meter) = (Liveness::default(), ActivityMeter::of(pid, pid));
+    let (began, mut looked) = (Instant::now(), Instant::now());
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let since = looked.elapsed();
+        looked = Instant::now();
+        let hang = liveness.look(since, false, meter.read());
+        if hang.is_some() || began.elapsed() > HELLO_TIMEOUT {
+            if let Some(process) = found {
+                log(&format!(
+                    "the router (pid {pid}) does not answer: it is replaced"
+                ));
+                router_vigil::kill(process);
+                // Its listening sockets are closed when it is gone.
+                while process.runs() && began.elapsed() < 2 * HELLO_TIMEOUT {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            return;
         }
     }
 }
@@ -233,6 +271,7 @@ struct Connection {
     listeners: Vec<String>,
     sockets: Vec<OwnedFd>,
     reader: Chain<io::Cursor<Vec<u8>>, OwnedReadHalf>,
+    vigil: RouterVigil,
 }
 
 async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
@@ -243,6 +282,7 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
         pid,
         version,
         listeners,
+        beats,
     } = serde_json::from_slice(line)?
     else {
         return Err(io::ErrorKind::InvalidData.into());
@@ -260,6 +300,7 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
         listeners,
         sockets,
         reader: io::Cursor::new(rest.to_vec()).chain(reader),
+        vigil: RouterVigil::new(number, pid, beats),
     })
 }
 
@@ -312,13 +353,28 @@ fn receive(
 async fn listen<R: tokio::io::AsyncRead + Unpin>(
     reader: R,
     number: u64,
+    mut vigil: RouterVigil,
     facts: Sender<(u64, RouterFact)>,
 ) {
     let mut lines = BufReader::new(reader).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+    let mut looks = tokio::time::interval(PERIOD);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line,
+            _ = looks.tick() => {
+                vigil.look();
+                continue;
+            }
+        };
+        let Ok(Some(line)) = line else { break };
         let Ok(said) = serde_json::from_str(&line) else {
             break;
         };
+        if let FromRouter::Beat { workers } = &said {
+            vigil.beat(workers);
+            continue;
+        }
         if facts.send((number, RouterFact::Said(said))).await.is_err() {
             return;
         }

@@ -284,9 +284,11 @@ impl Routers {
             }
             RouterFact::Said(FromRouter::Counted { requests }) => vec![Learned::Counted(requests)],
             RouterFact::Said(FromRouter::Published { .. }) => self.published(number),
-            RouterFact::Said(FromRouter::HealthChanged { .. } | FromRouter::Hello { .. }) => {
-                Vec::new()
-            }
+            RouterFact::Said(
+                FromRouter::HealthChanged { .. }
+                | FromRouter::Hello { .. }
+                | FromRouter::Beat { .. },
+            ) => Vec::new(),
         }
     }
 

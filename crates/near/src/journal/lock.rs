@@ -77,3 +77,14 @@ pub async fn lock_when_free(state: &StateDir) -> Result<EngineLock, JournalError
     }
     lock(state)
 }
+
+/// Pid of the engine that holds the lock; `None` when none does.
+#[must_use]
+pub fn holder(state: &StateDir) -> Option<u32> {
+    let path = state.run().join("engine.lock");
+    let file = File::open(&path).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => fs::read_to_string(&path).ok()?.trim().parse().ok(),
+        _ => None,
+    }
+}

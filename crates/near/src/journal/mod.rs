@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 pub use error::JournalError;
 use error::translate;
-pub use lock::{EngineLock, lock, lock_when_free};
+pub use lock::{EngineLock, holder, lock, lock_when_free};
 
 /// Entries that stay readable as history behind a snapshot.
 pub const HISTORY: u64 = 10_000;

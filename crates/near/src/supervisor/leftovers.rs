@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
 use super::spec::{Process, Running};
+use crate::belongings;
 use crate::cgroup::Group;
 
 /// Rounds of ending what the process left behind, 10 ms apart.
@@ -27,10 +28,14 @@ fn children() -> Vec<Pid> {
         .collect()
 }
 
+fn number(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
 /// Reaps adopted children that have ended. `held` is waited for by somebody else.
 pub fn reap_adopted(held: u32) {
     for pid in children() {
-        if pid.as_raw_nonzero().get().unsigned_abs() != held {
+        if number(pid) != held {
             // It may run still, which is no error.
             let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
         }
@@ -41,7 +46,8 @@ pub fn reap_adopted(held: u32) {
 pub async fn end_own(group: &Group) {
     for _ in 0..REAP_ROUNDS {
         group.kill();
-        let children = children();
+        let mut children = children();
+        children.retain(|child| !belongings::is_ours(number(*child)));
         for child in &children {
             let _ = kill_process(*child, Signal::KILL);
         }

@@ -37,7 +37,7 @@ use crate::clock::now;
 use crate::logs::writer::{LogWriter, Stream, copy};
 
 /// Where programs are looked for after the snapshot.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// After the process has ended, its output is read for at most this long: a process that it
 /// left behind may hold the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
@@ -53,7 +53,7 @@ const RECORD_BYTES: usize = 1024;
 /// `neargate shim TASK-DIRECTORY LOG-DIRECTORY`
 #[must_use]
 pub fn main(task: &Path, logs: &Path) -> ExitCode {
-    close_inherited();
+    crate::inherited::close();
     // It fails only for the leader of a session, which a child of the engine never is.
     let _ = rustix::process::setsid();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,26 +67,6 @@ pub fn main(task: &Path, logs: &Path) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
-}
-
-/// Closes what the engine's starter left open in it (a pipe of `make`, say): held here, it would
-/// keep that starter's reader waiting for as long as the task runs.
-fn close_inherited() {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else {
-        return;
-    };
-    let numbers: Vec<i32> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
-        .collect();
-    for number in numbers {
-        // The listing itself was among them and is closed.
-        if fs::read_link(format!("/proc/self/fd/{number}")).is_ok() {
-            // SAFETY: this is the first thing that the process does: nothing in it owns it.
-            unsafe { rustix::io::close(number) };
-        }
     }
 }
 
@@ -130,6 +110,7 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
         }
     };
     report(&Report::Started(held.running.clone()));
+    tokio::spawn(crate::watchdog::visit::visits());
     let status = wait(&mut held, &spec, told).await?;
     let out_of_memory = held.group.out_of_memory();
     stopping::kill(&held.group);

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use super::spec::{Children, Process, StopPolicy, StopSignal};
+use crate::belongings;
 use crate::cgroup::Group;
 
 /// A shell that has the signal and has not ended by then is taken to wait for its child.
@@ -129,7 +130,9 @@ pub fn tree(group: &Group) -> BTreeSet<Process> {
     let mut found: BTreeSet<u32> = group.pids().into_iter().collect();
     let mut open = vec![own];
     while let Some(parent) = open.pop() {
-        let children = parents.remove(&parent).unwrap_or_default();
+        let mut children = parents.remove(&parent).unwrap_or_default();
+        // A watchdog that this shim started is its child, and none of the task's.
+        children.retain(|pid| !belongings::is_ours(*pid));
         found.extend(&children);
         open.extend(children);
     }

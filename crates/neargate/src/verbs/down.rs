@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use neargate_near::api::wire::Accepted;
+use neargate_near::belongings;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::Process;
 
@@ -12,21 +14,31 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, processes, project};
 
+/// After its answer the engine ends within moments; what does not is ended.
+const LAST: Duration = Duration::from_secs(5);
+
 /// Stops; with `purge`, removes the state directory.
 pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     if purge && !yes {
         confirm(&state)?;
     }
+    let lost = processes::end_lost(&state).await;
     match Client::connect(&state).await {
         Ok(client) => stop(&client).await?,
-        Err(failure) if !state.path().exists() => {
-            if !purge {
-                return Err(failure);
-            }
+        Err(_) if !state.path().exists() && (lost || purge) => {
+            output::progress("", "everything has stopped");
         }
+        Err(failure) if !state.path().exists() => return Err(failure),
         // Tasks may run without an engine: the next one stops them.
-        Err(_) => stop(&processes::ensure_engine(&state).await?).await?,
+        Err(_) => match processes::ensure_engine(&state).await {
+            Ok(client) => stop(&client).await?,
+            Err(failure) if !purge => return Err(failure),
+            // No engine comes up, and nothing is to be kept.
+            Err(_) => {
+                belongings::end_all(&state.path(), belongings::GRACE);
+            }
+        },
     }
     if purge {
         remove(&state)?;
@@ -35,13 +47,26 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
+/// Stops everything. When the engine dies on the way, the next one goes on with it.
 pub async fn stop(client: &Client) -> Result<(), Failure> {
     let pid = client.status().await?.engine.pid;
+    let state = client.state().clone();
     output::progress("", "stopping");
-    let _: Accepted = client.post("/v1/down", &()).await?;
-    // The engine answers when all else has stopped; the state directory is free when it is gone.
-    while Process::of(pid).is_some() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let asked: Result<Accepted, Failure> = client.post_again("/v1/down", &()).await;
+    if let Err(failure) = asked
+        && !belongings::of(&state.path()).is_empty()
+    {
+        return Err(failure);
+    }
+    // The engine answers when all else has stopped; the state directory is free when it and its
+    // watchdog are gone.
+    let deadline = Instant::now() + LAST;
+    let left = || Process::of(pid).is_some() || !belongings::of(&state.path()).is_empty();
+    while left() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    if left() {
+        belongings::end_all(&state.path(), belongings::GRACE);
     }
     output::progress("", "everything has stopped");
     Ok(())

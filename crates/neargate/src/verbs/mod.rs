@@ -40,7 +40,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return done;
     }
     match arguments.verb {
-        Verb::Engine => processes::engine(&project::state(flags)?),
+        Verb::Engine { successor } => processes::engine(&project::state(flags)?, successor),
+        Verb::Watchdog { again } => processes::watchdog(&project::state(flags)?, again),
         Verb::Router {
             control,
             access_log,

@@ -47,7 +47,7 @@ pub async fn run(
     }
     let client = processes::ensure_engine(&project::state(&flags)?).await?;
     let definition = project::definition(&flags, &path, manifest);
-    let accepted: Accepted = match client.post("/v1/up", &definition).await {
+    let accepted: Accepted = match client.post_again("/v1/up", &definition).await {
         Ok(accepted) => accepted,
         Err(failure) => {
             leave_nothing_behind(&client).await;
@@ -172,7 +172,7 @@ async fn stay(
                 Some(event) => screen.event(&event),
                 None => {
                     screen.clear();
-                    let text = "the engine ended; what runs goes on: neargate up";
+                    let text = "the engine ended, and no other one came; what runs goes on: neargate up";
                     return Err(Failure::Failed(text.into()));
                 }
             },
@@ -188,7 +188,7 @@ async fn stay(
 async fn stop(client: &Client, interrupt: &mut Interrupt) -> Result<ExitCode, Failure> {
     output::progress("", "stopping");
     tokio::select! {
-        stopped = client.post::<_, Accepted>("/v1/down", &()) => {
+        stopped = client.post_again::<_, Accepted>("/v1/down", &()) => {
             stopped?;
             output::progress("", "everything has stopped; data stays");
             Ok(ExitCode::SUCCESS)

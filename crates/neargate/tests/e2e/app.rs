@@ -164,6 +164,18 @@ impl App {
             .then(|| serde_json::from_slice(&output.stdout).expect("status is JSON"))
     }
 
+    /// Kills the engine, and waits until its watchdog has started another one.
+    pub fn kill_engine(&self) {
+        let pid = |status: Value| status["engine"]["pid"].as_u64();
+        let before = wait_for("an engine", || self.try_status().and_then(pid));
+        let _ = Command::new("kill")
+            .args(["-9", &before.to_string()])
+            .status();
+        wait_for("the next engine", || {
+            self.try_status().and_then(pid).filter(|now| *now != before)
+        });
+    }
+
     /// The engine's own log, for messages.
     pub fn engine_log(&self) -> String {
         std::fs::read_to_string(self.state().join("engine.log")).unwrap_or_default()
@@ -176,16 +188,6 @@ impl Drop for App {
             eprintln!("engine.log:\n{}", self.engine_log());
         }
         if self.state().exists() {
-            // An engine that the test killed must live to stop what it left running. Not `up`:
-            // that would release the manifest as it is written.
-            if self.try_status().is_none() {
-                let mut engine = self.command(&["engine"]);
-                let started = engine.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-                let deadline = Instant::now() + PATIENCE;
-                while started.is_ok() && self.try_status().is_none() && Instant::now() < deadline {
-                    std::thread::sleep(Duration::from_millis(25));
-                }
-            }
             let _ = self.run(&["down", "--purge", "--yes"]);
         }
     }

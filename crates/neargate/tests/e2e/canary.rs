@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::app::{App, kill, wait_for};
+use crate::app::{App, wait_for};
 use crate::basics::curl;
 use crate::load::{Load, Tally};
 use crate::releases::outcome;
@@ -342,19 +342,7 @@ fn a_release_goes_on_through_the_engines_death_at_every_step() {
             let service = &status["services"][0];
             service["release"].is_null() || service["release"]["step"] == step
         });
-        if let Some(pid) = app
-            .try_status()
-            .and_then(|status| status["engine"]["pid"].as_u64())
-        {
-            kill(pid);
-        }
-        // The manifest of `up` is the one that serves; a release in progress is not disturbed.
-        let mut engine = app.command(&["engine"]);
-        engine
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null());
-        drop(engine.spawn().expect("the engine starts"));
-        wait_for("an engine", || app.try_status());
+        app.kill_engine();
     }
     app.wait("it is done", |status| {
         let service = &status["services"][0];

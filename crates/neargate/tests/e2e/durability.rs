@@ -1,11 +1,11 @@
 //! The engine may die at any moment; a full disk is survived.
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::app::{App, alive, kill, root, wait_for};
+use crate::app::{App, alive, root, wait_for};
 use crate::basics::curl;
 use crate::load::Load;
 use crate::releases::ECHO;
@@ -26,14 +26,6 @@ impl Random {
     }
 }
 
-fn engine(app: &App) -> Child {
-    app.command(&["engine"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the engine starts")
-}
-
 fn release_in_progress(status: &Value) -> bool {
     !status["services"][0]["release"].is_null()
 }
@@ -42,7 +34,6 @@ fn release_in_progress(status: &Value) -> bool {
 fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
     let app = App::new(ECHO);
     app.up();
-    kill(app.status()["engine"]["pid"].as_u64().expect("a pid"));
     let seed = std::env::var("NEARGATE_SEED")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -51,8 +42,6 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
     let load = Load::start(app.address, "/", 100);
     let (mut kills, mut releases) = (0, 0);
     let began = Instant::now();
-    let mut process = engine(&app);
-    wait_for("an engine", || app.try_status());
     let mut serving = 1;
     while kills < KILLS {
         assert!(
@@ -78,11 +67,8 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
             .is_none_or(|status| release_in_progress(&status))
         {
             std::thread::sleep(Duration::from_millis(random.below(250)));
-            let _ = process.kill();
-            let _ = process.wait();
+            app.kill_engine();
             kills += 1;
-            process = engine(&app);
-            wait_for("the next engine", || app.try_status());
         }
         serving = expect_outcome(&app, good, releases + 1, serving, seed);
     }
@@ -94,8 +80,6 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
         tally.failed,
         tally.sent
     );
-    let _ = process.kill();
-    let _ = process.wait();
 }
 
 /// A release ends as it would have without the kills, and nothing else is left running.
@@ -178,10 +162,11 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
 }
 
 /// A small file system that goes away with the value.
-struct Mount(std::path::PathBuf);
+pub struct Mount(std::path::PathBuf);
 
 impl Mount {
-    fn tmpfs(at: &std::path::Path, size: &str) -> Self {
+    /// Mounts one here.
+    pub fn tmpfs(at: &std::path::Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("the mount point");
         let done = Command::new("mount")
             .args([

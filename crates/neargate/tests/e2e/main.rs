@@ -7,6 +7,7 @@ mod blind;
 mod canary;
 mod data;
 mod durability;
+mod healing;
 mod hooks;
 mod load;
 mod metrics;

@@ -215,15 +215,6 @@ fn sticky_sessions_survive_an_engine_and_a_router() {
     for process in ["engine", "router"] {
         kill(status[process]["pid"].as_u64().expect("a pid"));
     }
-    let mut engine = app.command(&["engine"]);
-    let silent = std::process::Stdio::null;
-    drop(
-        engine
-            .stdout(silent())
-            .stderr(silent())
-            .spawn()
-            .expect("the engine starts"),
-    );
     wait_for("an engine with a router", || {
         app.try_status()
             .filter(|status| status["router"]["pid"].as_u64().is_some())

@@ -99,7 +99,7 @@ fn a_killed_engine_is_not_noticed_and_its_successor_adopts_everything() {
     app.up();
     let before = app.status();
     let load = Load::start(app.address, "/", RATE);
-    kill(before["engine"]["pid"].as_u64().expect("a pid"));
+    app.kill_engine();
     app.up();
     let after = app.status();
     assert_ne!(after["engine"]["pid"], before["engine"]["pid"]);

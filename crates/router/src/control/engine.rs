@@ -111,6 +111,7 @@ async fn welcome(
         pid: std::process::id(),
         version: fleet.version(),
         listeners: names.to_vec(),
+        beats: true,
     };
     let said = tokio::time::timeout(PATIENCE, say_hello(&stream, &hello, sockets)).await;
     if !matches!(said, Ok(Ok(()))) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::liveness::PERIOD;
 use neargate_core::manifest::model::{Health, Probe};
 use neargate_core::routing::control::{FromRouter, RequestCount};
 use neargate_core::routing::slow_start::{self, Other, Registered};
@@ -15,6 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::engine::Teller;
+use crate::beat::WorkerBeat;
 use crate::checker::{self, Changed, Subject};
 use crate::counters::Counters;
 use crate::live::States;
@@ -28,6 +30,8 @@ const CUTTING: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Fleet {
     workers: Vec<mpsc::Sender<Swap>>,
+    beats: Vec<Arc<WorkerBeat>>,
+    beaten: Instant,
     version: u64,
     table: Option<Arc<RoutingTable>>,
     states: States,
@@ -62,10 +66,12 @@ struct Draining {
 }
 
 impl Fleet {
-    pub(super) fn new(workers: Vec<mpsc::Sender<Swap>>) -> Self {
+    pub(super) fn new(workers: Vec<mpsc::Sender<Swap>>, beats: Vec<Arc<WorkerBeat>>) -> Self {
         let (changes_from, changes) = mpsc::channel(QUEUE);
         Self {
             workers,
+            beats,
+            beaten: Instant::now(),
             version: 0,
             table: None,
             states: States::new(),
@@ -260,6 +266,11 @@ impl Fleet {
             self.health_changed(changed).await;
         }
         self.look_at_draining().await;
+        if self.beaten.elapsed() >= PERIOD {
+            self.beaten = Instant::now();
+            let workers = self.beats.iter().filter_map(|beat| beat.read()).collect();
+            self.tell(&FromRouter::Beat { workers }).await;
+        }
         if self.told.elapsed() >= Duration::from_secs(1) {
             self.tell_counts().await;
         }

@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use super::engine;
 use super::fleet::Fleet;
 use crate::access_log::LogFile;
+use crate::beat::WorkerBeat;
 use crate::worker::{self, Start, Swap};
 use crate::{Config, RouterError, Signals};
 
@@ -30,6 +31,7 @@ const QUEUE: usize = 64;
 
 struct Workers {
     swaps: Vec<mpsc::Sender<Swap>>,
+    beats: Vec<Arc<WorkerBeat>>,
     threads: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
     counts: mpsc::Receiver<Vec<neargate_core::routing::control::RequestCount>>,
@@ -98,6 +100,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
+    let beats: Vec<Arc<WorkerBeat>> = (0..count).map(|_| Arc::default()).collect();
     for (number, sockets) in shares.into_iter().enumerate() {
         let (swap, receiver) = mpsc::channel(QUEUE);
         let start = Start {
@@ -107,6 +110,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
             swaps: receiver,
             draining: draining.clone(),
             counts: counts_to.clone(),
+            beat: beats[number].clone(),
         };
         let runtime = runtime()?;
         let thread = std::thread::Builder::new()
@@ -118,6 +122,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     }
     Ok(Workers {
         swaps,
+        beats,
         threads,
         drain,
         counts,
@@ -151,7 +156,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let mut fleet = Fleet::new(workers.swaps);
+    let mut fleet = Fleet::new(workers.swaps, workers.beats);
     let mut counts = workers.counts;
     let drain = tokio::select! {
         timeout = engine::converse(&control, &names, &config.sockets, &mut fleet, &mut counts) => timeout,

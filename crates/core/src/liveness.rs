@@ -1,0 +1,184 @@
+//! Whether a process or a thread that should report regularly is hung, and when one that ends
+//! again and again is started next.
+//!
+//! Invariant: nothing is called hung that is only slow. Time counts only as the watcher itself
+//! has seen it pass: of a late look (a machine that was suspended, or so busy that the watcher
+//! had to wait) nothing counts. Whoever uses the processor, waits for it or for a disk gets
+//! [`BUSY`], not [`IDLE`].
+
+use std::time::Duration;
+
+/// How often the watched reports, and the watcher looks.
+pub const PERIOD: Duration = Duration::from_millis(250);
+/// Silence of somebody who does nothing at all: hung.
+pub const IDLE: Duration = Duration::from_millis(3250);
+/// Silence of somebody who works all the time: hung as well.
+pub const BUSY: Duration = Duration::from_secs(60);
+/// A look that comes later than this after the one before says nothing about the watched.
+const LATE: Duration = Duration::from_secs(1);
+
+/// What the watched was doing between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It used the processor, waits for it, or for a disk; or it is under a debugger.
+    Works,
+    /// It did nothing: it waits for something else, or is stopped.
+    Nothing,
+}
+
+/// Why somebody is taken for hung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hang {
+    /// Silent without doing anything.
+    Idle,
+    /// Silent while working.
+    Busy,
+}
+
+/// What is known of one who should report every [`PERIOD`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Liveness {
+    idle: Duration,
+    silent: Duration,
+}
+
+impl Liveness {
+    /// Takes in one look: time since the look before, whether there was a report in it, and what
+    /// the watched was doing.
+    pub fn look(&mut self, since: Duration, reported: bool, activity: Activity) -> Option<Hang> {
+        if reported {
+            *self = Self::default();
+            return None;
+        }
+        if since > LATE {
+            return None;
+        }
+        self.silent += since;
+        match activity {
+            Activity::Works => self.idle = Duration::ZERO,
+            Activity::Nothing => self.idle += since,
+        }
+        if self.idle >= IDLE {
+            Some(Hang::Idle)
+        } else if self.silent >= BUSY {
+            Some(Hang::Busy)
+        } else {
+            None
+        }
+    }
+}
+
+/// One that lived this long after it was ready is not in a loop of crashes.
+const STEADY: Duration = Duration::from_secs(10);
+/// One that was killed sooner than this is started again after [`SHORT_WAIT`].
+const SHORT: Duration = Duration::from_secs(1);
+const SHORT_WAIT: Duration = Duration::from_millis(200);
+/// Waits after crashes in a row; the last one for all further.
+const WAITS: [Duration; 7] = [
+    Duration::ZERO,
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
+
+/// How one life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// Somebody killed it (SIGKILL, SIGTERM, or its watcher), after it had been ready.
+    Killed,
+    /// It ended by itself, or before it was ready.
+    Crashed,
+}
+
+/// When to start again what has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restarts {
+    crashes: usize,
+}
+
+impl Restarts {
+    /// Takes in an end; how long to wait before the next start.
+    pub fn ended(&mut self, death: Death, lived: Duration) -> Duration {
+        match death {
+            Death::Killed if lived >= SHORT => return Duration::ZERO,
+            // The kernel may be the one who kills, for want of memory.
+            Death::Killed => return SHORT_WAIT,
+            Death::Crashed if lived >= STEADY => self.crashes = 1,
+            Death::Crashed => self.crashes += 1,
+        }
+        WAITS[self.crashes.min(WAITS.len()) - 1]
+    }
+
+    /// Crashes in a row.
+    #[must_use]
+    pub fn crashes(&self) -> usize {
+        self.crashes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Activity::{Nothing, Works};
+
+    fn silent_for(seconds: u64, activity: Activity) -> Option<Hang> {
+        let mut liveness = Liveness::default();
+        let looks = seconds * 4;
+        (0..looks).find_map(|_| liveness.look(PERIOD, false, activity))
+    }
+
+    #[test]
+    fn silence_without_work_is_a_hang_within_four_seconds_and_with_work_within_a_minute() {
+        assert_eq!(silent_for(3, Nothing), None);
+        assert_eq!(silent_for(4, Nothing), Some(Hang::Idle));
+        assert_eq!(silent_for(59, Works), None);
+        assert_eq!(silent_for(61, Works), Some(Hang::Busy));
+    }
+
+    #[test]
+    fn a_report_or_any_work_begins_anew() {
+        let mut liveness = Liveness::default();
+        for round in 0..100 {
+            let (reported, activity) = match round % 8 {
+                0 => (true, Nothing),
+                4 => (false, Works),
+                _ => (false, Nothing),
+            };
+            assert_eq!(liveness.look(PERIOD, reported, activity), None, "{round}");
+        }
+    }
+
+    #[test]
+    fn a_watcher_that_slept_itself_blames_nobody() {
+        let mut liveness = Liveness::default();
+        for late in [2, 60, 86_400] {
+            for _ in 0..100 {
+                let since = Duration::from_secs(late);
+                assert_eq!(liveness.look(since, false, Nothing), None);
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_killed_is_started_at_once_and_who_crashes_waits_longer_each_time() {
+        let mut restarts = Restarts::default();
+        for _ in 0..50 {
+            let wait = restarts.ended(Death::Killed, Duration::from_secs(1));
+            assert_eq!(wait, Duration::ZERO);
+            let wait = restarts.ended(Death::Killed, Duration::from_millis(10));
+            assert_eq!(wait, Duration::from_millis(200));
+        }
+        let mut before = Duration::ZERO;
+        for _ in 0..20 {
+            let wait = restarts.ended(Death::Crashed, Duration::from_secs(1));
+            assert!(wait >= before);
+            before = wait;
+        }
+        assert_eq!(before, Duration::from_secs(30));
+        let steady = restarts.ended(Death::Crashed, Duration::from_secs(60));
+        assert_eq!((steady, restarts.crashes()), (Duration::ZERO, 1));
+    }
+}

@@ -1,0 +1,113 @@
+//! The engine beside its watchdog: a successor goes on with what its predecessor was doing, and
+//! an engine whose state directory is gone ends all that belongs to it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use neargate_core::machine::Phase;
+
+use super::{Engine, EngineError, log};
+use crate::atomic;
+use crate::belongings;
+use crate::paths::StateDir;
+use crate::watchdog::sentinel::Sentinel;
+
+/// Who started the engine, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A person: it waits for what it is asked.
+    Person,
+    /// The watchdog, after another engine has ended.
+    Watchdog,
+}
+
+impl Engine {
+    /// An engine that died in the middle of `down` must not leave a successor that idles.
+    pub(super) fn go_on_down(&mut self, origin: Origin) {
+        let was_up = self.definition.is_some();
+        if origin == Origin::Watchdog && was_up && self.ledger.state().phase == Phase::Down {
+            log("the engine before this one was going down: that goes on");
+            self.leaving.get_or_insert_default();
+            let table = self.table();
+            self.routers.publish(table);
+        }
+    }
+}
+
+/// Makes the state directory ready, holds it open, and stands in it.
+///
+/// # Errors
+/// It cannot be used.
+pub(super) fn enter(state: &StateDir) -> Result<StateDir, EngineError> {
+    for directory in [
+        state.path(),
+        state.run(),
+        state.tasks(),
+        state.logs(),
+        state.artifacts(),
+        state.data(),
+    ] {
+        atomic::private_directory(&directory).map_err(EngineError::State)?;
+    }
+    let what = "cannot open the state directory";
+    let state = state
+        .opened()
+        .map_err(|source| EngineError::System { what, source })?;
+    // It is found by where it stands.
+    let _ = std::env::set_current_dir(state.path());
+    Ok(state)
+}
+
+/// Begins to report to the watchdog.
+///
+/// # Errors
+/// No thread can be started.
+pub(super) fn report(state: &StateDir, program: PathBuf) -> Result<Sentinel, EngineError> {
+    let what = "cannot start the thread that reports to the watchdog";
+    Sentinel::begin(state, program).map_err(|source| EngineError::System { what, source })
+}
+
+/// Between two attempts to provide what an app that is up lacks.
+const MEND: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// An app that is up and has no router, because its port was taken for a moment or no
+    /// router came up, gets one as soon as it can.
+    pub(super) fn mend(&mut self) {
+        let lacking =
+            self.routers.gone() && self.leaving.is_none() && self.ledger.state().phase == Phase::Up;
+        if !lacking || self.mended.elapsed() < MEND {
+            return;
+        }
+        let Some(definition) = self.definition.clone() else {
+            return;
+        };
+        match self.open_listeners(&definition.manifest) {
+            Ok(_) => {
+                self.notes.retain(|note| !note.starts_with(NO_ROUTER));
+                self.publish = true;
+            }
+            Err(problem) => {
+                let note = format!("{NO_ROUTER}: {}", problem.error);
+                if self.notes.insert(note.clone()) {
+                    log(&note);
+                }
+            }
+        }
+        self.mended = Instant::now();
+    }
+}
+
+/// How the note begins that tells why nothing is served.
+const NO_ROUTER: &str = "no request is answered, because there is no router";
+
+/// Ends everything that belongs to a state directory that is gone: nothing of it could be found
+/// again, and nothing that it writes is kept.
+pub(super) async fn end_lost(state: &StateDir, sentinel: &Sentinel) {
+    log("the state directory is gone: everything that belongs to it is ended");
+    sentinel.leave();
+    let path = state.path();
+    let ending = move || belongings::end_all(&path, belongings::GRACE);
+    // A panic in it would be told by the hook.
+    let _ = tokio::task::spawn_blocking(ending).await;
+}

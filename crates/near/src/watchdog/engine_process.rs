@@ -1,0 +1,176 @@
+//! The engine as the watchdog sees it: started by it, or found running.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use neargate_core::liveness::{Death, Hang, Liveness};
+use rustix::process::Signal;
+
+use super::activity::ActivityMeter;
+use super::{line, log_of};
+use crate::journal;
+use crate::paths::StateDir;
+use crate::supervisor::Process;
+
+/// An engine that replays a long journal may take this long until its loop runs.
+const START: Duration = Duration::from_secs(120);
+
+/// A running engine.
+#[derive(Debug)]
+pub struct EngineProcess {
+    /// Which process.
+    pub process: Process,
+    /// Its loop went round at least once.
+    pub ready: bool,
+    child: Option<Child>,
+    handle: Option<OwnedFd>,
+    began: Instant,
+    liveness: Liveness,
+    meter: ActivityMeter,
+    reported: bool,
+    hung: bool,
+}
+
+/// How an engine ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// In words: `ended with exit code 1`.
+    pub words: String,
+    /// By whom.
+    pub death: Death,
+    /// How long it lived.
+    pub lived: Duration,
+    /// Whether its loop ever ran.
+    pub ready: bool,
+    /// Exit code, when it had one.
+    pub code: Option<u8>,
+}
+
+impl EngineProcess {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// The program cannot be run.
+    pub fn start(program: &Path, state: &StateDir, successor: bool) -> io::Result<Self> {
+        let mut command = super::command(program);
+        command.args(["engine", "--state-dir"]);
+        command.arg(state.path());
+        if successor {
+            command.arg("--successor");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(log_of(state)).spawn()?;
+        let pid = child.id();
+        // A child that has ended already is known by its status.
+        let process = Process::of(pid).unwrap_or(Process { pid, start: 0 });
+        let mut engine = Self::adopted(process);
+        engine.child = Some(child);
+        Ok(engine)
+    }
+
+    /// One that somebody else started.
+    #[must_use]
+    pub fn adopted(process: Process) -> Self {
+        Self {
+            process,
+            ready: false,
+            child: None,
+            handle: line::handle(process),
+            began: Instant::now(),
+            liveness: Liveness::default(),
+            meter: ActivityMeter::of(process.pid, process.pid),
+            reported: false,
+            hung: false,
+        }
+    }
+
+    /// The one that holds the engine's lock now.
+    #[must_use]
+    pub fn found(state: &StateDir) -> Option<Self> {
+        let process = Process::of(journal::holder(state)?)?;
+        Some(Self::adopted(process))
+    }
+
+    /// Readable when it has ended.
+    #[must_use]
+    pub fn handle(&self) -> Option<BorrowedFd<'_>> {
+        self.handle.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Its loop went round.
+    pub fn turned(&mut self) {
+        self.ready = true;
+        self.reported = true;
+    }
+
+    /// It lives; that counts until its loop runs.
+    pub fn lives(&mut self) {
+        self.reported |= !self.ready;
+    }
+
+    /// Looks whether it hangs; why, in words.
+    pub fn look(&mut self, since: Duration) -> Option<&'static str> {
+        let reported = std::mem::take(&mut self.reported);
+        let activity = self.meter.read();
+        let late = !self.ready && self.began.elapsed() > START;
+        let words = match self.liveness.look(since, reported, activity) {
+            Some(Hang::Idle) => "hangs: it reported nothing and did nothing",
+            Some(Hang::Busy) => "hangs: it reported nothing for a minute",
+            None if late => "did not come up within two minutes",
+            None => return None,
+        };
+        self.hung = true;
+        Some(words)
+    }
+
+    /// Ends it at once.
+    pub fn kill(&self) {
+        if let Some(handle) = &self.handle {
+            let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
+        }
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn ended(&mut self) -> Option<Ended> {
+        let status = match &mut self.child {
+            Some(child) => Some(child.try_wait().ok().flatten()?),
+            None if self.process.runs() => return None,
+            None => None,
+        };
+        let code = status.and_then(|status| status.code());
+        Some(Ended {
+            words: self.words(status),
+            death: self.death(status),
+            lived: self.began.elapsed(),
+            ready: self.ready,
+            code: code.and_then(|code| u8::try_from(code).ok()),
+        })
+    }
+
+    fn words(&self, status: Option<ExitStatus>) -> String {
+        let signal = status.and_then(|status| status.signal());
+        match (self.hung, status.and_then(|status| status.code()), signal) {
+            (true, ..) => "hung".to_owned(),
+            (false, Some(code), _) => format!("ended with exit code {code}"),
+            (false, None, Some(signal)) => format!("was killed by signal {signal}"),
+            (false, None, None) => "ended".to_owned(),
+        }
+    }
+
+    fn death(&self, status: Option<ExitStatus>) -> Death {
+        let killed = [Signal::KILL.as_raw(), Signal::TERM.as_raw()];
+        let signal = status.and_then(|status| status.signal());
+        let wanted = status.is_none_or(|status| status.success());
+        if self.hung && !self.ready {
+            Death::Crashed
+        } else if self.hung || wanted || signal.is_some_and(|signal| killed.contains(&signal)) {
+            Death::Killed
+        } else {
+            Death::Crashed
+        }
+    }
+}

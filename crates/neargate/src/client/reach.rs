@@ -1,0 +1,110 @@
+//! Reaching the engine: by its socket, or by word of the watchdog that another one comes.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use neargate_near::paths::StateDir;
+use neargate_near::socket::ShortName;
+use neargate_near::watchdog::line::{ASK, EngineReport, TRY};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::failure::Failure;
+
+/// A watchdog that does not answer by then hangs itself.
+const ANSWER: Duration = Duration::from_secs(2);
+/// An engine that is being replaced is waited for this long.
+const REPLACED: Duration = Duration::from_secs(20);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A start that is further away than this is not waited for.
+const SOON: u64 = 600;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// A connection to the engine that runs; while it is being replaced, to the next one.
+pub async fn sender(state: &StateDir) -> Result<Sender, Failure> {
+    let deadline = Instant::now() + REPLACED;
+    loop {
+        let error = match sender_now(state).await {
+            Ok(sender) => return Ok(sender),
+            Err(error) => error,
+        };
+        let absent = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        );
+        match report_of_watchdog(state, ASK).await {
+            Some(report) if report.next_start_ms.is_some_and(|ms| ms > SOON) => {
+                return Err(Failure::Environment(format!(
+                    "the engine does not stay up: it {}; the next one is started in {} s",
+                    report.words,
+                    report.next_start_ms.unwrap_or_default().div_ceil(1000)
+                )));
+            }
+            Some(_) if Instant::now() < deadline => {}
+            None if absent => return Err(none_runs(state)),
+            _ => {
+                return Err(Failure::Environment(format!(
+                    "cannot reach the engine at {}: {error}",
+                    state.api_socket().display()
+                )));
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A connection to the engine that runs now.
+pub async fn sender_now(state: &StateDir) -> io::Result<Sender> {
+    let name = ShortName::of(&state.api_socket())?;
+    let stream = UnixStream::connect(name.path()).await?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn none_runs(state: &StateDir) -> Failure {
+    Failure::Environment(format!(
+        "no engine runs for this state directory ({}): start it with `neargate up`",
+        state.path().display()
+    ))
+}
+
+/// What the watchdog says of the engine; `None` when there is no watchdog or it does not answer.
+pub async fn report_of_watchdog(state: &StateDir, question: u8) -> Option<EngineReport> {
+    let asked = async {
+        let name = ShortName::of(&state.watchdog_socket()).ok()?;
+        let mut stream = UnixStream::connect(name.path()).await.ok()?;
+        stream.write_all(&[question]).await.ok()?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).await.ok()?;
+        serde_json::from_slice(&text).ok()
+    };
+    tokio::time::timeout(ANSWER, asked).await.ok().flatten()
+}
+
+/// As [`report_of_watchdog`]; a start that waits is made now.
+pub async fn start_now(state: &StateDir) -> Option<EngineReport> {
+    report_of_watchdog(state, TRY).await
+}
+
+/// An engine that takes connections and answers nothing.
+pub async fn silent(state: &StateDir) -> Failure {
+    let watched = report_of_watchdog(state, ASK).await.is_some();
+    let next = if watched {
+        "its watchdog replaces it when it hangs"
+    } else {
+        "neither does its watchdog: run `neargate up`"
+    };
+    Failure::Environment(format!(
+        "the engine of {} does not answer; {next}",
+        state.path().display()
+    ))
+}
