@@ -173,9 +173,7 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
     let (calls, mut call) = queue(QUEUE);
     let seq = ledger.seq();
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
-    engine.watch_alarms();
-    engine.resume().await?;
-    engine.go_on_down(origin);
+    engine.succeed(origin).await?;
     let listener = listener(state)?;
     let audit = Arc::new(AuditLog::of(state));
     let (ending, ended) = oneshot::channel();

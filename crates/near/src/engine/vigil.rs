@@ -22,8 +22,16 @@ pub enum Origin {
 }
 
 impl Engine {
+    /// Goes on where the engine before this one was.
+    pub(super) async fn succeed(&mut self, origin: Origin) -> Result<(), EngineError> {
+        self.watch_alarms();
+        self.resume().await?;
+        self.go_on_down(origin);
+        Ok(())
+    }
+
     /// An engine that died in the middle of `down` must not leave a successor that idles.
-    pub(super) fn go_on_down(&mut self, origin: Origin) {
+    fn go_on_down(&mut self, origin: Origin) {
         let was_up = self.definition.is_some();
         if origin == Origin::Watchdog && was_up && self.ledger.state().phase == Phase::Down {
             log("the engine before this one was going down: that goes on");
