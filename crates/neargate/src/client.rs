@@ -6,7 +6,7 @@
 
 mod reach;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -29,6 +29,11 @@ const SILENCE: Duration = Duration::from_secs(8);
 const AGAIN: u32 = 5;
 /// The engine writes to a stream at least every two seconds.
 const STREAM_SILENCE: Duration = Duration::from_secs(10);
+
+/// A stream is asked for again for this long while one engine follows another.
+const SUCCESSION: Duration = Duration::from_secs(20);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An engine that answers.
 pub struct Client {
@@ -211,15 +216,21 @@ impl Events<'_> {
             .after
             .map(|after| format!("?after={after}"))
             .unwrap_or_default();
-        let sender = self.client.sender().await?;
         let path = format!("/v1/events{query}");
-        let response = exchange(sender, Method::GET, &path, Vec::new());
-        let response = response
-            .await
-            .map_err(|error| Failure::of("the engine did not answer", &error))?;
-        self.buffer.clear();
-        self.body = Some(response.into_body());
-        Ok(())
+        let deadline = Instant::now() + SUCCESSION;
+        loop {
+            let sender = self.client.sender().await?;
+            match exchange(sender, Method::GET, &path, Vec::new()).await {
+                Ok(response) => {
+                    self.buffer.clear();
+                    self.body = Some(response.into_body());
+                    return Ok(());
+                }
+                // An engine that is dying still takes a connection: the next one answers.
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Err(Failure::of("the engine did not answer", &error)),
+            }
+        }
     }
 
     /// The next event; `None` when the engine has ended and no other one comes. Nothing is lost
