@@ -185,7 +185,7 @@ impl Environment {
             0..40 => health(task, Health::Healthy),
             40..50 => health(task, Health::Unhealthy),
             50..65 => exited(task, Exit::Code(1)),
-            65..70 => Event::TaskDrained { task },
+            65..70 => Event::TaskDrained { task, cut: 0 },
             70..75 => Event::TimePassed,
             75..80 => self.judged(&service),
             80..90 => {

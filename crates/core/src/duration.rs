@@ -94,6 +94,40 @@ pub fn format(duration: Duration) -> String {
     text
 }
 
+/// Writes a duration for people: its two largest units, rounded: `1m 3s`, `2.5s`, `120ms`, `3d 4h`.
+#[must_use]
+pub fn rounded(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if ms < 1000 {
+        return format!("{ms}ms");
+    }
+    if ms < 9_950 {
+        let tenths = (ms + 50) / 100;
+        return match tenths % 10 {
+            0 => format!("{}s", tenths / 10),
+            rest => format!("{}.{rest}s", tenths / 10),
+        };
+    }
+    let seconds = ms.saturating_add(500) / 1000;
+    // The smaller of the two units that are shown.
+    let step = match seconds {
+        0..3600 => 1,
+        3600..86_400 => 60,
+        _ => 3600,
+    };
+    let seconds = (seconds + step / 2) / step * step;
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (unit, size) in units {
+        if rest >= size {
+            parts.push(format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    parts.join(" ")
+}
+
 /// For `#[serde(with = "crate::duration")]`.
 ///
 /// # Errors
@@ -119,6 +153,25 @@ mod tests {
     fn durations_read_and_write_the_same_text() {
         for text in ["250ms", "30s", "5m", "1h30m", "7d", "1d2h3m4s5ms", "0s"] {
             assert_eq!(format(parse(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn people_read_two_units() {
+        for (ms, text) in [
+            (0, "0ms"),
+            (321, "321ms"),
+            (1_321, "1.3s"),
+            (2_000, "2s"),
+            (9_960, "10s"),
+            (63_400, "1m 3s"),
+            (60_000, "1m"),
+            (3_599_600, "1h"),
+            (5_430_000, "1h 31m"),
+            (86_390_000, "1d"),
+            (273_600_000, "3d 4h"),
+        ] {
+            assert_eq!(rounded(Duration::from_millis(ms)), text, "{ms}");
         }
     }
 

@@ -12,13 +12,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, Response};
-use neargate_core::status::Status;
+use neargate_core::status::{ServiceStatus, Status};
 use neargate_near::api::wire::{Problem, Progress};
 use neargate_near::paths::StateDir;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 pub use reach::start_now;
 
 /// Between two signs of life while an answer is waited for.
@@ -195,6 +195,19 @@ impl Client {
     /// `GET /v1/status`
     pub async fn status(&self) -> Result<Status, Failure> {
         self.get("/v1/status").await
+    }
+
+    /// The service of this name.
+    ///
+    /// # Errors
+    /// Exit 2 with the names that there are.
+    pub async fn known_service(&self, name: &str) -> Result<ServiceStatus, Failure> {
+        let services = self.status().await?.services;
+        let names: Vec<String> = services.iter().map(|one| one.name.clone()).collect();
+        let mut found = services.into_iter().filter(|one| one.name == name);
+        found
+            .next()
+            .ok_or_else(|| failure::unknown("service", name, names))
     }
 
     /// `GET /v1/events?after=SEQ`; `None`: from now on.

@@ -75,7 +75,7 @@ fn only_far(verb: &Verb) -> Option<Result<ExitCode, Failure>> {
         _ => return None,
     };
     Some(Err(Failure::Usage(format!(
-        "`{word}` is about an environment on AWS: neargate {word} -e ENV (near: neargate doctor)"
+        "`{word}` checks an environment on AWS: name one with neargate {word} -e ENV (here, use neargate doctor)"
     ))))
 }
 

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
+use neargate_core::machine::Stage;
 use neargate_core::manifest::Diagnostics;
 
 use crate::terminal;
@@ -43,6 +44,18 @@ fn say(text: &str) {
     } else {
         let _ = writeln!(anstream::stderr(), "{text}");
     }
+}
+
+/// A question on standard error, without a line's end.
+pub fn question(text: &str) {
+    let mut out = anstream::stderr();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Sends the cursor of a terminal home and clears what is below.
+pub fn clear_screen() {
+    let mut out = anstream::stdout();
+    write!(out, "\x1b[H\x1b[J").unwrap_or_else(|error| closed(&error));
 }
 
 /// An error with what to do instead.
@@ -86,6 +99,11 @@ pub fn for_terminal(text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// What a release does in a stage, by the stage's name.
+pub fn stage(name: &str) -> &str {
+    Stage::named(name).map_or(name, |stage| stage.words())
 }
 
 /// A word in the colour of its meaning.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use neargate_core::manifest::model::{Manifest, Place, Service};
 use neargate_core::manifest::{self, Loaded, Source};
 use neargate_near::api::wire::{Cause, Definition};
+use neargate_near::audit::Who;
 use neargate_near::paths::StateDir;
 
 use crate::arguments::Flags;
@@ -152,11 +153,14 @@ fn cause(root: &Path) -> Cause {
     Cause { user: user(), git }
 }
 
-/// Who runs this command: the login name, or the number.
+/// Who runs this command: the login name, the machine's name for the user, or the number.
 pub fn user() -> String {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| format!("uid {}", rustix::process::getuid().as_raw()))
+    let login = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    login
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| Who::own().to_string())
 }
 
 /// Runs the build steps of services, each different command once, with the user's environment.

@@ -84,8 +84,9 @@ fn waits(status: &Status) -> String {
         .iter()
         .filter_map(|service| {
             let release = service.release.as_ref()?;
-            let (stage, what) = (&release.stage, &release.waiting_for);
-            Some(format!("{} waits in {stage} for {what}", service.name))
+            let doing = output::stage(&release.stage);
+            let what = &release.waiting_for;
+            Some(format!("{} is {doing}: waits for {what}", service.name))
         })
         .collect();
     lines.join("\n")

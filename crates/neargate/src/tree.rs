@@ -135,8 +135,9 @@ fn service_line(service: &ServiceStatus) -> Line {
         ));
     }
     if let Some(release) = &service.release {
-        let (id, stage, waiting) = (release.id, &release.stage, &release.waiting_for);
-        text.push_str(&format!(" · release {id} {stage}: waits for {waiting}"));
+        let (id, waiting) = (release.id, &release.waiting_for);
+        let doing = output::stage(&release.stage);
+        text.push_str(&format!(" · release {id}, {doing}: waits for {waiting}"));
     } else if let Some(trouble) = &service.trouble {
         text.push_str(&format!(" · {trouble}"));
     }
@@ -225,7 +226,7 @@ mod tests {
         assert!(
             drawn[0]
                 .text
-                .ends_with("release 3 scale-up: waits for a healthy task")
+                .ends_with("release 3, starting the new tasks: waits for a healthy task")
         );
         assert_eq!(drawn.len(), 3);
     }

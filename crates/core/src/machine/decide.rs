@@ -49,7 +49,7 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
         | Event::TaskStartFailed { task, .. }
         | Event::TaskExited { task, .. }
         | Event::TaskHealthChanged { task, .. }
-        | Event::TaskDrained { task } => {
+        | Event::TaskDrained { task, .. } => {
             let Some((service, found)) = find_task(state, task) else {
                 return Step::new(Vec::new());
             };
@@ -256,10 +256,21 @@ fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
                 .filter(|until| *health == Health::Unhealthy && *until > draft.now);
             judge(draft, task, *health, reason, grace, last_lines);
         }
-        Event::TaskDrained { .. } if matches!(task.lifecycle, Lifecycle::Deactivating { .. }) => {
-            draft.stop(task, "no request is in flight");
+        Event::TaskDrained { cut, .. }
+            if matches!(task.lifecycle, Lifecycle::Deactivating { .. }) =>
+        {
+            draft.stop(task, &drained(*cut));
         }
         _ => {}
+    }
+}
+
+/// Why a task stops that was drained.
+fn drained(cut: u64) -> String {
+    match cut {
+        0 => "no request is in flight".to_owned(),
+        1 => "its drain time is over, 1 request or connection was cut off".to_owned(),
+        some => format!("its drain time is over, {some} requests or connections were cut off"),
     }
 }
 

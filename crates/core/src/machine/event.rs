@@ -132,10 +132,12 @@ pub enum Event {
         /// The task's last log lines, when it is unhealthy.
         last_lines: Vec<String>,
     },
-    /// A deactivating task has no request in flight.
+    /// A deactivating task has no request in flight any more.
     TaskDrained {
         /// Task id.
         task: String,
+        /// Requests and upgraded connections that were cut off because its drain time was over.
+        cut: u64,
     },
     /// A job of a release ended.
     HookFinished {

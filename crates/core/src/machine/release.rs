@@ -230,7 +230,7 @@ fn fail_hook(
         last_lines: last_lines.to_vec(),
     });
     let when = match release.stage {
-        // What goes back goes on going back.
+        // A rollback that has begun is not replaced by another.
         Stage::RollingBack => return,
         Stage::Pending | Stage::BeforeHooks => " before any new task was started",
         Stage::Shifting | Stage::Baking => {
@@ -309,10 +309,7 @@ pub fn expire(draft: &mut Draft) {
     } else if release.stage_deadline <= draft.now && draft.phase == Phase::Down {
         renew(draft);
     } else if release.stage_deadline <= draft.now {
-        let reason = format!(
-            "the stage {} took longer than 24 hours",
-            release.stage.name()
-        );
+        let reason = format!("{} took longer than 24 hours", release.stage.words());
         if release.stage == Stage::RollingBack {
             let serving = draft.service.primary;
             finish(draft, &release, Outcome::Failed, reason, serving);

@@ -300,7 +300,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The name that people see.
+    /// The name in `status --json` and in scripts.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -439,6 +439,14 @@ pub enum Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Code(126) => write!(
+                out,
+                "exit code 126: its program, or one that it starts, may not be run (permissions, or not a program)"
+            ),
+            Self::Code(127) => write!(
+                out,
+                "exit code 127: its program, or one that it starts, was not found"
+            ),
             Self::Code(code) => write!(out, "exit code {code}"),
             Self::Signal(9) => write!(out, "killed (signal 9)"),
             Self::Signal(signal) => write!(out, "signal {signal}"),

@@ -80,7 +80,7 @@ impl Entry {
             Fact::StartsDelayed { until, .. } => {
                 format!(
                     "the next start is in {}",
-                    crate::duration::format(until.since(self.at))
+                    crate::duration::rounded(until.since(self.at))
                 )
             }
             Fact::StartsResumed => "tasks may be started again".into(),
@@ -99,9 +99,9 @@ impl Entry {
                 format!("release {release} to revision {to} starts")
             }
             Fact::StageEntered { stage, reason, .. } if !reason.is_empty() => {
-                format!("{}: {reason}", stage.name())
+                format!("{}: {reason}", stage.words())
             }
-            Fact::StageEntered { stage, .. } => stage.name().to_owned(),
+            Fact::StageEntered { stage, .. } => stage.words().to_owned(),
             Fact::HookStarted { job, .. } => format!("job {job} runs"),
             Fact::HookSucceeded { job, .. } => format!("job {job} succeeded"),
             Fact::HookFailed { job, reason, .. } => format!("job {job} failed: {reason}"),
@@ -209,6 +209,39 @@ impl Entry {
             Fact::TaskStopped { task, exit, .. } => format!("task {task} stopped: {exit}"),
             _ => return None,
         })
+    }
+}
+
+impl Stage {
+    /// What the release does in it, for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Pending => "accepted",
+            Self::BeforeHooks => "running the jobs before it",
+            Self::ScaleUp => "starting the new tasks",
+            Self::TestTraffic => "testing the new revision",
+            Self::Shifting => "shifting traffic",
+            Self::Baking => "watching the new revision",
+            Self::CleaningUp => "stopping the old tasks",
+            Self::RollingBack => "rolling back",
+        }
+    }
+
+    /// The stage of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Pending,
+            Self::BeforeHooks,
+            Self::ScaleUp,
+            Self::TestTraffic,
+            Self::Shifting,
+            Self::Baking,
+            Self::CleaningUp,
+            Self::RollingBack,
+        ];
+        all.into_iter().find(|stage| stage.name() == name)
     }
 }
 
@@ -384,7 +417,7 @@ fn doing(task: &Task) -> &'static str {
 
 /// A rest in whole seconds, rounded up.
 fn seconds(rest: std::time::Duration) -> String {
-    crate::duration::format(std::time::Duration::from_secs(
+    crate::duration::rounded(std::time::Duration::from_secs(
         rest.as_millis()
             .div_ceil(1000)
             .try_into()

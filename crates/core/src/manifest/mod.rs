@@ -139,7 +139,10 @@ fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
     known.dedup();
     let message = format!("there is no environment `{}` here", env.escape_debug());
     let found = Diagnostic::error("unknown-environment", At::default(), message);
-    found.help(format!("the environments are {}", known.join(", ")))
+    found.help(format!(
+        "this file has the environments {}",
+        known.join(", ")
+    ))
 }
 
 fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest, Vec<String>)> {

@@ -24,6 +24,17 @@ pub const MEMORY: &str = "memory";
 /// One sample of 1 per task that ended and was not asked to.
 pub const RESTARTS: &str = "restarts";
 
+/// What alarms may watch.
+pub const WATCHED: [&str; 7] = [
+    REQUESTS,
+    ERRORS,
+    SUCCESS_RATE,
+    LATENCY,
+    CPU,
+    MEMORY,
+    RESTARTS,
+];
+
 /// The statistic of an alarm that names none: the sum of what is counted, the average otherwise.
 #[must_use]
 pub fn natural(metric: &str) -> Statistic {

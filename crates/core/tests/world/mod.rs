@@ -314,7 +314,7 @@ impl World {
             .collect();
         for task in draining {
             let delay = self.random.below(3_000);
-            self.later(delay, Event::TaskDrained { task });
+            self.later(delay, Event::TaskDrained { task, cut: 0 });
         }
     }
 

@@ -39,7 +39,7 @@ impl Driver {
         let jobs = &spec.release.on_rollback;
         match self.jobs(service, stored, jobs, "back").await? {
             Jobs::Done => Ok(end),
-            // What goes back goes on going back.
+            // A rollback that has begun is not replaced by another.
             Jobs::Failed(failed) => Ok(End {
                 reason: format!("{}; {}", end.reason, failed.reason),
                 evidence: [end.evidence, failed.evidence].concat(),

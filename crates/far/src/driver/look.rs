@@ -1,4 +1,4 @@
-//! What is: status, alarms, history, logs. Nothing is changed here.
+//! Reads status, alarms, history and logs of an environment; changes nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -339,7 +339,10 @@ fn leaving(service: &ServiceState, release: &Release, observed: &Observed) -> Ve
     {
         let task_id = || task.id.clone();
         if matches!(task.lifecycle, Lifecycle::Deactivating { .. }) {
-            events.push(Event::TaskDrained { task: task_id() });
+            events.push(Event::TaskDrained {
+                task: task_id(),
+                cut: 0,
+            });
         }
         events.push(Event::TaskExited {
             task: task_id(),

@@ -34,7 +34,7 @@ impl Who {
 impl std::fmt::Display for Who {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.name.is_empty() {
-            write!(out, "uid {}", self.uid)
+            write!(out, "user {}", self.uid)
         } else {
             write!(out, "{}", self.name)
         }

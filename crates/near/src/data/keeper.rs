@@ -102,7 +102,7 @@ impl<P: Processes> Keeper<P> {
             };
             let words = format!(
                 "{words}; next start in {}",
-                neargate_core::duration::format(wait)
+                neargate_core::duration::rounded(wait)
             );
             self.tell(state, Some(words), None);
             match self.pause(wait).await {

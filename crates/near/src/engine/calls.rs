@@ -73,7 +73,7 @@ impl Engine {
         Ok(Accepted {
             after,
             releases: started(&entries),
-            notes: self.notes.iter().cloned().collect(),
+            notes: self.notes.texts(),
         })
     }
 
@@ -345,7 +345,7 @@ fn refused(error: &TurnError) -> Problem {
              replace it (neargate deploy {service} --supersede)"
         )),
         TurnError::Refused(Refusal::GuardFiring { .. }) => Some(
-            "what is wrong is wrong already: mend it first, or take the guard out of `release.guard`"
+            "the app breaches this guard before the release: repair it first, or take the guard out of `release.guard`"
                 .to_owned(),
         ),
         TurnError::Refused(_) | TurnError::Journal(_) => None,

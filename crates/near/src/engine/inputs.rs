@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::evidence::{self, Incident};
 use super::ids::service_of;
 use super::meter::Reading;
+use super::notes::Cause;
 use super::preparation::{Prepared, Request};
 use super::router_process::RouterFact;
 use super::routers::Learned;
@@ -61,9 +62,7 @@ impl Engine {
                     self.surroundings.supervisor.kill(&id);
                     return;
                 }
-                for note in &running.notes {
-                    self.notes.insert(note.clone());
-                }
+                self.notes.set(Cause::Task(id.clone()), &running.notes);
                 self.running.insert(id.clone(), running);
                 self.watch(id.clone());
                 self.happened(Event::TaskStarted { task: id });
@@ -115,6 +114,7 @@ impl Engine {
 
     pub(super) fn exited(&mut self, id: &str, exit: Exit, last_lines: Vec<String>) {
         self.running.remove(id);
+        self.notes.clear(&Cause::Task(id.to_owned()));
         if let Some(revision) = self
             .task(id)
             .filter(|task| task.active())
@@ -155,7 +155,7 @@ impl Engine {
                     health,
                     reason,
                 } => self.health_changed(task, health, reason),
-                Learned::Drained { task } => self.happened(Event::TaskDrained { task }),
+                Learned::Drained { task, cut } => self.happened(Event::TaskDrained { task, cut }),
                 Learned::Replaced => {
                     for reply in self.replacing.drain(..) {
                         let _ = reply.send(Ok(Accepted::default()));

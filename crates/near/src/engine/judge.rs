@@ -12,6 +12,7 @@ use neargate_core::notify::Notification;
 use neargate_core::routing::control::RequestCount;
 use neargate_core::watches;
 
+use super::notes::Cause;
 use super::{Engine, log};
 use crate::api::wire::AlarmRecord;
 use crate::clock::now;
@@ -95,10 +96,10 @@ impl Engine {
             standing.enter(transition.clone());
         }
         let text = serde_json::to_string(&standings).unwrap_or_default();
-        if let Err(error) = self.ledger.put_meta(STANDINGS, &text) {
-            // It is evaluated again; the state is as it was.
-            self.note_trouble(&error);
-            return;
+        let written = self.ledger.put_meta(STANDINGS, &text);
+        self.note_journal(Cause::AlarmsUnwritable, written.as_ref().err());
+        if written.is_err() {
+            return; // It is evaluated again; the state is as it was.
         }
         log(&format!(
             "alarm {name}: {} to {}: {}",

@@ -27,8 +27,10 @@ mod leaving;
 mod ledger;
 mod listeners;
 mod meter;
+mod notes;
 mod notifications;
 mod own_log;
+mod owner;
 mod port_holder;
 mod preparation;
 mod provide;
@@ -41,7 +43,7 @@ mod tasks;
 mod view;
 mod vigil;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -77,8 +79,10 @@ use lag::LagGauge;
 use leaving::Leaving;
 use ledger::Ledger;
 use meter::Meter;
+use notes::{Cause, Notes};
 use notifications::Notifications;
 pub(crate) use own_log::log;
+pub use owner::owner;
 use router_process::RouterFact;
 use routers::Routers;
 use tasks::Surroundings;
@@ -126,7 +130,7 @@ struct Engine {
     mended: Instant,
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Leaving>,
-    notes: BTreeSet<String>,
+    notes: Notes,
     watches: Watches,
     /// `None` while it is being read.
     meter: Option<Meter>,
@@ -301,7 +305,7 @@ impl Engine {
             mended: Instant::now(),
             replacing: Vec::new(),
             leaving: None,
-            notes: BTreeSet::new(),
+            notes: Notes::default(),
             watches: Watches::new(now()),
             meter: Some(Meter::default()),
             kept: Kept::new(now()),
@@ -311,38 +315,28 @@ impl Engine {
     /// An event of the world: decided now, or kept until it can be written.
     fn happened(&mut self, event: Event) {
         let (actions, error) = self.ledger.happened(event);
-        if let Some(error) = error {
-            self.note_trouble(&error);
-        }
+        self.note_journal(Cause::JournalUnwritable, error.as_ref());
         self.act_all(actions);
     }
 
-    fn note_trouble(&mut self, error: &JournalError) {
-        let text = format!(
-            "decisions wait because the journal cannot be written: {}",
-            tasks::chain(error)
-        );
-        if self.notes.insert(text.clone()) {
-            log(&text);
+    /// Notes what the journal cannot do now, and takes it back when it can.
+    fn note_journal(&mut self, cause: Cause, error: Option<&JournalError>) {
+        let text = error.map(|error| format!("{}: {}", cause.words(), tasks::chain(error)));
+        if self.notes.set(cause, text.as_slice()) {
+            text.iter().for_each(|text| log(text));
         }
     }
 
     fn tick(&mut self) {
         if self.ledger.behind() {
             let (actions, error) = self.ledger.catch_up();
-            match error {
-                Some(error) => self.note_trouble(&error),
-                None => self
-                    .notes
-                    .retain(|note| !note.starts_with("decisions wait")),
-            }
+            self.note_journal(Cause::JournalUnwritable, error.as_ref());
             self.act_all(actions);
         } else {
             self.happened(Event::TimePassed);
         }
-        if let Err(error) = self.ledger.compact() {
-            self.note_trouble(&error);
-        }
+        let compacted = self.ledger.compact().err();
+        self.note_journal(Cause::JournalGrows, compacted.as_ref());
     }
 
     fn timer(&self) -> Duration {

@@ -240,7 +240,7 @@ impl Engine {
         }
         self.publish = true;
         accepted.after = request.after;
-        accepted.notes = self.notes.iter().cloned().collect();
+        accepted.notes = self.notes.texts();
         Ok(accepted)
     }
 

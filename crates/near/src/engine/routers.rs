@@ -37,10 +37,12 @@ pub enum Learned {
         /// ALB's reason code and details.
         reason: String,
     },
-    /// No router has requests of this task in flight.
+    /// No router has requests of this task in flight any more.
     Drained {
         /// Task id.
         task: String,
+        /// Requests and upgraded connections that were cut off by the drain time.
+        cut: u64,
     },
     /// Requests that were answered.
     Counted(Vec<RequestCount>),
@@ -48,6 +50,14 @@ pub enum Learned {
     Replaced,
     /// A router that was started does not answer.
     NotStarted(RouterError),
+}
+
+/// Which routers are done with a draining task.
+#[derive(Debug, Default)]
+struct Drained {
+    by: BTreeSet<u64>,
+    /// What they cut off, together.
+    cut: u64,
 }
 
 /// All routers and what they share.
@@ -61,7 +71,7 @@ pub struct Routers {
     starting: Option<Starting>,
     last_number: u64,
     table: Option<RoutingTable>,
-    drained: BTreeMap<String, BTreeSet<u64>>,
+    drained: BTreeMap<String, Drained>,
     facts: Sender<(u64, RouterFact)>,
 }
 
@@ -278,8 +288,11 @@ impl Routers {
                     reason,
                 }]
             }
-            RouterFact::Said(FromRouter::Drained { task, .. }) => {
-                self.drained.entry(task).or_default().insert(number);
+            RouterFact::Said(FromRouter::Drained { task, cut }) => {
+                let drained = self.drained.entry(task).or_default();
+                if drained.by.insert(number) {
+                    drained.cut += cut;
+                }
                 self.all_drained()
             }
             RouterFact::Said(FromRouter::Counted { requests }) => vec![Learned::Counted(requests)],
@@ -368,13 +381,13 @@ impl Routers {
         let done: Vec<String> = self
             .drained
             .iter()
-            .filter(|(_, by)| living.is_subset(by))
+            .filter(|(_, drained)| living.is_subset(&drained.by))
             .map(|(task, _)| task.clone())
             .collect();
         done.into_iter()
             .map(|task| {
-                self.drained.remove(&task);
-                Learned::Drained { task }
+                let cut = self.drained.remove(&task).map_or(0, |drained| drained.cut);
+                Learned::Drained { task, cut }
             })
             .collect()
     }

@@ -45,7 +45,7 @@ impl Engine {
                 started_at: self.started_at,
             },
             router: self.router_status(),
-            notes: self.notes.iter().cloned().collect(),
+            notes: self.notes.texts(),
             engine_loop: Some(self.lag.read(Instant::now())),
         }
     }
@@ -133,6 +133,6 @@ fn trouble(service: &ServiceState) -> Option<String> {
     let until = service.starts_delayed_until?;
     Some(format!(
         "the next task is started in {}",
-        neargate_core::duration::format(until.since(now()))
+        neargate_core::duration::rounded(until.since(now()))
     ))
 }

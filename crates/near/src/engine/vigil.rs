@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use neargate_core::machine::Phase;
 
+use super::notes::Cause;
 use super::{Engine, EngineError, log};
 use crate::atomic;
 use crate::belongings;
@@ -92,12 +93,12 @@ impl Engine {
         };
         match self.open_listeners(&definition.manifest) {
             Ok(_) => {
-                self.notes.retain(|note| !note.starts_with(NO_ROUTER));
+                self.notes.clear(&Cause::NoRouter);
                 self.publish = true;
             }
             Err(problem) => {
-                let note = format!("{NO_ROUTER}: {}", problem.error);
-                if self.notes.insert(note.clone()) {
+                let note = format!("{}: {}", Cause::NoRouter.words(), problem.error);
+                if self.notes.set(Cause::NoRouter, std::slice::from_ref(&note)) {
                     log(&note);
                 }
             }
@@ -105,9 +106,6 @@ impl Engine {
         self.mended = Instant::now();
     }
 }
-
-/// How the note begins that tells why nothing is served.
-const NO_ROUTER: &str = "no request is answered, because there is no router";
 
 /// Ends everything that belongs to a state directory that is gone: nothing of it could be found
 /// again, and nothing that it writes is kept.

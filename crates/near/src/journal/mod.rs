@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use neargate_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -311,6 +311,17 @@ impl Journal {
 }
 
 /// Opens a SQLite file as every file of the state directory is opened: mode 0600, WAL, FULL.
+/// A value of a journal's `meta`, without opening it for an engine; nothing when there is none.
+#[must_use]
+pub fn read_meta(path: &Path, key: &str) -> Option<String> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    connection.busy_timeout(BUSY).ok()?;
+    let found = connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+        row.get(0)
+    });
+    found.optional().ok()?
+}
+
 fn connect(path: &Path) -> Result<Connection, JournalError> {
     let failed = |source| translate(path, "open", source);
     // SQLite would make the file with the umask's mode; its -wal and -shm files follow it.

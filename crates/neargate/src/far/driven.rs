@@ -241,7 +241,10 @@ async fn steered(
     if flags.json {
         output::json(&Accepted::default());
     }
-    output::progress(service, "its driver is told");
+    output::progress(
+        service,
+        "the promotion is recorded; the client that drives the release acts on it",
+    );
     Ok(Ok(ExitCode::SUCCESS))
 }
 

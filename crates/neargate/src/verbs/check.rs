@@ -37,7 +37,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
         output::note(&format!("not acted on {place}: {gap}"));
     }
     output::line(&format!(
-        "{} is right ({})",
+        "{} has no errors (environment `{}`)",
         path.display(),
         loaded.manifest.env
     ));

@@ -7,7 +7,7 @@ use neargate_near::api::wire::DataAccess;
 
 use crate::arguments::Flags;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::project;
 
 /// Opens a client for a database or cache.
@@ -18,8 +18,7 @@ pub async fn connect(
 ) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let name = match name {
-        Some(name) if name.contains('.') => name,
-        Some(name) => kind_of(&client, name).await?,
+        Some(name) => full_name(&client, &name).await?,
         None => only_database(&client).await?,
     };
     let access: DataAccess = client.get(&format!("/v1/data/{name}")).await?;
@@ -50,15 +49,24 @@ async fn only_database(client: &Client) -> Result<String, Failure> {
 }
 
 /// `main` as `database.main`, or as `cache.main` when only a cache has this name.
-async fn kind_of(client: &Client, name: String) -> Result<String, Failure> {
+async fn full_name(client: &Client, name: &str) -> Result<String, Failure> {
     let status = client.status().await?;
-    let cache = status.caches.iter().any(|cache| cache.name == name)
-        && status
-            .databases
-            .iter()
-            .all(|database| database.name != name);
-    let kind = if cache { "cache" } else { "database" };
-    Ok(format!("{kind}.{name}"))
+    let databases = status
+        .databases
+        .iter()
+        .map(|one| format!("database.{}", one.name));
+    let caches = status
+        .caches
+        .iter()
+        .map(|one| format!("cache.{}", one.name));
+    let known: Vec<String> = databases.chain(caches).collect();
+    let meant = [
+        name.to_owned(),
+        format!("database.{name}"),
+        format!("cache.{name}"),
+    ];
+    let found = meant.into_iter().find(|name| known.contains(name));
+    found.ok_or_else(|| failure::unknown("database or cache", name, &known))
 }
 
 /// `scheme://user:password@host:port/path`

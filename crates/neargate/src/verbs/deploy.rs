@@ -6,10 +6,11 @@ use neargate_near::api::wire::{Accepted, Rollback};
 
 use crate::arguments::Flags;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::follow::{self, Ended, Followed};
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
+use crate::verbs::up;
 use crate::{output, project};
 
 /// How a deploy is to go.
@@ -37,6 +38,14 @@ async fn begin_deploy(
 ) -> Result<(Client, Accepted), Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let (path, mut manifest) = project::load_near(flags)?;
+    if !manifest.services.contains_key(service) {
+        return Err(failure::unknown(
+            "service",
+            service,
+            manifest.services.keys(),
+        ));
+    }
+    up::require_processes(manifest.services.get(service).into_iter())?;
     if !wish.no_build {
         project::build(&path, manifest.services.get(service).into_iter())?;
     }
@@ -75,7 +84,7 @@ async fn begin_rollback(
 ) -> Result<(Client, String, Accepted), Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let service = match service {
-        Some(service) => service,
+        Some(service) => client.known_service(&service).await?.name,
         None => only_service(&client).await?,
     };
     let path = format!("/v1/services/{service}/rollback");

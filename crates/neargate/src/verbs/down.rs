@@ -72,16 +72,25 @@ pub async fn stop(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whose a state directory is, by what it says itself and not by the manifest at hand.
+fn owner(state: &StateDir) -> String {
+    let app = neargate_near::engine::owner(state);
+    app.map_or_else(String::new, |(app, env)| {
+        format!(" of app `{app}` (environment `{env}`)")
+    })
+}
+
 fn confirm(state: &StateDir) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Usage(
             "--purge removes all data: add --yes when nobody can be asked".into(),
         ));
     }
-    anstream::eprint!(
-        "Remove all data, logs and history in {}? Type yes: ",
+    output::question(&format!(
+        "Remove all data, logs and history{} in {}? Type yes: ",
+        owner(state),
         state.path().display()
-    );
+    ));
     let mut answer = String::new();
     std::io::stdin()
         .lock()

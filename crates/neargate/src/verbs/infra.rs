@@ -267,7 +267,7 @@ fn ask(question: &str, wanted: &str, instead: &str) -> Result<(), Failure> {
             "nobody can be asked here: add {instead} when it is meant"
         )));
     }
-    anstream::eprint!("{question}");
+    output::question(question);
     let mut answer = String::new();
     std::io::stdin()
         .lock()

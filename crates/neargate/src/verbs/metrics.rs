@@ -17,14 +17,13 @@ use crate::{output, project};
 pub async fn run(flags: &Flags, options: &Metrics) -> Result<ExitCode, Failure> {
     let stretch = stretch(options, LONGEST)?;
     let client = Client::connect(&project::state(flags)?).await?;
+    if let Some(service) = &options.service {
+        client.known_service(service).await?;
+    }
     let path = format!("/v1/metrics?seconds={}", stretch.as_secs());
     let mut table: Table = client.get(&path).await?;
     if let Some(service) = &options.service {
         table.rows.retain(|row| row.service == *service);
-        let status = client.status().await?;
-        if !status.services.iter().any(|it| it.name == *service) {
-            return Err(Failure::Usage(format!("there is no service `{service}`")));
-        }
     }
     show(flags, &table);
     Ok(ExitCode::SUCCESS)
@@ -37,7 +36,7 @@ pub fn stretch(options: &Metrics, longest: Duration) -> Result<Duration, Failure
     if asked < Duration::from_secs(1) || asked > longest {
         return Err(Failure::Usage(format!(
             "--since is 1s to {}",
-            duration::format(longest)
+            duration::rounded(longest)
         )));
     }
     Ok(asked)
@@ -61,7 +60,7 @@ pub fn show(flags: &Flags, table: &Table) {
         output::line(&line(row));
     }
     let seconds = Duration::from_secs(table.seconds);
-    output::note(&format!("of the last {}", duration::format(seconds)));
+    output::note(&format!("of the last {}", duration::rounded(seconds)));
 }
 
 fn line(row: &Figures) -> String {

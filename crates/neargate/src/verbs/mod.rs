@@ -122,8 +122,9 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
 }
 
 fn completions(shell: clap_complete::Shell) -> ExitCode {
-    let (command, out) = (&mut Arguments::command(), &mut std::io::stdout());
-    clap_complete::generate(shell, command, "neargate", out);
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "neargate", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end());
     ExitCode::SUCCESS
 }
 

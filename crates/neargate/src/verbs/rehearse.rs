@@ -13,7 +13,7 @@ use neargate_core::rehearse::{
 };
 
 use crate::arguments::{Flags, RehearseArguments, Where};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Rehearses one fault or all; 1 when the manifest would not catch one.
@@ -59,6 +59,9 @@ fn exit(caught: bool) -> ExitCode {
 /// The service that is meant: the only one that has tasks, when none is named.
 fn subject(manifest: &Manifest, named: Option<&str>) -> Result<String, Failure> {
     if let Some(name) = named {
+        if !manifest.services.contains_key(name) {
+            return Err(failure::unknown("service", name, manifest.services.keys()));
+        }
         return Ok(name.to_owned());
     }
     let mut with_tasks = manifest

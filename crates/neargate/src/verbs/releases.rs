@@ -1,7 +1,6 @@
 //! `neargate releases`: the history of releases, and the story of one.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use neargate_core::duration;
 use neargate_core::machine::ReleaseKind;
@@ -16,6 +15,9 @@ use crate::{output, project};
 /// Lists the releases of one service or of all, or tells the story of one.
 pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
+    if let [service] = what {
+        client.known_service(service).await?;
+    }
     let found = match what {
         [service] => of(&client, service).await?,
         _ => all(&client).await?,
@@ -33,8 +35,8 @@ pub fn show(flags: &Flags, what: &[String], all: &[ReleaseRecord]) -> Result<Exi
                 ))
             })?;
             let Some(found) = all.iter().find(|release| release.id == id) else {
-                return Err(Failure::Failed(format!(
-                    "there is no release {id}; the last 50 of each service are kept"
+                return Err(Failure::Usage(format!(
+                    "there is no release {id}; the last 50 of each service are kept: neargate releases"
                 )));
             };
             show_one(flags, found);
@@ -98,7 +100,7 @@ fn way(release: &ReleaseRecord) -> &str {
 
 fn took(release: &ReleaseRecord) -> String {
     release.ended_at.map_or_else(String::new, |end| {
-        duration::format(whole(end.since(release.started_at)))
+        duration::rounded(end.since(release.started_at))
     })
 }
 
@@ -108,16 +110,7 @@ fn now() -> Timestamp {
 }
 
 fn ago(at: Timestamp) -> String {
-    format!("{} ago", duration::format(whole(now().since(at))))
-}
-
-/// Seconds are enough for people, but nothing takes no time.
-fn whole(time: Duration) -> Duration {
-    if time < Duration::from_secs(10) {
-        Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-    } else {
-        Duration::from_secs(time.as_secs())
-    }
+    format!("{} ago", duration::rounded(now().since(at)))
 }
 
 fn show_one(flags: &Flags, release: &ReleaseRecord) {

@@ -16,6 +16,10 @@ pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> 
         .map(|text| parse(text))
         .collect::<Result<Vec<_>, _>>()?;
     let client = Client::connect(&project::state(flags)?).await?;
+    // Nothing is changed when one of the names is wrong.
+    for (service, _) in &wanted {
+        client.known_service(service).await?;
+    }
     for (service, desired) in wanted {
         let accepted: Accepted = client
             .post(&format!("/v1/services/{service}/scale"), &Scale { desired })

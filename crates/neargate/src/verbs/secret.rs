@@ -12,7 +12,7 @@ use neargate_near::secrets::{SecretValue, Secrets, Stage, Which};
 use rustix::termios::{LocalModes, OptionalActions};
 
 use crate::arguments::{Flags, Secret};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Runs a verb of secrets.
@@ -24,6 +24,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
         |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
     match verb {
         Secret::Set { name, from } => {
+            declared(flags, &name)?;
             let value = value(&name, from.as_deref())?;
             let version = secrets
                 .set(now(), &name, &SecretValue::new(value))
@@ -33,6 +34,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
         }
         Secret::List => list(&secrets, flags.json)?,
         Secret::Get { name, reveal } => {
+            known(&secrets, &name)?;
             let (version, value) = secrets
                 .get(&name, Which::Current)
                 .map_err(|error| failed(&error))?;
@@ -46,6 +48,32 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A secret that the manifest does not have is set for nobody. Without a manifest any name may be.
+fn declared(flags: &Flags, name: &str) -> Result<(), Failure> {
+    match project::load(flags) {
+        Ok((_, loaded)) if !loaded.manifest.secrets.contains_key(name) => Err(failure::unknown(
+            "secret in the manifest",
+            name,
+            loaded.manifest.secrets.keys(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn known(secrets: &Secrets, name: &str) -> Result<(), Failure> {
+    let versions = secrets
+        .list()
+        .map_err(|error| Failure::of("cannot list the secrets", &error))?;
+    if versions.iter().any(|version| version.name == name) {
+        return Ok(());
+    }
+    // Names with a dot are Neargate's own: passwords of data services.
+    let own = versions.iter().map(|version| version.name.as_str());
+    let mut names: Vec<&str> = own.filter(|name| !name.contains('.')).collect();
+    names.dedup();
+    Err(failure::unknown("secret", name, names))
 }
 
 /// A line in the audit log, by name only. A full disk takes none and stops nothing.
@@ -161,11 +189,11 @@ fn prompt(name: &str) -> Result<Vec<u8>, Failure> {
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &hidden).map_err(failed)?;
-    anstream::eprint!("value of {name}: ");
+    output::question(&format!("value of {name}: "));
     let mut text = String::new();
     let read = terminal.read_line(&mut text);
     let restored = rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &before);
-    anstream::eprintln!();
+    output::question("\n");
     read.map_err(|error| Failure::of("cannot read the value", &error))?;
     restored.map_err(failed)?;
     Ok(text.into_bytes())

@@ -4,18 +4,20 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
+use neargate_core::status::TaskStatus;
 use neargate_near::api::wire::{Session, SessionRequest};
 use neargate_near::supervisor::session;
 
 use crate::arguments::Flags;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::interrupt::Interrupt;
 use crate::project;
 
 /// In the environment of the serving revision.
 pub async fn run(flags: &Flags, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
+    client.known_service(service).await?;
     start(&client, service, SessionRequest::default(), command).await
 }
 
@@ -36,9 +38,14 @@ pub async fn exec(
 ) -> Result<ExitCode, Failure> {
     let (service, task) = named(service, task);
     let client = Client::connect(&project::state(flags)?).await?;
+    let tasks = client.known_service(service).await?.tasks;
     let task = match task {
-        Some(task) => task.to_owned(),
-        None => any_task(&client, service).await?,
+        Some(task) if tasks.iter().any(|known| known.id == task) => task.to_owned(),
+        Some(task) => {
+            let known = tasks.iter().map(|known| known.id.as_str());
+            return Err(failure::unknown("task", task, known));
+        }
+        None => any_task(service, tasks)?,
     };
     start(
         &client,
@@ -49,15 +56,9 @@ pub async fn exec(
     .await
 }
 
-async fn any_task(client: &Client, service: &str) -> Result<String, Failure> {
-    let status = client.status().await?;
-    let found = status
-        .services
+fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<String, Failure> {
+    tasks
         .into_iter()
-        .find(|found| found.name == service);
-    found
-        .into_iter()
-        .flat_map(|service| service.tasks)
         .find(|task| task.state == "running")
         .map(|task| task.id)
         .ok_or_else(|| Failure::Failed(format!("no task of `{service}` runs")))

@@ -35,8 +35,8 @@ pub fn show(flags: &Flags, watch: bool, status: &Status) {
         return;
     }
     if watch {
-        // Home, and clear what is below: the terminal does not flicker.
-        anstream::print!("\x1b[H\x1b[J");
+        // Nothing is cleared first: the terminal does not flicker.
+        output::clear_screen();
     }
     output::line(table(status).trim_end());
 }
@@ -81,8 +81,11 @@ fn service_lines(service: &ServiceStatus) -> String {
     );
     match &service.release {
         Some(release) => text.push_str(&format!(
-            " · release {} {} ({:.0} %): {}\n",
-            release.id, release.stage, release.weight, release.waiting_for
+            " · release {}, {} ({:.0} % of the traffic): waits for {}\n",
+            release.id,
+            output::stage(&release.stage),
+            release.weight,
+            release.waiting_for
         )),
         None => text.push('\n'),
     }

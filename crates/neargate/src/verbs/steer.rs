@@ -12,6 +12,7 @@ use crate::{output, project};
 /// Says it to the engine.
 pub async fn run(flags: &Flags, service: &str, steer: Steered) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
+    client.known_service(service).await?;
     let body = Steering {
         steer,
         by: project::user(),

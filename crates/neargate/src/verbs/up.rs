@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Manifest, Runs, Service};
 use neargate_core::status::{ServiceStatus, Status};
 use neargate_near::api::wire::Accepted;
 use neargate_near::data::programs;
@@ -41,6 +41,7 @@ pub async fn run(
     let port = port.map(|port| format!("edge.port={port}"));
     flags.overrides.extend(port);
     let (path, manifest) = project::load_near(&flags)?;
+    require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
     if !no_build {
         project::build(&path, manifest.services.values())?;
@@ -72,6 +73,21 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     stay(&client, &mut screen, &mut interrupt).await
+}
+
+/// A container image is nothing that near starts: said before anything is built or started.
+pub fn require_processes<'a>(services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+    let images: Vec<String> = services
+        .filter(|service| matches!(service.runs, Runs::Image { .. }))
+        .map(|service| format!("`service.{}`", service.name))
+        .collect();
+    if images.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "near does not run container images: add `command` and `artifact` to {}",
+        images.join(", ")
+    )))
 }
 
 /// A program that is missing is said before a build of minutes, all of them at once.

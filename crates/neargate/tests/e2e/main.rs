@@ -10,6 +10,7 @@ mod durability;
 mod healing;
 mod hooks;
 mod load;
+mod manners;
 mod metrics;
 mod notifications;
 mod pipeline;

@@ -41,11 +41,11 @@ fn noticed(outcome: &str, story: &[(u64, String)]) -> Noticed {
             .find(|(_, told)| texts.iter().any(|text| told.starts_with(text)));
         told.map(|(at, _)| *at)
     };
-    let from = at(&["shifting step 1"]).or_else(|| at(&["scale-up"]));
+    let from = at(&["shifting step 1"]).or_else(|| at(&["starting the new tasks"]));
     let from = from.unwrap_or_else(|| story.first().expect("a story").0);
     let (back, reason) = story
         .iter()
-        .find(|(_, told)| told.starts_with("rolling-back") || told.starts_with("rolled-back"))
+        .find(|(_, told)| told.starts_with("rolling back") || told.starts_with("rolled-back"))
         .unwrap_or_else(|| panic!("it did not go back: {story:#?}"));
     let words = [
         "guard `success`",

@@ -74,7 +74,7 @@ fn blue_green_with_errors_switches_back_at_once_to_tasks_that_never_left() {
     let story = story(&app);
     let noticed = at(&story, "guard success fired") - at(&story, "baking step 1: 100 %");
     assert!(noticed <= 2_000 + 2_000, "noticed after {noticed} ms");
-    let back = at(&story, "rolling-back") - at(&story, "guard success fired");
+    let back = at(&story, "rolling back") - at(&story, "guard success fired");
     assert!(back < 100, "back after {back} ms");
     let left = story.iter().any(|(_, text)| text.contains("task api-r1-"));
     assert!(!left, "blue's tasks never left: {story:?}");

@@ -3,6 +3,7 @@
 //! Invariant: points at what is written; judges no value that was found wrong already.
 
 mod aws;
+mod command;
 mod data;
 mod jobs;
 mod notify;
@@ -104,6 +105,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     routes::check(case);
     references::check(case);
     jobs::check(case);
+    command::check_jobs(case);
     data::check(case);
     watch::check(case);
     notify::check(case);

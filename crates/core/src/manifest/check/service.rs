@@ -1,8 +1,8 @@
 //! One service: what it runs, its size, health, scale and environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Case;
+use super::{Case, command};
 use crate::machine::strategy;
 use crate::manifest::fargate;
 use crate::manifest::model::{Balance, Probe, Runs, Service, Strategy, Use};
@@ -21,6 +21,8 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
     environment(case, service);
     slow_start(case, service);
     sticky(case, service);
+    let variables = variables(case, service);
+    command::check(case, service, &variables);
 }
 
 /// Keys that say how tasks run; a static site has no tasks.
@@ -314,6 +316,34 @@ fn environment(case: &mut Case<'_>, service: &Service) {
     }
 }
 
+/// Names of the variables that a task of the service has.
+pub(super) fn variables(case: &Case<'_>, service: &Service) -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = service.env.keys().cloned().collect();
+    all.extend(["PORT", "NEARGATE_APP", "NEARGATE_REVISION", "NEARGATE_TASK"].map(str::to_owned));
+    let others = case.manifest.services.values();
+    let others = others.filter(|other| other.name != service.name && other.port.is_some());
+    all.extend(others.map(|other| format!("{}_URL", capitals(&other.name))));
+    for (_, text) in case.items(&["service", &service.name, "uses"]) {
+        all.extend(uses(&text).iter().flat_map(used_as));
+    }
+    all
+}
+
+/// Variables by which a task gets what it uses.
+fn used_as(used: &Use) -> Vec<String> {
+    match used {
+        Use::Database(name) => vec![
+            "DATABASE_URL".to_owned(),
+            format!("DATABASE_{}_URL", capitals(name)),
+        ],
+        Use::Cache(name) => vec![
+            "REDIS_URL".to_owned(),
+            format!("REDIS_{}_URL", capitals(name)),
+        ],
+        Use::Secret(name) => vec![capitals(name)],
+    }
+}
+
 fn looks_secret(key: &str) -> bool {
     let key = key.to_uppercase();
     [
@@ -344,18 +374,7 @@ fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> 
         let Some(used) = &uses(&text_of) else {
             continue;
         };
-        let variables = match used {
-            Use::Database(name) => vec![
-                "DATABASE_URL".to_owned(),
-                format!("DATABASE_{}_URL", capitals(name)),
-            ],
-            Use::Cache(name) => vec![
-                "REDIS_URL".to_owned(),
-                format!("REDIS_{}_URL", capitals(name)),
-            ],
-            Use::Secret(name) => vec![capitals(name)],
-        };
-        for variable in variables {
+        for variable in used_as(used) {
             let from = format!("`uses = [\"{text_of}\"]`");
             let reserved = variable == "PORT" || variable.starts_with("NEARGATE_");
             let clash = all

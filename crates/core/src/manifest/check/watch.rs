@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, references};
 use crate::alarm::Rule;
 use crate::manifest::model::Alarm;
+use crate::metrics::names::WATCHED;
 
 pub(super) fn check(case: &mut Case<'_>) {
     let manifest = case.manifest;
     let mut children: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, alarm) in &manifest.alarms {
         kind(case, alarm);
+        metric(case, alarm);
         window(case, alarm);
         expression(case, alarm);
         let Some(text) = &alarm.rule else {
@@ -105,6 +107,19 @@ fn kind(case: &mut Case<'_>, alarm: &Alarm) {
             );
         }
         _ => {}
+    }
+}
+
+/// A metric that nothing counts never breaches: the name is probably written wrong.
+fn metric(case: &mut Case<'_>, alarm: &Alarm) {
+    let Some(metric) = &alarm.metric else {
+        return;
+    };
+    if !WATCHED.contains(&metric.as_str()) {
+        let message = format!("nothing counts a metric `{metric}`");
+        let help = crate::names::meant(metric, &WATCHED);
+        let path = ["alarm", alarm.name.as_str(), "metric"];
+        case.error("unknown-metric", &path, message, help);
     }
 }
 

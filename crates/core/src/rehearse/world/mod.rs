@@ -260,7 +260,7 @@ impl World {
                     (Fault::Latency(by), Some(process)) if process.revision == self.bad => by,
                     _ => Duration::from_millis(20),
                 };
-                self.later(slow, Coming::Event(Event::TaskDrained { task }));
+                self.later(slow, Coming::Event(Event::TaskDrained { task, cut: 0 }));
             }
         }
     }

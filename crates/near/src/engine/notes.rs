@@ -1,0 +1,87 @@
+//! What people should know beside the status, each with its cause: a note goes when its cause does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why there is a note.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    /// Decisions cannot be written.
+    JournalUnwritable,
+    /// The journal cannot be compacted.
+    JournalGrows,
+    /// States of alarms cannot be written.
+    AlarmsUnwritable,
+    /// Nothing is served: no router could be started.
+    NoRouter,
+    /// Something of a task that runs.
+    Task(String),
+}
+
+impl Cause {
+    /// What an error of the journal means to people.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::JournalUnwritable => "decisions wait because the journal cannot be written",
+            Self::JournalGrows => "the journal grows because it cannot be compacted",
+            Self::AlarmsUnwritable => "alarms wait because their state cannot be written",
+            Self::NoRouter => "no request is answered, because there is no router",
+            Self::Task(_) => "a task",
+        }
+    }
+}
+
+/// The notes of now.
+#[derive(Debug, Default)]
+pub(super) struct Notes(BTreeMap<Cause, Vec<String>>);
+
+impl Notes {
+    /// Replaces what is noted for a cause; whether that is news.
+    pub fn set(&mut self, cause: Cause, texts: &[String]) -> bool {
+        if texts.is_empty() {
+            return self.clear(&cause);
+        }
+        let before = self.0.insert(cause, texts.to_vec());
+        before.as_deref() != Some(texts)
+    }
+
+    /// The cause is gone; whether there was a note of it.
+    pub fn clear(&mut self, cause: &Cause) -> bool {
+        self.0.remove(cause).is_some()
+    }
+
+    /// Each text once, however many causes it has.
+    pub fn texts(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.0.values().flatten().collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_stays_as_long_as_one_of_its_causes() {
+        let mut notes = Notes::default();
+        let text = || vec!["limits are not enforced".to_owned()];
+        let task = |id: &str| Cause::Task(id.to_owned());
+        assert!(notes.set(task("a-1"), &text()));
+        assert!(notes.set(task("a-2"), &text()));
+        assert!(!notes.set(task("a-2"), &text()), "it is known");
+        assert_eq!(notes.texts(), text());
+        notes.clear(&task("a-1"));
+        assert_eq!(notes.texts(), text());
+        notes.clear(&task("a-2"));
+        assert_eq!(notes.texts(), [""; 0]);
+    }
+
+    #[test]
+    fn a_newer_text_replaces_the_one_before() {
+        let mut notes = Notes::default();
+        notes.set(Cause::JournalUnwritable, &["disk full".to_owned()]);
+        notes.set(Cause::JournalUnwritable, &["read-only".to_owned()]);
+        assert_eq!(notes.texts(), ["read-only"]);
+        notes.set(Cause::JournalUnwritable, &[]);
+        assert_eq!(notes.texts(), [""; 0]);
+    }
+}

@@ -1,0 +1,133 @@
+//! How commands answer wrong names, pipes that close, and tasks that end in known ways.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use crate::app::App;
+use crate::releases::ECHO;
+
+/// A running app with two services and a secret.
+fn running() -> App {
+    let manifest = format!(
+        "{ECHO}uses = [\"secret.token\"]\n\n[service.worker]\nartifact = \"echo\"\ncommand = [\"echo\"]\n\
+         port = 3001\nscale = {{ min = 0, max = 1 }}\n\n[secret.token]\ngenerate = \"hex:16\"\n"
+    );
+    let app = App::new(&manifest);
+    app.up();
+    app
+}
+
+#[test]
+fn a_wrong_name_is_exit_2_in_every_verb_and_the_right_ones_are_named() {
+    let app = running();
+    for (arguments, kind, known) in [
+        (vec!["logs", "apo"], "service", "api"),
+        (vec!["logs", "api", "--task", "nosuch"], "task", "api-r1-"),
+        (vec!["scale", "apo=2"], "service", "api"),
+        (vec!["scale", "a b=2"], "service", "api"),
+        (vec!["deploy", "apo"], "service", "api"),
+        (vec!["rollback", "apo"], "service", "api"),
+        (vec!["promote", "apo"], "service", "api"),
+        (vec!["pause", "apo"], "service", "api"),
+        (vec!["resume", "apo"], "service", "api"),
+        (vec!["abort", "apo"], "service", "api"),
+        (vec!["metrics", "apo"], "service", "api"),
+        (vec!["releases", "apo"], "service", "api"),
+        (vec!["rehearse", "apo"], "service", "api"),
+        (vec!["run", "apo", "--", "true"], "service", "api"),
+        (vec!["exec", "apo", "--", "true"], "service", "api"),
+        (vec!["exec", "api/nosuch", "--", "true"], "task", "api-r1-"),
+        (vec!["secret", "get", "tokn"], "secret", "token"),
+        (
+            vec!["secret", "set", "tokn", "--from", "neargate.toml"],
+            "secret",
+            "token",
+        ),
+        (
+            vec!["db", "connect", "main"],
+            "database or cache",
+            "there is none",
+        ),
+        (
+            vec!["db", "connect", "database.main"],
+            "database or cache",
+            "there is none",
+        ),
+    ] {
+        let output = app.run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(
+            said.contains(&format!("there is no {kind}")),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.contains(known), "{arguments:?}: {said}");
+    }
+    assert_eq!(app.service("api")["desired"], 2);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let app = running();
+    for arguments in [
+        vec!["status"],
+        vec!["releases"],
+        vec!["schema"],
+        vec!["completions", "bash"],
+        vec!["logs"],
+        vec!["metrics"],
+        vec!["trail"],
+        vec!["plan"],
+        vec!["--help"],
+    ] {
+        let mut command = app.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        drop(child.stdout.take());
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().expect("its errors");
+        stderr.read_to_string(&mut said).expect("text");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{arguments:?}: {said}");
+        for word in ["panic", "bug", "Broken pipe"] {
+            assert!(!said.contains(word), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_image_near_is_said_at_once() {
+    let app =
+        App::new("app = \"a\"\n[service.web]\nimage = \"nginx\"\nport = 80\nroute = \"/*\"\n");
+    let output = app.run(&["up", "--detach"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("near does not run container images"),
+        "{said}"
+    );
+    assert!(app.try_status().is_none(), "no engine was started");
+    for verb in ["check", "plan"] {
+        let said = String::from_utf8_lossy(&app.run(&[verb]).stderr).into_owned();
+        assert!(
+            said.contains("`service.web` is a container image"),
+            "{verb}: {said}"
+        );
+    }
+}
+
+#[test]
+fn the_exit_codes_of_shells_are_explained() {
+    let app = App::new(ECHO);
+    app.up();
+    for (command, words) in [
+        ("exit 126", "may not be run"),
+        ("nosuchprogram", "was not found"),
+    ] {
+        let set = format!("service.api.command=[\"sh\", \"-c\", \"{command}\"]");
+        let output = app.run(&["deploy", "api", "--set", &set]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
