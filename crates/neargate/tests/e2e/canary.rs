@@ -128,7 +128,7 @@ fn a_good_canary_takes_every_step_and_no_request_fails() {
     assert_eq!(tally.failures(), 0, "{:?}", tally.failed);
     let story = story(&app);
     for text in [
-        "test-traffic",
+        "testing the new revision",
         "job look succeeded",
         "shifting step 1: 10 %",
         "the router gave the new revision",
