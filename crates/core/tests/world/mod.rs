@@ -154,6 +154,7 @@ impl World {
                 Event::TaskStartFailed {
                     task,
                     reason: "no such program".into(),
+                    obstacle: None,
                 },
             );
             return;
