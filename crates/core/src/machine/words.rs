@@ -80,7 +80,10 @@ impl Entry {
             Fact::RemovalStarted => "the service is being removed".into(),
             Fact::ServiceForgotten => "the service is gone".into(),
             Fact::ScaleBoundsChanged { bounds } => {
-                format!("the manifest gives it {} to {} tasks", bounds.min, bounds.max)
+                format!(
+                    "the manifest gives it {} to {} tasks",
+                    bounds.min, bounds.max
+                )
             }
             Fact::StartsDelayed {
                 revision, until, ..
@@ -372,7 +375,10 @@ fn waiting_for_tasks(service: &ServiceState) -> String {
         return format!("{} to finish and stop", left.join(", "));
     }
     let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
-    let delayed = service.backoffs.values().any(|backoff| backoff.until.is_some());
+    let delayed = service
+        .backoffs
+        .values()
+        .any(|backoff| backoff.until.is_some());
     let stuck = !delayed && service.tasks.values().all(Task::healthy);
     if stuck {
         // ECS's own words for it are a service event, not an error.
