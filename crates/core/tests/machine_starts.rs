@@ -100,7 +100,7 @@ fn an_obstacle_that_is_gone_ends_the_back_off_of_those_that_it_hindered() {
             supersede: Supersede::Refuse,
         });
         let task = world.service().tasks.keys().next().expect("a task").clone();
-        let obstacle = Some(Obstacle::PortTaken(5000));
+        let obstacle = Some(Obstacle::Cache("sessions".to_owned()));
         let reason = "no".to_owned();
         world.happen(&Event::TaskStartFailed {
             task,
@@ -116,8 +116,8 @@ fn an_obstacle_that_is_gone_ends_the_back_off_of_those_that_it_hindered() {
     assert!(!ends("main", database("other")));
     assert!(!ends("main", Obstacle::Cache("main".to_owned())));
     assert!(ends("main", Obstacle::DiskFull));
+    assert!(ends("main", Obstacle::Cache("sessions".to_owned())));
     assert!(ends("main", Obstacle::PortTaken(5000)));
-    assert!(!ends("main", Obstacle::PortTaken(5001)));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub enum Obstacle {
     Cache(String),
     /// No space on the disk.
     DiskFull,
-    /// A TCP port that another process has; 0: all of those that tasks get.
+    /// A TCP port of the app that another process has.
     PortTaken(u16),
 }
 
@@ -47,7 +47,6 @@ impl std::fmt::Display for Obstacle {
             Self::Database(name) => write!(out, "database {name} is available"),
             Self::Cache(name) => write!(out, "cache {name} is available"),
             Self::DiskFull => write!(out, "the disk has space"),
-            Self::PortTaken(0) => write!(out, "a port is free"),
             Self::PortTaken(port) => write!(out, "port {port} is free"),
         }
     }
@@ -60,8 +59,7 @@ impl Obstacle {
         match self {
             Self::Database(name) => uses.contains(&Use::Database(name.clone())),
             Self::Cache(name) => uses.contains(&Use::Cache(name.clone())),
-            Self::DiskFull => true,
-            Self::PortTaken(_) => false,
+            Self::DiskFull | Self::PortTaken(_) => true,
         }
     }
 }

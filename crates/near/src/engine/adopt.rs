@@ -2,31 +2,41 @@
 //! missed, and asks for what is outstanding.
 //!
 //! Invariant: a task of the journal is adopted or counted as ended, never started twice; a
-//! process that nothing in the journal asks for is ended.
+//! process that nothing in the journal asks for is ended. Refuses to go on when it cannot be read
+//! which tasks run.
 
 use std::collections::BTreeSet;
 
-use neargate_core::machine::{self, Exit};
+use neargate_core::machine::{self, Event, Exit};
 
 use super::ids::is_task;
-use super::{Engine, Input, log};
+use super::{Engine, EngineError, Input};
 use crate::supervisor::Found;
 
 impl Engine {
     /// Goes on where the last engine was: adopts what runs, starts what should run.
-    pub(super) async fn resume(&mut self) {
-        self.adopt_tasks();
-        if self.ledger.state().phase == machine::Phase::Up
-            && let Err(problem) = self.provide().await
-        {
-            log(&format!("cannot provide for the app: {}", problem.error));
-        }
+    ///
+    /// # Errors
+    /// [`EngineError::Adopt`]: nothing was started or ended.
+    pub(super) async fn resume(&mut self) -> Result<(), EngineError> {
+        let found = self.surroundings.supervisor.adopt_all();
+        let found = found.map_err(EngineError::Adopt)?;
+        self.watch_data();
+        self.provide_again().await;
+        self.adopt_tasks(found);
         let outstanding = machine::outstanding(self.ledger.state());
         self.act_all(outstanding);
+        Ok(())
     }
 
-    fn adopt_tasks(&mut self) {
-        let found = self.surroundings.supervisor.adopt_all().unwrap_or_default();
+    fn adopt_tasks(&mut self, found: Vec<Found>) {
+        let lost = self.lost_all(&found);
+        if !lost.is_empty() {
+            self.happened(Event::HostRestarted);
+            for id in lost {
+                self.surroundings.supervisor.forget(&id);
+            }
+        }
         let mut seen = BTreeSet::new();
         for found in found {
             match found {
@@ -50,13 +60,32 @@ impl Engine {
             }
         }
         for id in self.task_ids() {
-            let started = self
-                .task(&id)
-                .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
-            if started && !seen.contains(&id) {
+            if self.ran(&id) && !seen.contains(&id) {
                 self.exited(&id, Exit::Unknown);
             }
         }
+    }
+
+    /// The tasks of the journal, when some ran, none runs and nobody saw one end: the machine was
+    /// restarted, or lost all processes in another way. None otherwise.
+    fn lost_all(&self, found: &[Found]) -> Vec<String> {
+        let survives = |found: &Found| match found {
+            Found::Running(running) => self.knows(&running.id),
+            Found::Exited(id, exit) => self.knows(id) && *exit != Exit::Unknown,
+        };
+        let tasks = self.task_ids();
+        let ran = tasks.iter().any(|id| self.ran(id));
+        if ran && !found.iter().any(survives) {
+            tasks
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether a task's process was up once, as far as the journal knows.
+    fn ran(&self, id: &str) -> bool {
+        self.task(id)
+            .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }))
     }
 
     pub(super) fn task_ids(&self) -> Vec<String> {

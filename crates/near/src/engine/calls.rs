@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 
 use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition, Supersede};
 use neargate_core::manifest::model::{Manifest, Service, Use};
-use neargate_core::plan::{Observed, ObservedService};
 
 use super::ledger::TurnError;
 use super::tasks::chain;
@@ -36,6 +35,7 @@ impl Engine {
                 reply(to, answer);
             }
             Call::Rollback(service, wish, to) => {
+                self.surroundings.data.start_waiting();
                 let event = Event::RollbackRequested {
                     service,
                     to: wish.to,
@@ -50,6 +50,7 @@ impl Engine {
             Call::Alarms(to) => reply(to, Ok(self.alarms())),
             Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
             Call::Scale(service, wish, to) => {
+                self.surroundings.data.start_waiting();
                 let event = Event::ScaleRequested {
                     service,
                     desired: wish.desired,
@@ -90,8 +91,10 @@ impl Engine {
             });
         }
         let after = self.ledger.last();
+        let supersede = self.supersede_of_up();
         self.set_definition(definition)?;
         self.provide().await?;
+        self.provided();
         let mut accepted = self.ask(&Event::UpRequested)?;
         let Some(definition) = self.definition.clone() else {
             return Ok(accepted);
@@ -99,7 +102,7 @@ impl Engine {
         let mut refusals = Vec::new();
         for name in definition.manifest.services.keys() {
             let revision = self.revision(&definition, name)?;
-            match self.ask(&self.deploy_event(name, revision, Supersede::Refuse)) {
+            match self.ask(&self.deploy_event(name, revision, supersede)) {
                 Ok(one) => accepted.releases.extend(one.releases),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -120,9 +123,12 @@ impl Engine {
             return Err(refusal);
         }
         self.publish = true;
+        self.interrupted = false;
         self.drop_unused_snapshots();
         accepted.after = after;
         accepted.notes = self.notes.iter().cloned().collect();
+        let going_on = self.going_on(&accepted);
+        accepted.notes.extend(going_on);
         Ok(accepted)
     }
 
@@ -149,6 +155,7 @@ impl Engine {
                 exit: 1,
             });
         }
+        self.surroundings.data.start_waiting();
         self.ensure_secrets(&definition.manifest)?;
         let revision = self.revision(&definition, name)?;
         let supersede = if definition.supersede {
@@ -207,13 +214,14 @@ impl Engine {
         if self.definition.is_none() {
             let supervisor = self.surroundings.supervisor.clone();
             let manifest = &definition.manifest;
-            self.surroundings = super::surroundings(
+            self.surroundings = super::tasks::surroundings(
                 &self.state,
                 supervisor,
                 manifest.app.clone(),
                 manifest.env.clone(),
             )
             .map_err(|error| problem(&error, 1))?;
+            self.watch_data();
         }
         self.definition = Some(definition);
         self.watch_alarms();
@@ -359,33 +367,6 @@ impl Engine {
             engine: engine.to_owned(),
             url,
         })
-    }
-
-    /// What runs now, for `plan`.
-    fn observed(&self) -> Result<Observed, Problem> {
-        let mut observed = Observed::default();
-        if let Some(definition) = &self.definition {
-            observed.databases = definition.manifest.databases.clone();
-            observed.caches = definition.manifest.caches.clone();
-        }
-        for service in self.ledger.state().services.values() {
-            if let Some(definition) = service.definition(service.primary) {
-                let one = ObservedService {
-                    definition: definition.service.clone(),
-                    digest: definition.artifact.clone().unwrap_or_default(),
-                    desired: service.desired,
-                };
-                observed.services.insert(service.name.clone(), one);
-            }
-        }
-        let secrets = self
-            .surroundings
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let versions = secrets.list().map_err(|error| problem(&error, 1))?;
-        observed.secrets = versions.into_iter().map(|version| version.name).collect();
-        Ok(observed)
     }
 
     fn events(&self, after: u64) -> Result<Vec<Progress>, Problem> {

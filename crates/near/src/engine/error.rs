@@ -30,6 +30,9 @@ pub enum EngineError {
         #[source]
         source: io::Error,
     },
+    /// It is not known which tasks run; to start them again might start them twice.
+    #[error("cannot read which tasks run")]
+    Adopt(#[source] io::Error),
     /// There is no key for sticky sessions.
     #[error(transparent)]
     CookieKey(#[from] CookieKeyError),

@@ -53,7 +53,7 @@ impl Engine {
                 Some(exit) => exit,
                 None => match surroundings.start(&start).await {
                     Ok(_) => surroundings.supervisor.exited(&id).await,
-                    Err(reason) => Exit::NotStarted(reason),
+                    Err(failure) => Exit::NotStarted(failure.reason),
                 },
             };
             let ended = Input::HookEnded {

@@ -19,11 +19,14 @@ mod error;
 mod figures;
 mod hooks;
 mod ids;
+mod interruptions;
 mod judge;
 mod ledger;
 mod listeners;
 mod meter;
 mod notifications;
+mod observed;
+mod obstacles;
 mod port_holder;
 mod provide;
 mod releases;
@@ -36,10 +39,10 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::machine::{self, Action, Event, Exit, Health};
+use neargate_core::machine::{self, Action, Event, Exit, Health, Obstacle};
 use neargate_core::metrics::figures::Kept;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::TargetHealth;
@@ -55,19 +58,17 @@ use crate::api::wire::{Accepted, Definition};
 use crate::atomic;
 use crate::audit::AuditLog;
 use crate::clock::now;
-use crate::data::Data;
 use crate::journal::{self, Journal, JournalError};
 use crate::logs;
 use crate::paths::StateDir;
 use crate::ports::Ports;
-use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
-use data_processes::DataProcesses;
 pub use error::EngineError;
 use ids::service_of;
 use ledger::Ledger;
 use meter::Meter;
 use notifications::Notifications;
+use obstacles::StartFailure;
 use router_process::RouterFact;
 use routers::{Learned, Routers};
 use tasks::Surroundings;
@@ -84,9 +85,11 @@ const DEFINITION: &str = "definition";
 /// An input of the loop, besides calls and routers.
 enum Input {
     /// A start succeeded or failed.
-    Started(String, Result<Running, String>),
+    Started(String, Result<Running, StartFailure>),
     /// A task's process ended.
     Exited(String, Exit),
+    /// What kept tasks from starting is gone.
+    ObstacleRemoved(Obstacle),
     /// A job's process ended, or did not start.
     HookEnded {
         release: u64,
@@ -117,6 +120,10 @@ struct Engine {
     publish: bool,
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Vec<Reply<Accepted>>>,
+    /// Whether nobody asked for `up` in this engine's life: what it finds was interrupted.
+    interrupted: bool,
+    /// Why listeners and data services could not be provided; that is tried again.
+    unprovided: Option<String>,
     notes: BTreeSet<String>,
     watches: Watches,
     meter: Meter,
@@ -167,7 +174,7 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
     let seq = ledger.seq();
     let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
     engine.watch_alarms();
-    engine.resume().await;
+    engine.resume().await?;
     let listener =
         server::bind(&state.api_socket()).map_err(system("cannot open the API socket"))?;
     let audit = Arc::new(AuditLog::of(state));
@@ -190,7 +197,10 @@ async fn run(state: &StateDir, program: PathBuf) -> Result<(), EngineError> {
             Some(call) = call.recv() => engine.answer(call).await,
             () = tokio::time::sleep(timer) => engine.tick(),
             _ = looks.tick(), if engine.watching() => engine.look(),
-            _ = readings.tick() => engine.read_meters(),
+            _ = readings.tick() => {
+                engine.read_meters();
+                engine.look_at_obstacles().await;
+            }
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
@@ -217,7 +227,7 @@ impl Engine {
             .map_or_else(Default::default, |found: &Definition| {
                 (found.manifest.app.clone(), found.manifest.env.clone())
             });
-        let surroundings = surroundings(state, supervisor, app, env)?;
+        let surroundings = tasks::surroundings(state, supervisor, app, env)?;
         Ok(Self {
             state: state.clone(),
             notifications: Notifications::after(ledger.last()),
@@ -236,6 +246,8 @@ impl Engine {
             publish: false,
             replacing: Vec::new(),
             leaving: None,
+            interrupted: true,
+            unprovided: None,
             notes: BTreeSet::new(),
             watches: Watches::new(now()),
             meter: Meter::default(),
@@ -303,11 +315,16 @@ impl Engine {
                 self.watch(id.clone());
                 self.happened(Event::TaskStarted { task: id });
             }
-            Input::Started(id, Err(reason)) => {
+            Input::Started(id, Err(failure)) => {
                 self.starting.remove(&id);
                 self.surroundings.supervisor.forget(&id);
-                self.happened(Event::TaskStartFailed { task: id, reason });
+                self.happened(Event::TaskStartFailed {
+                    task: id,
+                    reason: failure.reason,
+                    obstacle: failure.obstacle,
+                });
             }
+            Input::ObstacleRemoved(obstacle) => self.happened(Event::ObstacleRemoved { obstacle }),
             Input::Exited(id, exit) => self.exited(&id, exit),
             Input::HookEnded {
                 release,
@@ -447,27 +464,6 @@ impl Engine {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-fn surroundings(
-    state: &StateDir,
-    supervisor: Supervisor,
-    app: String,
-    env: String,
-) -> Result<Arc<Surroundings>, SecretsError> {
-    let processes = DataProcesses {
-        supervisor: supervisor.clone(),
-        state: state.clone(),
-    };
-    Ok(Arc::new(Surroundings {
-        data: Data::new(state, &app, Arc::new(processes)),
-        secrets: Mutex::new(Secrets::open(state)?),
-        internal: Mutex::new(BTreeMap::new()),
-        state: state.clone(),
-        supervisor,
-        app,
-        env,
-    }))
 }
 
 /// The engine's own log is its standard error.
