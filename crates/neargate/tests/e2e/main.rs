@@ -8,6 +8,7 @@ mod canary;
 mod data;
 mod durability;
 mod hooks;
+mod interruptions;
 mod load;
 mod metrics;
 mod notifications;
