@@ -192,7 +192,10 @@ fn when_neither_revision_starts_the_release_fails_in_words_and_another_deploy_is
     let example = std::env::current_exe().expect("the test's own path");
     let profile = example.ancestors().nth(2).expect("target/<profile>");
     let folder = app.folder().join("echo");
-    std::fs::copy(profile.join("examples").join("echo"), folder).expect("a good program");
+    // Not the bytes of revision 1: those of its snapshot are gone.
+    let mut program = std::fs::read(profile.join("examples").join("echo")).expect("echo");
+    program.extend(b"\n");
+    std::fs::write(folder, program).expect("a good program");
     app.ok(&["deploy", "api"]);
     assert_eq!(app.service("api")["healthy"], 2);
 }
