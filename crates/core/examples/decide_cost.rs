@@ -200,6 +200,7 @@ impl Environment {
             _ => Event::TaskStartFailed {
                 task,
                 reason: "no such program".to_owned(),
+                obstacle: None,
             },
         };
         self.happen(&event);
@@ -244,6 +245,8 @@ fn kind(event: &Event) -> &'static str {
         Event::ReleaseSteered { .. } => "steered",
         Event::GuardJudged { .. } => "judged",
         Event::SplitMeasured { .. } => "measured",
+        Event::ObstacleRemoved { .. } => "obstacle removed",
+        Event::HostRestarted => "host restarted",
         Event::TimePassed => "time passed",
     }
 }

@@ -22,6 +22,7 @@
 //! - [`secret`]: values of secrets, never formatted, and how they are made.
 
 pub mod alarm;
+pub mod backoff;
 pub mod duration;
 pub mod guard;
 pub mod health;

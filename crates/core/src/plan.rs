@@ -9,7 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::model::{Cache, Database, Manifest, Service};
+use crate::machine::ScaleBounds;
+use crate::manifest::model::{Cache, Database, Manifest, Runs, Service};
 
 /// What runs now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +28,8 @@ pub struct Observed {
 /// The serving revision of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedService {
-    /// The definition in the revision.
+    /// The definition in the revision, with the scale that is in force: a change of scale alone
+    /// makes no revision.
     pub definition: Service,
     /// The artifact's digest in the revision; empty: no artifact.
     pub digest: String,
@@ -62,8 +64,13 @@ pub enum Operation {
     UpdateCache { name: String, changes: Vec<Change> },
     /// First revision, at this many tasks.
     CreateService { name: String, desired: u32 },
-    /// A new revision.
-    ReleaseService { name: String, changes: Vec<Change> },
+    /// A new revision. `from` and `to`: the number of tasks, which differ when it changes too.
+    ReleaseService {
+        name: String,
+        from: u32,
+        to: u32,
+        changes: Vec<Change>,
+    },
     /// Only the number of tasks or its limits; no new revision.
     ScaleService {
         name: String,
@@ -152,11 +159,16 @@ fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option
             to: Value::from(digest),
         });
     }
+    let (from, to) = (now.desired, desired(now, service));
     let scale = |change: &Change| change.path == "scale" || change.path.starts_with("scale.");
     if !changes.iter().all(scale) {
-        return Some(Operation::ReleaseService { name, changes });
+        return Some(Operation::ReleaseService {
+            name,
+            from,
+            to,
+            changes,
+        });
     }
-    let (from, to) = (now.desired, within(now.desired, service));
     if changes.is_empty() && from == to {
         return None;
     }
@@ -168,8 +180,13 @@ fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option
     })
 }
 
-fn within(desired: u32, service: &Service) -> u32 {
-    desired.clamp(service.scale.min, service.scale.max.max(service.scale.min))
+/// The number of tasks that the machine would make of it.
+fn desired(now: &ObservedService, service: &Service) -> u32 {
+    if matches!(service.runs, Runs::Static(_)) {
+        return now.desired;
+    }
+    let before = ScaleBounds::of(&now.definition.scale);
+    ScaleBounds::of(&service.scale).desired(Some(before), now.desired)
 }
 
 fn removals(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>) {
@@ -255,8 +272,17 @@ impl fmt::Display for Operation {
             Self::CreateService { name, desired } => {
                 writeln!(f, "+ service.{name}: create, {desired} tasks").map(|()| none)
             }
-            Self::ReleaseService { name, changes } => {
-                writeln!(f, "~ service.{name}: release a new revision").map(|()| &changes[..])
+            Self::ReleaseService {
+                name,
+                from,
+                to,
+                changes,
+            } => {
+                write!(f, "~ service.{name}: release a new revision")?;
+                if from != to {
+                    write!(f, ", scale {from} → {to}")?;
+                }
+                writeln!(f).map(|()| &changes[..])
             }
             Self::ScaleService {
                 name,

@@ -50,6 +50,10 @@ pub struct ServiceStatus {
     pub running: u32,
     /// Tasks healthy.
     pub healthy: u32,
+    /// Healthy tasks that it takes to serve as asked: `desired`, or the capacity floor while a
+    /// release replaces a stable revision.
+    #[serde(default)]
+    pub needed: u32,
     /// Revision being released or serving (0: none).
     pub revision: u32,
     /// Latest revision marked stable.

@@ -95,6 +95,7 @@ async fn end(
         .services
         .iter()
         .find(|service| service.name == event.subject)
+        .filter(|service| outcome != "failed" || service.healthy > 0)
         .map_or(0, |service| service.stable_revision.unwrap_or(0));
     Ok(Ended {
         outcome: outcome.to_owned(),

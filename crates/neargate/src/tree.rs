@@ -185,6 +185,7 @@ mod tests {
             desired: tasks,
             running: tasks,
             healthy: tasks,
+            needed: tasks,
             revision: 2,
             stable_revision: Some(1),
             release: waiting_for.map(|what| ReleaseStatus {

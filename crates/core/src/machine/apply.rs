@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::{Entry, Fact};
+use super::start_backoff::StartBackoff;
 use super::state::{
     Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome,
     Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage,
@@ -79,17 +80,19 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &Entry) {
             drop_old_revisions(service, *revision);
         }
         Fact::DesiredChanged { desired } => service.desired = *desired,
+        Fact::ScaleBoundsChanged { bounds } => service.scale_bounds = Some(*bounds),
         Fact::RemovalStarted => {
             service.removal = Removal::Leaving;
             service.desired = 0;
+            service.scale_bounds = None;
+            service.backoffs.clear();
             service.release = None;
         }
-        Fact::StartsDelayed { failures, until } => {
-            service.start_failures = *failures;
-            service.starts_delayed_until = Some(*until);
+        Fact::StartsDelayed { .. } | Fact::StartsResumed { .. } | Fact::BackoffEnded { .. } => {
+            apply_to_backoff(service, &entry.fact);
         }
-        Fact::StartsResumed => service.starts_delayed_until = None,
         Fact::RevisionFailed { revision } => {
+            service.backoffs.remove(revision);
             if let Some(found) = service.revisions.get_mut(revision) {
                 found.status = RevisionStatus::Failed;
             }
@@ -99,6 +102,42 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &Entry) {
             apply_to_release(service, entry);
             apply_to_task(service, entry);
         }
+    }
+}
+
+fn apply_to_backoff(service: &mut ServiceState, fact: &Fact) {
+    match fact {
+        Fact::StartsDelayed {
+            revision,
+            failures,
+            until,
+            reason,
+            obstacle,
+        } => {
+            let revision = if *revision == 0 {
+                service.primary
+            } else {
+                *revision
+            };
+            let backoff = StartBackoff {
+                failures: *failures,
+                until: Some(*until),
+                reason: reason.clone(),
+                obstacle: obstacle.clone(),
+            };
+            service.backoffs.insert(revision, backoff);
+        }
+        Fact::StartsResumed { revision } => {
+            for (number, backoff) in &mut service.backoffs {
+                if *revision == 0 || number == revision {
+                    backoff.until = None;
+                }
+            }
+        }
+        Fact::BackoffEnded { revision, .. } => {
+            service.backoffs.remove(revision);
+        }
+        _ => {}
     }
 }
 
@@ -122,6 +161,10 @@ fn drop_old_revisions(service: &mut ServiceState, new: u32) {
     service
         .revisions
         .retain(|number, _| newest.contains(number) || used.contains(number));
+    let revisions = &service.revisions;
+    service
+        .backoffs
+        .retain(|number, _| revisions.contains_key(number));
 }
 
 fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
@@ -158,8 +201,7 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
                 gate: Gate::Closed,
                 story: Vec::new(),
             });
-            service.start_failures = 0;
-            service.starts_delayed_until = None;
+            service.backoffs.clear();
         }
         Fact::ReleaseFinished {
             outcome,
@@ -170,17 +212,11 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
             finish_release(service, *outcome, reason, *serving, entry.at);
         }
         _ => {
-            let before = service.primary;
             if let Some(release) = &mut service.release {
                 apply_in_release(release, &mut service.primary, &entry.fact, entry.at);
                 if tells(&entry.fact) {
                     release.tell(entry.at, entry.describe());
                 }
-            }
-            if service.primary != before {
-                // ECS: the throttle belongs to the revision whose tasks failed to start.
-                service.start_failures = 0;
-                service.starts_delayed_until = None;
             }
         }
     }
@@ -200,6 +236,10 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             }
             if matches!(stage, Stage::ScaleUp | Stage::RollingBack) {
                 forget_step(release);
+            }
+            if *stage == Stage::RollingBack {
+                // From here on those of the revision are counted that the release goes back to.
+                release.failures = 0;
             }
             release.stage = *stage;
             release.stage_deadline = *deadline;
@@ -310,7 +350,7 @@ fn apply_to_hook(release: &mut Release, fact: &Fact) {
 fn tells(fact: &Fact) -> bool {
     !matches!(
         fact,
-        Fact::TaskCreated { .. } | Fact::StartsResumed | Fact::TaskKilled { .. }
+        Fact::TaskCreated { .. } | Fact::StartsResumed { .. } | Fact::TaskKilled { .. }
     )
 }
 
@@ -382,9 +422,9 @@ fn apply_to_task(service: &mut ServiceState, entry: &Entry) {
         | Fact::TaskKilled { task, .. }
         | Fact::FailureCounted { task, .. } => {
             if let Some(found) = service.tasks.get_mut(task) {
-                let healthy = apply_in_task(found, &entry.fact, at);
-                if healthy {
-                    service.start_failures = 0;
+                let revision = found.revision;
+                if apply_in_task(found, &entry.fact, at) {
+                    service.backoffs.remove(&revision);
                 }
             }
         }

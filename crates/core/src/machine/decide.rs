@@ -3,11 +3,11 @@
 use super::draft::Draft;
 use super::entry::{Entry, Fact};
 use super::event::Event;
-use super::limits;
 use super::release;
 use super::requests;
 use super::schedule::reconcile;
 use super::shift;
+use super::start_backoff::{self, Obstacle};
 use super::state::{Exit, Health, Lifecycle, Phase, Record, ServiceState, State, Task};
 use super::step::Step;
 use crate::time::Timestamp;
@@ -15,12 +15,19 @@ use crate::time::Timestamp;
 /// Tasks that one service may have near.
 pub const MOST_TASKS: u32 = 500;
 
+/// Why a back-off ended, in words.
+pub(super) const A_PERSON_ASKED: &str = "a person asked";
+
 /// Decides what an event means. Total: an event that means nothing gives an empty step.
 pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
     match event {
         Event::UpRequested => change_phase(state, now, Phase::Up),
         Event::DownRequested => change_phase(state, now, Phase::Down),
         Event::TimePassed => time_passed(state, now),
+        Event::HostRestarted => host_restarted(state, now),
+        Event::ObstacleRemoved { obstacle } => each_service(state, now, |draft| {
+            start_backoff::end_by_obstacle(draft, obstacle);
+        }),
         Event::DeployRequested { service, .. }
         | Event::RemovalRequested { service }
         | Event::ScaleRequested { service, .. }
@@ -115,7 +122,12 @@ pub(super) fn settle(mut draft: Draft) -> Vec<Entry> {
 
 fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
     if state.phase == phase {
-        return Step::new(Vec::new());
+        return match phase {
+            Phase::Up => each_service(state, now, |draft| {
+                start_backoff::end_all(draft, A_PERSON_ASKED);
+            }),
+            Phase::Down => Step::new(Vec::new()),
+        };
     }
     let fact = match phase {
         Phase::Up => Fact::EnvironmentStarted,
@@ -130,7 +142,7 @@ fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
         let mut draft = Draft::new(service.clone(), phase, state.next_release.max(1), now);
         match phase {
             Phase::Up => {
-                reset_delay(&mut draft);
+                start_backoff::end_all(&mut draft, A_PERSON_ASKED);
                 release::renew(&mut draft);
             }
             Phase::Down => {
@@ -143,10 +155,36 @@ fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
     Step::new(entries)
 }
 
-fn reset_delay(draft: &mut Draft) {
-    if draft.service.starts_delayed_until.is_some() {
-        draft.record(Fact::StartsResumed);
+/// Decides the same for every service; those that it records nothing about are left alone.
+fn each_service(state: &State, now: Timestamp, decide: impl Fn(&mut Draft)) -> Step {
+    let mut entries = Vec::new();
+    for service in state.services.values() {
+        let mut draft = draft_of(state, service.clone(), now);
+        decide(&mut draft);
+        if draft.len() > 0 {
+            entries.extend(settle(draft));
+        }
     }
+    Step::new(entries)
+}
+
+/// Every task is gone, and no revision is to blame: nothing is counted, no start waits, and a
+/// release goes through its stage again, as after `down` and `up`.
+fn host_restarted(state: &State, now: Timestamp) -> Step {
+    each_service(state, now, |draft| {
+        for task in draft.service.tasks.clone().into_values() {
+            draft.record(Fact::TaskStopped {
+                task: task.id,
+                revision: task.revision,
+                exit: Exit::HostRestarted,
+                last_lines: Vec::new(),
+            });
+        }
+        if draft.phase == Phase::Up {
+            start_backoff::end_all(draft, "the machine restarted");
+            release::renew(draft);
+        }
+    })
 }
 
 fn time_passed(state: &State, now: Timestamp) -> Step {
@@ -171,13 +209,7 @@ fn time_passed(state: &State, now: Timestamp) -> Step {
 /// Deadlines of a service that have passed.
 fn expire(draft: &mut Draft) {
     release::expire(draft);
-    if draft
-        .service
-        .starts_delayed_until
-        .is_some_and(|until| until <= draft.now)
-    {
-        draft.record(Fact::StartsResumed);
-    }
+    start_backoff::expire(draft);
     let due: Vec<Task> = draft
         .service
         .tasks
@@ -193,9 +225,10 @@ fn expire(draft: &mut Draft) {
     for task in due {
         match task.lifecycle {
             Lifecycle::Pending { .. } => {
-                release::count_failure(draft, &task, "it did not start within 2 minutes", &[]);
-                delay_starts(draft, &task);
-                draft.stop(&task, "it did not start within 2 minutes");
+                let reason = "it did not start within 2 minutes";
+                release::count_failure(draft, &task, reason, &[]);
+                start_backoff::delay_starts(draft, &task, reason, None);
+                draft.stop(&task, reason);
             }
             Lifecycle::Running { .. } if task.health == Health::Unhealthy => {
                 judge(
@@ -240,12 +273,20 @@ fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
             Lifecycle::Stopping { .. } => draft.stop(task, "it is not wanted any more"),
             _ => {}
         },
-        Event::TaskStartFailed { reason, .. } => {
-            ended(draft, task, Exit::NotStarted(reason.clone()), &[]);
+        Event::TaskStartFailed {
+            reason, obstacle, ..
+        } => {
+            ended(
+                draft,
+                task,
+                Exit::NotStarted(reason.clone()),
+                &[],
+                obstacle.clone(),
+            );
         }
         Event::TaskExited {
             exit, last_lines, ..
-        } => ended(draft, task, exit.clone(), last_lines),
+        } => ended(draft, task, exit.clone(), last_lines, None),
         Event::TaskHealthChanged {
             health,
             reason,
@@ -285,6 +326,24 @@ fn grace_until(draft: &Draft, task: &Task) -> Option<Timestamp> {
     task.ran_at.map(|ran| ran.after(grace))
 }
 
+/// A task that was never healthy may only be slow: what to write then.
+fn grace_advice(draft: &Draft, task: &Task) -> String {
+    let health = draft
+        .service
+        .definition(task.revision)
+        .and_then(|definition| definition.service.health.as_ref());
+    match (health, task.ran_at, task.record) {
+        (Some(health), Some(ran), Record::New) => format!(
+            " (never healthy in {} s since its start; if it boots longer than that, give it time: \
+             `grace` in service.{}.health is {})",
+            draft.now.since(ran).as_secs(),
+            draft.service.name,
+            crate::duration::format(health.grace)
+        ),
+        _ => String::new(),
+    }
+}
+
 fn judge(
     draft: &mut Draft,
     task: &Task,
@@ -302,18 +361,28 @@ fn judge(
     match health {
         Health::Healthy => release::forget_failures(draft, task),
         Health::Unhealthy if grace_until.is_none() => {
-            release::count_failure(draft, task, &format!("unhealthy: {reason}"), last_lines);
+            let reason = format!("unhealthy: {reason}{}", grace_advice(draft, task));
+            release::count_failure(draft, task, &reason, last_lines);
         }
         Health::Unhealthy | Health::Unknown => {}
     }
 }
 
-/// A task is gone.
-fn ended(draft: &mut Draft, task: &Task, exit: Exit, last_lines: &[String]) {
+/// A task is gone. One that was healthy once is replaced at once, as on ECS.
+fn ended(
+    draft: &mut Draft,
+    task: &Task,
+    exit: Exit,
+    last_lines: &[String],
+    obstacle: Option<Obstacle>,
+) {
     let asked_to = !task.active();
     if !asked_to {
-        release::count_failure(draft, task, &exit.to_string(), last_lines);
-        delay_starts(draft, task);
+        let reason = exit.to_string();
+        release::count_failure(draft, task, &reason, last_lines);
+        if task.record != Record::Proven {
+            start_backoff::delay_starts(draft, task, &reason, obstacle);
+        }
     }
     draft.record(Fact::TaskStopped {
         task: task.id.clone(),
@@ -325,27 +394,4 @@ fn ended(draft: &mut Draft, task: &Task, exit: Exit, last_lines: &[String]) {
             last_lines.to_vec()
         },
     });
-}
-
-/// ECS throttles the starts of tasks that never ran; those that ran and end are replaced without
-/// throttle, except that near gives a service whose tasks end before they are healthy one a second.
-fn delay_starts(draft: &mut Draft, task: &Task) {
-    let service = &draft.service;
-    let present = service.starts_delayed_until;
-    let (failures, delay) = match (task.ran_at, task.record) {
-        (Some(_), Record::Proven) => return,
-        (Some(_), _) => (service.start_failures, limits::CRASH_DELAY),
-        (None, _) => {
-            // Those that were started together and fail together are one failed start.
-            let failures = match present {
-                Some(_) => service.start_failures.max(1),
-                None => service.start_failures.saturating_add(1),
-            };
-            (failures, limits::start_delay(failures))
-        }
-    };
-    let until = draft.now.after(delay);
-    if present.is_none_or(|present| present < until) {
-        draft.record(Fact::StartsDelayed { failures, until });
-    }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::desired_count::ScaleBounds;
+use super::start_backoff::Obstacle;
 use super::state::{Exit, Health, Outcome, ReleaseKind, RevisionDefinition, Stage};
 use super::strategy::{Gate, Split, Verdict};
 use crate::time::Timestamp;
@@ -38,6 +40,11 @@ pub enum Fact {
     DesiredChanged {
         /// Tasks wanted.
         desired: u32,
+    },
+    /// The manifest gives other bounds for the number of tasks.
+    ScaleBoundsChanged {
+        /// The bounds.
+        bounds: ScaleBounds,
     },
     /// The service goes.
     RemovalStarted,
@@ -214,15 +221,35 @@ pub enum Fact {
         /// Its last log lines, when nobody asked for its end.
         last_lines: Vec<String>,
     },
-    /// No task is started for a while.
+    /// No task of a revision is started for a while.
     StartsDelayed {
+        /// The revision; 0 (before there was one for each): the primary one.
+        #[serde(default)]
+        revision: u32,
         /// Failed starts in a row.
         failures: u32,
         /// Until then.
         until: Timestamp,
+        /// Why the last start failed.
+        #[serde(default)]
+        reason: String,
+        /// What stood in its way.
+        #[serde(default)]
+        obstacle: Option<Obstacle>,
     },
-    /// Tasks may be started again.
-    StartsResumed,
+    /// The delay is over; the failures still count.
+    StartsResumed {
+        /// The revision; 0: all.
+        #[serde(default)]
+        revision: u32,
+    },
+    /// The failed starts of a revision are forgotten.
+    BackoffEnded {
+        /// The revision.
+        revision: u32,
+        /// Why, in words.
+        reason: String,
+    },
     /// The breaker counted a failed task.
     FailureCounted {
         /// Release id.

@@ -1,5 +1,6 @@
 //! What happened or was asked, in past tense.
 
+use super::start_backoff::Obstacle;
 use super::state::{Exit, Health, RevisionDefinition};
 use super::strategy::{Split, Verdict};
 
@@ -11,6 +12,12 @@ pub enum Supersede {
     Refuse,
     /// It takes over, as ECS does.
     TakeOver,
+    /// `up`: a definition that is stable or on its way already leaves the release alone; another
+    /// one is refused.
+    Continue,
+    /// `up` after an interruption (`down`, a dead engine, a power cut): as `Continue`, but another
+    /// definition takes over.
+    ContinueOrTakeOver,
 }
 
 /// What a person says about a release.
@@ -111,7 +118,16 @@ pub enum Event {
         task: String,
         /// Why, in words.
         reason: String,
+        /// What stood in its way, when that is known and may go away.
+        obstacle: Option<Obstacle>,
     },
+    /// What kept tasks from starting is gone.
+    ObstacleRemoved {
+        /// Which.
+        obstacle: Obstacle,
+    },
+    /// All tasks are gone at once and nobody saw one end: a power cut, a reboot.
+    HostRestarted,
     /// A task's process ended.
     TaskExited {
         /// Task id.

@@ -1,15 +1,13 @@
-//! ECS's arithmetic: floor and ceiling of a rolling release, the breaker's threshold, back-off.
+//! ECS's arithmetic: floor and ceiling of a rolling release, the breaker's threshold; back-off.
 
 use std::time::Duration;
 
+use crate::backoff;
 use crate::manifest::model::{Breaker, ReleasePolicy, Threshold};
 
-/// First delay after a task that failed to start (the growth law of ECS is unpublished).
-const FIRST_DELAY: Duration = Duration::from_secs(10);
-/// ECS service throttle: delays grow up to 27 minutes.
-const LONGEST_DELAY: Duration = Duration::from_secs(27 * 60);
-/// Near's own bound: a service whose tasks end right after their start gets one a second.
-pub const CRASH_DELAY: Duration = Duration::from_secs(1);
+/// The wait after the first failed start. ECS's law is unpublished, and it waits up to 27 minutes,
+/// which outlives most causes; near's is that of everything that is tried again.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
 
 /// Fewest healthy tasks during a release: `ceil(desired × minimum percent)`.
 #[must_use]
@@ -43,10 +41,8 @@ pub fn threshold(breaker: &Breaker, desired: u32) -> u32 {
     }
 }
 
-/// Delay before the next start after this many failed starts in a row.
+/// Delay before the next start of a revision's tasks after this many failed starts in a row.
 #[must_use]
 pub fn start_delay(failures: u32) -> Duration {
-    FIRST_DELAY
-        .saturating_mul(2u32.saturating_pow(failures.saturating_sub(1)))
-        .min(LONGEST_DELAY)
+    backoff::delay(FIRST_DELAY, failures)
 }

@@ -6,13 +6,15 @@
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!
 //! - `state`: what is, `reading`: what follows from it; `event`: what happened; `entry`: what was decided; `step`: what to do
-//! - `requests`: what people ask for; `schedule`: which tasks to start and stop; `release`: stages, hooks, breaker; `shift`: steps,
-//!   guards, people; `strategy`: which steps; `limits`: ECS's arithmetic; `story`: what happened
+//! - `requests`: what people ask for; `desired_count`: how many tasks; `schedule`: which tasks to start and stop; `start_backoff`: when;
+//!   `release`: stages, hooks, breaker; `shift`: steps, guards, people; `strategy`: which steps; `limits`: ECS's arithmetic; `story`: what
+//!   happened
 //! - `words`: all of it for people
 
 mod apply;
 mod approval;
 mod decide;
+mod desired_count;
 mod draft;
 mod entry;
 mod event;
@@ -22,6 +24,7 @@ mod release;
 mod requests;
 mod schedule;
 mod shift;
+mod start_backoff;
 mod state;
 mod step;
 mod story;
@@ -31,8 +34,10 @@ mod words;
 pub use apply::apply;
 pub use approval::{ApprovalWanted, approval_wanted};
 pub use decide::{MOST_TASKS, decide};
+pub use desired_count::ScaleBounds;
 pub use entry::{Entry, Fact};
 pub use event::{Event, Steer, Supersede};
+pub use start_backoff::{Obstacle, StartBackoff};
 pub use state::{
     Exit, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release, ReleaseKind, Removal,
     Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Stage,

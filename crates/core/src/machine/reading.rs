@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::state::{
     Health, Lifecycle, Outcome, ReleaseKind, Removal, RevisionDefinition, RevisionStatus,
-    START_TIMEOUT, STEADY_AFTER, ServiceState, State, Task,
+    START_TIMEOUT, STEADY_AFTER, ServiceState, Stage, State, Task,
 };
 use crate::manifest::model::Probe;
 use crate::time::Timestamp;
@@ -60,8 +60,8 @@ impl ServiceState {
             release: None,
             tasks: BTreeMap::new(),
             next_task: 1,
-            start_failures: 0,
-            starts_delayed_until: None,
+            backoffs: BTreeMap::new(),
+            scale_bounds: None,
             history: VecDeque::new(),
             removal: Removal::Kept,
         }
@@ -123,6 +123,44 @@ impl ServiceState {
             .collect()
     }
 
+    /// The stable revision whose tasks keep the capacity floor while those of another one come up:
+    /// the one that a rolling release replaces, or that a release without a way back left. `None`
+    /// when the primary revision is the one that keeps it.
+    #[must_use]
+    pub fn floor_keeper(&self) -> Option<u32> {
+        let candidates = match &self.release {
+            Some(release) if release.stage == Stage::RollingBack => return None,
+            Some(release) => [Some(release.from), self.stable],
+            None if self.failed(self.primary) => [self.stable, None],
+            None => return None,
+        };
+        let keeps = |revision: &u32| {
+            *revision != self.primary
+                && self.revisions.get(revision).is_some_and(|found| {
+                    found.status == RevisionStatus::Stable && found.definition.has_tasks()
+                })
+        };
+        let serves = self
+            .revisions
+            .get(&self.primary)
+            .is_some_and(|primary| primary.status == RevisionStatus::Stable);
+        // Before its first stage a release is to a revision that has no task yet.
+        let begun = self
+            .release
+            .as_ref()
+            .is_none_or(|release| release.to == self.primary);
+        if serves && !begun {
+            return None;
+        }
+        candidates.into_iter().flatten().find(keeps)
+    }
+
+    fn failed(&self, revision: u32) -> bool {
+        self.revisions
+            .get(&revision)
+            .is_some_and(|found| found.status == RevisionStatus::Failed)
+    }
+
     /// The nearest moment at which something must be decided.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
@@ -138,7 +176,7 @@ impl ServiceState {
         tasks
             .chain(release)
             .chain(bake)
-            .chain(self.starts_delayed_until)
+            .chain(self.backoffs.values().filter_map(|backoff| backoff.until))
             .min()
     }
 

@@ -1,8 +1,9 @@
 //! A release: its stages, its hooks, the circuit breaker, its end.
 //!
 //! Invariants: new tasks of a revision are made only after its `before` hooks succeeded; a
-//! release that failed goes back to the stable revision or ends where it is; a rollback counts
-//! no failures, so nothing is ever rolled back twice.
+//! release that failed goes back to the stable revision or ends where it is; nothing is ever
+//! rolled back twice: when the stable revision does not start either, the release ends in words
+//! and the scheduler goes on trying.
 
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
@@ -319,13 +320,17 @@ pub fn expire(draft: &mut Draft) {
     }
 }
 
-/// Counts a failed task of the new revision; the breaker may trip.
+/// Counts a failed task of the new revision, or on the way back one of the stable revision that
+/// was never healthy; the breaker may trip.
 pub fn count_failure(draft: &mut Draft, task: &Task, reason: &str, last_lines: &[String]) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let counts =
-        task.revision == release.to && task.record != Record::Counted && counting(release.stage);
+    let counts = match task.record {
+        Record::Counted => false,
+        _ if counting(release.stage) => task.revision == release.to,
+        record => goes_back_to(draft, &release, task) && record == Record::New,
+    };
     if !counts {
         return;
     }
@@ -340,6 +345,10 @@ pub fn count_failure(draft: &mut Draft, task: &Task, reason: &str, last_lines: &
     trip(draft);
 }
 
+fn goes_back_to(draft: &Draft, release: &Release, task: &Task) -> bool {
+    release.stage == Stage::RollingBack && task.revision == draft.service.primary
+}
+
 /// Stages in which the new revision has tasks that may fail it.
 fn counting(stage: Stage) -> bool {
     matches!(
@@ -348,7 +357,8 @@ fn counting(stage: Stage) -> bool {
     )
 }
 
-/// Failed tasks at which the breaker trips, with the desired count of now; `None`: it is off.
+/// Failed tasks at which the breaker trips, with the desired count of now; `None`: it is off. The
+/// way back has one in any case: it must end.
 fn threshold(draft: &Draft, release: &Release) -> Option<u32> {
     let breaker = draft
         .service
@@ -356,6 +366,10 @@ fn threshold(draft: &Draft, release: &Release) -> Option<u32> {
         .service
         .release
         .breaker;
+    let breaker = match release.stage {
+        Stage::RollingBack => Some(breaker.unwrap_or_default()),
+        _ => breaker,
+    };
     breaker.map(|breaker| limits::threshold(&breaker, draft.service.desired))
 }
 
@@ -364,25 +378,50 @@ fn trip(draft: &mut Draft) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let Some(threshold) = threshold(draft, &release).filter(|_| counting(release.stage)) else {
+    let back = release.stage == Stage::RollingBack;
+    let Some(threshold) = threshold(draft, &release).filter(|_| back || counting(release.stage))
+    else {
         return;
     };
     let failures = release.failures;
-    if failures > 0 && failures >= threshold {
-        // The newest line that is not a log line.
-        let mut headlines = release.evidence.iter().rev();
-        let last = headlines.find(|line| !line.starts_with(' '));
-        let last = last.map(|line| format!(": {line}")).unwrap_or_default();
-        let to = release.to;
-        fail(
-            draft,
-            &format!("{failures} tasks of revision {to} failed (the breaker's threshold){last}"),
-            Back::AsTheBreakerSays,
-        );
+    if failures == 0 || failures < threshold {
+        return;
     }
+    // The newest line that is not a log line.
+    let mut headlines = release.evidence.iter().rev();
+    let last = headlines.find(|line| !line.starts_with(' '));
+    let last = last.map(|line| format!(": {line}")).unwrap_or_default();
+    if back {
+        neither_starts(draft, &release, &last);
+        return;
+    }
+    let to = release.to;
+    fail(
+        draft,
+        &format!("{failures} tasks of revision {to} failed (the breaker's threshold){last}"),
+        Back::AsTheBreakerSays,
+    );
 }
 
-/// A healthy task of the new revision sets the count to 0, when the breaker is told so.
+/// Ends a release whose way back does not start: the scheduler tries the stable revision again
+/// and again, and another deploy is taken.
+fn neither_starts(draft: &mut Draft, release: &Release, last: &str) {
+    let stable = draft.service.primary;
+    let tasks = draft.service.tasks.values();
+    let serves = tasks.filter(|task| task.revision == stable && task.healthy());
+    if serves.count() > 0 {
+        return;
+    }
+    let reason = format!(
+        "{}; and {} tasks of revision {stable}, to which it went back, failed too{last}",
+        release.reason, release.failures
+    );
+    stop_hook(draft, release, "the release ended");
+    finish(draft, release, Outcome::Failed, reason, 0);
+}
+
+/// A healthy task of the new revision sets the count to 0, when the breaker is told so; on the way
+/// back one of the stable revision does.
 pub fn forget_failures(draft: &mut Draft, task: &Task) {
     let Some(release) = draft.service.release.clone() else {
         return;
@@ -392,7 +431,8 @@ pub fn forget_failures(draft: &mut Draft, task: &Task) {
         .definition(release.to)
         .and_then(|definition| definition.service.release.breaker)
         .is_some_and(|breaker| breaker.reset_on_healthy);
-    if resets && release.failures > 0 && task.revision == release.to {
+    let forward = resets && task.revision == release.to && counting(release.stage);
+    if release.failures > 0 && (forward || goes_back_to(draft, &release, task)) {
         draft.record(Fact::FailuresForgotten {
             release: release.id,
         });

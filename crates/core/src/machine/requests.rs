@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::decide::{MOST_TASKS, draft_of, settle};
+use super::decide::{A_PERSON_ASKED, MOST_TASKS, draft_of, settle};
+use super::desired_count;
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::{Entry, Fact};
 use super::event::{Event, Supersede};
 use super::state::{ReleaseKind, Removal, RevisionDefinition, RevisionStatus, State};
 use super::step::Refusal;
-use super::{release, shift, strategy};
+use super::{release, shift, start_backoff, strategy};
 use crate::time::Timestamp;
 
 /// The entries of a request about a service.
@@ -29,6 +30,7 @@ pub(super) fn asked(
         _ => return Err(Refusal::UnknownService(name.to_owned())),
     };
     let mut draft = draft_of(state, service, now);
+    start_backoff::end_all(&mut draft, A_PERSON_ASKED);
     match event {
         Event::DeployRequested {
             definition,
@@ -65,40 +67,18 @@ fn deploy(
     firing: &[(String, String)],
     supersede: Supersede,
 ) -> Result<(), Refusal> {
-    let scale = &definition.service.scale;
-    let desired = match (definition.has_tasks(), draft.service.desired) {
-        // A static site keeps the number for the day that the service has tasks again.
-        (false, present) => present,
-        (true, 0) => scale.min,
-        (true, present) => present.clamp(scale.min, scale.max.max(scale.min)),
-    };
-    let newest = draft
-        .service
-        .release
-        .as_ref()
-        .map_or(draft.service.primary, |release| release.to);
-    let same = draft
-        .service
-        .revisions
-        .get(&newest)
-        .is_some_and(|revision| {
-            draft.service.removal == Removal::Kept
-                && revision.status != RevisionStatus::Failed
-                && revision.definition.runs_the_same(definition)
-        });
+    let same = runs_already(draft, definition) || goes_on(draft, definition, supersede);
     if !same {
         quiet_guards(draft, definition, firing)?;
         match supersede {
-            Supersede::Refuse => no_release(draft)?,
+            Supersede::Refuse | Supersede::Continue => no_release(draft)?,
             // ECS: the former deployment gives way to the newer one.
-            Supersede::TakeOver => {
+            Supersede::TakeOver | Supersede::ContinueOrTakeOver => {
                 release::abandon(draft, "superseded by a newer deploy");
             }
         }
     }
-    if desired != draft.service.desired {
-        draft.record(Fact::DesiredChanged { desired });
-    }
+    desired_count::keep_within_bounds(draft, definition);
     if !same {
         let revision = draft.service.next_revision;
         draft.record(Fact::RevisionRegistered {
@@ -108,6 +88,38 @@ fn deploy(
         begin(draft, ReleaseKind::Deploy, revision);
     }
     Ok(())
+}
+
+/// Whether a definition is that of the revision that serves, or that a release is to.
+fn runs_already(draft: &Draft, definition: &RevisionDefinition) -> bool {
+    let service = &draft.service;
+    let newest = service
+        .release
+        .as_ref()
+        .map_or(service.primary, |release| release.to);
+    service.revisions.get(&newest).is_some_and(|revision| {
+        service.removal == Removal::Kept
+            && revision.status != RevisionStatus::Failed
+            && revision.definition.runs_the_same(definition)
+    })
+}
+
+/// Whether `up` leaves a release alone: it asks for what is stable, or for what the release is
+/// about, be it on its way forward or back.
+fn goes_on(draft: &Draft, definition: &RevisionDefinition, supersede: Supersede) -> bool {
+    let leaves = matches!(
+        supersede,
+        Supersede::Continue | Supersede::ContinueOrTakeOver
+    );
+    let service = &draft.service;
+    let Some(release) = service.release.as_ref().filter(|_| leaves) else {
+        return false;
+    };
+    [Some(release.from), Some(release.to), service.stable]
+        .into_iter()
+        .flatten()
+        .filter_map(|revision| service.definition(revision))
+        .any(|known| known.runs_the_same(definition))
 }
 
 /// A guard that breaches now would blame the new revision for what is wrong already.

@@ -1,7 +1,9 @@
 //! The service scheduler: which tasks to start and which to stop, within floor and ceiling.
 //!
 //! The limits are ECS's: healthy tasks never fall below `ceil(desired × minimum percent)` by
-//! our own doing, pending and running ones never exceed `floor(desired × maximum percent)`.
+//! our own doing, pending and running ones never exceed `floor(desired × maximum percent)`. When
+//! tasks are gone that we did not stop, those of the stable revision come back first, up to the
+//! floor: ECS replaces a task within its own revision.
 
 use super::draft::Draft;
 use super::entry::Fact;
@@ -19,6 +21,9 @@ pub fn reconcile(draft: &mut Draft) {
         }
     } else if draft.primary().is_some() {
         let fleets = draft.service.fleets();
+        if let Some(keeper) = draft.service.floor_keeper() {
+            keep_floor(draft, keeper);
+        }
         for fleet in &fleets {
             if let Some(limits) = Limits::of(draft, *fleet, &fleets) {
                 start(draft, &limits);
@@ -126,29 +131,61 @@ fn number(task: &Task) -> u64 {
         .unwrap_or(0)
 }
 
-/// Starts tasks of the primary revision: as many as are missing, as the ceiling allows.
-fn start(draft: &mut Draft, limits: &Limits) {
-    // While a release shifts, the throttle is the new revision's.
-    let throttled = limits.beside.is_none() || !limits.primary;
-    if throttled && draft.service.starts_delayed_until.is_some() {
+/// Tasks of the revision that keeps the floor which are needed beside the healthy ones of others.
+fn needed(draft: &Draft, keeper: u32) -> usize {
+    let floor = draft.primary().map_or(0, |primary| {
+        limits::floor(draft.service.wanted(), &primary.service.release)
+    });
+    let others = count(draft, |task| task.revision != keeper && task.healthy());
+    (floor as usize).saturating_sub(others)
+}
+
+/// Tasks of a revision that serve or may soon.
+fn good(draft: &Draft, revision: u32) -> usize {
+    count(draft, |task| {
+        task.active() && task.revision == revision && !task.unhealthy()
+    })
+}
+
+/// Starts what the floor lacks. Unhealthy tasks of other revisions give way when there is no room.
+fn keep_floor(draft: &mut Draft, keeper: u32) {
+    let missing = needed(draft, keeper).saturating_sub(good(draft, keeper));
+    if missing == 0 || draft.service.starts_delayed_until(keeper).is_some() {
         return;
     }
-    let good = count(draft, |task| {
-        task.active() && task.revision == limits.fleet && !task.unhealthy()
-    });
-    let active = count(draft, |task| task.active() && limits.counts(task));
-    let missing = (limits.desired as usize).saturating_sub(good);
-    let room = limits.ceiling.saturating_sub(active);
-    for _ in 0..missing.min(room) {
-        let task = format!(
-            "{}-r{}-{}",
-            draft.service.name, limits.fleet, draft.service.next_task
-        );
-        draft.record(Fact::TaskCreated {
-            task,
-            revision: limits.fleet,
-        });
+    let Some(primary) = draft.primary() else {
+        return;
+    };
+    let ceiling = limits::ceiling(draft.service.wanted(), &primary.service.release) as usize;
+    let room = |draft: &Draft| ceiling.saturating_sub(count(draft, Task::active));
+    let lacking = missing.saturating_sub(room(draft));
+    let unhealthy = candidates(draft, |task| task.revision != keeper && task.unhealthy());
+    for task in unhealthy.iter().take(lacking) {
+        draft.retire(task, &format!("unhealthy: {}", task.health_reason));
     }
+    let starts = missing.min(room(draft));
+    create(draft, keeper, starts);
+}
+
+fn create(draft: &mut Draft, revision: u32, tasks: usize) {
+    for _ in 0..tasks {
+        let task = format!(
+            "{}-r{revision}-{}",
+            draft.service.name, draft.service.next_task
+        );
+        draft.record(Fact::TaskCreated { task, revision });
+    }
+}
+
+/// Starts tasks of the primary revision: as many as are missing, as the ceiling allows.
+fn start(draft: &mut Draft, limits: &Limits) {
+    if draft.service.starts_delayed_until(limits.fleet).is_some() {
+        return;
+    }
+    let active = count(draft, |task| task.active() && limits.counts(task));
+    let missing = (limits.desired as usize).saturating_sub(good(draft, limits.fleet));
+    let room = limits.ceiling.saturating_sub(active);
+    create(draft, limits.fleet, missing.min(room));
 }
 
 /// Takes unhealthy tasks of the primary revision out: when their replacements are healthy, or
@@ -160,9 +197,7 @@ fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
     let Some(first) = unhealthy.first() else {
         return;
     };
-    let good = count(draft, |task| {
-        task.active() && task.revision == limits.fleet && !task.unhealthy()
-    });
+    let good = good(draft, limits.fleet);
     let healthy = count(draft, |task| {
         task.revision == limits.fleet && task.healthy()
     });
@@ -178,8 +213,9 @@ fn replace_unhealthy(draft: &mut Draft, limits: &Limits) {
     }
 }
 
-/// Takes tasks of other revisions out: those that do not serve at once, healthy ones while the
-/// floor holds. During a rollback only those of the failed revision are other.
+/// Takes tasks of other revisions out: those that do not serve at once, unless the floor needs
+/// them, healthy ones while the floor holds. During a rollback only those of the failed revision
+/// are other.
 fn stop_others(draft: &mut Draft, limits: &Limits, fleets: &[u32]) {
     let words = match draft.service.release.as_ref().map(|release| release.stage) {
         Some(Stage::RollingBack) => "its revision is rolled back",
@@ -190,10 +226,14 @@ fn stop_others(draft: &mut Draft, limits: &Limits, fleets: &[u32]) {
         task.revision == limits.fleet && task.healthy()
     }) > 0
         || limits.desired == 0;
+    let keeper = draft.service.floor_keeper();
     for task in candidates(draft, |task| !fleets.contains(&task.revision)) {
         let healthy = count(draft, Task::healthy);
+        let keeps = Some(task.revision) == keeper && !task.unhealthy();
         let frees = if task.healthy() {
             healthy > limits.floor
+        } else if keeps {
+            good(draft, task.revision) > needed(draft, task.revision)
         } else {
             relieved || healthy > 0 || count(draft, Task::active) >= limits.ceiling
         };

@@ -7,7 +7,7 @@ use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
 use super::event::Steer;
 use super::release::{Back, enter, fail};
-use super::state::{Release, ReleaseKind, Stage};
+use super::state::{Phase, Release, ReleaseKind, Stage};
 use super::step::Refusal;
 use super::strategy::{Gate, Split, Verdict, WHOLE, rolling_bake};
 use crate::manifest::model::LowTraffic;
@@ -116,6 +116,10 @@ pub fn judged(draft: &mut Draft, step: u32, guard: &str, verdict: Verdict, reaso
     let Some(release) = draft.service.release.clone() else {
         return;
     };
+    // What is judged while everything stops says nothing about the step, which begins again.
+    if draft.phase == Phase::Down {
+        return;
+    }
     let known = draft
         .service
         .definition(release.to)
@@ -152,7 +156,8 @@ pub fn measured(draft: &mut Draft, step: u32, split: Split, share: u32, requests
         return;
     };
     let shifting = matches!(release.stage, Stage::Shifting | Stage::Baking);
-    if shifting && release.step == step && release.split != split {
+    let up = draft.phase == Phase::Up;
+    if up && shifting && release.step == step && release.split != split {
         draft.record(Fact::SplitMeasured {
             release: release.id,
             split,

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::desired_count::ScaleBounds;
+use super::start_backoff::StartBackoff;
 use super::story::{FinishedRelease, Moment};
 use super::strategy::{Gate, Split, Verdict};
 use crate::manifest::model::{Alarm, Job, Manifest, Runs, Service};
@@ -181,10 +183,12 @@ pub struct ServiceState {
     pub tasks: BTreeMap<String, Task>,
     /// Number of the next task.
     pub next_task: u64,
-    /// Tasks that failed to start in a row.
-    pub start_failures: u32,
-    /// No task is started before this moment.
-    pub starts_delayed_until: Option<Timestamp>,
+    /// Revisions whose tasks failed to start, by number.
+    #[serde(default)]
+    pub backoffs: BTreeMap<u32, StartBackoff>,
+    /// The manifest's bounds that `desired` was last brought into; `None`: it was never decided.
+    #[serde(default)]
+    pub scale_bounds: Option<ScaleBounds>,
     /// Releases that ended, oldest first.
     pub history: VecDeque<Arc<FinishedRelease>>,
     /// Whether it should go.
@@ -434,6 +438,8 @@ pub enum Exit {
     Unmet(String),
     /// Nobody saw it end.
     Unknown,
+    /// With every other process of the machine: a power cut, a reboot.
+    HostRestarted,
 }
 
 impl std::fmt::Display for Exit {
@@ -453,6 +459,7 @@ impl std::fmt::Display for Exit {
             Self::NotStarted(reason) => write!(out, "did not start: {reason}"),
             Self::Unmet(answer) => write!(out, "{answer}"),
             Self::Unknown => write!(out, "ended unseen"),
+            Self::HostRestarted => write!(out, "ended with everything else on this machine"),
         }
     }
 }

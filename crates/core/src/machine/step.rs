@@ -279,7 +279,9 @@ fn changes_routes(entry: &Entry) -> bool {
             | Fact::TaskCreated { .. }
             | Fact::TaskKilled { .. }
             | Fact::StartsDelayed { .. }
-            | Fact::StartsResumed
+            | Fact::StartsResumed { .. }
+            | Fact::BackoffEnded { .. }
+            | Fact::ScaleBoundsChanged { .. }
             | Fact::FailureCounted { .. }
             | Fact::FailuresForgotten { .. }
             | Fact::BakeEnded { .. }

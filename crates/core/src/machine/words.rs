@@ -34,7 +34,9 @@ impl Entry {
             Fact::TaskKilled { .. } => "task-killed",
             Fact::TaskStopped { .. } => "task-stopped",
             Fact::StartsDelayed { .. } => "starts-delayed",
-            Fact::StartsResumed => "starts-resumed",
+            Fact::StartsResumed { .. } => "starts-resumed",
+            Fact::BackoffEnded { .. } => "backoff-ended",
+            Fact::ScaleBoundsChanged { .. } => "scale-bounds-changed",
             Fact::FailureCounted { .. } => "failure-counted",
             Fact::FailuresForgotten { .. } => "failures-forgotten",
             Fact::RevisionFailed { .. } => "revision-failed",
@@ -77,13 +79,24 @@ impl Entry {
             Fact::DesiredChanged { desired } => format!("{desired} tasks are wanted"),
             Fact::RemovalStarted => "the service is being removed".into(),
             Fact::ServiceForgotten => "the service is gone".into(),
-            Fact::StartsDelayed { until, .. } => {
+            Fact::ScaleBoundsChanged { bounds } => {
                 format!(
-                    "the next start is in {}",
+                    "the manifest gives it {} to {} tasks",
+                    bounds.min, bounds.max
+                )
+            }
+            Fact::StartsDelayed {
+                revision, until, ..
+            } => {
+                format!(
+                    "the next start of a task of revision {revision} is in {}",
                     crate::duration::rounded(until.since(self.at))
                 )
             }
-            Fact::StartsResumed => "tasks may be started again".into(),
+            Fact::StartsResumed { .. } => "tasks may be started again".into(),
+            Fact::BackoffEnded { revision, reason } => {
+                format!("tasks of revision {revision} may be started at once: {reason}")
+            }
             Fact::RevisionFailed { revision } => format!("revision {revision} is marked failed"),
             _ => self
                 .describe_release()
@@ -326,11 +339,13 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
             waiting_for_step(service, release, now)
         }
     };
-    if let Some(until) = service.starts_delayed_until {
-        words.push_str(&format!(
-            "; the next start is in {}",
-            seconds(until.since(now))
-        ));
+    for (revision, backoff) in &service.backoffs {
+        if let Some(until) = backoff.until {
+            words.push_str(&format!(
+                "; the next start of revision {revision} is in {}",
+                seconds(until.since(now))
+            ));
+        }
     }
     words
 }
@@ -393,7 +408,11 @@ fn waiting_for_tasks(service: &ServiceState) -> String {
         return format!("{} to finish and stop", left.join(", "));
     }
     let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
-    let stuck = service.starts_delayed_until.is_none() && service.tasks.values().all(Task::healthy);
+    let delayed = service
+        .backoffs
+        .values()
+        .any(|backoff| backoff.until.is_some());
+    let stuck = !delayed && service.tasks.values().all(Task::healthy);
     if stuck {
         // ECS's own words for it are a service event, not an error.
         words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");

@@ -82,16 +82,48 @@ fn only_a_change_of_scale_makes_no_new_revision() {
 }
 
 #[test]
+fn what_a_person_scaled_to_is_kept_and_every_change_of_count_is_told() {
+    let at = |desired| {
+        let mut observed = running(&manifest(&[]));
+        if let Some(api) = observed.services.get_mut("api") {
+            api.desired = desired;
+        }
+        observed
+    };
+    let text = |overrides: &[&str], desired| {
+        plan(&manifest(overrides), &BTreeMap::new(), &at(desired)).to_string()
+    };
+    // The example gives no bounds of the web; those of the api are 1 to 4.
+    assert_eq!(text(&[], 0), "Nothing to do.\n");
+    assert_eq!(text(&[], 9), "Nothing to do.\n");
+    let released = text(&["service.api.env.LOG=debug"], 9);
+    assert!(released.starts_with("~ service.api: release a new revision\n"));
+    let both = text(&["service.api.env.LOG=debug", "service.api.scale.max=5"], 9);
+    assert!(
+        both.starts_with("~ service.api: release a new revision, scale 9 → 5\n"),
+        "{both}"
+    );
+    let scaled = text(&["service.api.scale.max=5"], 9);
+    assert!(
+        scaled.starts_with("~ service.api: scale 9 → 5\n"),
+        "{scaled}"
+    );
+}
+
+#[test]
 fn a_change_of_environment_or_of_bytes_releases_a_revision() {
     let observed = running(&manifest(&[]));
     let wanted = manifest(&["service.api.env.LOG=debug"]);
     let digests = BTreeMap::from([("web".to_owned(), "sha256:1".to_owned())]);
     let operations = plan(&wanted, &digests, &observed).operations;
     let [
-        Operation::ReleaseService { name: api, changes },
+        Operation::ReleaseService {
+            name: api, changes, ..
+        },
         Operation::ReleaseService {
             name: web,
             changes: bytes,
+            ..
         },
     ] = &operations[..]
     else {

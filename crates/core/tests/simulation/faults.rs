@@ -1,6 +1,8 @@
 //! What goes wrong, and what people do in the middle of it.
 
-use neargate_core::machine::{self, Event, Exit, Health, Lifecycle, State, Steer, Supersede, Task};
+use neargate_core::machine::{
+    self, Event, Exit, Health, Lifecycle, Obstacle, State, Steer, Supersede, Task,
+};
 
 use crate::world::{Behaviour, Numbers, World, definition};
 use crate::{Look, judged, replay};
@@ -45,6 +47,7 @@ pub fn fault(world: &mut World) {
             }
         }
         6 => {
+            // Of none, a revision that cannot start would be stable at once, as on ECS.
             let desired = 1 + u32::try_from(world.random.below(6)).expect("small");
             world.happen(&Event::ScaleRequested {
                 service: "api".into(),
@@ -53,8 +56,102 @@ pub fn fault(world: &mut World) {
         }
         // The engine dies, perhaps between persisting and acting.
         7..=10 => crash(world),
+        11 => power_cut(world),
+        // Every task is killed, and the engine sees it.
+        12 => {
+            let tasks: Vec<String> = world.processes.keys().cloned().collect();
+            for task in tasks {
+                let exit = Exit::Signal(9);
+                let last_lines = Vec::new();
+                world.later(
+                    1,
+                    Event::TaskExited {
+                        task,
+                        exit,
+                        last_lines,
+                    },
+                );
+            }
+        }
+        13 => hinder(world),
+        14 => relieve(world),
         _ => {}
     }
+}
+
+/// Something outside keeps the stable revision from starting.
+fn hinder(world: &mut World) {
+    let stable = world.service_or_none().and_then(|service| {
+        let definition = service.definition(service.stable?)?;
+        definition.service.env["VERSION"].parse::<u32>().ok()
+    });
+    world.hindered.extend(stable);
+}
+
+/// What keeps revisions from starting is gone, and somebody says so.
+pub fn relieve(world: &mut World) {
+    world.hindered.clear();
+    let obstacle = Obstacle::DiskFull;
+    world.happen(&Event::ObstacleRemoved { obstacle });
+}
+
+/// What was measured in a step is not known to the engine that begins the step again.
+fn request_down(world: &mut World) {
+    world.happen(&Event::DownRequested);
+    world.watched.clear();
+    world.coming.retain(|(_, event)| {
+        !matches!(
+            event,
+            Event::GuardJudged { .. } | Event::SplitMeasured { .. }
+        )
+    });
+}
+
+/// `down`, and `up` after a while, perhaps with another manifest.
+fn go_down(world: &mut World, numbers: Numbers, version: u32) {
+    request_down(world);
+    let pause = world.random.below(60_000);
+    world.later(pause, Event::UpRequested);
+    let version = match world.random.below(4) {
+        0 => version + 200,
+        1 => version.saturating_sub(1).max(1),
+        _ => version,
+    };
+    let supersede = if world.random.chance(50) {
+        Supersede::ContinueOrTakeOver
+    } else {
+        Supersede::Continue
+    };
+    world.later(
+        pause + 1,
+        Event::DeployRequested {
+            service: "api".into(),
+            definition: Box::new(definition(numbers, version)),
+            firing: Vec::new(),
+            supersede,
+        },
+    );
+}
+
+/// All processes are gone at once, the engine's among them; the next engine sees none.
+fn power_cut(world: &mut World) {
+    world.processes.clear();
+    world.state = replay(world, world.tape.0.len());
+    world.coming.retain(|(_, event)| asked_by_people(event));
+    world.watched.clear();
+    world.now.0 += world.random.below(300_000);
+    world.happen(&Event::HostRestarted);
+    for action in machine::outstanding(&world.state) {
+        world.act(action);
+    }
+    world.watch();
+}
+
+fn asked_by_people(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ReleaseSteered { .. } | Event::UpRequested | Event::DeployRequested { .. }
+    )
 }
 
 /// People do things in the middle of a release.
@@ -77,10 +174,11 @@ pub fn interfere(world: &mut World, numbers: Numbers, version: u32) {
             return;
         }
         16 => {
-            world.happen(&Event::DownRequested);
+            request_down(world);
             world.happen(&Event::UpRequested);
             return;
         }
+        17..=20 => return go_down(world, numbers, version),
         _ => return,
     };
     let before = world.service_or_none();
@@ -126,13 +224,13 @@ fn crash(world: &mut World) {
         })
         .collect();
     world.coming.retain(|(_, event)| {
-        matches!(
-            event,
-            Event::TaskExited { .. }
-                | Event::TaskHealthChanged { .. }
-                | Event::HookFinished { .. }
-                | Event::ReleaseSteered { .. }
-        )
+        asked_by_people(event)
+            || matches!(
+                event,
+                Event::TaskExited { .. }
+                    | Event::TaskHealthChanged { .. }
+                    | Event::HookFinished { .. }
+            )
     });
     // A new engine measures anew.
     world.watched.clear();

@@ -10,10 +10,10 @@ mod oracles;
 #[path = "../world/mod.rs"]
 mod world;
 
-use faults::{fault, interfere};
+use faults::{fault, interfere, relieve};
 use neargate_core::machine::{self, Event, Outcome, State, Supersede};
 use neargate_core::manifest::model::{Breaker, Threshold};
-use oracles::{judge, settled};
+use oracles::{judge, settled, stable_is_wanted};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
 const SEEDS: u64 = 3_000;
@@ -189,13 +189,18 @@ fn chaos(world: &mut World, seed: u64, numbers: Numbers, version: u32) {
         // Faults come in the first part; a fair world follows, in which everything must end.
         if step < 300 {
             fault(world);
+            stable_is_wanted(world);
             interfere(world, numbers, version);
+            stable_is_wanted(world);
+        } else if !world.hindered.is_empty() {
+            relieve(world);
         }
         let before = world.service_or_none();
         if !world.step() {
             break;
         }
         judge(world, before.as_ref());
+        stable_is_wanted(world);
     }
     assert!(world.quiet(), "seed {seed}: no end:\n{}", newest(world));
     settled(world);

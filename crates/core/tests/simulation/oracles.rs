@@ -157,6 +157,44 @@ fn floor_holds(world: &World, before: &machine::ServiceState, now: &machine::Ser
     }
 }
 
+/// Invariant 2, at every instant and whoever ended the tasks: what serves, and what of a stable
+/// revision may soon, is never fewer than the floor, unless starts of the stable revision wait
+/// because they failed or the ceiling is full of tasks that are not unhealthy. (There may be two:
+/// the one that served when the release began, and the one whose release was done last.)
+pub fn stable_is_wanted(world: &World) {
+    let Some(service) = world.service_or_none() else {
+        return;
+    };
+    let (Some(stable), Some(primary)) = (service.stable, service.definition(service.primary))
+    else {
+        return;
+    };
+    let release = service.release.as_ref();
+    let from = release.map_or(stable, |release| release.from);
+    let waits = |revision| service.starts_delayed_until(revision).is_some();
+    if world.state.phase == machine::Phase::Down || waits(stable) || waits(from) {
+        return;
+    }
+    let policy = &primary.service.release;
+    let floor = limits::floor(service.desired, policy) as usize;
+    let tasks = || service.tasks.values();
+    let serves = tasks().filter(|task| task.healthy()).count();
+    let was_stable = |revision| service.revisions[&revision].status == RevisionStatus::Stable;
+    let comes = tasks()
+        .filter(|task| was_stable(task.revision) && task.active())
+        .filter(|task| !task.healthy() && !task.unhealthy())
+        .count();
+    let ceiling = limits::ceiling(service.desired, policy) as usize;
+    let full = tasks()
+        .filter(|task| task.active() && !task.unhealthy())
+        .count()
+        >= ceiling;
+    assert!(
+        serves + comes >= floor || full,
+        "{serves} tasks serve and {comes} of a stable revision come, of at least {floor}: {service:?}"
+    );
+}
+
 /// What must hold when all is quiet.
 pub fn settled(world: &World) {
     let service = world.service();

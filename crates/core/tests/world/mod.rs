@@ -60,6 +60,8 @@ pub struct World {
     pub smoke_succeeds: bool,
     /// Steps of releases whose guards and split are being measured.
     pub watched: BTreeSet<(u64, u32)>,
+    /// Versions whose tasks cannot be started for now, for a cause outside of them.
+    pub hindered: BTreeSet<u32>,
     /// Decides what is random.
     pub random: Random,
 }
@@ -78,6 +80,7 @@ impl World {
             hooks_succeed: true,
             smoke_succeeds: true,
             watched: BTreeSet::new(),
+            hindered: BTreeSet::new(),
             random: Random::new(seed),
         }
     }
@@ -93,8 +96,15 @@ impl World {
         let version = service
             .and_then(|service| service.definition(revision))
             .and_then(|definition| definition.service.env["VERSION"].parse().ok());
-        version
-            .and_then(|version: u32| self.behaviour.get(&version).copied())
+        let Some(version) = version else {
+            return Behaviour::Good;
+        };
+        if self.hindered.contains(&version) {
+            return Behaviour::Unstartable;
+        }
+        self.behaviour
+            .get(&version)
+            .copied()
             .unwrap_or(Behaviour::Good)
     }
 
@@ -154,6 +164,7 @@ impl World {
                 Event::TaskStartFailed {
                     task,
                     reason: "no such program".into(),
+                    obstacle: None,
                 },
             );
             return;
@@ -260,7 +271,8 @@ impl World {
             release.stage,
             machine::Stage::TestTraffic | machine::Stage::Shifting | machine::Stage::Baking
         );
-        if !waits || !self.watched.insert((release.id, release.step)) {
+        let up = self.state.phase == machine::Phase::Up;
+        if !up || !waits || !self.watched.insert((release.id, release.step)) {
             return;
         }
         if approves || release.gate == Gate::Paused {

@@ -310,6 +310,7 @@ fn service_status(
         desired: seen.desired,
         running: seen.running,
         healthy,
+        needed: seen.desired,
         revision,
         stable_revision: record.serving().map(|past| past.to),
         release,

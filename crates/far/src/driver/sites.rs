@@ -364,6 +364,7 @@ impl Driver {
             desired: 0,
             running: 0,
             healthy: 0,
+            needed: 0,
             revision: open.or(stable).unwrap_or(0),
             stable_revision: stable,
             release,

@@ -1,14 +1,15 @@
 //! When a data service that ended is started again. Pure.
 //!
-//! Invariant: the wait doubles from 200 ms to 30 s; a service that was available for 60 s
-//! begins at 200 ms again.
+//! Invariant: the wait follows the rule for everything that is tried again, from 200 ms on; a
+//! service that was available for 60 s begins at 200 ms again, and so does one for which a person
+//! asked or whose port is free again.
 
 use std::time::Duration;
 
+use neargate_core::backoff;
+
 /// The first wait.
 pub const FIRST: Duration = Duration::from_millis(200);
-/// The longest wait.
-pub const LONGEST: Duration = Duration::from_secs(30);
 /// Available for this long counts as healthy again.
 pub const HEALTHY: Duration = Duration::from_secs(60);
 /// From this many failures in a row on, the state is `failed`; starts go on.
@@ -26,11 +27,8 @@ impl Backoff {
         if available >= HEALTHY {
             self.failures = 0;
         }
-        let wait = FIRST
-            .saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX))
-            .min(LONGEST);
         self.failures = self.failures.saturating_add(1);
-        wait
+        backoff::delay(FIRST, self.failures)
     }
 
     /// Whether it failed so often that "recovering" would be a false hope.
@@ -53,7 +51,7 @@ mod tests {
             start,
             [200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]
         );
-        assert!(waits[9..].iter().all(|wait| *wait == LONGEST));
+        assert!(waits[9..].iter().all(|wait| *wait == backoff::LONGEST));
         assert!(backoff.hopeless());
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::backoff::Backoff;
 use super::error::DataError;
 use super::facts::{Facts, Key, State};
-use super::ports::{Ports, WhenTaken};
+use super::ports::{self, Ports, WhenTaken};
 use super::probe::Answer;
 use super::processes::Processes;
 use super::service::{Address, Service};
@@ -27,6 +27,8 @@ const CALM: Duration = Duration::from_secs(2);
 /// Not accepting connections for this long is told as a failure. Nothing is killed for it: a
 /// long recovery is still the fastest way back.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at a port that another program has.
+const PORT_LOOK: Duration = Duration::from_millis(500);
 /// After the stop timeout the process is killed by its supervisor; this long after that, by us.
 const GRACE: Duration = Duration::from_secs(10);
 /// Lines of output to look for a reason in.
@@ -68,6 +70,8 @@ enum Signal {
     Ended(String),
     Stop,
     Leave,
+    /// A person asked, or the port is free again.
+    Again,
     Look,
 }
 
@@ -78,12 +82,18 @@ impl<P: Processes> Keeper<P> {
         let mut coming = State::Starting;
         let mut taken = WhenTaken::Move;
         loop {
+            let mut port_taken = None;
             let end = match self.live(coming, taken).await {
                 Ok(end) => end,
-                Err(error) => End::Ended {
-                    available: Duration::ZERO,
-                    words: error.in_words(),
-                },
+                Err(error) => {
+                    if let DataError::PortTaken { port, .. } = &error {
+                        port_taken = Some(*port);
+                    }
+                    End::Ended {
+                        available: Duration::ZERO,
+                        words: error.in_words(),
+                    }
+                }
             };
             let (available, words) = match end {
                 End::Stopped => return self.tell(State::Stopped, None, None),
@@ -105,10 +115,11 @@ impl<P: Processes> Keeper<P> {
                 neargate_core::duration::rounded(wait)
             );
             self.tell(state, Some(words), None);
-            match self.pause(wait).await {
+            match self.pause(wait, port_taken).await {
                 Signal::Stop => return self.tell(State::Stopped, None, None),
                 Signal::Leave => return,
-                _ => {}
+                Signal::Again => backoff = Backoff::default(),
+                Signal::Ended(_) | Signal::Look => {}
             }
         }
     }
@@ -181,7 +192,7 @@ impl<P: Processes> Keeper<P> {
                     return End::Stopped;
                 }
                 Signal::Leave => return End::Left,
-                Signal::Look => {}
+                Signal::Again | Signal::Look => {}
             }
         }
     }
@@ -198,8 +209,26 @@ impl<P: Processes> Keeper<P> {
         }
     }
 
-    async fn pause(&mut self, wait: Duration) -> Signal {
-        wait_for(&mut self.wanted, wait).await
+    /// Waits before the next start: less when a person asks for it, or when the port that was
+    /// taken is free again.
+    async fn pause(&mut self, wait: Duration, port_taken: Option<u16>) -> Signal {
+        let until = Instant::now() + wait;
+        if *self.wanted.borrow_and_update() == Wanted::Stop {
+            return Signal::Stop;
+        }
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Signal::Look;
+            }
+            match tokio::time::timeout(left.min(PORT_LOOK), self.wanted.changed()).await {
+                Ok(Err(_)) => return Signal::Leave,
+                Ok(Ok(())) if *self.wanted.borrow() == Wanted::Stop => return Signal::Stop,
+                Ok(Ok(())) => return Signal::Again,
+                Err(_) if port_taken.is_some_and(ports::is_free) => return Signal::Again,
+                Err(_) => {}
+            }
+        }
     }
 
     /// How it ended, with the line of its output that says most.

@@ -202,6 +202,16 @@ impl<P: Processes> Data<P> {
         }
     }
 
+    /// A person asked for something: what waits before its next start is started at once.
+    pub fn start_waiting(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in running.values() {
+            if let Running::Kept { wanted, .. } = entry {
+                wanted.send_replace(Wanted::Run);
+            }
+        }
+    }
+
     /// Stops all services cleanly and returns when they have ended. All stop at the same time.
     pub async fn stop_all(&self) {
         let running = {
@@ -251,7 +261,9 @@ impl<P: Processes> Data<P> {
 
     fn keep(&self, service: Service) -> Result<(), DataError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(running.get(&service.key), Some(Running::Kept { .. })) {
+        if let Some(Running::Kept { wanted, .. }) = running.get(&service.key) {
+            // One that waits before its next start waits no longer.
+            wanted.send_replace(Wanted::Run);
             return Ok(());
         }
         let facts = Facts {

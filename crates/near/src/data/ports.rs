@@ -85,7 +85,8 @@ fn offset(file: &Path) -> u16 {
     u16::from_le_bytes([digest[0], digest[1]])
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether a process could listen on it now.
+pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use neargate_core::machine::Health;
-use neargate_core::machine::{Action, Exit, Lifecycle, ServiceState, Task};
+use neargate_core::machine::{Action, Exit, Lifecycle, RevisionDefinition, ServiceState, Task};
 use neargate_core::manifest::model::{Runs, Service};
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{Admission, EarlierFiles, RoutingTable, Target, TargetHealth};
@@ -61,9 +61,26 @@ impl Engine {
         if self.running.contains_key(&task) || self.starting.contains_key(&task) {
             return;
         }
-        let Some(start) = self.prepare(service, revision, &task) else {
+        let Some(definition) = self.definition_of(service, revision) else {
             return;
         };
+        let port = definition.service.port.map(|_| self.assign_port());
+        let start = Start {
+            id: task.clone(),
+            revision,
+            definition,
+            port: port.flatten(),
+            command: None,
+        };
+        if port == Some(None) {
+            let inputs = self.inputs.clone();
+            let reason = "no port is free for it between 20000 and 29999".to_owned();
+            tokio::spawn(async move {
+                let failed = Input::Started(task, Err(reason.into()));
+                let _ = inputs.send(failed).await;
+            });
+            return;
+        }
         self.starting.insert(task.clone(), start.port.unwrap_or(0));
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         tokio::spawn(async move {
@@ -72,26 +89,10 @@ impl Engine {
         });
     }
 
-    fn prepare(&mut self, service: &str, revision: u32, task: &str) -> Option<Start> {
-        let found = self
-            .ledger
-            .state()
-            .services
-            .get(service)?
-            .revisions
-            .get(&revision)?;
-        let definition = Arc::clone(&found.definition);
-        let port = match definition.service.port {
-            Some(_) => Some(self.assign_port()?),
-            None => None,
-        };
-        Some(Start {
-            id: task.to_owned(),
-            revision,
-            definition,
-            port,
-            command: None,
-        })
+    fn definition_of(&self, service: &str, revision: u32) -> Option<Arc<RevisionDefinition>> {
+        let service = self.ledger.state().services.get(service)?;
+        let found = service.revisions.get(&revision)?;
+        Some(Arc::clone(&found.definition))
     }
 
     /// A port that no task, no internal listener and nobody else has.

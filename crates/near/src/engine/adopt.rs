@@ -2,13 +2,15 @@
 //! missed, and asks for what is outstanding.
 //!
 //! Invariant: a task of the journal is adopted or counted as ended, never started twice; a
-//! process that nothing in the journal asks for is ended.
+//! process that nothing in the journal asks for is ended. Refuses to go on when it cannot be read
+//! which tasks run.
 
 use std::collections::BTreeSet;
 
-use neargate_core::machine::{self, Exit};
+use neargate_core::machine::{self, Event, Exit};
 
 use super::ids::{is_task, service_of};
+use super::notes::Cause;
 use super::{Engine, EngineError, Input, LAST_LINES, log};
 use crate::logs;
 use crate::supervisor::Found;
@@ -17,23 +19,33 @@ impl Engine {
     /// Goes on where the last engine was: adopts what runs, starts what should run.
     ///
     /// # Errors
-    /// [`EngineError::Tasks`]: what runs cannot be told, so nothing may be started.
+    /// [`EngineError::Tasks`]: what runs cannot be told, so nothing may be started or ended.
     pub(super) async fn resume(&mut self) -> Result<(), EngineError> {
-        self.adopt_tasks()?;
+        let found = self.surroundings.supervisor.adopt_all();
+        let found = found.map_err(EngineError::Tasks)?;
+        self.watch_data();
         if self.ledger.state().phase == machine::Phase::Up
             && let Err(problem) = self.provide_again().await
         {
-            log(&format!("cannot provide for the app: {}", problem.error));
+            let note = format!("{}: {}", Cause::NotProvided.words(), problem.error);
+            log(&note);
+            self.notes.set(Cause::NotProvided, &[note]);
         }
+        self.adopt_tasks(found);
         let outstanding = machine::outstanding(self.ledger.state());
         self.act_all(outstanding);
         self.remove_unused_snapshots();
         Ok(())
     }
 
-    fn adopt_tasks(&mut self) -> Result<(), EngineError> {
-        let found = self.surroundings.supervisor.adopt_all();
-        let found = found.map_err(EngineError::Tasks)?;
+    fn adopt_tasks(&mut self, found: Vec<Found>) {
+        let lost = self.lost_all(&found);
+        if !lost.is_empty() {
+            self.happened(Event::HostRestarted);
+            for id in lost {
+                self.surroundings.supervisor.forget(&id);
+            }
+        }
         let mut seen = BTreeSet::new();
         for found in found {
             match found {
@@ -57,20 +69,38 @@ impl Engine {
             }
         }
         for id in self.task_ids() {
-            let started = self
-                .task(&id)
-                .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }));
-            if started && !seen.contains(&id) {
+            if self.ran(&id) && !seen.contains(&id) {
                 self.missed_exit(&id, Exit::Unknown);
             }
         }
-        Ok(())
     }
 
     /// A task ended while no engine looked. The loop has not begun: its lines are read here.
     fn missed_exit(&mut self, id: &str, exit: Exit) {
         let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
         self.exited(id, exit, last_lines);
+    }
+
+    /// The tasks of the journal, when some ran, none runs and nobody saw one end: the machine was
+    /// restarted, or lost all processes in another way. None otherwise.
+    fn lost_all(&self, found: &[Found]) -> Vec<String> {
+        let survives = |found: &Found| match found {
+            Found::Running(running) => self.knows(&running.id),
+            Found::Exited(id, exit) => self.knows(id) && *exit != Exit::Unknown,
+        };
+        let tasks = self.task_ids();
+        let ran = tasks.iter().any(|id| self.ran(id));
+        if ran && !found.iter().any(survives) {
+            tasks
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether a task's process was up once, as far as the journal knows.
+    fn ran(&self, id: &str) -> bool {
+        self.task(id)
+            .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }))
     }
 
     pub(super) fn task_ids(&self) -> Vec<String> {

@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError};
 
 use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition};
 use neargate_core::manifest::model::{Manifest, Service, Use};
-use neargate_core::plan::{Observed, ObservedService};
 
 use super::ledger::TurnError;
 use super::preparation::Digests;
@@ -32,6 +31,7 @@ impl Engine {
                 self.begin_deploy(service, *definition, to);
             }
             Call::Rollback(service, wish, to) => {
+                self.surroundings.data.start_waiting();
                 let event = Event::RollbackRequested {
                     service,
                     to: wish.to,
@@ -46,6 +46,7 @@ impl Engine {
             Call::Alarms(to) => reply(to, Ok(self.alarms())),
             Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
             Call::Scale(service, wish, to) => {
+                self.surroundings.data.start_waiting();
                 let event = Event::ScaleRequested {
                     service,
                     desired: wish.desired,
@@ -113,13 +114,14 @@ impl Engine {
         if self.definition.is_none() {
             let supervisor = self.surroundings.supervisor.clone();
             let manifest = &definition.manifest;
-            self.surroundings = super::surroundings(
+            self.surroundings = super::tasks::surroundings(
                 &self.state,
                 supervisor,
                 manifest.app.clone(),
                 manifest.env.clone(),
             )
             .map_err(|error| problem(&error, 1))?;
+            self.watch_data();
         }
         let definition = Arc::new(definition);
         self.definition = Some(Arc::clone(&definition));
@@ -250,33 +252,6 @@ impl Engine {
             engine: engine.to_owned(),
             url,
         })
-    }
-
-    /// What runs now, for `plan`.
-    fn observed(&self) -> Result<Observed, Problem> {
-        let mut observed = Observed::default();
-        if let Some(definition) = &self.definition {
-            observed.databases = definition.manifest.databases.clone();
-            observed.caches = definition.manifest.caches.clone();
-        }
-        for service in self.ledger.state().services.values() {
-            if let Some(definition) = service.definition(service.primary) {
-                let one = ObservedService {
-                    definition: definition.service.clone(),
-                    digest: definition.artifact.clone().unwrap_or_default(),
-                    desired: service.desired,
-                };
-                observed.services.insert(service.name.clone(), one);
-            }
-        }
-        let secrets = self
-            .surroundings
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let versions = secrets.list().map_err(|error| problem(&error, 1))?;
-        observed.secrets = versions.into_iter().map(|version| version.name).collect();
-        Ok(observed)
     }
 
     fn events(&self, after: u64) -> Result<Vec<Progress>, Problem> {

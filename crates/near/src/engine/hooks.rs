@@ -53,7 +53,7 @@ impl Engine {
                 Some(exit) => exit,
                 None => match surroundings.start(&start).await {
                     Ok(_) => surroundings.supervisor.exited(&id).await,
-                    Err(reason) => Exit::NotStarted(reason),
+                    Err(failure) => Exit::NotStarted(failure.reason),
                 },
             };
             let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an input is a fact that somebody else found out; its handling waits for nothing.
 
-use neargate_core::machine::{Event, Exit, Health};
+use neargate_core::machine::{Event, Exit, Health, Obstacle};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -10,6 +10,7 @@ use super::evidence::{self, Incident};
 use super::ids::service_of;
 use super::meter::Reading;
 use super::notes::Cause;
+use super::obstacles::StartFailure;
 use super::preparation::{Prepared, Request};
 use super::router_process::RouterFact;
 use super::routers::Learned;
@@ -21,7 +22,7 @@ use crate::supervisor::Running;
 /// An input of the loop, besides calls and routers.
 pub(super) enum Input {
     /// A start succeeded or failed.
-    Started(String, Result<Running, String>),
+    Started(String, Result<Running, StartFailure>),
     /// A task's process ended.
     Exited {
         task: String,
@@ -49,6 +50,10 @@ pub(super) enum Input {
     Provided(Box<Request>, Result<(), Problem>),
     /// The artifacts of an `up` or a `deploy` are there, or are not.
     Prepared(Box<Request>, Result<Prepared, Problem>),
+    /// What kept tasks from starting is gone.
+    ObstacleRemoved(Obstacle),
+    /// What an app that is up lacked is there, or is not.
+    ProvidedAgain(Result<(), Problem>),
     /// The data services have stopped, after a `down`.
     DataStopped,
 }
@@ -67,11 +72,17 @@ impl Engine {
                 self.watch(id.clone());
                 self.happened(Event::TaskStarted { task: id });
             }
-            Input::Started(id, Err(reason)) => {
+            Input::Started(id, Err(failure)) => {
                 self.starting.remove(&id);
                 self.surroundings.supervisor.forget(&id);
-                self.happened(Event::TaskStartFailed { task: id, reason });
+                self.happened(Event::TaskStartFailed {
+                    task: id,
+                    reason: failure.reason,
+                    obstacle: failure.obstacle,
+                });
             }
+            Input::ObstacleRemoved(obstacle) => self.happened(Event::ObstacleRemoved { obstacle }),
+            Input::ProvidedAgain(provided) => self.provided_again(provided),
             Input::Exited {
                 task,
                 exit,

@@ -21,6 +21,7 @@ mod figures;
 mod hooks;
 mod ids;
 mod inputs;
+mod interruptions;
 mod judge;
 mod lag;
 mod leaving;
@@ -29,6 +30,8 @@ mod listeners;
 mod meter;
 mod notes;
 mod notifications;
+mod observed;
+mod obstacles;
 mod own_log;
 mod owner;
 mod port_holder;
@@ -45,7 +48,7 @@ mod vigil;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness;
@@ -65,13 +68,10 @@ use crate::api::wire::{Accepted, Definition};
 use crate::arrivals::{Sender, queue};
 use crate::audit::AuditLog;
 use crate::clock::now;
-use crate::data::Data;
 use crate::journal::{self, Journal, JournalError};
 use crate::paths::StateDir;
 use crate::ports::Ports;
-use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::{Running, Supervisor};
-use data_processes::DataProcesses;
 pub use error::EngineError;
 use evidence::Incident;
 use inputs::Input;
@@ -130,6 +130,8 @@ struct Engine {
     mended: Instant,
     replacing: Vec<Reply<Accepted>>,
     leaving: Option<Leaving>,
+    /// Whether nobody asked for `up` in this engine's life: what it finds was interrupted.
+    interrupted: bool,
     notes: Notes,
     watches: Watches,
     /// `None` while it is being read.
@@ -218,6 +220,7 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
             at = readings.tick() => {
                 engine.lag.handling(at.into_std());
                 engine.read_meters();
+                engine.look_at_obstacles();
             }
             // So that the loop goes round, and reports it.
             _ = beats.tick() => engine.mend(),
@@ -281,7 +284,7 @@ impl Engine {
             .map_or_else(Default::default, |found: &Definition| {
                 (found.manifest.app.clone(), found.manifest.env.clone())
             });
-        let surroundings = surroundings(state, supervisor, app, env)?;
+        let surroundings = tasks::surroundings(state, supervisor, app, env)?;
         Ok(Self {
             state: state.clone(),
             notifications: Notifications::after(ledger.last()),
@@ -305,6 +308,7 @@ impl Engine {
             mended: Instant::now(),
             replacing: Vec::new(),
             leaving: None,
+            interrupted: true,
             notes: Notes::default(),
             watches: Watches::new(now()),
             meter: Some(Meter::default()),
@@ -362,27 +366,6 @@ impl Engine {
         }
         self.go_down();
     }
-}
-
-fn surroundings(
-    state: &StateDir,
-    supervisor: Supervisor,
-    app: String,
-    env: String,
-) -> Result<Arc<Surroundings>, SecretsError> {
-    let processes = DataProcesses {
-        supervisor: supervisor.clone(),
-        state: state.clone(),
-    };
-    Ok(Arc::new(Surroundings {
-        data: Data::new(state, &app, Arc::new(processes)),
-        secrets: Mutex::new(Secrets::open(state)?),
-        internal: Mutex::new(BTreeMap::new()),
-        state: state.clone(),
-        supervisor,
-        app,
-        env,
-    }))
 }
 
 /// A reply that was never sent must not look like an answer.

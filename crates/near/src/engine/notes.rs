@@ -11,6 +11,8 @@ pub(super) enum Cause {
     JournalGrows,
     /// States of alarms cannot be written.
     AlarmsUnwritable,
+    /// Listeners, data services or secrets of an app that was up are not there.
+    NotProvided,
     /// Nothing is served: no router could be started.
     NoRouter,
     /// Something of a task that runs.
@@ -24,6 +26,7 @@ impl Cause {
             Self::JournalUnwritable => "decisions wait because the journal cannot be written",
             Self::JournalGrows => "the journal grows because it cannot be compacted",
             Self::AlarmsUnwritable => "alarms wait because their state cannot be written",
+            Self::NotProvided => "cannot provide for the app",
             Self::NoRouter => "no request is answered, because there is no router",
             Self::Task(_) => "a task",
         }
@@ -47,6 +50,11 @@ impl Notes {
     /// The cause is gone; whether there was a note of it.
     pub fn clear(&mut self, cause: &Cause) -> bool {
         self.0.remove(cause).is_some()
+    }
+
+    /// Whether there is a note of a cause.
+    pub fn has(&self, cause: &Cause) -> bool {
+        self.0.contains_key(cause)
     }
 
     /// Each text once, however many causes it has.

@@ -15,6 +15,7 @@ use neargate_core::machine::{Event, RevisionDefinition, Supersede};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use super::calls::problem;
+use super::notes::Cause;
 use super::provide::provide_off_loop;
 use super::routers::Connected;
 use super::{Engine, Input, reply};
@@ -39,6 +40,8 @@ pub(super) enum Goal {
 pub(super) struct Request {
     pub(super) definition: Arc<Definition>,
     pub(super) goal: Goal,
+    /// What becomes of a release in progress.
+    pub(super) supersede: Supersede,
     /// Journal position at its beginning.
     pub(super) after: u64,
     pub(super) reply: Reply<Accepted>,
@@ -65,7 +68,7 @@ impl Request {
 impl Engine {
     /// `up`, first part: the definition is taken, listeners are opened.
     pub(super) fn begin_up(&mut self, definition: Definition, to: Reply<Accepted>) {
-        let after = self.ledger.last();
+        let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
             .and_then(|()| self.set_definition(definition))
@@ -76,6 +79,7 @@ impl Engine {
                 let request = Request {
                     definition,
                     goal,
+                    supersede,
                     after,
                     reply: to,
                 };
@@ -98,9 +102,15 @@ impl Engine {
         if let Err(problem) = allowed {
             return reply(to, Err(problem));
         }
+        self.surroundings.data.start_waiting();
+        let supersede = match definition.supersede {
+            true => Supersede::TakeOver,
+            false => Supersede::Refuse,
+        };
         self.prepare_snapshots(Request {
             definition: Arc::new(definition),
             goal: Goal::Deploy(name),
+            supersede,
             after: self.ledger.last(),
             reply: to,
         });
@@ -154,6 +164,9 @@ impl Engine {
     /// `up`, second part: what was up before starts; snapshots are taken.
     pub(super) fn provided(&mut self, request: Request, provided: Result<(), Problem>) {
         self.preparing -= 1;
+        if provided.is_ok() {
+            self.notes.clear(&Cause::NotProvided);
+        }
         if request.reply.is_closed() {
             return;
         }
@@ -209,11 +222,7 @@ impl Engine {
             Goal::Up => self.decide_up(request, digests),
             Goal::Deploy(name) => {
                 let revision = self.revision(&request.definition, name, digests)?;
-                let supersede = match request.definition.supersede {
-                    true => Supersede::TakeOver,
-                    false => Supersede::Refuse,
-                };
-                self.ask(&self.deploy_event(name, revision, supersede))
+                self.ask(&self.deploy_event(name, revision, request.supersede))
             }
         }
     }
@@ -224,7 +233,7 @@ impl Engine {
         let mut refusals = Vec::new();
         for name in definition.manifest.services.keys() {
             let revision = self.revision(definition, name, digests)?;
-            match self.ask(&self.deploy_event(name, revision, Supersede::Refuse)) {
+            match self.ask(&self.deploy_event(name, revision, request.supersede)) {
                 Ok(one) => accepted.releases.extend(one.releases),
                 Err(refusal) => refusals.push(refusal),
             }
@@ -239,8 +248,11 @@ impl Engine {
             return Err(refusal);
         }
         self.publish = true;
+        self.interrupted = false;
         accepted.after = request.after;
         accepted.notes = self.notes.texts();
+        let going_on = self.going_on(&accepted);
+        accepted.notes.extend(going_on);
         Ok(accepted)
     }
 

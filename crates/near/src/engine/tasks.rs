@@ -13,10 +13,11 @@ use neargate_core::manifest::model::{Runs, Use};
 
 use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
 use super::environment::{self, Source};
+use super::obstacles::{StartFailure, of_data};
 use crate::data::{Data, Key};
 use crate::identity;
 use crate::paths::StateDir;
-use crate::secrets::{Secrets, Which};
+use crate::secrets::{Secrets, SecretsError, Which};
 use crate::supervisor::{
     Children, Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor,
     TaskSpec,
@@ -59,14 +60,14 @@ impl Surroundings {
     ///
     /// # Errors
     /// The reason names what is missing.
-    pub async fn start(&self, start: &Start) -> Result<Running, String> {
+    pub async fn start(&self, start: &Start) -> Result<Running, StartFailure> {
         self.wait_for_data(&start.definition).await?;
         let identity = self.identity(&start.definition.service.name).await?;
         let spec = self.spec(start, identity)?;
         self.supervisor
             .start(&spec)
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| chain(&error).into())
     }
 
     /// Whom the service's tasks run as. The register of users is asked off the engine's loop.
@@ -79,7 +80,7 @@ impl Surroundings {
             .map_err(|error| chain(&error))
     }
 
-    async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), String> {
+    async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), StartFailure> {
         for used in &definition.service.uses {
             let key = match used {
                 Use::Database(name) => Key::database(name),
@@ -89,7 +90,10 @@ impl Surroundings {
             self.data
                 .available(&key, AVAILABLE_WITHIN)
                 .await
-                .map_err(|error| chain(&error))?;
+                .map_err(|error| StartFailure {
+                    reason: chain(&error),
+                    obstacle: Some(of_data(&key)),
+                })?;
         }
         Ok(())
     }
@@ -211,6 +215,31 @@ impl Surroundings {
             .map(str::to_owned)
             .map_err(|_| format!("secret `{name}` is not text"))
     }
+}
+
+/// Surroundings in which nothing has been started yet.
+///
+/// # Errors
+/// The secrets cannot be opened.
+pub(super) fn surroundings(
+    state: &StateDir,
+    supervisor: Supervisor,
+    app: String,
+    env: String,
+) -> Result<Arc<Surroundings>, SecretsError> {
+    let processes = DataProcesses {
+        supervisor: supervisor.clone(),
+        state: state.clone(),
+    };
+    Ok(Arc::new(Surroundings {
+        data: Data::new(state, &app, Arc::new(processes)),
+        secrets: Mutex::new(Secrets::open(state)?),
+        internal: Mutex::new(BTreeMap::new()),
+        state: state.clone(),
+        supervisor,
+        app,
+        env,
+    }))
 }
 
 /// An error and its causes in one line.

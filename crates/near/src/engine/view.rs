@@ -73,6 +73,7 @@ impl Engine {
             desired: service.desired,
             running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
+            needed: needed(service),
             revision: service
                 .release
                 .as_ref()
@@ -119,20 +120,53 @@ fn release_status(service: &ServiceState) -> Option<ReleaseStatus> {
     })
 }
 
+/// From this many failed starts in a row on, the trouble is told as a failure; starts go on.
+const FAILED_AFTER: u32 = 3;
+
 /// Why a service has fewer tasks than wanted, outside of a release.
 fn trouble(service: &ServiceState) -> Option<String> {
-    let failed = service
-        .history
-        .back()
-        .filter(|last| last.outcome == machine::Outcome::Failed);
-    if service.release.is_none()
-        && let Some(last) = failed
-    {
-        return Some(format!("release {} failed: {}", last.id, last.reason));
+    if service.release.is_some() {
+        return None;
     }
-    let until = service.starts_delayed_until?;
-    Some(format!(
-        "the next task is started in {}",
-        neargate_core::duration::rounded(until.since(now()))
-    ))
+    let failed = service.history.back();
+    let failed = failed.filter(|last| last.outcome == machine::Outcome::Failed);
+    let failed = failed.map(|last| format!("release {} failed: {}", last.id, last.reason));
+    if service.stable.is_none() {
+        return failed;
+    }
+    let backoff = service.backoffs.get(&service.primary)?;
+    let mut words = match backoff.until {
+        Some(until) => format!(
+            "the next task is started in {}",
+            neargate_core::duration::rounded(until.since(now()))
+        ),
+        None => String::from("a task is started"),
+    };
+    if backoff.failures >= FAILED_AFTER {
+        let (failures, reason) = (backoff.failures, &backoff.reason);
+        let primary = service.primary;
+        words = format!(
+            "{failures} starts of revision {primary} failed in a row, the last one: {reason}; {words}"
+        );
+        if let Some(failed) = failed {
+            words = format!("{failed}; {words}");
+        }
+    }
+    Some(words)
+}
+
+/// Healthy tasks that there must be for the service to serve as asked: all that are wanted, or,
+/// while a release replaces a stable revision, its capacity floor.
+fn needed(service: &ServiceState) -> u32 {
+    let policy = |revision| {
+        let definition = service.definition(revision)?;
+        Some(&definition.service.release)
+    };
+    match (&service.release, service.stable) {
+        (Some(release), Some(_)) => policy(release.to).map_or(service.desired, |policy| {
+            let floor = machine::limits::floor(service.wanted(), policy);
+            floor.max(1).min(service.desired)
+        }),
+        _ => service.desired,
+    }
 }

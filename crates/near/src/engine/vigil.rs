@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::Phase;
+use neargate_core::machine::{Event, Obstacle, Phase};
 
 use super::notes::Cause;
-use super::{Engine, EngineError, log};
+use super::provide::provide_off_loop;
+use super::{Engine, EngineError, Input, log};
+use crate::api::wire::Problem;
 use crate::atomic;
 use crate::belongings;
 use crate::paths::StateDir;
@@ -81,29 +83,54 @@ const MEND: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// An app that is up and has no router, because its port was taken for a moment or no
-    /// router came up, gets one as soon as it can.
+    /// router came up, or whose data services could not be started, gets them as soon as it can.
     pub(super) fn mend(&mut self) {
-        let lacking =
-            self.routers.gone() && self.leaving.is_none() && self.ledger.state().phase == Phase::Up;
-        if !lacking || self.mended.elapsed() < MEND {
-            return;
-        }
+        let lacking = self.routers.gone() || self.notes.has(&Cause::NotProvided);
+        let up = self.leaving.is_none() && self.ledger.state().phase == Phase::Up;
         let Some(definition) = self.definition.clone() else {
             return;
         };
-        match self.open_listeners(&definition.manifest) {
-            Ok(_) => {
-                self.notes.clear(&Cause::NoRouter);
-                self.publish = true;
-            }
-            Err(problem) => {
-                let note = format!("{}: {}", Cause::NoRouter.words(), problem.error);
-                if self.notes.set(Cause::NoRouter, std::slice::from_ref(&note)) {
-                    log(&note);
-                }
-            }
+        if !lacking || !up || self.preparing > 0 || self.mended.elapsed() < MEND {
+            return;
         }
         self.mended = Instant::now();
+        match self.open_listeners(&definition.manifest) {
+            Ok(_) => {
+                if self.notes.clear(&Cause::NoRouter) {
+                    let port = definition.manifest.edge.port;
+                    let obstacle = Obstacle::PortTaken(port);
+                    self.happened(Event::ObstacleRemoved { obstacle });
+                }
+                self.publish = true;
+            }
+            Err(problem) => self.lacks(Cause::NoRouter, &problem),
+        }
+        if self.notes.has(&Cause::NotProvided) {
+            self.preparing += 1;
+            let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
+            tokio::spawn(async move {
+                let provided = provide_off_loop(surroundings, definition).await;
+                let _ = inputs.send(Input::ProvidedAgain(provided)).await;
+            });
+        }
+    }
+
+    /// Data services and secrets of an app that is up are there, or are not.
+    pub(super) fn provided_again(&mut self, provided: Result<(), Problem>) {
+        self.preparing -= 1;
+        match provided {
+            Ok(()) => {
+                self.notes.clear(&Cause::NotProvided);
+            }
+            Err(problem) => self.lacks(Cause::NotProvided, &problem),
+        }
+    }
+
+    fn lacks(&mut self, cause: Cause, problem: &Problem) {
+        let note = format!("{}: {}", cause.words(), problem.error);
+        if self.notes.set(cause, std::slice::from_ref(&note)) {
+            log(&note);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use neargate_core::backoff;
 use tokio::sync::Notify;
 use tokio::task::{self, AbortHandle, JoinSet};
 
@@ -66,9 +67,7 @@ impl Timing {
     /// a half by the clock's milliseconds, so that many engines do not come back together.
     #[must_use]
     pub fn delay(&self, retry: u32, clock_ms: u64) -> Duration {
-        let doubled = self
-            .first_delay
-            .saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX));
+        let doubled = backoff::delay(self.first_delay, retry.saturating_add(1));
         let share = u32::try_from(clock_ms % 1000).unwrap_or_default();
         let jitter = doubled.min(self.longest_delay) / 2000 * share;
         doubled.saturating_add(jitter).min(self.longest_delay)

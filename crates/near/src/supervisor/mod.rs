@@ -147,23 +147,31 @@ impl Supervisor {
     /// Everything that an earlier engine left.
     ///
     /// # Errors
-    /// The directory cannot be read.
+    /// The directory, or the record of a task in it, cannot be read: whether the task runs is not
+    /// known then. A record that is there and says nothing is that of a task which ended.
     pub fn adopt_all(&self) -> io::Result<Vec<Found>> {
         let entries = match fs::read_dir(self.state.tasks()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
-        Ok(entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .map(|id| match self.running(&id) {
+        let mut found = Vec::new();
+        for entry in entries {
+            let Ok(id) = entry?.file_name().into_string() else {
+                continue;
+            };
+            let started = match fs::read(self.directory(&id).join("state.json")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                text => serde_json::from_slice::<Running>(&text?).ok(),
+            };
+            found.push(match started.filter(|running| running.shim.runs()) {
                 Some(running) => Found::Running(running),
                 None => {
                     let exit = self.exit(&id);
                     Found::Exited(id, exit)
                 }
-            })
-            .collect())
+            });
+        }
+        Ok(found)
     }
 
     /// The process with this id, if it runs.

@@ -146,7 +146,7 @@ async fn healthy(
         let missing: Vec<&ServiceStatus> = status
             .services
             .iter()
-            .filter(|service| service.healthy < service.desired)
+            .filter(|service| service.healthy < service.needed)
             .collect();
         if missing.is_empty() {
             return Ok(Waited::Healthy(Box::new(status)));

@@ -9,6 +9,7 @@ mod data;
 mod durability;
 mod healing;
 mod hooks;
+mod interruptions;
 mod load;
 mod manners;
 mod metrics;

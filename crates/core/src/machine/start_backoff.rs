@@ -1,0 +1,143 @@
+//! Tasks that do not start: when the next one may, and what ends the wait.
+//!
+//! One rule for all of them, whether they could not be started or ended before they were healthy
+//! once, per revision: the wait doubles from 1 to 30 s ([`crate::backoff`]). A person's word, a
+//! healthy task and an obstacle that is gone end it, failures included.
+
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use super::entry::Fact;
+use super::limits;
+use super::state::{RevisionDefinition, ServiceState, Task};
+use crate::manifest::model::Use;
+use crate::time::Timestamp;
+
+/// Failed starts of a revision's tasks: none in a row is forgotten until a task is healthy, a
+/// person asks, or the obstacle is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartBackoff {
+    /// Failed starts in a row; those of tasks that were started together are one.
+    pub failures: u32,
+    /// No task of the revision is started before this moment.
+    pub until: Option<Timestamp>,
+    /// Why the last one failed.
+    pub reason: String,
+    /// What stood in its way, when that is known.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Something outside of a revision that keeps its tasks from starting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// A database of this name that is not available.
+    Database(String),
+    /// A cache of this name that is not available.
+    Cache(String),
+    /// No space on the disk.
+    DiskFull,
+    /// A TCP port of the app that another process has.
+    PortTaken(u16),
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Database(name) => write!(out, "database {name} is available"),
+            Self::Cache(name) => write!(out, "cache {name} is available"),
+            Self::DiskFull => write!(out, "the disk has space"),
+            Self::PortTaken(port) => write!(out, "port {port} is free"),
+        }
+    }
+}
+
+impl Obstacle {
+    /// Whether tasks of a revision may need that it is gone.
+    fn stands_before(&self, definition: &RevisionDefinition) -> bool {
+        let uses = &definition.service.uses;
+        match self {
+            Self::Database(name) => uses.contains(&Use::Database(name.clone())),
+            Self::Cache(name) => uses.contains(&Use::Cache(name.clone())),
+            Self::DiskFull | Self::PortTaken(_) => true,
+        }
+    }
+}
+
+impl ServiceState {
+    /// The moment before which no task of a revision is started.
+    #[must_use]
+    pub fn starts_delayed_until(&self, revision: u32) -> Option<Timestamp> {
+        self.backoffs.get(&revision)?.until
+    }
+}
+
+/// A task failed to start: the next one of its revision waits. Those that were started together
+/// and fail together are one failed start.
+pub fn delay_starts(draft: &mut Draft, task: &Task, reason: &str, obstacle: Option<Obstacle>) {
+    let before = draft.service.backoffs.get(&task.revision);
+    let failures = match before {
+        Some(backoff) if backoff.until.is_some() => backoff.failures.max(1),
+        Some(backoff) => backoff.failures.saturating_add(1),
+        None => 1,
+    };
+    let present = before.and_then(|backoff| backoff.until);
+    let until = draft.now.after(limits::start_delay(failures));
+    draft.record(Fact::StartsDelayed {
+        revision: task.revision,
+        failures,
+        until: present.map_or(until, |present| present.max(until)),
+        reason: reason.to_owned(),
+        obstacle,
+    });
+}
+
+/// Delays that are over.
+pub fn expire(draft: &mut Draft) {
+    let now = draft.now;
+    for revision in revisions(draft, |backoff| backoff.until.is_some_and(|at| at <= now)) {
+        draft.record(Fact::StartsResumed { revision });
+    }
+}
+
+/// Whatever failed before is tried at once.
+pub fn end_all(draft: &mut Draft, reason: &str) {
+    end(draft, |_, _| true, reason);
+}
+
+/// What stood in the way is gone.
+pub fn end_by_obstacle(draft: &mut Draft, gone: &Obstacle) {
+    let ends = |backoff: &StartBackoff, definition: Option<&RevisionDefinition>| {
+        backoff.obstacle.as_ref() == Some(gone)
+            || definition.is_some_and(|definition| gone.stands_before(definition))
+    };
+    end(draft, ends, &gone.to_string());
+}
+
+fn end(
+    draft: &mut Draft,
+    ends: impl Fn(&StartBackoff, Option<&RevisionDefinition>) -> bool,
+    reason: &str,
+) {
+    let service = &draft.service;
+    let ended: Vec<u32> = service
+        .backoffs
+        .iter()
+        .filter(|(revision, backoff)| ends(backoff, service.definition(**revision)))
+        .map(|(revision, _)| *revision)
+        .collect();
+    for revision in ended {
+        draft.record(Fact::BackoffEnded {
+            revision,
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+fn revisions(draft: &Draft, matches: impl Fn(&StartBackoff) -> bool) -> Vec<u32> {
+    let backoffs = draft.service.backoffs.iter();
+    backoffs
+        .filter(|(_, backoff)| matches(backoff))
+        .map(|(revision, _)| *revision)
+        .collect()
+}

@@ -1,0 +1,42 @@
+//! `up` and the releases that it finds under way.
+
+use neargate_core::machine::{Phase, Supersede};
+
+use super::Engine;
+use crate::api::wire::Accepted;
+
+impl Engine {
+    /// What `up` does about a release in progress: it leaves one alone that is about what it asks
+    /// for. Another manifest takes over only what was interrupted, by `down` or with an engine.
+    pub(super) fn supersede_of_up(&self) -> Supersede {
+        if self.interrupted || self.ledger.state().phase == Phase::Down {
+            Supersede::ContinueOrTakeOver
+        } else {
+            Supersede::Continue
+        }
+    }
+
+    /// Releases that go on beside what an `up` began, in words.
+    pub(super) fn going_on(&self, accepted: &Accepted) -> Vec<String> {
+        let services = self.ledger.state().services.values();
+        services
+            .filter_map(|service| {
+                let release = service.release.as_ref()?;
+                let name = &service.name;
+                let own = accepted.releases.get(name);
+                if own.is_some_and(|own| own.id == release.id) {
+                    return None;
+                }
+                let (id, to, stage) = (release.id, release.to, release.stage.name());
+                let because = match release.reason.as_str() {
+                    "" => String::new(),
+                    reason => format!(": {reason}"),
+                };
+                Some(format!(
+                    "release {id} of `{name}` to revision {to} goes on ({stage}{because}); \
+                     see: neargate status --watch"
+                ))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! What keeps tasks from starting without being their fault, and how the engine notices that it
+//! is gone: the machine ends back-offs then.
+//!
+//! Invariant: nobody has to type anything for tasks to start once a database is available, a port
+//! is free or the disk has space again.
+
+use std::collections::BTreeSet;
+
+use neargate_core::machine::{Event, Obstacle};
+
+use super::{Engine, Input};
+use crate::data::{Key, Kind, State};
+
+/// Space from which a disk that was full is tried again: a task needs little to start.
+const SPACE: u64 = 8 * 1024 * 1024;
+
+/// Why a task did not start.
+#[derive(Debug)]
+pub struct StartFailure {
+    /// In words; names what is missing.
+    pub reason: String,
+    /// What stood in its way, when it may go away.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl From<String> for StartFailure {
+    /// A full disk is known by the kernel's words, wherever on the way it was met.
+    fn from(reason: String) -> Self {
+        let full = reason.contains("No space left on device");
+        Self {
+            reason,
+            obstacle: full.then_some(Obstacle::DiskFull),
+        }
+    }
+}
+
+/// The obstacle that a data service is while it is not available.
+#[must_use]
+pub fn of_data(key: &Key) -> Obstacle {
+    let name = key.name.clone();
+    match key.kind {
+        Kind::Database => Obstacle::Database(name),
+        Kind::Cache => Obstacle::Cache(name),
+    }
+}
+
+impl Engine {
+    /// Tells the loop when a data service becomes available.
+    pub(super) fn watch_data(&self) {
+        let mut board = self.surroundings.data.subscribe();
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let mut before = BTreeSet::new();
+            loop {
+                let now: BTreeSet<Key> = board
+                    .borrow_and_update()
+                    .iter()
+                    .filter(|(_, facts)| facts.state == State::Available)
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in now.difference(&before) {
+                    let gone = Input::ObstacleRemoved(of_data(key));
+                    if inputs.send(gone).await.is_err() {
+                        return;
+                    }
+                }
+                before = now;
+                if board.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Whether what stood in the way is gone; asked once a second.
+    pub(super) fn look_at_obstacles(&mut self) {
+        let services = self.ledger.state().services.values();
+        let waits = services
+            .flat_map(|service| service.backoffs.values())
+            .any(|backoff| backoff.obstacle == Some(Obstacle::DiskFull));
+        let space = || {
+            rustix::fs::statvfs(self.state.path())
+                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE)
+        };
+        if waits && space() {
+            let obstacle = Obstacle::DiskFull;
+            self.happened(Event::ObstacleRemoved { obstacle });
+        }
+    }
+}
