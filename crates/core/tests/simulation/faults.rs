@@ -57,25 +57,27 @@ pub fn fault(world: &mut World) {
         // The engine dies, perhaps between persisting and acting.
         7..=10 => crash(world),
         11 => power_cut(world),
-        // Every task is killed, and the engine sees it.
-        12 => {
-            let tasks: Vec<String> = world.processes.keys().cloned().collect();
-            for task in tasks {
-                let exit = Exit::Signal(9);
-                let last_lines = Vec::new();
-                world.later(
-                    1,
-                    Event::TaskExited {
-                        task,
-                        exit,
-                        last_lines,
-                    },
-                );
-            }
-        }
+        12 => kill_all(world),
         13 => hinder(world),
         14 => relieve(world),
         _ => {}
+    }
+}
+
+/// Every task is killed, and the engine sees it.
+fn kill_all(world: &mut World) {
+    let tasks: Vec<String> = world.processes.keys().cloned().collect();
+    for task in tasks {
+        let exit = Exit::Signal(9);
+        let last_lines = Vec::new();
+        world.later(
+            1,
+            Event::TaskExited {
+                task,
+                exit,
+                last_lines,
+            },
+        );
     }
 }
 

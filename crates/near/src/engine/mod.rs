@@ -220,7 +220,6 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
             at = readings.tick() => {
                 engine.lag.handling(at.into_std());
                 engine.read_meters();
-                engine.look_at_obstacles();
             }
             // So that the loop goes round, and reports it.
             _ = beats.tick() => engine.mend(),
