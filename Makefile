@@ -1,5 +1,6 @@
 # demo: the notes blueprint, running · test: every test · check: format, lints · bench: side by side
-.PHONY: demo test check bench setup-demo setup-test
+# nightly: the large programs of others · cases: every run.sh of the folder NEARGATE_CASES
+.PHONY: demo test check bench nightly cases setup-demo setup-test
 BLUEPRINT ?= blueprints/2-cloud-native-notes
 
 demo: setup-demo
@@ -15,6 +16,13 @@ check:
 
 bench: setup-test
 	bench/run
+
+nightly: setup-test
+	NEARGATE_NIGHTLY=1 cargo test --locked --no-default-features -p neargate --test e2e programs -- --test-threads=1 --nocapture
+
+cases: setup-test
+	cargo build --locked --no-default-features -p neargate
+	scripts/cases
 
 setup-demo:
 	@scripts/setup demo

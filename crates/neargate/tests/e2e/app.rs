@@ -14,6 +14,16 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// No command of a test takes longer.
 const LONGEST: Duration = Duration::from_secs(150);
 
+/// Nor of a large program of others: tens of thousands of files, tables made by its own migrations.
+const LONGEST_NIGHTLY: Duration = Duration::from_secs(600);
+
+fn longest() -> Duration {
+    match std::env::var_os("NEARGATE_NIGHTLY") {
+        Some(_) => LONGEST_NIGHTLY,
+        None => LONGEST,
+    }
+}
+
 /// Who runs the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum User {
@@ -104,7 +114,7 @@ impl App {
         let (done, ended) = std::sync::mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             let late = std::sync::mpsc::RecvTimeoutError::Timeout;
-            if ended.recv_timeout(LONGEST) == Err(late) {
+            if ended.recv_timeout(longest()) == Err(late) {
                 let _ = Command::new("kill").arg(pid).status();
             }
         });

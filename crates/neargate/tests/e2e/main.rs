@@ -15,6 +15,7 @@ mod manners;
 mod metrics;
 mod notifications;
 mod pipeline;
+mod programs;
 mod rehearsals;
 mod releases;
 mod sticky;
