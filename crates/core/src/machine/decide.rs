@@ -104,13 +104,17 @@ pub(super) fn draft_of(state: &State, service: ServiceState, now: Timestamp) -> 
     Draft::new(service, state.phase, state.next_release.max(1), now)
 }
 
-/// Lets release and scheduler react until nothing more follows.
+/// Lets release and scheduler react until nothing more follows. The scheduler acts for the stage
+/// that the release has come to, never for one that it passes in the same decision.
 pub(super) fn settle(mut draft: Draft) -> Vec<Entry> {
     // Each pass records at least one fact about a bounded number of tasks and stages.
     for _ in 0..10_000 {
         let before = draft.len();
         if draft.phase == Phase::Up {
             release::advance(&mut draft);
+        }
+        if draft.len() > before && !draft.forgotten() {
+            continue;
         }
         reconcile(&mut draft);
         if draft.len() == before || draft.forgotten() {

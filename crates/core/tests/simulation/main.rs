@@ -2,7 +2,7 @@
 //!
 //! Each seed decides the numbers of a service, how its revisions behave, what people ask and
 //! when, which events come late, twice or never, and when the engine dies. After every step
-//! the oracles are asked. `NEARGATE_SEED=n` replays one seed.
+//! the oracles are asked. `NEARGATE_SEED=n` replays one seed, `NEARGATE_SEED=a..b` runs others.
 #![allow(clippy::disallowed_methods)] // a seed to replay is named in the environment
 
 mod faults;
@@ -17,6 +17,8 @@ use oracles::{judge, settled, stable_is_wanted};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
 const SEEDS: u64 = 3_000;
+/// Found by longer runs: the scheduler once acted for a step that the release only passed.
+const FOUND: [u64; 1] = [21_080];
 const RELEASES: u32 = 4;
 
 fn numbers(world: &mut World) -> Numbers {
@@ -88,13 +90,12 @@ fn behaviour(world: &mut World) -> Behaviour {
 
 #[test]
 fn no_seed_breaks_an_invariant() {
-    let seeds = match std::env::var("NEARGATE_SEED")
-        .ok()
-        .and_then(|text| text.parse::<u64>().ok())
-    {
-        Some(seed) => seed..seed + 1,
-        None => 0..SEEDS,
-    };
+    let asked = std::env::var("NEARGATE_SEED").ok();
+    let found = if asked.is_some() { &[][..] } else { &FOUND };
+    let seeds = asked
+        .as_deref()
+        .map_or(0..SEEDS, seeds)
+        .chain(found.iter().copied());
     let mut outcomes = [0u32; 3];
     for seed in seeds {
         let run = std::panic::catch_unwind(|| simulate(seed));
@@ -105,10 +106,23 @@ fn no_seed_breaks_an_invariant() {
             ),
         }
     }
-    if std::env::var("NEARGATE_SEED").is_err() {
+    if asked.is_none() {
         // The chaos must not be so kind, or so cruel, that an outcome never comes.
         assert!(outcomes.iter().all(|count| *count > 500), "{outcomes:?}");
         assert!(outcomes.iter().sum::<u32>() >= 10_000, "{outcomes:?}");
+    }
+}
+
+/// `7` or `3000..9000`.
+fn seeds(text: &str) -> std::ops::Range<u64> {
+    let number = |text: &str| {
+        text.trim()
+            .parse::<u64>()
+            .expect("NEARGATE_SEED is a number")
+    };
+    match text.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => number(text)..number(text) + 1,
     }
 }
 
