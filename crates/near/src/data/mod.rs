@@ -202,6 +202,13 @@ impl<P: Processes> Data<P> {
         }
     }
 
+    /// Whether the server is ours: near, not at a URL of the manifest.
+    #[must_use]
+    pub fn is_own(&self, key: &Key) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(running.get(key), Some(Running::Kept { .. }))
+    }
+
     /// A person asked for something: what waits before its next start is started at once.
     pub fn start_waiting(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);

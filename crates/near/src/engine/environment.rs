@@ -4,7 +4,7 @@
 //! manifest check refuses such names, so this only matters for revisions of older manifests. The
 //! locale and what `libpq` reads are only there where `env` does not say otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use neargate_core::manifest::model::{Service, Use};
@@ -14,8 +14,9 @@ use crate::data;
 /// The locale of a task, as official images set it: without one, Ruby, Perl, Java and older
 /// Pythons take text for ASCII.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
-/// How clients without a URL connect when the URL does not say: by TLS when the server has it.
-const SSL_MODE: &str = "prefer";
+/// How clients connect to a server of ours when nobody says: it is on loopback. libpq's own `prefer` is
+/// not what all clients take it for: node-postgres then insists on a certificate that it can verify.
+const SSL_MODE: &str = "disable";
 
 /// What the variables are made of. Holds secrets.
 pub struct Source<'a> {
@@ -33,6 +34,8 @@ pub struct Source<'a> {
     pub port: Option<u16>,
     /// URLs of databases by name.
     pub databases: &'a BTreeMap<String, String>,
+    /// Names of the databases whose servers are ours.
+    pub own_databases: &'a BTreeSet<String>,
     /// URLs of caches by name.
     pub caches: &'a BTreeMap<String, String>,
     /// Values of secrets by name.
@@ -118,19 +121,21 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
 fn for_libpq(source: &Source<'_>) -> Vec<(String, String)> {
     let uses = source.service.uses.iter();
     let mut databases = uses.filter_map(|used| match used {
-        Use::Database(name) => source.databases.get(name),
+        Use::Database(name) => Some((name, source.databases.get(name)?)),
         _ => None,
     });
     let own = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
     let elsewhere = own
         .iter()
         .any(|name| source.service.env.contains_key(*name));
-    let parts = databases.next().filter(|_| !elsewhere);
-    let Some(parts) = parts.and_then(|url| data::parts(url)) else {
+    let first = databases.next().filter(|_| !elsewhere);
+    let Some((own, parts)) = first
+        .and_then(|(name, url)| Some((source.own_databases.contains(name), data::parts(url)?)))
+    else {
         return Vec::new();
     };
     let ssl_mode = match parts.ssl_mode.as_str() {
-        "" => SSL_MODE.to_owned(),
+        "" if own => SSL_MODE.to_owned(),
         _ => parts.ssl_mode,
     };
     [
@@ -185,6 +190,7 @@ mod tests {
             task: "api-r7-1",
             port: Some(20001),
             databases: &named("main", "postgres://u:p%2F@h:31000/d"),
+            own_databases: &BTreeSet::from(["main".to_owned()]),
             caches: &named("main", "redis://x"),
             secrets: &named("session-key", "s3cret"),
             internal: &BTreeMap::from([
@@ -207,7 +213,7 @@ mod tests {
             ("PGHOST", "h"),
             ("PGPASSWORD", "p/"),
             ("PGPORT", "31000"),
-            ("PGSSLMODE", "prefer"),
+            ("PGSSLMODE", "disable"),
             ("PGUSER", "u"),
             ("PORT", "20001"),
             ("REDIS_MAIN_URL", "redis://x"),
@@ -242,6 +248,7 @@ mod tests {
                 task: "api-r7-1",
                 port: None,
                 databases: &databases,
+                own_databases: &BTreeSet::new(),
                 caches: &none,
                 secrets: &none,
                 internal: &BTreeMap::new(),
@@ -250,13 +257,15 @@ mod tests {
         };
         // Of several databases the first is meant, as in DATABASE_URL.
         assert_eq!(told(&service, "PGHOST").as_deref(), Some("h"));
+        // Of the server of somebody else it is the client's own matter.
+        assert_eq!(told(&service, "PGSSLMODE"), None);
         let mut set = |name: &str, value: &str| {
             service.env.insert(name.to_owned(), value.to_owned());
         };
         set("LANG", "de_DE.UTF-8");
-        set("PGSSLMODE", "disable");
+        set("PGSSLMODE", "require");
         assert_eq!(told(&service, "LANG").as_deref(), Some("de_DE.UTF-8"));
-        assert_eq!(told(&service, "PGSSLMODE").as_deref(), Some("disable"));
+        assert_eq!(told(&service, "PGSSLMODE").as_deref(), Some("require"));
         service.env.insert("PGHOST".to_owned(), "mine".to_owned());
         assert_eq!(told(&service, "PGHOST").as_deref(), Some("mine"));
         assert_eq!(told(&service, "PGPASSWORD"), None);

@@ -3,7 +3,7 @@
 //! Invariant: a task starts only when the data services that it uses are available and its
 //! secrets are at hand; what is missing is the reason that it did not start, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,10 +152,15 @@ impl Surroundings {
     ) -> Result<BTreeMap<String, String>, String> {
         let (mut databases, mut caches, mut secrets) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut own_databases = BTreeSet::new();
         for used in &definition.service.uses {
             match used {
                 Use::Database(name) => {
-                    databases.insert(name.clone(), self.url(&Key::database(name))?);
+                    let key = Key::database(name);
+                    databases.insert(name.clone(), self.url(&key)?);
+                    if self.data.is_own(&key) {
+                        own_databases.insert(name.clone());
+                    }
                 }
                 Use::Cache(name) => {
                     caches.insert(name.clone(), self.url(&Key::cache(name))?);
@@ -177,6 +182,7 @@ impl Surroundings {
             task,
             port,
             databases: &databases,
+            own_databases: &own_databases,
             caches: &caches,
             secrets: &secrets,
             internal: &internal,
