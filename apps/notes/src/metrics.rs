@@ -66,7 +66,7 @@ impl Default for Metrics {
 #[derive(Debug)]
 pub struct Vitals<'a> {
     /// Open connections to the database: (all, idle).
-    pub database: (u32, usize),
+    pub database: (usize, usize),
     /// The revision that runs.
     pub revision: &'a str,
 }
@@ -196,7 +196,7 @@ impl Metrics {
 }
 
 fn render_vitals(out: &mut String, vitals: &Vitals<'_>) {
-    let (open, idle) = (u64::from(vitals.database.0), vitals.database.1 as u64);
+    let (open, idle) = (vitals.database.0 as u64, vitals.database.1 as u64);
     let pool = [
         ("state=\"idle\"", idle),
         ("state=\"used\"", open.saturating_sub(idle)),

@@ -75,7 +75,7 @@ pub async fn run(config: Config, log: Log) -> Result<(), ServeError> {
     let whole = tokio::time::timeout(STOP, graceful.shutdown())
         .await
         .is_ok();
-    let _ = tokio::time::timeout(Duration::from_secs(2), app.store.close()).await;
+    app.store.close();
     log.info("stopped", &[("all_answered", whole.into())]);
     Ok(())
 }

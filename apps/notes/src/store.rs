@@ -4,11 +4,16 @@
 //! two writers never overwrite each other unseen. Every statement has a time limit. Refuses:
 //! nothing; checked drafts come in. An outage is a [`StoreError::Unavailable`], never a panic.
 
+use std::error::Error as _;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{ConnectOptions, PgPool, Row};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    TimeoutType,
+};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
 
 use crate::note::{Draft, Note, Summary};
 
@@ -22,7 +27,7 @@ pub enum StoreError {
         operation: &'static str,
         /// Why.
         #[source]
-        source: sqlx::Error,
+        source: PoolError,
     },
     /// A table or column does not exist: `notes migrate` has not run.
     #[error("{operation}: the database schema is not migrated")]
@@ -31,7 +36,7 @@ pub enum StoreError {
         operation: &'static str,
         /// Why.
         #[source]
-        source: sqlx::Error,
+        source: PoolError,
     },
     /// Anything else.
     #[error("{operation}: the database refused")]
@@ -40,12 +45,12 @@ pub enum StoreError {
         operation: &'static str,
         /// Why.
         #[source]
-        source: sqlx::Error,
+        source: PoolError,
     },
 }
 
 impl StoreError {
-    fn new(operation: &'static str, source: sqlx::Error) -> Self {
+    fn new(operation: &'static str, source: PoolError) -> Self {
         match kind(&source) {
             Kind::Unavailable => Self::Unavailable { operation, source },
             Kind::SchemaMissing => Self::SchemaMissing { operation, source },
@@ -61,25 +66,34 @@ enum Kind {
 }
 
 /// Classes of SQLSTATE: PostgreSQL manual, appendix A.
-fn kind(error: &sqlx::Error) -> Kind {
-    use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
-    match error {
-        Io(_) | PoolTimedOut | PoolClosed | WorkerCrashed | Protocol(_) => Kind::Unavailable,
-        Database(error) => match error.code().as_deref().unwrap_or_default() {
-            "42P01" | "42703" => Kind::SchemaMissing,
-            // Connection exception, insufficient resources, operator intervention (also the
-            // statement timeout), read-only after a failover.
-            code if ["08", "53", "57"]
+fn kind(error: &PoolError) -> Kind {
+    let error = match error {
+        PoolError::Backend(error) => error,
+        _ => return Kind::Unavailable,
+    };
+    match error.code().map(|code| code.code()) {
+        Some("42P01" | "42703") => Kind::SchemaMissing,
+        // Connection exception, insufficient resources, operator intervention (also the
+        // statement timeout), read-only after a failover.
+        Some(code)
+            if ["08", "53", "57"]
                 .iter()
                 .any(|class| code.starts_with(class))
                 || code == "25006" =>
-            {
-                Kind::Unavailable
-            }
-            _ => Kind::Failed,
-        },
-        _ => Kind::Failed,
+        {
+            Kind::Unavailable
+        }
+        Some(_) => Kind::Failed,
+        None if error.is_closed() || broken(error) => Kind::Unavailable,
+        None => Kind::Failed,
     }
+}
+
+/// Whether the connection did not come about, or broke.
+pub fn broken(error: &tokio_postgres::Error) -> bool {
+    error
+        .source()
+        .is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// How a client's expectation of the current version ends.
@@ -120,10 +134,16 @@ pub struct Rank {
     pub id: i64,
 }
 
+/// So long a request waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// A connection is replaced after it.
+const LIFETIME: Duration = Duration::from_secs(1800);
+
 /// The notes in one database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Pool,
 }
 
 macro_rules! note_columns {
@@ -158,54 +178,78 @@ const SEARCH: &str = concat!(
 impl Store {
     /// A pool for `url`; connects when it is first used.
     pub fn new(url: &str, connections: u32) -> Result<Self, StoreError> {
-        let fail = |source| StoreError::new("reading DATABASE_URL", source);
-        let options = PgConnectOptions::from_str(url)
-            .map_err(fail)?
+        let fail = |source| StoreError::new("reading DATABASE_URL", PoolError::Backend(source));
+        let mut config = tokio_postgres::Config::from_str(url).map_err(fail)?;
+        config
             .application_name("notes")
-            .options([("statement_timeout", "5s"), ("lock_timeout", "3s")])
-            .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(2))
-            .idle_timeout(Duration::from_secs(300))
-            .max_lifetime(Duration::from_secs(1800))
-            .connect_lazy_with(options);
+            .options("-c statement_timeout=5s -c lock_timeout=3s");
+        let verified = ManagerConfig {
+            recycling_method: RecyclingMethod::Verified,
+        };
+        let old = Hook::sync_fn(|_, metrics| match metrics.age() > LIFETIME {
+            true => Err(HookError::message("it is old")),
+            false => Ok(()),
+        });
+        let pool = Pool::builder(Manager::from_config(config, NoTls, verified))
+            .max_size(connections as usize)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(ACQUIRE))
+            .create_timeout(Some(ACQUIRE))
+            .recycle_timeout(Some(ACQUIRE))
+            .pre_recycle(old)
+            .build()
+            .expect("a runtime is named");
         Ok(Self { pool })
     }
 
+    async fn connection(&self, operation: &'static str) -> Result<Object, StoreError> {
+        let connection = tokio::time::timeout(ACQUIRE, self.pool.get()).await;
+        connection
+            .unwrap_or(Err(PoolError::Timeout(TimeoutType::Wait)))
+            .map_err(|source| StoreError::new(operation, source))
+    }
+
+    /// The rows of a statement, which each connection prepares once.
+    async fn rows(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let connection = self.connection(operation).await?;
+        let rows = async {
+            let statement = connection.prepare_cached(sql).await?;
+            connection.query(&statement, parameters).await
+        };
+        rows.await
+            .map_err(|source| StoreError::new(operation, PoolError::Backend(source)))
+    }
+
     /// Open connections: (all, idle).
-    pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+    pub fn connections(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
     }
 
     /// Closes every connection after its statement.
-    pub async fn close(&self) {
-        self.pool.close().await;
+    pub fn close(&self) {
+        self.pool.close();
     }
 
     /// The newest migration that was applied; 0: none.
     pub async fn schema(&self) -> Result<i64, StoreError> {
-        let row = sqlx::query(
-            "select coalesce(max(version), 0) as version from _sqlx_migrations where success",
-        )
-        .fetch_one(&self.pool)
-        .await;
-        row.and_then(|row| row.try_get("version"))
-            .map_err(|source| StoreError::new("reading the schema version", source))
+        let operation = "reading the schema version";
+        let sql = "select coalesce(max(version), 0) as version from _sqlx_migrations where success";
+        let rows = self.rows(operation, sql, &[]).await?;
+        let version = rows.first().map_or(Ok(0), |row| row.try_get("version"));
+        version.map_err(|source| StoreError::new(operation, PoolError::Backend(source)))
     }
 
     /// One note.
     pub async fn get(&self, id: i64) -> Result<Option<Note>, StoreError> {
-        let row = sqlx::query(concat!(
-            "select ",
-            note_columns!(),
-            " from notes where id = $1"
-        ))
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await;
-        row.and_then(|row| row.as_ref().map(note).transpose())
-            .map_err(|source| StoreError::new("reading a note", source))
+        let sql = concat!("select ", note_columns!(), " from notes where id = $1");
+        let rows = self.rows("reading a note", sql, &[&id]).await?;
+        first("reading a note", &rows)
     }
 
     /// Newest notes first, older than `before`.
@@ -216,13 +260,8 @@ impl Store {
             " from notes
              where $1::bigint is null or id < $1 order by id desc limit $2"
         );
-        let rows = sqlx::query(sql)
-            .bind(before)
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await;
-        rows.and_then(|rows| rows.iter().map(summary).collect())
-            .map_err(|source| StoreError::new("listing notes", source))
+        let rows = self.rows("listing notes", sql, &[&before, &limit]).await?;
+        each("listing notes", &rows, summary)
     }
 
     /// Best matches first, worse than `after`.
@@ -233,17 +272,12 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(Summary, f32)>, StoreError> {
         let (text, prefixes) = search_text(q);
-        let rows = sqlx::query(SEARCH)
-            .bind(text)
-            .bind(prefixes)
-            .bind(after.map(|after| after.rank))
-            .bind(after.map(|after| after.id))
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await;
-        let found = |row: &PgRow| Ok((summary(row)?, row.try_get("rank")?));
-        rows.and_then(|rows| rows.iter().map(found).collect())
-            .map_err(|source| StoreError::new("searching notes", source))
+        let (rank, id) = (after.map(|after| after.rank), after.map(|after| after.id));
+        let parameters: [&(dyn ToSql + Sync); 5] = [&text, &prefixes, &rank, &id, &limit];
+        let rows = self.rows("searching notes", SEARCH, &parameters).await?;
+        each("searching notes", &rows, |row| {
+            Ok((summary(row)?, row.try_get("rank")?))
+        })
     }
 
     /// Adds a note.
@@ -252,14 +286,10 @@ impl Store {
             "insert into notes (title, body, tags) values ($1, $2, $3) returning ",
             note_columns!()
         );
-        let row = sqlx::query(sql)
-            .bind(&draft.title)
-            .bind(&draft.body)
-            .bind(&draft.tags)
-            .fetch_one(&self.pool)
-            .await;
-        row.and_then(|row| note(&row))
-            .map_err(|source| StoreError::new("adding a note", source))
+        let parameters: [&(dyn ToSql + Sync); 3] = [&draft.title, &draft.body, &draft.tags];
+        let rows = self.rows("adding a note", sql, &parameters).await?;
+        let note = rows.first().map(note).expect("an insert returns its row");
+        note.map_err(|source| StoreError::new("adding a note", PoolError::Backend(source)))
     }
 
     /// Changes the fields that the draft has.
@@ -275,17 +305,11 @@ impl Store {
              where id = $1 and ($5::bigint[] is null or version = any($5)) returning ",
             note_columns!()
         );
-        let row = sqlx::query(sql)
-            .bind(id)
-            .bind(&draft.title)
-            .bind(&draft.body)
-            .bind(&draft.tags)
-            .bind(expected.versions())
-            .fetch_optional(&self.pool)
-            .await
-            .and_then(|row| row.as_ref().map(note).transpose())
-            .map_err(|source| StoreError::new("changing a note", source))?;
-        match row {
+        let versions = expected.versions();
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&id, &draft.title, &draft.body, &draft.tags, &versions];
+        let rows = self.rows("changing a note", sql, &parameters).await?;
+        match first("changing a note", &rows)? {
             Some(note) => Ok(Change::Made(note)),
             None => self.refused(id).await,
         }
@@ -293,15 +317,10 @@ impl Store {
 
     /// Removes a note.
     pub async fn delete(&self, id: i64, expected: &Expected) -> Result<Change<()>, StoreError> {
-        let done = sqlx::query(
-            "delete from notes where id = $1 and ($2::bigint[] is null or version = any($2))",
-        )
-        .bind(id)
-        .bind(expected.versions())
-        .execute(&self.pool)
-        .await
-        .map_err(|source| StoreError::new("removing a note", source))?;
-        match done.rows_affected() {
+        let sql = "delete from notes where id = $1 and ($2::bigint[] is null or version = any($2))
+                   returning id";
+        let parameters: [&(dyn ToSql + Sync); 2] = [&id, &expected.versions()];
+        match self.rows("removing a note", sql, &parameters).await?.len() {
             0 => self.refused(id).await,
             _ => Ok(Change::Made(())),
         }
@@ -326,7 +345,21 @@ fn search_text(q: &str) -> (String, bool) {
     (prefixes.join(" & "), true)
 }
 
-fn note(row: &PgRow) -> Result<Note, sqlx::Error> {
+fn first(operation: &'static str, rows: &[Row]) -> Result<Option<Note>, StoreError> {
+    let row = rows.first().map(note).transpose();
+    row.map_err(|source| StoreError::new(operation, PoolError::Backend(source)))
+}
+
+fn each<T>(
+    operation: &'static str,
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<T, tokio_postgres::Error>,
+) -> Result<Vec<T>, StoreError> {
+    let rows: Result<_, _> = rows.iter().map(read).collect();
+    rows.map_err(|source| StoreError::new(operation, PoolError::Backend(source)))
+}
+
+fn note(row: &Row) -> Result<Note, tokio_postgres::Error> {
     Ok(Note {
         id: row.try_get("id")?,
         title: row.try_get("title")?,
@@ -338,7 +371,7 @@ fn note(row: &PgRow) -> Result<Note, sqlx::Error> {
     })
 }
 
-fn summary(row: &PgRow) -> Result<Summary, sqlx::Error> {
+fn summary(row: &Row) -> Result<Summary, tokio_postgres::Error> {
     Ok(Summary {
         id: row.try_get("id")?,
         title: row.try_get("title")?,

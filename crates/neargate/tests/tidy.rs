@@ -9,6 +9,8 @@ mod documents;
 mod imports;
 #[path = "tidy/names.rs"]
 mod names;
+#[path = "tidy/one_build.rs"]
+mod one_build;
 #[path = "tidy/reach.rs"]
 mod reach;
 #[path = "tidy/repository.rs"]
@@ -128,4 +130,9 @@ fn no_table_is_broken_by_an_empty_line() {
 #[test]
 fn no_file_is_large_and_binaries_are_on_the_list() {
     expect_none(&weight::heavy_or_binary(&Repository::read()));
+}
+
+#[test]
+fn a_release_after_the_demo_builds_what_the_demo_built() {
+    expect_none(&one_build::another_build(&Repository::read()));
 }

@@ -2,7 +2,7 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{documents, imports, names, reach, shape, weight, words};
+use super::{documents, imports, names, one_build, reach, shape, weight, words};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -303,4 +303,36 @@ fn tables_that_an_empty_line_breaks_are_found() {
     ] {
         assert_eq!(lines(&documents::broken_tables("a.md", text)), at, "{text}");
     }
+}
+
+#[test]
+fn blueprints_that_build_otherwise_than_the_demo_are_found() {
+    let (demo, before) = (
+        "cargo build -p a -p notes",
+        "[service.api]\nbuild    = \"cargo build -p notes\"\n",
+    );
+    for (after, at) in [
+        ("", vec![2]),
+        (
+            "[env.local]\nservice.api.build = \"cargo build -p notes\"\n",
+            vec![2],
+        ),
+        (
+            "[env.dev]\nservice.api.build = \"cargo build -p a -p notes\"\n",
+            vec![2],
+        ),
+        (
+            "[env.local]\nservice.api.build = \"cargo build -p a -p notes\"\n",
+            vec![],
+        ),
+    ] {
+        let text = format!("{before}{after}");
+        let found = one_build::in_manifest("neargate.toml", &text, demo);
+        assert_eq!(lines(&found), at, "{text}");
+    }
+    let makefile = ("Makefile", "check:\n\tcargo build\ndemo:\n\tup\n");
+    assert_eq!(
+        one_build::another_build(&Repository::of(&[makefile])).len(),
+        1
+    );
 }
