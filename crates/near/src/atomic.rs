@@ -159,6 +159,24 @@ pub fn private_directory(path: &Path) -> Result<(), AtomicError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
+/// Makes a directory inside of a private one, mode 0700; one of ours that was left there more open
+/// is closed, because nobody else could have come to it.
+///
+/// # Errors
+/// As [`private_directory`], but never [`AtomicError::OpenToOthers`].
+pub fn inner_directory(path: &Path) -> Result<(), AtomicError> {
+    match private_directory(path) {
+        Err(AtomicError::OpenToOthers { .. }) => {
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(path, private).map_err(|source| AtomicError::Directory {
+                path: path.to_owned(),
+                source,
+            })
+        }
+        made => made,
+    }
+}
+
 fn aside_of(path: &Path) -> PathBuf {
     let number = ASIDE.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -30,6 +30,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::atomic::{self, AtomicError};
+
 /// What the kernel appends to the name of a directory that was removed.
 const DELETED: &[u8] = b" (deleted)";
 
@@ -58,6 +60,24 @@ impl StateDir {
         }
     }
 
+    /// Makes the directory and those in it that every engine has.
+    ///
+    /// # Errors
+    /// Those of [`atomic::private_directory`].
+    pub fn make(&self) -> Result<(), AtomicError> {
+        atomic::private_directory(&self.path())?;
+        for directory in [
+            self.run(),
+            self.tasks(),
+            self.logs(),
+            self.artifacts(),
+            self.data(),
+        ] {
+            atomic::inner_directory(&directory)?;
+        }
+        Ok(())
+    }
+
     /// The same directory, held open: it is found again after a rename of it or above it.
     ///
     /// # Errors
@@ -82,16 +102,18 @@ impl StateDir {
         }
     }
 
-    /// Whether the directory that was opened has been removed, or everything in it.
+    /// Whether the directory that was opened has been removed, or is being emptied.
     #[must_use]
     pub fn gone(&self) -> bool {
         let Some(open) = &self.open else {
             return false;
         };
         let removed = rustix::fs::fstat(&**open).is_ok_and(|found| found.st_nlink == 0);
-        removed
-            || rustix::fs::statat(&**open, "run", rustix::fs::AtFlags::empty()).err()
-                == Some(rustix::io::Errno::NOENT)
+        let lacks = |name: &str| {
+            let found = rustix::fs::statat(&**open, name, rustix::fs::AtFlags::empty());
+            found.err() == Some(rustix::io::Errno::NOENT)
+        };
+        removed || lacks("run") || lacks("tasks")
     }
 
     /// SQLite file: journal and snapshots.
@@ -229,7 +251,7 @@ mod tests {
     fn an_opened_directory_is_followed_and_its_end_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
         let base = folder.path().canonicalize().expect("its path");
-        std::fs::create_dir_all(base.join("a/run")).expect("a state directory");
+        StateDir::at(base.join("a")).make().expect("it is made");
         let state = StateDir::at(base.join("a")).opened().expect("it opens");
         std::fs::rename(base.join("a"), base.join("b")).expect("a rename");
         assert_eq!(state.database(), base.join("b/state.db"));
@@ -243,10 +265,14 @@ mod tests {
     #[test]
     fn a_directory_that_was_emptied_is_gone() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join("run")).expect("a directory in it");
-        let state = StateDir::at(folder.path()).opened().expect("it opens");
-        assert!(!state.gone());
-        std::fs::remove_dir(folder.path().join("run")).expect("emptied");
-        assert!(state.gone());
+        let path = folder.path().join("state");
+        for part in ["run", "tasks"] {
+            let state = StateDir::at(&path);
+            state.make().expect("it is made");
+            let state = state.opened().expect("it opens");
+            assert!(!state.gone());
+            std::fs::remove_dir(path.join(part)).expect("being emptied");
+            assert!(state.gone(), "{part}");
+        }
     }
 }

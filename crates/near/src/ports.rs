@@ -36,12 +36,18 @@ impl Ports {
             let port = FIRST + self.next;
             self.next = (self.next + 1) % COUNT;
             // Binding tells; nothing waits in the queue of a socket that never listened long.
-            if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            if !taken.contains(&port) && is_free(port) {
                 return Some(port);
             }
         }
         None
     }
+}
+
+/// Whether nobody listens at a loopback port.
+#[must_use]
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ pub enum DataError {
         #[source]
         source: RegisterError,
     },
+    /// The state directory is being removed: nothing is made in it again.
+    #[error("the state directory of {service} is gone")]
+    Lost {
+        /// `database main`.
+        service: String,
+    },
     /// No port is free.
     #[error("no port between {first} and {last} is free for {service}")]
     NoPort {

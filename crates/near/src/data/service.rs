@@ -112,6 +112,9 @@ impl Service {
     /// Directory, no leftovers, owner, port, password. Blocks.
     fn ground(&self, ports: &Ports, taken: WhenTaken) -> Result<(Address, Owner), DataError> {
         let label = self.key.label();
+        if self.state.gone() {
+            return Err(DataError::Lost { service: label });
+        }
         let data = self.state.data();
         for path in [&self.state.path(), &data, &self.directory] {
             private_directory(path).map_err(|source| DataError::Write {

@@ -78,11 +78,8 @@ impl Engine {
         })
     }
 
-    /// Takes what the app should be from now on.
-    pub(super) fn set_definition(
-        &mut self,
-        mut definition: Definition,
-    ) -> Result<Arc<Definition>, Problem> {
+    /// The definition with an address in place of a name, unless it is another app's.
+    pub(super) fn acceptable(&self, mut definition: Definition) -> Result<Definition, Problem> {
         let identity =
             |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
         if let Some(before) = &self.definition
@@ -107,6 +104,14 @@ impl Engine {
         if definition.manifest.edge.address == "localhost" {
             "127.0.0.1".clone_into(&mut definition.manifest.edge.address);
         }
+        Ok(definition)
+    }
+
+    /// Takes what the app should be from now on.
+    pub(super) fn set_definition(
+        &mut self,
+        definition: Definition,
+    ) -> Result<Arc<Definition>, Problem> {
         let text = serde_json::to_string(&definition).map_err(|error| problem(&error, 1))?;
         self.ledger
             .put_meta(DEFINITION, &text)

@@ -52,34 +52,28 @@ impl Listeners {
         }
     }
 
-    /// Opens the sockets of a listener unless it has them; `true` when it opened them.
+    /// Has these listeners and no others: opens those that are missing and closes the rest;
+    /// `true` when any was opened or closed.
     ///
     /// # Errors
-    /// [`ListenError`] names the holder of a taken port.
-    pub fn open(
+    /// [`ListenError`] names the holder of a taken port; then nothing has changed.
+    pub fn set(
         &mut self,
-        name: &str,
-        address: SocketAddr,
+        wanted: &[(String, SocketAddr)],
         workers: usize,
     ) -> Result<bool, ListenError> {
-        if self.address(name) == Some(address) {
-            return Ok(false);
+        let mut opened = BTreeMap::new();
+        for (name, address) in wanted {
+            if self.address(name) != Some(*address) {
+                opened.insert(name.clone(), open(*address, workers)?);
+            }
         }
-        // Without SO_REUSEPORT first: with it, a second engine of the same user would share
-        // the port silently.
-        drop(bind(address, false)?);
-        let sockets = (0..workers)
-            .map(|_| bind(address, true))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.by_name.insert(name.to_owned(), sockets);
-        Ok(true)
-    }
-
-    /// Closes the sockets of listeners that are not in `names`; `true` when any was closed.
-    pub fn retain(&mut self, names: &[String]) -> bool {
         let before = self.by_name.len();
-        self.by_name.retain(|name, _| names.contains(name));
-        before != self.by_name.len()
+        self.by_name
+            .retain(|name, _| wanted.iter().any(|(one, _)| one == name));
+        let changed = before != self.by_name.len() || !opened.is_empty();
+        self.by_name.extend(opened);
+        Ok(changed)
     }
 
     /// The address of a listener.
@@ -96,6 +90,14 @@ impl Listeners {
             .iter()
             .flat_map(|(name, sockets)| sockets.iter().map(|s| (name.as_str(), s.as_fd())))
     }
+}
+
+/// The sockets of a listener at a free address.
+fn open(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, ListenError> {
+    // Without SO_REUSEPORT first: with it, a second engine of the same user would share
+    // the port silently.
+    drop(bind(address, false)?);
+    (0..workers).map(|_| bind(address, true)).collect()
 }
 
 fn bind(address: SocketAddr, share: bool) -> Result<OwnedFd, ListenError> {
@@ -134,7 +136,7 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
         let error = Listeners::default()
-            .open("edge", address, 2)
+            .set(&[("edge".to_owned(), address)], 2)
             .unwrap_err()
             .to_string();
         assert!(
@@ -143,17 +145,34 @@ mod tests {
         );
     }
 
+    fn free() -> SocketAddr {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    }
+
     #[test]
     fn opening_a_listener_twice_keeps_its_sockets() {
         let mut listeners = Listeners::default();
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        assert!(listeners.open("edge", free, 2).unwrap());
-        assert!(!listeners.open("edge", free, 2).unwrap());
+        let wanted = [("edge".to_owned(), free())];
+        assert!(listeners.set(&wanted, 2).unwrap());
+        assert!(!listeners.set(&wanted, 2).unwrap());
         assert_eq!(listeners.sockets().count(), 2);
-        assert!(listeners.retain(&[]));
+        assert!(listeners.set(&[], 2).unwrap());
         assert_eq!(listeners.sockets().count(), 0);
+    }
+
+    #[test]
+    fn when_one_port_is_taken_all_listeners_stay_as_they_are() {
+        let (edge, taken) = (free(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (taken, elsewhere) = (taken.local_addr().unwrap(), (free(), taken));
+        let mut listeners = Listeners::default();
+        let wanted = [("edge".to_owned(), edge), ("service-a".to_owned(), free())];
+        assert!(listeners.set(&wanted, 1).unwrap());
+        let other = [
+            ("edge".to_owned(), elsewhere.0),
+            ("service-b".to_owned(), taken),
+        ];
+        assert!(listeners.set(&other, 1).is_err());
+        assert!(!listeners.set(&wanted, 1).unwrap());
     }
 }

@@ -71,8 +71,7 @@ impl Engine {
         let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
-            .and_then(|()| self.set_definition(definition))
-            .and_then(|definition| Ok((self.open_listeners(&definition.manifest)?, definition)));
+            .and_then(|()| self.take_definition(definition));
         match begun {
             Ok((connected, definition)) => {
                 let goal = Goal::Up;
@@ -87,6 +86,20 @@ impl Engine {
             }
             Err(problem) => reply(to, Err(problem)),
         }
+    }
+
+    /// What cannot be served changes nothing: the listeners come first.
+    fn take_definition(
+        &mut self,
+        definition: Definition,
+    ) -> Result<(Option<Connected>, Arc<Definition>), Problem> {
+        let definition = self.acceptable(definition)?;
+        let connected = self.open_listeners(&definition.manifest)?;
+        let definition = self.set_definition(definition)?;
+        // The first definition makes new surroundings.
+        let addresses = self.internal_addresses(&definition.manifest)?;
+        self.tell_tasks(addresses);
+        Ok((connected, definition))
     }
 
     /// `deploy`, first part: what can be refused without the artifact is.

@@ -11,13 +11,16 @@ use neargate_core::manifest::model::Manifest;
 
 use super::Engine;
 use super::calls::{data_problem, problem};
+use super::ids::is_task;
 use super::routers::Connected;
 use super::routes::{EDGE, internal};
 use super::tasks::Surroundings;
 use crate::api::wire::{Definition, Problem};
 use crate::clock::now;
 use crate::paths::StateDir;
+use crate::ports::is_free;
 use crate::secrets::{Secrets, SecretsError};
+use crate::supervisor::Found;
 
 impl Engine {
     /// Data services, secrets and listeners of an app that was up, before the loop begins.
@@ -35,54 +38,56 @@ impl Engine {
         &mut self,
         manifest: &Manifest,
     ) -> Result<Option<Connected>, Problem> {
-        let wanted = self.wanted_listeners(manifest)?;
+        let edge = edge(manifest)?;
+        let addresses = self.internal_addresses(manifest)?;
+        let mut wanted = vec![(EDGE.to_owned(), edge)];
+        wanted.extend(
+            addresses
+                .iter()
+                .map(|(service, address)| (internal(service), *address)),
+        );
         let listening = self.routers.listen(&wanted);
-        listening.map_err(|error| problem(&error, 3))
+        let connected = listening.map_err(|error| problem(&error, 3))?;
+        self.tell_tasks(addresses);
+        Ok(connected)
     }
 
-    fn wanted_listeners(
-        &mut self,
-        manifest: &Manifest,
-    ) -> Result<Vec<(String, SocketAddr)>, Problem> {
-        let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
-            error: format!(
-                "edge.address `{}` is not an IP address",
-                manifest.edge.address
-            ),
-            help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
-            exit: 2,
-        })?;
-        let mut wanted = vec![(
-            EDGE.to_owned(),
-            SocketAddr::new(address, manifest.edge.port),
-        )];
-        let mut addresses = BTreeMap::new();
-        for service in manifest
-            .services
-            .values()
-            .filter(|service| service.port.is_some())
-        {
-            let port = self.internal_port(&service.name)?;
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            wanted.push((internal(&service.name), address));
-            addresses.insert(service.name.clone(), address);
-        }
+    /// Tasks that start from now on find the other services at these addresses.
+    pub(super) fn tell_tasks(&self, addresses: BTreeMap<String, SocketAddr>) {
         *self
             .surroundings
             .internal
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = addresses;
-        Ok(wanted)
     }
 
-    /// The port of a service's internal listener: the same for its whole life.
+    /// Where each service with a port is reached from inside.
+    pub(super) fn internal_addresses(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<BTreeMap<String, SocketAddr>, Problem> {
+        let services = manifest.services.values();
+        let with_port = services.filter(|service| service.port.is_some());
+        with_port
+            .map(|service| {
+                let port = self.internal_port(&service.name)?;
+                let address = SocketAddr::from(([127, 0, 0, 1], port));
+                Ok((service.name.clone(), address))
+            })
+            .collect()
+    }
+
+    /// The port of a service's internal listener: the same for its whole life, but where somebody
+    /// else has it and no task of ours runs that was told of it, as in a copy of a project.
     fn internal_port(&mut self, service: &str) -> Result<u16, Problem> {
         let key = format!("port.{service}");
         let known = self
             .ledger
             .get_meta(&key)
             .map_err(|error| problem(&error, 1))?;
-        if let Some(port) = known.and_then(|text| text.parse().ok()) {
+        if let Some(port) = known.and_then(|text| text.parse().ok())
+            && (self.routers.listens(&internal(service)) || is_free(port) || self.tasks_run())
+        {
             return Ok(port);
         }
         let none = || Problem {
@@ -96,6 +101,26 @@ impl Engine {
             .map_err(|error| problem(&error, 1))?;
         Ok(port)
     }
+
+    /// Whether any task runs; when that cannot be told, yes.
+    fn tasks_run(&self) -> bool {
+        let found = self.surroundings.supervisor.adopt_all();
+        let is_task = |one: &Found| matches!(one, Found::Running(one) if is_task(&one.id));
+        found.map_or(true, |found| found.iter().any(is_task))
+    }
+}
+
+/// Where a manifest's edge listens.
+fn edge(manifest: &Manifest) -> Result<SocketAddr, Problem> {
+    let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
+        error: format!(
+            "edge.address `{}` is not an IP address",
+            manifest.edge.address
+        ),
+        help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
+        exit: 2,
+    })?;
+    Ok(SocketAddr::new(address, manifest.edge.port))
 }
 
 /// Starts the data services of a manifest and makes the secrets that it generates.

@@ -122,6 +122,12 @@ impl Routers {
         routers
     }
 
+    /// Whether this listener is open.
+    #[must_use]
+    pub fn listens(&self, name: &str) -> bool {
+        self.listeners.address(name).is_some()
+    }
+
     /// The router that serves: pid.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -142,7 +148,7 @@ impl Routers {
     /// starts or replaces the router when the set changed; then the answer tells when it serves.
     ///
     /// # Errors
-    /// A port is taken, or no router starts.
+    /// A port is taken, and nothing has changed; or no router starts.
     pub fn listen(
         &mut self,
         wanted: &[(String, SocketAddr)],
@@ -150,11 +156,7 @@ impl Routers {
         let workers = std::thread::available_parallelism()
             .map_or(1, usize::from)
             .min(MOST_WORKERS);
-        let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-        let mut changed = self.listeners.retain(&names);
-        for (name, address) in wanted {
-            changed |= self.listeners.open(name, *address, workers)?;
-        }
+        let changed = self.listeners.set(wanted, workers)?;
         let absent = self.serving.is_none();
         (changed || absent).then(|| self.replace()).transpose()
     }

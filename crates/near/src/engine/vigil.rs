@@ -10,7 +10,6 @@ use super::notes::Cause;
 use super::provide::provide_off_loop;
 use super::{Engine, EngineError, Input, log};
 use crate::api::wire::Problem;
-use crate::atomic;
 use crate::belongings;
 use crate::paths::StateDir;
 use crate::watchdog::sentinel::Sentinel;
@@ -50,16 +49,7 @@ impl Engine {
 /// # Errors
 /// It cannot be used.
 pub(super) fn enter(state: &StateDir) -> Result<StateDir, EngineError> {
-    for directory in [
-        state.path(),
-        state.run(),
-        state.tasks(),
-        state.logs(),
-        state.artifacts(),
-        state.data(),
-    ] {
-        atomic::private_directory(&directory).map_err(EngineError::State)?;
-    }
+    state.make().map_err(EngineError::State)?;
     let what = "cannot open the state directory";
     let state = state
         .opened()
@@ -91,7 +81,8 @@ impl Engine {
         let Some(definition) = self.definition.clone() else {
             return;
         };
-        if !lacking || !up || self.preparing > 0 || self.mended.elapsed() < MEND {
+        let busy = self.preparing > 0 || self.mended.elapsed() < MEND;
+        if !lacking || !up || busy || self.state.gone() {
             return;
         }
         self.mended = Instant::now();

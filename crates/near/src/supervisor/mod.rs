@@ -15,6 +15,7 @@ mod stopping;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -102,6 +103,9 @@ impl Supervisor {
             id: spec.id.clone(),
             source,
         };
+        if self.state.gone() {
+            return Err(failed(io::ErrorKind::NotFound.into()));
+        }
         let directory = self.directory(&spec.id);
         crate::atomic::private_directory(&directory)
             .map_err(|error| failed(io::Error::other(error)))?;
@@ -163,7 +167,8 @@ impl Supervisor {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 text => serde_json::from_slice::<Running>(&text?).ok(),
             };
-            found.push(match started.filter(|running| running.shim.runs()) {
+            let running = started.filter(|running| self.stands_here(&id, running.shim));
+            found.push(match running {
                 Some(running) => Found::Running(running),
                 None => {
                     let exit = self.exit(&id);
@@ -177,7 +182,20 @@ impl Supervisor {
     /// The process with this id, if it runs.
     #[must_use]
     pub fn running(&self, id: &str) -> Option<Running> {
-        self.started(id).filter(|found| found.shim.runs())
+        self.started(id)
+            .filter(|found| self.stands_here(id, found.shim))
+    }
+
+    /// Whether a shim runs and is of this directory: what a copy of a state directory says runs for
+    /// the original.
+    fn stands_here(&self, id: &str, shim: Process) -> bool {
+        let place = |path: &Path| {
+            fs::metadata(path)
+                .map(|found| (found.dev(), found.ino()))
+                .ok()
+        };
+        let stands = place(Path::new(&format!("/proc/{}/cwd", shim.pid)));
+        shim.runs() && stands.is_some() && stands == place(&self.directory(id))
     }
 
     /// What the shim wrote down when it started the process.
@@ -208,7 +226,11 @@ impl Supervisor {
         let record = fs::read(directory.join("exit.json"))
             .ok()
             .and_then(|text| serde_json::from_slice::<ExitRecord>(&text).ok());
-        if let (None, Some(started)) = (&record, self.started(id)) {
+        // A shim that runs stands elsewhere: this is a copy, and it looks after its own.
+        let of_original = |started: &Running| started.shim.runs();
+        if let (None, Some(started)) = (&record, self.started(id))
+            && !of_original(&started)
+        {
             leftovers::end_orphans(&started, &directory.join("scratch"));
         }
         record.map_or(Exit::Unknown, |record| record.exit)

@@ -127,11 +127,9 @@ pub fn main(state: &StateDir, program: PathBuf, duty: Duty) -> Result<(), Watchd
     let system = |what| move |source| WatchdogError::System { what, source };
     // It fails only for the leader of a session.
     let _ = rustix::process::setsid();
-    for directory in [state.path(), state.run()] {
-        crate::atomic::private_directory(&directory).map_err(|error| {
-            system("the state directory cannot be used")(io::Error::other(error))
-        })?;
-    }
+    state
+        .make()
+        .map_err(|error| system("the state directory cannot be used")(io::Error::other(error)))?;
     let state = state
         .opened()
         .map_err(system("cannot open the state directory"))?;

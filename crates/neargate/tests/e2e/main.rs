@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod basics;
+mod belongings;
 mod blind;
 mod canary;
 mod data;

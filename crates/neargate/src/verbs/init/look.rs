@@ -26,7 +26,12 @@ pub enum Runs {
     /// A program that listens.
     Program(Program),
     /// Files that the edge serves.
-    Files(String),
+    Files {
+        /// How they are made.
+        build: Option<String>,
+        /// Where they lie.
+        root: String,
+    },
 }
 
 /// A program that listens on `$PORT`.
@@ -216,14 +221,25 @@ fn node(folder: &Path) -> Option<Conclusion> {
     let package: Json = serde_json::from_str(&text(folder, "package.json")?).ok()?;
     let script = |name: &str| package["scripts"][name].as_str().is_some();
     let main = package["main"].as_str().unwrap_or("index.js");
-    if !script("start") && !folder.join(main).is_file() {
-        return None;
-    }
     let install = if folder.join("package-lock.json").is_file() {
         "npm ci"
     } else {
         "npm install"
     };
+    // What a bundler makes is the site; the folder itself holds sources and node_modules.
+    let makes_site = script("build") && folder.join("index.html").is_file()
+        || !package["dependencies"]["react-scripts"].is_null();
+    if makes_site && !folder.join(main).is_file() {
+        let react_scripts = !package["dependencies"]["react-scripts"].is_null();
+        let root = if react_scripts { "build" } else { "dist" };
+        let build = Some(format!("{install} && npm run build"));
+        let root = root.to_owned();
+        let because = "package.json: a site that `npm run build` makes".to_owned();
+        return Some((because, Runs::Files { build, root }));
+    }
+    if !script("start") && !folder.join(main).is_file() {
+        return None;
+    }
     let build = if script("build") {
         format!("{install} && npm run build")
     } else {
@@ -278,12 +294,13 @@ fn files(folder: &Path) -> Option<Conclusion> {
         "{}: a static site",
         Path::new(root).join("index.html").display()
     );
-    Some((because, Runs::Files(root.to_owned())))
+    let root = root.to_owned();
+    Some((because, Runs::Files { build: None, root }))
 }
 
 /// Images of a Compose file name the data services.
 fn compose(folder: &Path, found: &mut Found) {
-    if matches!(found.runs, Runs::Files(_)) {
+    if matches!(found.runs, Runs::Files { .. }) {
         return;
     }
     for name in [

@@ -38,7 +38,10 @@ pub fn manifest(folder: &Path, found: &Found) -> String {
         quoted(&app_name(folder))
     );
     match &found.runs {
-        Runs::Files(root) => {
+        Runs::Files { build, root } => {
+            if let Some(build) = build {
+                text.push_str(&line("build", &quoted(build), "before each release"));
+            }
             text.push_str(&line("static", &quoted(root), "files, served by the edge"));
             text.push_str(&line("route", "\"/*\"", "every request"));
         }
