@@ -75,6 +75,28 @@ impl Scanner {
         self.place == Place::Done
     }
 
+    /// Bytes of the payload that come next: 0 outside of a chunk's.
+    #[must_use]
+    pub fn payload_left(&self) -> u64 {
+        match self.place {
+            Place::Data(left) => left,
+            _ => 0,
+        }
+    }
+
+    /// Follows what is not payload, up to a payload or the end; how many bytes that were.
+    ///
+    /// # Errors
+    /// [`Malformed`] at the first byte that does not fit.
+    pub fn advance_to_payload(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut at = 0;
+        while at < bytes.len() && self.payload_left() == 0 && !self.is_done() {
+            self.step(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
     /// Whole lines of the trailers that may be passed on.
     #[must_use]
     pub fn trailers(&self) -> &[u8] {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use neargate_core::routing::forwarded;
 use neargate_core::routing::matching::Facts;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::access_log::{self, Entry};
@@ -18,8 +18,9 @@ use crate::answer;
 use crate::counters::Answerer;
 use crate::exchange::{self, End, Job};
 use crate::files;
+use crate::io::ResponseWriter;
 use crate::live::Found;
-use crate::request::{self, Ends, Head, KeepAlive, Read};
+use crate::request::{self, Ends, Head, KeepAlive, Read, Refusal};
 use crate::worker::Worker;
 
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
@@ -35,6 +36,25 @@ pub(crate) struct Client {
     pub(crate) local: SocketAddr,
     /// `http/1.1` or `h2`.
     pub(crate) protocol: &'static str,
+}
+
+impl Client {
+    pub(crate) fn ends(&self) -> Ends {
+        Ends {
+            peer: self.peer.ip(),
+            local: self.local,
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            time: access_log::now_text(),
+            listener: self.listener.to_string(),
+            client: self.peer.to_string(),
+            protocol: self.protocol,
+            ..Entry::default()
+        }
+    }
 }
 
 /// The client's two directions, and what was read ahead.
@@ -53,7 +73,7 @@ pub(crate) async fn serve<R, W>(
     mut buffer: BytesMut,
 ) where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let born = Instant::now();
     loop {
@@ -96,7 +116,7 @@ async fn wait(
 async fn linger(
     worker: &Worker,
     reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
+    writer: &mut impl ResponseWriter,
 ) {
     if writer.shutdown().await.is_err() {
         return;
@@ -122,38 +142,84 @@ async fn one<R, W>(
 ) -> KeepAlive
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let began = Instant::now();
-    let mut entry = Entry {
-        time: access_log::now_text(),
-        listener: client.listener.to_string(),
-        client: client.peer.to_string(),
-        protocol: client.protocol,
-        ..Entry::default()
-    };
+    let entry = client.entry();
     let head = match read_head(worker, client, &mut sides).await {
+        Ok(head) => Ok(head),
+        Err(End::Refuse(status, reason)) => Err(Refusal { status, reason }),
+        Err(_) => return KeepAlive::Close,
+    };
+    let old = born.elapsed() >= worker.limits.keep_alive;
+    let keep = match &head {
+        Ok(head) if !old => head.keep_alive(),
+        _ => KeepAlive::Close,
+    };
+    respond(worker, client, sides, (head, keep), (entry, began)).await
+}
+
+/// Serves the one request of a stream.
+pub(crate) async fn answer<R, W>(
+    worker: &Worker,
+    client: &Client,
+    sides: Sides<'_, R, W>,
+    head: Result<Box<Head>, Refusal>,
+) where
+    R: AsyncRead + Unpin,
+    W: ResponseWriter,
+{
+    let begun = (client.entry(), Instant::now());
+    respond(worker, client, sides, (head, KeepAlive::Keep), begun).await;
+}
+
+/// Logs and counts a stream that was refused before anything of it was done.
+pub(crate) fn refused(worker: &Worker, client: &Client, parts: &http::request::Parts) {
+    let entry = Entry {
+        request_id: forwarded::request_id([worker.random(), worker.random()]),
+        method: parts.method.to_string(),
+        host: parts.uri.host().unwrap_or_default().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        status: 503,
+        error: Some("NoMemory"),
+        ..client.entry()
+    };
+    let how = (Answerer::Router, entry.routed);
+    worker
+        .counters
+        .borrow_mut()
+        .count(("", 0, ""), how, entry.status, 0);
+    worker.lines.push(&entry);
+}
+
+async fn respond<R, W>(
+    worker: &Worker,
+    client: &Client,
+    mut sides: Sides<'_, R, W>,
+    (head, keep): (Result<Box<Head>, Refusal>, KeepAlive),
+    (mut entry, began): (Entry, Instant),
+) -> KeepAlive
+where
+    R: AsyncRead + Unpin,
+    W: ResponseWriter,
+{
+    let head = match head {
         Ok(head) => head,
-        Err(End::Refuse(status, reason)) => {
+        Err(Refusal { status, reason }) => {
             entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
             let end = End::Refuse(status, reason);
             return finish(worker, None, &mut sides, entry, end, began).await;
         }
-        Err(_) => return KeepAlive::Close,
     };
     describe(worker, &head, &mut entry);
     let request_id = entry.request_id.clone();
-    let old = born.elapsed() >= worker.limits.keep_alive;
     let job = Job {
         worker,
         client,
         head: &head,
         request_id: &request_id,
-        keep: if old {
-            KeepAlive::Close
-        } else {
-            head.keep_alive()
-        },
+        keep,
     };
     let end = dispatch(&job, &mut sides, &mut entry).await;
     finish(worker, Some(&job), &mut sides, entry, end, began).await
@@ -168,10 +234,7 @@ where
     R: AsyncRead + Unpin,
 {
     let deadline = tokio::time::Instant::now() + worker.limits.client_idle;
-    let ends = Ends {
-        peer: client.peer.ip(),
-        local: client.local,
-    };
+    let ends = client.ends();
     loop {
         while sides.buffer.starts_with(b"\r\n") {
             sides.buffer.advance(2);
@@ -211,7 +274,7 @@ fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
 async fn dispatch<R, W>(job: &Job<'_>, sides: &mut Sides<'_, R, W>, entry: &mut Entry) -> End
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let table = job.worker.table();
     match table.find(&job.client.listener, job.head) {
@@ -243,7 +306,7 @@ async fn finish<R, W>(
     began: Instant,
 ) -> KeepAlive
 where
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (keep, answerer, counted) = match end {
@@ -253,7 +316,7 @@ where
         }
         End::Refuse(status, reason) => {
             entry.error = Some(reason);
-            let keep = refuse(job, status, sides, &mut entry).await;
+            let keep = refuse((worker, job), status, sides, &mut entry).await;
             (keep, Answerer::Router, status)
         }
         End::Abort(status, reason) => {
@@ -277,13 +340,13 @@ where
 
 /// Answers with an error; the connection is kept only when the whole request was read.
 async fn refuse<R, W>(
-    job: Option<&Job<'_>>,
+    (worker, job): (&Worker, Option<&Job<'_>>),
     status: u16,
     sides: &mut Sides<'_, R, W>,
     entry: &mut Entry,
 ) -> KeepAlive
 where
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let whole = job.is_some_and(|job| {
         job.keep == KeepAlive::Keep
@@ -297,10 +360,10 @@ where
         added.push(("connection", "keep-alive"));
     }
     let out = answer::plain(status, &entry.method, &added);
-    let written = sides.writer.write_all(&out).await;
+    let written = timeout(worker.limits.client_idle, sides.writer.write_all(&out)).await;
     entry.status = status;
     entry.bytes_out += out.len() as u64;
-    if whole && written.is_ok() {
+    if whole && matches!(written, Ok(Ok(()))) {
         KeepAlive::Keep
     } else {
         KeepAlive::Close

@@ -12,13 +12,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use self::run::{Outcome, Run};
 use crate::access_log::Entry;
 use crate::connection::{Client, Sides};
+use crate::io::ResponseWriter;
 use crate::live::Chosen;
 use crate::request::{self, KeepAlive};
 use crate::tunnel;
@@ -67,7 +68,7 @@ pub(crate) async fn forward<R, W>(
 ) -> End
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = (503, "NoTarget");
@@ -102,7 +103,7 @@ async fn attempt<R, W>(
 ) -> Attempt
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let care = match job.head.is_replayable() {
         true => upstream::Care::Heard,
@@ -129,6 +130,7 @@ where
         Wrote::Nothing => return Attempt::Unsent(502, "TargetClosed"),
         Wrote::Part => return Attempt::End(End::Refuse(502, "TargetClosed")),
     }
+    drop(out);
     let run = Run::new(job, chosen, expose);
     let result = run.both(&mut stream, sides).await;
     let outcome = run.outcome(result, reused);
@@ -213,7 +215,7 @@ async fn switched<R, W>(
 ) -> (u64, u64)
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let (from, mut to) = stream.split();
     let early = sides.buffer.split();

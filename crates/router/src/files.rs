@@ -18,7 +18,7 @@ use std::rc::Rc;
 use neargate_core::routing::head::Framing;
 use neargate_core::routing::site::ASK_AGAIN;
 use neargate_core::routing::table::StaticSite;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use self::entity::Entity;
@@ -26,12 +26,10 @@ use self::reply::{Asked, Outcome, Part};
 use crate::access_log::Entry;
 use crate::connection::Sides;
 use crate::exchange::{End, Job};
+use crate::io::ResponseWriter;
 use crate::request::{self, KeepAlive};
 
 pub(crate) use self::cache::FileCache;
-
-/// Bytes of a file in memory at once.
-const BLOCK: usize = 64 * 1024;
 
 /// What is sent: a head, then a part of a file.
 struct Reply {
@@ -55,7 +53,7 @@ pub(crate) async fn serve<R, W>(
     entry: &mut Entry,
 ) -> End
 where
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     if job.head.method != "GET" && job.head.method != "HEAD" {
         return refuse_method(job, sides, entry).await;
@@ -82,10 +80,14 @@ where
     head.extend_from_slice(&reply.lines);
     head.extend_from_slice(b"\r\n");
     entry.status = reply.status;
-    let mut body = None;
+    let mut body = Body::None;
     if job.head.method != "HEAD" {
-        head.extend_from_slice(&reply.content);
-        body = reply.body;
+        body = reply.body.map_or(Body::None, Body::File);
+        if reply.content.len() <= W::BLOCK / 4 {
+            head.extend_from_slice(&reply.content);
+        } else {
+            body = Body::Memory(reply.content);
+        }
     }
     match send(job, head, body, sides, entry).await {
         Some(()) => End::Answered(keep),
@@ -184,7 +186,7 @@ fn keep(job: &Job<'_>) -> KeepAlive {
 
 async fn refuse_method<R, W>(job: &Job<'_>, sides: &mut Sides<'_, R, W>, entry: &mut Entry) -> End
 where
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
     let added = [
         ("allow", "GET, HEAD"),
@@ -193,43 +195,77 @@ where
     ];
     let out = crate::answer::plain(405, &job.head.method, &added);
     entry.status = 405;
-    match send(job, out, None, sides, entry).await {
+    match send(job, out, Body::None, sides, entry).await {
         Some(()) => End::Answered(KeepAlive::Close),
         None => End::Abort(460, "ClientClosed"),
     }
 }
 
+/// What follows a head.
+enum Body {
+    None,
+    Memory(bytes::Bytes),
+    File((PathBuf, Range<u64>)),
+}
+
 async fn send<R, W>(
     job: &Job<'_>,
     mut out: Vec<u8>,
-    body: Option<(PathBuf, Range<u64>)>,
+    body: Body,
     sides: &mut Sides<'_, R, W>,
     entry: &mut Entry,
 ) -> Option<()>
 where
-    W: AsyncWrite + Unpin,
+    W: ResponseWriter,
 {
-    let (mut from, mut left) = match body {
-        Some((path, bytes)) => (Some(Source::At(path, bytes.start)), bytes.end - bytes.start),
-        None => (None, 0),
-    };
-    loop {
-        if let Some(source) = from.take().filter(|_| left > 0) {
-            let take = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
-            let read = tokio::task::spawn_blocking(move || block(source, take, out));
-            let (open, filled) = read.await.ok()?.ok()?;
-            out = filled;
-            left -= take as u64;
-            from = Some(Source::Open(open));
+    write(job, &out, sides, entry).await?;
+    match body {
+        Body::None => {}
+        Body::Memory(content) => {
+            // It is not of this response alone: what waits takes no memory of its own.
+            for part in content.chunks(W::BLOCK) {
+                write(job, part, sides, entry).await?;
+            }
         }
-        let written = timeout(job.worker.limits.client_idle, sides.writer.write_all(&out));
-        written.await.ok()?.ok()?;
-        entry.bytes_out += out.len() as u64;
-        out.clear();
-        if left == 0 {
-            return Some(());
+        Body::File((path, bytes)) => {
+            let mut left = bytes.end - bytes.start;
+            let mut from = Source::At(path, bytes.start);
+            while left > 0 {
+                let most = wanted(job, sides.writer).await?;
+                let take = usize::try_from(left).map_or(most, |left| left.min(most));
+                sides.writer.reserve(take).await.ok()?;
+                out.clear();
+                let read = tokio::task::spawn_blocking(move || block(from, take, out));
+                let (open, filled) = read.await.ok()?.ok()?;
+                out = filled;
+                left -= take as u64;
+                from = Source::Open(open);
+                write(job, &out, sides, entry).await?;
+                out = Vec::new();
+            }
         }
     }
+    Some(())
+}
+
+async fn wanted(job: &Job<'_>, writer: &mut impl ResponseWriter) -> Option<usize> {
+    let wanted = timeout(job.worker.limits.client_idle, writer.wanted());
+    wanted.await.ok()?.ok()
+}
+
+async fn write<R, W>(
+    job: &Job<'_>,
+    bytes: &[u8],
+    sides: &mut Sides<'_, R, W>,
+    entry: &mut Entry,
+) -> Option<()>
+where
+    W: ResponseWriter,
+{
+    let written = timeout(job.worker.limits.client_idle, sides.writer.write_all(bytes));
+    written.await.ok()?.ok()?;
+    entry.bytes_out += bytes.len() as u64;
+    Some(())
 }
 
 /// Where the next bytes come from.

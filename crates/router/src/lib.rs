@@ -11,6 +11,7 @@
 mod access_log;
 mod answer;
 mod beat;
+mod budget;
 mod checker;
 pub mod chunked;
 mod connection;
@@ -18,10 +19,11 @@ mod control;
 mod counters;
 mod exchange;
 mod files;
-mod h2;
+mod http2;
 mod io;
 mod listening;
 mod live;
+mod memory;
 pub mod request;
 mod response;
 mod session;
@@ -74,6 +76,10 @@ pub struct Limits {
     pub connections: usize,
     /// Idle connections to one target, per worker.
     pub idle_per_target: usize,
+    /// Bytes that a worker holds for its HTTP/2 connections.
+    pub http2_memory: usize,
+    /// Bytes that a worker holds for one HTTP/2 connection.
+    pub http2_connection_memory: usize,
     /// While draining: an idle connection is closed after this long.
     pub drain_idle: Duration,
 }
@@ -87,6 +93,8 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             connections: 16_384,
             idle_per_target: 256,
+            http2_memory: 64 << 20,
+            http2_connection_memory: 2 << 20,
             drain_idle: Duration::from_secs(1),
         }
     }

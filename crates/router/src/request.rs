@@ -77,7 +77,7 @@ pub fn read(bytes: &[u8], ends: Ends) -> Read {
     let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut space);
     match parsed.parse(&bytes[..end]) {
-        Ok(httparse::Status::Complete(length)) => match judge(&parsed, ends) {
+        Ok(httparse::Status::Complete(length)) => match judge_parsed(&parsed, ends) {
             Ok(head) => Read::Complete(Box::new(head), length),
             Err(refusal) => Read::Refused(refusal),
         },
@@ -131,7 +131,7 @@ fn http_version(bytes: &[u8]) -> bool {
         && matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
 }
 
-fn judge(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, Refusal> {
+fn judge_parsed(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, Refusal> {
     let (method, target) = (
         parsed.method.unwrap_or_default(),
         parsed.path.unwrap_or_default(),
@@ -140,11 +140,24 @@ fn judge(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, Refusal
         Some(0) => Version::Http10,
         _ => Version::Http11,
     };
-    let headers = || parsed.headers.iter().map(|h| (h.name, h.value));
-    let framing = head::judge(method, target, version, headers())?;
-    let upgrades = headers().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-    let websocket = upgrades && websocket::is_handshake(method, (version, framing), headers());
-    let mut headers: Vec<(String, Vec<u8>)> = headers()
+    let headers = parsed.headers.iter().map(|h| (h.name, h.value));
+    judge(method, target, version, headers, ends)
+}
+
+/// Judges a head whose parts are known; its body is framed as its headers say.
+pub(crate) fn judge<'a>(
+    method: &str,
+    target: &str,
+    version: Version,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ends: Ends,
+) -> Result<Head, Refusal> {
+    let framing = head::judge(method, target, version, headers.clone())?;
+    let mut names = headers.clone().map(|(name, _)| name);
+    let upgrades = names.any(|name| name.eq_ignore_ascii_case("upgrade"));
+    let websocket =
+        upgrades && websocket::is_handshake(method, (version, framing), headers.clone());
+    let mut headers: Vec<(String, Vec<u8>)> = headers
         .filter(|(name, _)| head::reaches_targets(name))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec()))
         .collect();

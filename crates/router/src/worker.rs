@@ -20,10 +20,11 @@ use tokio::task::LocalSet;
 use crate::Limits;
 use crate::access_log::{Lines, LogFile};
 use crate::beat::WorkerBeat;
+use crate::budget::Budget;
 use crate::connection::{self, Client};
 use crate::counters::Counters;
 use crate::files::FileCache;
-use crate::h2;
+use crate::http2;
 use crate::io::Scratch;
 use crate::live::{LiveTable, States};
 use crate::upstream::Pool;
@@ -63,6 +64,8 @@ pub(crate) struct Worker {
     pub(crate) lines: Lines,
     pub(crate) counters: RefCell<Counters>,
     pub(crate) limits: Limits,
+    /// Of HTTP/2 connections.
+    pub(crate) budget: Rc<Budget>,
     draining: watch::Receiver<bool>,
     connections: Cell<usize>,
     left: Notify,
@@ -171,6 +174,10 @@ async fn serve(start: Start) {
         lines: Lines::new(start.log),
         counters: RefCell::default(),
         limits: start.limits,
+        budget: Rc::new(Budget::new(
+            start.limits.http2_memory,
+            start.limits.http2_connection_memory,
+        )),
         draining: start.draining,
         connections: Cell::new(0),
         left: Notify::new(),
@@ -236,6 +243,7 @@ async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
     loop {
         tick.tick().await;
         worker.lines.flush();
+        worker.budget.settle();
         let table = worker.table();
         worker.pool.retain(|task| table.keeps(task));
         worker.hand_over_counts(&counts);
@@ -298,12 +306,14 @@ async fn talk(connected: Connected, client: Client, stream: TcpStream) {
     }
     let (mut reader, mut writer) = stream.into_split();
     let mut buffer = BytesMut::new();
-    match h2::sniff(&worker, &mut reader, &mut buffer).await {
-        h2::Protocol::Http1 => {
+    match http2::sniff(&worker, &mut reader, &mut buffer).await {
+        http2::Protocol::Http1 => {
             connection::serve(&worker, &client, &mut reader, &mut writer, buffer).await;
         }
-        h2::Protocol::Http2 => Box::pin(h2::serve(worker, client, reader, writer, buffer)).await,
-        h2::Protocol::Nothing => {}
+        http2::Protocol::Http2 => {
+            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await;
+        }
+        http2::Protocol::Nothing => {}
     }
     drop(connected);
 }

@@ -1,19 +1,16 @@
-//! Static sites over real sockets, and HTTP/2 in clear.
+//! Static sites over real sockets.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use neargate_core::manifest::model::{Route, Static};
 use neargate_core::routing::table::{
     Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
 };
 use neargate_core::time::Timestamp;
-use support::backend::Backend;
-use support::{Router, Wire, header, table, target};
+use support::{Router, Wire, header};
 
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
     let site = StaticSite {
@@ -265,50 +262,4 @@ fn an_unchanged_file_has_the_same_tag_in_the_next_revision() {
     assert_eq!(ask(&router, "GET", "/big.bin", &known).0, 304);
     let part = "Range: bytes=999990-\r\n";
     assert_eq!(ask(&router, "GET", "/big.bin", part).2, "x".repeat(10));
-}
-
-#[test]
-fn http2_in_clear_meets_the_same_path() {
-    let backend = Backend::start("t1");
-    let mut router = Router::start();
-    router
-        .engine
-        .publish(&table(vec![target("t1", 1, backend.address)]));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("one");
-    let address = router.address;
-    runtime.block_on(async move {
-        let stream = tokio::net::TcpStream::connect(address)
-            .await
-            .expect("connected");
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .expect("a handshake");
-        tokio::spawn(connection);
-        for (path, body) in [("/x", ""), ("/echo", "hello"), ("/x", "")] {
-            let request = hyper::Request::post(format!("http://a.test{path}"))
-                .body(Full::new(hyper::body::Bytes::from(body)))
-                .expect("a request");
-            let response = sender.send_request(request).await.expect("a response");
-            assert_eq!(response.status(), 200);
-            assert_eq!(response.headers()["x-neargate-task"], "t1");
-            let got = response
-                .into_body()
-                .collect()
-                .await
-                .expect("a body")
-                .to_bytes();
-            assert_eq!(got, if body.is_empty() { "t1" } else { body });
-        }
-    });
-    let lines = router.log_lines(3);
-    assert!(
-        lines
-            .iter()
-            .all(|l| l["protocol"] == "h2" && l["host"] == "a.test"),
-        "{lines:?}"
-    );
 }

@@ -14,6 +14,7 @@ use neargate_core::routing::table::{
     Action, Admission, Listener, RoutingTable, Rule, Target, TargetHealth, WeightedGroup,
 };
 use support::backend::Backend;
+use support::http2::{ask, client, connect, request};
 use support::{Engine, Router, Wire, group, health, listeners, target, until};
 
 /// A browser: keeps what it is told to.
@@ -343,44 +344,25 @@ fn sessions_survive_another_router_and_are_the_same_on_both_workers() {
 
 #[test]
 fn http2_clients_stay_too() {
-    use http_body_util::{BodyExt, Empty};
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-
     let (_backends, targets) = three();
     let mut router = Router::start();
     let mut table = table(targets, None);
     table.groups.get_mut("api").expect("the group").revision = Some(1);
     router.engine.publish(&table);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let address = router.address;
-    runtime.block_on(async move {
-        let stream = tokio::net::TcpStream::connect(address)
-            .await
-            .expect("connected");
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                .await
-                .expect("a handshake");
-        tokio::spawn(connection);
+    client(async {
+        let send = connect(router.address).await;
         let (mut browser, mut home) = (Browser::default(), None);
         for _ in 0..6 {
-            let mut request = hyper::Request::get("http://a.test/");
+            let mut request = request("GET", "/");
             // Each cookie in a header of its own, as HTTP/2 clients may send them.
             for (name, value) in &browser.0 {
                 request = request.header("cookie", format!("{name}={value}"));
             }
-            let request = request
-                .body(Empty::<hyper::body::Bytes>::new())
-                .expect("a request");
-            let response = sender.send_request(request).await.expect("a response");
-            for value in response.headers().get_all("set-cookie") {
+            let answer = ask(&send, request, &[]).await.expect("an answer");
+            for value in answer.headers.get_all("set-cookie") {
                 browser.told(value.to_str().expect("text"));
             }
-            let body = response.into_body().collect().await.expect("a body");
-            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            let body = answer.body;
             assert_eq!(*home.get_or_insert(body.clone()), body);
         }
         let names: Vec<&str> = browser.0.keys().map(String::as_str).collect();

@@ -4,11 +4,12 @@
 //! being sent, the target is not late.
 
 use std::cell::Cell;
+use std::io;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use neargate_core::routing::head::{Framing, Version};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
@@ -17,6 +18,7 @@ use super::body::{Body, Left, Trailers};
 use super::{Attempt, End, Job};
 use crate::access_log::Entry;
 use crate::connection::Sides;
+use crate::io::ResponseWriter;
 use crate::live::Chosen;
 use crate::request::KeepAlive;
 use crate::response;
@@ -108,7 +110,7 @@ impl<'a> Run<'a> {
     ) -> Result<Down, Trouble>
     where
         R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        W: ResponseWriter,
     {
         let (mut from, mut to) = stream.split();
         let Sides {
@@ -192,15 +194,15 @@ impl<'a> Run<'a> {
     async fn downlink(
         &self,
         from: &mut ReadHalf<'_>,
-        writer: &mut (impl AsyncWrite + Unpin),
+        writer: &mut impl ResponseWriter,
     ) -> Result<Down, Trouble> {
         let mut buffer = BytesMut::new();
         let head = loop {
-            let head = self.read_head(from, &mut buffer).await?;
+            let head = self.read_head(from, &mut buffer, writer).await?;
             if head.status >= 200 || head.is_switching() {
                 break head;
             }
-            if self.job.head.version == Version::Http11 && self.job.client.protocol == "http/1.1" {
+            if self.job.head.version == Version::Http11 {
                 let mut out = Vec::new();
                 head.write(&[], "", &mut out);
                 self.write(writer, &out).await?;
@@ -218,10 +220,11 @@ impl<'a> Run<'a> {
         self.relay(&head, from, buffer, writer).await
     }
 
-    async fn read_head(
+    async fn read_head<W: ResponseWriter>(
         &self,
         from: &mut ReadHalf<'_>,
         buffer: &mut BytesMut,
+        writer: &mut W,
     ) -> Result<response::Head, Trouble> {
         loop {
             if !buffer.is_empty() {
@@ -234,19 +237,33 @@ impl<'a> Run<'a> {
                     Err(response::Malformed) => return Err(Trouble::TargetMalformed),
                 }
             }
-            self.read(from, buffer).await?;
+            self.read(from, buffer, (writer, W::BLOCK)).await?;
         }
     }
 
-    async fn read(&self, from: &mut ReadHalf<'_>, buffer: &mut BytesMut) -> Result<(), Trouble> {
+    /// Reads at most `most` bytes, once the writer may hold them.
+    async fn read(
+        &self,
+        from: &mut ReadHalf<'_>,
+        buffer: &mut BytesMut,
+        (writer, most): (&mut impl ResponseWriter, usize),
+    ) -> Result<(), Trouble> {
         let idle = self.chosen.idle_timeout;
         loop {
-            let read = self.job.worker.scratch.read(from, buffer);
-            match timeout(idle, read).await {
-                Ok(Ok(n)) if n > 0 => break,
-                Ok(_) => return Err(Trouble::TargetEnded),
-                Err(_) if self.sending.get() || self.last_sent.get().elapsed() < idle => {}
+            match timeout(idle, from.readable()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Trouble::TargetEnded),
+                Err(_) if self.sending.get() || self.last_sent.get().elapsed() < idle => continue,
                 Err(_) => return Err(Trouble::TargetSlow),
+            }
+            let reserved = writer.reserve(buffer.len() + most).await;
+            reserved.map_err(|_| Trouble::ClientGone)?;
+            let read = self.job.worker.scratch.read_now(from, buffer, most);
+            writer.holds(buffer.len());
+            match read {
+                Ok(n) if n > 0 => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return Err(Trouble::TargetEnded),
             }
         }
         if self.progress.get() == Progress::Nothing {
@@ -255,11 +272,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        writer: &mut (impl AsyncWrite + Unpin),
-        bytes: &[u8],
-    ) -> Result<(), Trouble> {
+    /// Waits until the client takes more; how much may be read.
+    async fn wanted(&self, writer: &mut impl ResponseWriter) -> Result<usize, Trouble> {
+        let wanted = timeout(self.job.worker.limits.client_idle, writer.wanted());
+        match wanted.await {
+            Ok(Ok(most)) => Ok(most),
+            _ => Err(Trouble::ClientGone),
+        }
+    }
+
+    async fn write(&self, writer: &mut impl ResponseWriter, bytes: &[u8]) -> Result<(), Trouble> {
         if self.status.get().is_some() {
             self.progress.set(Progress::Sent);
         }
@@ -278,7 +300,7 @@ impl<'a> Run<'a> {
         &self,
         head: &response::Head,
         buffer: BytesMut,
-        writer: &mut (impl AsyncWrite + Unpin),
+        writer: &mut impl ResponseWriter,
     ) -> Result<Down, Trouble> {
         let mut out = Vec::new();
         let mut added = vec![("connection", "upgrade"), ("upgrade", "websocket")];
@@ -308,7 +330,7 @@ impl<'a> Run<'a> {
         head: &response::Head,
         from: &mut ReadHalf<'_>,
         mut buffer: BytesMut,
-        writer: &mut (impl AsyncWrite + Unpin),
+        writer: &mut impl ResponseWriter,
     ) -> Result<Down, Trouble> {
         let body = Body::of_response(head.framing, self.job.head.version);
         let keep = self.keep(body);
@@ -338,7 +360,12 @@ impl<'a> Run<'a> {
                 self.write(writer, &out).await?;
                 out.clear();
             }
-            match self.read(from, &mut buffer).await {
+            if buffer.is_empty() {
+                // Nothing is held for who waits: for the client here, for the target below.
+                (buffer, out) = (BytesMut::new(), Vec::new());
+            }
+            let most = self.wanted(writer).await?;
+            match self.read(from, &mut buffer, (writer, most)).await {
                 Err(Trouble::TargetEnded) if head.framing == response::Framing::UntilClose => break,
                 other => other?,
             }

@@ -3,6 +3,8 @@
 #![allow(dead_code)]
 
 pub mod backend;
+pub mod frames;
+pub mod http2;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
