@@ -78,8 +78,8 @@ impl Engine {
         })
     }
 
-    /// The definition with an address in place of a name, unless it is another app's.
-    pub(super) fn acceptable(&self, mut definition: Definition) -> Result<Definition, Problem> {
+    /// A state directory is one environment's of one app.
+    pub(super) fn refuse_another_app(&self, definition: &Definition) -> Result<(), Problem> {
         let identity =
             |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
         if let Some(before) = &self.definition
@@ -90,16 +90,19 @@ impl Engine {
                 identity(&before.manifest),
                 identity(&definition.manifest)
             );
-            let help = Some(
-                "give each app and environment a state directory of its own: --state-dir"
-                    .to_owned(),
-            );
+            let help = "give each app and environment a state directory of its own: --state-dir";
             return Err(Problem {
                 error,
-                help,
+                help: Some(help.to_owned()),
                 exit: 2,
             });
         }
+        Ok(())
+    }
+
+    /// The definition with an address in place of a name, unless it is another app's.
+    pub(super) fn acceptable(&self, mut definition: Definition) -> Result<Definition, Problem> {
+        self.refuse_another_app(&definition)?;
         // Loopback names would have to be resolved; the edge's address is an address.
         if definition.manifest.edge.address == "localhost" {
             "127.0.0.1".clone_into(&mut definition.manifest.edge.address);
