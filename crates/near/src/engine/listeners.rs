@@ -42,11 +42,14 @@ pub enum ListenError {
 #[derive(Debug, Default)]
 pub struct Listeners {
     by_name: BTreeMap<String, Vec<OwnedFd>>,
+    /// Rises with every change.
+    version: u64,
 }
 
 impl Listeners {
     /// Takes over sockets that a running router handed back.
     pub fn adopt(&mut self, names: &[String], sockets: Vec<OwnedFd>) {
+        self.version += 1;
         for (name, socket) in names.iter().zip(sockets) {
             self.by_name.entry(name.clone()).or_default().push(socket);
         }
@@ -73,7 +76,37 @@ impl Listeners {
             .retain(|name, _| wanted.iter().any(|(one, _)| one == name));
         let changed = before != self.by_name.len() || !opened.is_empty();
         self.by_name.extend(opened);
+        self.version += u64::from(changed);
         Ok(changed)
+    }
+
+    /// Closes all.
+    pub fn clear(&mut self) {
+        self.version += u64::from(!self.by_name.is_empty());
+        self.by_name.clear();
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Rises with every change; 0: there never was any.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Copies of all sockets, for whoever keeps them open.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn copies(&self) -> std::io::Result<Vec<(String, OwnedFd)>> {
+        let copy = |(name, socket): (&str, BorrowedFd<'_>)| {
+            Ok((name.to_owned(), socket.try_clone_to_owned()?))
+        };
+        self.sockets().map(copy).collect()
     }
 
     /// The address of a listener.

@@ -42,7 +42,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     project::require_own_environment(flags, &arguments.verb)?;
     match arguments.verb {
-        Verb::Engine { successor } => processes::engine(&project::state(flags)?, successor),
+        Verb::Engine {
+            successor,
+            listener,
+        } => processes::engine(&project::state(flags)?, successor, &listener),
         Verb::Watchdog { again } => processes::watchdog(&project::state(flags)?, again),
         Verb::Router {
             control,
