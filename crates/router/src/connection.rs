@@ -20,6 +20,7 @@ use crate::exchange::{self, End, Job};
 use crate::files;
 use crate::live::Found;
 use crate::request::{self, Ends, Head, KeepAlive, Read};
+use crate::seats::{Awaited, Wait};
 use crate::worker::Worker;
 
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
@@ -44,10 +45,25 @@ pub(crate) struct Sides<'a, R, W> {
     pub(crate) buffer: &'a mut BytesMut,
 }
 
-/// Serves a connection to its end.
+/// Serves a stream of a connection to its end.
 pub(crate) async fn serve<R, W>(
     worker: &Worker,
     client: &Client,
+    reader: &mut R,
+    writer: &mut W,
+    buffer: BytesMut,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    serve_on(worker, client, None, reader, writer, buffer).await;
+}
+
+/// Serves a connection to its end; a client on a seat may be asked to leave while it is idle.
+pub(crate) async fn serve_on<R, W>(
+    worker: &Worker,
+    client: &Client,
+    seat: Option<u32>,
     reader: &mut R,
     writer: &mut W,
     mut buffer: BytesMut,
@@ -60,7 +76,7 @@ pub(crate) async fn serve<R, W>(
         if buffer.is_empty() {
             buffer = BytesMut::new();
             if born.elapsed() >= worker.limits.keep_alive
-                || !wait(worker, reader, &mut buffer).await
+                || !wait(worker, seat, reader, &mut buffer).await
             {
                 return;
             }
@@ -71,7 +87,7 @@ pub(crate) async fn serve<R, W>(
             buffer: &mut buffer,
         };
         // On the heap for as long as it lasts: an idle connection stays small.
-        let keep = Box::pin(one(worker, client, sides, born)).await;
+        let keep = Box::pin(one(worker, client, seat, sides, born)).await;
         if keep == KeepAlive::Close {
             return linger(worker, reader, writer).await;
         }
@@ -81,16 +97,25 @@ pub(crate) async fn serve<R, W>(
 /// Waits for the first bytes of a request; `false` when the connection is to be closed.
 async fn wait(
     worker: &Worker,
+    seat: Option<u32>,
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
 ) -> bool {
     let idle = worker.limits.client_idle;
     tokio::select! {
+        biased;
         read = timeout(idle, worker.scratch.read(reader, buffer)) => {
             matches!(read, Ok(Ok(n)) if n > 0)
         }
         () = worker.drained_idle() => false,
+        () = asked_to_leave(worker, seat, Awaited::NextRequest) => false,
     }
+}
+
+/// Never returns for what has no seat.
+async fn asked_to_leave(worker: &Worker, seat: Option<u32>, awaited: Awaited) {
+    let wait = seat.map(|seat| worker.seats.wait(seat, awaited));
+    leaving(wait.as_ref()).await;
 }
 
 async fn linger(
@@ -117,6 +142,7 @@ async fn linger(
 async fn one<R, W>(
     worker: &Worker,
     client: &Client,
+    seat: Option<u32>,
     mut sides: Sides<'_, R, W>,
     born: Instant,
 ) -> KeepAlive
@@ -132,7 +158,7 @@ where
         protocol: client.protocol,
         ..Entry::default()
     };
-    let head = match read_head(worker, client, &mut sides).await {
+    let head = match read_head(worker, client, seat, &mut sides).await {
         Ok(head) => head,
         Err(End::Refuse(status, reason)) => {
             entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
@@ -162,11 +188,14 @@ where
 async fn read_head<R, W>(
     worker: &Worker,
     client: &Client,
+    seat: Option<u32>,
     sides: &mut Sides<'_, R, W>,
 ) -> Result<Box<Head>, End>
 where
     R: AsyncRead + Unpin,
 {
+    // From the first byte that is missed on, not from each that comes.
+    let mut wait = None;
     let deadline = tokio::time::Instant::now() + worker.limits.client_idle;
     let ends = Ends {
         peer: client.peer.ip(),
@@ -184,12 +213,24 @@ where
             Read::Refused(refusal) => return Err(End::Refuse(refusal.status, refusal.reason)),
             Read::Partial => {}
         }
+        let wait = wait.get_or_insert_with(|| Some(worker.seats.wait(seat?, Awaited::Head)));
         let read = worker.scratch.read(sides.reader, sides.buffer);
-        match tokio::time::timeout_at(deadline, read).await {
-            Ok(Ok(n)) if n > 0 => {}
-            Ok(_) => return Err(End::Abort(460, "ClientClosed")),
-            Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+        tokio::select! {
+            biased;
+            read = tokio::time::timeout_at(deadline, read) => match read {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => return Err(End::Abort(460, "ClientClosed")),
+                Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+            },
+            () = leaving(wait.as_ref()) => return Err(End::Refuse(408, "NoPlace")),
         }
+    }
+}
+
+async fn leaving(wait: Option<&Wait<'_>>) {
+    match wait {
+        Some(wait) => wait.asked_to_leave().await,
+        None => std::future::pending().await,
     }
 }
 

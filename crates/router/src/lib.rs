@@ -8,6 +8,7 @@
 //! socket, and never closes a listening socket in a way that other holders would notice.
 //! It knows no release and no supervisor.
 
+mod acceptor;
 mod access_log;
 mod answer;
 mod beat;
@@ -16,14 +17,18 @@ pub mod chunked;
 mod connection;
 mod control;
 mod counters;
+mod descriptors;
 mod exchange;
 mod files;
 mod h2;
 mod io;
+mod lateness;
 mod listening;
 mod live;
+mod pressure;
 pub mod request;
 mod response;
+mod seats;
 mod session;
 mod targets;
 mod tunnel;
@@ -70,8 +75,13 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// To connect to a target.
     pub connect: Duration,
-    /// Client connections per worker; more wait in the queue of the kernel.
+    /// Client connections per worker, at most; fewer when the limit of open files is low. When
+    /// all are taken, idle ones are closed for new clients, the oldest first.
     pub connections: usize,
+    /// Connections to targets per worker, at most; fewer when the limit of open files is low.
+    pub target_connections: usize,
+    /// A client for whom there is no place waits this long; then it is answered 503.
+    pub place: Duration,
     /// Idle connections to one target, per worker.
     pub idle_per_target: usize,
     /// While draining: an idle connection is closed after this long.
@@ -86,6 +96,8 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(3600),
             connect: Duration::from_secs(10),
             connections: 16_384,
+            target_connections: 16_384,
+            place: Duration::from_secs(3),
             idle_per_target: 256,
             drain_idle: Duration::from_secs(1),
         }
@@ -121,6 +133,14 @@ pub enum RouterError {
         /// What the kernel said.
         #[source]
         source: std::io::Error,
+    },
+    /// The limit of open files is too low to serve.
+    #[error("the limit of open files is {limit}; a router needs {needed} (`ulimit -Hn`)")]
+    Descriptors {
+        /// What it is.
+        limit: u64,
+        /// The lowest that is enough.
+        needed: u64,
     },
     /// A thread or its runtime did not start.
     #[error("cannot start a worker")]
