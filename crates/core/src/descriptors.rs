@@ -83,14 +83,23 @@ pub fn engine_needs(tasks: u64, data: u64, sockets: u64) -> u64 {
 /// Why a limit is too low for an app, in words; `None`: it is not. `workers`: of the router.
 #[must_use]
 pub fn shortfall(manifest: &Manifest, limit: u64, workers: usize) -> Option<String> {
-    let tasks = manifest.services.values().map(|service| match service.runs {
-        Runs::Static(_) => 0,
-        // A release has the tasks of two revisions.
-        _ => u64::from(service.scale.max) * u64::from(service.release.maximum_percent.max(100)) / 100,
-    });
+    let tasks = manifest
+        .services
+        .values()
+        .map(|service| match service.runs {
+            Runs::Static(_) => 0,
+            // A release has the tasks of two revisions.
+            _ => {
+                u64::from(service.scale.max) * u64::from(service.release.maximum_percent.max(100))
+                    / 100
+            }
+        });
     let tasks: u64 = tasks.sum::<u64>() + u64::from(!manifest.jobs.is_empty());
     let data = (manifest.databases.len() + manifest.caches.len()) as u64;
-    let listening = manifest.services.values().filter(|service| service.port.is_some());
+    let listening = manifest
+        .services
+        .values()
+        .filter(|service| service.port.is_some());
     let sockets = (1 + listening.count()) * workers;
     let engine = engine_needs(tasks, data, sockets as u64);
     let router = router_budget(limit, workers, sockets).err().unwrap_or(0);
@@ -162,16 +171,25 @@ mod tests {
 
     #[test]
     fn an_engine_needs_more_for_every_task() {
-        for (tasks, data, sockets, needed) in
-            [(0, 0, 0, 80), (2, 0, 4, 88), (20, 2, 8, 140), (500, 4, 80, 1_184)]
-        {
+        for (tasks, data, sockets, needed) in [
+            (0, 0, 0, 80),
+            (2, 0, 4, 88),
+            (20, 2, 8, 140),
+            (500, 4, 80, 1_184),
+        ] {
             assert_eq!(engine_needs(tasks, data, sockets), needed);
         }
     }
 
     #[test]
     fn a_refused_connection_is_no_shortage() {
-        for (errno, shortage) in [(24, true), (23, true), (99, true), (111, false), (110, false)] {
+        for (errno, shortage) in [
+            (24, true),
+            (23, true),
+            (99, true),
+            (111, false),
+            (110, false),
+        ] {
             assert_eq!(is_shortage(errno), shortage, "{errno}");
         }
     }

@@ -7,14 +7,11 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use neargate_core::descriptors::MOST_REFUSALS;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{Duration, timeout};
 
 use crate::access_log::{self, Entry};
@@ -68,7 +65,6 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListene
         () = worker.drain_began() => return,
         _ = timeout(FIRST_TABLE, worker.first_table()) => {}
     }
-    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS as usize));
     let mut full_since = None;
     loop {
         let accepted = tokio::select! {
@@ -82,7 +78,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListene
                     let client = client(&name, &stream, peer, bound);
                     let seat = Seat::take(&worker);
                     tokio::task::spawn_local(talk(seat, client, stream));
-                } else if let Ok(permit) = refusals.clone().acquire_owned().await {
+                } else if let Ok(permit) = worker.refusals.clone().acquire_owned().await {
                     let (worker, name) = (worker.clone(), name.clone());
                     tokio::task::spawn_local(async move {
                         refuse(&worker, &name, stream, peer).await;

@@ -132,12 +132,7 @@ impl Checker {
         self.changes.send(changed).await.is_ok()
     }
 
-    async fn ask(
-        &self,
-        path: &str,
-        matcher: &[(u16, u16)],
-        within: Duration,
-    ) -> (Outcome, String) {
+    async fn ask(&self, path: &str, matcher: &[(u16, u16)], within: Duration) -> (Outcome, String) {
         let (late, address) = (self.lateness.so_far(), self.subject.address);
         let deadline = Instant::now() + within;
         let stream = match timeout_at(deadline, TcpStream::connect(address)).await {
@@ -288,4 +283,44 @@ async fn status(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_time_out_counts_only_when_the_router_was_awake_to_see_an_answer() {
+        let target = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let within = Duration::from_millis(300);
+        let ask = || {
+            let checker = Checker {
+                subject: Subject {
+                    task: "t".into(),
+                    address: target.local_addr().expect("an address"),
+                    owner: None,
+                    rule: None,
+                },
+                changes: mpsc::channel(1).0,
+                pressure: Arc::default(),
+                lateness: Lateness::measured(),
+            };
+            tokio::task::spawn_local(async move { checker.ask("/", &[(200, 200)], within).await })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (outcome, reason) = ask().await.expect("no panic");
+            assert_eq!(outcome, Outcome::Failed, "{reason}");
+            let asked = ask();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            std::thread::sleep(Duration::from_secs(1));
+            let (outcome, reason) = asked.await.expect("no panic");
+            assert_eq!(outcome, Outcome::NotMade, "{reason}");
+        });
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: while it waits for a request it holds no buffer; what is wrong with a request is
 //! answered and then the connection is closed, so nothing after it is read as a request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -89,6 +89,10 @@ pub(crate) async fn serve_on<R, W>(
         // On the heap for as long as it lasts: an idle connection stays small.
         let keep = Box::pin(one(worker, client, seat, sides, born)).await;
         if keep == KeepAlive::Close {
+            if seat.is_some_and(|seat| worker.seats.is_asked_to_leave(seat)) {
+                // Somebody waits for its place.
+                return;
+            }
             return linger(worker, reader, writer).await;
         }
     }
@@ -159,7 +163,10 @@ where
         ..Entry::default()
     };
     let head = match read_head(worker, client, seat, &mut sides).await {
-        Ok(head) => head,
+        Ok(mut head) => {
+            head.believe(&worker.table().trusted, client.peer.ip());
+            head
+        }
         Err(End::Refuse(status, reason)) => {
             entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
             let end = End::Refuse(status, reason);
@@ -167,7 +174,7 @@ where
         }
         Err(_) => return KeepAlive::Close,
     };
-    describe(worker, &head, &mut entry);
+    describe(worker, &head, client.peer.ip(), &mut entry);
     let request_id = entry.request_id.clone();
     let old = born.elapsed() >= worker.limits.keep_alive;
     let job = Job {
@@ -234,7 +241,7 @@ async fn leaving(wait: Option<&Wait<'_>>) {
     }
 }
 
-fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
+fn describe(worker: &Worker, head: &Head, peer: IpAddr, entry: &mut Entry) {
     let kept = head
         .text("x-request-id")
         .filter(|id| forwarded::keeps_request_id(id.as_bytes()));
@@ -242,6 +249,11 @@ fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
         Some(id) => id.to_owned(),
         None => forwarded::request_id([worker.random(), worker.random()]),
     };
+    if head.client != peer.to_canonical() {
+        // The proxy is told beside the client, whose port nobody knows.
+        let client = head.client.to_string();
+        entry.peer = Some(std::mem::replace(&mut entry.client, client));
+    }
     entry.method.clone_from(&head.method);
     entry.host = head.host().to_owned();
     entry.path = head.path().to_owned();

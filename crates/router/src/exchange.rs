@@ -215,10 +215,15 @@ fn write_head(job: &Job<'_>, out: &mut Vec<u8>) {
             job.worker.random(),
         ],
     );
+    let said = head.forwarded.as_ref();
+    let port = said.and_then(|said| said.port).map(|port| port.to_string());
     let added = [
         ("x-forwarded-for", forwarded.as_str()),
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-port", &client.port),
+        (
+            "x-forwarded-proto",
+            said.and_then(|said| said.proto).unwrap_or("http"),
+        ),
+        ("x-forwarded-port", port.as_deref().unwrap_or(&client.port)),
         ("x-request-id", job.request_id),
         ("traceparent", &trace),
     ];

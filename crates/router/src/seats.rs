@@ -102,6 +102,11 @@ impl Seats {
         self.lists.borrow_mut().make_room(now)
     }
 
+    /// Whether this client is to leave.
+    pub(crate) fn is_asked_to_leave(&self, seat: u32) -> bool {
+        self.lists.borrow().slots[seat as usize].asked_to_leave
+    }
+
     /// While this lives, the client may be asked to leave.
     pub(crate) fn wait(&self, seat: u32, awaited: Awaited) -> Wait<'_> {
         self.lists.borrow_mut().append(seat, awaited);
@@ -222,10 +227,6 @@ impl Lists {
 mod tests {
     use super::*;
 
-    fn asked(seats: &Seats, seat: u32) -> bool {
-        seats.lists.borrow().slots[seat as usize].asked_to_leave
-    }
-
     fn later() -> Instant {
         Instant::now() + PATIENCE[Awaited::Head as usize]
     }
@@ -240,16 +241,20 @@ mod tests {
         let first = seats.wait(all[1], Awaited::NextRequest);
         let second = seats.wait(all[2], Awaited::NextRequest);
         let early = seats.make_room(Instant::now());
-        assert!(matches!(early, Room::In(left) if left <= PATIENCE[0]), "{early:?}");
+        assert!(
+            matches!(early, Room::In(left) if left <= PATIENCE[0]),
+            "{early:?}"
+        );
         for expected in [1, 2, 0] {
             assert_eq!(seats.make_room(later()), Room::Asked);
-            assert!(asked(&seats, all[expected]), "{expected}");
+            assert!(seats.is_asked_to_leave(all[expected]), "{expected}");
         }
         assert_eq!(seats.make_room(later()), Room::Nobody);
         drop((beginning, first, second));
         seats.give_back(all[1]);
         assert!(!seats.is_full());
-        assert!(!asked(&seats, seats.take()), "a new client was not asked");
+        let new = seats.take();
+        assert!(!seats.is_asked_to_leave(new), "a new client was not asked");
     }
 
     #[test]
@@ -266,7 +271,7 @@ mod tests {
         }
         for expected in [1, 3] {
             assert_eq!(seats.make_room(later()), Room::Asked);
-            assert!(asked(&seats, all[expected]));
+            assert!(seats.is_asked_to_leave(all[expected]));
         }
         assert_eq!(seats.make_room(later()), Room::Nobody);
     }

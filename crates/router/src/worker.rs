@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::descriptors::MOST_REFUSALS;
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::table::RoutingTable;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use crate::Limits;
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
     pub(crate) limits: Limits,
     draining: watch::Receiver<bool>,
     pub(crate) seats: Seats,
+    /// Clients that are refused now.
+    pub(crate) refusals: Arc<Semaphore>,
     pub(crate) pressure: Arc<Pressure>,
     serving: watch::Sender<bool>,
     random: Cell<u64>,
@@ -162,6 +165,7 @@ async fn serve(start: Start) {
         limits: start.limits,
         draining: start.draining,
         seats: Seats::new(start.limits.connections),
+        refusals: Arc::new(Semaphore::new(MOST_REFUSALS as usize)),
         pressure: start.pressure,
         serving: watch::Sender::new(false),
         random: Cell::new(std::hash::RandomState::new().build_hasher().finish()),

@@ -12,9 +12,7 @@ use neargate_core::routing::control::{FromRouter, ToRouter};
 use neargate_core::routing::table::{Admission, TargetHealth};
 use neargate_router::Limits;
 use support::backend::Backend;
-use support::{
-    Engine, Router, Wire, get, group, health, listeners, process, table, target, until,
-};
+use support::{Engine, Router, Wire, get, group, health, listeners, process, table, target, until};
 
 /// Clients that send one request after another, until told to stop.
 struct Load {

@@ -147,13 +147,11 @@ impl Engine {
                 })
             })
             .collect();
-        let expose = self
-            .definition
-            .as_ref()
-            .is_some_and(|definition| definition.manifest.edge.expose);
+        let edge = self.definition.as_ref().map(|found| &found.manifest.edge);
+        let trusted = edge.map_or(&[][..], |edge| &edge.trusted);
         routes::table(
             self.routers.version() + 1,
-            expose,
+            (edge.is_some_and(|edge| edge.expose), trusted),
             &self.cookie_key,
             exposed,
         )

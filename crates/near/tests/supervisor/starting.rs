@@ -85,7 +85,10 @@ async fn a_task_may_open_as_many_files_as_on_fargate_whatever_the_engine_may() {
     neargate_near::descriptors::raise();
     let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
     let expected = hard.unwrap_or(u64::MAX).min(OPEN_FILES).to_string();
-    let spec = world.script("api-r1-1", "ulimit -Sn; ulimit -Hn; echo up; exec sleep 1000");
+    let spec = world.script(
+        "api-r1-1",
+        "ulimit -Sn; ulimit -Hn; echo up; exec sleep 1000",
+    );
     world.talking(&spec).await;
     crate::world::eventually("it has said all", || world.lines("api-r1-1").len() == 3);
     assert_eq!(world.lines("api-r1-1"), [&expected, &expected, "up"]);

@@ -11,9 +11,6 @@ use serde_json::Value;
 use crate::app::App;
 use crate::releases::ECHO;
 
-/// Idle clients; the usual soft limit is 1,024.
-const CLIENTS: usize = 1_200;
-
 /// This process may have as many connections as the machine allows.
 fn raise_own_limit() {
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
@@ -29,23 +26,29 @@ fn up(app: &App, limit: &str) -> Output {
     let program = env!("CARGO_BIN_EXE_neargate");
     let port = app.address.port();
     let mut command = std::process::Command::new("sh");
-    command.arg("-c").arg(format!("ulimit {limit} && exec {program} up --detach --port {port}"));
+    command.arg("-c").arg(format!(
+        "ulimit {limit} && exec {program} up --detach --port {port}"
+    ));
     command.current_dir(app.folder()).output().expect("a shell")
 }
 
-fn idle_clients(app: &App) -> Vec<TcpStream> {
+fn idle_clients(app: &App, count: usize) -> Vec<TcpStream> {
     let connect = |_| {
         let mut stream = TcpStream::connect(app.address).expect("connected");
         stream.write_all(b"GET / HT").expect("sent");
         stream
     };
-    (0..CLIENTS).map(connect).collect()
+    (0..count).map(connect).collect()
 }
 
 fn status_of_a_request(app: &App) -> String {
     let mut stream = TcpStream::connect(app.address).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").expect("sent");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a timeout");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        .expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer.chars().take(12).collect()
@@ -54,7 +57,10 @@ fn status_of_a_request(app: &App) -> String {
 fn tasks(status: &Value) -> Vec<(String, String)> {
     let tasks = status["services"][0]["tasks"].as_array().expect("tasks");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut found: Vec<_> = tasks.iter().map(|task| (text(&task["id"]), text(&task["health"]))).collect();
+    let mut found: Vec<_> = tasks
+        .iter()
+        .map(|task| (text(&task["id"]), text(&task["health"])))
+        .collect();
     found.sort();
     found
 }
@@ -75,8 +81,12 @@ fn twelve_hundred_idle_clients_cost_no_task_its_health() {
     let output = up(&app, "-Sn 1024");
     assert!(output.status.success(), "{output:?}");
     let before = tasks(&app.status());
-    assert!(before.iter().all(|(_, health)| health == "healthy"), "{before:?}");
-    let clients = idle_clients(&app);
+    assert!(
+        before.iter().all(|(_, health)| health == "healthy"),
+        "{before:?}"
+    );
+    // The usual soft limit is 1,024.
+    let clients = idle_clients(&app, 1_200);
     assert_eq!(status_of_a_request(&app), "HTTP/1.1 200");
     tasks_stay(&app, &before);
     let load = app.status()["router_load"].clone();
@@ -91,13 +101,16 @@ fn a_low_hard_limit_serves_new_clients_and_is_told() {
     let output = up(&app, "-n 256");
     assert!(output.status.success(), "{output:?}");
     let before = tasks(&app.status());
-    let clients = idle_clients(&app);
+    let clients = idle_clients(&app, 400);
     assert_eq!(status_of_a_request(&app), "HTTP/1.1 200");
     tasks_stay(&app, &before);
     let status = app.status();
     let notes = status["notes"].to_string();
     assert!(notes.contains("the router is at its limits"), "{notes}");
-    assert!(status["router_load"]["closed_idle"].as_u64() > Some(0), "{status}");
+    assert!(
+        status["router_load"]["closed_idle"].as_u64() > Some(0),
+        "{status}"
+    );
     drop(clients);
     let deployed = app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
     assert!(deployed.status.success(), "{deployed:?}");
@@ -109,7 +122,9 @@ fn an_app_that_does_not_fit_the_limit_is_refused_in_words() {
     let checked = |limit: &str| {
         let program = env!("CARGO_BIN_EXE_neargate");
         let mut command = std::process::Command::new("sh");
-        command.arg("-c").arg(format!("ulimit {limit} && exec {program} check"));
+        command
+            .arg("-c")
+            .arg(format!("ulimit {limit} && exec {program} check"));
         let output = command.current_dir(app.folder()).output().expect("a shell");
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -123,12 +123,7 @@ pub(super) fn make(site: &StaticSite, asked: &Asked) -> Outcome {
         .map_or(Outcome::Nothing, Outcome::Other)
 }
 
-fn read(
-    site: &StaticSite,
-    asked: &Asked,
-    file: &Path,
-    revision: u32,
-) -> std::io::Result<Entity> {
+fn read(site: &StaticSite, asked: &Asked, file: &Path, revision: u32) -> std::io::Result<Entity> {
     let manner = Manner {
         revision,
         status: 200,

@@ -263,6 +263,7 @@ pub fn table(targets: Vec<Target>) -> RoutingTable {
     RoutingTable {
         version: 0,
         expose: true,
+        trusted: Vec::new(),
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules: vec![rule] })]),
         groups: BTreeMap::from([("api".to_owned(), group(targets))]),
         cookie_key: None,
