@@ -21,6 +21,12 @@ pub fn raise() {
     let _ = rustix::process::setrlimit(Resource::Nofile, wanted);
 }
 
+/// Whether an error is of this machine or process, and says nothing about whoever was asked.
+#[must_use]
+pub fn is_shortage(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some_and(descriptors::is_shortage)
+}
+
 /// Why this process's hard limit is too low for an app, in words; `None`: it is not.
 #[must_use]
 pub fn shortfall(manifest: &Manifest) -> Option<String> {

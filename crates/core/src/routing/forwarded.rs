@@ -58,12 +58,12 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return None;
         }
-        let proto = match last(proto)? {
+        let proto = match last(proto) {
             text if text.eq_ignore_ascii_case("https") => Some("https"),
             text if text.eq_ignore_ascii_case("http") => Some("http"),
             _ => None,
         };
-        let port = last(port)?.parse().ok().filter(|port| *port > 0);
+        let port = last(port).parse().ok().filter(|port| *port > 0);
         Some(Forwarded {
             client: self.client(peer, forwarded_for.unwrap_or_default()),
             proto,
@@ -89,8 +89,9 @@ impl TrustedProxies {
 }
 
 /// The last entry of a list; empty when there is none.
-fn last(list: Option<&str>) -> Option<&str> {
-    Some(list.unwrap_or_default().rsplit(',').next()?.trim())
+fn last(list: Option<&str>) -> &str {
+    let entry = list.unwrap_or_default().rsplit(',').next();
+    entry.unwrap_or_default().trim()
 }
 
 /// An address with or without a port; one of IPv6 may be in brackets.
