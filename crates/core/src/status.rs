@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::routing::control::RouterLoad;
 use crate::time::Timestamp;
 
 /// The whole environment as the engine sees it.
@@ -28,6 +29,9 @@ pub struct Status {
     /// The engine's version; `None` far, and when it is too old to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+    /// How full the router is, and what it lacked; `None` while there is none, and far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router_load: Option<RouterLoad>,
     /// How long inputs wait for the engine's loop; `None` far, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_loop: Option<LoopLag>,

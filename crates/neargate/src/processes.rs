@@ -15,7 +15,7 @@ use neargate_near::journal::JournalError;
 use neargate_near::paths::{LONGEST, StateDir};
 use neargate_near::supervisor::Process;
 use neargate_near::watchdog::{self, Duty, WatchdogError, line};
-use neargate_near::{atomic, belongings, inherited, program};
+use neargate_near::{atomic, belongings, descriptors, inherited, program};
 use neargate_router::{Config, Limits, Signals};
 use rustix::process::Signal;
 
@@ -39,6 +39,7 @@ pub fn engine(
     let listeners = named(listeners)?;
     let numbers: Vec<RawFd> = listeners.iter().map(|(_, number)| *number).collect();
     inherited::close_but(&numbers);
+    descriptors::raise();
     let listeners = listeners.into_iter().map(|(name, number)| {
         // SAFETY: the watchdog passed this descriptor to this process for it alone.
         let socket = unsafe { OwnedFd::from_raw_fd(number) };
@@ -77,6 +78,7 @@ fn named(listeners: &[String]) -> Result<Vec<(String, RawFd)>, Failure> {
 /// Runs the watchdog in this process.
 pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     inherited::close();
+    descriptors::raise();
     let duty = if again { Duty::Again } else { Duty::First };
     match watchdog::main(state, watchdog::own_program(), duty) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -92,6 +94,7 @@ pub fn router(
     access_log: Option<PathBuf>,
     listeners: &[String],
 ) -> Result<ExitCode, Failure> {
+    descriptors::raise();
     let mut sockets = Vec::new();
     let mut workers = 1;
     for (name, fd) in named(listeners)? {

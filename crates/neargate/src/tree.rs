@@ -221,6 +221,7 @@ mod tests {
             router: None,
             notes: Vec::new(),
             engine_version: None,
+            router_load: None,
             engine_loop: None,
             copying: Vec::new(),
         }

@@ -47,6 +47,7 @@ impl Driver {
             router: None,
             notes,
             engine_version: None,
+            router_load: None,
             engine_loop: None,
             copying: Vec::new(),
         })

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
+use neargate_core::routing::control::{FromRouter, RequestCount, RouterLoad, ToRouter};
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
@@ -27,6 +27,14 @@ const DRAIN: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
 /// Listening sockets (and router workers) per listener.
 const MOST_WORKERS: usize = 4;
+
+/// Worker threads of a router on this machine.
+#[must_use]
+pub fn most_workers() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_WORKERS)
+}
 
 /// What the engine learns from its routers.
 #[derive(Debug)]
@@ -154,6 +162,12 @@ impl Routers {
         self.serving.as_ref().map(|router| router.pid)
     }
 
+    /// How full the router is that serves, and what it lacked.
+    #[must_use]
+    pub fn load(&self) -> Option<RouterLoad> {
+        self.serving.as_ref().map(RouterProcess::load)
+    }
+
     /// Version of the newest table that any router has.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -173,9 +187,7 @@ impl Routers {
         &mut self,
         wanted: &[(String, SocketAddr)],
     ) -> Result<Option<Connected>, RoutersError> {
-        let workers = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MOST_WORKERS);
+        let workers = most_workers();
         let changed = self.listeners.set(wanted, workers)?;
         let absent = self.serving.is_none();
         (changed || absent).then(|| self.replace()).transpose()

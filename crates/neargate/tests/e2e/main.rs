@@ -21,6 +21,7 @@ mod pipeline;
 mod programs;
 mod rehearsals;
 mod releases;
+mod shortage;
 mod sticky;
 mod stopped;
 mod strategies;
