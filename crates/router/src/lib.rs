@@ -13,6 +13,7 @@ mod answer;
 mod beat;
 mod checker;
 pub mod chunked;
+mod clock;
 mod connection;
 mod control;
 mod counters;
