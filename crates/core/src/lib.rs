@@ -42,4 +42,5 @@ pub mod secret;
 pub mod status;
 pub mod succession;
 pub mod time;
+pub mod timeline;
 pub mod watches;

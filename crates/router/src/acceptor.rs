@@ -160,9 +160,11 @@ async fn talk(seat: Seat, client: Client, stream: TcpStream) {
     match protocol {
         http2::Protocol::Http1 => {
             let seat = Some(seat.number());
-            connection::serve_on(&worker, &client, seat, &mut reader, &mut writer, buffer).await;
+            connection::serve(&worker, &client, seat, &mut reader, &mut writer, buffer).await;
         }
-        http2::Protocol::Http2 => Box::pin(http2::serve(worker, client, reader, writer, buffer)).await,
+        http2::Protocol::Http2 => {
+            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await
+        }
         http2::Protocol::Nothing => {}
     }
     drop(seat);
@@ -184,7 +186,10 @@ async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: Socket
     worker.pressure.refused();
     let who = ("", 0, "");
     let answerer = (Answerer::Router, entry.routed);
-    worker.counters.borrow_mut().count(who, answerer, 503, 0);
+    let stamp = worker.stamp(Instant::now());
+    let mut counters = worker.counters.borrow_mut();
+    counters.count(stamp, who, answerer, 503, Duration::ZERO);
+    drop(counters);
     worker.lines.push(&entry);
     let (mut reader, mut writer) = stream.into_split();
     let answered = async {

@@ -11,7 +11,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
 use neargate_core::manifest::model::{Health, Probe};
@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::monotonic;
 use crate::lateness::Lateness;
 use crate::listening::{self, Found};
 use crate::pressure::{Pressure, is_shortage};
@@ -250,10 +251,7 @@ impl Listener {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Timestamp(monotonic())
 }
 
 /// The status of the answer; `None`: it was no HTTP.

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use neargate_core::routing::forwarded;
@@ -65,22 +65,8 @@ pub(crate) struct Sides<'a, R, W> {
     pub(crate) buffer: &'a mut BytesMut,
 }
 
-/// Serves a stream of a connection to its end.
-pub(crate) async fn serve<R, W>(
-    worker: &Worker,
-    client: &Client,
-    reader: &mut R,
-    writer: &mut W,
-    buffer: BytesMut,
-) where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    serve_on(worker, client, None, reader, writer, buffer).await;
-}
-
 /// Serves a connection to its end; a client on a seat may be asked to leave while it is idle.
-pub(crate) async fn serve_on<R, W>(
+pub(crate) async fn serve<R, W>(
     worker: &Worker,
     client: &Client,
     seat: Option<u32>,
@@ -216,10 +202,11 @@ pub(crate) fn refused(worker: &Worker, client: &Client, parts: &http::request::P
         ..client.entry()
     };
     let how = (Answerer::Router, entry.routed);
+    let stamp = worker.stamp(Instant::now());
     worker
         .counters
         .borrow_mut()
-        .count(("", 0, ""), how, entry.status, 0);
+        .count(stamp, ("", 0, ""), how, entry.status, Duration::ZERO);
     worker.lines.push(&entry);
 }
 
@@ -361,7 +348,8 @@ async fn finish<R, W>(
 where
     W: ResponseWriter,
 {
-    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let took = began.elapsed();
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let (keep, answerer, counted) = match end {
         End::Answered(keep) => {
             entry.status = entry.target_status.unwrap_or(entry.status);
@@ -383,10 +371,11 @@ where
     };
     entry.duration_us = micros;
     let who = (entry.service.as_str(), entry.revision, entry.task.as_str());
-    worker
-        .counters
-        .borrow_mut()
-        .count(who, (answerer, entry.routed), counted, micros);
+    let stamp = worker.stamp(began + took);
+    let how = (answerer, entry.routed);
+    let mut counters = worker.counters.borrow_mut();
+    counters.count(stamp, who, how, counted, took);
+    drop(counters);
     worker.lines.push(&entry);
     keep
 }

@@ -10,7 +10,8 @@ use neargate_core::routing::table::{
     Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
 };
 use neargate_core::time::Timestamp;
-use support::{Router, Wire, header};
+use support::backend::Backend;
+use support::{Router, Wire, header, table, target};
 
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
     let site = StaticSite {
@@ -227,7 +228,7 @@ fn files_of_revisions_before_are_found_for_a_while_but_not_their_pages() {
         site_of(&mut table).earlier = vec![EarlierFiles {
             revision: 2,
             directory: before.path().display().to_string(),
-            until: Timestamp(until),
+            until,
         }];
         table.version += 1;
         router.engine.publish(&table);

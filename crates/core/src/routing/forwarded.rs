@@ -216,7 +216,7 @@ mod tests {
             ("10.1.2.3", "10.8.8.8, 10.9.9.9", "10.8.8.8"),
             ("10.1.2.3", "junk", "10.1.2.3"),
         ] {
-            let (peer, client) = (peer.parse().unwrap(), client.parse().unwrap());
+            let [peer, client]: [IpAddr; 2] = [peer, client].map(|text| text.parse().unwrap());
             let read = proxies.read(peer, [Some(forwarded_for), None, None, None]);
             let found = read.map_or(peer, |said| said.client);
             assert_eq!(found, client, "{peer} {forwarded_for}");

@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use neargate_core::liveness::{Liveness, Remedy};
 use neargate_core::routing::control::RouterLoad;
-use rustix::process::Signal;
 use tokio::sync::watch;
 
 use super::log;

@@ -53,6 +53,9 @@ impl Engine {
 
     /// Goes on where the engine before this one was.
     pub(super) async fn succeed(&mut self, origin: Origin) -> Result<(), EngineError> {
+        for router in self.routers.numbers() {
+            self.counted.joined(router);
+        }
         self.watch_alarms();
         self.resume().await?;
         self.go_on_down(origin);
@@ -103,6 +106,8 @@ impl Engine {
     /// router came up, or whose data services could not be started, gets them as soon as it can.
     pub(super) fn mend(&mut self) {
         self.look_at_load();
+        // On a full disk it is written later.
+        let _ = self.ledger.note_clock();
         self.look_at_obstacles();
         let lacking = self.routers.gone() || self.notes.has(&Cause::NotProvided);
         let up = self.leaving.is_none() && self.ledger.state().phase == Phase::Up;

@@ -40,7 +40,7 @@ impl Process {
     /// Whether this very process is stopped by a signal; not by a debugger.
     #[must_use]
     pub fn stopped(self) -> bool {
-        stat(self.pid) == Some(('T', self.start))
+        stat(self.pid).ok().flatten() == Some(('T', self.start))
     }
 
     /// Whether this very process still runs.

@@ -42,7 +42,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     for gap in &loaded.not_acted_on {
         output::note(&format!("not acted on {place}: {gap}"));
     }
-    for note in &shortfall {
+    if let Some(note) = &shortfall {
         output::note(note);
     }
     output::line(&format!(

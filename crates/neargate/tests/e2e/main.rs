@@ -1,5 +1,6 @@
 //! End to end: the real binary, real processes, real sockets, real load.
 
+mod absence;
 mod app;
 mod artifacts;
 mod audit;
@@ -7,6 +8,7 @@ mod basics;
 mod belongings;
 mod blind;
 mod canary;
+mod clock;
 mod data;
 mod durability;
 mod handover;

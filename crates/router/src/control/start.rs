@@ -17,8 +17,10 @@ use tokio::task::LocalSet;
 
 use super::engine;
 use super::fleet::Fleet;
+use super::history::Report;
 use crate::access_log::LogFile;
 use crate::beat::WorkerBeat;
+use crate::clock::Clock;
 use crate::descriptors;
 use crate::pressure::Pressure;
 use crate::worker::{self, Start, Swap};
@@ -37,7 +39,8 @@ struct Workers {
     pressure: Arc<Pressure>,
     threads: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
-    counts: mpsc::Receiver<Vec<neargate_core::routing::control::RequestCount>>,
+    clock: Clock,
+    counts: mpsc::Receiver<Report>,
 }
 
 /// Serves until drained.
@@ -102,6 +105,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     let shares = share(&config.sockets, count)?;
     let limits = descriptors::within(config.limits, count, config.sockets.len())?;
     let pressure = Arc::new(Pressure::new(limits.connections.saturating_mul(count)));
+    let clock = Clock::start();
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
@@ -117,6 +121,8 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
             counts: counts_to.clone(),
             beat: beats[number].clone(),
             pressure: pressure.clone(),
+            clock,
+            number,
         };
         let runtime = runtime()?;
         let thread = std::thread::Builder::new()
@@ -132,6 +138,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
         pressure,
         threads,
         drain,
+        clock,
         counts,
     })
 }
@@ -163,7 +170,12 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let mut fleet = Fleet::new(workers.swaps, workers.beats, workers.pressure);
+    let mut fleet = Fleet::new(
+        workers.swaps,
+        workers.beats,
+        workers.pressure,
+        workers.clock,
+    );
     let mut counts = workers.counts;
     let drain = tokio::select! {
         timeout = engine::converse(&control, &names, &config.sockets, &mut fleet, &mut counts) => timeout,
@@ -178,7 +190,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
             let woken = fleet.wait(Duration::from_millis(10)).await;
             fleet.act(woken).await;
             while let Ok(taken) = counts.try_recv() {
-                fleet.counted(taken);
+                fleet.counted(taken).await;
             }
         }
         all.clear();
@@ -186,9 +198,9 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
     // What is still in flight by then is cut.
     let _ = tokio::time::timeout(drain, ended).await;
     while let Ok(taken) = counts.try_recv() {
-        fleet.counted(taken);
+        fleet.counted(taken).await;
     }
-    fleet.tell_counts().await;
+    fleet.tell_last_counts().await;
     Ok(())
 }
 
