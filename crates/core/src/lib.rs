@@ -26,6 +26,7 @@ pub mod backoff;
 pub mod duration;
 pub mod guard;
 pub mod health;
+pub mod left_out;
 pub mod liveness;
 pub mod machine;
 pub mod manifest;

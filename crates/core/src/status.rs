@@ -28,6 +28,28 @@ pub struct Status {
     /// How long inputs wait for the engine's loop; `None` far, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_loop: Option<LoopLag>,
+    /// Artifacts that are being copied for revisions to come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copying: Vec<Copying>,
+}
+
+/// How far the copy of a service's artifact is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copying {
+    /// Service name.
+    pub service: String,
+    /// Files that are done.
+    pub files: u64,
+    /// Files of the artifact; 0 until they are counted.
+    pub all_files: u64,
+    /// Bytes that are done.
+    pub bytes: u64,
+    /// Bytes of the artifact.
+    pub all_bytes: u64,
+    /// Of the files that are done: those shared with the revision before.
+    pub shared_files: u64,
+    /// Files and folders that `.neargateignore` leaves out.
+    pub left_out: u64,
 }
 
 /// How long inputs (calls, reports of routers, ends of tasks, timers) wait for the engine's loop.

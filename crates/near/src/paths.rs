@@ -18,6 +18,7 @@
 //!   run/watchdog.sock        the watchdog, which starts the engine again
 //!   run/router-N.sock        0600, control socket of router N
 //!   artifacts/<digest>/      snapshots
+//!   artifacts/.records/      what was read for them
 //!   tasks/<task id>/         one directory per task (shim)
 //!   data/<kind>-<name>/      data services
 //!   logs/<service>/          task logs

@@ -217,6 +217,7 @@ mod tests {
             router: None,
             notes: Vec::new(),
             engine_loop: None,
+            copying: Vec::new(),
         }
     }
 

@@ -47,6 +47,7 @@ impl Driver {
             router: None,
             notes,
             engine_loop: None,
+            copying: Vec::new(),
         })
     }
 

@@ -13,6 +13,7 @@ mod adopt;
 mod calls;
 mod checks;
 mod cookie_key;
+mod copies;
 mod data_processes;
 mod environment;
 mod error;
@@ -72,6 +73,7 @@ use crate::journal::{self, Journal, JournalError};
 use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::supervisor::{Running, Supervisor};
+use copies::Copies;
 pub use error::EngineError;
 use evidence::Incident;
 use inputs::Input;
@@ -122,6 +124,7 @@ struct Engine {
     preparing: usize,
     /// Read by those who need snapshots that no revision holds, written by the removal.
     snapshots: Arc<RwLock<()>>,
+    copies: Copies,
     lag: LagGauge,
     started_at: Timestamp,
     router_since: (u32, Timestamp),
@@ -300,6 +303,7 @@ impl Engine {
             inputs,
             preparing: 0,
             snapshots: Arc::default(),
+            copies: Copies::default(),
             lag: LagGauge::new(Instant::now()),
             started_at: now(),
             router_since: (0, now()),

@@ -15,6 +15,7 @@ use neargate_core::machine::{Event, RevisionDefinition, Supersede};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use super::calls::problem;
+use super::copies::Copy;
 use super::notes::Cause;
 use super::provide::provide_off_loop;
 use super::routers::Connected;
@@ -22,7 +23,7 @@ use super::{Engine, Input, reply};
 use crate::api::server::Reply;
 use crate::api::wire::{Accepted, Definition, Problem};
 use crate::paths::StateDir;
-use crate::snapshot::{remove, set_aside_unused, snapshot, source};
+use crate::snapshot::{Sharing, remove, set_aside_unused, snapshot, source};
 
 /// Held while a request needs snapshots that no revision holds yet.
 pub(super) type Lease = OwnedRwLockReadGuard<()>;
@@ -179,17 +180,26 @@ impl Engine {
         }
     }
 
-    fn prepare_snapshots(&mut self, request: Request) {
+    fn prepare_snapshots(&mut self, mut request: Request) {
         self.preparing += 1;
         let (state, inputs) = (self.state.clone(), self.inputs.clone());
-        let snapshots = self.snapshots.clone();
+        let (snapshots, copies) = (self.snapshots.clone(), self.copies.clone());
         tokio::spawn(async move {
             let lease = snapshots.read_owned().await;
             let (definition, services) = (request.definition.clone(), request.services());
-            let taken =
-                tokio::task::spawn_blocking(move || take_snapshots(&state, &definition, services))
-                    .await
-                    .unwrap_or_else(|error| Err(problem(&error, 70)));
+            let copy = copies.begin();
+            let given_up = copy.giver_up();
+            let mut taken = tokio::task::spawn_blocking(move || {
+                take_snapshots(&state, &definition, services, &copy)
+            });
+            let taken = tokio::select! {
+                taken = &mut taken => taken,
+                () = request.reply.closed() => {
+                    given_up.give_up();
+                    taken.await
+                }
+            };
+            let taken = taken.unwrap_or_else(|error| Err(problem(&error, 70)));
             let prepared = taken.map(|digests| Prepared { digests, lease });
             let _ = inputs
                 .send(Input::Prepared(Box::new(request), prepared))
@@ -307,6 +317,7 @@ fn take_snapshots(
     state: &StateDir,
     definition: &Definition,
     services: Vec<String>,
+    copy: &Copy,
 ) -> Result<Digests, Problem> {
     let mut digests = Digests::new();
     for name in services {
@@ -316,7 +327,9 @@ fn take_snapshots(
         let digest = source(service)
             .map(|path| {
                 let path = definition.root.join(path);
-                snapshot(&state.artifacts(), &path, &state.path())
+                let progress = copy.of(&name);
+                let (artifacts, state) = (state.artifacts(), state.path());
+                snapshot(&artifacts, &path, &state, Sharing::allowed(), &progress)
             })
             .transpose()
             .map_err(|error| problem(&error, 1))?;

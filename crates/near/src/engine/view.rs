@@ -47,6 +47,7 @@ impl Engine {
             router: self.router_status(),
             notes: self.notes.texts(),
             engine_loop: Some(self.lag.read(Instant::now())),
+            copying: self.copies.read(),
         }
     }
 

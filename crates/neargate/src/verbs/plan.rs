@@ -24,7 +24,7 @@ pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
     for (name, service) in &manifest.services {
         if let Some(source) = snapshot::source(service) {
             // An artifact that is not built yet is one that differs.
-            let digest = snapshot::digest_of(&root.join(source), &state.path())
+            let digest = snapshot::digest_of(&state.artifacts(), &root.join(source), &state.path())
                 .unwrap_or_else(|_| "not built".into());
             digests.insert(name.clone(), digest);
         }

@@ -26,10 +26,12 @@ pub(super) static SERVICE: Shape = Shape {
             "artifact",
             Kind::Form(&FOLDER),
             "The file or folder that a revision snapshots; tasks run in the snapshot. Without \
-             one they run in the manifest's folder, and the revision is not immutable.",
+             one they run in the manifest's folder, and the revision is not immutable. Near \
+             leaves out `.git`, `.neargate` and what `.neargateignore` in the folder names, as \
+             git's ignore files do.",
         )
         .far("An image: the artifact laid on `pipeline.base`, pushed by its digest.")
-        .differs("Near runs the file itself, in a snapshot."),
+        .differs("Near runs the file itself, in a snapshot, without what `.neargateignore` names."),
         Field::new("command", COMMAND, "Program and arguments.")
             .far("The task definition's `command`."),
         Field::new(

@@ -1,11 +1,14 @@
 //! Snapshots of artifacts: whole or not there, equal bytes once, nothing from outside.
 
+mod odd;
+mod sharing;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use neargate_near::snapshot::{self, SnapshotError};
+use neargate_near::snapshot::{self, Progress, Sharing, SnapshotError};
 use tempfile::TempDir;
 
 struct World {
@@ -36,7 +39,15 @@ impl World {
     }
 
     fn snapshot(&self) -> Result<String, SnapshotError> {
-        snapshot::snapshot(&self.artifacts, &self.source, &self.state)
+        self.sharing(Sharing::allowed()).map(|(digest, _)| digest)
+    }
+
+    /// The digest, and how many files are shared with the snapshot before.
+    fn sharing(&self, sharing: Sharing) -> Result<(String, u64), SnapshotError> {
+        let progress = Progress::default();
+        let (artifacts, source) = (&self.artifacts, &self.source);
+        let taken = snapshot::snapshot(artifacts, source, &self.state, sharing, &progress)?;
+        Ok((taken, progress.read("web").shared_files))
     }
 
     /// Nothing of an attempt that failed may stay.
@@ -44,6 +55,7 @@ impl World {
         let entries = fs::read_dir(&self.artifacts).unwrap().flatten();
         entries
             .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| name != ".records")
             .collect()
     }
 }
@@ -75,7 +87,7 @@ fn equal_bytes_share_a_snapshot_and_any_difference_is_another() {
     let first = world.snapshot().unwrap();
     assert_eq!(world.snapshot().unwrap(), first);
     assert_eq!(
-        snapshot::digest_of(&world.source, &world.state).unwrap(),
+        snapshot::digest_of(&world.artifacts, &world.source, &world.state).unwrap(),
         first
     );
     assert_eq!(world.snapshots(), std::slice::from_ref(&first));
@@ -97,47 +109,17 @@ fn equal_bytes_share_a_snapshot_and_any_difference_is_another() {
 fn a_file_is_snapshotted_under_its_own_name() {
     let world = World::new();
     let source = world.source.join("bin/serve");
-    let digest = snapshot::snapshot(&world.artifacts, &source, &world.state).unwrap();
+    let progress = Progress::default();
+    let digest = snapshot::snapshot(
+        &world.artifacts,
+        &source,
+        &world.state,
+        Sharing::allowed(),
+        &progress,
+    )
+    .unwrap();
     let copy = world.artifacts.join(digest).join("serve");
     assert_eq!(fs::read(copy).unwrap(), fs::read(source).unwrap());
-}
-
-#[test]
-fn what_is_missing_special_or_leads_outside_is_refused_and_nothing_is_left() {
-    type Spoil = fn(&Path);
-    let cases: [(&str, Spoil); 4] = [
-        ("is a link to ../../etc, outside", |source| {
-            symlink("../../etc", source.join("bin/out")).unwrap();
-        }),
-        ("is a link to /etc/passwd, outside", |source| {
-            symlink("/etc/passwd", source.join("passwd")).unwrap();
-        }),
-        ("is not a file, directory or link", |source| {
-            rustix::fs::mknodat(
-                rustix::fs::CWD,
-                source.join("pipe"),
-                rustix::fs::FileType::Fifo,
-                rustix::fs::Mode::RUSR,
-                0,
-            )
-            .unwrap();
-        }),
-        ("does `build` make it?", |source| {
-            fs::remove_dir_all(source.join("bin")).unwrap();
-        }),
-    ];
-    for (expected, spoil) in cases {
-        let world = World::new();
-        spoil(&world.source);
-        let source = if expected.contains("build") {
-            world.source.join("bin")
-        } else {
-            world.source.clone()
-        };
-        let error = snapshot::snapshot(&world.artifacts, &source, &world.state).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
-        assert_eq!(world.snapshots(), [""; 0]);
-    }
 }
 
 #[test]
@@ -150,4 +132,26 @@ fn snapshots_that_no_revision_holds_are_removed() {
     snapshot::remove_unused(&world.artifacts, &BTreeSet::from([second.clone()]));
     assert_ne!(first, second);
     assert_eq!(world.snapshots(), [second]);
+    let records = fs::read_dir(world.artifacts.join(".records")).unwrap();
+    assert_eq!(records.count(), 1);
+}
+
+#[test]
+fn what_neargateignore_names_is_left_out_and_counted() {
+    let world = World::new();
+    let full = world.snapshot().unwrap();
+    fs::create_dir_all(world.source.join("node_modules/.cache")).unwrap();
+    fs::write(world.source.join("node_modules/.cache/x"), "x").unwrap();
+    fs::write(world.source.join("debug.log"), "noise").unwrap();
+    let list = world.source.join(".neargateignore");
+    fs::write(&list, "node_modules/\n*.log\n").unwrap();
+    let progress = Progress::default();
+    let (artifacts, sharing) = (&world.artifacts, Sharing::allowed());
+    let digest =
+        snapshot::snapshot(artifacts, &world.source, &world.state, sharing, &progress).unwrap();
+    assert_eq!(digest, full, "the list itself is left out, too");
+    assert_eq!(progress.read("web").left_out, 3);
+    fs::write(&list, "[z-a]\n").unwrap();
+    let error = world.snapshot().unwrap_err().to_string();
+    assert!(error.contains(".neargateignore: line 1"), "{error}");
 }

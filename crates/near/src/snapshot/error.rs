@@ -1,0 +1,93 @@
+//! Why there is no snapshot, in words that name the part in the way.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::{IGNORE_FILE, MOST_FILES};
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The artifact does not exist.
+    #[error("there is no artifact {0}: does `build` make it?")]
+    Missing(PathBuf),
+    /// A part of the artifact cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The part.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// A line of the list of what is left out has no meaning.
+    #[error("{path}: {problem}")]
+    IgnoreFile {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A link leads out of the artifact.
+    #[error(
+        "{path} is a link to {to}, outside of the artifact: copy what it leads to, or leave it out in {IGNORE_FILE}"
+    )]
+    LinkOutside {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// Neither file, directory nor link.
+    #[error("{0} is not a file, directory or link: remove it, or leave it out in {IGNORE_FILE}")]
+    Special(PathBuf),
+    /// More files than a snapshot may have.
+    #[error("{0} holds more than {MOST_FILES} files: leave some out in {IGNORE_FILE}")]
+    TooMany(PathBuf),
+    /// A part of the artifact changed again and again while it was copied.
+    #[error("{0} changes while it is copied: end what writes it, or leave it out in {IGNORE_FILE}")]
+    Changing(PathBuf),
+    /// The file system does not have the space that the copy takes.
+    #[error(
+        "the snapshot needs {} MB, and {} has {} MB left: free some space, or leave files out in {IGNORE_FILE}",
+        needed.div_ceil(1_000_000),
+        path.display(),
+        free / 1_000_000
+    )]
+    NoSpace {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// Bytes that would be written.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The copy cannot be written.
+    #[error("cannot write the snapshot to {path}")]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What the kernel said; for example no space left.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody waits for it any more.
+    #[error("the copy of the artifact was given up")]
+    GivenUp,
+}
+
+/// Makes an error of reading a part of the artifact.
+pub(super) fn reading(path: &std::path::Path) -> impl FnOnce(io::Error) -> SnapshotError {
+    move |source| SnapshotError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes an error of writing a part of the snapshot.
+pub(super) fn writing(path: &std::path::Path) -> impl FnOnce(io::Error) -> SnapshotError {
+    move |source| SnapshotError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
