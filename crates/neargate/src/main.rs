@@ -6,6 +6,7 @@
 
 mod arguments;
 mod client;
+mod copying;
 mod failure;
 mod far;
 mod follow;

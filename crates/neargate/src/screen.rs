@@ -10,8 +10,8 @@ use neargate_core::status::Status;
 use neargate_near::api::wire::Progress;
 
 use crate::arguments::Flags;
-use crate::output;
 use crate::tree::Tree;
+use crate::{copying, output};
 
 /// Where progress goes.
 pub enum Screen {
@@ -77,17 +77,16 @@ impl Screen {
     }
 }
 
-/// What is waited for, one line per service.
+/// What is waited for, one line per copy and service.
 fn waits(status: &Status) -> String {
-    let lines: Vec<String> = status
-        .services
-        .iter()
-        .filter_map(|service| {
-            let release = service.release.as_ref()?;
-            let doing = output::stage(&release.stage);
-            let what = &release.waiting_for;
-            Some(format!("{} is {doing}: waits for {what}", service.name))
-        })
-        .collect();
+    let copying = status.copying.iter();
+    let copying = copying.map(|copying| format!("{} {}", copying.service, copying::words(copying)));
+    let releases = status.services.iter().filter_map(|service| {
+        let release = service.release.as_ref()?;
+        let doing = output::stage(&release.stage);
+        let what = &release.waiting_for;
+        Some(format!("{} is {doing}: waits for {what}", service.name))
+    });
+    let lines: Vec<String> = copying.chain(releases).collect();
     lines.join("\n")
 }

@@ -5,7 +5,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use neargate_core::status::{DataStatus, ServiceStatus, Status};
 
-use crate::output;
+use crate::{copying, output};
 
 /// Lines of a terminal that does not say how many it has.
 const ROWS: usize = 24;
@@ -87,6 +87,10 @@ fn lines(status: &Status, room: usize) -> Vec<Line> {
     for (kind, data) in [("database", &status.databases), ("cache", &status.caches)] {
         heads.extend(data.iter().map(|one| (data_line(kind, one), Vec::new())));
     }
+    heads.extend(status.copying.iter().map(|one| {
+        let text = format!("service {} {}", one.service, copying::words(one));
+        (Line { busy: true, text }, Vec::new())
+    }));
     heads.extend(
         status
             .services

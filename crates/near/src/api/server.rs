@@ -37,6 +37,9 @@ pub const EVENTS_PER_READ: usize = 500;
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// An engine that does not answer by then is stuck; the caller is told so.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+/// Calls that are answered when artifacts are copied; `status` says how far that is, and who does not
+/// want to wait for it goes away.
+const COPY_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A stream without an event has an empty line this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
@@ -157,6 +160,14 @@ impl IntoResponse for Refused {
 type Answer<T> = Result<Json<T>, Refused>;
 
 async fn ask<T>(calls: &Calls, call: impl FnOnce(Reply<T>) -> Call) -> Answer<T> {
+    ask_within(CALL_TIMEOUT, calls, call).await
+}
+
+async fn ask_within<T>(
+    limit: Duration,
+    calls: &Calls,
+    call: impl FnOnce(Reply<T>) -> Call,
+) -> Answer<T> {
     let (reply, answer) = oneshot::channel();
     let stuck = |error: &str| {
         Refused(Problem {
@@ -170,11 +181,14 @@ async fn ask<T>(calls: &Calls, call: impl FnOnce(Reply<T>) -> Call) -> Answer<T>
         .send(call(reply))
         .await
         .map_err(|_| stuck("the engine is ending"))?;
-    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+    match tokio::time::timeout(limit, answer).await {
         Ok(Ok(Ok(value))) => Ok(Json(value)),
         Ok(Ok(Err(problem))) => Err(Refused(problem)),
         Ok(Err(_)) => Err(stuck("the engine is ending")),
-        Err(_) => Err(stuck("the engine did not answer within two minutes")),
+        Err(_) => Err(stuck(&format!(
+            "the engine did not answer within {} minutes",
+            limit.as_secs() / 60
+        ))),
     }
 }
 
@@ -183,7 +197,10 @@ async fn status(State(calls): State<Calls>) -> Answer<Status> {
 }
 
 async fn up(State(calls): State<Calls>, Json(body): Json<Definition>) -> Answer<Accepted> {
-    ask(&calls, |reply| Call::Up(Box::new(body), reply)).await
+    ask_within(COPY_TIMEOUT, &calls, |reply| {
+        Call::Up(Box::new(body), reply)
+    })
+    .await
 }
 
 async fn deploy(
@@ -191,7 +208,10 @@ async fn deploy(
     UrlPath(name): UrlPath<String>,
     Json(body): Json<Definition>,
 ) -> Answer<Accepted> {
-    ask(&calls, |reply| Call::Deploy(name, Box::new(body), reply)).await
+    ask_within(COPY_TIMEOUT, &calls, |reply| {
+        Call::Deploy(name, Box::new(body), reply)
+    })
+    .await
 }
 
 async fn rollback(

@@ -11,7 +11,7 @@ use crate::follow::{self, Ended, Followed};
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
 use crate::verbs::up;
-use crate::{output, project};
+use crate::{copying, output, project};
 
 /// How a deploy is to go.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ async fn begin_deploy(
     let mut definition = project::definition(flags, &path, manifest);
     definition.supersede = wish.supersede;
     let path = format!("/v1/services/{service}/deploy");
-    let accepted = client.post(&path, &definition).await?;
+    let accepted = copying::shown(&client, flags, client.post(&path, &definition)).await?;
     Ok((client, accepted))
 }
 

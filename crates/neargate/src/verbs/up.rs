@@ -16,7 +16,7 @@ use crate::follow::{self, Followed};
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
 use crate::verbs::down;
-use crate::{output, processes, project};
+use crate::{copying, output, processes, project};
 
 /// A service that is not healthy by then (outside of a release) is reported.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
@@ -48,7 +48,8 @@ pub async fn run(
     }
     let client = processes::ensure_engine(&project::state(&flags)?).await?;
     let definition = project::definition(&flags, &path, manifest);
-    let accepted: Accepted = match client.post_again("/v1/up", &definition).await {
+    let asked = client.post_again("/v1/up", &definition);
+    let accepted: Accepted = match copying::shown(&client, &flags, asked).await {
         Ok(accepted) => accepted,
         Err(failure) => {
             leave_nothing_behind(&client).await;

@@ -1,6 +1,7 @@
 //! End to end: the real binary, real processes, real sockets, real load.
 
 mod app;
+mod artifacts;
 mod audit;
 mod basics;
 mod blind;
