@@ -134,7 +134,7 @@ fn shared(equal: &Path, target: &Path, source: &Source) -> io::Result<bool> {
         return Ok(false);
     }
     let found = fs::symlink_metadata(target)?;
-    let mode = u32::from(content::mode(source.stamp.executable).as_raw_mode());
+    let mode = content::mode(source.stamp.executable).as_raw_mode();
     let intact = found.is_file()
         && found.len() == source.stamp.size
         && found.mode() & 0o7777 == mode

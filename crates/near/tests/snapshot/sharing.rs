@@ -142,7 +142,7 @@ fn every_kind_of_change_is_seen() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 9] = [
         ("other bytes", |root| {
-            fs::write(root.join("many/0/0.js"), "longer than before").unwrap()
+            fs::write(root.join("many/0/0.js"), "longer than before").unwrap();
         }),
         ("other bytes of the same length", |root| {
             fs::write(root.join("many/0/0.js"), "file 000x").unwrap();
@@ -158,7 +158,7 @@ fn every_kind_of_change_is_seen() {
             fs::set_permissions(root.join("many/0/0.js"), executable).unwrap();
         }),
         ("a removed file", |root| {
-            fs::remove_file(root.join("many/0/0.js")).unwrap()
+            fs::remove_file(root.join("many/0/0.js")).unwrap();
         }),
         ("a file instead of a folder", |root| {
             fs::remove_dir_all(root.join("many/3")).unwrap();
@@ -169,7 +169,7 @@ fn every_kind_of_change_is_seen() {
             symlink("4.js", root.join("many/0/0.js")).unwrap();
         }),
         ("a new link", |root| {
-            symlink("many", root.join("link")).unwrap()
+            symlink("many", root.join("link")).unwrap();
         }),
         ("two files whose names are swapped", |root| {
             let (one, two) = (root.join("many/0/0.js"), root.join("many/1/1.js"));

@@ -16,7 +16,7 @@ artifact = "dist"
 port = 3000
 route = "/*"
 drain = "0s"
-stop-timeout = "1s"
+stop-timeout = "2s"
 health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2, unhealthy = 2 }
 "#;
 
