@@ -18,6 +18,7 @@ pub struct Completeness {
     /// By number of the router; `None`: nothing yet.
     told: BTreeMap<u64, Option<Timestamp>>,
     looks: u32,
+    judged: Timestamp,
 }
 
 impl Completeness {
@@ -39,17 +40,19 @@ impl Completeness {
     }
 
     /// The moment as of which alarms and guards are judged at `now`, when samples need `settle` to
-    /// arrive.
-    pub fn judged_at(&mut self, now: Timestamp, settle: Duration) -> Timestamp {
-        let slowest = self.told.values().min();
-        let known = slowest.map(|told| told.unwrap_or_default().after(settle));
-        match known {
-            Some(known) if known < now && self.looks < PATIENCE => {
+    /// arrive; it never goes back. `None`: a router answers and has not told anything yet.
+    pub fn judged_at(&mut self, now: Timestamp, settle: Duration) -> Option<Timestamp> {
+        let slowest = self.told.values().min().copied();
+        let known = slowest.map(|told| told.map(|told| told.after(settle)));
+        let at = match known {
+            Some(known) if known.is_none_or(|known| known < now) && self.looks < PATIENCE => {
                 self.looks += 1;
-                known
+                known?
             }
             _ => now,
-        }
+        };
+        self.judged = self.judged.max(at);
+        Some(self.judged)
     }
 }
 
@@ -66,18 +69,21 @@ mod tests {
     #[test]
     fn what_the_slowest_router_has_not_told_is_not_judged() {
         let mut known = Completeness::default();
-        assert_eq!(known.judged_at(at(100), SETTLE), at(100), "no router");
+        let judged = |known: &mut Completeness, now| known.judged_at(at(now), SETTLE);
+        assert_eq!(judged(&mut known, 90), Some(at(90)), "no router");
         known.joined(1);
-        assert_eq!(known.judged_at(at(100), SETTLE), at(1), "nothing was told");
+        assert_eq!(judged(&mut known, 100), None, "nothing was told");
         known.told(1, at(99));
-        assert_eq!(known.judged_at(at(100), SETTLE), at(100));
+        assert_eq!(judged(&mut known, 100), Some(at(100)));
         // The engine was stopped for a minute.
-        assert_eq!(known.judged_at(at(160), SETTLE), at(100));
+        assert_eq!(judged(&mut known, 160), Some(at(100)));
         known.told(1, at(159));
         known.told(2, at(140));
-        assert_eq!(known.judged_at(at(160), SETTLE), at(141));
+        assert_eq!(judged(&mut known, 160), Some(at(141)));
         known.left(2);
-        assert_eq!(known.judged_at(at(160), SETTLE), at(160));
+        assert_eq!(judged(&mut known, 160), Some(at(160)));
+        known.told(3, at(120));
+        assert_eq!(judged(&mut known, 160), Some(at(160)), "never back");
     }
 
     #[test]
@@ -85,6 +91,6 @@ mod tests {
         let mut known = Completeness::default();
         known.joined(1);
         let judged = (0..=PATIENCE).map(|_| known.judged_at(at(50), SETTLE));
-        assert_eq!(judged.last(), Some(at(50)));
+        assert_eq!(judged.last(), Some(Some(at(50))));
     }
 }

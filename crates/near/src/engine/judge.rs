@@ -91,7 +91,9 @@ impl Engine {
             return;
         }
         self.watches.follow(self.ledger.state());
-        let now = self.counted.judged_at(self.ledger.clock().now(), SETTLE);
+        let Some(now) = self.counted.judged_at(self.ledger.clock().now(), SETTLE) else {
+            return;
+        };
         for (name, transition) in self.watches.evaluate_alarms(now) {
             self.alarm_changed(&name, transition);
         }

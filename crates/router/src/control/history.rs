@@ -17,6 +17,9 @@ const LONGEST: u64 = 15 * 60;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Seconds that are told at once.
 const MOST_TOLD: u64 = 60;
+/// Entries that are told at once, unless one second alone has more: an engine takes them in its
+/// loop.
+const MOST_ENTRIES: usize = 500;
 
 /// What a worker counted since it last told.
 #[derive(Debug)]
@@ -120,7 +123,15 @@ impl History {
     /// What comes after a moment, or after the horizon; nothing when nothing more is complete.
     pub(super) fn after(&self, cursor: u64) -> Option<Stretch> {
         let from = cursor.max(self.horizon);
-        let through = self.through().min(from + MOST_TOLD * 1000);
+        let mut through = self.through().min(from + MOST_TOLD * 1000);
+        let mut entries = 0;
+        for second in self.closed.iter().filter(|it| it.second * 1000 >= from) {
+            entries += second.requests.len();
+            if entries > MOST_ENTRIES {
+                through = through.min((second.second * 1000).max(from + 1000));
+                break;
+            }
+        }
         let seconds = self.closed.iter();
         let told = seconds.filter(|it| (from..through).contains(&(it.second * 1000)));
         (through > from).then(|| Stretch {
@@ -208,6 +219,26 @@ mod tests {
         long.in_force = 0;
         history.take(report(0, (LONGEST + 101) * 1000, vec![long]));
         assert!(history.bytes <= MOST_BYTES && history.horizon() > 900_000);
+    }
+
+    #[test]
+    fn much_is_told_in_parts_of_whole_seconds() {
+        let mut history = History::new(1, 0);
+        let many = |at: u64| {
+            let mut many = second(at, 1, "a");
+            many.requests = vec![RequestCount::default(); 2 * MOST_ENTRIES / 3];
+            many
+        };
+        let seconds = vec![many(0), many(1), many(1), second(2, 1, "a")];
+        history.take(report(0, 3_000, seconds));
+        let mut told = Vec::new();
+        let mut cursor = 0;
+        while let Some(stretch) = history.after(cursor) {
+            assert_eq!(stretch.from, cursor);
+            cursor = stretch.through;
+            told.push((cursor, stretch.seconds.len()));
+        }
+        assert_eq!(told, [(1_000, 1), (2_000, 2), (3_000, 1)]);
     }
 
     #[test]
