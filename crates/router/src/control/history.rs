@@ -229,7 +229,11 @@ mod tests {
             many.requests = vec![RequestCount::default(); 2 * MOST_ENTRIES / 3];
             many
         };
-        let seconds = vec![many(0), many(1), many(1), second(2, 1, "a")];
+        let later = SecondCount {
+            version: 2,
+            ..many(1)
+        };
+        let seconds = vec![many(0), many(1), later, second(2, 1, "a")];
         history.take(report(0, 3_000, seconds));
         let mut told = Vec::new();
         let mut cursor = 0;
