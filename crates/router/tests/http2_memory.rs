@@ -50,6 +50,7 @@ fn site(directory: &std::path::Path) -> RoutingTable {
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules })]),
         groups: BTreeMap::new(),
         cookie_key: None,
+        trusted: Vec::new(),
     }
 }
 
