@@ -216,6 +216,7 @@ mod tests {
             },
             router: None,
             notes: Vec::new(),
+            router_load: None,
             engine_loop: None,
         }
     }

@@ -21,6 +21,7 @@ use super::routers::Connected;
 use super::{Engine, Input, reply};
 use crate::api::server::Reply;
 use crate::api::wire::{Accepted, Definition, Problem};
+use crate::descriptors;
 use crate::paths::StateDir;
 use crate::snapshot::{remove, set_aside_unused, snapshot, source};
 
@@ -56,6 +57,18 @@ pub(super) struct Prepared {
     pub(super) lease: Lease,
 }
 
+/// What cannot be held together is not begun.
+fn refuse_without_descriptors(definition: &Definition) -> Result<(), Problem> {
+    let shortfall = descriptors::shortfall(&definition.manifest);
+    shortfall.map_or(Ok(()), |error| {
+        Err(Problem {
+            error,
+            help: Some("raise the limit, end the engine (neargate down) and start again".into()),
+            exit: 3,
+        })
+    })
+}
+
 impl Request {
     fn services(&self) -> Vec<String> {
         match &self.goal {
@@ -71,6 +84,7 @@ impl Engine {
         let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
+            .and_then(|()| refuse_without_descriptors(&definition))
             .and_then(|()| self.set_definition(definition))
             .and_then(|definition| Ok((self.open_listeners(&definition.manifest)?, definition)));
         match begun {
@@ -98,6 +112,7 @@ impl Engine {
     ) {
         let allowed = self
             .refuse_when_leaving()
+            .and_then(|()| refuse_without_descriptors(&definition))
             .and_then(|()| self.refuse_deploy(&name, &definition));
         if let Err(problem) = allowed {
             return reply(to, Err(problem));
