@@ -216,6 +216,7 @@ mod tests {
             },
             router: None,
             notes: Vec::new(),
+            engine_version: None,
             engine_loop: None,
         }
     }
