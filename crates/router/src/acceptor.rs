@@ -43,10 +43,6 @@ impl Seat {
             number: worker.seats.take(),
         }
     }
-
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
 }
 
 impl Drop for Seat {
@@ -159,11 +155,11 @@ async fn talk(seat: Seat, client: Client, stream: TcpStream) {
     };
     match protocol {
         http2::Protocol::Http1 => {
-            let seat = Some(seat.number());
-            connection::serve(&worker, &client, seat, &mut reader, &mut writer, buffer).await;
+            let number = seat.number;
+            connection::serve(&worker, &client, number, &mut reader, &mut writer, buffer).await;
         }
         http2::Protocol::Http2 => {
-            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await
+            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await;
         }
         http2::Protocol::Nothing => {}
     }
@@ -187,9 +183,10 @@ async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: Socket
     let who = ("", 0, "");
     let answerer = (Answerer::Router, entry.routed);
     let stamp = worker.stamp(Instant::now());
-    let mut counters = worker.counters.borrow_mut();
-    counters.count(stamp, who, answerer, 503, Duration::ZERO);
-    drop(counters);
+    worker
+        .counters
+        .borrow_mut()
+        .count(stamp, who, answerer, 503, Duration::ZERO);
     worker.lines.push(&entry);
     let (mut reader, mut writer) = stream.into_split();
     let answered = async {

@@ -21,7 +21,7 @@ use crate::files;
 use crate::io::ResponseWriter;
 use crate::live::Found;
 use crate::request::{self, Ends, Head, KeepAlive, Read, Refusal};
-use crate::seats::{Awaited, Wait};
+use crate::seats::Awaited;
 use crate::worker::Worker;
 
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
@@ -69,7 +69,7 @@ pub(crate) struct Sides<'a, R, W> {
 pub(crate) async fn serve<R, W>(
     worker: &Worker,
     client: &Client,
-    seat: Option<u32>,
+    seat: u32,
     reader: &mut R,
     writer: &mut W,
     mut buffer: BytesMut,
@@ -95,7 +95,7 @@ pub(crate) async fn serve<R, W>(
         // On the heap for as long as it lasts: an idle connection stays small.
         let keep = Box::pin(one(worker, client, seat, sides, born)).await;
         if keep == KeepAlive::Close {
-            if seat.is_some_and(|seat| worker.seats.is_asked_to_leave(seat)) {
+            if worker.seats.is_asked_to_leave(seat) {
                 // Somebody waits for its place.
                 return;
             }
@@ -107,25 +107,20 @@ pub(crate) async fn serve<R, W>(
 /// Waits for the first bytes of a request; `false` when the connection is to be closed.
 async fn wait(
     worker: &Worker,
-    seat: Option<u32>,
+    seat: u32,
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
 ) -> bool {
     let idle = worker.limits.client_idle;
+    let seated = worker.seats.wait(seat, Awaited::NextRequest);
     tokio::select! {
         biased;
         read = timeout(idle, worker.scratch.read(reader, buffer)) => {
             matches!(read, Ok(Ok(n)) if n > 0)
         }
         () = worker.drained_idle() => false,
-        () = asked_to_leave(worker, seat, Awaited::NextRequest) => false,
+        () = seated.asked_to_leave() => false,
     }
-}
-
-/// Never returns for what has no seat.
-async fn asked_to_leave(worker: &Worker, seat: Option<u32>, awaited: Awaited) {
-    let wait = seat.map(|seat| worker.seats.wait(seat, awaited));
-    leaving(wait.as_ref()).await;
 }
 
 async fn linger(
@@ -152,7 +147,7 @@ async fn linger(
 async fn one<R, W>(
     worker: &Worker,
     client: &Client,
-    seat: Option<u32>,
+    seat: u32,
     mut sides: Sides<'_, R, W>,
     born: Instant,
 ) -> KeepAlive
@@ -248,7 +243,7 @@ where
 async fn read_head<R, W>(
     worker: &Worker,
     client: &Client,
-    seat: Option<u32>,
+    seat: u32,
     sides: &mut Sides<'_, R, W>,
 ) -> Result<Box<Head>, End>
 where
@@ -270,7 +265,7 @@ where
             Read::Refused(refusal) => return Err(End::Refuse(refusal.status, refusal.reason)),
             Read::Partial => {}
         }
-        let wait = wait.get_or_insert_with(|| Some(worker.seats.wait(seat?, Awaited::Head)));
+        let wait = wait.get_or_insert_with(|| worker.seats.wait(seat, Awaited::Head));
         let read = worker.scratch.read(sides.reader, sides.buffer);
         tokio::select! {
             biased;
@@ -279,15 +274,8 @@ where
                 Ok(_) => return Err(End::Abort(460, "ClientClosed")),
                 Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
             },
-            () = leaving(wait.as_ref()) => return Err(End::Refuse(408, "NoPlace")),
+            () = wait.asked_to_leave() => return Err(End::Refuse(408, "NoPlace")),
         }
-    }
-}
-
-async fn leaving(wait: Option<&Wait<'_>>) {
-    match wait {
-        Some(wait) => wait.asked_to_leave().await,
-        None => std::future::pending().await,
     }
 }
 
