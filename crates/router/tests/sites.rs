@@ -9,9 +9,7 @@ use neargate_core::manifest::model::{Route, Static};
 use neargate_core::routing::table::{
     Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
 };
-use neargate_core::time::Timestamp;
-use support::backend::Backend;
-use support::{Router, Wire, header, table, target};
+use support::{Router, Wire, header};
 
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
     let site = StaticSite {
