@@ -4,7 +4,7 @@
 //! health is checked and commands are answered however many clients come. What the machine itself
 //! lacks is told apart from what a target does ([`is_shortage`]).
 
-use crate::manifest::model::{Manifest, Runs};
+use crate::manifest::model::{Manifest, Runs, Scale};
 
 /// What one thread's runtime holds: its poll and wake descriptors and the pair for signals.
 const RUNTIME: u64 = 6;
@@ -80,9 +80,27 @@ pub fn engine_needs(tasks: u64, data: u64, sockets: u64) -> u64 {
     ENGINE + STARTS + tasks * PER_TASK + data * PER_DATA + sockets
 }
 
+/// For how many tasks of each service a limit must be enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// `scale.min`: what `up` starts.
+    Fewest,
+    /// `scale.max`.
+    Most,
+}
+
 /// Why a limit is too low for an app, in words; `None`: it is not. `workers`: of the router.
 #[must_use]
-pub fn shortfall(manifest: &Manifest, limit: u64, workers: usize) -> Option<String> {
+pub fn shortfall(
+    manifest: &Manifest,
+    extent: Extent,
+    limit: u64,
+    workers: usize,
+) -> Option<String> {
+    let count = |scale: &Scale| match extent {
+        Extent::Fewest => scale.min,
+        Extent::Most => scale.max,
+    };
     let tasks = manifest
         .services
         .values()
@@ -90,7 +108,8 @@ pub fn shortfall(manifest: &Manifest, limit: u64, workers: usize) -> Option<Stri
             Runs::Static(_) => 0,
             // A release has the tasks of two revisions.
             _ => {
-                u64::from(service.scale.max) * u64::from(service.release.maximum_percent.max(100))
+                u64::from(count(&service.scale))
+                    * u64::from(service.release.maximum_percent.max(100))
                     / 100
             }
         });

@@ -29,12 +29,12 @@ pub(crate) enum Found {
 
 /// Looks at who listens. `known`: sockets that were found to be the task's before.
 pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> Found {
-    look(address, owner, known).unwrap_or_else(|error| Found::Unknown(error.to_string()))
+    who_listens(address, owner, known).unwrap_or_else(|error| Found::Unknown(error.to_string()))
 }
 
 /// # Errors
 /// Only for want of something.
-fn look(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<Found> {
+fn who_listens(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<Found> {
     let sockets = listening(address)?;
     if sockets.is_empty() {
         return Ok(Found::Nobody);
@@ -60,7 +60,7 @@ fn look(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<
 }
 
 /// `None` for what is not there; an error only for want of something.
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if is_shortage(&error) => Err(error),
@@ -71,7 +71,7 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn listening(address: SocketAddr) -> io::Result<Vec<ListeningSocket>> {
     let mut all = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let Some(file) = found(File::open(table))? else {
+        let Some(file) = present(File::open(table))? else {
             continue;
         };
         let lines = BufReader::new(file).lines().skip(1).map_while(Result::ok);
@@ -93,7 +93,7 @@ fn held_by_descendants(shim: u32) -> io::Result<Vec<u64>> {
         }
         for thread in names(&format!("/proc/{pid}/task"))? {
             let path = format!("/proc/{pid}/task/{thread}/children");
-            let children = found(fs::read_to_string(path))?;
+            let children = present(fs::read_to_string(path))?;
             let children = children.unwrap_or_default();
             open.extend(
                 children
@@ -115,7 +115,7 @@ fn held_by_descendants(shim: u32) -> io::Result<Vec<u64>> {
 }
 
 fn names(directory: &str) -> io::Result<impl Iterator<Item = String> + use<>> {
-    let entries = found(fs::read_dir(directory))?.into_iter().flatten();
+    let entries = present(fs::read_dir(directory))?.into_iter().flatten();
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
 }
 

@@ -81,31 +81,26 @@ impl Engine {
         });
     }
 
-    fn is_gone(&self, obstacle: &Obstacle) -> bool {
-        match obstacle {
-            Obstacle::DiskFull => rustix::fs::statvfs(self.state.path())
-                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE),
-            Obstacle::Descriptors => {
-                let mut opened = (0..OPENED).map(|_| File::open("/dev/null"));
-                opened
-                    .try_fold(Vec::new(), |mut held, file| {
-                        held.push(file.ok()?);
-                        Some(held)
-                    })
-                    .is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// Ends the waits for what stood in the way and is gone; asked once a second.
+    /// Whether what stood in the way is gone; asked once a second.
     pub(super) fn look_at_obstacles(&mut self) {
-        for obstacle in [Obstacle::DiskFull, Obstacle::Descriptors] {
+        let space = |engine: &Self| {
+            rustix::fs::statvfs(engine.state.path())
+                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE)
+        };
+        let descriptors = |_: &Self| {
+            let opened: Result<Vec<_>, _> = (0..OPENED).map(|_| File::open("/dev/null")).collect();
+            opened.is_ok()
+        };
+        let gone: [(Obstacle, fn(&Self) -> bool); 2] = [
+            (Obstacle::DiskFull, space),
+            (Obstacle::Descriptors, descriptors),
+        ];
+        for (obstacle, is_gone) in gone {
             let services = self.ledger.state().services.values();
             let waits = services
                 .flat_map(|service| service.backoffs.values())
                 .any(|backoff| backoff.obstacle.as_ref() == Some(&obstacle));
-            if waits && self.is_gone(&obstacle) {
+            if waits && is_gone(self) {
                 self.happened(Event::ObstacleRemoved { obstacle });
             }
         }

@@ -19,7 +19,7 @@ pub(super) struct Strain {
 
 impl Strain {
     /// Takes in what the router tells now; what people should know.
-    fn look(&mut self, load: RouterLoad, now: Instant) -> Option<String> {
+    fn observe(&mut self, load: RouterLoad, now: Instant) -> Option<String> {
         if load.lacked_since(&self.seen) {
             self.lacked_at = Some(now);
         }
@@ -34,7 +34,7 @@ impl Engine {
     /// Notes what the router lacked in the last minute.
     pub(super) fn look_at_load(&mut self) {
         let load = self.routers.load().unwrap_or_default();
-        let words = self.strain.look(load, Instant::now());
+        let words = self.strain.observe(load, Instant::now());
         let known = self.notes.has(&Cause::RouterStrained);
         self.notes.set(Cause::RouterStrained, words.as_slice());
         if let (Some(words), false) = (words, known) {
@@ -58,13 +58,13 @@ mod tests {
         };
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(strain.look(load(0, 39), at(0)), None);
-        let told = strain.look(load(3, 40), at(1)).expect("told");
+        assert_eq!(strain.observe(load(0, 39), at(0)), None);
+        let told = strain.observe(load(3, 40), at(1)).expect("told");
         assert!(told.contains("40") && told.contains("3 clients"), "{told}");
-        assert!(strain.look(load(3, 2), at(60)).is_some());
-        assert_eq!(strain.look(load(3, 2), at(62)), None);
-        assert!(strain.look(load(4, 40), at(63)).is_some());
+        assert!(strain.observe(load(3, 2), at(60)).is_some());
+        assert_eq!(strain.observe(load(3, 2), at(62)), None);
+        assert!(strain.observe(load(4, 40), at(63)).is_some());
         // Another router.
-        assert_eq!(strain.look(load(0, 1), at(64)), None);
+        assert_eq!(strain.observe(load(0, 1), at(64)), None);
     }
 }

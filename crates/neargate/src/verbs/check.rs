@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::Place;
-use neargate_near::descriptors;
+use neargate_near::descriptors::{self, Extent};
 
 use crate::arguments::Flags;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
         Err(failure) => return Err(failure),
     };
     let shortfall = match loaded.manifest.target {
-        Place::Near => descriptors::shortfall(&loaded.manifest),
+        Place::Near => descriptors::shortfall(&loaded.manifest, Extent::Most),
         Place::Aws { .. } => None,
     };
     if flags.json {

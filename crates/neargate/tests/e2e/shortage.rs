@@ -118,7 +118,7 @@ fn a_low_hard_limit_serves_new_clients_and_is_told() {
 
 #[test]
 fn an_app_that_does_not_fit_the_limit_is_refused_in_words() {
-    let app = App::new(&ECHO.replace("max = 4", "max = 400"));
+    let app = App::new(&ECHO.replace("min = 2, max = 4", "min = 400, max = 400"));
     let checked = |limit: &str| {
         let program = env!("CARGO_BIN_EXE_neargate");
         let mut command = std::process::Command::new("sh");
