@@ -8,7 +8,8 @@
 //! end at the interval. Failures that come sooner than the interval count towards the
 //! unhealthy threshold only when the target took the TCP connection: a process that has not
 //! opened its port yet is starting, not sick. A port that somebody else holds makes its target
-//! unhealthy at once: no threshold waits while a stranger gets requests.
+//! unhealthy at once: no threshold waits while a stranger gets requests. A check that could not
+//! be made changes nothing.
 
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub enum Outcome {
     Unreachable,
     /// Somebody else listens there.
     Stranger,
+    /// It could not be made: whoever checks lacks descriptors, memory or time. Says nothing about
+    /// the target.
+    NotMade,
 }
 
 /// Health of one target.
@@ -67,6 +71,7 @@ impl TargetCheck {
         rule: &Health,
     ) -> Option<TargetHealth> {
         let next = match (self.state, outcome) {
+            (_, Outcome::NotMade) => None,
             (TargetHealth::Initial, Outcome::Passed) => Some(TargetHealth::Healthy),
             (TargetHealth::Initial | TargetHealth::Healthy, Outcome::Stranger) => {
                 Some(TargetHealth::Unhealthy)
@@ -114,7 +119,7 @@ impl TargetCheck {
                 self.last_counted = Some(now);
                 false
             }
-            (None, Outcome::Failed | Outcome::Passed | Outcome::Stranger) => true,
+            (None, _) => true,
         };
         if due {
             self.last_counted = Some(now);
@@ -150,6 +155,7 @@ mod tests {
             let outcome = match c {
                 '+' => Outcome::Passed,
                 '-' => Outcome::Failed,
+                '?' => Outcome::NotMade,
                 _ => Outcome::Unreachable,
             };
             check.observe(Timestamp(i as u64 * 30_000), outcome, &rule());
@@ -173,6 +179,10 @@ mod tests {
             (Healthy, "-+--", "hhhu"),
             (Healthy, "xx", "hu"),
             (Unhealthy, "++-+++", "uuuuuh"),
+            (Initial, "????", "iiii"),
+            (Healthy, "????", "hhhh"),
+            (Healthy, "-?-", "hhu"),
+            (Unhealthy, "++?+", "uuuh"),
         ] {
             assert_eq!(run(begin, outcomes), states, "{begin:?} {outcomes}");
         }

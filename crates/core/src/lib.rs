@@ -23,6 +23,7 @@
 
 pub mod alarm;
 pub mod backoff;
+pub mod descriptors;
 pub mod duration;
 pub mod guard;
 pub mod health;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::routing::control::RouterLoad;
 use crate::time::Timestamp;
 
 /// The whole environment as the engine sees it.
@@ -25,6 +26,9 @@ pub struct Status {
     pub router: Option<ProcessStatus>,
     /// What the operator should know: limits that are not enforced, fields not acted on.
     pub notes: Vec<String>,
+    /// How full the router is, and what it lacked; `None` while there is none, and far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router_load: Option<RouterLoad>,
     /// How long inputs wait for the engine's loop; `None` far, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_loop: Option<LoopLag>,

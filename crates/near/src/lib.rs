@@ -14,6 +14,7 @@ pub mod belongings;
 pub mod cgroup;
 pub mod clock;
 pub mod data;
+pub mod descriptors;
 pub mod engine;
 pub mod identity;
 pub mod inherited;

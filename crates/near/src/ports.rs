@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use sha2::{Digest, Sha256};
 
+use crate::descriptors::is_shortage;
 use crate::paths::StateDir;
 
 const FIRST: u16 = 20_000;
@@ -30,17 +31,28 @@ impl Ports {
         }
     }
 
-    /// A free port that is not in `taken`; `None` when all 10,000 are taken.
-    pub fn assign(&mut self, taken: &BTreeSet<u16>) -> Option<u16> {
+    /// A free port that is not in `taken`.
+    ///
+    /// # Errors
+    /// All 10,000 are taken, or no socket can be opened, in words.
+    pub fn assign(&mut self, taken: &BTreeSet<u16>) -> Result<u16, String> {
         for _ in 0..COUNT {
             let port = FIRST + self.next;
             self.next = (self.next + 1) % COUNT;
             // Binding tells; nothing waits in the queue of a socket that never listened long.
-            if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return Some(port);
+            if taken.contains(&port) {
+                continue;
+            }
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(_) => return Ok(port),
+                Err(error) if is_shortage(&error) => {
+                    return Err(format!("no port can be tried: {error}"));
+                }
+                Err(_) => {}
             }
         }
-        None
+        let last = FIRST + COUNT - 1;
+        Err(format!("no port is free between {FIRST} and {last}"))
     }
 }
 
@@ -53,11 +65,11 @@ mod tests {
         let mut ports = Ports::of(&StateDir::at("/tmp/ports-test"));
         let first = ports.assign(&BTreeSet::new()).unwrap();
         let mut again = Ports::of(&StateDir::at("/tmp/ports-test"));
-        assert_ne!(again.assign(&BTreeSet::from([first])), Some(first));
+        assert_ne!(again.assign(&BTreeSet::from([first])), Ok(first));
         let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
         assert_ne!(
             Ports::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
-            Some(first)
+            Ok(first)
         );
     }
 }

@@ -13,7 +13,7 @@ use neargate_near::engine::{self, EngineError, Origin};
 use neargate_near::journal::JournalError;
 use neargate_near::paths::StateDir;
 use neargate_near::watchdog::{self, Duty, WatchdogError, line};
-use neargate_near::{atomic, belongings, inherited};
+use neargate_near::{atomic, belongings, descriptors, inherited};
 use neargate_router::{Config, Limits, Signals};
 use rustix::process::Signal;
 
@@ -31,6 +31,7 @@ const LOST: Duration = Duration::from_secs(15);
 /// Runs the engine in this process.
 pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
     inherited::close();
+    descriptors::raise();
     let origin = if successor {
         Origin::Watchdog
     } else {
@@ -48,6 +49,7 @@ pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
 /// Runs the watchdog in this process.
 pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     inherited::close();
+    descriptors::raise();
     let duty = if again { Duty::Again } else { Duty::First };
     match watchdog::main(state, watchdog::own_program(), duty) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -63,6 +65,7 @@ pub fn router(
     access_log: Option<PathBuf>,
     listeners: &[String],
 ) -> Result<ExitCode, Failure> {
+    descriptors::raise();
     let mut sockets = Vec::new();
     let mut workers = 1;
     for listener in listeners {

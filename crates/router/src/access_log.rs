@@ -28,6 +28,9 @@ pub(crate) struct Entry {
     pub(crate) request_id: String,
     pub(crate) listener: String,
     pub(crate) client: String,
+    /// The trusted proxy that spoke for the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) peer: Option<String>,
     pub(crate) protocol: &'static str,
     pub(crate) method: String,
     pub(crate) host: String,

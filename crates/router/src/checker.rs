@@ -3,11 +3,14 @@
 //! Invariant: a check counts only when the sockets that listen at the target's address are the
 //! task's, before and after the answer; between two checks that is looked at once a second.
 //! A check opens a connection of its own and closes it; it is not access-logged.
+//! A check that could not be made, because this process lacks descriptors, memory or time, says
+//! nothing about its target; it is counted in [`Pressure`].
 //! The interval counts from the start of one check to the start of the next, so a slow answer
 //! does not lengthen it.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use neargate_core::health::{Outcome, TargetCheck};
@@ -20,7 +23,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use crate::lateness::Lateness;
 use crate::listening::{self, Found};
+use crate::pressure::{Pressure, is_shortage};
 
 /// Bytes of an answer that are looked at: the status line.
 const MOST_ANSWER: usize = 16 * 1024;
@@ -45,84 +50,151 @@ pub(crate) struct Subject {
     pub(crate) rule: Option<Health>,
 }
 
-/// Checks one target until it is aborted.
-pub(crate) async fn watch(subject: Subject, known: TargetHealth, changes: mpsc::Sender<Changed>) {
-    match &subject.rule {
-        Some(rule) => watch_health(&subject, rule, known, &changes).await,
-        None => watch_listener(&subject, &changes).await,
-    }
+/// The checks of one target.
+pub(crate) struct Checker {
+    pub(crate) subject: Subject,
+    pub(crate) changes: mpsc::Sender<Changed>,
+    pub(crate) pressure: Arc<Pressure>,
+    pub(crate) lateness: Lateness,
 }
 
-async fn watch_health(
-    subject: &Subject,
-    rule: &Health,
-    known: TargetHealth,
-    changes: &mpsc::Sender<Changed>,
-) {
-    let Probe::Http { path, matcher } = &rule.probe else {
-        return;
-    };
-    let mut check = TargetCheck::new(known);
-    let mut listener = Listener::of(subject);
-    loop {
-        let began = Instant::now();
-        let (outcome, reason) = match listener.stranger() {
-            Some(words) => (Outcome::Stranger, words),
-            None => listener.judge(ask(subject.address, path, matcher, rule.timeout).await),
+impl Checker {
+    /// Checks until it is aborted.
+    pub(crate) async fn watch(self, known: TargetHealth) {
+        match &self.subject.rule {
+            Some(rule) => self.watch_health(rule, known).await,
+            None => self.watch_listener().await,
+        }
+    }
+
+    async fn watch_health(&self, rule: &Health, known: TargetHealth) {
+        let Probe::Http { path, matcher } = &rule.probe else {
+            return;
         };
-        let mut changed = check
-            .observe(now(), outcome, rule)
-            .map(|health| (health, reason));
-        let due = began + check.next_gap(rule);
+        let mut check = TargetCheck::new(known);
+        let mut listener = Listener::of(&self.subject);
         loop {
-            if let Some((health, reason)) = changed.take()
-                && !tell(changes, subject, health, reason).await
+            let began = Instant::now();
+            let (outcome, reason) = match listener.stranger() {
+                Some(words) => (Outcome::Stranger, words),
+                None => listener.judge(self.ask(path, matcher, rule.timeout).await),
+            };
+            if outcome == Outcome::NotMade {
+                self.pressure.check_not_made(&reason);
+            }
+            let mut changed = check
+                .observe(now(), outcome, rule)
+                .map(|health| (health, reason));
+            let due = began + check.next_gap(rule);
+            loop {
+                if let Some((health, reason)) = changed.take()
+                    && !self.tell(health, reason).await
+                {
+                    return;
+                }
+                let next = due.min(Instant::now() + LISTENER_LOOK);
+                tokio::time::sleep_until(next).await;
+                if next >= due {
+                    break;
+                }
+                if check.state() == TargetHealth::Healthy
+                    && let Some(words) = listener.stranger()
+                {
+                    changed = check
+                        .observe(now(), Outcome::Stranger, rule)
+                        .map(|health| (health, words));
+                }
+            }
+        }
+    }
+
+    /// For a target whose health the engine tells: it is unhealthy when a stranger listens.
+    async fn watch_listener(&self) {
+        let mut listener = Listener::of(&self.subject);
+        let mut told = false;
+        loop {
+            let stranger = listener.stranger();
+            if let Some(words) = stranger.filter(|_| !std::mem::replace(&mut told, true))
+                && !self.tell(TargetHealth::Unhealthy, words).await
             {
                 return;
             }
-            let next = due.min(Instant::now() + LISTENER_LOOK);
-            tokio::time::sleep_until(next).await;
-            if next >= due {
-                break;
+            tokio::time::sleep(LISTENER_LOOK).await;
+        }
+    }
+
+    async fn tell(&self, health: TargetHealth, reason: String) -> bool {
+        let changed = Changed {
+            task: self.subject.task.clone(),
+            health,
+            reason,
+        };
+        self.changes.send(changed).await.is_ok()
+    }
+
+    async fn ask(&self, path: &str, matcher: &[(u16, u16)], within: Duration) -> (Outcome, String) {
+        let (late, address) = (self.lateness.so_far(), self.subject.address);
+        let deadline = Instant::now() + within;
+        let stream = match timeout_at(deadline, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return unanswered(Outcome::Unreachable, &error),
+            Err(_) => {
+                let words = "Target.Timeout: no connection".to_owned();
+                return self.timed_out(Outcome::Unreachable, words, deadline, late, within);
             }
-            if check.state() == TargetHealth::Healthy
-                && let Some(words) = listener.stranger()
-            {
-                changed = check
-                    .observe(now(), Outcome::Stranger, rule)
-                    .map(|health| (health, words));
+        };
+        match timeout_at(deadline, status(stream, address, path)).await {
+            Ok(Ok(Some(status))) if matcher.iter().any(|(a, b)| (*a..=*b).contains(&status)) => {
+                (Outcome::Passed, String::new())
+            }
+            Ok(Ok(Some(status))) => (
+                Outcome::Failed,
+                format!("Target.ResponseCodeMismatch: {status}"),
+            ),
+            Ok(Ok(None)) => (
+                Outcome::Failed,
+                "Target.FailedHealthChecks: no HTTP answer".to_owned(),
+            ),
+            Ok(Err(error)) if is_shortage(&error) => unanswered(Outcome::Failed, &error),
+            Ok(Err(_)) => (
+                Outcome::Failed,
+                "Target.FailedHealthChecks: no HTTP answer".to_owned(),
+            ),
+            Err(_) => {
+                let words = format!("Target.Timeout: no answer in {within:?}");
+                self.timed_out(Outcome::Failed, words, deadline, late, within)
             }
         }
     }
-}
 
-/// For a target whose health the engine tells: it is unhealthy when a stranger listens.
-async fn watch_listener(subject: &Subject, changes: &mpsc::Sender<Changed>) {
-    let mut listener = Listener::of(subject);
-    let mut told = false;
-    loop {
-        let stranger = listener.stranger();
-        if let Some(words) = stranger.filter(|_| !std::mem::replace(&mut told, true))
-            && !tell(changes, subject, TargetHealth::Unhealthy, words).await
-        {
-            return;
+    /// A time-out counts only when this thread was awake to see an answer.
+    fn timed_out(
+        &self,
+        outcome: Outcome,
+        words: String,
+        deadline: Instant,
+        late_before: Duration,
+        within: Duration,
+    ) -> (Outcome, String) {
+        let overshot = Instant::now().saturating_duration_since(deadline);
+        let late = self.lateness.so_far().saturating_sub(late_before);
+        let late = late.max(overshot);
+        if late > within / 2 {
+            return (
+                Outcome::NotMade,
+                format!("the router was {} ms late", late.as_millis()),
+            );
         }
-        tokio::time::sleep(LISTENER_LOOK).await;
+        (outcome, words)
     }
 }
 
-async fn tell(
-    changes: &mpsc::Sender<Changed>,
-    subject: &Subject,
-    health: TargetHealth,
-    reason: String,
-) -> bool {
-    let changed = Changed {
-        task: subject.task.clone(),
-        health,
-        reason,
-    };
-    changes.send(changed).await.is_ok()
+/// What an error of the kernel says about the target: nothing, when this process lacks something.
+fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, String) {
+    if is_shortage(error) {
+        return (Outcome::NotMade, error.to_string());
+    }
+    (outcome, format!("Target.FailedHealthChecks: {error}"))
 }
 
 /// Who listens at a target's address, and which sockets were found to be its own.
@@ -153,7 +225,7 @@ impl Listener {
     fn stranger(&mut self) -> Option<String> {
         match self.look()? {
             Found::Stranger(socket) => Some(listening::in_words(self.address, &socket)),
-            Found::Nobody | Found::Task(_) => None,
+            Found::Nobody | Found::Task(_) | Found::Unknown(_) => None,
         }
     }
 
@@ -171,6 +243,7 @@ impl Listener {
                 Outcome::Unreachable,
                 "Target.FailedHealthChecks: nothing listens any more".to_owned(),
             ),
+            Some(Found::Unknown(words)) => (Outcome::NotMade, words),
             Some(Found::Task(_)) | None => (outcome, reason),
         }
     }
@@ -183,64 +256,71 @@ fn now() -> Timestamp {
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-async fn ask(
+/// The status of the answer; `None`: it was no HTTP.
+async fn status(
+    mut stream: TcpStream,
     address: SocketAddr,
     path: &str,
-    matcher: &[(u16, u16)],
-    within: Duration,
-) -> (Outcome, String) {
-    let deadline = Instant::now() + within;
-    let stream = match timeout_at(deadline, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            return (
-                Outcome::Unreachable,
-                format!("Target.FailedHealthChecks: {error}"),
-            );
-        }
-        Err(_) => {
-            return (
-                Outcome::Unreachable,
-                "Target.Timeout: no connection".to_owned(),
-            );
-        }
-    };
-    match timeout_at(deadline, status(stream, address, path)).await {
-        Ok(Some(status)) if matcher.iter().any(|(a, b)| (*a..=*b).contains(&status)) => {
-            (Outcome::Passed, String::new())
-        }
-        Ok(Some(status)) => (
-            Outcome::Failed,
-            format!("Target.ResponseCodeMismatch: {status}"),
-        ),
-        Ok(None) => (
-            Outcome::Failed,
-            "Target.FailedHealthChecks: no HTTP answer".to_owned(),
-        ),
-        Err(_) => (
-            Outcome::Failed,
-            format!("Target.Timeout: no answer in {within:?}"),
-        ),
-    }
-}
-
-async fn status(mut stream: TcpStream, address: SocketAddr, path: &str) -> Option<u16> {
+) -> std::io::Result<Option<u16>> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: ELB-HealthChecker/2.0\r\naccept: */*\r\nconnection: close\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.ok()?;
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     let mut part = [0; 1024];
     while answer.len() < MOST_ANSWER {
-        let read = stream.read(&mut part).await.ok().filter(|n| *n > 0)?;
+        let read = stream.read(&mut part).await?;
+        if read == 0 {
+            break;
+        }
         answer.extend_from_slice(&part[..read]);
         let mut space = [httparse::EMPTY_HEADER; 100];
         let mut parsed = httparse::Response::new(&mut space);
         match parsed.parse(&answer) {
-            Ok(httparse::Status::Complete(_)) => return parsed.code,
+            Ok(httparse::Status::Complete(_)) => return Ok(parsed.code),
             Ok(httparse::Status::Partial) => {}
-            Err(_) => return None,
+            Err(_) => break,
         }
     }
-    None
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_time_out_counts_only_when_the_router_was_awake_to_see_an_answer() {
+        let target = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let within = Duration::from_millis(300);
+        let ask = || {
+            let checker = Checker {
+                subject: Subject {
+                    task: "t".into(),
+                    address: target.local_addr().expect("an address"),
+                    owner: None,
+                    rule: None,
+                },
+                changes: mpsc::channel(1).0,
+                pressure: Arc::default(),
+                lateness: Lateness::measured(),
+            };
+            tokio::task::spawn_local(async move { checker.ask("/", &[(200, 200)], within).await })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (outcome, reason) = ask().await.expect("no panic");
+            assert_eq!(outcome, Outcome::Failed, "{reason}");
+            let asked = ask();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            std::thread::sleep(Duration::from_secs(1));
+            let (outcome, reason) = asked.await.expect("no panic");
+            assert_eq!(outcome, Outcome::NotMade, "{reason}");
+        });
+    }
 }

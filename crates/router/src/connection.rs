@@ -3,7 +3,7 @@
 //! Invariant: while it waits for a request it holds no buffer; what is wrong with a request is
 //! answered and then the connection is closed, so nothing after it is read as a request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -21,6 +21,7 @@ use crate::files;
 use crate::io::ResponseWriter;
 use crate::live::Found;
 use crate::request::{self, Ends, Head, KeepAlive, Read, Refusal};
+use crate::seats::Awaited;
 use crate::worker::Worker;
 
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
@@ -64,10 +65,11 @@ pub(crate) struct Sides<'a, R, W> {
     pub(crate) buffer: &'a mut BytesMut,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end; the client on this seat may be asked to leave while it is idle.
 pub(crate) async fn serve<R, W>(
     worker: &Worker,
     client: &Client,
+    seat: u32,
     reader: &mut R,
     writer: &mut W,
     mut buffer: BytesMut,
@@ -80,7 +82,7 @@ pub(crate) async fn serve<R, W>(
         if buffer.is_empty() {
             buffer = BytesMut::new();
             if born.elapsed() >= worker.limits.keep_alive
-                || !wait(worker, reader, &mut buffer).await
+                || !wait(worker, seat, reader, &mut buffer).await
             {
                 return;
             }
@@ -91,8 +93,12 @@ pub(crate) async fn serve<R, W>(
             buffer: &mut buffer,
         };
         // On the heap for as long as it lasts: an idle connection stays small.
-        let keep = Box::pin(one(worker, client, sides, born)).await;
+        let keep = Box::pin(one(worker, client, seat, sides, born)).await;
         if keep == KeepAlive::Close {
+            if worker.seats.is_asked_to_leave(seat) {
+                // Somebody waits for its place.
+                return;
+            }
             return linger(worker, reader, writer).await;
         }
     }
@@ -101,15 +107,19 @@ pub(crate) async fn serve<R, W>(
 /// Waits for the first bytes of a request; `false` when the connection is to be closed.
 async fn wait(
     worker: &Worker,
+    seat: u32,
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
 ) -> bool {
     let idle = worker.limits.client_idle;
+    let wait = worker.seats.wait(seat, Awaited::NextRequest);
     tokio::select! {
+        biased;
         read = timeout(idle, worker.scratch.read(reader, buffer)) => {
             matches!(read, Ok(Ok(n)) if n > 0)
         }
         () = worker.drained_idle() => false,
+        () = wait.asked_to_leave() => false,
     }
 }
 
@@ -137,6 +147,7 @@ async fn linger(
 async fn one<R, W>(
     worker: &Worker,
     client: &Client,
+    seat: u32,
     mut sides: Sides<'_, R, W>,
     born: Instant,
 ) -> KeepAlive
@@ -146,7 +157,7 @@ where
 {
     let began = Instant::now();
     let entry = client.entry();
-    let head = match read_head(worker, client, &mut sides).await {
+    let head = match read_head(worker, client, seat, &mut sides).await {
         Ok(head) => Ok(head),
         Err(End::Refuse(status, reason)) => Err(Refusal { status, reason }),
         Err(_) => return KeepAlive::Close,
@@ -205,14 +216,17 @@ where
     W: ResponseWriter,
 {
     let head = match head {
-        Ok(head) => head,
+        Ok(mut head) => {
+            head.believe(&worker.table().trusted, client.peer.ip());
+            head
+        }
         Err(Refusal { status, reason }) => {
             entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
             let end = End::Refuse(status, reason);
             return finish(worker, None, &mut sides, entry, end, began).await;
         }
     };
-    describe(worker, &head, &mut entry);
+    describe(worker, &head, client.peer.ip(), &mut entry);
     let request_id = entry.request_id.clone();
     let job = Job {
         worker,
@@ -228,11 +242,14 @@ where
 async fn read_head<R, W>(
     worker: &Worker,
     client: &Client,
+    seat: u32,
     sides: &mut Sides<'_, R, W>,
 ) -> Result<Box<Head>, End>
 where
     R: AsyncRead + Unpin,
 {
+    // From the first byte that is missed on, not from each that comes.
+    let mut wait = None;
     let deadline = tokio::time::Instant::now() + worker.limits.client_idle;
     let ends = client.ends();
     loop {
@@ -247,16 +264,21 @@ where
             Read::Refused(refusal) => return Err(End::Refuse(refusal.status, refusal.reason)),
             Read::Partial => {}
         }
+        let wait = wait.get_or_insert_with(|| worker.seats.wait(seat, Awaited::Head));
         let read = worker.scratch.read(sides.reader, sides.buffer);
-        match tokio::time::timeout_at(deadline, read).await {
-            Ok(Ok(n)) if n > 0 => {}
-            Ok(_) => return Err(End::Abort(460, "ClientClosed")),
-            Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+        tokio::select! {
+            biased;
+            read = tokio::time::timeout_at(deadline, read) => match read {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => return Err(End::Abort(460, "ClientClosed")),
+                Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+            },
+            () = wait.asked_to_leave() => return Err(End::Refuse(408, "NoPlace")),
         }
     }
 }
 
-fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
+fn describe(worker: &Worker, head: &Head, peer: IpAddr, entry: &mut Entry) {
     let kept = head
         .text("x-request-id")
         .filter(|id| forwarded::keeps_request_id(id.as_bytes()));
@@ -264,6 +286,11 @@ fn describe(worker: &Worker, head: &Head, entry: &mut Entry) {
         Some(id) => id.to_owned(),
         None => forwarded::request_id([worker.random(), worker.random()]),
     };
+    if head.client != peer.to_canonical() {
+        // The proxy is told beside the client, whose port nobody knows.
+        let client = head.client.to_string();
+        entry.peer = Some(std::mem::replace(&mut entry.client, client));
+    }
     entry.method.clone_from(&head.method);
     entry.host = head.host().to_owned();
     entry.path = head.path().to_owned();

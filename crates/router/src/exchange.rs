@@ -23,7 +23,7 @@ use crate::io::ResponseWriter;
 use crate::live::Chosen;
 use crate::request::{self, KeepAlive};
 use crate::tunnel;
-use crate::upstream;
+use crate::upstream::{self, NotConnected, Upstream};
 use crate::worker::Worker;
 
 /// Most targets that are tried for one request.
@@ -57,6 +57,8 @@ enum Attempt {
     Unsent(u16, &'static str),
     /// A kept connection was dead.
     Stale,
+    /// The router lacks something: no target is at fault.
+    Shortage,
 }
 
 /// Forwards a request to a group.
@@ -88,6 +90,13 @@ where
                 tried.push(chosen.address);
             }
             Attempt::Stale => fresh = true,
+            Attempt::Shortage => {
+                // Neither the target's nor its revision's.
+                entry.revision = 0;
+                entry.task.clear();
+                entry.target.clear();
+                return End::Refuse(503, "RouterShortage");
+            }
         }
     }
     End::Refuse(last.0, last.1)
@@ -115,16 +124,16 @@ where
         job.worker.pool.take(chosen.task(), care)
     };
     let reused = kept.is_some();
-    let mut stream = match kept {
-        Some(stream) => stream,
+    let mut upstream = match kept {
+        Some(upstream) => upstream,
         None => match connect(job, chosen).await {
-            Ok(stream) => stream,
+            Ok(upstream) => upstream,
             Err(unsent) => return unsent,
         },
     };
     let mut out = Vec::with_capacity(1024);
     write_head(job, &mut out);
-    match write_first(&mut stream, &out, chosen.idle_timeout).await {
+    match write_first(&mut upstream.stream, &out, chosen.idle_timeout).await {
         Wrote::All => {}
         Wrote::Nothing if reused => return Attempt::Stale,
         Wrote::Nothing => return Attempt::Unsent(502, "TargetClosed"),
@@ -132,7 +141,7 @@ where
     }
     drop(out);
     let run = Run::new(job, chosen, expose);
-    let result = run.both(&mut stream, sides).await;
+    let result = run.both(&mut upstream.stream, sides).await;
     let outcome = run.outcome(result, reused);
     run.note(entry);
     match outcome {
@@ -140,12 +149,12 @@ where
         Outcome::Done(keep, reusable) => {
             if reusable && job.worker.table().keeps(chosen.task()) {
                 let most = job.worker.limits.idle_per_target;
-                job.worker.pool.put(chosen.task(), stream, most);
+                job.worker.pool.put(chosen.task(), upstream, most);
             }
             Attempt::End(End::Answered(keep))
         }
         Outcome::Tunnel(ahead) => {
-            let (up, down) = switched(chosen, stream, ahead, sides).await;
+            let (up, down) = switched(chosen, upstream, ahead, sides).await;
             entry.bytes_in += up;
             entry.bytes_out += down;
             Attempt::End(End::Answered(KeepAlive::Close))
@@ -153,12 +162,23 @@ where
     }
 }
 
-async fn connect(job: &Job<'_>, chosen: &Chosen) -> Result<TcpStream, Attempt> {
+async fn connect(job: &Job<'_>, chosen: &Chosen) -> Result<Upstream, Attempt> {
+    let worker = job.worker;
     tokio::select! {
-        connected = upstream::connect(chosen.address, job.worker.limits.connect) => {
-            connected.map_err(|error| match error.kind() {
-                std::io::ErrorKind::TimedOut => Attempt::Unsent(504, "ConnectTimeout"),
-                _ => Attempt::Unsent(502, "ConnectFailed"),
+        connected = worker.pool.connect(chosen.address, worker.limits.connect) => {
+            connected.map_err(|why| match why {
+                NotConnected::NoPlace => {
+                    worker.pressure.request_not_made("too many connections to targets");
+                    Attempt::Shortage
+                }
+                NotConnected::Shortage(error) => {
+                    worker.pressure.request_not_made(&error.to_string());
+                    Attempt::Shortage
+                }
+                NotConnected::ByTarget(error) => match error.kind() {
+                    std::io::ErrorKind::TimedOut => Attempt::Unsent(504, "ConnectTimeout"),
+                    _ => Attempt::Unsent(502, "ConnectFailed"),
+                },
             })
         }
         () = chosen.in_flight.0.cut() => Err(Attempt::Unsent(502, "Drained")),
@@ -197,10 +217,15 @@ fn write_head(job: &Job<'_>, out: &mut Vec<u8>) {
             job.worker.random(),
         ],
     );
+    let said = head.forwarded.as_ref();
+    let port = said.and_then(|said| said.port).map(|port| port.to_string());
     let added = [
         ("x-forwarded-for", forwarded.as_str()),
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-port", &client.port),
+        (
+            "x-forwarded-proto",
+            said.and_then(|said| said.proto).unwrap_or("http"),
+        ),
+        ("x-forwarded-port", port.as_deref().unwrap_or(&client.port)),
         ("x-request-id", job.request_id),
         ("traceparent", &trace),
     ];
@@ -209,7 +234,7 @@ fn write_head(job: &Job<'_>, out: &mut Vec<u8>) {
 
 async fn switched<R, W>(
     chosen: &Chosen,
-    mut stream: TcpStream,
+    mut upstream: Upstream,
     ahead: BytesMut,
     sides: &mut Sides<'_, R, W>,
 ) -> (u64, u64)
@@ -217,7 +242,7 @@ where
     R: AsyncRead + Unpin,
     W: ResponseWriter,
 {
-    let (from, mut to) = stream.split();
+    let (from, mut to) = upstream.stream.split();
     let early = sides.buffer.split();
     if to.write_all(&early).await.is_err() {
         return (0, 0);

@@ -58,9 +58,20 @@ where
     if job.head.method != "GET" && job.head.method != "HEAD" {
         return refuse_method(job, sides, entry).await;
     }
-    let Some(reply) = find(job, site).await else {
-        return End::Refuse(500, "StaticFailed");
+    let reply = match find(job, site).await {
+        Ok(reply) => reply,
+        Err(end) => return end,
     };
+    // An open file takes the place of a connection to a target.
+    let place = match reply.body {
+        Some(_) => job.worker.pool.place(job.worker.limits.connect).await,
+        None => None,
+    };
+    if reply.body.is_some() && place.is_none() {
+        let words = "too many connections to targets and open files";
+        job.worker.pressure.request_not_made(words);
+        return End::Refuse(503, "RouterShortage");
+    }
     let keep = keep(job);
     let phrase = crate::answer::phrase(reply.status);
     let mut head = Vec::with_capacity(512 + reply.content.len());
@@ -96,22 +107,27 @@ where
 }
 
 /// The answer: from what the worker remembers, or from the disk, in a thread that may wait.
-async fn find(job: &Job<'_>, site: &StaticSite) -> Option<Reply> {
+async fn find(job: &Job<'_>, site: &StaticSite) -> Result<Reply, End> {
     let asked = Asked::new(job.head);
     let key = asked.key(site);
     let files = &job.worker.files;
     if let Some(entity) = files.get(&key) {
-        return Some(of_file(&entity, job.head));
+        return Ok(of_file(&entity, job.head));
     }
     let revision = site.revision;
     let site = site.clone();
     let found = tokio::task::spawn_blocking(move || reply::make(&site, &asked)).await;
-    Some(match found.ok()? {
+    let found = found.map_err(|_| End::Refuse(500, "StaticFailed"))?;
+    Ok(match found {
         Outcome::Own(entity) => of_file(&files.put(&key, entity), job.head),
         // Not remembered by the path: there are as many of these as anybody likes to ask for.
         Outcome::Other(entity) => of_file(&Rc::new(entity), job.head),
         Outcome::Redirect(to) => bare(301, "location", &to, revision),
         Outcome::Nothing => bare(404, "cache-control", ASK_AGAIN, revision),
+        Outcome::Shortage(words) => {
+            job.worker.pressure.request_not_made(&words);
+            return Err(End::Refuse(503, "RouterShortage"));
+        }
     })
 }
 

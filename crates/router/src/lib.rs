@@ -8,6 +8,7 @@
 //! socket, and never closes a listening socket in a way that other holders would notice.
 //! It knows no release and no supervisor.
 
+mod acceptor;
 mod access_log;
 mod answer;
 mod beat;
@@ -17,15 +18,19 @@ pub mod chunked;
 mod connection;
 mod control;
 mod counters;
+mod descriptors;
 mod exchange;
 mod files;
 mod http2;
 mod io;
+mod lateness;
 mod listening;
 mod live;
 mod memory;
+mod pressure;
 pub mod request;
 mod response;
+mod seats;
 mod session;
 mod targets;
 mod tunnel;
@@ -72,8 +77,13 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// To connect to a target.
     pub connect: Duration,
-    /// Client connections per worker; more wait in the queue of the kernel.
+    /// Client connections per worker, at most; fewer when the limit of open files is low. When
+    /// all are taken, idle ones are closed for new clients, the oldest first.
     pub connections: usize,
+    /// Connections to targets per worker, at most; fewer when the limit of open files is low.
+    pub target_connections: usize,
+    /// A client for whom there is no place waits this long; then it is answered 503.
+    pub place: Duration,
     /// Idle connections to one target, per worker.
     pub idle_per_target: usize,
     /// Bytes that a worker holds for its HTTP/2 connections.
@@ -92,6 +102,8 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(3600),
             connect: Duration::from_secs(10),
             connections: 16_384,
+            target_connections: 16_384,
+            place: Duration::from_secs(3),
             idle_per_target: 256,
             http2_memory: 64 << 20,
             http2_connection_memory: 2 << 20,
@@ -129,6 +141,14 @@ pub enum RouterError {
         /// What the kernel said.
         #[source]
         source: std::io::Error,
+    },
+    /// The limit of open files is too low to serve.
+    #[error("the limit of open files is {limit}; a router needs {needed} (`ulimit -Hn`)")]
+    Descriptors {
+        /// What it is.
+        limit: u64,
+        /// The lowest that is enough.
+        needed: u64,
     },
     /// A thread or its runtime did not start.
     #[error("cannot start a worker")]

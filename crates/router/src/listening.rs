@@ -4,10 +4,12 @@
 //! have no user of their own the descriptors of the task's processes.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 
 use neargate_core::routing::listening::{ListenerOwner, ListeningSocket};
+
+use crate::pressure::is_shortage;
 
 /// Most processes of one task that are looked through.
 const MOST_PROCESSES: usize = 4096;
@@ -21,13 +23,21 @@ pub(crate) enum Found {
     Task(Vec<u64>),
     /// Somebody else, or somebody else too.
     Stranger(ListeningSocket),
+    /// It cannot be looked at, for want of descriptors or memory: the kernel's words.
+    Unknown(String),
 }
 
 /// Looks at who listens. `known`: sockets that were found to be the task's before.
 pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> Found {
-    let sockets = listening(address);
+    who_listens(address, owner, known).unwrap_or_else(|error| Found::Unknown(error.to_string()))
+}
+
+/// # Errors
+/// Only for want of something.
+fn who_listens(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<Found> {
+    let sockets = listening(address)?;
     if sockets.is_empty() {
-        return Found::Nobody;
+        return Ok(Found::Nobody);
     }
     let stranger = match owner {
         ListenerOwner::User(user) => sockets.iter().find(|socket| socket.user != user),
@@ -37,33 +47,42 @@ pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> Fo
                 .filter(|socket| !known.contains(&socket.inode))
                 .collect();
             if !unknown.is_empty() {
-                let held = held_by_descendants(shim);
+                let held = held_by_descendants(shim)?;
                 unknown.retain(|socket| !held.contains(&socket.inode));
             }
             unknown.first().copied()
         }
     };
-    match stranger {
+    Ok(match stranger {
         Some(socket) => Found::Stranger(*socket),
         None => Found::Task(sockets.iter().map(|socket| socket.inode).collect()),
+    })
+}
+
+/// `None` for what is not there; an error only for want of something.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_shortage(&error) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
-fn listening(address: SocketAddr) -> Vec<ListeningSocket> {
-    let mut found = Vec::new();
+fn listening(address: SocketAddr) -> io::Result<Vec<ListeningSocket>> {
+    let mut all = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let Ok(file) = File::open(table) else {
+        let Some(file) = present(File::open(table))? else {
             continue;
         };
         let lines = BufReader::new(file).lines().skip(1).map_while(Result::ok);
         let sockets = lines.map_while(|line| ListeningSocket::of_line(&line));
-        found.extend(sockets.filter(|socket| socket.may_take(address)));
+        all.extend(sockets.filter(|socket| socket.may_take(address)));
     }
-    found
+    Ok(all)
 }
 
 /// Inodes of the sockets that processes below this one hold.
-fn held_by_descendants(shim: u32) -> Vec<u64> {
+fn held_by_descendants(shim: u32) -> io::Result<Vec<u64>> {
     let mut held = Vec::new();
     let mut open = vec![shim];
     let mut seen = 0;
@@ -72,9 +91,10 @@ fn held_by_descendants(shim: u32) -> Vec<u64> {
         if seen > MOST_PROCESSES {
             break;
         }
-        for thread in names(&format!("/proc/{pid}/task")) {
+        for thread in names(&format!("/proc/{pid}/task"))? {
             let path = format!("/proc/{pid}/task/{thread}/children");
-            let children = fs::read_to_string(path).unwrap_or_default();
+            let children = present(fs::read_to_string(path))?;
+            let children = children.unwrap_or_default();
             open.extend(
                 children
                     .split_whitespace()
@@ -84,18 +104,19 @@ fn held_by_descendants(shim: u32) -> Vec<u64> {
         if pid == shim {
             continue;
         }
-        held.extend(names(&format!("/proc/{pid}/fd")).filter_map(|number| {
+        let numbers = names(&format!("/proc/{pid}/fd"))?;
+        held.extend(numbers.filter_map(|number| {
             let link = fs::read_link(format!("/proc/{pid}/fd/{number}")).ok()?;
             let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
             inode.parse::<u64>().ok()
         }));
     }
-    held
+    Ok(held)
 }
 
-fn names(directory: &str) -> impl Iterator<Item = String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok())
+fn names(directory: &str) -> io::Result<impl Iterator<Item = String> + use<>> {
+    let entries = present(fs::read_dir(directory))?.into_iter().flatten();
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
 }
 
 /// Who a stranger is, as far as any user may know: its user's name and number.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use neargate_core::manifest::model::Balance;
 use neargate_core::routing::balance::{self, Candidate, Shares};
+use neargate_core::routing::forwarded::TrustedProxies;
 use neargate_core::routing::matching::Matcher;
 use neargate_core::routing::slow_start;
 use neargate_core::routing::sticky::{Given, Sealer};
@@ -29,6 +30,7 @@ pub(crate) type States = BTreeMap<String, Arc<TargetState>>;
 #[derive(Debug, Default)]
 pub(crate) struct LiveTable {
     pub(crate) expose: bool,
+    pub(crate) trusted: TrustedProxies,
     listeners: BTreeMap<String, LiveListener>,
     groups: BTreeMap<String, LiveGroup>,
 }
@@ -122,6 +124,7 @@ impl LiveTable {
         });
         Self {
             expose: table.expose,
+            trusted: TrustedProxies::new(&table.trusted),
             listeners: listeners.collect(),
             groups,
         }

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use neargate_core::routing::forwarded::{Forwarded, TrustedProxies};
 use neargate_core::routing::head::{
     self, Framing, MOST_HEAD, MOST_HEADERS, MOST_LINE, Target, Version,
 };
@@ -34,7 +35,10 @@ pub struct Head {
     pub(crate) version: Version,
     pub(crate) framing: Framing,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) peer: IpAddr,
+    /// The client: the peer, or whom a trusted proxy speaks for.
+    pub(crate) client: IpAddr,
+    /// What a trusted proxy says.
+    pub(crate) forwarded: Option<Forwarded>,
     /// It is the opening handshake of a WebSocket.
     pub(crate) websocket: bool,
 }
@@ -171,7 +175,8 @@ pub(crate) fn judge<'a>(
         version,
         framing,
         headers,
-        peer: ends.peer,
+        client: ends.peer.to_canonical(),
+        forwarded: None,
         websocket,
     })
 }
@@ -241,6 +246,25 @@ impl Head {
         }
     }
 
+    /// Believes what the peer says of the client, when it is trusted.
+    pub(crate) fn believe(&mut self, trusted: &TrustedProxies, peer: IpAddr) {
+        if !trusted.trusts(peer) {
+            return;
+        }
+        let names = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-port"];
+        let [addresses, proto, port] = names.map(|name| self.joined(name));
+        let said = [
+            addresses.as_deref(),
+            proto.as_deref(),
+            port.as_deref(),
+            self.text("host"),
+        ];
+        if let Some(said) = trusted.read(peer, said) {
+            self.client = said.client;
+            self.forwarded = Some(said);
+        }
+    }
+
     /// Whether a second attempt cannot do harm.
     pub(crate) fn is_replayable(&self) -> bool {
         let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
@@ -306,7 +330,7 @@ impl Facts for Head {
         self.split().1
     }
     fn source(&self) -> IpAddr {
-        self.peer
+        self.client
     }
     fn header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
         let mut values = self.headers.iter().filter(|(n, _)| n == name);

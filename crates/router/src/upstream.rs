@@ -2,53 +2,160 @@
 //!
 //! Invariant: a connection that the target has closed is not handed out when that can be known
 //! without waiting; at most a given number per target are kept, and none to a target that
-//! takes no new requests.
+//! takes no new requests. Open connections, used and idle, are never more than the worker's
+//! budget: idle ones are closed for new ones.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::pressure::is_shortage;
 
 /// A kept connection older than this is not used again.
 const MOST_IDLE: Duration = Duration::from_secs(60);
 
-#[derive(Debug, Default)]
-pub(crate) struct Pool(RefCell<HashMap<String, Vec<(TcpStream, Instant)>>>);
+/// An open connection to a target, and its place in the worker's budget.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<String, Vec<(Upstream, Instant)>>>,
+    places: Arc<Semaphore>,
+    /// Requests that wait for a place.
+    waiting: Cell<usize>,
+}
 
 impl Pool {
+    /// A pool of at most this many connections, used and idle.
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            idle: RefCell::default(),
+            places: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
+            waiting: Cell::new(0),
+        }
+    }
+
     /// The connection used last, when it is still open.
-    pub(crate) fn take(&self, task: &str, care: Care) -> Option<TcpStream> {
-        let mut pool = self.0.borrow_mut();
+    pub(crate) fn take(&self, task: &str, care: Care) -> Option<Upstream> {
+        let mut pool = self.idle.borrow_mut();
         let kept = pool.get_mut(task)?;
-        while let Some((stream, since)) = kept.pop() {
-            if since.elapsed() < MOST_IDLE && is_quiet(&stream, care) {
-                return Some(stream);
+        while let Some((upstream, since)) = kept.pop() {
+            if since.elapsed() < MOST_IDLE && is_quiet(&upstream.stream, care) {
+                return Some(upstream);
             }
         }
         None
     }
 
-    pub(crate) fn put(&self, task: &str, stream: TcpStream, most: usize) {
-        let mut pool = self.0.borrow_mut();
+    pub(crate) fn put(&self, task: &str, upstream: Upstream, most: usize) {
+        if self.waiting.get() > 0 {
+            return;
+        }
+        let mut pool = self.idle.borrow_mut();
         let kept = match pool.get_mut(task) {
             Some(kept) => kept,
             None => pool.entry(task.to_owned()).or_default(),
         };
         if kept.len() < most {
-            kept.push((stream, Instant::now()));
+            kept.push((upstream, Instant::now()));
         }
     }
 
     /// Drops what is idle to targets that are not kept, and what is too old.
     pub(crate) fn retain(&self, keeps: impl Fn(&str) -> bool) {
-        self.0.borrow_mut().retain(|task, kept| {
+        self.idle.borrow_mut().retain(|task, kept| {
             kept.retain(|(_, since)| since.elapsed() < MOST_IDLE);
             keeps(task) && !kept.is_empty()
         });
+    }
+
+    /// Closes the connection that has been idle longest; whether there was one.
+    pub(crate) fn close_oldest(&self) -> bool {
+        let mut pool = self.idle.borrow_mut();
+        let oldest = pool
+            .values_mut()
+            .filter(|kept| !kept.is_empty())
+            .min_by_key(|kept| kept[0].1);
+        oldest.is_some_and(|kept| {
+            kept.remove(0);
+            true
+        })
+    }
+
+    /// Connects to a target, when the budget has a place within that time.
+    ///
+    /// # Errors
+    /// [`NotConnected`] tells whose they are.
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        within: Duration,
+    ) -> Result<Upstream, NotConnected> {
+        let began = Instant::now();
+        let place = self.place(within).await.ok_or(NotConnected::NoPlace)?;
+        let left = within.saturating_sub(began.elapsed());
+        let mut connected = connect(address, left).await;
+        // Descriptors that idle connections hold are worth more elsewhere.
+        if connected.as_ref().is_err_and(is_shortage) && self.close_oldest() {
+            connected = connect(address, left).await;
+        }
+        match connected {
+            Ok(stream) => Ok(Upstream {
+                stream,
+                _place: place,
+            }),
+            Err(error) if is_shortage(&error) => Err(NotConnected::Shortage(error)),
+            Err(error) => Err(NotConnected::ByTarget(error)),
+        }
+    }
+
+    /// A place in the budget, when there is one within that time.
+    pub(crate) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        self.close_oldest();
+        let _waiting = Waiting::begin(&self.waiting);
+        let place = tokio::time::timeout(within, self.places.clone().acquire_owned());
+        place.await.ok()?.ok()
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum NotConnected {
+    /// The budget of connections was used up all the time.
+    NoPlace,
+    /// The router lacks descriptors, memory or local ports.
+    Shortage(io::Error),
+    /// The target refused, or did not answer.
+    ByTarget(io::Error),
+}
+
+/// Counts one that waits.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -73,8 +180,7 @@ fn is_quiet(stream: &TcpStream, care: Care) -> bool {
     matches!(peeked, Err(rustix::io::Errno::AGAIN))
 }
 
-/// Connects to a target.
-pub(crate) async fn connect(address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+async fn connect(address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
     let stream = tokio::time::timeout(within, TcpStream::connect(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;

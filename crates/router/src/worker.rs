@@ -8,32 +8,28 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use neargate_core::descriptors::MOST_REFUSALS;
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::table::RoutingTable;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use crate::Limits;
+use crate::acceptor;
 use crate::access_log::{Lines, LogFile};
 use crate::beat::WorkerBeat;
 use crate::budget::Budget;
-use crate::connection::{self, Client};
 use crate::counters::Counters;
 use crate::files::FileCache;
-use crate::http2;
 use crate::io::Scratch;
 use crate::live::{LiveTable, States};
+use crate::pressure::Pressure;
+use crate::seats::{Room, Seats};
 use crate::upstream::Pool;
 
-/// After `accept` failed for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// A router has its first table within moments. While there is none after this, because no
-/// engine runs, requests are answered with 503.
-const FIRST_TABLE: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_secs(1);
 
 /// A new table for a worker; answered when it is in force.
@@ -52,6 +48,7 @@ pub(crate) struct Start {
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) counts: mpsc::Sender<Vec<RequestCount>>,
     pub(crate) beat: Arc<WorkerBeat>,
+    pub(crate) pressure: Arc<Pressure>,
 }
 
 /// A worker's state, shared by its connections.
@@ -67,8 +64,10 @@ pub(crate) struct Worker {
     /// Of HTTP/2 connections.
     pub(crate) budget: Rc<Budget>,
     draining: watch::Receiver<bool>,
-    connections: Cell<usize>,
-    left: Notify,
+    pub(crate) seats: Seats,
+    /// Clients that are refused now.
+    pub(crate) refusals: Arc<Semaphore>,
+    pub(crate) pressure: Arc<Pressure>,
     serving: watch::Sender<bool>,
     random: Cell<u64>,
 }
@@ -100,7 +99,7 @@ impl Worker {
     }
 
     /// Waits for the first table: until then connections wait in the sockets' queues.
-    async fn first_table(&self) {
+    pub(crate) async fn first_table(&self) {
         let mut serving = self.serving.subscribe();
         // The sender lives as long as the worker.
         let _ = serving.wait_for(|serving| *serving).await;
@@ -110,6 +109,15 @@ impl Worker {
     pub(crate) async fn drained_idle(&self) {
         self.drain_began().await;
         tokio::time::sleep(self.limits.drain_idle).await;
+    }
+
+    /// Asks the client to leave that has been idle longest.
+    pub(crate) fn make_room(&self) -> Room {
+        let room = self.seats.make_room(Instant::now());
+        if room == Room::Asked {
+            self.pressure.closed_idle();
+        }
+        room
     }
 
     /// Keeps them when the control thread has not taken the last ones yet.
@@ -128,22 +136,6 @@ impl Worker {
         self.pool.retain(|task| live.keeps(task));
         self.table.replace(Rc::new(live));
         self.serving.send_replace(true);
-    }
-}
-
-struct Connected(Rc<Worker>);
-
-impl Connected {
-    fn new(worker: &Rc<Worker>) -> Self {
-        worker.connections.set(worker.connections.get() + 1);
-        Self(worker.clone())
-    }
-}
-
-impl Drop for Connected {
-    fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        self.0.left.notify_waiters();
     }
 }
 
@@ -168,7 +160,7 @@ pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
 async fn serve(start: Start) {
     let worker = Rc::new(Worker {
         table: RefCell::default(),
-        pool: Pool::default(),
+        pool: Pool::new(start.limits.target_connections),
         scratch: Scratch::new(),
         files: FileCache::default(),
         lines: Lines::new(start.log),
@@ -179,15 +171,16 @@ async fn serve(start: Start) {
             start.limits.http2_connection_memory,
         )),
         draining: start.draining,
-        connections: Cell::new(0),
-        left: Notify::new(),
+        seats: Seats::new(start.limits.connections),
+        refusals: Arc::new(Semaphore::new(MOST_REFUSALS as usize)),
+        pressure: start.pressure,
         serving: watch::Sender::new(false),
         random: Cell::new(std::hash::RandomState::new().build_hasher().finish()),
     });
     let mut acceptors = Vec::new();
     for (name, socket) in start.sockets {
         if let Ok(socket) = TcpListener::from_std(socket) {
-            acceptors.push(tokio::task::spawn_local(accept(
+            acceptors.push(tokio::task::spawn_local(acceptor::accept(
                 worker.clone(),
                 name.into(),
                 socket,
@@ -205,13 +198,11 @@ async fn serve(start: Start) {
         let _ = acceptor.await;
     }
     loop {
-        let left = worker.left.notified();
-        tokio::pin!(left);
-        left.as_mut().enable();
-        if worker.connections.get() == 0 {
+        let freed = worker.seats.freed();
+        if worker.seats.taken() == 0 {
             break;
         }
-        left.await;
+        freed.await;
     }
     beats.abort();
     start.beat.end();
@@ -248,72 +239,4 @@ async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
         worker.pool.retain(|task| table.keeps(task));
         worker.hand_over_counts(&counts);
     }
-}
-
-async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
-    let Ok(bound) = socket.local_addr() else {
-        return;
-    };
-    tokio::select! {
-        () = worker.drain_began() => return,
-        _ = tokio::time::timeout(FIRST_TABLE, worker.first_table()) => {}
-    }
-    loop {
-        let full = worker.connections.get() >= worker.limits.connections;
-        if full && !worker.is_draining() {
-            let left = worker.left.notified();
-            tokio::select! {
-                () = left => {}
-                () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-            }
-            continue;
-        }
-        let accepted = tokio::select! {
-            biased;
-            () = worker.drain_began() => return,
-            accepted = socket.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let client = Client {
-                    listener: name.clone(),
-                    port: bound.port().to_string(),
-                    peer,
-                    local: stream.local_addr().unwrap_or(bound),
-                    protocol: "http/1.1",
-                };
-                let connected = Connected::new(&worker);
-                tokio::task::spawn_local(talk(connected, client, stream));
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
-fn is_of_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind as K;
-    matches!(
-        error.kind(),
-        K::ConnectionAborted | K::ConnectionReset | K::Interrupted
-    )
-}
-
-async fn talk(connected: Connected, client: Client, stream: TcpStream) {
-    let worker = connected.0.clone();
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let (mut reader, mut writer) = stream.into_split();
-    let mut buffer = BytesMut::new();
-    match http2::sniff(&worker, &mut reader, &mut buffer).await {
-        http2::Protocol::Http1 => {
-            connection::serve(&worker, &client, &mut reader, &mut writer, buffer).await;
-        }
-        http2::Protocol::Http2 => {
-            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await;
-        }
-        http2::Protocol::Nothing => {}
-    }
-    drop(connected);
 }

@@ -47,6 +47,7 @@ fn site(directory: &std::path::Path) -> RoutingTable {
     RoutingTable {
         version: 0,
         expose: false,
+        trusted: Vec::new(),
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules })]),
         groups: BTreeMap::new(),
         cookie_key: None,

@@ -4,9 +4,6 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +12,7 @@ use neargate_core::routing::control::{FromRouter, ToRouter};
 use neargate_core::routing::table::{Admission, TargetHealth};
 use neargate_router::Limits;
 use support::backend::Backend;
-use support::{Engine, Router, Wire, get, group, health, listeners, table, target, until};
+use support::{Engine, Router, Wire, get, group, health, listeners, process, table, target, until};
 
 /// Clients that send one request after another, until told to stop.
 struct Load {
@@ -142,37 +139,13 @@ fn a_router_that_replaces_another_loses_nothing() {
     assert_eq!(load.failures(), Vec::<String>::new());
 }
 
-fn process(directory: &std::path::Path, sockets: &[(String, std::os::fd::OwnedFd)]) -> Child {
-    let tests = std::env::current_exe().expect("a path");
-    let program = tests
-        .parent()
-        .and_then(|p| p.parent())
-        .expect("target")
-        .join("examples/router");
-    let fds: Vec<i32> = sockets.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
-    let mut command = Command::new(program);
-    command.arg(directory.join("c")).arg(directory.join("log"));
-    command.args(fds.iter().map(|fd| format!("edge={fd}")));
-    // SAFETY: only fcntl between fork and exec, on descriptors that the test keeps open.
-    unsafe {
-        command.pre_exec(move || {
-            for fd in &fds {
-                let fd = rustix::fd::BorrowedFd::borrow_raw(*fd);
-                rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
-            }
-            Ok(())
-        });
-    }
-    command.spawn().expect("started")
-}
-
 #[test]
 fn connections_that_wait_while_a_killed_router_is_replaced_are_served() {
     let backend = Backend::start("t");
     let table = table(vec![target("t", 1, backend.address)]);
     let directory = tempfile::tempdir().expect("a directory");
     let (address, sockets) = listeners();
-    let mut first = process(directory.path(), &sockets);
+    let mut first = process(directory.path(), &sockets, None);
     Engine::connect(&directory.path().join("c")).publish(&table);
     assert_eq!(get(address, "/x").0, 200);
     first.kill().expect("killed");
@@ -182,7 +155,7 @@ fn connections_that_wait_while_a_killed_router_is_replaced_are_served() {
         wire.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     std::fs::remove_file(directory.path().join("c")).expect("a dead socket");
-    let mut second = process(directory.path(), &sockets);
+    let mut second = process(directory.path(), &sockets, None);
     Engine::connect(&directory.path().join("c")).publish(&table);
     // Before the table came, 503 is the honest answer; none is refused or reset.
     for wire in &mut waiting {

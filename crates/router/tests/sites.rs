@@ -38,6 +38,7 @@ fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> Ro
     RoutingTable {
         version: 0,
         expose: true,
+        trusted: Vec::new(),
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules })]),
         groups: BTreeMap::new(),
         cookie_key: None,

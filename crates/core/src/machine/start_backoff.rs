@@ -37,6 +37,8 @@ pub enum Obstacle {
     Cache(String),
     /// No space on the disk.
     DiskFull,
+    /// The machine or the engine may open no more files.
+    Descriptors,
     /// A TCP port of the app that another process has.
     PortTaken(u16),
 }
@@ -47,6 +49,7 @@ impl std::fmt::Display for Obstacle {
             Self::Database(name) => write!(out, "database {name} is available"),
             Self::Cache(name) => write!(out, "cache {name} is available"),
             Self::DiskFull => write!(out, "the disk has space"),
+            Self::Descriptors => write!(out, "files can be opened"),
             Self::PortTaken(port) => write!(out, "port {port} is free"),
         }
     }
@@ -59,7 +62,7 @@ impl Obstacle {
         match self {
             Self::Database(name) => uses.contains(&Use::Database(name.clone())),
             Self::Cache(name) => uses.contains(&Use::Cache(name.clone())),
-            Self::DiskFull | Self::PortTaken(_) => true,
+            Self::DiskFull | Self::Descriptors | Self::PortTaken(_) => true,
         }
     }
 }

@@ -475,6 +475,9 @@ pub struct Edge {
     pub port: u16,
     /// Adds `X-Neargate-Revision` and `X-Neargate-Task` to responses.
     pub expose: bool,
+    /// CIDR blocks of proxies in front whose `X-Forwarded-*` headers are believed.
+    #[serde(default)]
+    pub trusted: Vec<String>,
     /// Domain names.
     pub domains: Vec<String>,
     /// Redirect HTTP to HTTPS (far only, where it is always done with a domain).

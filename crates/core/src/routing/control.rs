@@ -48,6 +48,9 @@ pub enum FromRouter {
     Beat {
         /// Workers that have not ended: thread id, count.
         workers: Vec<(u32, u64)>,
+        /// How full the router is, and what it lacked.
+        #[serde(default)]
+        load: RouterLoad,
     },
     /// A table is in force on every worker: no new request is routed by an older one.
     Published {
@@ -75,6 +78,74 @@ pub enum FromRouter {
         /// By service, revision and task.
         requests: Vec<RequestCount>,
     },
+}
+
+/// How full a router is, and what it lacked since it began. None of it is a target's failure.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RouterLoad {
+    /// Client connections now.
+    pub connections: u64,
+    /// Most client connections, derived from the limit of open files.
+    pub most_connections: u64,
+    /// Idle client connections that were closed for new clients.
+    pub closed_idle: u64,
+    /// Clients that were answered 503 because all places were taken (ALB's
+    /// `RejectedConnectionCount`).
+    pub refused: u64,
+    /// Requests that were answered 503 because no connection to a target could be made for want
+    /// of descriptors, memory or local ports.
+    pub unmade_requests: u64,
+    /// Health checks that could not be made: health stayed what it was.
+    pub unmade_checks: u64,
+    /// The last shortage, in the kernel's words; empty: none.
+    pub shortage: String,
+}
+
+impl RouterLoad {
+    /// Whether anything but the number of connections happened since then.
+    #[must_use]
+    pub fn lacked_since(&self, before: &Self) -> bool {
+        let counts = |load: &Self| {
+            [
+                load.closed_idle,
+                load.refused,
+                load.unmade_requests,
+                load.unmade_checks,
+            ]
+        };
+        counts(self) != counts(before)
+    }
+
+    /// It for people; `None`: the router lacked nothing.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if self.closed_idle + self.refused > 0 {
+            let most = self.most_connections;
+            let mut full = format!("it has places for {most} client connections (see `ulimit -n`)");
+            full.push_str(&format!(
+                "; {} idle ones were closed for new clients",
+                self.closed_idle
+            ));
+            if self.refused > 0 {
+                full.push_str(&format!(", {} clients got 503", self.refused));
+            }
+            parts.push(full);
+        }
+        if self.unmade_requests > 0 {
+            parts.push(format!(
+                "{} requests got 503 because no connection could be made: {}",
+                self.unmade_requests, self.shortage
+            ));
+        }
+        if self.unmade_checks > 0 {
+            parts.push(format!(
+                "{} health checks could not be made, so health is as it was last known: {}",
+                self.unmade_checks, self.shortage
+            ));
+        }
+        (!parts.is_empty()).then(|| format!("the router is at its limits: {}", parts.join("; ")))
+    }
 }
 
 /// What one target (or a static site, or the router itself) answered in one interval.

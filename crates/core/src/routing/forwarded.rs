@@ -1,7 +1,10 @@
-//! The headers that the router adds: `X-Forwarded-For`, `X-Request-Id`, `traceparent`.
+//! The headers that the router adds: `X-Forwarded-For`, `X-Request-Id`, `traceparent`; and what
+//! proxies in front say by `X-Forwarded-*`, when they are trusted.
 
 use std::fmt::Write;
 use std::net::IpAddr;
+
+use super::address_block::AddressBlock;
 
 /// More addresses in `X-Forwarded-For` than this are refused with 463.
 pub const MOST_ADDRESSES: usize = 30;
@@ -13,6 +16,101 @@ pub fn append(incoming: Option<&str>, peer: IpAddr) -> String {
         Some(text) => format!("{text}, {peer}"),
         None => peer.to_string(),
     }
+}
+
+/// Proxies in front of the router: what they say of a client is believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<AddressBlock>);
+
+/// What a trusted proxy says of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The client.
+    pub client: IpAddr,
+    /// `http` or `https`; `None`: it does not say.
+    pub proto: Option<&'static str>,
+    /// The port that the client connected to; `None`: it does not say.
+    pub port: Option<u16>,
+}
+
+impl TrustedProxies {
+    /// From CIDR blocks; what is none is left out.
+    #[must_use]
+    pub fn new(blocks: &[String]) -> Self {
+        let blocks = blocks.iter();
+        Self(blocks.filter_map(|text| AddressBlock::of(text)).collect())
+    }
+
+    /// Whether this is the address of one of them.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|block| block.contains(address))
+    }
+
+    /// What the peer says by its `X-Forwarded-For`, `-Proto`, `-Port` and `Host`, when it is
+    /// trusted. Of a list the last entry counts: those before it are what the proxy was told.
+    #[must_use]
+    pub fn read(
+        &self,
+        peer: IpAddr,
+        [forwarded_for, proto, port, host]: [Option<&str>; 4],
+    ) -> Option<Forwarded> {
+        if !self.trusts(peer) {
+            return None;
+        }
+        let proto = match last(proto) {
+            text if text.eq_ignore_ascii_case("https") => Some("https"),
+            text if text.eq_ignore_ascii_case("http") => Some("http"),
+            _ => None,
+        };
+        let port = last(port).parse().ok().filter(|port| *port > 0);
+        Some(Forwarded {
+            client: self.client(peer, forwarded_for.unwrap_or_default()),
+            proto,
+            port: port.or_else(|| assumed_port(proto?, host.unwrap_or_default())),
+        })
+    }
+
+    /// The right-most address that is no trusted proxy's; the left-most when all are. What is no
+    /// address ends the search: nobody that is trusted vouches for what lies before it.
+    fn client(&self, peer: IpAddr, forwarded_for: &str) -> IpAddr {
+        let mut client = peer.to_canonical();
+        for part in forwarded_for.rsplit(',') {
+            if !self.trusts(client) {
+                break;
+            }
+            let Some(address) = address(part.trim()) else {
+                break;
+            };
+            client = address.to_canonical();
+        }
+        client
+    }
+}
+
+/// The last entry of a list; empty when there is none.
+fn last(list: Option<&str>) -> &str {
+    let entry = list.unwrap_or_default().rsplit(',').next();
+    entry.unwrap_or_default().trim()
+}
+
+/// An address with or without a port; one of IPv6 may be in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    if let Ok(both) = text.parse::<std::net::SocketAddr>() {
+        return Some(both.ip());
+    }
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// The port of a client whose proxy names only the protocol: that of the host, or the usual one.
+fn assumed_port(proto: &str, host: &str) -> Option<u16> {
+    let named = host
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    named.or(Some(if proto == "https" { 443 } else { 80 }))
 }
 
 /// Number of addresses in a value of `X-Forwarded-For`.
@@ -95,6 +193,87 @@ mod tests {
             assert_eq!(append(incoming, peer), expected);
         }
         assert_eq!(addresses("a, b,,c"), 3);
+    }
+
+    #[test]
+    fn the_client_is_the_right_most_address_that_is_no_trusted_proxy() {
+        let blocks = ["10.0.0.0/8", "127.0.0.0/8", "::1/128"].map(str::to_owned);
+        let proxies = TrustedProxies::new(&blocks);
+        for (peer, forwarded_for, client) in [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("127.0.0.1", "", "127.0.0.1"),
+            ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("::ffff:127.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("::1", "2001:db8::1", "2001:db8::1"),
+            ("::1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("::1", "[2001:db8::1]", "2001:db8::1"),
+            (
+                "10.1.2.3",
+                "6.6.6.6, 203.0.113.9:5000, 10.9.9.9",
+                "203.0.113.9",
+            ),
+            ("10.1.2.3", "6.6.6.6, unknown, 10.9.9.9", "10.9.9.9"),
+            ("10.1.2.3", "10.8.8.8, 10.9.9.9", "10.8.8.8"),
+            ("10.1.2.3", "junk", "10.1.2.3"),
+        ] {
+            let [peer, client]: [IpAddr; 2] = [peer, client].map(|text| text.parse().unwrap());
+            let read = proxies.read(peer, [Some(forwarded_for), None, None, None]);
+            let found = read.map_or(peer, |said| said.client);
+            assert_eq!(found, client, "{peer} {forwarded_for}");
+        }
+        let nobody = TrustedProxies::default();
+        let said = [Some("203.0.113.9"), Some("https"), None, None];
+        assert_eq!(nobody.read(IpAddr::from([127, 0, 0, 1]), said), None);
+    }
+
+    #[test]
+    fn protocol_and_port_are_those_that_a_trusted_proxy_says() {
+        let proxies = TrustedProxies::new(&["127.0.0.1/32".to_owned()]);
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        for (proto, port, host, expected) in [
+            (None, None, None, (None, None)),
+            (
+                Some("https"),
+                Some("8443"),
+                None,
+                (Some("https"), Some(8443)),
+            ),
+            (
+                Some("HTTPS"),
+                None,
+                Some("a.test"),
+                (Some("https"), Some(443)),
+            ),
+            (
+                Some("https"),
+                None,
+                Some("a.test:444"),
+                (Some("https"), Some(444)),
+            ),
+            (
+                Some("https"),
+                None,
+                Some("[::1]"),
+                (Some("https"), Some(443)),
+            ),
+            (Some("http"), None, Some("a.test"), (Some("http"), Some(80))),
+            (
+                Some("http, https"),
+                Some("x, 443"),
+                None,
+                (Some("https"), Some(443)),
+            ),
+            (Some("ftp"), Some("0"), None, (None, None)),
+            (Some("https\r\nx: y"), Some("80 80"), None, (None, None)),
+        ] {
+            let read = proxies.read(peer, [None, proto, port, host]);
+            let said = read.expect("it is trusted");
+            assert_eq!(
+                (said.proto, said.port),
+                expected,
+                "{proto:?} {port:?} {host:?}"
+            );
+        }
     }
 
     #[test]

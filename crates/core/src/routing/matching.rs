@@ -7,6 +7,7 @@
 
 use std::net::IpAddr;
 
+use super::address_block::AddressBlock;
 use super::table::Rule;
 use crate::manifest::model::Route;
 
@@ -20,7 +21,7 @@ pub trait Facts {
     fn method(&self) -> &str;
     /// Query without `?`; empty when there is none.
     fn query(&self) -> &str;
-    /// The TCP peer.
+    /// The client: the TCP peer, or who it says it speaks for when it is trusted.
     fn source(&self) -> IpAddr;
     /// Whether any value of this header (name in lower case) satisfies `test`.
     fn header(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool;
@@ -40,7 +41,7 @@ struct Compiled {
     method: Vec<String>,
     header: Vec<(String, Vec<Pattern>)>,
     query: Vec<(Option<Pattern>, Pattern)>,
-    source: Option<Vec<(IpAddr, u8)>>,
+    source: Option<Vec<AddressBlock>>,
 }
 
 impl Matcher {
@@ -88,8 +89,10 @@ fn compile(index: usize, route: &Route) -> Compiled {
             .iter()
             .map(|(key, value)| (key.as_ref().map(folded), folded(value)))
             .collect(),
-        source: (!route.source.is_empty())
-            .then(|| route.source.iter().filter_map(|s| cidr(s)).collect()),
+        source: (!route.source.is_empty()).then(|| {
+            let blocks = route.source.iter();
+            blocks.filter_map(|text| AddressBlock::of(text)).collect()
+        }),
     }
 }
 
@@ -103,8 +106,8 @@ impl Compiled {
             })
             && self.query_matches(facts.query())
             && self.source.as_ref().is_none_or(|blocks| {
-                let peer = facts.source().to_canonical();
-                blocks.iter().any(|block| contains(*block, peer))
+                let source = facts.source();
+                blocks.iter().any(|block| block.contains(source))
             })
     }
 
@@ -122,30 +125,6 @@ impl Compiled {
 
 fn any(patterns: &[Pattern], text: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|p| p.matches(text))
-}
-
-fn cidr(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.unwrap_or(most);
-    (bits <= most).then_some((address, bits))
-}
-
-fn contains((network, bits): (IpAddr, u8), peer: IpAddr) -> bool {
-    match (network, peer) {
-        (IpAddr::V4(n), IpAddr::V4(p)) => {
-            let shift = 32 - u32::from(bits);
-            u64::from(n.to_bits()) >> shift == u64::from(p.to_bits()) >> shift
-        }
-        (IpAddr::V6(n), IpAddr::V6(p)) => {
-            bits == 0 || n.to_bits() >> (128 - bits) == p.to_bits() >> (128 - bits)
-        }
-        _ => false,
-    }
 }
 
 /// Whether letters are compared as they are.

@@ -19,6 +19,9 @@ pub struct RoutingTable {
     pub version: u64,
     /// Adds `X-Neargate-Revision` and `X-Neargate-Task` to responses.
     pub expose: bool,
+    /// Address blocks of proxies in front: what they say of clients is believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<String>,
     /// Rules by listener name. A listener without rules answers 503.
     pub listeners: BTreeMap<String, Listener>,
     /// Target groups by name.

@@ -56,6 +56,12 @@ fn the_designs_example_is_read_as_it_says() {
         matches!(&manifest.services["web"].runs, Runs::Static(site) if site.root == "frontend")
     );
     assert!(manifest.edge.expose, "local exposes revisions");
+    assert_eq!(manifest.edge.trusted, ["127.0.0.0/8", "::1/128"]);
+    let trusted = ["edge.trusted=[\"10.0.0.0/8\", \"2001:db8::/32\"]"];
+    let manifest = right(EXAMPLE, "local", &trusted);
+    assert_eq!(manifest.edge.trusted, ["10.0.0.0/8", "2001:db8::/32"]);
+    let nobody = right(EXAMPLE, "local", &["edge.trusted=[]"]);
+    assert_eq!(nobody.edge.trusted, [""; 0]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Driver {
             },
             router: None,
             notes,
+            router_load: None,
             engine_loop: None,
             copying: Vec::new(),
         })

@@ -176,6 +176,11 @@ impl<P: Processes> Keeper<P> {
                     self.tell(state, Some(words), Some(pid));
                     EAGER
                 }
+                // What is not known stays as it is.
+                Answer::NotAsked => {
+                    asked = Instant::now();
+                    EAGER
+                }
             };
             let signal = tokio::select! {
                 how = &mut ended => Signal::Ended(how),

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::descriptors::is_shortage;
+
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest answer read, in bytes.
@@ -24,13 +26,15 @@ pub(super) enum Answer {
     Ready,
     /// Not yet, in its own words or ours.
     NotYet(String),
+    /// It could not be asked, for want of descriptors, memory or ports.
+    NotAsked,
 }
 
 /// Asks PostgreSQL as `pg_isready` does: a startup message, and whether it is turned away.
 pub(super) async fn postgres(port: u16, role: &str, database: &str) -> Answer {
     let question = startup(role, database);
     match ask(port, &question, |answer| !answer.is_empty()).await {
-        Err(words) => Answer::NotYet(words),
+        Err(unanswered) => unanswered,
         Ok(answer) => judge_postgres(&answer),
     }
 }
@@ -43,12 +47,12 @@ pub(super) async fn redis(port: u16, password: &str) -> Answer {
     );
     let whole = |answer: &[u8]| answer.iter().filter(|byte| **byte == b'\n').count() >= 2;
     match ask(port, question.as_bytes(), whole).await {
-        Err(words) => Answer::NotYet(words),
+        Err(unanswered) => unanswered,
         Ok(answer) => judge_redis(&answer),
     }
 }
 
-async fn ask(port: u16, question: &[u8], whole: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, String> {
+async fn ask(port: u16, question: &[u8], whole: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Answer> {
     let talk = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         stream.write_all(question).await?;
@@ -64,11 +68,12 @@ async fn ask(port: u16, question: &[u8], whole: impl Fn(&[u8]) -> bool) -> Resul
         std::io::Result::Ok(answer)
     };
     match tokio::time::timeout(PATIENCE, talk).await {
-        Err(_) => Err(format!(
+        Err(_) => Err(Answer::NotYet(format!(
             "port {port} did not answer within {} s",
             PATIENCE.as_secs()
-        )),
-        Ok(Err(error)) => Err(format!("port {port}: {error}")),
+        ))),
+        Ok(Err(error)) if is_shortage(&error) => Err(Answer::NotAsked),
+        Ok(Err(error)) => Err(Answer::NotYet(format!("port {port}: {error}"))),
         Ok(Ok(answer)) => Ok(answer),
     }
 }

@@ -65,16 +65,16 @@ impl Engine {
             return;
         };
         let port = definition.service.port.map(|_| self.assign_port());
+        let port = port.transpose();
         let start = Start {
             id: task.clone(),
             revision,
             definition,
-            port: port.flatten(),
+            port: port.as_ref().ok().copied().flatten(),
             command: None,
         };
-        if port == Some(None) {
+        if let Err(reason) = port {
             let inputs = self.inputs.clone();
-            let reason = "no port is free for it between 20000 and 29999".to_owned();
             tokio::spawn(async move {
                 let failed = Input::Started(task, Err(reason.into()));
                 let _ = inputs.send(failed).await;
@@ -96,7 +96,10 @@ impl Engine {
     }
 
     /// A port that no task, no internal listener and nobody else has.
-    pub(super) fn assign_port(&mut self) -> Option<u16> {
+    ///
+    /// # Errors
+    /// There is none, in words.
+    pub(super) fn assign_port(&mut self) -> Result<u16, String> {
         let mut taken: BTreeSet<u16> = self.starting.values().copied().collect();
         taken.extend(self.running.values().filter_map(|running| running.port));
         self.ports.assign(&taken)
@@ -147,13 +150,11 @@ impl Engine {
                 })
             })
             .collect();
-        let expose = self
-            .definition
-            .as_ref()
-            .is_some_and(|definition| definition.manifest.edge.expose);
+        let edge = self.definition.as_ref().map(|found| &found.manifest.edge);
+        let trusted = edge.map_or(&[][..], |edge| edge.trusted.as_slice());
         routes::table(
             self.routers.version() + 1,
-            expose,
+            (edge.is_some_and(|edge| edge.expose), trusted),
             &self.cookie_key,
             exposed,
         )

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use super::routes::TEST_HEADER;
 use super::tasks::chain;
+use crate::descriptors;
 use crate::logs::writer::{LogWriter, Stream};
 
 /// Between two attempts.
@@ -55,6 +56,13 @@ enum AskError {
     Request(#[source] hyper::http::Error),
 }
 
+impl AskError {
+    /// Whether it says something about this process, and nothing about the revision.
+    fn is_shortage(&self) -> bool {
+        matches!(self, Self::Connect(error) if descriptors::is_shortage(error))
+    }
+}
+
 /// What came back.
 struct Answer {
     status: u16,
@@ -76,8 +84,11 @@ pub(super) async fn ask(asking: &Asking, log: &mut Option<LogWriter>) -> Exit {
 
 async fn attempts(asking: &Asking, log: &mut Option<LogWriter>, last: &mut String) -> bool {
     let most = asking.check.attempts.max(1);
-    for attempt in 1..=most {
-        let (met, told) = match once(asking).await {
+    let mut attempt = 1;
+    loop {
+        let answer = once(asking).await;
+        let unmade = answer.as_ref().is_err_and(AskError::is_shortage);
+        let (met, told) = match answer {
             Ok(answer) => judge(asking, &answer),
             Err(error) => (false, chain(&error)),
         };
@@ -91,11 +102,13 @@ async fn attempts(asking: &Asking, log: &mut Option<LogWriter>, last: &mut Strin
         if met {
             return true;
         }
-        if attempt < most {
-            tokio::time::sleep(PAUSE).await;
+        // One that could not be made says nothing; the job's time bounds them.
+        attempt += u32::from(!unmade);
+        if attempt > most {
+            return false;
         }
+        tokio::time::sleep(PAUSE).await;
     }
-    false
 }
 
 /// Whether it is the answer wanted, and it in words.

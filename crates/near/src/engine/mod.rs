@@ -43,6 +43,7 @@ mod router_process;
 mod router_vigil;
 mod routers;
 mod routes;
+mod strain;
 mod tasks;
 mod view;
 mod vigil;
@@ -87,6 +88,8 @@ pub(crate) use own_log::log;
 pub use owner::owner;
 use router_process::RouterFact;
 use routers::Routers;
+pub(crate) use routers::most_workers;
+use strain::Strain;
 use tasks::Surroundings;
 pub use vigil::Origin;
 
@@ -136,6 +139,7 @@ struct Engine {
     /// Whether nobody asked for `up` in this engine's life: what it finds was interrupted.
     interrupted: bool,
     notes: Notes,
+    strain: Strain,
     watches: Watches,
     /// `None` while it is being read.
     meter: Option<Meter>,
@@ -313,6 +317,7 @@ impl Engine {
             leaving: None,
             interrupted: true,
             notes: Notes::default(),
+            strain: Strain::default(),
             watches: Watches::new(now()),
             meter: Some(Meter::default()),
             kept: Kept::new(now()),

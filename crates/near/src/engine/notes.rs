@@ -15,6 +15,8 @@ pub(super) enum Cause {
     NotProvided,
     /// Nothing is served: no router could be started.
     NoRouter,
+    /// The router lacks places for clients, descriptors, memory or ports.
+    RouterStrained,
     /// Something of a task that runs.
     Task(String),
 }
@@ -28,6 +30,7 @@ impl Cause {
             Self::AlarmsUnwritable => "alarms wait because their state cannot be written",
             Self::NotProvided => "cannot provide for the app",
             Self::NoRouter => "no request is answered, because there is no router",
+            Self::RouterStrained => "the router is at its limits",
             Self::Task(_) => "a task",
         }
     }

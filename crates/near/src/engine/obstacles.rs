@@ -5,6 +5,7 @@
 //! is free or the disk has space again.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 
 use neargate_core::machine::{Event, Obstacle};
 
@@ -13,6 +14,9 @@ use crate::data::{Key, Kind, State};
 
 /// Space from which a disk that was full is tried again: a task needs little to start.
 const SPACE: u64 = 8 * 1024 * 1024;
+
+/// Files that can be opened at once when there is no want of descriptors: a start needs some.
+const OPENED: usize = 16;
 
 /// Why a task did not start.
 #[derive(Debug)]
@@ -24,12 +28,17 @@ pub struct StartFailure {
 }
 
 impl From<String> for StartFailure {
-    /// A full disk is known by the kernel's words, wherever on the way it was met.
+    /// A full disk and a want of descriptors are known by the kernel's words, wherever on the way
+    /// they were met.
     fn from(reason: String) -> Self {
-        let full = reason.contains("No space left on device");
+        let known = [
+            ("No space left on device", Obstacle::DiskFull),
+            ("Too many open files", Obstacle::Descriptors),
+        ];
+        let met = known.into_iter().find(|(words, _)| reason.contains(words));
         Self {
+            obstacle: met.map(|(_, obstacle)| obstacle),
             reason,
-            obstacle: full.then_some(Obstacle::DiskFull),
         }
     }
 }
@@ -74,17 +83,26 @@ impl Engine {
 
     /// Whether what stood in the way is gone; asked once a second.
     pub(super) fn look_at_obstacles(&mut self) {
-        let services = self.ledger.state().services.values();
-        let waits = services
-            .flat_map(|service| service.backoffs.values())
-            .any(|backoff| backoff.obstacle == Some(Obstacle::DiskFull));
-        let space = || {
-            rustix::fs::statvfs(self.state.path())
+        let space = |engine: &Self| {
+            rustix::fs::statvfs(engine.state.path())
                 .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE)
         };
-        if waits && space() {
-            let obstacle = Obstacle::DiskFull;
-            self.happened(Event::ObstacleRemoved { obstacle });
+        let descriptors = |_: &Self| {
+            let opened: Result<Vec<_>, _> = (0..OPENED).map(|_| File::open("/dev/null")).collect();
+            opened.is_ok()
+        };
+        let gone: [(Obstacle, fn(&Self) -> bool); 2] = [
+            (Obstacle::DiskFull, space),
+            (Obstacle::Descriptors, descriptors),
+        ];
+        for (obstacle, is_gone) in gone {
+            let services = self.ledger.state().services.values();
+            let waits = services
+                .flat_map(|service| service.backoffs.values())
+                .any(|backoff| backoff.obstacle.as_ref() == Some(&obstacle));
+            if waits && is_gone(self) {
+                self.happened(Event::ObstacleRemoved { obstacle });
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use super::routers::Connected;
 use super::{Engine, Input, reply};
 use crate::api::server::Reply;
 use crate::api::wire::{Accepted, Definition, Problem};
+use crate::descriptors::{self, Extent};
 use crate::paths::StateDir;
 use crate::snapshot::{Sharing, remove, set_aside_unused, snapshot, source};
 
@@ -57,6 +58,18 @@ pub(super) struct Prepared {
     pub(super) lease: Lease,
 }
 
+/// What cannot be held together is not begun.
+fn refuse_without_descriptors(definition: &Definition) -> Result<(), Problem> {
+    let shortfall = descriptors::shortfall(&definition.manifest, Extent::Fewest);
+    shortfall.map_or(Ok(()), |error| {
+        Err(Problem {
+            error,
+            help: Some("raise the limit, end the engine (neargate down) and start again".into()),
+            exit: 3,
+        })
+    })
+}
+
 impl Request {
     fn services(&self) -> Vec<String> {
         match &self.goal {
@@ -72,6 +85,7 @@ impl Engine {
         let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
+            .and_then(|()| refuse_without_descriptors(&definition))
             .and_then(|()| self.set_definition(definition))
             .and_then(|definition| Ok((self.open_listeners(&definition.manifest)?, definition)));
         match begun {
@@ -99,6 +113,7 @@ impl Engine {
     ) {
         let allowed = self
             .refuse_when_leaving()
+            .and_then(|()| refuse_without_descriptors(&definition))
             .and_then(|()| self.refuse_deploy(&name, &definition));
         if let Err(problem) = allowed {
             return reply(to, Err(problem));

@@ -85,12 +85,11 @@ impl Engine {
         if let Some(port) = known.and_then(|text| text.parse().ok()) {
             return Ok(port);
         }
-        let none = || Problem {
-            error: "no port is free between 20000 and 29999".into(),
+        let port = self.assign_port().map_err(|error| Problem {
+            error,
             help: None,
             exit: 3,
-        };
-        let port = self.assign_port().ok_or_else(none)?;
+        })?;
         self.ledger
             .put_meta(&key, &port.to_string())
             .map_err(|error| problem(&error, 1))?;

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness::{Liveness, PERIOD};
-use neargate_core::routing::control::{FromRouter, ToRouter};
+use neargate_core::routing::control::{FromRouter, RouterLoad, ToRouter};
 use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Chain, Interest};
@@ -78,12 +78,19 @@ pub struct RouterProcess {
     /// Version of the table in force at the hello; 0: none.
     pub version: u64,
     orders: watch::Sender<Option<ToRouter>>,
+    load: watch::Receiver<RouterLoad>,
 }
 
 impl RouterProcess {
     /// Sends an order; one that was not sent yet is replaced by it.
     pub fn order(&self, order: ToRouter) {
         self.orders.send_replace(Some(order));
+    }
+
+    /// What it told last of its load.
+    #[must_use]
+    pub fn load(&self) -> RouterLoad {
+        self.load.borrow().clone()
     }
 }
 
@@ -290,17 +297,19 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
     let (orders, receiver) = watch::channel(None);
     let (reader, writer) = stream.into_split();
     tokio::spawn(speak(writer, receiver));
+    let vigil = RouterVigil::new(number, pid, beats);
     Ok(Connection {
         router: RouterProcess {
             number,
             pid,
             version,
             orders,
+            load: vigil.load(),
         },
         listeners,
         sockets,
         reader: io::Cursor::new(rest.to_vec()).chain(reader),
-        vigil: RouterVigil::new(number, pid, beats),
+        vigil,
     })
 }
 
@@ -371,8 +380,8 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
         let Ok(said) = serde_json::from_str(&line) else {
             break;
         };
-        if let FromRouter::Beat { workers } = &said {
-            vigil.beat(workers);
+        if let FromRouter::Beat { workers, load } = said {
+            vigil.beat(&workers, load);
             continue;
         }
         if facts.send((number, RouterFact::Said(said))).await.is_err() {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use neargate_core::liveness::Liveness;
+use neargate_core::routing::control::RouterLoad;
 use rustix::process::Signal;
+use tokio::sync::watch;
 
 use super::log;
 use crate::belongings;
@@ -24,6 +26,7 @@ pub struct RouterVigil {
     workers: BTreeMap<u32, Watched>,
     /// One that sends no beats is not judged: it is of an older version.
     beats: bool,
+    load: watch::Sender<RouterLoad>,
 }
 
 #[derive(Debug)]
@@ -55,11 +58,18 @@ impl RouterVigil {
             control: Watched::new(pid, pid),
             workers: BTreeMap::new(),
             beats,
+            load: watch::Sender::default(),
         }
     }
 
+    /// What it tells of its load.
+    pub fn load(&self) -> watch::Receiver<RouterLoad> {
+        self.load.subscribe()
+    }
+
     /// The router beat: its control thread lives, and these are the rounds of its workers.
-    pub fn beat(&mut self, workers: &[(u32, u64)]) {
+    pub fn beat(&mut self, workers: &[(u32, u64)], load: RouterLoad) {
+        self.load.send_replace(load);
         let Some(process) = self.process else { return };
         self.control.reported = true;
         self.workers

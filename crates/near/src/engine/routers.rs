@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
+use neargate_core::routing::control::{FromRouter, RequestCount, RouterLoad, ToRouter};
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
@@ -24,6 +24,14 @@ const DRAIN: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
 /// Listening sockets (and router workers) per listener.
 const MOST_WORKERS: usize = 4;
+
+/// Worker threads of a router on this machine.
+#[must_use]
+pub fn most_workers() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_WORKERS)
+}
 
 /// What the engine learns from its routers.
 #[derive(Debug)]
@@ -128,6 +136,12 @@ impl Routers {
         self.serving.as_ref().map(|router| router.pid)
     }
 
+    /// How full the router is that serves, and what it lacked.
+    #[must_use]
+    pub fn load(&self) -> Option<RouterLoad> {
+        self.serving.as_ref().map(RouterProcess::load)
+    }
+
     /// Version of the newest table that any router has.
     #[must_use]
     pub fn version(&self) -> u64 {
@@ -147,9 +161,7 @@ impl Routers {
         &mut self,
         wanted: &[(String, SocketAddr)],
     ) -> Result<Option<Connected>, RoutersError> {
-        let workers = std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MOST_WORKERS);
+        let workers = most_workers();
         let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
         let mut changed = self.listeners.retain(&names);
         for (name, address) in wanted {

@@ -82,7 +82,7 @@ pub fn internal(service: &str) -> String {
 #[must_use]
 pub fn table(
     version: u64,
-    expose: bool,
+    (expose, trusted): (bool, &[String]),
     key: &CookieKey,
     services: Vec<Exposed<'_>>,
 ) -> RoutingTable {
@@ -131,6 +131,7 @@ pub fn table(
     RoutingTable {
         version,
         expose,
+        trusted: trusted.to_vec(),
         listeners,
         groups,
         cookie_key: sticky.then(|| key.clone()),
@@ -246,7 +247,7 @@ mod tests {
             targets: vec![target(1), target(2)],
             shares,
         };
-        let table = table(1, false, &CookieKey([1; 32]), vec![exposed]);
+        let table = table(1, (false, &[]), &CookieKey([1; 32]), vec![exposed]);
         let named = |(name, group): (&String, &TargetGroup)| (name.clone(), group.revision);
         let keyed = table.cookie_key.is_some();
         (table.groups.iter().map(named).collect(), keyed)

@@ -46,6 +46,7 @@ impl Engine {
             },
             router: self.router_status(),
             notes: self.notes.texts(),
+            router_load: self.routers.load(),
             engine_loop: Some(self.lag.read(Instant::now())),
             copying: self.copies.read(),
         }

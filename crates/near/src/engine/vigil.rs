@@ -85,6 +85,7 @@ impl Engine {
     /// An app that is up and has no router, because its port was taken for a moment or no
     /// router came up, or whose data services could not be started, gets them as soon as it can.
     pub(super) fn mend(&mut self) {
+        self.look_at_load();
         self.look_at_obstacles();
         let lacking = self.routers.gone() || self.notes.has(&Cause::NotProvided);
         let up = self.leaving.is_none() && self.ledger.state().phase == Phase::Up;

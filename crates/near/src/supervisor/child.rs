@@ -18,7 +18,9 @@ use super::spec::{Identity, Place, TaskSpec};
 pub const APP: &str = "/run/neargate/app";
 /// Where a root task finds its own writable directory.
 pub const SCRATCH: &str = "/run/neargate/scratch";
-const OPEN_FILES: u64 = 65_536;
+/// Soft and hard limit of a task's open files: what tasks on Fargate get, where the machine's hard
+/// limit allows it. The engine's own, raised, soft limit reaches no task.
+const OPEN_FILES: u64 = 65_535;
 
 /// What the child does before it becomes the task.
 pub struct Preparation {

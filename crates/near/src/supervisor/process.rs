@@ -1,14 +1,20 @@
 //! Facts about a process that only `/proc` has.
 
 use std::fs;
+use std::io;
 
 use super::spec::Process;
+use crate::descriptors::is_shortage;
 
 impl Process {
     /// The process that has this pid now; `None` when there is none (or only a zombie).
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        let (state, start) = stat(pid)?;
+        Self::living(pid, stat(pid).ok()?)
+    }
+
+    fn living(pid: u32, stat: Option<(char, u64)>) -> Option<Self> {
+        let (state, start) = stat?;
         (state != 'Z' && state != 'X').then_some(Self { pid, start })
     }
 
@@ -34,13 +40,21 @@ impl Process {
     /// Whether this very process still runs.
     #[must_use]
     pub fn runs(self) -> bool {
-        Self::of(self.pid) == Some(self)
+        match stat(self.pid) {
+            Ok(stat) => Self::living(self.pid, stat) == Some(self),
+            // What cannot be looked at has not been seen to end.
+            Err(error) => is_shortage(&error),
+        }
     }
 }
 
 /// State and start time from `/proc/PID/stat`. The name in parentheses may hold anything.
-fn stat(pid: u32) -> Option<(char, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn stat(pid: u32) -> io::Result<Option<(char, u64)>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(state_and_start(&text))
+}
+
+fn state_and_start(text: &str) -> Option<(char, u64)> {
     let (_, rest) = text.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let state = fields.next()?.chars().next()?;

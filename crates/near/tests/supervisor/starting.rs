@@ -76,6 +76,24 @@ async fn descriptors_of_the_engine_do_not_reach_a_task() {
     assert!(nowhere <= 2, "the shim holds {:?}", open(running.shim.pid));
 }
 
+/// Soft and hard limit of open files of tasks on Fargate.
+const OPEN_FILES: u64 = 65_535;
+
+#[tokio::test]
+async fn a_task_may_open_as_many_files_as_on_fargate_whatever_the_engine_may() {
+    let world = World::new();
+    neargate_near::descriptors::raise();
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let expected = hard.unwrap_or(u64::MAX).min(OPEN_FILES).to_string();
+    let spec = world.script(
+        "api-r1-1",
+        "ulimit -Sn; ulimit -Hn; echo up; exec sleep 1000",
+    );
+    world.talking(&spec).await;
+    crate::world::eventually("it has said all", || world.lines("api-r1-1").len() == 3);
+    assert_eq!(world.lines("api-r1-1"), [&expected, &expected, "up"]);
+}
+
 #[tokio::test]
 async fn a_task_can_gain_no_privileges() {
     let world = World::new();

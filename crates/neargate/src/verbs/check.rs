@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::Place;
+use neargate_near::descriptors::{self, Extent};
 
 use crate::arguments::Flags;
 use crate::failure::Failure;
@@ -18,9 +19,14 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
         }
         Err(failure) => return Err(failure),
     };
+    let shortfall = match loaded.manifest.target {
+        Place::Near => descriptors::shortfall(&loaded.manifest, Extent::Most),
+        Place::Aws { .. } => None,
+    };
     if flags.json {
         output::json(&serde_json::json!({
             "ok": true,
+            "notes": shortfall.as_slice(),
             "diagnostics": loaded.warnings.to_json(),
             "not_acted_on": loaded.not_acted_on,
         }));
@@ -35,6 +41,9 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     };
     for gap in &loaded.not_acted_on {
         output::note(&format!("not acted on {place}: {gap}"));
+    }
+    if let Some(note) = &shortfall {
+        output::note(note);
     }
     output::line(&format!(
         "{} has no errors (environment `{}`)",

@@ -19,6 +19,7 @@ mod pipeline;
 mod programs;
 mod rehearsals;
 mod releases;
+mod shortage;
 mod sticky;
 mod strategies;
 mod traffic;

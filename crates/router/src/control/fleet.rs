@@ -17,9 +17,11 @@ use tokio::task::JoinHandle;
 
 use super::engine::Teller;
 use crate::beat::WorkerBeat;
-use crate::checker::{self, Changed, Subject};
+use crate::checker::{Changed, Checker, Subject};
 use crate::counters::Counters;
+use crate::lateness::Lateness;
 use crate::live::States;
+use crate::pressure::Pressure;
 use crate::targets::TargetState;
 use crate::worker::Swap;
 
@@ -31,6 +33,8 @@ const CUTTING: Duration = Duration::from_millis(500);
 pub(super) struct Fleet {
     workers: Vec<mpsc::Sender<Swap>>,
     beats: Vec<Arc<WorkerBeat>>,
+    pressure: Arc<Pressure>,
+    lateness: Lateness,
     beaten: Instant,
     version: u64,
     table: Option<Arc<RoutingTable>>,
@@ -66,11 +70,17 @@ struct Draining {
 }
 
 impl Fleet {
-    pub(super) fn new(workers: Vec<mpsc::Sender<Swap>>, beats: Vec<Arc<WorkerBeat>>) -> Self {
+    pub(super) fn new(
+        workers: Vec<mpsc::Sender<Swap>>,
+        beats: Vec<Arc<WorkerBeat>>,
+        pressure: Arc<Pressure>,
+    ) -> Self {
         let (changes_from, changes) = mpsc::channel(QUEUE);
         Self {
             workers,
             beats,
+            pressure,
+            lateness: Lateness::measured(),
             beaten: Instant::now(),
             version: 0,
             table: None,
@@ -243,7 +253,13 @@ impl Fleet {
             .states
             .get(&*subject.task)
             .map_or(TargetHealth::Initial, |s| s.health());
-        let watch = checker::watch(subject.clone(), known, self.changes_from.clone());
+        let checker = Checker {
+            subject: subject.clone(),
+            changes: self.changes_from.clone(),
+            pressure: self.pressure.clone(),
+            lateness: self.lateness.clone(),
+        };
+        let watch = checker.watch(known);
         Check {
             subject,
             running: tokio::task::spawn_local(watch),
@@ -269,7 +285,8 @@ impl Fleet {
         if self.beaten.elapsed() >= PERIOD {
             self.beaten = Instant::now();
             let workers = self.beats.iter().filter_map(|beat| beat.read()).collect();
-            self.tell(&FromRouter::Beat { workers }).await;
+            let load = self.pressure.read();
+            self.tell(&FromRouter::Beat { workers, load }).await;
         }
         if self.told.elapsed() >= Duration::from_secs(1) {
             self.tell_counts().await;

@@ -19,6 +19,8 @@ use super::engine;
 use super::fleet::Fleet;
 use crate::access_log::LogFile;
 use crate::beat::WorkerBeat;
+use crate::descriptors;
+use crate::pressure::Pressure;
 use crate::worker::{self, Start, Swap};
 use crate::{Config, RouterError, Signals};
 
@@ -32,6 +34,7 @@ const QUEUE: usize = 64;
 struct Workers {
     swaps: Vec<mpsc::Sender<Swap>>,
     beats: Vec<Arc<WorkerBeat>>,
+    pressure: Arc<Pressure>,
     threads: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
     counts: mpsc::Receiver<Vec<neargate_core::routing::control::RequestCount>>,
@@ -97,6 +100,8 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     };
     let count = config.workers.max(1);
     let shares = share(&config.sockets, count)?;
+    let limits = descriptors::within(config.limits, count, config.sockets.len())?;
+    let pressure = Arc::new(Pressure::new(limits.connections.saturating_mul(count)));
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
@@ -105,12 +110,13 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
         let (swap, receiver) = mpsc::channel(QUEUE);
         let start = Start {
             sockets,
-            limits: config.limits,
+            limits,
             log: log.clone(),
             swaps: receiver,
             draining: draining.clone(),
             counts: counts_to.clone(),
             beat: beats[number].clone(),
+            pressure: pressure.clone(),
         };
         let runtime = runtime()?;
         let thread = std::thread::Builder::new()
@@ -123,6 +129,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     Ok(Workers {
         swaps,
         beats,
+        pressure,
         threads,
         drain,
         counts,
@@ -156,7 +163,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let mut fleet = Fleet::new(workers.swaps, workers.beats);
+    let mut fleet = Fleet::new(workers.swaps, workers.beats, workers.pressure);
     let mut counts = workers.counts;
     let drain = tokio::select! {
         timeout = engine::converse(&control, &names, &config.sockets, &mut fleet, &mut counts) => timeout,

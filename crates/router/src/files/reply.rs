@@ -16,6 +16,7 @@ use neargate_core::time::Timestamp;
 
 use super::entity::{Entity, Manner, accepts};
 use super::resolve::{Resolved, inside, resolve};
+use crate::pressure::is_shortage;
 use crate::request::Head;
 
 /// What of a request decides which file is sent. Owned: it goes to a thread that may wait.
@@ -68,6 +69,8 @@ pub(super) enum Outcome {
     Redirect(String),
     /// Nothing at all.
     Nothing,
+    /// It is not known what is there: the router lacks descriptors or memory.
+    Shortage(String),
 }
 
 /// Finds and reads the file. Blocks.
@@ -77,8 +80,11 @@ pub(super) fn make(site: &StaticSite, asked: &Asked) -> Outcome {
     match resolve(root, &asked.path, &site.site.index) {
         Resolved::Redirect => return Outcome::Redirect(location(asked)),
         Resolved::File(file) => {
-            let found = read(site, asked, &file, site.revision);
-            return found.map_or(Outcome::Nothing, Outcome::Own);
+            return match read(site, asked, &file, site.revision) {
+                Ok(found) => Outcome::Own(found),
+                Err(error) if is_shortage(&error) => Outcome::Shortage(error.to_string()),
+                Err(_) => Outcome::Nothing,
+            };
         }
         Resolved::Nothing => {}
         Resolved::Refused => page = false,
@@ -91,7 +97,7 @@ pub(super) fn make(site: &StaticSite, asked: &Asked) -> Outcome {
         let root = Path::new(&earlier.directory);
         if let Resolved::File(file) = resolve(root, &asked.path, &site.site.index)
             && !is_page(&file.to_string_lossy())
-            && let Some(found) = read(site, asked, &file, earlier.revision)
+            && let Ok(found) = read(site, asked, &file, earlier.revision)
         {
             return Outcome::Other(found);
         }
@@ -117,14 +123,14 @@ pub(super) fn make(site: &StaticSite, asked: &Asked) -> Outcome {
         .map_or(Outcome::Nothing, Outcome::Other)
 }
 
-fn read(site: &StaticSite, asked: &Asked, file: &Path, revision: u32) -> Option<Entity> {
+fn read(site: &StaticSite, asked: &Asked, file: &Path, revision: u32) -> std::io::Result<Entity> {
     let manner = Manner {
         revision,
         status: 200,
         encodings: asked.encodings,
         cache_control: cache_control(&site.site, &asked.path),
     };
-    Entity::read(file, &manner).ok()
+    Entity::read(file, &manner)
 }
 
 fn location(asked: &Asked) -> String {

@@ -9,9 +9,11 @@ pub mod http2;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use neargate_core::manifest::model::{Balance, Health, Probe, Route};
@@ -21,6 +23,7 @@ use neargate_core::routing::table::{
     WeightedGroup,
 };
 use neargate_router::{Config, Limits, RouterError, Signals};
+use rustix::process::{Resource, Rlimit};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -107,6 +110,42 @@ impl Router {
                 .collect();
             (lines.len() >= count).then_some(lines)
         })
+    }
+}
+
+/// A router in a process of its own, which may open this many files.
+pub fn process(directory: &Path, sockets: &[(String, OwnedFd)], files: Option<u64>) -> Child {
+    let tests = std::env::current_exe().expect("a path");
+    let program = tests
+        .parent()
+        .and_then(|p| p.parent())
+        .expect("target")
+        .join("examples/router");
+    let fds: Vec<i32> = sockets.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
+    let mut command = Command::new(program);
+    command.arg(directory.join("c")).arg(directory.join("log"));
+    command.args(fds.iter().map(|fd| format!("edge={fd}")));
+    // SAFETY: only system calls between fork and exec, on descriptors that the test keeps open.
+    unsafe {
+        command.pre_exec(move || {
+            for fd in &fds {
+                let fd = rustix::fd::BorrowedFd::borrow_raw(*fd);
+                rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
+            }
+            if let Some(files) = files {
+                rustix::process::setrlimit(Resource::Nofile, both(files))?;
+            }
+            Ok(())
+        });
+    }
+    command.spawn().expect("started")
+}
+
+/// A limit of which the soft and the hard one are equal.
+fn both(limit: u64) -> Rlimit {
+    Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
     }
 }
 
@@ -226,6 +265,7 @@ pub fn table(targets: Vec<Target>) -> RoutingTable {
     RoutingTable {
         version: 0,
         expose: true,
+        trusted: Vec::new(),
         listeners: BTreeMap::from([("edge".to_owned(), Listener { rules: vec![rule] })]),
         groups: BTreeMap::from([("api".to_owned(), group(targets))]),
         cookie_key: None,

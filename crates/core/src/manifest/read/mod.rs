@@ -100,6 +100,7 @@ fn edge(file: View<'_>, env: &str) -> Edge {
         address: view.text_or_empty("address"),
         port: view.port("port").unwrap_or_default(),
         expose: view.flag("expose").unwrap_or(env == "local"),
+        trusted: view.texts_or_none("trusted"),
         domains: view.texts_or_none("domains"),
         https: view.flag("https").unwrap_or_default(),
         waf: view

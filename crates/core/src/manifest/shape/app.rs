@@ -5,7 +5,7 @@
 use super::audit::AUDIT;
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
-use super::forms::{ADDRESS, APP, DOMAIN, NAME, REGION};
+use super::forms::{ADDRESS, APP, CIDR, DOMAIN, NAME, REGION};
 use super::job::JOB;
 use super::pipeline::PIPELINE;
 use super::service::SERVICE;
@@ -141,10 +141,26 @@ static EDGE: Shape = Shape {
         Field::new(
             "expose",
             Kind::Flag,
-            "Adds `X-Neargate-Revision` and `X-Neargate-Task` to every response. True in \
-             `local` when not written, false elsewhere.",
+            "Adds `X-Neargate-Revision` and `X-Neargate-Task` to every response, and while a \
+             release shifts traffic, a request with the header `X-Neargate-Revision: N` reaches \
+             revision N: whoever can reach the port can choose the new one before its share is \
+             theirs. True in `local` when not written, false elsewhere.",
         )
         .only_near("no part of AWS adds these headers"),
+        Field::new(
+            "trusted",
+            Kind::List(&Kind::Form(&CIDR), 0, 64),
+            "Address blocks of proxies in front (TLS, a tunnel, a CDN). What they say by \
+             `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Port` is believed: tasks get \
+             that protocol and port, and the client in logs and in `source` is the right-most \
+             address that is not in these blocks. Of others, `X-Forwarded-For` is appended to, and \
+             the rest is replaced by what the router sees. `[]`: nobody.",
+        )
+        .only_near(
+            "the load balancer always appends the address that it sees and says its own protocol \
+             and port; who reaches it is up to its security group",
+        )
+        .or("[\"127.0.0.0/8\", \"::1/128\"]"),
         Field::new(
             "domains",
             Kind::List(&Kind::Form(&DOMAIN), 0, 25),

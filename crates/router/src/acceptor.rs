@@ -1,0 +1,197 @@
+//! Takes clients from a listening socket of a worker.
+//!
+//! Invariant: a connection that was accepted is served or told why not. When all places are
+//! taken, the client that has been idle longest leaves for the next one; while everybody's
+//! request is being served the next one waits, and then gets 503. What the kernel refuses
+//! (descriptors, memory) is tried again after a pause: nothing spins.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Duration, timeout};
+
+use crate::access_log::{self, Entry};
+use crate::answer;
+use crate::connection::{self, Client};
+use crate::counters::Answerer;
+use crate::http2;
+use crate::pressure::is_shortage;
+use crate::seats::{Awaited, Room};
+use crate::worker::Worker;
+
+/// After `accept` failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A router has its first table within moments. While there is none after this, because no
+/// engine runs, requests are answered with 503.
+const FIRST_TABLE: Duration = Duration::from_secs(3);
+
+/// A client's place among those of its worker.
+pub(crate) struct Seat {
+    worker: Rc<Worker>,
+    number: u32,
+}
+
+impl Seat {
+    fn take(worker: &Rc<Worker>) -> Self {
+        worker.pressure.connected();
+        Self {
+            worker: worker.clone(),
+            number: worker.seats.take(),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.worker.pressure.left();
+        self.worker.seats.give_back(self.number);
+    }
+}
+
+/// Accepts until the drain begins.
+pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
+    let Ok(bound) = socket.local_addr() else {
+        return;
+    };
+    tokio::select! {
+        () = worker.drain_began() => return,
+        _ = timeout(FIRST_TABLE, worker.first_table()) => {}
+    }
+    let mut full_since = None;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = worker.drain_began() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if seated(&worker, &mut full_since).await {
+                    let client = client(&name, &stream, peer, bound);
+                    let seat = Seat::take(&worker);
+                    tokio::task::spawn_local(talk(seat, client, stream));
+                } else if let Ok(permit) = worker.refusals.clone().acquire_owned().await {
+                    let (worker, name) = (worker.clone(), name.clone());
+                    tokio::task::spawn_local(async move {
+                        refuse(&worker, &name, stream, peer).await;
+                        drop(permit);
+                    });
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if is_shortage(&error) {
+                    worker.pressure.note(&error.to_string());
+                    worker.pool.close_oldest();
+                    worker.make_room();
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::ConnectionAborted | K::ConnectionReset | K::Interrupted
+    )
+}
+
+/// Waits until there is a place for one more client. `false`: there was none for too long; that
+/// is not waited for again until there is one.
+async fn seated(worker: &Worker, full_since: &mut Option<Instant>) -> bool {
+    loop {
+        let freed = worker.seats.freed();
+        tokio::pin!(freed);
+        if !worker.seats.is_full() {
+            *full_since = None;
+            return true;
+        }
+        let since = *full_since.get_or_insert_with(Instant::now);
+        let left = worker.limits.place.saturating_sub(since.elapsed());
+        let room = worker.make_room();
+        if left.is_zero() && room != Room::Asked {
+            return false;
+        }
+        let pause = match room {
+            Room::In(soon) => soon.max(Duration::from_millis(1)).min(left),
+            Room::Asked => ACCEPT_PAUSE,
+            Room::Nobody => left,
+        };
+        let _ = timeout(pause, freed).await;
+    }
+}
+
+fn client(name: &Rc<str>, stream: &TcpStream, peer: SocketAddr, bound: SocketAddr) -> Client {
+    Client {
+        listener: name.clone(),
+        port: bound.port().to_string(),
+        peer,
+        local: stream.local_addr().unwrap_or(bound),
+        protocol: "http/1.1",
+    }
+}
+
+async fn talk(seat: Seat, client: Client, stream: TcpStream) {
+    let worker = seat.worker.clone();
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let (mut reader, mut writer) = stream.into_split();
+    let mut buffer = BytesMut::new();
+    let protocol = {
+        let wait = worker.seats.wait(seat.number, Awaited::Head);
+        tokio::select! {
+            biased;
+            protocol = http2::sniff(&worker, &mut reader, &mut buffer) => protocol,
+            () = wait.asked_to_leave() => http2::Protocol::Nothing,
+        }
+    };
+    match protocol {
+        http2::Protocol::Http1 => {
+            let seat = seat.number;
+            connection::serve(&worker, &client, seat, &mut reader, &mut writer, buffer).await;
+        }
+        http2::Protocol::Http2 => {
+            Box::pin(http2::serve(worker, client, reader, writer, buffer)).await
+        }
+        http2::Protocol::Nothing => {}
+    }
+    drop(seat);
+}
+
+/// Answers 503 to a client for whom there is no place, and lets it read that.
+async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: SocketAddr) {
+    let mut entry = Entry {
+        time: access_log::now_text(),
+        listener: listener.to_owned(),
+        client: peer.to_string(),
+        protocol: "http/1.1",
+        status: 503,
+        error: Some("NoPlace"),
+        ..Entry::default()
+    };
+    let out = answer::plain(503, "GET", &[("connection", "close")]);
+    entry.bytes_out = out.len() as u64;
+    worker.pressure.refused();
+    let who = ("", 0, "");
+    let answerer = (Answerer::Router, entry.routed);
+    worker.counters.borrow_mut().count(who, answerer, 503, 0);
+    worker.lines.push(&entry);
+    let (mut reader, mut writer) = stream.into_split();
+    let answered = async {
+        writer.write_all(&out).await?;
+        writer.shutdown().await?;
+        // What the client has sent must be read, or the kernel resets the connection.
+        let mut sink = [0; 4096];
+        while reader.read(&mut sink).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    let _ = timeout(worker.limits.drain_idle, answered).await;
+}
