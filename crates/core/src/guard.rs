@@ -2,7 +2,9 @@
 //!
 //! Invariant: periods are counted from the beginning of the step, so a step that is bad from its
 //! first request on is noticed after exactly the M periods that the alarm asks for, and nothing
-//! of an earlier step is held against a later one. A guard is quiet only after all N periods.
+//! of an earlier step is held against a later one, whenever its samples arrive: [`StepWatch::time_of`]
+//! says which side of the beginning they are on, and the windows are cut there ([`StepWatch::cuts`]).
+//! A guard is quiet only after all N periods.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,11 +13,14 @@ use crate::alarm::{AlarmState, Definition, MetricAlarm, Traffic, Watch, evaluate
 use crate::machine::strategy::compare_split;
 use crate::machine::{Split, Verdict};
 use crate::manifest::model::Alarm;
-use crate::metrics::{Dimensions, Limits, Metrics, Sample, Window, names, resolution};
+use crate::metrics::{Cut, Dimensions, Limits, Metrics, Window, names};
 use crate::time::Timestamp;
 
 /// After the end of a period its samples need this long to arrive: the router tells once a second.
 pub const SETTLE: Duration = Duration::from_millis(1_250);
+/// The split is measured from so long after the beginning of a step on: by then most of the
+/// requests have ended that the weights of the step before led.
+const IN_FLIGHT: Duration = Duration::from_secs(1);
 
 /// What is watched in one step of one release.
 #[derive(Debug)]
@@ -26,20 +31,18 @@ pub struct StepWatch {
     pub step: u32,
     service: String,
     revision: u32,
+    /// When the step began.
+    began: Timestamp,
+    /// From when on samples are known.
     since: Timestamp,
     guards: BTreeMap<String, Guard>,
     followed: Vec<String>,
-    new: u64,
-    all: u64,
 }
 
 #[derive(Debug)]
 struct Guard {
     alarm: MetricAlarm,
     of: Dimensions,
-    /// Taken from every time, so that the step begins at a multiple of the resolution.
-    shift: u64,
-    metrics: Metrics,
 }
 
 /// A guard's word.
@@ -54,13 +57,13 @@ pub struct Judged {
 }
 
 impl StepWatch {
-    /// Watches a step from a moment on. Alarms of alarms have no samples of their own: they are
-    /// quiet here, and fire with the service's own alarm.
+    /// Watches a step that began at `began`; samples are known from `known` on. Alarms of alarms
+    /// have no samples of their own: they are quiet here, and fire with the service's own alarm.
     #[must_use]
     pub fn new(
         (release, step): (u64, u32),
         (service, revision): (&str, u32),
-        since: Timestamp,
+        (began, known): (Timestamp, Timestamp),
         guards: &BTreeMap<String, Alarm>,
     ) -> Self {
         let mut followed = Vec::new();
@@ -68,7 +71,7 @@ impl StepWatch {
         for (name, alarm) in guards {
             match Definition::from_manifest(alarm) {
                 Ok(Definition::Metric(alarm)) => {
-                    judged.insert(name.clone(), guard(*alarm, service, revision, since));
+                    judged.insert(name.clone(), guard(*alarm, service, revision));
                 }
                 Ok(Definition::Composite(_)) | Err(_) => followed.push(name.clone()),
             }
@@ -78,56 +81,58 @@ impl StepWatch {
             step,
             service: service.to_owned(),
             revision,
-            since,
+            began,
+            since: began.max(known),
             guards: judged,
             followed,
-            new: 0,
-            all: 0,
         }
     }
 
-    /// Takes in samples of the second that ends at `at`.
-    pub fn take(&mut self, sample: &Sample, at: Timestamp) {
-        if at <= self.since {
-            return;
-        }
-        self.take_split(sample, at);
-        if sample.metric == names::KEPT {
-            return;
-        }
-        for guard in self.guards.values_mut() {
-            let at = Timestamp(at.0.saturating_sub(guard.shift + 1));
-            guard
-                .metrics
-                .merge(sample.metric, &sample.from, at, &sample.window);
-        }
+    /// From when on it watches.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since
     }
 
-    /// A request that a cookie kept with its revision shows nothing of the weights: the split is
-    /// that of the others.
-    fn take_split(&mut self, sample: &Sample, at: Timestamp) {
-        let settled = at > self.since.after(SETTLE);
-        let own = sample.from.service.as_deref() == Some(self.service.as_str());
-        if !settled || !own {
-            return;
+    /// When requests of its service count that were answered from `began` on, under a routing
+    /// table in force since `table`: those under a table of before the step are the step before's.
+    #[must_use]
+    pub fn time_of(&self, began: Timestamp, table: Timestamp) -> Timestamp {
+        if began >= self.began && table < self.began {
+            return Timestamp(self.began.0.saturating_sub(1));
         }
-        let requests = sample.window.count();
-        let add = match sample.metric {
-            names::REQUESTS => u64::saturating_add,
-            names::KEPT => u64::saturating_sub,
-            _ => return,
+        began
+    }
+
+    /// Where windows must end for what it asks.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<Cut> {
+        let at = |service: &String, since, every| Cut {
+            service: service.clone(),
+            since,
+            every,
         };
-        self.all = add(self.all, requests);
-        if sample.from.revision == Some(self.revision) {
-            self.new = add(self.new, requests);
+        let mut cuts = vec![at(&self.service, self.since.after(IN_FLIGHT), None)];
+        for guard in self.guards.values() {
+            let service = guard.of.service.as_ref().unwrap_or(&self.service);
+            cuts.push(at(service, self.since, Some(guard.alarm.period)));
         }
+        cuts.dedup();
+        cuts
+    }
+
+    /// Limits that keep enough samples for its guards.
+    #[must_use]
+    pub fn limits(&self, limits: Limits) -> Limits {
+        let guards = self.guards.values();
+        guards.fold(limits, |limits, guard| guard.alarm.limits(limits))
     }
 
     /// What every guard says now.
     #[must_use]
-    pub fn judge(&self, now: Timestamp) -> Vec<Judged> {
+    pub fn judge(&self, metrics: &Metrics, now: Timestamp) -> Vec<Judged> {
         let judged = |(name, guard): (&String, &Guard)| {
-            let (verdict, reason) = guard.judge(self.since, now);
+            let (verdict, reason) = guard.judge(metrics, self.since, now);
             Judged {
                 guard: name.clone(),
                 verdict,
@@ -144,31 +149,33 @@ impl StepWatch {
     }
 
     /// The measured split against the weight that was asked for: what it is, the share of the
-    /// new revision in tenths of a percent, the requests measured.
+    /// new revision in tenths of a percent, the requests measured. A request that a cookie kept
+    /// with its revision shows nothing of the weights: the split is that of the others.
     #[must_use]
-    pub fn split(&self, weight: u32) -> (Split, u32, u64) {
-        let share = (self.new * 1000).checked_div(self.all).unwrap_or(0);
+    pub fn split(&self, metrics: &Metrics, weight: u32) -> (Split, u32, u64) {
+        let from = self.since.after(IN_FLIGHT);
+        let weighted = |of: &Dimensions| {
+            let count = |metric| metrics.since(metric, of, from).count();
+            count(names::REQUESTS).saturating_sub(count(names::KEPT))
+        };
+        let all = weighted(&Dimensions::service(&self.service));
+        let new = weighted(&Dimensions::revision(&self.service, self.revision));
+        let share = (new * 1000).checked_div(all).unwrap_or(0);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
-        (compare_split(weight, self.new, self.all), share, self.all)
+        (compare_split(weight, new, all), share, all)
     }
 }
 
-fn guard(alarm: MetricAlarm, service: &str, revision: u32, since: Timestamp) -> Guard {
+fn guard(alarm: MetricAlarm, service: &str, revision: u32) -> Guard {
     let of = match &alarm.service {
         Some(other) if other != service => Dimensions::service(other),
         _ => Dimensions::revision(service, revision),
     };
-    let resolution = resolution(alarm.period).as_millis() as u64;
-    Guard {
-        of,
-        shift: since.0 % resolution.max(1),
-        metrics: Metrics::new(alarm.limits(Limits::default())),
-        alarm,
-    }
+    Guard { alarm, of }
 }
 
 impl Guard {
-    fn judge(&self, since: Timestamp, now: Timestamp) -> (Verdict, String) {
+    fn judge(&self, metrics: &Metrics, since: Timestamp, now: Timestamp) -> (Verdict, String) {
         let alarm = &self.alarm;
         let period = alarm.period.as_millis() as u64;
         let passed = now.since(since).saturating_sub(SETTLE).as_millis() as u64;
@@ -176,8 +183,8 @@ impl Guard {
         if periods == 0 {
             return (Verdict::Pending, "its first period is not over".to_owned());
         }
-        let end = Timestamp((since.0 + periods * period).saturating_sub(self.shift));
-        let slots = history_until(alarm, &self.metrics, &self.of, end);
+        let end = Timestamp(since.0 + periods * period);
+        let slots = history_until(alarm, metrics, &self.of, end);
         let own = slots
             .len()
             .saturating_sub(usize::try_from(periods).unwrap_or(usize::MAX));
@@ -186,7 +193,7 @@ impl Guard {
             Verdict::Fired
         } else if periods < u64::from(alarm.periods) {
             Verdict::Pending
-        } else if found.traffic == Traffic::TooLittle && !self.counted_enough(end) {
+        } else if found.traffic == Traffic::TooLittle && !self.counted_enough(metrics, end) {
             Verdict::TooLittle
         } else {
             Verdict::Quiet
@@ -196,16 +203,14 @@ impl Guard {
 
     /// A metric that counts what went wrong has no samples when nothing does: then the requests
     /// tell whether there was enough to judge.
-    fn counted_enough(&self, end: Timestamp) -> bool {
+    fn counted_enough(&self, metrics: &Metrics, end: Timestamp) -> bool {
         let alarm = &self.alarm;
         let counts = matches!(
             &alarm.watch,
             Watch::Metric { metric, .. } if [names::ERRORS, names::RESTARTS].contains(&metric.as_str())
         );
         let periods = alarm.periods as usize;
-        let windows = self
-            .metrics
-            .windows(names::REQUESTS, &self.of, alarm.period, end, periods);
+        let windows = metrics.windows(names::REQUESTS, &self.of, alarm.period, end, periods);
         let requests: u64 = windows.iter().map(Window::count).sum();
         counts && requests >= alarm.minimum_samples.max(1)
     }

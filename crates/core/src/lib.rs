@@ -40,4 +40,5 @@ pub mod routing;
 pub mod secret;
 pub mod status;
 pub mod time;
+pub mod timeline;
 pub mod watches;

@@ -2,22 +2,31 @@
 //!
 //! Invariant: a verdict becomes an event only when it differs from what the machine knows, so
 //! whoever begins to watch anew says nothing until there is something to say. There is one watch
-//! for each step in progress, and none for any other.
+//! for each step in progress, and none for any other. What was measured is in one store, which
+//! alarms, guards and figures ask.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::alarm::{Alarms, Standing};
+use crate::alarm::{Alarms, Standing, Transition};
 use crate::guard::StepWatch;
 use crate::machine::{Event, Release, ServiceState, Stage, State, Verdict};
 use crate::manifest::model::Alarm;
-use crate::metrics::{Sample, names};
+use crate::metrics::figures::LIMITS as FIGURES;
+use crate::metrics::{Cut, Metrics, Sample, samples};
+use crate::routing::control::RequestCount;
 use crate::time::Timestamp;
 
-/// Alarms and guards, and what was measured for them.
+/// Series without a sample for so long are forgotten.
+const SILENT: Duration = Duration::from_hours(4);
+
+/// Alarms and guards, and the one store of what was measured.
 #[derive(Debug)]
 pub struct Watches {
+    metrics: Metrics,
     alarms: Alarms,
     steps: BTreeMap<String, StepWatch>,
+    others: Vec<Cut>,
     since: Timestamp,
 }
 
@@ -26,8 +35,10 @@ impl Watches {
     #[must_use]
     pub fn new(since: Timestamp) -> Self {
         Self {
+            metrics: Metrics::new(FIGURES),
             alarms: Alarms::new(&BTreeMap::new(), BTreeMap::new(), since),
             steps: BTreeMap::new(),
+            others: Vec::new(),
             since,
         }
     }
@@ -40,6 +51,40 @@ impl Watches {
         now: Timestamp,
     ) {
         self.alarms = Alarms::new(alarms, standings, now);
+        self.keep();
+    }
+
+    /// Samples are known from so early on.
+    pub fn known_from(&mut self, since: Timestamp) {
+        self.since = self.since.min(since);
+    }
+
+    /// From when on samples are known.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Cuts windows where somebody else wants to ask.
+    pub fn also_cut(&mut self, cuts: Vec<Cut>) {
+        self.others = cuts;
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        let limits = self.steps.values();
+        let limits = limits.fold(self.alarms.limits(FIGURES), |limits, step| {
+            step.limits(limits)
+        });
+        let cuts = self.steps.values().flat_map(StepWatch::cuts);
+        let cuts = cuts.chain(self.others.iter().cloned()).collect();
+        self.metrics.keep(limits, cuts);
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The alarms.
@@ -48,9 +93,14 @@ impl Watches {
         &self.alarms
     }
 
-    /// The alarms, to evaluate them.
-    pub fn alarms_mut(&mut self) -> &mut Alarms {
-        &mut self.alarms
+    /// Evaluates the alarms that are due. The transitions are to be written down, then entered.
+    pub fn evaluate_alarms(&mut self, now: Timestamp) -> Vec<(String, Transition)> {
+        self.alarms.evaluate(&self.metrics, now)
+    }
+
+    /// Enters a transition that was written down.
+    pub fn enter(&mut self, alarm: &str, transition: Transition) {
+        self.alarms.enter(alarm, transition);
     }
 
     /// Whether time alone may change a verdict.
@@ -60,22 +110,41 @@ impl Watches {
         !self.alarms.is_empty() || services.any(|service| watched(service).is_some())
     }
 
-    /// Takes in samples of what ended at `at`.
+    /// Takes in samples of the second of `at`.
     pub fn take(&mut self, sample: &Sample, at: Timestamp) {
-        if sample.metric != names::KEPT {
-            self.alarms.take(sample, at);
+        self.metrics
+            .merge(sample.metric, &sample.from, at, &sample.window);
+    }
+
+    /// Takes in what was answered in a second from `began` on, under a routing table in force since
+    /// `table`. The steps in progress must be known: [`Self::follow`].
+    pub fn take_counts(&mut self, count: &RequestCount, began: Timestamp, table: Timestamp) {
+        let step = self.steps.get(&count.service);
+        let at = step.map_or(began, |step| step.time_of(began, table));
+        for sample in samples(count) {
+            self.take(&sample, at);
         }
-        for step in self.steps.values_mut() {
-            step.take(sample, at);
-        }
+    }
+
+    /// Forgets series that had nothing to tell for hours.
+    pub fn forget(&mut self, now: Timestamp) {
+        let silent = now.0.saturating_sub(SILENT.as_millis() as u64);
+        self.metrics.forget_silent(Timestamp(silent));
     }
 
     /// Begins to watch the steps that are in progress, and forgets all others.
     pub fn follow(&mut self, state: &State) {
+        let before = self.steps.len();
+        let known = self.since;
         self.steps.retain(|service, watch| {
             let release = state.services.get(service).and_then(watched);
-            release.is_some_and(|release| (release.id, release.step) == (watch.release, watch.step))
+            release.is_some_and(|release| {
+                let since = began(release).max(known);
+                let same = (release.id, release.step) == (watch.release, watch.step);
+                same && since == watch.since()
+            })
         });
+        let mut changed = self.steps.len() != before;
         for (name, service) in &state.services {
             let Some(release) = watched(service) else {
                 continue;
@@ -84,14 +153,17 @@ impl Watches {
                 continue;
             }
             let guards = service.definition(release.to).map(|found| &found.guards);
-            let since = release.step_since.unwrap_or(release.started_at);
             let watch = StepWatch::new(
                 (release.id, release.step),
                 (name, release.to),
-                since.max(self.since),
+                (began(release), self.since),
                 guards.unwrap_or(&BTreeMap::new()),
             );
             self.steps.insert(name.clone(), watch);
+            changed = true;
+        }
+        if changed {
+            self.keep();
         }
     }
 
@@ -106,7 +178,7 @@ impl Watches {
             let Some(release) = &service.release else {
                 continue;
             };
-            for judged in watch.judge(now) {
+            for judged in watch.judge(&self.metrics, now) {
                 let known = release.guards.get(&judged.guard).copied();
                 if known.unwrap_or_default() != judged.verdict {
                     events.push(Event::GuardJudged {
@@ -118,7 +190,7 @@ impl Watches {
                     });
                 }
             }
-            let (split, share, requests) = watch.split(release.weight);
+            let (split, share, requests) = watch.split(&self.metrics, release.weight);
             if release.step > 0 && service.shifts(release) && split != release.split {
                 events.push(Event::SplitMeasured {
                     release: release.id,
@@ -149,6 +221,11 @@ pub fn alarm_fired(state: &State, alarm: &str, reason: &str) -> Vec<Event> {
             reason: format!("the service's own alarm: {reason}"),
         })
         .collect()
+}
+
+/// When the step in progress began.
+fn began(release: &Release) -> Timestamp {
+    release.step_since.unwrap_or(release.started_at)
 }
 
 /// The release of a service whose new revision takes traffic now.

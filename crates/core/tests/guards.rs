@@ -6,7 +6,7 @@ use std::time::Duration;
 use neargate_core::guard::{SETTLE, StepWatch};
 use neargate_core::machine::{Split, Verdict};
 use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::samples;
+use neargate_core::metrics::{Limits, Metrics, Window, samples};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::time::Timestamp;
 
@@ -32,21 +32,26 @@ fn count(revision: u32, good: u64, bad: u64) -> RequestCount {
         task: format!("api-r{revision}-1"),
         target_status: BTreeMap::from([(200, good), (500, bad)]),
         router_status: BTreeMap::new(),
-        latency: vec![(20_000, good + bad)],
+        latency: Window::of(20.0, good + bad),
         kept: 0,
     }
 }
 
 struct Step {
     watch: StepWatch,
+    metrics: Metrics,
     now: Timestamp,
 }
 
 impl Step {
     fn new(alarm: Alarm) -> Self {
         let guards = BTreeMap::from([("guard".to_owned(), alarm)]);
+        let watch = StepWatch::new((7, 1), ("api", 2), (SINCE, SINCE), &guards);
+        let mut metrics = Metrics::default();
+        metrics.keep(watch.limits(Limits::default()), watch.cuts());
         Self {
-            watch: StepWatch::new((7, 1), ("api", 2), SINCE, &guards),
+            watch,
+            metrics,
             now: SINCE,
         }
     }
@@ -54,16 +59,21 @@ impl Step {
     /// Seconds in which each of these counts comes once a second.
     fn pass(&mut self, seconds: u64, counts: &[RequestCount]) {
         for _ in 0..seconds {
-            self.now = self.now.after(Duration::from_secs(1));
             for sample in counts.iter().flat_map(samples) {
-                self.watch.take(&sample, self.now);
+                let (of, window) = (&sample.from, &sample.window);
+                self.metrics.merge(sample.metric, of, self.now, window);
             }
+            self.now = self.now.after(Duration::from_secs(1));
         }
     }
 
     fn verdict_after(&self, settle: Duration) -> (Verdict, String) {
-        let judged = self.watch.judge(self.now.after(settle));
+        let judged = self.watch.judge(&self.metrics, self.now.after(settle));
         (judged[0].verdict, judged[0].reason.clone())
+    }
+
+    fn split(&self, weight: u32) -> (Split, u32, u64) {
+        self.watch.split(&self.metrics, weight)
     }
 }
 
@@ -122,8 +132,10 @@ fn latency_guards_see_the_new_revisions_percentile() {
     let fields = serde_json::json!({
         "metric": "latency", "statistic": "p95", "breach": {"above": 500.0}
     });
+    let mut latency = Window::of(20.0, 80);
+    latency.record(2_000.0, 20);
     let slow = RequestCount {
-        latency: vec![(20_000, 80), (2_000_000, 20)],
+        latency,
         ..count(2, 100, 0)
     };
     let mut step = Step::new(alarm(&fields));
@@ -174,10 +186,10 @@ fn the_split_is_measured_from_when_the_step_has_settled() {
     let mut step = Step::new(alarm(&serde_json::json!({})));
     // The requests of the second in which the weights changed do not count.
     step.pass(1, &[count(1, 1000, 0)]);
-    assert_eq!(step.watch.split(100), (Split::Unmeasured, 0, 0));
+    assert_eq!(step.split(100), (Split::Unmeasured, 0, 0));
     step.pass(5, &[count(1, 90, 0), count(2, 10, 0)]);
-    assert_eq!(step.watch.split(100), (Split::Verified, 100, 500));
-    assert_eq!(step.watch.split(500).0, Split::Off);
+    assert_eq!(step.split(100), (Split::Verified, 100, 500));
+    assert_eq!(step.split(500).0, Split::Off);
 }
 
 #[test]
@@ -188,12 +200,12 @@ fn the_split_is_that_of_requests_which_no_cookie_kept() {
     traffic[1].kept = 5;
     step.pass(10, &traffic);
     // The first second has not settled.
-    assert_eq!(step.watch.split(100), (Split::Verified, 100, 900));
-    assert_eq!(step.watch.split(500).0, Split::Off);
+    assert_eq!(step.split(100), (Split::Verified, 100, 900));
+    assert_eq!(step.split(500).0, Split::Off);
     // Only old sessions: nothing to tell, and nothing that holds the step.
     let mut step = Step::new(alarm(&serde_json::json!({})));
     let mut traffic = [count(1, 1_000, 0)];
     traffic[0].kept = 1_000;
     step.pass(10, &traffic);
-    assert_eq!(step.watch.split(100), (Split::Unmeasured, 0, 0));
+    assert_eq!(step.split(100), (Split::Unmeasured, 0, 0));
 }

@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
 use neargate_core::manifest::model::{Health, Probe};
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::monotonic;
 use crate::listening::{self, Found};
 
 /// Bytes of an answer that are looked at: the status line.
@@ -177,10 +178,7 @@ impl Listener {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Timestamp(monotonic())
 }
 
 async fn ask(

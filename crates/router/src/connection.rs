@@ -308,7 +308,8 @@ async fn finish<R, W>(
 where
     W: ResponseWriter,
 {
-    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let took = began.elapsed();
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let (keep, answerer, counted) = match end {
         End::Answered(keep) => {
             entry.status = entry.target_status.unwrap_or(entry.status);
@@ -330,10 +331,11 @@ where
     };
     entry.duration_us = micros;
     let who = (entry.service.as_str(), entry.revision, entry.task.as_str());
-    worker
-        .counters
-        .borrow_mut()
-        .count(who, (answerer, entry.routed), counted, micros);
+    let stamp = worker.stamp(began + took);
+    let how = (answerer, entry.routed);
+    let mut counters = worker.counters.borrow_mut();
+    counters.count(stamp, who, how, counted, took);
+    drop(counters);
     worker.lines.push(&entry);
     keep
 }

@@ -6,6 +6,8 @@
 
 mod engine;
 mod fleet;
+mod history;
 mod start;
 
+pub(crate) use history::Report;
 pub(crate) use start::run;

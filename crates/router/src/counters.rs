@@ -1,27 +1,36 @@
-//! Counters per service, revision and target, with a latency histogram.
+//! What was answered, by second and routing table, then by service, revision and target.
 //!
-//! Invariant: bounded: one entry per target seen in an interval, [`MOST`] at most, and a fixed
-//! number of buckets. Buckets are log-linear: eight per doubling, so at most 12.5 % wide.
+//! Invariant: a request is counted in the second of its end and under the table then in force, by
+//! the worker that answered it; nothing later can move it. Bounded: [`MOST`] targets in all the
+//! seconds that the control thread has not taken. In the steady state counting allocates nothing:
+//! an entry is made for the first request of a target in a second. A histogram has the core's
+//! buckets (0.8 % wide), of which only those that were hit take room, 8 bytes each.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use neargate_core::routing::control::RequestCount;
+use neargate_core::routing::control::{RequestCount, SecondCount};
 
 use crate::session::Routed;
 
-/// Most entries that are kept while no engine takes them.
+/// Most entries that a worker keeps while nobody takes them; further targets are not counted.
 pub(crate) const MOST: usize = 4096;
+
+/// When requests are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stamp {
+    /// Second of the clock.
+    pub(crate) second: u64,
+    /// Version of the routing table in force.
+    pub(crate) version: u64,
+    /// Since when it is, milliseconds of the clock.
+    pub(crate) in_force: u64,
+}
 
 /// Requests since they were last taken.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(BTreeMap<(String, u32, String), Count>);
-
-#[derive(Debug, Default)]
-struct Count {
-    target: BTreeMap<u16, u64>,
-    router: BTreeMap<u16, u64>,
-    latency: BTreeMap<u64, u64>,
-    kept: u64,
+pub(crate) struct Counters {
+    seconds: Vec<SecondCount>,
+    entries: usize,
 }
 
 /// Who gave the status.
@@ -34,95 +43,150 @@ pub(crate) enum Answerer {
 impl Counters {
     pub(crate) fn count(
         &mut self,
-        (service, revision, task): (&str, u32, &str),
+        stamp: Stamp,
+        who: (&str, u32, &str),
         (answerer, routed): (Answerer, Routed),
         status: u16,
-        micros: u64,
+        took: Duration,
     ) {
-        let count = self
-            .0
-            .entry((service.to_owned(), revision, task.to_owned()))
-            .or_default();
+        let Some(count) = self.entry(stamp, who) else {
+            return;
+        };
         let by_status = match answerer {
-            Answerer::Target => &mut count.target,
-            Answerer::Router => &mut count.router,
+            Answerer::Target => &mut count.target_status,
+            Answerer::Router => &mut count.router_status,
         };
         *by_status.entry(status).or_default() += 1;
         count.kept += u64::from(routed == Routed::ByCookie);
-        *count.latency.entry(bucket(micros)).or_default() += 1;
+        count.latency.record(took.as_secs_f64() * 1000.0, 1);
     }
 
-    pub(crate) fn take(&mut self) -> Vec<RequestCount> {
-        let taken = std::mem::take(&mut self.0).into_iter();
-        taken
-            .map(|((service, revision, task), count)| RequestCount {
-                service,
-                revision,
-                task,
-                target_status: count.target,
-                router_status: count.router,
-                latency: count.latency.into_iter().collect(),
-                kept: count.kept,
-            })
-            .collect()
+    fn entry(&mut self, stamp: Stamp, who: (&str, u32, &str)) -> Option<&mut RequestCount> {
+        let now = (stamp.second, stamp.version);
+        let newest = self.seconds.last();
+        if newest.is_none_or(|newest| (newest.second, newest.version) != now) {
+            self.seconds.push(SecondCount {
+                second: stamp.second,
+                version: stamp.version,
+                in_force: stamp.in_force,
+                requests: Vec::new(),
+            });
+        }
+        let requests = &mut self.seconds.last_mut()?.requests;
+        let at = match requests.binary_search_by(|found| key(found).cmp(&who)) {
+            Ok(at) => at,
+            Err(_) if self.entries >= MOST => return None,
+            Err(at) => {
+                self.entries += 1;
+                requests.insert(at, entry_of(who));
+                at
+            }
+        };
+        requests.get_mut(at)
     }
 
-    pub(crate) fn add(&mut self, counts: Vec<RequestCount>) {
-        for from in counts {
-            if self.0.len() >= MOST {
-                return;
-            }
-            let to = self
-                .0
-                .entry((from.service, from.revision, from.task))
-                .or_default();
-            for (status, n) in from.target_status {
-                *to.target.entry(status).or_default() += n;
-            }
-            for (status, n) in from.router_status {
-                *to.router.entry(status).or_default() += n;
-            }
-            to.kept += from.kept;
-            for (bound, n) in from.latency {
-                *to.latency.entry(bound).or_default() += n;
-            }
+    pub(crate) fn take(&mut self) -> Vec<SecondCount> {
+        self.entries = 0;
+        std::mem::take(&mut self.seconds)
+    }
+}
+
+fn key(count: &RequestCount) -> (&str, u32, &str) {
+    (&count.service, count.revision, &count.task)
+}
+
+fn entry_of((service, revision, task): (&str, u32, &str)) -> RequestCount {
+    RequestCount {
+        service: service.to_owned(),
+        revision,
+        task: task.to_owned(),
+        ..RequestCount::default()
+    }
+}
+
+/// Adds what another worker counted in the same second under the same table. Both are in the order
+/// of their keys.
+pub(crate) fn add(to: &mut Vec<RequestCount>, from: Vec<RequestCount>) {
+    for count in from {
+        match to.binary_search_by(|found| key(found).cmp(&key(&count))) {
+            Ok(at) => add_one(&mut to[at], &count),
+            Err(at) => to.insert(at, count),
         }
     }
 }
 
-/// Upper bound of the bucket of a latency.
-fn bucket(micros: u64) -> u64 {
-    if micros < 16 {
-        return micros;
+fn add_one(to: &mut RequestCount, from: &RequestCount) {
+    for (status, times) in &from.target_status {
+        *to.target_status.entry(*status).or_default() += times;
     }
-    let shift = 63 - micros.leading_zeros() - 3;
-    (((micros >> shift) + 1) << shift) - 1
+    for (status, times) in &from.router_status {
+        *to.router_status.entry(*status).or_default() += times;
+    }
+    to.kept += from.kept;
+    to.latency.merge(&from.latency);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FIRST: Stamp = Stamp {
+        second: 7,
+        version: 3,
+        in_force: 7_250,
+    };
+
+    fn count(counters: &mut Counters, stamp: Stamp, task: &str) {
+        let how = (Answerer::Target, Routed::ByCookie);
+        let took = Duration::from_millis(20);
+        counters.count(stamp, ("api", 1, task), how, 200, took);
+    }
+
     #[test]
-    fn buckets_hold_their_values_and_are_narrow() {
-        for micros in (0..100_000).chain([u64::from(u32::MAX)]) {
-            let bound = bucket(micros);
-            assert!(
-                bound >= micros && bound - micros <= micros / 8,
-                "{micros} {bound}"
-            );
+    fn a_second_and_a_table_have_counts_of_their_own() {
+        let mut counters = Counters::default();
+        let next = Stamp {
+            version: 4,
+            in_force: 7_900,
+            ..FIRST
+        };
+        for stamp in [FIRST, FIRST, next, Stamp { second: 8, ..next }] {
+            count(&mut counters, stamp, "b");
+            count(&mut counters, stamp, "a");
         }
+        let taken = counters.take();
+        let seen: Vec<_> = taken
+            .iter()
+            .map(|it| (it.began(), it.version, it.requests[0].latency.count()))
+            .collect();
+        assert_eq!(seen, [(7_250, 3, 2), (7_900, 4, 1), (8_000, 4, 1)]);
+        assert_eq!(taken[0].requests[1].task, "b");
+        assert!(counters.take().is_empty());
     }
 
     #[test]
     fn counts_add_up() {
-        let mut a = Counters::default();
-        let who = ("api", 1, "t");
-        a.count(who, (Answerer::Target, Routed::ByCookie), 200, 100);
-        let mut b = Counters::default();
-        b.count(who, (Answerer::Target, Routed::ByWeight), 200, 100);
-        b.add(a.take());
-        let sum = b.take().remove(0);
-        assert_eq!((sum.target_status[&200], sum.kept), (2, 1));
+        let (mut a, mut b) = (Counters::default(), Counters::default());
+        count(&mut a, FIRST, "t");
+        count(&mut a, FIRST, "v");
+        count(&mut b, FIRST, "t");
+        count(&mut b, FIRST, "u");
+        let mut sum = a.take().remove(0).requests;
+        add(&mut sum, b.take().remove(0).requests);
+        let tasks: Vec<_> = sum.iter().map(|it| it.task.as_str()).collect();
+        assert_eq!(tasks, ["t", "u", "v"]);
+        assert_eq!((sum[0].target_status[&200], sum[0].kept), (2, 2));
+        assert_eq!(sum[0].latency.sum(), 40.0);
+    }
+
+    #[test]
+    fn targets_that_nobody_takes_are_bounded() {
+        let mut counters = Counters::default();
+        for task in 0..2 * MOST {
+            count(&mut counters, FIRST, &task.to_string());
+        }
+        assert_eq!(counters.take()[0].requests.len(), MOST);
+        count(&mut counters, FIRST, "t");
+        assert_eq!(counters.take()[0].requests.len(), 1);
     }
 }

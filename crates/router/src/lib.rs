@@ -14,6 +14,7 @@ mod beat;
 mod budget;
 mod checker;
 pub mod chunked;
+mod clock;
 mod connection;
 mod control;
 mod counters;

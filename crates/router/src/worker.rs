@@ -8,10 +8,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::table::RoutingTable;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -21,8 +20,10 @@ use crate::Limits;
 use crate::access_log::{Lines, LogFile};
 use crate::beat::WorkerBeat;
 use crate::budget::Budget;
+use crate::clock::Clock;
 use crate::connection::{self, Client};
-use crate::counters::Counters;
+use crate::control::Report;
+use crate::counters::{Counters, Stamp};
 use crate::files::FileCache;
 use crate::http2;
 use crate::io::Scratch;
@@ -50,8 +51,10 @@ pub(crate) struct Start {
     pub(crate) log: Option<Arc<LogFile>>,
     pub(crate) swaps: mpsc::Receiver<Swap>,
     pub(crate) draining: watch::Receiver<bool>,
-    pub(crate) counts: mpsc::Sender<Vec<RequestCount>>,
+    pub(crate) counts: mpsc::Sender<Report>,
     pub(crate) beat: Arc<WorkerBeat>,
+    pub(crate) clock: Clock,
+    pub(crate) number: usize,
 }
 
 /// A worker's state, shared by its connections.
@@ -63,6 +66,10 @@ pub(crate) struct Worker {
     pub(crate) files: FileCache,
     pub(crate) lines: Lines,
     pub(crate) counters: RefCell<Counters>,
+    number: usize,
+    clock: Clock,
+    /// Version of the table in force, and since when it is, milliseconds.
+    in_force: Cell<(u64, u64)>,
     pub(crate) limits: Limits,
     /// Of HTTP/2 connections.
     pub(crate) budget: Rc<Budget>,
@@ -112,17 +119,34 @@ impl Worker {
         tokio::time::sleep(self.limits.drain_idle).await;
     }
 
+    /// What a request that ends now is counted under.
+    pub(crate) fn stamp(&self, now: Instant) -> Stamp {
+        let (version, in_force) = self.in_force.get();
+        Stamp {
+            second: self.clock.millis(now) / 1000,
+            version,
+            in_force,
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            worker: self.number,
+            through: Some(self.clock.millis(Instant::now())),
+            seconds: self.counters.borrow_mut().take(),
+        }
+    }
+
     /// Keeps them when the control thread has not taken the last ones yet.
-    fn hand_over_counts(&self, counts: &mpsc::Sender<Vec<RequestCount>>) {
+    fn hand_over_counts(&self, counts: &mpsc::Sender<Report>) {
         if let Ok(permit) = counts.try_reserve() {
-            let taken = self.counters.borrow_mut().take();
-            if !taken.is_empty() {
-                permit.send(taken);
-            }
+            permit.send(self.report());
         }
     }
 
     fn swap(&self, table: &RoutingTable, states: &States) {
+        let now = self.clock.millis(Instant::now());
+        self.in_force.set((table.version, now));
         let live = LiveTable::new(table, states);
         live.continue_from(&self.table());
         self.pool.retain(|task| live.keeps(task));
@@ -173,6 +197,9 @@ async fn serve(start: Start) {
         files: FileCache::default(),
         lines: Lines::new(start.log),
         counters: RefCell::default(),
+        number: start.number,
+        clock: start.clock,
+        in_force: Cell::default(),
         limits: start.limits,
         budget: Rc::new(Budget::new(
             start.limits.http2_memory,
@@ -194,8 +221,7 @@ async fn serve(start: Start) {
             )));
         }
     }
-    let swaps = swaps(worker.clone(), start.swaps, start.counts.clone());
-    let swaps = tokio::task::spawn_local(swaps);
+    let swaps = tokio::task::spawn_local(swaps(worker.clone(), start.swaps));
     let ticks = tokio::task::spawn_local(ticks(worker.clone(), start.counts.clone()));
     let beat = start.beat.clone();
     let beats = tokio::task::spawn_local(async move { beat.run().await });
@@ -218,30 +244,25 @@ async fn serve(start: Start) {
     ticks.abort();
     swaps.abort();
     worker.lines.flush();
-    let last = worker.counters.borrow_mut().take();
+    let mut last = worker.report();
+    last.through = None;
+    // When the queue is full, the process ends without the counts of its last second.
     let _ = start.counts.try_send(last);
 }
 
-async fn swaps(
-    worker: Rc<Worker>,
-    mut swaps: mpsc::Receiver<Swap>,
-    counts: mpsc::Sender<Vec<RequestCount>>,
-) {
+async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<Swap>) {
     while let Some(swap) = swaps.recv().await {
-        // What an old table routed is not counted among the requests of the new one: the split
-        // of a release is measured from its step on.
-        worker.hand_over_counts(&counts);
         worker.swap(&swap.table, &swap.states);
         // Nobody waits any more when the router is ending.
         let _ = swap.done.send(());
     }
 }
 
-async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Vec<RequestCount>>) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Report>) {
     loop {
-        tick.tick().await;
+        // As soon as a second is over, it can be told.
+        let into = worker.clock.millis(Instant::now()) % 1000;
+        tokio::time::sleep(TICK.saturating_sub(Duration::from_millis(into))).await;
         worker.lines.flush();
         worker.budget.settle();
         let table = worker.table();

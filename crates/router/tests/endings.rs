@@ -4,7 +4,6 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use neargate_core::routing::control::FromRouter;
 use support::backend::Backend;
 use support::{Router, Wire, table, target};
 
@@ -22,13 +21,7 @@ fn serving() -> (Router, Backend) {
 fn counted(router: &mut Router, count: u64) -> [BTreeMap<u16, u64>; 2] {
     let mut all = [BTreeMap::new(), BTreeMap::new()];
     while all.iter().flat_map(BTreeMap::values).sum::<u64>() < count {
-        let said = router
-            .engine
-            .wait(|m| matches!(m, FromRouter::Counted { .. }));
-        let FromRouter::Counted { requests } = said else {
-            continue;
-        };
-        for one in requests {
+        for one in router.engine.requests() {
             assert_eq!((one.revision, one.task.as_str()), (1, "t1"));
             for (to, from) in all.iter_mut().zip([one.target_status, one.router_status]) {
                 for (status, times) in from {

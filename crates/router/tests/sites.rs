@@ -9,7 +9,6 @@ use neargate_core::manifest::model::{Route, Static};
 use neargate_core::routing::table::{
     Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
 };
-use neargate_core::time::Timestamp;
 use support::{Router, Wire, header};
 
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
@@ -226,7 +225,7 @@ fn files_of_revisions_before_are_found_for_a_while_but_not_their_pages() {
         site_of(&mut table).earlier = vec![EarlierFiles {
             revision: 2,
             directory: before.path().display().to_string(),
-            until: Timestamp(until),
+            until,
         }];
         table.version += 1;
         router.engine.publish(&table);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use neargate_core::manifest::model::{Route, Sticky};
-use neargate_core::routing::control::{FromRouter, RequestCount};
+use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{
     Action, Admission, Listener, RoutingTable, Rule, Target, TargetHealth, WeightedGroup,
@@ -205,9 +205,7 @@ fn counts(engine: &mut Engine, requests: u64) -> Vec<RequestCount> {
     let sum =
         |all: &[RequestCount]| -> u64 { all.iter().flat_map(|c| c.target_status.values()).sum() };
     while sum(&all) < requests {
-        if let FromRouter::Counted { requests } = engine.read() {
-            all.extend(requests);
-        }
+        all.extend(engine.requests());
     }
     all
 }

@@ -4,21 +4,16 @@
 //! memory: after an engine's death an alarm keeps its state until there is data to judge.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::{AlarmState, Definition, MetricAlarm, Standing, Transition, evaluate, history, order};
 use crate::manifest::model::Alarm;
-use crate::metrics::{Dimensions, Limits, Metrics, Sample};
+use crate::metrics::{Dimensions, Limits, Metrics};
 use crate::time::Timestamp;
 
-/// Series without a sample for so long are forgotten.
-const SILENT: Duration = Duration::from_secs(4 * 3600);
-
-/// All alarms, their metrics and their states.
+/// All alarms and their states.
 #[derive(Debug)]
 pub struct Alarms {
     definitions: Vec<Definition>,
-    metrics: Metrics,
     standings: BTreeMap<String, Standing>,
     due: BTreeMap<String, Timestamp>,
     since: Timestamp,
@@ -48,14 +43,7 @@ impl Alarms {
                 .entry(definition.name().to_owned())
                 .or_insert_with(|| Standing::new(now));
         }
-        let limits = definitions
-            .iter()
-            .fold(Limits::default(), |limits, definition| match definition {
-                Definition::Metric(alarm) => alarm.limits(limits),
-                Definition::Composite(_) => limits,
-            });
         Self {
-            metrics: Metrics::new(limits),
             definitions,
             standings,
             due: BTreeMap::new(),
@@ -87,14 +75,18 @@ impl Alarms {
             .collect()
     }
 
-    /// Takes in samples.
-    pub fn take(&mut self, sample: &Sample, at: Timestamp) {
-        self.metrics
-            .merge(sample.metric, &sample.from, at, &sample.window);
+    /// Limits that keep enough samples for all of them.
+    #[must_use]
+    pub fn limits(&self, limits: Limits) -> Limits {
+        let definitions = self.definitions.iter();
+        definitions.fold(limits, |limits, definition| match definition {
+            Definition::Metric(alarm) => alarm.limits(limits),
+            Definition::Composite(_) => limits,
+        })
     }
 
     /// Evaluates what is due. The transitions are to be written down, then entered.
-    pub fn evaluate(&mut self, now: Timestamp) -> Vec<(String, Transition)> {
+    pub fn evaluate(&mut self, metrics: &Metrics, now: Timestamp) -> Vec<(String, Transition)> {
         let mut states: BTreeMap<String, AlarmState> = self
             .standings
             .iter()
@@ -110,7 +102,7 @@ impl Alarms {
                         continue;
                     }
                     self.due.insert(name.to_owned(), alarm.next_evaluation(now));
-                    self.judge(alarm, before, now)
+                    self.judge(alarm, metrics, before, now)
                 }
                 Definition::Composite(composite) => composite.evaluate(&states, before, now),
             };
@@ -119,14 +111,16 @@ impl Alarms {
                 found.push((name.to_owned(), transition));
             }
         }
-        if !self.metrics.is_empty() && now.0 > SILENT.as_millis() as u64 {
-            let before = Timestamp(now.0 - SILENT.as_millis() as u64);
-            self.metrics.forget_silent(before);
-        }
         found
     }
 
-    fn judge(&self, alarm: &MetricAlarm, before: AlarmState, now: Timestamp) -> Option<Transition> {
+    fn judge(
+        &self,
+        alarm: &MetricAlarm,
+        metrics: &Metrics,
+        before: AlarmState,
+        now: Timestamp,
+    ) -> Option<Transition> {
         // Before this engine has seen a whole evaluation range, silence is not a fact.
         let range = alarm
             .period
@@ -135,7 +129,7 @@ impl Alarms {
             Some(service) => Dimensions::service(service),
             None => Dimensions::default(),
         };
-        let slots = history(alarm, &self.metrics, &of, now);
+        let slots = history(alarm, metrics, &of, now);
         let silent = slots.iter().all(|slot| slot.value.is_none());
         if silent && now.since(self.since) < range {
             return None;

@@ -56,7 +56,8 @@ pub fn history_until(
         } => {
             let mut ids = expression.ids();
             if expression.asks_for_all() {
-                ids.extend(metrics.names(of));
+                let all = metrics.names(of).into_iter();
+                ids.extend(all.filter(|name| *name != names::KEPT));
             }
             let mut counts = vec![0; count];
             let mut series = BTreeMap::new();

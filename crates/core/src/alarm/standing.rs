@@ -89,6 +89,19 @@ impl Standing {
         }
     }
 
+    /// The same with other times, for people.
+    #[must_use]
+    pub fn timed(mut self, time: impl Fn(Timestamp) -> Timestamp) -> Self {
+        self.since = time(self.since);
+        for transition in &mut self.history {
+            transition.at = time(transition.at);
+            for point in &mut transition.datapoints {
+                point.at = time(point.at);
+            }
+        }
+        self
+    }
+
     /// Takes in a transition that was persisted.
     pub fn enter(&mut self, transition: Transition) {
         self.state = transition.to;

@@ -1,26 +1,24 @@
 //! What `neargate metrics` shows: figures of services and of their revisions over the last while.
 //!
-//! Invariant: a figure that is not known is absent, never 0; [`Kept`] is bounded in series and
-//! windows, and keeps a sample by service and revision only. Refuses stretches of time longer
-//! than [`LONGEST`]: they are cut to it.
+//! Invariant: a figure that is not known is absent, never 0. Refuses stretches of time longer than
+//! [`LONGEST`]: they are cut to it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::traffic::Sample;
-use super::{Dimensions, Limits, Metrics, Statistic, Window, names};
+use super::{Dimensions, Limits, MOST_SERIES, Metrics, Statistic, Window, names};
 use crate::time::Timestamp;
 
 /// The longest stretch that near keeps.
 pub const LONGEST: Duration = Duration::from_hours(3);
 /// Up to here it is kept in tens of seconds, beyond in minutes.
 const FINE: Duration = Duration::from_mins(15);
-/// Series: six of each revision that had something to tell in the last three hours.
-const LIMITS: Limits = Limits {
-    series: 4096,
-    windows: [0, 91, 181],
+/// What the figures need; guards and alarms may need more.
+pub(crate) const LIMITS: Limits = Limits {
+    series: MOST_SERIES,
+    windows: [300, 180, 181],
 };
 
 /// Figures of all services.
@@ -53,8 +51,8 @@ pub struct Figures {
     pub errors: Option<f64>,
     /// Percent of the requests that were not.
     pub success_rate: Option<f64>,
-    /// Milliseconds that half of the requests took at most; near up to an eighth too high, by the
-    /// router's buckets.
+    /// Milliseconds that half of the requests took at most; near up to 0.4 % off, by the buckets of
+    /// the histogram.
     pub p50: Option<f64>,
     /// The same of 95 %.
     pub p95: Option<f64>,
@@ -81,85 +79,51 @@ impl Figures {
     }
 }
 
-/// Samples of the last three hours, for people.
-#[derive(Debug)]
-pub struct Kept {
-    metrics: Metrics,
-    since: Timestamp,
-}
-
 /// Running tasks by service and revision.
 pub type Running = BTreeMap<(String, u32), u32>;
 
-impl Kept {
-    /// Nothing was seen before this moment.
-    #[must_use]
-    pub fn new(since: Timestamp) -> Self {
-        Self {
-            metrics: Metrics::new(LIMITS),
-            since,
+/// The figures of the last while of the services that run or told something in it; nothing was
+/// measured before `since`. Requests that no rule led to a service are no service's, and are in no
+/// figure.
+#[must_use]
+pub fn table(
+    metrics: &Metrics,
+    (since, now): (Timestamp, Timestamp),
+    asked: Duration,
+    running: &Running,
+) -> Table {
+    let (step, count) = steps(asked);
+    // Whole steps, so that each is counted once: the stretch is up to a step longer.
+    let length = step.as_millis() as u64;
+    let end = Timestamp((now.0 / length + 1) * length);
+    let begin = Timestamp(end.0.saturating_sub(length * count as u64));
+    let seconds = now.since(begin.max(since)).as_secs().max(1);
+    let look = Look {
+        metrics,
+        step,
+        count,
+        seconds,
+        end,
+    };
+    let mut parts: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (service, revision) in running.keys() {
+        parts.entry(service.clone()).or_default().push(*revision);
+    }
+    for from in metrics.dimensions() {
+        if let Some(service) = from.service.filter(|service| !service.is_empty()) {
+            parts.entry(service).or_default().extend(from.revision);
         }
     }
-
-    /// Takes in samples of what ended at `at`. Requests that no rule led to a service are no
-    /// service's, and are in no figure.
-    pub fn take(&mut self, sample: &Sample, at: Timestamp) {
-        if sample.from.service.as_ref().is_none_or(String::is_empty) {
-            return;
-        }
-        let from = Dimensions {
-            service: sample.from.service.clone(),
-            revision: sample.from.revision,
-            ..Dimensions::default()
-        };
-        // The second that ends here began before.
-        let at = Timestamp(at.0.saturating_sub(1));
-        self.metrics.merge(sample.metric, &from, at, &sample.window);
+    let mut rows = Vec::new();
+    for (service, mut revisions) in parts {
+        revisions.sort_unstable();
+        revisions.dedup();
+        rows.extend(look.rows(&service, &revisions, running));
     }
-
-    /// Forgets revisions that had nothing to tell for [`LONGEST`].
-    pub fn forget(&mut self, now: Timestamp) {
-        let longest = LONGEST.as_millis() as u64;
-        self.metrics
-            .forget_silent(Timestamp(now.0.saturating_sub(longest)));
-    }
-
-    /// The figures of the last while of the services that run or told something in it.
-    #[must_use]
-    pub fn table(&self, asked: Duration, running: &Running, now: Timestamp) -> Table {
-        let (step, count) = steps(asked);
-        // Whole steps, so that each is counted once: the stretch is up to a step longer.
-        let length = step.as_millis() as u64;
-        let end = Timestamp((now.0 / length + 1) * length);
-        let begin = Timestamp(end.0.saturating_sub(length * count as u64));
-        let seconds = now.since(begin.max(self.since)).as_secs().max(1);
-        let look = Look {
-            kept: self,
-            step,
-            count,
-            seconds,
-            end,
-        };
-        let mut parts: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-        for (service, revision) in running.keys() {
-            parts.entry(service.clone()).or_default().push(*revision);
-        }
-        for from in self.metrics.dimensions() {
-            if let Some(service) = from.service {
-                parts.entry(service).or_default().extend(from.revision);
-            }
-        }
-        let mut rows = Vec::new();
-        for (service, mut revisions) in parts {
-            revisions.sort_unstable();
-            revisions.dedup();
-            rows.extend(look.rows(&service, &revisions, running));
-        }
-        Table {
-            seconds,
-            until: now,
-            rows,
-        }
+    Table {
+        seconds,
+        until: now,
+        rows,
     }
 }
 
@@ -174,9 +138,9 @@ fn steps(asked: Duration) -> (Duration, usize) {
     )
 }
 
-/// One look at what is kept.
+/// One look at what was measured.
 struct Look<'a> {
-    kept: &'a Kept,
+    metrics: &'a Metrics,
     step: Duration,
     count: usize,
     seconds: u64,
@@ -222,8 +186,8 @@ impl Look<'_> {
     }
 
     fn window(&self, metric: &str, of: &Dimensions) -> Window {
-        let metrics = &self.kept.metrics;
         let mut all = Window::default();
+        let metrics = self.metrics;
         for window in metrics.windows(metric, of, self.step, self.end, self.count) {
             all.merge(&window);
         }
@@ -241,7 +205,7 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::samples;
+    use crate::metrics::{Sample, samples};
     use crate::routing::control::RequestCount;
 
     const START: u64 = 1_700_000_000_000;
@@ -257,28 +221,41 @@ mod tests {
             task: format!("api-r{revision}-1"),
             target_status: BTreeMap::from([(200, good), (500, bad)]),
             router_status: BTreeMap::new(),
-            latency: vec![(micros, good + bad)],
+            latency: Window::of(micros as f64 / 1000.0, good + bad),
             kept: 0,
         }
     }
 
-    fn kept(rows: &[(u64, RequestCount)]) -> Kept {
-        let mut kept = Kept::new(at(0));
-        for (second, count) in rows {
-            for sample in samples(count) {
-                kept.take(&sample, at(*second));
-            }
+    fn take(metrics: &mut Metrics, second: u64, samples: &[Sample]) {
+        for it in samples {
+            metrics.merge(it.metric, &it.from, at(second), &it.window);
         }
-        kept
+    }
+
+    fn measured(rows: &[(u64, RequestCount)]) -> Metrics {
+        let mut metrics = Metrics::new(LIMITS);
+        for (second, count) in rows {
+            take(&mut metrics, *second, &samples(count));
+        }
+        metrics
+    }
+
+    fn shown(metrics: &Metrics, seconds: u64, running: &Running, now: u64) -> Table {
+        table(
+            metrics,
+            (at(0), at(now)),
+            Duration::from_secs(seconds),
+            running,
+        )
     }
 
     #[test]
     fn a_service_is_the_sum_of_its_revisions_and_each_has_its_own_latency() {
-        let mut kept = kept(&[(10, count(1, 90, 0, 5_000)), (11, count(2, 8, 2, 80_000))]);
+        let mut metrics = measured(&[(10, count(1, 90, 0, 5_000)), (11, count(2, 8, 2, 80_000))]);
         let cpu = Sample::of_task(names::CPU, ("api", 1), "api-r1-1", 40.0);
-        kept.take(&cpu, at(11));
+        take(&mut metrics, 11, &[cpu]);
         let running = Running::from([(("api".to_owned(), 1), 3), (("api".to_owned(), 2), 1)]);
-        let table = kept.table(Duration::from_mins(1), &running, at(20));
+        let table = shown(&metrics, 60, &running, 20);
         assert_eq!(table.seconds, 20, "nothing was seen before");
         let of = |revision| table.rows.iter().find(|it| it.revision == revision);
         let (whole, first) = (of(None).expect("all"), of(Some(1)).expect("1"));
@@ -301,26 +278,22 @@ mod tests {
 
     #[test]
     fn what_is_older_than_asked_is_not_shown_and_silence_has_no_rates() {
-        let mut kept = kept(&[(10, count(1, 10, 0, 1_000)), (700, count(2, 20, 0, 1_000))]);
+        let mut metrics = measured(&[(10, count(1, 10, 0, 1_000)), (700, count(2, 20, 0, 1_000))]);
         let mut lost = count(0, 5, 0, 1_000);
         lost.service.clear();
-        for sample in samples(&lost) {
-            kept.take(&sample, at(700));
-        }
+        take(&mut metrics, 700, &samples(&lost));
         let asked = [(25, 20.0), (700, 20.0), (720, 30.0), (7_200, 30.0)];
         for (seconds, requests) in asked {
-            let table = kept.table(Duration::from_secs(seconds), &Running::new(), at(720));
+            let table = shown(&metrics, seconds, &Running::new(), 720);
             assert_eq!(table.rows[0].requests, Some(requests), "{seconds}");
         }
-        let silent = kept.table(Duration::from_secs(30), &Running::new(), at(900));
+        let silent = shown(&metrics, 30, &Running::new(), 900);
         assert_eq!(silent.rows, []);
         let running = Running::from([(("api".to_owned(), 2), 1)]);
-        let idle = kept.table(Duration::from_secs(30), &running, at(900));
+        let idle = shown(&metrics, 30, &running, 900);
         assert_eq!(idle.rows.len(), 2);
         let row = &idle.rows[0];
         assert_eq!((row.requests, row.rate), (Some(0.0), Some(0.0)));
         assert_eq!((row.success_rate, row.p50, row.cpu), (None, None, None));
-        kept.forget(at(20_000));
-        assert!(kept.metrics.is_empty());
     }
 }

@@ -41,9 +41,23 @@ impl Histogram {
 
     /// Counts everything that another histogram counted.
     pub fn merge(&mut self, other: &Self) {
-        for &(bucket, count) in &other.buckets {
-            self.add(bucket, count);
+        let (mine, theirs) = (std::mem::take(&mut self.buckets), &other.buckets);
+        self.buckets.reserve(mine.len().max(theirs.len()));
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (mine.get(i), theirs.get(j)) {
+            let count = if a.0 == b.0 {
+                a.1.saturating_add(b.1)
+            } else if a.0 < b.0 {
+                a.1
+            } else {
+                b.1
+            };
+            self.buckets.push((a.0.min(b.0), count));
+            i += usize::from(a.0 <= b.0);
+            j += usize::from(b.0 <= a.0);
         }
+        self.buckets.extend_from_slice(&mine[i..]);
+        self.buckets.extend_from_slice(&theirs[j..]);
     }
 
     /// How many values there are.

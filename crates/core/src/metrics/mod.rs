@@ -6,9 +6,11 @@
 //!
 //! - [`Histogram`], [`Window`]: samples of one stretch of time; [`Statistic`]: what is taken of it.
 //! - [`Metrics`]: all series; [`Dimensions`]: where a sample comes from; [`Limits`]: how much is kept.
+//! - [`Completeness`]: up to when they are all known.
 //! - [`figures`]: what people are shown of a service and its revisions.
 //! - [`names`]: the metrics that near and far both have; [`math`]: expressions over series.
 
+mod completeness;
 mod dimensions;
 pub mod figures;
 mod histogram;
@@ -19,9 +21,10 @@ mod store;
 mod traffic;
 mod window;
 
+pub use completeness::Completeness;
 pub use dimensions::{Dimensions, StatusClass};
 pub use histogram::{Histogram, MOST_BUCKETS};
 pub use statistic::{Bound, Statistic, StatisticError, Trim};
-pub use store::{Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS, resolution};
+pub use store::{Cut, Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS, resolution};
 pub use traffic::{Sample, samples};
 pub use window::Window;

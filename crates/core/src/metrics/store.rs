@@ -1,10 +1,11 @@
 //! The samples of all series, second by second and rolled up, in bounded memory.
 //!
-//! Invariant: at most [`Limits::series`] series; in each at most so many windows per resolution
-//! as [`Limits`] says, the oldest dropped. A sample is recorded once, with every dimension that
-//! is known; [`Metrics::windows`] merges the series that have the dimensions it is asked for. Refuses nothing:
-//! a sample older than all windows of a full resolution is dropped, and a new series drops the
-//! one that was silent longest.
+//! Invariant: at most [`Limits::series`] series; in each, windows of each resolution that reach
+//! back from the newest as far as [`Limits`] says. A sample is recorded once, with every dimension
+//! that is known; [`Metrics::windows`] merges the series that have the dimensions it is asked for.
+//! No window reaches across a [`Cut`], so whoever asks from a cut on gets what came after it and
+//! nothing else. Refuses nothing: a sample older than all windows of a resolution is dropped, and
+//! a new series drops the one that was silent longest.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -64,16 +65,44 @@ fn tier(period: u64) -> usize {
     RESOLUTIONS.iter().rposition(fits).unwrap_or_default()
 }
 
+/// Moments at which windows of a service's series end, besides those of the clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Whose series.
+    pub service: String,
+    /// The first of them.
+    pub since: Timestamp,
+    /// Between one and the next; `None`: there is only the first.
+    pub every: Option<Duration>,
+}
+
+impl Cut {
+    /// The last of the moments that is not after `at`, in milliseconds; 0 when none is. Windows
+    /// that are longer than it is between two moments are cut at the first only.
+    fn before(&self, at: u64, resolution: u64) -> u64 {
+        let since = self.since.0;
+        let Some(passed) = at.checked_sub(since) else {
+            return 0;
+        };
+        let every = self
+            .every
+            .filter(|every| RESOLUTIONS[tier(every.as_secs())] >= resolution)
+            .map_or(0, |every| every.as_millis() as u64);
+        since + passed.checked_div(every).unwrap_or(0) * every
+    }
+}
+
 /// All series of an environment.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     limits: Limits,
+    cuts: Vec<Cut>,
     /// By metric name, then dimensions.
     series: BTreeMap<String, BTreeMap<Dimensions, Series>>,
     count: usize,
 }
 
-/// One series: its windows by start in seconds, rising, per resolution.
+/// One series: its windows by start in milliseconds, rising, per resolution.
 #[derive(Debug, Clone, Default)]
 struct Series {
     newest: u64,
@@ -88,6 +117,12 @@ impl Metrics {
             limits,
             ..Self::default()
         }
+    }
+
+    /// From now on at least so much is kept, and windows are cut there.
+    pub fn keep(&mut self, limits: Limits, cuts: Vec<Cut>) {
+        self.limits = limits;
+        self.cuts = cuts;
     }
 
     /// Takes in a value that was seen some times. A value that is not finite is refused: `false`.
@@ -105,7 +140,8 @@ impl Metrics {
         value.is_finite()
     }
 
-    /// Takes in a whole window of samples, all of one second.
+    /// Takes in a whole window of samples, all of the second of `at` and of the same side of every
+    /// cut.
     pub fn merge(&mut self, metric: &str, from: &Dimensions, at: Timestamp, samples: &Window) {
         if samples.count() == 0 || self.limits.series == 0 {
             return;
@@ -122,7 +158,14 @@ impl Metrics {
         }
         let named = self.series.entry(metric.to_owned()).or_default();
         let series = named.entry(from.clone()).or_default();
-        series.merge(at.0 / 1000, samples, &self.limits);
+        let cut = |resolution: u64| {
+            let cuts = self.cuts.iter();
+            let own = cuts.filter(|cut| from.service.as_ref() == Some(&cut.service));
+            own.map(|cut| cut.before(at.0, resolution)).max()
+        };
+        series.merge(at.0, samples, &self.limits, |resolution| {
+            cut(resolution).unwrap_or(0)
+        });
     }
 
     /// `count` windows of a period, oldest first, the last one ending at `end`, over all series
@@ -137,8 +180,8 @@ impl Metrics {
         count: usize,
     ) -> Vec<Window> {
         let mut windows = vec![Window::default(); count.min(MOST_WINDOWS)];
-        let length = period.as_secs();
-        let end = end.0 / 1000;
+        let length = period.as_secs().saturating_mul(1000);
+        let end = end.0;
         if length == 0 {
             return windows;
         }
@@ -146,7 +189,7 @@ impl Metrics {
         // Counted from the end, so that a range that begins before time itself stays aligned.
         let shift = windows.len() as u64;
         for series in self.matching(metric, wanted) {
-            let tier = &series.tiers[tier(length)];
+            let tier = &series.tiers[tier(period.as_secs())];
             let first = tier.partition_point(|&(at, _)| at < start);
             for (at, samples) in tier.iter().skip(first).take_while(|&&(at, _)| at < end) {
                 let back = (end - at).div_ceil(length);
@@ -155,6 +198,20 @@ impl Metrics {
             }
         }
         windows
+    }
+
+    /// Everything from a cut on, as far back as minutes are kept.
+    #[must_use]
+    pub fn since(&self, metric: &str, wanted: &Dimensions, cut: Timestamp) -> Window {
+        let mut all = Window::default();
+        for series in self.matching(metric, wanted) {
+            let minutes = &series.tiers[tier(60)];
+            let first = minutes.partition_point(|&(at, _)| at < cut.0);
+            for (_, samples) in minutes.iter().skip(first) {
+                all.merge(samples);
+            }
+        }
+        all
     }
 
     /// Names of the metrics that have samples with these dimensions, in order.
@@ -189,7 +246,7 @@ impl Metrics {
     /// Forgets series that had no sample since `before`.
     pub fn forget_silent(&mut self, before: Timestamp) {
         for series in self.series.values_mut() {
-            series.retain(|_, series| series.newest >= before.0 / 1000);
+            series.retain(|_, series| series.newest >= before.0);
         }
         self.series.retain(|_, series| !series.is_empty());
         self.count = self.series.values().map(BTreeMap::len).sum();
@@ -233,22 +290,26 @@ impl Metrics {
 }
 
 impl Series {
-    fn merge(&mut self, second: u64, samples: &Window, limits: &Limits) {
-        self.newest = self.newest.max(second);
+    fn merge(&mut self, at: u64, samples: &Window, limits: &Limits, cut: impl Fn(u64) -> u64) {
+        self.newest = self.newest.max(at);
+        let newest = self.newest;
         let tiers = self.tiers.iter_mut().zip(RESOLUTIONS).zip(limits.windows);
         for ((windows, resolution), most) in tiers {
-            let start = second - second % resolution;
-            let at = windows.partition_point(|&(other, _)| other < start);
-            let full = windows.len() >= most;
-            match windows.get_mut(at) {
+            let length = resolution * 1000;
+            let kept = length.saturating_mul((most as u64).saturating_sub(1));
+            let oldest = (newest - newest % length).saturating_sub(kept);
+            let begun = at - at % length;
+            if most == 0 || begun < oldest {
+                continue;
+            }
+            let start = begun.max(cut(resolution));
+            let place = windows.partition_point(|&(other, _)| other < start);
+            match windows.get_mut(place) {
                 Some((other, window)) if *other == start => window.merge(samples),
-                _ if at == 0 && full => {}
-                _ => {
-                    windows.insert(at, (start, samples.clone()));
-                    if windows.len() > most {
-                        windows.pop_front();
-                    }
-                }
+                _ => windows.insert(place, (start, samples.clone())),
+            }
+            while windows.front().is_some_and(|&(start, _)| start < oldest) {
+                windows.pop_front();
             }
         }
     }

@@ -66,13 +66,8 @@ pub fn samples(count: &RequestCount) -> Vec<Sample> {
         }
         found.push(sample(names::REQUESTS, &of_class, ones));
     }
-    let mut latency = Window::default();
-    for (bound, times) in &count.latency {
-        // Micros of a request fit a float exactly.
-        latency.record(*bound as f64 / 1000.0, *times);
-    }
     found.push(sample(names::SUCCESS_RATE, &from, success));
-    found.push(sample(names::LATENCY, &from, latency));
+    found.push(sample(names::LATENCY, &from, count.latency.clone()));
     if count.kept > 0 {
         found.push(sample(names::KEPT, &from, Window::of(1.0, count.kept)));
     }
@@ -102,7 +97,7 @@ mod tests {
             task: "api-r2-3".into(),
             target_status: BTreeMap::from([(200, 95), (404, 2), (500, 2)]),
             router_status: BTreeMap::from([(502, 1)]),
-            latency: vec![(1_000, 100)],
+            latency: Window::of(1.0, 100),
             kept: 60,
         };
         let all = samples(&count);

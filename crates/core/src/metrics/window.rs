@@ -111,6 +111,15 @@ impl Window {
         (self.count > 0).then_some(self.maximum)
     }
 
+    /// How many buckets its histogram has; none while all values are equal.
+    #[must_use]
+    pub fn buckets(&self) -> usize {
+        match &self.spread {
+            Spread::Measured(histogram) => histogram.len(),
+            Spread::Uniform | Spread::Unavailable => 0,
+        }
+    }
+
     /// The values with their counts; `None` when there are none or they are unavailable.
     pub(super) fn histogram(&self) -> Option<Histogram> {
         match &self.spread {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::machine::{Health, Lifecycle, ServiceState, Task};
+use crate::metrics::Window;
 use crate::random::Random;
 use crate::routing::control::RequestCount;
 
@@ -136,10 +137,7 @@ impl Traffic {
             &mut count.target_status
         };
         *by_whom.entry(status).or_default() += 1;
-        match count.latency.iter_mut().find(|(bound, _)| *bound == micros) {
-            Some((_, times)) => *times += 1,
-            None => count.latency.push((micros, 1)),
-        }
+        count.latency.record(micros as f64 / 1000.0, 1);
     }
 
     /// A request that no task answered.
@@ -168,7 +166,7 @@ impl Traffic {
             target_status: BTreeMap::new(),
             router_status: BTreeMap::new(),
             kept: 0,
-            latency: Vec::new(),
+            latency: Window::default(),
         };
         let key = format!("{revision} {task}");
         self.counts.entry(key).or_insert_with(fresh)

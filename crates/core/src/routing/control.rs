@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::table::{RoutingTable, TargetHealth};
+use crate::metrics::Window;
 
 /// Engine to router.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,11 @@ pub enum ToRouter {
     Publish {
         /// The table.
         table: Box<RoutingTable>,
+    },
+    /// Answers [`FromRouter::Counted`].
+    Taken {
+        /// Its end.
+        through: u64,
     },
     /// Accept no more connections, finish what is in flight (at most this long), and end.
     Drain {
@@ -70,15 +76,45 @@ pub enum FromRouter {
         /// Requests that were cut off by the delay.
         cut: u64,
     },
-    /// Counters since the last such message; once a second while there was traffic.
+    /// Everything that was counted in a stretch of time: once a second, also when it was nothing.
+    /// The first one after a hello begins as long ago as the router remembers; the next one is
+    /// sent when [`ToRouter::Taken`] has answered this one, and begins where it ends.
     Counted {
-        /// By service, revision and task.
-        requests: Vec<RequestCount>,
+        /// Its begin, milliseconds of the machine's monotonic clock.
+        #[serde(default)]
+        from: u64,
+        /// Its end; 0 from a router of an older version, which does not tell seconds.
+        #[serde(default)]
+        through: u64,
+        /// In the order of time.
+        #[serde(default)]
+        seconds: Vec<SecondCount>,
     },
 }
 
-/// What one target (or a static site, or the router itself) answered in one interval.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What was answered in one second under one routing table.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SecondCount {
+    /// Seconds of the machine's monotonic clock.
+    pub second: u64,
+    /// Version of the table.
+    pub version: u64,
+    /// Since when the table is in force, milliseconds of the same clock.
+    pub in_force: u64,
+    /// By service, revision and task.
+    pub requests: Vec<RequestCount>,
+}
+
+impl SecondCount {
+    /// When it began: the second, or in its course the table. Milliseconds.
+    #[must_use]
+    pub fn began(&self) -> u64 {
+        self.in_force.max(self.second.saturating_mul(1000))
+    }
+}
+
+/// What one target (or a static site, or the router itself) answered.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RequestCount {
     /// Service; empty when no rule matched.
     pub service: String,
@@ -92,8 +128,8 @@ pub struct RequestCount {
     /// Requests by status code of the router's own answers.
     #[serde(with = "statuses")]
     pub router_status: BTreeMap<u16, u64>,
-    /// Latency histogram: (upper bound in µs, count), only buckets that are not empty.
-    pub latency: Vec<(u64, u64)>,
+    /// How long they took, milliseconds.
+    pub latency: Window,
     /// Those of them whose target group a cookie chose, and not the weights.
     #[serde(default)]
     pub kept: u64,
@@ -127,12 +163,21 @@ mod tests {
 
     #[test]
     fn counts_survive_the_wire() {
+        let mut latency = Window::of(1.023, 2);
+        latency.record(0.8, 1);
         let message = FromRouter::Counted {
-            requests: vec![RequestCount {
-                service: "api".into(),
-                target_status: BTreeMap::from([(200, 3)]),
-                latency: vec![(1023, 3)],
-                ..RequestCount::default()
+            from: 7_000,
+            through: 8_000,
+            seconds: vec![SecondCount {
+                second: 7,
+                version: 3,
+                in_force: 7_250,
+                requests: vec![RequestCount {
+                    service: "api".into(),
+                    target_status: BTreeMap::from([(200, 3)]),
+                    latency,
+                    ..RequestCount::default()
+                }],
             }],
         };
         let text = serde_json::to_string(&message).expect("JSON");

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
 use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
-use crate::time::Timestamp;
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
 /// force is ignored.
@@ -88,8 +87,8 @@ pub struct EarlierFiles {
     pub revision: u32,
     /// Absolute path of the snapshot.
     pub directory: String,
-    /// Not after this moment.
-    pub until: Timestamp,
+    /// Not after this moment, milliseconds of the machine's monotonic clock.
+    pub until: u64,
 }
 
 /// Targets that share a health check and an algorithm.

@@ -171,7 +171,7 @@ impl Engine {
             Some(EarlierFiles {
                 revision,
                 directory: directory.display().to_string(),
-                until,
+                until: self.ledger.clock().monotonic(until),
             })
         };
         let earlier = routes::earlier(service, site.keep);

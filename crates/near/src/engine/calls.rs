@@ -14,6 +14,7 @@ use crate::api::server::{Call, EVENTS_PER_READ, Reply};
 use crate::api::wire::{
     Accepted, DataAccess, Definition, Problem, Progress, Session, SessionRequest, StartedRelease,
 };
+use crate::clock::Clock;
 use crate::data::{DataError, Key};
 use crate::identity;
 use crate::journal::Stored;
@@ -259,7 +260,8 @@ impl Engine {
             .ledger
             .read(after, EVENTS_PER_READ as u64)
             .map_err(|error| problem(&error, 1))?;
-        Ok(entries.iter().map(progress).collect())
+        let clock = self.ledger.clock();
+        Ok(entries.iter().map(|entry| progress(entry, clock)).collect())
     }
 
     fn replace_router(&mut self, to: Reply<Accepted>) {
@@ -286,11 +288,11 @@ fn started(entries: &[Stored<Entry>]) -> BTreeMap<String, StartedRelease> {
         .collect()
 }
 
-fn progress(stored: &Stored<Entry>) -> Progress {
+fn progress(stored: &Stored<Entry>, clock: &Clock) -> Progress {
     let entry = &stored.entry;
     let mut progress = Progress {
         seq: stored.seq,
-        at: stored.at,
+        at: clock.shown(stored.at),
         event: entry.kind().to_owned(),
         subject: entry.service.clone(),
         release: entry.release(),

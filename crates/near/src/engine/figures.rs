@@ -1,15 +1,14 @@
 //! What tasks use, read once a second, and the figures of `neargate metrics`.
 //!
-//! Invariant: every sample goes to the figures, whether something is watched or not.
+//! Invariant: every sample goes to the one store, whether something is watched or not.
 
 use std::time::Duration;
 
 use neargate_core::machine::Lifecycle;
-use neargate_core::metrics::figures::{Running as Counts, Table};
+use neargate_core::metrics::figures::{self, Running as Counts, Table};
 
 use super::meter::{Metered, Reading};
 use super::{Engine, Input};
-use crate::clock::now;
 
 /// Between two readings of what tasks use.
 pub(super) const METER: Duration = Duration::from_millis(1000);
@@ -29,7 +28,10 @@ impl Engine {
                     .or_default() += 1;
             }
         }
-        self.kept.table(asked, &counts, now())
+        let stretch = (self.watches.since(), self.now());
+        let mut table = figures::table(self.watches.metrics(), stretch, asked, &counts);
+        table.until = self.ledger.clock().shown(table.until);
+        table
     }
 
     /// Has read what tasks use of their reservation, unless the reading before still goes on.
@@ -53,9 +55,9 @@ impl Engine {
                 }
             }
         }
-        let inputs = self.inputs.clone();
+        let (inputs, now) = (self.inputs.clone(), self.now());
         tokio::spawn(async move {
-            let read = tokio::task::spawn_blocking(move || meter.read_all(&metered, now()));
+            let read = tokio::task::spawn_blocking(move || meter.read_all(&metered, now));
             // A reader that panicked has lost its memory; the next one begins without.
             let reading = read.await.unwrap_or_default();
             let _ = inputs.send(Input::Used(reading)).await;
@@ -65,10 +67,9 @@ impl Engine {
     /// What tasks used when they were looked at.
     pub(super) fn used(&mut self, reading: Reading) {
         for sample in &reading.samples {
-            self.kept.take(sample, reading.at);
             self.watches.take(sample, reading.at);
         }
-        self.kept.forget(reading.at);
+        self.watches.forget(reading.at);
         self.meter = Some(reading.meter);
     }
 }

@@ -184,7 +184,13 @@ impl Engine {
                         let _ = reply.send(Err(problem));
                     }
                 }
-                Learned::Counted(requests) => self.counted(&requests),
+                Learned::Joined(router) => self.counted.joined(router),
+                Learned::Left(router) => self.counted.left(router),
+                Learned::Counted {
+                    router,
+                    stretch,
+                    seconds,
+                } => self.counted(router, stretch, &seconds),
             }
         }
     }

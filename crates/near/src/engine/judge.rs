@@ -1,26 +1,28 @@
 //! Watches: the alarms of the app, and the guards of releases in progress.
 //!
-//! Samples come from the router (once a second) and from what tasks use (`figures`).
+//! Samples come from the router (seconds that are over) and from what tasks use (`figures`). What
+//! the routers have not told yet is not judged yet.
 //! Verdicts go to the machine as events when they differ from what it knows, so a new engine
 //! begins by saying that it knows nothing yet.
 
 use std::time::Duration;
 
 use neargate_core::alarm::{AlarmState, Standing, Transition};
-use neargate_core::metrics::{Sample, names, samples};
+use neargate_core::guard::SETTLE;
+use neargate_core::metrics::{Sample, names};
 use neargate_core::notify::Notification;
-use neargate_core::routing::control::RequestCount;
+use neargate_core::routing::control::SecondCount;
 use neargate_core::watches;
 
 use super::notes::Cause;
 use super::{Engine, log};
 use crate::api::wire::AlarmRecord;
-use crate::clock::now;
 
 /// Where the alarms' states are in the journal's meta table.
 const STANDINGS: &str = "alarms";
 /// How often there is a look while something is watched.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
+
 impl Engine {
     /// Alarms that breach now, with their words.
     pub(super) fn firing(&self) -> Vec<(String, String)> {
@@ -30,9 +32,10 @@ impl Engine {
     /// The alarms of the app, for `neargate alarms`.
     pub(super) fn alarms(&self) -> Vec<AlarmRecord> {
         let standings = self.watches.alarms().standings();
+        let clock = self.ledger.clock();
         let record = |(name, standing): (&String, &Standing)| AlarmRecord {
             name: name.clone(),
-            standing: standing.clone(),
+            standing: standing.clone().timed(|at| clock.shown(at)),
         };
         standings.iter().map(record).collect()
     }
@@ -46,8 +49,9 @@ impl Engine {
         let standings = text
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
+        let now = self.ledger.clock().now();
         self.watches
-            .watch(&definition.manifest.alarms, standings, now());
+            .watch(&definition.manifest.alarms, standings, now);
     }
 
     /// Whether time alone may change a verdict.
@@ -55,25 +59,30 @@ impl Engine {
         self.watches.active(self.ledger.state())
     }
 
-    /// What the router counted in the last second.
-    pub(super) fn counted(&mut self, requests: &[RequestCount]) {
-        let watching = self.watching();
-        if watching {
-            self.watches.follow(self.ledger.state());
-        }
-        let at = now();
-        for sample in requests.iter().flat_map(samples) {
-            self.kept.take(&sample, at);
-            if watching {
-                self.watches.take(&sample, at);
+    /// What a router counted in a stretch of time, milliseconds of its clock.
+    pub(super) fn counted(
+        &mut self,
+        router: u64,
+        (from, through): (u64, u64),
+        seconds: &[SecondCount],
+    ) {
+        let clock = self.ledger.clock();
+        self.watches.known_from(clock.at(from));
+        self.watches.follow(self.ledger.state());
+        for second in seconds {
+            let (began, table) = (clock.at(second.began()), clock.at(second.in_force));
+            for count in &second.requests {
+                self.watches.take_counts(count, began, table);
             }
         }
+        self.counted.told(router, clock.at(through));
     }
 
     /// A task ended that nobody had told to.
     pub(super) fn restarted(&mut self, service: &str, revision: u32, task: &str) {
         let sample = Sample::of_task(names::RESTARTS, (service, revision), task, 1.0);
-        self.watches.take(&sample, now());
+        let now = self.now();
+        self.watches.take(&sample, now);
     }
 
     /// Judges what is watched.
@@ -82,10 +91,13 @@ impl Engine {
             return;
         }
         self.watches.follow(self.ledger.state());
-        for (name, transition) in self.watches.alarms_mut().evaluate(now()) {
+        let Some(now) = self.counted.judged_at(self.ledger.clock().now(), SETTLE) else {
+            return;
+        };
+        for (name, transition) in self.watches.evaluate_alarms(now) {
             self.alarm_changed(&name, transition);
         }
-        for event in self.watches.judge(self.ledger.state(), now()) {
+        for event in self.watches.judge(self.ledger.state(), now) {
             self.happened(event);
         }
     }
@@ -108,7 +120,7 @@ impl Engine {
         self.alarm_news(name, &transition);
         let fired = transition.to == AlarmState::Alarm;
         let reason = transition.reason.clone();
-        self.watches.alarms_mut().enter(name, transition);
+        self.watches.enter(name, transition);
         if fired {
             for event in watches::alarm_fired(self.ledger.state(), name, &reason) {
                 self.happened(event);
@@ -123,7 +135,8 @@ impl Engine {
         let news = self.origin().and_then(|origin| {
             Notification::of_alarm(&origin, service.as_deref(), name, transition)
         });
-        if let Some(news) = news {
+        if let Some(mut news) = news {
+            news.at = self.ledger.clock().shown(news.at);
             self.notify(&news);
         }
     }

@@ -9,9 +9,11 @@ use neargate_core::machine::{self, Action, Entry, Event, Refusal, State};
 use neargate_core::time::Timestamp;
 use tokio::sync::watch;
 
-use crate::clock::now;
+use crate::clock::Clock;
 use crate::journal::{Journal, JournalError, Recorded, Stored};
 
+/// Where the timeline is, in the journal's meta table.
+const CLOCK: &str = "clock";
 /// A snapshot replaces this many entries.
 const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
 
@@ -36,6 +38,8 @@ impl Recorded for Entry {
 pub struct Ledger {
     state: State,
     journal: Journal,
+    clock: Clock,
+    clock_unwritten: bool,
     seq: watch::Sender<u64>,
     snapshot_at: u64,
     waiting: VecDeque<Event>,
@@ -64,13 +68,42 @@ impl Ledger {
             machine::apply(&mut state, &stored.entry);
         }
         let (seq, _) = watch::channel(journal.last());
-        Ok(Self {
+        let text = journal.get_meta(CLOCK)?;
+        // One that cannot be read is as good as none: the timeline goes on by the wall clock.
+        let anchor = text.and_then(|text| serde_json::from_str(&text).ok());
+        let clock = Clock::after(anchor.as_ref(), journal.latest()?);
+        let mut ledger = Self {
             state,
             journal,
+            clock,
+            clock_unwritten: true,
             seq,
             snapshot_at,
             waiting: VecDeque::new(),
-        })
+        };
+        // On a full disk it is written later.
+        let _ = ledger.note_clock();
+        Ok(ledger)
+    }
+
+    /// The timeline.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Writes down where the timeline is, when that is not written or the wall clock was set.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn note_clock(&mut self) -> Result<(), JournalError> {
+        self.clock_unwritten |= self.clock.was_set();
+        if self.clock_unwritten {
+            let text = serde_json::to_string(self.clock.anchor());
+            self.journal.put_meta(CLOCK, &text.unwrap_or_default())?;
+            self.clock_unwritten = false;
+        }
+        Ok(())
     }
 
     /// What is decided.
@@ -120,7 +153,7 @@ impl Ledger {
     /// # Errors
     /// [`TurnError`]; nothing changed.
     pub fn ask(&mut self, event: &Event) -> Result<Vec<Action>, TurnError> {
-        let now = now();
+        let now = self.clock.now();
         let step = machine::decide(&self.state, now, event);
         if let Some(refusal) = step.refusal() {
             return Err(refusal.clone().into());

@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 
 use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event};
-use neargate_core::metrics::figures::Kept;
+use neargate_core::metrics::Completeness;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
@@ -68,7 +68,6 @@ use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
 use crate::arrivals::{Sender, queue};
 use crate::audit::AuditLog;
-use crate::clock::now;
 use crate::journal::{self, Journal, JournalError};
 use crate::paths::StateDir;
 use crate::ports::Ports;
@@ -139,7 +138,7 @@ struct Engine {
     watches: Watches,
     /// `None` while it is being read.
     meter: Option<Meter>,
-    kept: Kept,
+    counted: Completeness,
     notifications: Notifications,
 }
 
@@ -279,6 +278,7 @@ impl Engine {
         inputs: Sender<Input>,
         facts: Sender<(u64, RouterFact)>,
     ) -> Result<Self, EngineError> {
+        let now = ledger.clock().now();
         let supervisor =
             Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
         let (app, env) = definition
@@ -305,18 +305,23 @@ impl Engine {
             snapshots: Arc::default(),
             copies: Copies::default(),
             lag: LagGauge::new(Instant::now()),
-            started_at: now(),
-            router_since: (0, now()),
+            started_at: now,
+            router_since: (0, now),
             publish: false,
             mended: Instant::now(),
             replacing: Vec::new(),
             leaving: None,
             interrupted: true,
             notes: Notes::default(),
-            watches: Watches::new(now()),
+            watches: Watches::new(now),
             meter: Some(Meter::default()),
-            kept: Kept::new(now()),
+            counted: Completeness::default(),
         })
+    }
+
+    /// This moment on the timeline.
+    fn now(&self) -> Timestamp {
+        self.ledger.clock().now()
     }
 
     /// An event of the world: decided now, or kept until it can be written.
@@ -351,7 +356,9 @@ impl Engine {
             return CATCH_UP;
         }
         let deadline = machine::next_deadline(self.ledger.state());
-        deadline.map_or(Duration::from_secs(3600), |deadline| deadline.since(now()))
+        deadline.map_or(Duration::from_secs(3600), |deadline| {
+            deadline.since(self.now())
+        })
     }
 
     fn act_all(&mut self, actions: Vec<Action>) {

@@ -13,7 +13,6 @@ use neargate_core::notify::{Notification, Origin, body};
 
 use super::tasks::chain;
 use super::{Engine, log};
-use crate::clock::now;
 use crate::notify::{Letter, Notifier, Roots, Timing, WebhookUrl};
 use crate::secrets::Which;
 
@@ -61,7 +60,8 @@ impl Engine {
             let news = stored
                 .iter()
                 .filter_map(|found| Notification::of_entry(&origin, &found.entry));
-            for news in news.collect::<Vec<_>>() {
+            for mut news in news.collect::<Vec<_>>() {
+                news.at = self.shown(news.at);
                 self.notify(&news);
             }
         }
@@ -111,7 +111,12 @@ impl Engine {
             let step = (wanted.release, wanted.step);
             let before = self.notifications.asked.as_ref();
             if before.and_then(|asked| asked.get(&service.name)) != Some(&step) {
-                let news = Notification::of_approval(origin, now(), &service.name, wanted);
+                let news = Notification::of_approval(
+                    origin,
+                    self.shown(self.now()),
+                    &service.name,
+                    wanted,
+                );
                 self.notify(&news);
             }
             asked.insert(service.name.clone(), step);

@@ -4,10 +4,11 @@ use neargate_core::machine::strategy;
 use neargate_core::machine::{
     Event, FinishedRelease, Release, RevisionDefinition, ServiceState, Steer, waiting_for,
 };
+use neargate_core::time::Timestamp;
 
 use super::Engine;
 use crate::api::wire::{Problem, ReleaseRecord, Steered, Steering};
-use crate::clock::now;
+use crate::clock::Clock;
 
 /// What a person said, as an event.
 pub(super) fn steered(service: String, steering: &Steering) -> Event {
@@ -34,10 +35,22 @@ impl Engine {
                 exit: 1,
             });
         };
+        let clock = self.ledger.clock();
         let ended = service.history.iter().map(|found| ended(service, found));
-        let present = service.release.iter().map(|found| present(service, found));
-        Ok(ended.chain(present).collect())
+        let open = service.release.iter();
+        let records = ended.chain(open.map(|found| present(service, found, clock)));
+        Ok(records.map(|record| shown(record, clock)).collect())
     }
+}
+
+/// Its times as people are shown them.
+fn shown(mut record: ReleaseRecord, clock: &Clock) -> ReleaseRecord {
+    record.started_at = clock.shown(record.started_at);
+    record.ended_at = record.ended_at.map(|at| clock.shown(at));
+    for moment in &mut record.story {
+        moment.at = clock.shown(moment.at);
+    }
+    record
 }
 
 fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
@@ -52,7 +65,7 @@ fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
         strategy: text(|found| strategy::name(&found.service.release.strategy).to_owned()),
         outcome: "in-progress".to_owned(),
         reason: String::new(),
-        started_at: now(),
+        started_at: Timestamp::default(),
         ended_at: None,
         user: text(|found| found.user.clone()),
         git: definition.and_then(|found| found.git.clone()),
@@ -83,12 +96,12 @@ fn ended(service: &ServiceState, found: &FinishedRelease) -> ReleaseRecord {
     }
 }
 
-fn present(service: &ServiceState, found: &Release) -> ReleaseRecord {
+fn present(service: &ServiceState, found: &Release, clock: &Clock) -> ReleaseRecord {
     ReleaseRecord {
         id: found.id,
         kind: found.kind,
         from: found.from,
-        reason: format!("waits for {}", waiting_for(service, now())),
+        reason: format!("waits for {}", waiting_for(service, clock.now())),
         started_at: found.started_at,
         evidence: found.evidence.clone(),
         story: found

@@ -174,11 +174,12 @@ pub async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, Router
             router,
             reader,
             vigil,
+            taken,
             ..
         }) => {
             let connected = RouterFact::Connected(Ok(router));
             if facts.send((number, connected)).await.is_ok() {
-                listen(reader, number, vigil, facts).await;
+                listen(reader, number, vigil, taken, facts).await;
             }
         }
         Err(error) => {
@@ -232,7 +233,13 @@ pub async fn adopt(
         let _ = std::fs::remove_file(socket);
         return None;
     };
-    tokio::spawn(listen(found.reader, number, found.vigil, facts));
+    tokio::spawn(listen(
+        found.reader,
+        number,
+        found.vigil,
+        found.taken,
+        facts,
+    ));
     Some((found.router, found.listeners, found.sockets))
 }
 
@@ -272,6 +279,8 @@ struct Connection {
     sockets: Vec<OwnedFd>,
     reader: Chain<io::Cursor<Vec<u8>>, OwnedReadHalf>,
     vigil: RouterVigil,
+    /// Up to where its counts were taken, which it is told.
+    taken: watch::Sender<u64>,
 }
 
 async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
@@ -289,7 +298,8 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
     };
     let (orders, receiver) = watch::channel(None);
     let (reader, writer) = stream.into_split();
-    tokio::spawn(speak(writer, receiver));
+    let (taken, counts) = watch::channel(0);
+    tokio::spawn(speak(writer, receiver, counts));
     Ok(Connection {
         router: RouterProcess {
             number,
@@ -301,6 +311,7 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
         sockets,
         reader: io::Cursor::new(rest.to_vec()).chain(reader),
         vigil: RouterVigil::new(number, pid, beats),
+        taken,
     })
 }
 
@@ -354,6 +365,7 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
     reader: R,
     number: u64,
     mut vigil: RouterVigil,
+    taken: watch::Sender<u64>,
     facts: Sender<(u64, RouterFact)>,
 ) {
     let mut lines = BufReader::new(reader).lines();
@@ -375,6 +387,13 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
             vigil.beat(workers);
             continue;
         }
+        if let FromRouter::Counted { through, .. } = &said {
+            if *through == 0 {
+                continue;
+            }
+            // The queue's: what the loop does not come to is lost with its memory.
+            taken.send_replace(*through);
+        }
         if facts.send((number, RouterFact::Said(said))).await.is_err() {
             return;
         }
@@ -385,11 +404,20 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
 async fn speak<W: tokio::io::AsyncWrite + Unpin>(
     mut writer: W,
     mut orders: watch::Receiver<Option<ToRouter>>,
+    mut counts: watch::Receiver<u64>,
 ) {
-    while orders.changed().await.is_ok() {
-        let Some(order) = orders.borrow_and_update().clone() else {
-            continue;
+    loop {
+        let order = tokio::select! {
+            changed = orders.changed() => match changed {
+                Ok(()) => orders.borrow_and_update().clone(),
+                // The engine dropped this router's handle: the connection closes here.
+                Err(_) => return,
+            },
+            Ok(()) = counts.changed() => Some(ToRouter::Taken {
+                through: *counts.borrow_and_update(),
+            }),
         };
+        let Some(order) = order else { continue };
         let Ok(mut line) = serde_json::to_vec(&order) else {
             continue;
         };
@@ -398,5 +426,4 @@ async fn speak<W: tokio::io::AsyncWrite + Unpin>(
             return;
         }
     }
-    // The engine dropped this router's handle: the connection closes here.
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
+use neargate_core::routing::control::{FromRouter, SecondCount, ToRouter};
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
@@ -44,8 +44,19 @@ pub enum Learned {
         /// Requests and upgraded connections that were cut off by the drain time.
         cut: u64,
     },
-    /// Requests that were answered.
-    Counted(Vec<RequestCount>),
+    /// A router answers.
+    Joined(u64),
+    /// A router ended.
+    Left(u64),
+    /// What a router counted.
+    Counted {
+        /// Its number.
+        router: u64,
+        /// Begin and end, milliseconds of its clock.
+        stretch: (u64, u64),
+        /// In the order of time.
+        seconds: Vec<SecondCount>,
+    },
     /// A replacement is complete: the new router serves alone.
     Replaced,
     /// A router that was started does not answer.
@@ -120,6 +131,11 @@ impl Routers {
             routers.listeners.adopt(&names, sockets);
         }
         routers
+    }
+
+    /// The numbers of those that live.
+    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.living().map(|router| router.number)
     }
 
     /// The router that serves: pid.
@@ -275,8 +291,15 @@ impl Routers {
     /// Takes in what a router said; a serving router that died is replaced at once.
     pub fn learn(&mut self, number: u64, fact: RouterFact) -> Vec<Learned> {
         match fact {
-            RouterFact::Connected(result) => self.connected(number, result),
-            RouterFact::Ended => self.ended(number),
+            RouterFact::Connected(result) => {
+                let joined = result.is_ok().then_some(Learned::Joined(number));
+                let learned = self.connected(number, result);
+                joined.into_iter().chain(learned).collect()
+            }
+            RouterFact::Ended => {
+                let learned = self.ended(number);
+                [Learned::Left(number)].into_iter().chain(learned).collect()
+            }
             RouterFact::Said(FromRouter::HealthChanged {
                 task,
                 health,
@@ -295,7 +318,15 @@ impl Routers {
                 }
                 self.all_drained()
             }
-            RouterFact::Said(FromRouter::Counted { requests }) => vec![Learned::Counted(requests)],
+            RouterFact::Said(FromRouter::Counted {
+                from,
+                through,
+                seconds,
+            }) => vec![Learned::Counted {
+                router: number,
+                stretch: (from, through),
+                seconds,
+            }],
             RouterFact::Said(FromRouter::Published { .. }) => self.published(number),
             RouterFact::Said(
                 FromRouter::HealthChanged { .. }

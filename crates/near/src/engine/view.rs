@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
 use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+use neargate_core::time::Timestamp;
 
 use super::Engine;
-use crate::clock::now;
 use crate::data::Kind;
 
 impl Engine {
@@ -42,7 +42,7 @@ impl Engine {
             caches: of(Kind::Cache),
             engine: ProcessStatus {
                 pid: std::process::id(),
-                started_at: self.started_at,
+                started_at: self.shown(self.started_at),
             },
             router: self.router_status(),
             notes: self.notes.texts(),
@@ -54,11 +54,11 @@ impl Engine {
     fn router_status(&mut self) -> Option<ProcessStatus> {
         let pid = self.routers.pid()?;
         if self.router_since.0 != pid {
-            self.router_since = (pid, now());
+            self.router_since = (pid, self.now());
         }
         Some(ProcessStatus {
             pid,
-            started_at: self.router_since.1,
+            started_at: self.shown(self.router_since.1),
         })
     }
 
@@ -80,12 +80,12 @@ impl Engine {
                 .as_ref()
                 .map_or(service.primary, |release| release.to),
             stable_revision: service.stable,
-            release: release_status(service),
+            release: self.release_status(service),
             tasks: tasks
                 .into_iter()
                 .map(|task| self.task_status(task))
                 .collect(),
-            trouble: trouble(service),
+            trouble: trouble(service, self.now()),
         }
     }
 
@@ -98,34 +98,39 @@ impl Engine {
             revision: task.revision,
             state: lifecycle(task).to_owned(),
             health: task.health.name().to_owned(),
-            started_at: task.ran_at,
+            started_at: task.ran_at.map(|at| self.shown(at)),
         }
     }
-}
 
-fn release_status(service: &ServiceState) -> Option<ReleaseStatus> {
-    let release = service.release.as_ref()?;
-    let definition = service.definition(release.to)?;
-    let strategy = match release.kind {
-        ReleaseKind::Deploy => strategy::name(&definition.service.release.strategy),
-        ReleaseKind::Rollback => "rolling",
-    };
-    Some(ReleaseStatus {
-        id: release.id,
-        strategy: strategy.to_owned(),
-        stage: release.stage.name().to_owned(),
-        step: release.step,
-        weight: machine::weight(service),
-        waiting_for: machine::waiting_for(service, now()),
-        started_at: release.started_at,
-    })
+    /// A moment as people are shown it.
+    pub(super) fn shown(&self, at: Timestamp) -> Timestamp {
+        self.ledger.clock().shown(at)
+    }
+
+    fn release_status(&self, service: &ServiceState) -> Option<ReleaseStatus> {
+        let release = service.release.as_ref()?;
+        let definition = service.definition(release.to)?;
+        let strategy = match release.kind {
+            ReleaseKind::Deploy => strategy::name(&definition.service.release.strategy),
+            ReleaseKind::Rollback => "rolling",
+        };
+        Some(ReleaseStatus {
+            id: release.id,
+            strategy: strategy.to_owned(),
+            stage: release.stage.name().to_owned(),
+            step: release.step,
+            weight: machine::weight(service),
+            waiting_for: machine::waiting_for(service, self.now()),
+            started_at: self.shown(release.started_at),
+        })
+    }
 }
 
 /// From this many failed starts in a row on, the trouble is told as a failure; starts go on.
 const FAILED_AFTER: u32 = 3;
 
 /// Why a service has fewer tasks than wanted, outside of a release.
-fn trouble(service: &ServiceState) -> Option<String> {
+fn trouble(service: &ServiceState, now: Timestamp) -> Option<String> {
     if service.release.is_some() {
         return None;
     }
@@ -139,7 +144,7 @@ fn trouble(service: &ServiceState) -> Option<String> {
     let mut words = match backoff.until {
         Some(until) => format!(
             "the next task is started in {}",
-            neargate_core::duration::rounded(until.since(now()))
+            neargate_core::duration::rounded(until.since(now))
         ),
         None => String::from("a task is started"),
     };

@@ -27,6 +27,9 @@ pub enum Origin {
 impl Engine {
     /// Goes on where the engine before this one was.
     pub(super) async fn succeed(&mut self, origin: Origin) -> Result<(), EngineError> {
+        for router in self.routers.numbers() {
+            self.counted.joined(router);
+        }
         self.watch_alarms();
         self.resume().await?;
         self.go_on_down(origin);
@@ -85,6 +88,8 @@ impl Engine {
     /// An app that is up and has no router, because its port was taken for a moment or no
     /// router came up, or whose data services could not be started, gets them as soon as it can.
     pub(super) fn mend(&mut self) {
+        // On a full disk it is written later.
+        let _ = self.ledger.note_clock();
         self.look_at_obstacles();
         let lacking = self.routers.gone() || self.notes.has(&Cause::NotProvided);
         let up = self.leaving.is_none() && self.ledger.state().phase == Phase::Up;

@@ -111,6 +111,18 @@ impl Journal {
         self.last
     }
 
+    /// When the newest entry was written; the beginning of time when there is none.
+    ///
+    /// # Errors
+    /// What SQLite refuses.
+    pub fn latest(&self) -> Result<Timestamp, JournalError> {
+        let newest = "SELECT coalesce(max(at), 0) FROM journal";
+        let found = self.connection.query_row(newest, [], |row| row.get(0));
+        found
+            .map(Timestamp)
+            .map_err(|source| translate(&self.path, "read", source))
+    }
+
     /// Writes entries as one transaction and returns the number of the last one. When it has
     /// returned, they survive a power cut.
     ///

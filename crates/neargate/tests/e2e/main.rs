@@ -1,11 +1,13 @@
 //! End to end: the real binary, real processes, real sockets, real load.
 
+mod absence;
 mod app;
 mod artifacts;
 mod audit;
 mod basics;
 mod blind;
 mod canary;
+mod clock;
 mod data;
 mod durability;
 mod healing;

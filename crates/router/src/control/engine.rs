@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use neargate_core::routing::control::{FromRouter, RequestCount, ToRouter};
+use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::fleet::Fleet;
+use super::history::Report;
 use super::start::borrowed;
 
 /// Most bytes of one message: a table of thousands of targets.
@@ -48,7 +49,7 @@ pub(super) async fn converse(
     names: &[String],
     sockets: &[(String, OwnedFd)],
     fleet: &mut Fleet,
-    counts: &mut mpsc::Receiver<Vec<RequestCount>>,
+    counts: &mut mpsc::Receiver<Report>,
 ) -> Duration {
     let mut hearing: Option<Hearing> = None;
     loop {
@@ -60,13 +61,14 @@ pub(super) async fn converse(
             }
             order = hear(&mut hearing) => match order {
                 Some(ToRouter::Publish { table }) => fleet.publish(*table).await,
+                Some(ToRouter::Taken { through }) => fleet.taken(through).await,
                 Some(ToRouter::Drain { timeout_ms }) => return Duration::from_millis(timeout_ms),
                 None => {
                     hearing = None;
                     fleet.forget_engine();
                 }
             },
-            Some(taken) = counts.recv() => fleet.counted(taken),
+            Some(taken) = counts.recv() => fleet.counted(taken).await,
             woken = fleet.wait(TURN) => fleet.act(woken).await,
         }
     }

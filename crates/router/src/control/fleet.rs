@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use neargate_core::liveness::PERIOD;
 use neargate_core::manifest::model::{Health, Probe};
-use neargate_core::routing::control::{FromRouter, RequestCount};
+use neargate_core::routing::control::FromRouter;
 use neargate_core::routing::slow_start::{self, Other, Registered};
 use neargate_core::routing::table::{Admission, RoutingTable, TargetGroup, TargetHealth};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::engine::Teller;
+use super::history::{History, Report, Stretch};
 use crate::beat::WorkerBeat;
 use crate::checker::{self, Changed, Subject};
-use crate::counters::Counters;
+use crate::clock::Clock;
 use crate::live::States;
 use crate::targets::TargetState;
 use crate::worker::Swap;
@@ -42,8 +43,12 @@ pub(super) struct Fleet {
     changes_from: mpsc::Sender<Changed>,
     idle: Arc<Notify>,
     engine: Option<Teller>,
-    counters: Counters,
-    told: Instant,
+    clock: Clock,
+    history: History,
+    /// Up to where the engine was told the counts, milliseconds.
+    told: u64,
+    /// Whether it has not answered yet.
+    unanswered: bool,
 }
 
 #[derive(Debug)]
@@ -66,9 +71,17 @@ struct Draining {
 }
 
 impl Fleet {
-    pub(super) fn new(workers: Vec<mpsc::Sender<Swap>>, beats: Vec<Arc<WorkerBeat>>) -> Self {
+    pub(super) fn new(
+        workers: Vec<mpsc::Sender<Swap>>,
+        beats: Vec<Arc<WorkerBeat>>,
+        clock: Clock,
+    ) -> Self {
         let (changes_from, changes) = mpsc::channel(QUEUE);
         Self {
+            history: History::new(workers.len(), clock.millis(Instant::now())),
+            told: 0,
+            unanswered: false,
+            clock,
             workers,
             beats,
             beaten: Instant::now(),
@@ -82,8 +95,6 @@ impl Fleet {
             changes_from,
             idle: Arc::new(Notify::new()),
             engine: None,
-            counters: Counters::default(),
-            told: Instant::now(),
         }
     }
 
@@ -98,6 +109,8 @@ impl Fleet {
     /// Tells a new engine the health of every target and which have drained.
     pub(super) async fn meet_engine(&mut self, engine: Teller) {
         self.engine = Some(engine);
+        self.told = self.history.horizon();
+        self.unanswered = false;
         for (task, state) in self.states.clone() {
             let reason = self.reasons.get(&task).cloned().unwrap_or_default();
             let health = state.health();
@@ -271,9 +284,6 @@ impl Fleet {
             let workers = self.beats.iter().filter_map(|beat| beat.read()).collect();
             self.tell(&FromRouter::Beat { workers }).await;
         }
-        if self.told.elapsed() >= Duration::from_secs(1) {
-            self.tell_counts().await;
-        }
     }
 
     async fn health_changed(&mut self, changed: Changed) {
@@ -315,20 +325,45 @@ impl Fleet {
         }
     }
 
-    pub(super) fn counted(&mut self, counts: Vec<RequestCount>) {
-        self.counters.add(counts);
+    /// Takes what a worker counted.
+    pub(super) async fn counted(&mut self, report: Report) {
+        self.history.take(report);
+        self.tell_counts().await;
     }
 
-    /// Tells the counters, when there is somebody to tell.
-    pub(super) async fn tell_counts(&mut self) {
-        if self.engine.is_none() {
+    /// The engine has the counts up to a moment.
+    pub(super) async fn taken(&mut self, through: u64) {
+        self.unanswered &= through < self.told;
+        self.tell_counts().await;
+    }
+
+    /// Tells the next counts, when there is an engine that has taken those before.
+    async fn tell_counts(&mut self) {
+        if self.engine.is_none() || self.unanswered {
             return;
         }
-        self.told = Instant::now();
-        let requests = self.counters.take();
-        if !requests.is_empty() {
-            self.tell(&FromRouter::Counted { requests }).await;
+        if let Some(stretch) = self.history.after(self.told) {
+            self.unanswered = true;
+            self.told = stretch.through;
+            self.tell(&counted(stretch)).await;
         }
+    }
+
+    /// Tells all that is left, to whoever is there: this router ends.
+    pub(super) async fn tell_last_counts(&mut self) {
+        self.history.end(self.clock.millis(Instant::now()));
+        while let Some(stretch) = self.history.after(self.told) {
+            self.told = stretch.through;
+            self.tell(&counted(stretch)).await;
+        }
+    }
+}
+
+fn counted(stretch: Stretch) -> FromRouter {
+    FromRouter::Counted {
+        from: stretch.from,
+        through: stretch.through,
+        seconds: stretch.seconds,
     }
 }
 

@@ -17,8 +17,10 @@ use tokio::task::LocalSet;
 
 use super::engine;
 use super::fleet::Fleet;
+use super::history::Report;
 use crate::access_log::LogFile;
 use crate::beat::WorkerBeat;
+use crate::clock::Clock;
 use crate::worker::{self, Start, Swap};
 use crate::{Config, RouterError, Signals};
 
@@ -34,7 +36,8 @@ struct Workers {
     beats: Vec<Arc<WorkerBeat>>,
     threads: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
-    counts: mpsc::Receiver<Vec<neargate_core::routing::control::RequestCount>>,
+    clock: Clock,
+    counts: mpsc::Receiver<Report>,
 }
 
 /// Serves until drained.
@@ -97,6 +100,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
     };
     let count = config.workers.max(1);
     let shares = share(&config.sockets, count)?;
+    let clock = Clock::start();
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
@@ -111,6 +115,8 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
             draining: draining.clone(),
             counts: counts_to.clone(),
             beat: beats[number].clone(),
+            clock,
+            number,
         };
         let runtime = runtime()?;
         let thread = std::thread::Builder::new()
@@ -125,6 +131,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
         beats,
         threads,
         drain,
+        clock,
         counts,
     })
 }
@@ -156,7 +163,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let mut fleet = Fleet::new(workers.swaps, workers.beats);
+    let mut fleet = Fleet::new(workers.swaps, workers.beats, workers.clock);
     let mut counts = workers.counts;
     let drain = tokio::select! {
         timeout = engine::converse(&control, &names, &config.sockets, &mut fleet, &mut counts) => timeout,
@@ -171,7 +178,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
             let woken = fleet.wait(Duration::from_millis(10)).await;
             fleet.act(woken).await;
             while let Ok(taken) = counts.try_recv() {
-                fleet.counted(taken);
+                fleet.counted(taken).await;
             }
         }
         all.clear();
@@ -179,9 +186,9 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
     // What is still in flight by then is cut.
     let _ = tokio::time::timeout(drain, ended).await;
     while let Ok(taken) = counts.try_recv() {
-        fleet.counted(taken);
+        fleet.counted(taken).await;
     }
-    fleet.tell_counts().await;
+    fleet.tell_last_counts().await;
     Ok(())
 }
 

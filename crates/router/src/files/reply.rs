@@ -5,17 +5,16 @@
 
 use std::ops::Range as Bounds;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use neargate_core::routing::matching::Facts;
 use neargate_core::routing::site::{
     ASK_AGAIN, cache_control, is_page, may_be_a_page, navigates, stand_in_cache_control,
 };
 use neargate_core::routing::table::StaticSite;
-use neargate_core::time::Timestamp;
 
 use super::entity::{Entity, Manner, accepts};
 use super::resolve::{Resolved, inside, resolve};
+use crate::clock::monotonic;
 use crate::request::Head;
 
 /// What of a request decides which file is sent. Owned: it goes to a thread that may wait.
@@ -83,10 +82,7 @@ pub(super) fn make(site: &StaticSite, asked: &Asked) -> Outcome {
         Resolved::Nothing => {}
         Resolved::Refused => page = false,
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = Timestamp(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+    let now = monotonic();
     for earlier in site.earlier.iter().filter(|earlier| earlier.until > now) {
         let root = Path::new(&earlier.directory);
         if let Resolved::File(file) = resolve(root, &asked.path, &site.site.index)

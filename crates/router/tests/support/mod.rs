@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use neargate_core::manifest::model::{Balance, Health, Probe, Route};
-use neargate_core::routing::control::{FromRouter, ToRouter};
+use neargate_core::routing::control::{FromRouter, RequestCount, SecondCount, ToRouter};
 use neargate_core::routing::table::{
     Action, Admission, Listener, RoutingTable, Rule, Target, TargetGroup, TargetHealth,
     WeightedGroup,
@@ -146,7 +146,26 @@ impl Engine {
     pub fn read(&mut self) -> FromRouter {
         let mut line = String::new();
         self.reader.read_line(&mut line).expect("a message");
-        serde_json::from_str(&line).expect("a message of the contract")
+        let message = serde_json::from_str(&line).expect("a message of the contract");
+        if let FromRouter::Counted { through, .. } = message {
+            self.order(&ToRouter::Taken { through });
+        }
+        message
+    }
+
+    /// The next seconds in which something was counted.
+    pub fn counted(&mut self) -> Vec<SecondCount> {
+        let something = |m: &FromRouter| matches!(m, FromRouter::Counted { seconds, .. } if !seconds.is_empty());
+        match self.wait(something) {
+            FromRouter::Counted { seconds, .. } => seconds,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The same, whatever the second.
+    pub fn requests(&mut self) -> Vec<RequestCount> {
+        let seconds = self.counted().into_iter();
+        seconds.flat_map(|second| second.requests).collect()
     }
 
     pub fn order(&mut self, order: &ToRouter) {
@@ -155,12 +174,17 @@ impl Engine {
         self.reader.get_mut().write_all(&line).expect("sent");
     }
 
-    /// Publishes with the next version and waits until it is in force.
-    pub fn publish(&mut self, table: &RoutingTable) {
+    /// Publishes with the next version, and reads nothing.
+    pub fn publish_unread(&mut self, table: &RoutingTable) {
         self.version += 1;
         let mut table = Box::new(table.clone());
         table.version = self.version;
         self.order(&ToRouter::Publish { table });
+    }
+
+    /// Publishes with the next version and waits until it is in force.
+    pub fn publish(&mut self, table: &RoutingTable) {
+        self.publish_unread(table);
         let wanted = self.version;
         self.wait(|m| matches!(m, FromRouter::Published { version } if *version == wanted));
     }

@@ -10,6 +10,7 @@ use crate::alarm::AlarmState;
 use crate::guard::StepWatch;
 use crate::machine::{self, Event, Exit, Steer, Verdict, approval_wanted};
 use crate::metrics::{Sample, names, samples};
+use crate::time::Timestamp;
 
 /// A good task's share of its memory and CPU, percent.
 const MEMORY: f64 = 5.0;
@@ -18,13 +19,19 @@ const CPU: f64 = 20.0;
 impl World {
     pub(super) fn look(&mut self) {
         self.strike_database();
-        self.flow();
         self.watches.follow(&self.state);
+        let step = self.service().and_then(|service| {
+            let release = service.release.as_ref()?;
+            Some((release.id, release.step))
+        });
+        if step != self.flowing.1 {
+            self.count();
+        }
+        self.flow();
+        self.flowing = (self.now, step);
         if self.now.since(self.told_at) >= Duration::from_secs(1) {
             self.told_at = self.now;
-            for sample in self.traffic.told().iter().flat_map(samples) {
-                self.take(&sample);
-            }
+            self.count();
             self.read_meters();
         }
         self.look_at_alarms();
@@ -34,8 +41,13 @@ impl World {
 
     pub(super) fn take(&mut self, sample: &Sample) {
         self.watches.take(sample, self.now);
-        if let Some(group) = &mut self.group {
-            group.take(sample, self.now);
+    }
+
+    /// Counts the requests up to the last look: they were answered before it, and in its step.
+    fn count(&mut self) {
+        let before = Timestamp(self.flowing.0.0.saturating_sub(1));
+        for sample in self.traffic.told().iter().flat_map(samples) {
+            self.watches.take(&sample, before);
         }
     }
 
@@ -116,9 +128,9 @@ impl World {
     }
 
     fn look_at_alarms(&mut self) {
-        for (name, transition) in self.watches.alarms_mut().evaluate(self.now) {
+        for (name, transition) in self.watches.evaluate_alarms(self.now) {
             let (to, reason) = (transition.to, transition.reason.clone());
-            self.watches.alarms_mut().enter(&name, transition);
+            self.watches.enter(&name, transition);
             if to == AlarmState::Alarm {
                 self.alarms.push((self.now, name.clone(), reason.clone()));
                 self.later(self.timing.verdict, Coming::Alarm(name, reason));
@@ -138,7 +150,7 @@ impl World {
         self.watch_group();
         let fired: Vec<(String, String)> = match &self.group {
             Some(group) => group
-                .judge(self.now)
+                .judge(self.watches.metrics(), self.now)
                 .into_iter()
                 .filter(|judged| judged.verdict == Verdict::Fired)
                 .map(|judged| (judged.guard, judged.reason))
@@ -168,7 +180,9 @@ impl World {
         let guards = service.definition(release.to).map(|found| &found.guards);
         let of = (self.name.as_str(), release.to);
         let guards = guards.cloned().unwrap_or_default();
-        self.group = Some(StepWatch::new((release.id, 0), of, self.now, &guards));
+        let group = StepWatch::new((release.id, 0), of, (self.now, self.now), &guards);
+        self.watches.also_cut(group.cuts());
+        self.group = Some(group);
     }
 
     /// Guards of the present step that the machine would wait for, as quiet.

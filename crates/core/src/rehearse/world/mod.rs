@@ -76,6 +76,8 @@ pub(super) struct World {
     processes: BTreeMap<String, Process>,
     pub watches: Watches,
     told_at: Timestamp,
+    /// The last look at the users, and the release and step of then.
+    flowing: (Timestamp, Option<(u64, u32)>),
     /// On ECS: the new version's target group, and its alarms that fired.
     group: Option<StepWatch>,
     heard: BTreeSet<String>,
@@ -116,6 +118,7 @@ impl World {
             processes: BTreeMap::new(),
             watches: Watches::new(now),
             told_at: now,
+            flowing: (now, None),
             group: None,
             heard: BTreeSet::new(),
         };
