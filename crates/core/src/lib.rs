@@ -39,5 +39,6 @@ pub mod rehearse;
 pub mod routing;
 pub mod secret;
 pub mod status;
+pub mod succession;
 pub mod time;
 pub mod watches;

@@ -4,7 +4,8 @@
 //! Invariant: nothing is called hung that is only slow. Time counts only as the watcher itself
 //! has seen it pass: of a late look (a machine that was suspended, or so busy that the watcher
 //! had to wait) nothing counts. Whoever uses the processor, waits for it or for a disk gets
-//! [`BUSY`], not [`IDLE`].
+//! [`BUSY`], not [`IDLE`]. One that is stopped (SIGSTOP) is woken; found stopped again soon, it is
+//! replaced.
 
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ pub const PERIOD: Duration = Duration::from_millis(250);
 pub const IDLE: Duration = Duration::from_millis(3250);
 /// Silence of somebody who works all the time: hung as well.
 pub const BUSY: Duration = Duration::from_secs(60);
+/// Looks in a row that find somebody stopped before it is woken.
+const STOPPED: u32 = 2;
+/// One that is stopped again so soon after it was woken is not woken a second time.
+const AGAIN: Duration = Duration::from_secs(10);
 /// A look that comes later than this after the one before says nothing about the watched.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -22,8 +27,10 @@ const LATE: Duration = Duration::from_secs(1);
 pub enum Activity {
     /// It used the processor, waits for it, or for a disk; or it is under a debugger.
     Works,
-    /// It did nothing: it waits for something else, or is stopped.
+    /// It did nothing: it waits for something else.
     Nothing,
+    /// It was stopped by a signal.
+    Stopped,
 }
 
 /// Why somebody is taken for hung.
@@ -33,6 +40,43 @@ pub enum Hang {
     Idle,
     /// Silent while working.
     Busy,
+    /// Stopped, and stopped again after it was woken.
+    Stopped,
+}
+
+/// What is to be done about somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// It is stopped: SIGCONT.
+    Wake,
+    /// It hangs: another one takes its place.
+    Replace(Hang),
+}
+
+/// What is known of one who must not stay stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stops {
+    found: u32,
+    since_woken: Option<Duration>,
+}
+
+impl Stops {
+    /// Takes in one look: time since the look before, and whether it is stopped now.
+    pub fn look(&mut self, since: Duration, stopped: bool) -> Option<Remedy> {
+        self.since_woken = self
+            .since_woken
+            .map(|before| before + since)
+            .filter(|before| *before <= AGAIN);
+        self.found = if stopped { self.found + 1 } else { 0 };
+        if self.found < STOPPED {
+            return None;
+        }
+        self.found = 0;
+        match self.since_woken.replace(Duration::ZERO) {
+            None => Some(Remedy::Wake),
+            Some(_) => Some(Remedy::Replace(Hang::Stopped)),
+        }
+    }
 }
 
 /// What is known of one who should report every [`PERIOD`].
@@ -40,28 +84,29 @@ pub enum Hang {
 pub struct Liveness {
     idle: Duration,
     silent: Duration,
+    stops: Stops,
 }
 
 impl Liveness {
     /// Takes in one look: time since the look before, whether there was a report in it, and what
     /// the watched was doing.
-    pub fn look(&mut self, since: Duration, reported: bool, activity: Activity) -> Option<Hang> {
+    pub fn look(&mut self, since: Duration, reported: bool, activity: Activity) -> Option<Remedy> {
+        let remedy = self.stops.look(since, activity == Activity::Stopped);
         if reported {
-            *self = Self::default();
-            return None;
+            (self.idle, self.silent) = Default::default();
         }
-        if since > LATE {
-            return None;
+        if remedy.is_some() || reported || since > LATE {
+            return remedy;
         }
         self.silent += since;
         match activity {
             Activity::Works => self.idle = Duration::ZERO,
-            Activity::Nothing => self.idle += since,
+            Activity::Nothing | Activity::Stopped => self.idle += since,
         }
         if self.idle >= IDLE {
-            Some(Hang::Idle)
+            Some(Remedy::Replace(Hang::Idle))
         } else if self.silent >= BUSY {
-            Some(Hang::Busy)
+            Some(Remedy::Replace(Hang::Busy))
         } else {
             None
         }
@@ -122,9 +167,9 @@ impl Restarts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Activity::{Nothing, Works};
+    use Activity::{Nothing, Stopped, Works};
 
-    fn silent_for(seconds: u64, activity: Activity) -> Option<Hang> {
+    fn silent_for(seconds: u64, activity: Activity) -> Option<Remedy> {
         let mut liveness = Liveness::default();
         let looks = seconds * 4;
         (0..looks).find_map(|_| liveness.look(PERIOD, false, activity))
@@ -133,9 +178,9 @@ mod tests {
     #[test]
     fn silence_without_work_is_a_hang_within_four_seconds_and_with_work_within_a_minute() {
         assert_eq!(silent_for(3, Nothing), None);
-        assert_eq!(silent_for(4, Nothing), Some(Hang::Idle));
+        assert_eq!(silent_for(4, Nothing), Some(Remedy::Replace(Hang::Idle)));
         assert_eq!(silent_for(59, Works), None);
-        assert_eq!(silent_for(61, Works), Some(Hang::Busy));
+        assert_eq!(silent_for(61, Works), Some(Remedy::Replace(Hang::Busy)));
     }
 
     #[test]
@@ -148,6 +193,34 @@ mod tests {
                 _ => (false, Nothing),
             };
             assert_eq!(liveness.look(PERIOD, reported, activity), None, "{round}");
+        }
+    }
+
+    #[test]
+    fn who_is_stopped_is_woken_and_replaced_when_that_does_not_last() {
+        // Quarters of a second: stopped (s), reporting (r); then what is done about it, and when.
+        let table = [
+            ("rsrsrsrs", ""),
+            ("rssrrrrr", "wake 2"),
+            ("ssrrrrrssr", "wake 1, replace 8"),
+            ("ssss", "wake 1, replace 3"),
+            (
+                "ssrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrss",
+                "wake 1, wake 44",
+            ),
+        ];
+        for (looks, expected) in table {
+            let mut liveness = Liveness::default();
+            let mut done = Vec::new();
+            for (number, look) in looks.bytes().enumerate() {
+                let activity = if look == b's' { Stopped } else { Works };
+                match liveness.look(PERIOD, look == b'r', activity) {
+                    None => {}
+                    Some(Remedy::Wake) => done.push(format!("wake {number}")),
+                    Some(Remedy::Replace(_)) => done.push(format!("replace {number}")),
+                }
+            }
+            assert_eq!(done.join(", "), expected, "{looks}");
         }
     }
 

@@ -25,6 +25,9 @@ pub struct Status {
     pub router: Option<ProcessStatus>,
     /// What the operator should know: limits that are not enforced, fields not acted on.
     pub notes: Vec<String>,
+    /// The engine's version; `None` far, and when it is too old to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
     /// How long inputs wait for the engine's loop; `None` far, where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_loop: Option<LoopLag>,

@@ -141,6 +141,7 @@ pub fn end_all(state: &Path, grace: Duration) -> bool {
             let killed = matches!(one.role, Role::Watchdog | Role::Engine)
                 || (one.role == Role::Router && round != Signal::TERM);
             signal(one.process, if killed { Signal::KILL } else { round });
+            signal(one.process, Signal::CONT);
         }
         let deadline = Instant::now() + wait;
         while left.iter().any(|one| one.process.runs()) && Instant::now() < deadline {

@@ -6,13 +6,18 @@ use std::fs;
 /// process that stays, would keep others waiting for as long as that runs. To be called before
 /// anything else is done.
 pub fn close() {
+    close_but(&[]);
+}
+
+/// As [`close`], but for these descriptors.
+pub fn close_but(wanted: &[i32]) {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else {
         return;
     };
     let numbers: Vec<i32> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
+        .filter(|number| *number > 2 && !wanted.contains(number))
         .collect();
     for number in numbers {
         // The listing itself was among them and is closed.

@@ -22,6 +22,7 @@ pub mod logs;
 pub mod notify;
 pub mod paths;
 pub mod ports;
+pub mod program;
 pub mod secrets;
 pub mod snapshot;
 pub mod socket;

@@ -15,6 +15,7 @@
 //!   audit.log                who asked for what, 0600, rotated
 //!   router.log, access.log   the router's, rotated
 //!   run/engine.sock          0600, the API
+//!   run/program              a link to the program that the engine runs
 //!   run/watchdog.sock        the watchdog, which starts the engine again
 //!   run/router-N.sock        0600, control socket of router N
 //!   artifacts/<digest>/      snapshots
@@ -31,6 +32,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Longest path of a state directory, in bytes: SQLite opens no file under a longer one.
+pub const LONGEST: usize = 480;
 /// What the kernel appends to the name of a directory that was removed.
 const DELETED: &[u8] = b" (deleted)";
 
@@ -81,6 +84,17 @@ impl StateDir {
             Ok(path) if path.is_absolute() => without_mark(path).0,
             _ => self.path.clone(),
         }
+    }
+
+    /// Bytes of the path, all symbolic links resolved.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let path = self.path();
+        let resolved = path.ancestors().find_map(|above| {
+            let real = above.canonicalize().ok()?;
+            Some(real.join(path.strip_prefix(above).ok()?))
+        });
+        resolved.unwrap_or(path).as_os_str().len()
     }
 
     /// Whether the directory that was opened has been removed, or everything in it.
@@ -177,6 +191,12 @@ impl StateDir {
     #[must_use]
     pub fn watchdog_lock(&self) -> PathBuf {
         self.run().join("watchdog.lock")
+    }
+
+    /// A link to the program that the engine runs.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        self.run().join("program")
     }
 
     /// Control socket of the router with this number.

@@ -340,6 +340,9 @@ pub enum Verb {
         /// Another engine ended: go on with what it was doing
         #[arg(long)]
         successor: bool,
+        /// NAME=FD of each inherited socket
+        #[arg(long)]
+        listener: Vec<String>,
     },
     /// Start the engine of a state directory, and start it again when it ends or hangs
     #[command(hide = true)]

@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use neargate_core::succession::{self, Succession};
 use neargate_near::belongings::Role;
 use neargate_near::engine::{self, EngineError, Origin};
 use neargate_near::journal::JournalError;
-use neargate_near::paths::StateDir;
+use neargate_near::paths::{LONGEST, StateDir};
+use neargate_near::supervisor::Process;
 use neargate_near::watchdog::{self, Duty, WatchdogError, line};
-use neargate_near::{atomic, belongings, inherited};
+use neargate_near::{atomic, belongings, inherited, program};
 use neargate_router::{Config, Limits, Signals};
 use rustix::process::Signal;
 
@@ -29,20 +31,47 @@ const HUNG: Duration = Duration::from_secs(10);
 const LOST: Duration = Duration::from_secs(15);
 
 /// Runs the engine in this process.
-pub fn engine(state: &StateDir, successor: bool) -> Result<ExitCode, Failure> {
-    inherited::close();
+pub fn engine(
+    state: &StateDir,
+    successor: bool,
+    listeners: &[String],
+) -> Result<ExitCode, Failure> {
+    let listeners = named(listeners)?;
+    let numbers: Vec<RawFd> = listeners.iter().map(|(_, number)| *number).collect();
+    inherited::close_but(&numbers);
+    let listeners = listeners.into_iter().map(|(name, number)| {
+        // SAFETY: the watchdog passed this descriptor to this process for it alone.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        // Only routers get it from here.
+        let _ = rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC);
+        (name, socket)
+    });
     let origin = if successor {
         Origin::Watchdog
     } else {
         Origin::Person
     };
-    engine::main(state, watchdog::own_program(), origin).map_err(|error| match &error {
-        EngineError::Journal(JournalError::EngineRuns { .. }) => {
-            Failure::Environment(error.to_string())
+    engine::main(state, watchdog::own_program(), origin, listeners.collect()).map_err(|error| {
+        match &error {
+            EngineError::Journal(JournalError::EngineRuns { .. }) => {
+                Failure::Environment(error.to_string())
+            }
+            _ => Failure::of("the engine cannot run", &error),
         }
-        _ => Failure::of("the engine cannot run", &error),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Inherited sockets: `NAME=FD` each.
+fn named(listeners: &[String]) -> Result<Vec<(String, RawFd)>, Failure> {
+    let parsed = |listener: &String| {
+        let (name, fd) = listener.rsplit_once('=')?;
+        Some((name.to_owned(), fd.parse().ok()?))
+    };
+    let named = |listener| {
+        parsed(listener).ok_or_else(|| Failure::Usage(format!("`{listener}` is not NAME=FD")))
+    };
+    listeners.iter().map(named).collect()
 }
 
 /// Runs the watchdog in this process.
@@ -65,15 +94,10 @@ pub fn router(
 ) -> Result<ExitCode, Failure> {
     let mut sockets = Vec::new();
     let mut workers = 1;
-    for listener in listeners {
-        let parsed = listener
-            .rsplit_once('=')
-            .and_then(|(name, fd)| Some((name, fd.parse::<RawFd>().ok()?)));
-        let (name, fd) =
-            parsed.ok_or_else(|| Failure::Usage(format!("`{listener}` is not NAME=FD")))?;
+    for (name, fd) in named(listeners)? {
         // SAFETY: the engine passed this descriptor to this process for it alone.
-        sockets.push((name.to_owned(), unsafe { OwnedFd::from_raw_fd(fd) }));
-        workers = workers.max(sockets.iter().filter(|(other, _)| other == name).count());
+        sockets.push((name.clone(), unsafe { OwnedFd::from_raw_fd(fd) }));
+        workers = workers.max(sockets.iter().filter(|(other, _)| *other == name).count());
     }
     let config = Config {
         sockets,
@@ -101,7 +125,7 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
         match client::start_now(state).await {
             None if child.is_none() => {
                 if began.elapsed() > HUNG {
-                    end_hung(state);
+                    end_deciders(state);
                 }
                 child = Some(start(state)?);
             }
@@ -144,13 +168,71 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
     }
 }
 
-/// Ends an engine and a watchdog that both hang.
-fn end_hung(state: &StateDir) {
-    for one in belongings::of(&state.path()) {
-        if matches!(one.role, Role::Engine | Role::Watchdog) {
-            line::signal(one.process, Signal::KILL);
-        }
+/// Ends engine and watchdog at once, in an order in which neither starts the other. Everything
+/// else goes on.
+fn end_deciders(state: &StateDir) -> Vec<Process> {
+    let mut found = belongings::of(&state.path());
+    found.retain(|one| matches!(one.role, Role::Engine | Role::Watchdog));
+    found.sort_by_key(|one| one.role);
+    for one in &found {
+        line::signal(one.process, Signal::KILL);
     }
+    found.into_iter().map(|one| one.process).collect()
+}
+
+/// Refuses a state directory under which nothing could be written.
+pub fn require_short(state: &StateDir) -> Result<(), Failure> {
+    let length = state.length();
+    if length <= LONGEST {
+        return Ok(());
+    }
+    Err(Failure::Environment(format!(
+        "the path of the state directory has {length} bytes, too many for its databases: at most \
+         {LONGEST} work; choose another with --state-dir: {}",
+        state.path().display()
+    )))
+}
+
+/// Puts this program in the place of an engine or watchdog of another build, which end; tasks,
+/// data services and the router go on. [`ensure_engine`] starts the next one.
+///
+/// # Errors
+/// Exit 3 when the engine that runs is of a newer version.
+pub async fn take_over(state: &StateDir) -> Result<(), Failure> {
+    let Some(client) = Client::answering(state).await else {
+        return Ok(());
+    };
+    let running = client.status().await.ok();
+    let running = running.and_then(|status| status.engine_version);
+    let same = belongings::of(&state.path())
+        .iter()
+        .filter(|one| matches!(one.role, Role::Engine | Role::Watchdog))
+        .all(|one| program::is_own(one.process.pid));
+    let version = running.as_deref().unwrap_or("unknown");
+    match succession::decide(program::VERSION, running.as_deref(), same) {
+        Succession::GoOn => return Ok(()),
+        Succession::Refuse => {
+            return Err(Failure::Environment(format!(
+                "the engine that runs here is of version {version}, newer than this program \
+                 ({}): use that one, or end it with `neargate down` first",
+                program::VERSION
+            )));
+        }
+        Succession::TakeOver => {}
+    }
+    output::progress(
+        "",
+        &format!(
+            "an engine of another build (version {version}) runs: this one ({}) takes over",
+            program::VERSION
+        ),
+    );
+    let ended = end_deciders(state);
+    let deadline = Instant::now() + LOST;
+    while ended.iter().any(|process| process.runs()) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 /// Waits for the end of what belongs to a state directory that was removed, and ends what does

@@ -220,6 +220,7 @@ mod tests {
             },
             router: None,
             notes: Vec::new(),
+            engine_version: None,
             engine_loop: None,
             copying: Vec::new(),
         }

@@ -46,6 +46,7 @@ impl Driver {
             },
             router: None,
             notes,
+            engine_version: None,
             engine_loop: None,
             copying: Vec::new(),
         })

@@ -52,7 +52,7 @@ impl Processes for DataProcesses {
     }
 
     async fn ended(&self, id: &str) -> String {
-        match self.supervisor.exited(id).await {
+        match self.supervisor.server_exited(id).await {
             Exit::Unknown => "ended unseen".to_owned(),
             exit => exit.to_string(),
         }

@@ -42,11 +42,14 @@ pub enum ListenError {
 #[derive(Debug, Default)]
 pub struct Listeners {
     by_name: BTreeMap<String, Vec<OwnedFd>>,
+    /// Rises with every change.
+    version: u64,
 }
 
 impl Listeners {
     /// Takes over sockets that a running router handed back.
     pub fn adopt(&mut self, names: &[String], sockets: Vec<OwnedFd>) {
+        self.version += 1;
         for (name, socket) in names.iter().zip(sockets) {
             self.by_name.entry(name.clone()).or_default().push(socket);
         }
@@ -72,6 +75,7 @@ impl Listeners {
             .map(|_| bind(address, true))
             .collect::<Result<Vec<_>, _>>()?;
         self.by_name.insert(name.to_owned(), sockets);
+        self.version += 1;
         Ok(true)
     }
 
@@ -79,7 +83,32 @@ impl Listeners {
     pub fn retain(&mut self, names: &[String]) -> bool {
         let before = self.by_name.len();
         self.by_name.retain(|name, _| names.contains(name));
-        before != self.by_name.len()
+        let changed = before != self.by_name.len();
+        self.version += u64::from(changed);
+        changed
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Rises with every change; 0: there never was any.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Copies of all sockets, for whoever keeps them open.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn copies(&self) -> std::io::Result<Vec<(String, OwnedFd)>> {
+        let copy = |(name, socket): (&str, BorrowedFd<'_>)| {
+            Ok((name.to_owned(), socket.try_clone_to_owned()?))
+        };
+        self.sockets().map(copy).collect()
     }
 
     /// The address of a listener.

@@ -73,6 +73,7 @@ use crate::journal::{self, Journal, JournalError};
 use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::supervisor::{Running, Supervisor};
+use crate::watchdog::sockets::Named;
 use copies::Copies;
 pub use error::EngineError;
 use evidence::Incident;
@@ -85,7 +86,6 @@ use notes::{Cause, Notes};
 use notifications::Notifications;
 pub(crate) use own_log::log;
 pub use owner::owner;
-use router_process::RouterFact;
 use routers::Routers;
 use tasks::Surroundings;
 pub use vigil::Origin;
@@ -109,6 +109,8 @@ struct Engine {
     ledger: Ledger,
     surroundings: Arc<Surroundings>,
     routers: Routers,
+    /// Version of the listening sockets that the watchdog got.
+    shared_listeners: u64,
     cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, Running>,
@@ -144,11 +146,16 @@ struct Engine {
 }
 
 /// Runs the engine of a state directory until it is told to go. `program` is this binary: it
-/// runs routers and shims.
+/// runs routers and shims. `listeners` are those that the watchdog kept open.
 ///
 /// # Errors
 /// [`EngineError`], before anything was started.
-pub fn main(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
+pub fn main(
+    state: &StateDir,
+    program: PathBuf,
+    origin: Origin,
+    listeners: Named,
+) -> Result<(), EngineError> {
     // The loop has this thread to itself: nothing that others wait for can hold it up.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -158,7 +165,7 @@ pub fn main(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), En
             what: "cannot start the runtime",
             source,
         })?;
-    let ended = runtime.block_on(run(state, program, origin));
+    let ended = runtime.block_on(run(state, program, origin, listeners));
     // A removal that goes on is taken up by the next engine.
     runtime.shutdown_background();
     ended
@@ -171,7 +178,12 @@ fn last_definition(ledger: &Ledger) -> Result<Option<Definition>, EngineError> {
         .transpose()
 }
 
-async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), EngineError> {
+async fn run(
+    state: &StateDir,
+    program: PathBuf,
+    origin: Origin,
+    listeners: Named,
+) -> Result<(), EngineError> {
     let state = &vigil::enter(state)?;
     let _lock = journal::lock_when_free(state).await?;
     let sentinel = vigil::report(state, program.clone())?;
@@ -181,7 +193,8 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
     let (facts, mut fact) = queue(QUEUE);
     let (calls, mut call) = queue(QUEUE);
     let seq = ledger.seq();
-    let mut engine = Engine::new(state, program, ledger, definition, inputs, facts).await?;
+    let routers = Routers::adopt(program.clone(), state.clone(), facts, listeners).await;
+    let mut engine = Engine::new(state, program, ledger, definition, inputs, routers)?;
     engine.succeed(origin).await?;
     let listener = listener(state)?;
     let audit = Arc::new(AuditLog::of(state));
@@ -193,6 +206,7 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
     loop {
         sentinel.turn();
         engine.flush();
+        engine.share_listeners(&sentinel);
         if engine.finished() || engine.state.gone() {
             break;
         }
@@ -271,16 +285,15 @@ fn every(period: Duration) -> Interval {
 }
 
 impl Engine {
-    async fn new(
+    fn new(
         state: &StateDir,
         program: PathBuf,
         ledger: Ledger,
         definition: Option<Definition>,
         inputs: Sender<Input>,
-        facts: Sender<(u64, RouterFact)>,
+        routers: Routers,
     ) -> Result<Self, EngineError> {
-        let supervisor =
-            Supervisor::new(state.clone(), vec![program.clone().into(), "shim".into()]);
+        let supervisor = Supervisor::new(state.clone(), vec![program.into(), "shim".into()]);
         let (app, env) = definition
             .as_ref()
             .map_or_else(Default::default, |found: &Definition| {
@@ -293,7 +306,8 @@ impl Engine {
             ledger,
             surroundings,
             cookie_key: cookie_key::open(&state.cookie_key())?,
-            routers: Routers::adopt(program, state.clone(), facts).await,
+            routers,
+            shared_listeners: 0,
             running: BTreeMap::new(),
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -366,6 +380,7 @@ impl Engine {
         if std::mem::take(&mut self.publish) && self.leaving.is_none() {
             let table = self.table();
             self.routers.publish(table);
+            self.wake_leaving();
         }
         self.go_down();
     }

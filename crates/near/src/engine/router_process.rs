@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Liveness, PERIOD};
+use neargate_core::liveness::{Hang, Liveness, PERIOD, Remedy};
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::io::FdFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -22,7 +22,6 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::listeners::Listeners;
-use super::log;
 use super::router_vigil::{self, RouterVigil};
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
@@ -247,13 +246,14 @@ async fn hung(number: u64) {
         tokio::time::sleep(PERIOD).await;
         let since = looked.elapsed();
         looked = Instant::now();
-        let hang = liveness.look(since, false, meter.read());
-        if hang.is_some() || began.elapsed() > HELLO_TIMEOUT {
+        let remedy = liveness.look(since, false, meter.read());
+        let late = began.elapsed() > HELLO_TIMEOUT;
+        let remedy = remedy.or(late.then_some(Remedy::Replace(Hang::Busy)));
+        if let (Some(process), Some(remedy)) = (found, remedy) {
+            router_vigil::remedy_of(process, remedy);
+        }
+        if matches!(remedy, Some(Remedy::Replace(_))) {
             if let Some(process) = found {
-                log(&format!(
-                    "the router (pid {pid}) does not answer: it is replaced"
-                ));
-                router_vigil::kill(process);
                 // Its listening sockets are closed when it is gone.
                 while process.runs() && began.elapsed() < 2 * HELLO_TIMEOUT {
                     tokio::time::sleep(Duration::from_millis(5)).await;

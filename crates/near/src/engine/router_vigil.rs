@@ -1,4 +1,5 @@
-//! Watches a router for hangs: its control thread by its beats, each worker by its rounds.
+//! Watches a router for hangs: its control thread by its beats, each worker by its rounds. One that
+//! is stopped is woken.
 //!
 //! Invariant: a router is killed only when it is this engine's, by its number and command line,
 //! and only after silence that is not slowness ([`neargate_core::liveness`]). Its connection ends
@@ -7,8 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use neargate_core::liveness::Liveness;
-use rustix::process::Signal;
+use neargate_core::liveness::{Liveness, Remedy};
 
 use super::log;
 use crate::belongings;
@@ -82,26 +82,28 @@ impl RouterVigil {
             return;
         };
         let all = std::iter::once(&mut self.control).chain(self.workers.values_mut());
-        let mut hung = false;
+        let mut remedies = Vec::new();
         for watched in all {
             let reported = std::mem::take(&mut watched.reported);
             let activity = watched.meter.read();
-            hung |= watched.liveness.look(since, reported, activity).is_some();
+            remedies.extend(watched.liveness.look(since, reported, activity));
         }
-        if hung {
-            log(&format!(
-                "the router (pid {}) hangs: it is replaced",
-                process.pid
-            ));
-            kill(process);
-            self.beats = false;
+        let hung = remedies.iter().any(|remedy| *remedy != Remedy::Wake);
+        if let Some(remedy) = remedies.iter().max_by_key(|one| **one != Remedy::Wake) {
+            remedy_of(process, *remedy);
         }
+        self.beats &= !hung;
     }
 }
 
-/// Ends a router at once.
-pub fn kill(process: Process) {
-    line::signal(process, Signal::KILL);
+/// Wakes a router or ends it at once, and tells it.
+pub fn remedy_of(process: Process, remedy: Remedy) {
+    let words = match remedy {
+        Remedy::Wake => "is stopped: it is woken",
+        Remedy::Replace(_) => "hangs: it is replaced",
+    };
+    log(&format!("the router (pid {}) {words}", process.pid));
+    line::signal(process, line::signal_for(remedy));
 }
 
 /// Whether a process is the router with this number: a pid that it told is no proof.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::router_process::{self, RouterError, RouterFact, RouterProcess};
 use super::tasks::chain;
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
+use crate::program;
+use crate::watchdog::sockets::Named;
 
 /// A router that is replaced has this long for what is in flight.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -71,6 +74,8 @@ pub struct Routers {
     starting: Option<Starting>,
     last_number: u64,
     table: Option<RoutingTable>,
+    /// The router that was found is of another build than this engine.
+    outdated: bool,
     drained: BTreeMap<String, Drained>,
     facts: Sender<(u64, RouterFact)>,
 }
@@ -88,10 +93,12 @@ pub type Connected = oneshot::Receiver<Result<(), String>>;
 
 impl Routers {
     /// Finds the routers that an earlier engine left; the newest serves, others retire.
+    /// `inherited` are listening sockets that the watchdog kept: they count when no router lives.
     pub async fn adopt(
         program: PathBuf,
         state: StateDir,
         facts: Sender<(u64, RouterFact)>,
+        inherited: Named,
     ) -> Self {
         let mut routers = Self {
             program,
@@ -103,6 +110,7 @@ impl Routers {
             starting: None,
             last_number: 0,
             table: None,
+            outdated: false,
             drained: BTreeMap::new(),
             facts,
         };
@@ -116,10 +124,22 @@ impl Routers {
                 routers.retire(older);
             }
             // The newest router has the sockets of all listeners; older ones hold duplicates.
-            routers.listeners = Listeners::default();
+            routers.listeners.retain(&[]);
+            routers.listeners.adopt(&names, sockets);
+        }
+        let serving = routers.serving.as_ref();
+        routers.outdated = serving.is_some_and(|router| !program::is_own(router.pid));
+        if routers.listeners.is_empty() {
+            let (names, sockets): (Vec<String>, Vec<OwnedFd>) = inherited.into_iter().unzip();
             routers.listeners.adopt(&names, sockets);
         }
         routers
+    }
+
+    /// The listening sockets.
+    #[must_use]
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// The router that serves: pid.
@@ -251,11 +271,15 @@ impl Routers {
             });
         }
         self.table = Some(table);
+        if std::mem::take(&mut self.outdated) && self.starting.is_none() {
+            // When it does not start, the old one goes on.
+            let _ = self.replace();
+        }
     }
 
     /// Ends the serving router (and any other) and closes the listeners.
     pub fn close(&mut self, drain: Duration) {
-        self.listeners = Listeners::default();
+        self.listeners.retain(&[]);
         for router in self.living() {
             router.order(drain_order(drain));
         }

@@ -46,6 +46,7 @@ impl Engine {
             },
             router: self.router_status(),
             notes: self.notes.texts(),
+            engine_version: Some(crate::program::VERSION.to_owned()),
             engine_loop: Some(self.lag.read(Instant::now())),
             copying: self.copies.read(),
         }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::{Event, Obstacle, Phase};
+use neargate_core::machine::{Event, Lifecycle, Obstacle, Phase};
 
 use super::notes::Cause;
 use super::provide::provide_off_loop;
@@ -13,6 +13,7 @@ use crate::api::wire::Problem;
 use crate::atomic;
 use crate::belongings;
 use crate::paths::StateDir;
+use crate::supervisor;
 use crate::watchdog::sentinel::Sentinel;
 
 /// Who started the engine, and for what.
@@ -25,6 +26,32 @@ pub enum Origin {
 }
 
 impl Engine {
+    /// Gives the watchdog copies of the listening sockets, when they have changed.
+    pub(super) fn share_listeners(&mut self, sentinel: &Sentinel) {
+        let listeners = self.routers.listeners();
+        if self.shared_listeners == listeners.version() {
+            return;
+        }
+        self.shared_listeners = listeners.version();
+        match listeners.copies() {
+            Ok(copies) => sentinel.hold(copies),
+            // The router has them, and so has this process.
+            Err(error) => log(&format!("the watchdog gets no listening sockets: {error}")),
+        }
+    }
+
+    /// A task that leaves and is stopped (SIGSTOP) would answer nothing of what it has.
+    pub(super) fn wake_leaving(&self) {
+        let services = self.ledger.state().services.values();
+        for (id, task) in services.flat_map(|service| &service.tasks) {
+            if matches!(task.lifecycle, Lifecycle::Deactivating { .. })
+                && let Some(running) = self.running.get(id)
+            {
+                supervisor::wake(running.task);
+            }
+        }
+    }
+
     /// Goes on where the engine before this one was.
     pub(super) async fn succeed(&mut self, origin: Origin) -> Result<(), EngineError> {
         self.watch_alarms();

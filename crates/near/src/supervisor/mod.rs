@@ -10,6 +10,7 @@ mod process;
 pub mod session;
 pub mod shim;
 mod spec;
+mod stopped;
 mod stopping;
 
 use std::ffi::OsString;
@@ -24,6 +25,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+pub use stopped::wake;
 
 pub use spec::{
     Children, ExitRecord, Identity, Limits, LogTarget, Place, Process, Running, StopPolicy,
@@ -135,12 +138,19 @@ impl Supervisor {
             .spawn()?;
         let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let shim = child.id().and_then(Process::of);
         // Reaps the shim when it ends.
         tokio::spawn(async move { child.wait().await });
-        input.write_all(&serde_json::to_vec(spec)?).await?;
-        drop(input);
         let mut report = Vec::new();
-        output.take(REPORT_LIMIT).read_to_end(&mut report).await?;
+        let exchange = async {
+            input.write_all(&serde_json::to_vec(spec)?).await?;
+            drop(input);
+            output.take(REPORT_LIMIT).read_to_end(&mut report).await
+        };
+        tokio::select! {
+            done = exchange => done?,
+            never = stopped::keep_awake(|| shim.into_iter().collect()) => match never {},
+        };
         Ok(serde_json::from_slice(&report)?)
     }
 
@@ -186,10 +196,26 @@ impl Supervisor {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Returns when the process has ended, with how; at once when it does not run.
+    /// Returns when the process has ended, with how; at once when it does not run. A shim that is
+    /// stopped meanwhile is woken.
     pub async fn exited(&self, id: &str) -> Exit {
         if let Some(running) = self.running(id) {
-            wait_for_end(running.shim).await;
+            tokio::select! {
+                () = wait_for_end(running.shim) => {}
+                never = stopped::keep_awake(|| vec![running.shim]) => match never {},
+            }
+        }
+        self.exit(id)
+    }
+
+    /// As [`Supervisor::exited`], for a server that nobody has a reason to stop: all of it is
+    /// woken.
+    pub async fn server_exited(&self, id: &str) -> Exit {
+        if let Some(running) = self.running(id) {
+            tokio::select! {
+                () = wait_for_end(running.shim) => {}
+                never = stopped::keep_awake(|| stopped::family(running.shim)) => match never {},
+            }
         }
         self.exit(id)
     }

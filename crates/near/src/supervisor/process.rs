@@ -31,6 +31,12 @@ impl Process {
         text.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
     }
 
+    /// Whether this very process is stopped by a signal; not by a debugger.
+    #[must_use]
+    pub fn stopped(self) -> bool {
+        stat(self.pid) == Some(('T', self.start))
+    }
+
     /// Whether this very process still runs.
     #[must_use]
     pub fn runs(self) -> bool {

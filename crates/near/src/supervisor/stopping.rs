@@ -104,6 +104,10 @@ impl Stopping {
         {
             // It may have ended by itself.
             let _ = kill_process(pid, self.signal());
+            // One that is stopped would heed it when its time is over.
+            if process.stopped() {
+                let _ = kill_process(pid, Signal::CONT);
+            }
         }
     }
 

@@ -30,6 +30,9 @@ impl ActivityMeter {
             return Activity::Nothing;
         };
         let before = self.ticks.replace(ticks);
+        if state == 'T' {
+            return Activity::Stopped;
+        }
         // On a processor or waiting for one, waiting for a disk, under a debugger.
         let busy = matches!(state, 'R' | 'D' | 't');
         if busy || before != Some(ticks) {

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Death, Hang, Liveness};
+use neargate_core::liveness::{Death, Hang, Liveness, Remedy};
 use rustix::process::Signal;
 
 use super::activity::ActivityMeter;
+use super::sockets::{self, Named};
 use super::{line, log_of};
 use crate::journal;
 use crate::paths::StateDir;
@@ -51,17 +52,23 @@ pub struct Ended {
 }
 
 impl EngineProcess {
-    /// Starts one.
+    /// Starts one, on these listening sockets.
     ///
     /// # Errors
     /// The program cannot be run.
-    pub fn start(program: &Path, state: &StateDir, successor: bool) -> io::Result<Self> {
+    pub fn start(
+        program: &Path,
+        state: &StateDir,
+        successor: bool,
+        listeners: &Named,
+    ) -> io::Result<Self> {
         let mut command = super::command(program);
         command.args(["engine", "--state-dir"]);
         command.arg(state.path());
         if successor {
             command.arg("--successor");
         }
+        sockets::inherit(&mut command, listeners);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(log_of(state)).spawn()?;
         let pid = child.id();
@@ -112,25 +119,38 @@ impl EngineProcess {
         self.reported |= !self.ready;
     }
 
-    /// Looks whether it hangs; why, in words.
-    pub fn look(&mut self, since: Duration) -> Option<&'static str> {
+    /// Looks whether it hangs; what is to be done, and why, in words.
+    pub fn look(&mut self, since: Duration) -> Option<(Remedy, &'static str)> {
         let reported = std::mem::take(&mut self.reported);
         let activity = self.meter.read();
         let late = !self.ready && self.began.elapsed() > START;
-        let words = match self.liveness.look(since, reported, activity) {
-            Some(Hang::Idle) => "hangs: it reported nothing and did nothing",
-            Some(Hang::Busy) => "hangs: it reported nothing for a minute",
-            None if late => "did not come up within two minutes",
+        let remedy = self.liveness.look(since, reported, activity);
+        let words = match remedy {
+            Some(Remedy::Wake) => "is stopped: it is woken",
+            Some(Remedy::Replace(Hang::Idle)) => {
+                "hangs, it reported nothing and did nothing: it is replaced"
+            }
+            Some(Remedy::Replace(Hang::Busy)) => {
+                "hangs, it reported nothing for a minute: it is replaced"
+            }
+            Some(Remedy::Replace(Hang::Stopped)) => "is stopped again: it is replaced",
+            None if late => "did not come up within two minutes: it is replaced",
             None => return None,
         };
-        self.hung = true;
-        Some(words)
+        let remedy = remedy.unwrap_or(Remedy::Replace(Hang::Busy));
+        self.hung = remedy != Remedy::Wake;
+        Some((remedy, words))
     }
 
     /// Ends it at once.
     pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         if let Some(handle) = &self.handle {
-            let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
+            let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
 

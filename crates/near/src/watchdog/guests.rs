@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use super::line::{self, ALIVE, ASK, ENGINE, EngineReport, LOOP, QUIT, SHIM, TRY, WATCHDOG};
+use super::sockets::{Inbox, Named, Said};
 use crate::supervisor::Process;
 
 /// Connections at one time; further ones wait in the kernel's queue.
@@ -22,6 +23,8 @@ pub enum Word {
     Turned,
     /// It lives.
     Lives,
+    /// All its listening sockets.
+    Sockets(Named),
     /// Everything is stopped.
     Quit,
     /// A command asks; `now`: for a start at once.
@@ -37,7 +40,7 @@ pub enum Word {
 #[derive(Debug)]
 pub struct Guests {
     listener: UnixListener,
-    engine: Option<UnixStream>,
+    engine: Option<(UnixStream, Inbox)>,
     strangers: Vec<UnixStream>,
 }
 
@@ -56,7 +59,7 @@ impl Guests {
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listener = (self.strangers.len() < MOST).then(|| self.listener.as_fd());
         let strangers = self.strangers.iter().map(AsFd::as_fd);
-        let engine = self.engine.iter().map(AsFd::as_fd);
+        let engine = self.engine.iter().map(|(line, _)| line.as_fd());
         listener.into_iter().chain(strangers).chain(engine)
     }
 
@@ -88,7 +91,7 @@ impl Guests {
         match first {
             ENGINE => {
                 if let Some(process) = line::peer(&guest) {
-                    self.engine = Some(guest);
+                    self.engine = Some((guest, Inbox::default()));
                     words.push(Word::Engine(process));
                 }
             }
@@ -104,20 +107,20 @@ impl Guests {
     }
 
     fn hear_engine(&mut self, words: &mut Vec<Word>) {
-        let mut bytes = [0; 256];
-        let Some(engine) = &mut self.engine else {
+        let Some((line, inbox)) = &mut self.engine else {
             return;
         };
-        match engine.read(&mut bytes) {
+        match inbox.read(line) {
             Ok(0) => self.engine = None,
-            Ok(count) => {
-                let word = |byte: &u8| match *byte {
-                    LOOP => Some(Word::Turned),
-                    ALIVE => Some(Word::Lives),
-                    QUIT => Some(Word::Quit),
-                    _ => None,
+            Ok(_) => {
+                let word = |said| match said {
+                    Said::Byte(LOOP) => Some(Word::Turned),
+                    Said::Byte(ALIVE) => Some(Word::Lives),
+                    Said::Byte(QUIT) => Some(Word::Quit),
+                    Said::Byte(_) => None,
+                    Said::Sockets(sockets) => Some(Word::Sockets(sockets)),
                 };
-                words.extend(bytes[..count].iter().filter_map(word));
+                words.extend(inbox.take().into_iter().filter_map(word));
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => self.engine = None,
@@ -126,7 +129,7 @@ impl Guests {
 
     /// Says one byte to the engine.
     pub fn tell_engine(&mut self, byte: u8) {
-        if let Some(engine) = &self.engine
+        if let Some((engine, _)) = &self.engine
             && line::send(engine, &[byte]).is_err()
         {
             self.engine = None;

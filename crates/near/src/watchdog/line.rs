@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | engine | `e` | first byte of its connection, which stays |
 //! | engine | `l`, `r` | its loop went round; only this thread of it lives |
+//! | engine | `f`, a line | the listening sockets, attached, and their names ([`super::sockets`]) |
 //! | engine | `q` | everything is stopped: nobody is to be started again |
 //! | watchdog | `w` | it lives; also the answer to a shim's `s` |
 //! | watchdog | `q` | the answer to `q` |
@@ -14,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use neargate_core::liveness::Remedy;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ pub const LOOP: u8 = b'l';
 pub const ALIVE: u8 = b'r';
 /// Everything is stopped.
 pub const QUIT: u8 = b'q';
+/// Listening sockets follow.
+pub const SOCKETS: u8 = b'f';
 /// The watchdog lives.
 pub const WATCHDOG: u8 = b'w';
 /// A shim asks.
@@ -86,6 +90,15 @@ pub fn handle(process: Process) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
     let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
     process.runs().then_some(handle)
+}
+
+/// The signal that does what is to be done.
+#[must_use]
+pub fn signal_for(remedy: Remedy) -> Signal {
+    match remedy {
+        Remedy::Wake => Signal::CONT,
+        Remedy::Replace(_) => Signal::KILL,
+    }
 }
 
 /// Sends a signal to this very process, and to no other that got its number.

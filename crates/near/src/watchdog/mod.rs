@@ -14,6 +14,7 @@ mod engine_process;
 mod guests;
 pub mod line;
 pub mod sentinel;
+pub mod sockets;
 pub mod visit;
 
 use std::fs::{File, OpenOptions};
@@ -38,9 +39,12 @@ use crate::socket::ShortName;
 use engine_process::{Ended, EngineProcess};
 use guests::{Guests, Word};
 use line::{EngineReport, QUIT, WATCHDOG};
+use sockets::Named;
 
 /// Attempts to get the lock, 50 ms apart: a watchdog that was killed may still be going.
 const ATTEMPTS: u32 = 10;
+/// Listening sockets are kept for the next engine for this long.
+const UNSERVED: Duration = Duration::from_secs(60);
 /// An engine whose directory is gone has this long to end what belongs to it.
 const GONE: Duration = Duration::from_secs(5);
 
@@ -139,6 +143,7 @@ pub fn main(state: &StateDir, program: PathBuf, duty: Duty) -> Result<(), Watchd
     let Some(_lock) = lock(&state).map_err(system("cannot lock the state directory"))? else {
         return Ok(());
     };
+    link_program(&state, &program);
     let listener = bind(&state).map_err(system("cannot open the watchdog's socket"))?;
     Watchdog {
         engine: EngineProcess::found(&state),
@@ -148,6 +153,8 @@ pub fn main(state: &StateDir, program: PathBuf, duty: Duty) -> Result<(), Watchd
         restarts: Restarts::default(),
         start_at: Some(Instant::now()),
         words: String::new(),
+        listeners: Named::new(),
+        turned: Instant::now(),
         leaving: false,
         gone: None,
         looked: Instant::now(),
@@ -168,6 +175,16 @@ fn lock(state: &StateDir) -> io::Result<Option<File>> {
         }
     }
     Ok(None)
+}
+
+/// For shims, which may be of another version.
+fn link_program(state: &StateDir, program: &Path) {
+    let link = state.program();
+    let _ = std::fs::remove_file(&link);
+    if !program.starts_with("/proc") {
+        // Without it they start a watchdog from their own program.
+        let _ = std::os::unix::fs::symlink(program, link);
+    }
 }
 
 fn bind(state: &StateDir) -> io::Result<UnixListener> {
@@ -191,6 +208,10 @@ struct Watchdog {
     /// When the next engine is started, when there is none.
     start_at: Option<Instant>,
     words: String,
+    /// Copies of the listening sockets.
+    listeners: Named,
+    /// When an engine's loop went round last.
+    turned: Instant,
     leaving: bool,
     gone: Option<Instant>,
     looked: Instant,
@@ -251,10 +272,16 @@ impl Watchdog {
                         self.engine = Some(EngineProcess::adopted(process));
                     }
                 }
-                Word::Turned => self.engine.iter_mut().for_each(EngineProcess::turned),
+                Word::Turned => {
+                    self.turned = Instant::now();
+                    self.engine.iter_mut().for_each(EngineProcess::turned);
+                }
                 Word::Lives => self.engine.iter_mut().for_each(EngineProcess::lives),
+                Word::Sockets(listeners) => self.listeners = listeners,
                 Word::Quit => {
                     self.leaving = true;
+                    // Before the answer: the ports are free when `down` has ended.
+                    self.listeners.clear();
                     self.guests.tell_engine(QUIT);
                 }
                 Word::Asked { guest, now } => {
@@ -285,6 +312,9 @@ impl Watchdog {
         let since = self.looked.elapsed();
         self.looked = Instant::now();
         self.guests.tell_engine(WATCHDOG);
+        if self.turned.elapsed() > UNSERVED {
+            self.listeners.clear();
+        }
         if self.gone.is_none() && self.state.gone() {
             self.gone = Some(Instant::now());
         }
@@ -292,12 +322,9 @@ impl Watchdog {
         let Some(engine) = &mut self.engine else {
             return;
         };
-        if let Some(words) = engine.look(since) {
-            log(&format!(
-                "the engine (pid {}) {words}: it is replaced",
-                engine.process.pid
-            ));
-            engine.kill();
+        if let Some((remedy, words)) = engine.look(since) {
+            log(&format!("the engine (pid {}) {words}", engine.process.pid));
+            engine.signal(line::signal_for(remedy));
         } else if late {
             engine.kill();
         }
@@ -337,7 +364,7 @@ impl Watchdog {
             return;
         }
         let successor = self.duty == Duty::Again || !self.words.is_empty();
-        match EngineProcess::start(&self.program, &self.state, successor) {
+        match EngineProcess::start(&self.program, &self.state, successor, &self.listeners) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
                 let wait = self.restarts.ended(Death::Crashed, Duration::ZERO);

@@ -8,15 +8,16 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Liveness, PERIOD};
-use rustix::process::Signal;
+use neargate_core::liveness::{Liveness, PERIOD, Remedy};
 
 use super::activity::ActivityMeter;
 use super::line::{self, ALIVE, ENGINE, LOOP, QUIT};
+use super::sockets::{self, Named};
 use super::start;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
@@ -31,6 +32,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Sentinel {
     shared: Arc<Shared>,
+    thread: Thread,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,15 @@ struct Shared {
     turns: AtomicU64,
     leaving: AtomicBool,
     left: AtomicBool,
+    listeners: Mutex<Listeners>,
+}
+
+/// Copies of the engine's listening sockets, for the watchdog.
+#[derive(Debug, Default)]
+struct Listeners {
+    sockets: Named,
+    /// Rises with every change; 0: there was none yet.
+    version: u64,
 }
 
 impl Sentinel {
@@ -56,11 +67,21 @@ impl Sentinel {
             started: None,
             reported: 0,
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("sentinel".to_owned())
             .stack_size(128 * 1024)
             .spawn(move || post.run())?;
-        Ok(Self { shared })
+        let thread = thread.thread().clone();
+        Ok(Self { shared, thread })
+    }
+
+    /// These are the listening sockets now: the watchdog gets them, and has no others any more.
+    pub fn hold(&self, sockets: Named) {
+        let mut listeners = lock(&self.shared.listeners);
+        listeners.sockets = sockets;
+        listeners.version += 1;
+        drop(listeners);
+        self.thread.unpark();
     }
 
     /// The loop went round.
@@ -76,6 +97,10 @@ impl Sentinel {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+fn lock(listeners: &Mutex<Listeners>) -> std::sync::MutexGuard<'_, Listeners> {
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Post {
@@ -96,6 +121,8 @@ struct Line {
     meter: ActivityMeter,
     looked: Instant,
     heard: bool,
+    /// Version of the listening sockets that it has.
+    listeners: u64,
 }
 
 impl Line {
@@ -111,6 +138,7 @@ impl Line {
             liveness: Liveness::default(),
             looked: Instant::now(),
             heard: false,
+            listeners: 0,
         })
     }
 }
@@ -154,7 +182,7 @@ impl Post {
             (None, _) => Duration::from_millis(20),
             (Some(line), _) => PERIOD.saturating_sub(line.looked.elapsed()),
         };
-        std::thread::sleep(pause);
+        std::thread::park_timeout(pause);
     }
 
     fn hear(&mut self) {
@@ -174,14 +202,24 @@ impl Post {
     }
 
     fn report(&mut self) {
-        let Some(line) = &self.line else { return };
+        let leaving = self.leaving();
+        let Some(line) = &mut self.line else { return };
         let turns = self.shared.turns.load(Ordering::Relaxed);
-        let word = match (self.leaving(), turns != self.reported) {
+        let word = match (leaving, turns != self.reported) {
             (true, _) => QUIT,
             (false, true) => LOOP,
             (false, false) => ALIVE,
         };
         self.reported = turns;
+        let shared = lock(&self.shared.listeners);
+        if line.listeners != shared.version {
+            match sockets::send(&line.stream, &shared.sockets) {
+                Ok(true) => line.listeners = shared.version,
+                Ok(false) => {}
+                Err(_) => return self.line = None,
+            }
+        }
+        drop(shared);
         if line::send(&line.stream, &[word]).is_err() {
             self.line = None;
         }
@@ -190,15 +228,26 @@ impl Post {
     fn look(&mut self) {
         let Some(line) = &mut self.line else { return };
         let since = line.looked.elapsed();
+        if since < PERIOD {
+            // It was woken for another reason.
+            return;
+        }
         line.looked = Instant::now();
         let heard = std::mem::take(&mut line.heard);
-        let hung = line.liveness.look(since, heard, line.meter.read());
-        if hung.is_some() && !self.shared.leaving.load(Ordering::Acquire) {
-            crate::engine::log(&format!(
-                "the watchdog (pid {}) hangs: it is replaced",
-                line.watchdog.pid
-            ));
-            line::signal(line.watchdog, Signal::KILL);
+        let Some(remedy) = line.liveness.look(since, heard, line.meter.read()) else {
+            return;
+        };
+        if self.shared.leaving.load(Ordering::Acquire) {
+            return;
+        }
+        let words = match remedy {
+            Remedy::Wake => "is stopped: it is woken",
+            Remedy::Replace(_) => "hangs: it is replaced",
+        };
+        let pid = line.watchdog.pid;
+        crate::engine::log(&format!("the watchdog (pid {pid}) {words}"));
+        line::signal(line.watchdog, line::signal_for(remedy));
+        if remedy != Remedy::Wake {
             self.line = None;
         }
     }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness::{Liveness, PERIOD};
-use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -26,8 +25,8 @@ const STATE: &str = "../..";
 
 /// How a visit went.
 enum Visit {
-    /// It answered.
-    Well,
+    /// It answered: pid.
+    Well(Option<u32>),
     /// Nobody listens.
     Nobody,
     /// Somebody listens and does not answer: pid.
@@ -37,15 +36,15 @@ enum Visit {
 /// Visits the watchdog for as long as the shim lives.
 pub async fn visits() {
     let mut refused = 0;
-    let mut silence: Option<(u32, Liveness, ActivityMeter)> = None;
+    let mut host: Option<Host> = None;
     // All shims of an environment must not come at the same moment.
     let offset = Duration::from_millis(u64::from(std::process::id() % 500));
     tokio::time::sleep(offset).await;
     loop {
-        let began = Instant::now();
         let pause = match visit(&Path::new(STATE).join("run/watchdog.sock")).await {
-            Visit::Well => {
-                (refused, silence) = (0, None);
+            Visit::Well(pid) => {
+                refused = 0;
+                pid.into_iter().for_each(|pid| look(&mut host, pid, true));
                 CALM
             }
             Visit::Nobody => {
@@ -57,21 +56,39 @@ pub async fn visits() {
                 if watched() { PERIOD } else { CALM }
             }
             Visit::Silent(pid) => {
-                let known = silence.take().filter(|(known, ..)| *known == pid);
-                let (_, mut liveness, mut meter) = known
-                    .unwrap_or_else(|| (pid, Liveness::default(), ActivityMeter::of(pid, pid)));
-                let hang = liveness.look(began.elapsed(), false, meter.read());
-                if hang.is_some() {
-                    if let Some(process) = crate::supervisor::Process::of(pid) {
-                        line::signal(process, Signal::KILL);
-                    }
-                } else {
-                    silence = Some((pid, liveness, meter));
-                }
+                look(&mut host, pid, false);
                 Duration::ZERO
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// The watchdog as a shim knows it.
+struct Host {
+    pid: u32,
+    liveness: Liveness,
+    meter: ActivityMeter,
+    looked: Instant,
+}
+
+/// Looks whether the watchdog with this pid, which answered or did not, is stopped or hangs.
+fn look(host: &mut Option<Host>, pid: u32, answered: bool) {
+    if host.as_ref().is_none_or(|known| known.pid != pid) {
+        *host = Some(Host {
+            pid,
+            liveness: Liveness::default(),
+            meter: ActivityMeter::of(pid, pid),
+            looked: Instant::now(),
+        });
+    }
+    let Some(known) = host else { return };
+    let since = known.looked.elapsed();
+    known.looked = Instant::now();
+    let remedy = known.liveness.look(since, answered, known.meter.read());
+    let process = crate::supervisor::Process::of(pid);
+    if let (Some(remedy), Some(process)) = (remedy, process) {
+        line::signal(process, line::signal_for(remedy));
     }
 }
 
@@ -80,15 +97,16 @@ async fn visit(socket: &Path) -> Visit {
         return Visit::Nobody;
     };
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+    let pid = pid.and_then(|pid| u32::try_from(pid).ok());
     let ask = async {
         stream.write_all(&[SHIM]).await?;
         stream.read_u8().await
     };
     match tokio::time::timeout(PERIOD, ask).await {
-        Ok(Ok(_)) => Visit::Well,
+        Ok(Ok(_)) => Visit::Well(pid),
         // It ended while it was asked.
         Ok(Err(_)) => Visit::Nobody,
-        Err(_) => match pid.and_then(|pid| u32::try_from(pid).ok()) {
+        Err(_) => match pid {
             Some(pid) => Visit::Silent(pid),
             None => Visit::Nobody,
         },
@@ -107,7 +125,10 @@ async fn start_watchdog() {
         _ => return,
     };
     let state = StateDir::at(path);
-    let started = super::start(&super::own_program(), &state);
+    // This shim may be of an older version than the engine was.
+    let program = std::fs::read_link(state.program());
+    let program = program.ok().filter(|program| program.exists());
+    let started = super::start(&program.unwrap_or_else(super::own_program), &state);
     let Ok(mut child) = started else { return };
     let reaped = tokio::task::spawn_blocking(move || -> io::Result<()> {
         let deadline = Instant::now() + START;

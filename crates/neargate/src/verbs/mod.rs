@@ -40,7 +40,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return done;
     }
     match arguments.verb {
-        Verb::Engine { successor } => processes::engine(&project::state(flags)?, successor),
+        Verb::Engine {
+            successor,
+            listener,
+        } => processes::engine(&project::state(flags)?, successor, &listener),
         Verb::Watchdog { again } => processes::watchdog(&project::state(flags)?, again),
         Verb::Router {
             control,

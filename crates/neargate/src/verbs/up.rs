@@ -41,12 +41,15 @@ pub async fn run(
     let port = port.map(|port| format!("edge.port={port}"));
     flags.overrides.extend(port);
     let (path, manifest) = project::load_near(&flags)?;
+    let state = project::state(&flags)?;
+    processes::require_short(&state)?;
     require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
     if !no_build {
         project::build(&path, manifest.services.values())?;
     }
-    let client = processes::ensure_engine(&project::state(&flags)?).await?;
+    processes::take_over(&state).await?;
+    let client = processes::ensure_engine(&state).await?;
     let definition = project::definition(&flags, &path, manifest);
     let asked = client.post_again("/v1/up", &definition);
     let accepted: Accepted = match copying::shown(&client, &flags, asked).await {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::app::{App, User, kill, root, wait_for};
 use crate::basics::curl;
 
-fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
 }
 
 /// The notes program that cargo built beside the tests.
-fn notes() -> PathBuf {
+pub fn notes() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     test.ancestors()
         .nth(2)

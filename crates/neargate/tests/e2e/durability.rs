@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::app::{App, alive, root, wait_for};
+use crate::app::{App, alive, kill, root, wait_for};
 use crate::basics::curl;
 use crate::load::Load;
 use crate::releases::ECHO;
@@ -157,6 +157,46 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
         status["services"][0]["healthy"] == 2
     });
     assert_eq!(healthy["services"][0]["release"], Value::Null);
+    app.ok(&["down", "--purge", "--yes"]);
+    drop(mount);
+}
+
+#[test]
+fn an_engine_that_dies_on_a_full_disk_is_followed_by_one_that_knows_all_that_was_acknowledged() {
+    if !root() {
+        println!("skipped: only root can mount a small file system");
+        return;
+    }
+    let app = App::new(ECHO);
+    let mount = Mount::tmpfs(&app.state(), "48m");
+    app.up();
+    app.ok(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
+    app.ok(&["scale", "api=3"]);
+    let before = app.ok(&["releases", "api", "--json"]);
+    let ballast = app.state().join("ballast");
+    for size in ["bs=64k", "bs=512"] {
+        let _ = Command::new("dd")
+            .args(["if=/dev/zero", size, "oflag=append", "conv=notrunc"])
+            .arg(format!("of={}", ballast.display()))
+            .output();
+    }
+    let engine = app.status()["engine"]["pid"].as_u64().expect("a pid");
+    kill(engine);
+    let until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < until {
+        assert!(curl(&app, "/").starts_with("2 api-"), "what runs goes on");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::fs::remove_file(&ballast).expect("the ballast");
+    app.wait("three healthy tasks, another engine", |status| {
+        let service = &status["services"][0];
+        service["healthy"] == 3
+            && service["desired"] == 3
+            && service["stable_revision"] == 2
+            && status["engine"]["pid"] != engine
+    });
+    assert_eq!(app.ok(&["releases", "api", "--json"]), before);
+    app.ok(&["deploy", "api", "--set", "service.api.env.COLOUR=blue"]);
     app.ok(&["down", "--purge", "--yes"]);
     drop(mount);
 }

@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::app::{App, alive, kill, root, wait_for};
 use crate::basics::curl;
+use crate::data::{notes, repository};
 use crate::load::Load;
 use crate::releases::ECHO;
 
 /// How fast what hangs is replaced, with room for a machine that is busy with other tests.
-const HANG: Duration = Duration::from_secs(20);
+pub const HANG: Duration = Duration::from_secs(20);
 
 /// Pids of this app's processes with this role.
-fn processes(app: &App, role: &str) -> Vec<u64> {
+pub fn processes(app: &App, role: &str) -> Vec<u64> {
     let state = app.state().display().to_string();
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     entries
@@ -31,31 +32,47 @@ fn processes(app: &App, role: &str) -> Vec<u64> {
 }
 
 /// The one process of this role, when it is not this one.
-fn another(app: &App, role: &str, before: u64) -> Option<u64> {
+pub fn another(app: &App, role: &str, before: u64) -> Option<u64> {
     match processes(app, role).as_slice() {
         [pid] if *pid != before => Some(*pid),
         _ => None,
     }
 }
 
-fn one(app: &App, role: &str) -> u64 {
+pub fn one(app: &App, role: &str) -> u64 {
     wait_for(role, || another(app, role, 0))
 }
 
-/// SIGSTOP, as a deadlock would be.
-fn stop(pid: u64) {
+/// SIGSTOP.
+pub fn stop(pid: u64) {
     let done = Command::new("kill")
         .args(["-STOP", &pid.to_string()])
         .status();
     assert!(done.expect("kill runs").success(), "no process {pid}");
 }
 
-fn tasks(app: &App) -> Value {
+/// SIGSTOP again and again until they are dead: whoever wakes them achieves nothing, as in a
+/// deadlock.
+fn hang(pids: Vec<u64>) {
+    pids.iter().for_each(|pid| stop(*pid));
+    std::thread::spawn(move || {
+        while pids.iter().any(|pid| alive(*pid)) {
+            for pid in &pids {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(*pid).expect("a pid"));
+                let pid = pid.expect("a pid");
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::STOP);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+}
+
+pub fn tasks(app: &App) -> Value {
     app.status()["services"][0]["tasks"].clone()
 }
 
 /// `down`, after which nothing of the app runs.
-fn ends(app: &App) {
+pub fn ends(app: &App) {
     app.ok(&["down", "--purge", "--yes"]);
     for role in ["watchdog", "engine", "router", "shim"] {
         assert_eq!(processes(app, role), Vec::<u64>::new(), "{role}");
@@ -63,7 +80,7 @@ fn ends(app: &App) {
 }
 
 /// Every request answered, by healthy tasks that are still the same.
-fn served_by(app: &App, before: &Value) {
+pub fn served_by(app: &App, before: &Value) {
     app.wait("the same healthy tasks", |status| {
         status["services"][0]["healthy"] == 2 && status["services"][0]["tasks"] == *before
     });
@@ -100,9 +117,7 @@ fn a_hung_engine_or_watchdog_or_both_are_replaced_and_nobody_notices() {
     for roles in [&["engine"][..], &["watchdog"], &["watchdog", "engine"]] {
         let pids: Vec<(&str, u64)> = roles.iter().map(|role| (*role, one(&app, role))).collect();
         let began = Instant::now();
-        for (_, pid) in &pids {
-            stop(*pid);
-        }
+        hang(pids.iter().map(|(_, pid)| *pid).collect());
         for (role, pid) in pids {
             wait_for("another one", || another(&app, role, pid));
         }
@@ -118,16 +133,15 @@ fn a_hung_engine_or_watchdog_or_both_are_replaced_and_nobody_notices() {
 fn a_hung_router_is_replaced_also_when_the_engine_dies_or_hangs_with_it() {
     let app = App::new(ECHO);
     app.up();
-    for engine in ["", "-KILL", "-STOP"] {
+    for engine in ["", "killed", "hangs"] {
         let (router, other) = (one(&app, "router"), one(&app, "engine"));
         let began = Instant::now();
-        stop(router);
-        if !engine.is_empty() {
-            let done = Command::new("kill")
-                .args([engine, &other.to_string()])
-                .status();
-            assert!(done.expect("kill runs").success());
+        match engine {
+            "killed" => kill(other),
+            "hangs" => hang(vec![other]),
+            _ => {}
         }
+        hang(vec![router]);
         wait_for("another router", || another(&app, "router", router));
         assert!(began.elapsed() < HANG, "{engine}: {:?}", began.elapsed());
         wait_for("an answer", || {
@@ -139,6 +153,26 @@ fn a_hung_router_is_replaced_also_when_the_engine_dies_or_hangs_with_it() {
         });
     }
     ends(&app);
+}
+
+/// `bench/healing` in short: its promises hold for this seed.
+#[test]
+fn random_kills_and_stops_of_everything_heal_by_themselves() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let target = notes().parent().expect("its folder").to_owned();
+    let output = Command::new(repository().join("bench/healing"))
+        .env("TARGET", target)
+        .env("PORT", free.expect("a free port").port().to_string())
+        .envs([("SEED", "7"), ("STRIKES", "14"), ("SECONDS_EACH", "30")])
+        .env("RATE", "40")
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
