@@ -216,8 +216,8 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
                 engine.lag.handling(due);
                 engine.tick();
             }
-            at = looks.tick(), if engine.watching() => {
-                engine.lag.handling(at.into_std());
+            at = next_look(&mut looks, engine.watching()) => {
+                engine.lag.handling(at);
                 engine.look();
             }
             at = readings.tick() => {
@@ -240,6 +240,15 @@ async fn run(state: &StateDir, program: PathBuf, origin: Origin) -> Result<(), E
     drop((input, fact, call));
     last_answers(ending, api).await;
     Ok(())
+}
+
+/// The next look; one that nobody waited for is not late when somebody waits again.
+async fn next_look(looks: &mut Interval, watching: bool) -> Instant {
+    if !watching {
+        looks.reset();
+        std::future::pending::<()>().await;
+    }
+    looks.tick().await.into_std()
 }
 
 async fn last_answers(ending: oneshot::Sender<()>, api: JoinHandle<std::io::Result<()>>) {
