@@ -29,16 +29,21 @@ const ADMISSION: Duration = Duration::from_secs(10);
 /// This part of the worker's memory is freed at once.
 const FREED_PART: usize = 8;
 
+/// Streams that a client may reset beyond those that it had answered: each costs a target a
+/// request.
+const MOST_CANCELLED: u32 = 256;
 /// So much freed memory is given back to the kernel.
 const RETURNED: usize = 4 << 20;
 
-/// Why a connection is ended for others.
+/// Why a connection is ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Eviction {
     /// It has no streams.
     Idle,
     /// Its client takes nothing.
     Stalled,
+    /// Its client resets what it asks for.
+    Resets,
 }
 
 /// The memory of one worker.
@@ -83,6 +88,7 @@ pub(crate) struct Account {
     received: Cell<usize>,
     /// Streams began or ended.
     pub(crate) changed: Notify,
+    cancelled: Cell<u32>,
     evicted: Cell<Option<Eviction>>,
     eviction: Notify,
 }
@@ -124,6 +130,7 @@ impl Budget {
             receiving: Cell::new(0),
             received: Cell::new(0),
             changed: Notify::new(),
+            cancelled: Cell::new(0),
             evicted: Cell::new(None),
             eviction: Notify::new(),
         });
@@ -179,8 +186,7 @@ impl Budget {
                 return;
             }
             free += account.size - account.free.available_permits();
-            account.evicted.set(Some(why));
-            account.eviction.notify_one();
+            account.evict(why);
         }
     }
 }
@@ -241,7 +247,25 @@ impl Account {
         (!ending && since.elapsed() >= after).then_some((why, since))
     }
 
-    /// Waits until the connection is to be ended for others.
+    fn evict(&self, why: Eviction) {
+        self.evicted.set(Some(why));
+        self.eviction.notify_one();
+    }
+
+    /// A response is through.
+    pub(crate) fn answered(&self) {
+        self.cancelled.set(self.cancelled.get().saturating_sub(1));
+    }
+
+    /// The client has reset a stream before its response was through.
+    pub(crate) fn cancelled(&self) {
+        self.cancelled.set(self.cancelled.get() + 1);
+        if self.cancelled.get() > MOST_CANCELLED {
+            self.evict(Eviction::Resets);
+        }
+    }
+
+    /// Waits until the connection is to be ended before its time.
     pub(crate) async fn evicted(&self) -> Eviction {
         loop {
             if let Some(why) = self.evicted.get() {

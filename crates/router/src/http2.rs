@@ -220,7 +220,7 @@ impl Serving {
     async fn evict(&self, mut connection: Connection<Io, Queued>, why: Eviction) {
         connection.abrupt_shutdown(match why {
             Eviction::Idle => Reason::NO_ERROR,
-            Eviction::Stalled => Reason::ENHANCE_YOUR_CALM,
+            Eviction::Stalled | Eviction::Resets => Reason::ENHANCE_YOUR_CALM,
         });
         let rest = async { while let Some(Ok(_)) = connection.accept().await {} };
         let _ = timeout(self.worker.limits.drain_idle, rest).await;

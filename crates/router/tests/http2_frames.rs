@@ -7,7 +7,7 @@ use std::time::Duration;
 use neargate_router::Limits;
 use support::backend::Backend;
 use support::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS, PING,
     PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, WINDOW_UPDATE, block, frame, get,
 };
 use support::{Router, table, target, until};
@@ -155,6 +155,39 @@ fn streams_that_are_reset_at_once_end_the_connection() {
     frames.send(&burst);
     let end = frames.wait(&[GOAWAY]).expect("GOAWAY");
     assert_eq!(end.code(), ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn streams_that_are_reset_one_after_another_end_the_connection() {
+    let (router, backend) = serving(Limits::default());
+    let mut frames = Frames::open(router.address, &[]);
+    let mut id = 1;
+    let end = until("GOAWAY", || {
+        frames.headers(id, &get("/never"), true);
+        frames.send(&frame(PING, 0, 0, b"12345678"));
+        // By the answer to the ping the stream was taken up.
+        let next = frames.wait(&[PING, GOAWAY])?;
+        frames.send(&frame(RST_STREAM, 0, id, &8_u32.to_be_bytes()));
+        id += 2;
+        (next.kind == GOAWAY).then_some(next)
+    });
+    assert_eq!(end.code(), ENHANCE_YOUR_CALM);
+    assert!(backend.seen() <= 300);
+    // Who is answered in between may cancel as much as it likes.
+    let mut frames = Frames::open(router.address, &[]);
+    for i in 0..600 {
+        let id = 1 + 2 * i;
+        if i % 2 == 0 {
+            frames.headers(id, &get("/x"), true);
+            let head = frames.wait(&[HEADERS, GOAWAY]).expect("an answer");
+            assert_eq!((head.kind, head.stream), (HEADERS, id));
+        } else {
+            frames.headers(id, &get("/never"), true);
+            frames.send(&frame(PING, 0, 0, b"12345678"));
+            assert_eq!(frames.wait(&[PING, GOAWAY]).map(|f| f.kind), Some(PING));
+            frames.send(&frame(RST_STREAM, 0, id, &8_u32.to_be_bytes()));
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::h2::server::SendResponse;
 use ::h2::{Reason, SendStream};
@@ -357,8 +357,13 @@ impl ResponseWriter for Response {
 
 impl Drop for Response {
     fn drop(&mut self) {
-        if !matches!(self.progress, Progress::Done) {
-            self.stream.reset(Reason::INTERNAL_ERROR);
+        if matches!(self.progress, Progress::Done) {
+            return self.account.answered();
+        }
+        let mut at_once = Context::from_waker(Waker::noop());
+        match self.stream.poll_reset(&mut at_once) {
+            Poll::Ready(()) => self.account.cancelled(),
+            Poll::Pending => self.stream.reset(Reason::INTERNAL_ERROR),
         }
     }
 }
