@@ -3,6 +3,7 @@
 mod audit;
 mod cost;
 mod infra;
+mod meant;
 mod pipeline;
 mod rehearse_arguments;
 
@@ -16,6 +17,7 @@ use crate::output::Colour;
 pub use audit::FailOn;
 pub use cost::Cost;
 pub use infra::Infra;
+pub use meant::{FOLLOW_IS_F, meant};
 pub use pipeline::{Pipeline, Stage};
 pub use rehearse_arguments::RehearseArguments;
 
@@ -46,15 +48,9 @@ pub struct Flags {
     /// The manifest; without it, neargate.toml here or in a folder above
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The environment
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "NAME",
-        default_value = "local"
-    )]
-    pub env: String,
+    /// The environment; without it, local
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
     /// Where near keeps its state; without it, .neargate/ beside the manifest
     #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
     #[arg(hide_env_values = true)]
@@ -70,6 +66,16 @@ pub struct Flags {
     #[arg(hide_possible_values = true)]
     pub color: Colour,
 }
+
+impl Flags {
+    /// The environment that is meant.
+    pub fn env(&self) -> &str {
+        self.env.as_deref().unwrap_or(LOCAL)
+    }
+}
+
+/// The environment when none is named.
+pub const LOCAL: &str = "local";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use neargate_core::manifest::model::{Manifest, Place};
 
-use crate::arguments::{Flags, Verb};
+use crate::arguments::{Flags, LOCAL, Verb};
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -24,7 +24,7 @@ mod shown;
 
 /// Runs a verb on AWS. `None`: it is not about AWS.
 pub fn run(flags: &Flags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
-    if !has_far_side(verb) || flags.env == "local" || project::find(flags).is_err() {
+    if !has_far_side(verb) || flags.env() == LOCAL || project::find(flags).is_err() {
         return only_far(verb);
     }
     let loaded = match project::load(flags) {

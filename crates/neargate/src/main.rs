@@ -51,6 +51,12 @@ fn run() -> ExitCode {
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
             let _ = error.print();
+            let asked: Vec<String> = std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            if let Some(hint) = arguments::meant(&error, &asked) {
+                output::help(hint);
+            }
             return ExitCode::from(code);
         }
     };

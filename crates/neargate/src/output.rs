@@ -61,9 +61,14 @@ pub fn clear_screen() {
 /// An error with what to do instead.
 pub fn error(text: &str, help: Option<&str>) {
     say(&format!("{ERROR}error{ERROR:#}: {text}"));
-    if let Some(help) = help {
-        say(&format!("{HELP} help{HELP:#}: {help}"));
+    if let Some(text) = help {
+        self::help(text);
     }
+}
+
+/// What to do instead.
+pub fn help(text: &str) {
+    say(&format!("{HELP} help{HELP:#}: {text}"));
 }
 
 /// Something to know, on standard error.

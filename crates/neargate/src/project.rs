@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 
 use neargate_core::manifest::model::{Manifest, Place, Service};
 use neargate_core::manifest::{self, Loaded, Source};
-use neargate_near::api::wire::{Cause, Definition};
+use neargate_near::api::wire::{Cause, Definition, Problem};
 use neargate_near::audit::Who;
 use neargate_near::paths::StateDir;
 
-use crate::arguments::Flags;
+use crate::arguments::{FOLLOW_IS_F, Flags, LOCAL, Verb};
 use crate::failure::Failure;
 use crate::output;
 
@@ -38,6 +38,89 @@ pub fn find(flags: &Flags) -> Result<PathBuf, Failure> {
                 here.display()
             ))
         })
+}
+
+/// Refuses a manifest that was named and is not there, whatever the verb would do without it.
+pub fn require_named_manifest(flags: &Flags, verb: &Verb) -> Result<(), Failure> {
+    let makes_one = matches!(verb, Verb::Init { .. });
+    let Some(file) = flags.file.as_ref().filter(|_| !makes_one) else {
+        return Ok(());
+    };
+    let path = find(flags)?;
+    if path.is_file() {
+        return Ok(());
+    }
+    let plain = file.extension().is_none() && file.components().count() == 1;
+    let follow = plain && matches!(verb, Verb::Logs(_));
+    Err(Failure::Engine(Problem {
+        error: format!("there is no manifest {}", path.display()),
+        help: follow.then(|| FOLLOW_IS_F.to_owned()),
+        exit: 2,
+    }))
+}
+
+/// Refuses a verb that is about another environment than the one of the state directory. Without
+/// `-e`, only verbs that bring the manifest's definition are about an environment by name.
+pub fn require_own_environment(flags: &Flags, verb: &Verb) -> Result<(), Failure> {
+    let asked = match (flags.env.as_deref(), verb) {
+        (Some(named), _) => named,
+        (None, Verb::Up { .. } | Verb::Deploy { .. } | Verb::Plan { .. }) => LOCAL,
+        (None, _) => return Ok(()),
+    };
+    let Some(other) = another_environment(flags, asked).filter(|_| uses_state(verb)) else {
+        return Ok(());
+    };
+    match load(flags) {
+        // One on AWS has no state directory at all.
+        Ok((_, loaded)) => require_near(&loaded.manifest)?,
+        Err(Failure::Manifest(wrong)) => return Err(Failure::Manifest(wrong)),
+        Err(_) => {}
+    }
+    Err(other)
+}
+
+/// Why a command about this environment has nothing to do in its state directory; nothing when it
+/// is this environment's, or nobody's yet.
+pub fn another_environment(flags: &Flags, asked: &str) -> Option<Failure> {
+    let state = state(flags).ok()?;
+    let (app, own) = neargate_near::engine::owner(&state)?;
+    if own == asked {
+        return None;
+    }
+    Some(Failure::Engine(Problem {
+        error: format!(
+            "{} belongs to environment `{own}` of app `{app}`, not to `{asked}`",
+            state.path().display()
+        ),
+        help: Some(format!(
+            "each environment that runs here has a state directory of its own: add --state-dir .neargate-{asked}, \
+             or name the environment that this one is of: -e {own}"
+        )),
+        exit: 2,
+    }))
+}
+
+/// Verbs that read or change what a state directory holds.
+fn uses_state(verb: &Verb) -> bool {
+    !matches!(
+        verb,
+        Verb::Init { .. }
+            | Verb::Check
+            | Verb::Audit { .. }
+            | Verb::Rehearse(_)
+            | Verb::Verify
+            | Verb::Drift { .. }
+            | Verb::Pipeline(_)
+            | Verb::Infra(_)
+            | Verb::Cost(_)
+            | Verb::Doctor
+            | Verb::Schema
+            | Verb::Completions { .. }
+            | Verb::Engine { .. }
+            | Verb::Watchdog { .. }
+            | Verb::Router { .. }
+            | Verb::Shim { .. }
+    )
 }
 
 /// The state directory of a command. It needs no manifest when it is given.
@@ -85,7 +168,7 @@ pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
 }
 
 fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
-    manifest::load(source, &flags.env, &flags.overrides)
+    manifest::load(source, flags.env(), &flags.overrides)
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
 }
 
@@ -102,12 +185,7 @@ fn shown(path: &Path) -> String {
 /// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
 pub fn load_near(flags: &Flags) -> Result<(PathBuf, Manifest), Failure> {
     let (path, loaded) = load(flags)?;
-    if let Place::Aws { region } = &loaded.manifest.target {
-        return Err(Failure::Failed(format!(
-            "environment `{}` is on AWS ({region}), where this verb has nothing to do; near environments have no target",
-            loaded.manifest.env
-        )));
-    }
+    require_near(&loaded.manifest)?;
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
@@ -115,6 +193,16 @@ pub fn load_near(flags: &Flags) -> Result<(PathBuf, Manifest), Failure> {
         output::note(&format!("not acted on near yet: {gap}"));
     }
     Ok((path, loaded.manifest))
+}
+
+fn require_near(manifest: &Manifest) -> Result<(), Failure> {
+    match &manifest.target {
+        Place::Near => Ok(()),
+        Place::Aws { region } => Err(Failure::Usage(format!(
+            "environment `{}` is on AWS ({region}), where this verb has nothing to do; one that runs here has target = \"near\"",
+            manifest.env
+        ))),
+    }
 }
 
 /// What the engine is asked to run.

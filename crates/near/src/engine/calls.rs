@@ -78,11 +78,8 @@ impl Engine {
         })
     }
 
-    /// Takes what the app should be from now on.
-    pub(super) fn set_definition(
-        &mut self,
-        mut definition: Definition,
-    ) -> Result<Arc<Definition>, Problem> {
+    /// A state directory is one environment's of one app.
+    pub(super) fn refuse_another_app(&self, definition: &Definition) -> Result<(), Problem> {
         let identity =
             |manifest: &Manifest| format!("app `{}`, environment `{}`", manifest.app, manifest.env);
         if let Some(before) = &self.definition
@@ -93,16 +90,22 @@ impl Engine {
                 identity(&before.manifest),
                 identity(&definition.manifest)
             );
-            let help = Some(
-                "give each app and environment a state directory of its own: --state-dir"
-                    .to_owned(),
-            );
+            let help = "give each app and environment a state directory of its own: --state-dir";
             return Err(Problem {
                 error,
-                help,
+                help: Some(help.to_owned()),
                 exit: 2,
             });
         }
+        Ok(())
+    }
+
+    /// Takes what the app should be from now on.
+    pub(super) fn set_definition(
+        &mut self,
+        mut definition: Definition,
+    ) -> Result<Arc<Definition>, Problem> {
+        self.refuse_another_app(&definition)?;
         // Loopback names would have to be resolved; the edge's address is an address.
         if definition.manifest.edge.address == "localhost" {
             "127.0.0.1".clone_into(&mut definition.manifest.edge.address);

@@ -145,7 +145,7 @@ impl Engine {
                 exit: 1,
             });
         }
-        Ok(())
+        self.refuse_another_app(definition)
     }
 
     fn provide(&mut self, request: Request, connected: Option<Connected>) {

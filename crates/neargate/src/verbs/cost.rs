@@ -21,12 +21,12 @@ pub fn run(flags: &Flags, options: &Cost) -> Result<ExitCode, Failure> {
     let wanted = if options.all {
         far.clone()
     } else {
-        vec![flags.env.clone()]
+        vec![flags.env().to_owned()]
     };
     let mut priced = Vec::new();
     for env in &wanted {
         let flags = Flags {
-            env: env.clone(),
+            env: Some(env.clone()),
             ..flags.clone()
         };
         priced.extend(price(&flags, options)?);
@@ -67,7 +67,7 @@ fn nothing(flags: &Flags, options: &Cost, far: &[String]) -> String {
     }
     format!(
         "environment `{}` is near: it runs on a machine that you have, and costs nothing at AWS ({which})",
-        flags.env
+        flags.env()
     )
 }
 

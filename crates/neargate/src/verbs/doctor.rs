@@ -86,7 +86,13 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     findings.push(finding);
     findings.extend(data_services(manifest.as_ref()));
     findings.extend(tools(manifest.as_ref()));
-    if let Ok(state) = project::state(flags) {
+    let other = flags
+        .env
+        .as_deref()
+        .and_then(|asked| project::another_environment(flags, asked));
+    if let Some(other) = other {
+        findings.push(Finding::ok("state", other.words()));
+    } else if let Ok(state) = project::state(flags) {
         findings.extend(state::look(&state));
         let status = match Client::connect(&state).await {
             Ok(client) => client.status().await.ok(),

@@ -36,9 +36,11 @@ use crate::{far, output, processes, project};
 /// Runs a verb.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = &arguments.flags;
+    project::require_named_manifest(flags, &arguments.verb)?;
     if let Some(done) = far::run(flags, &arguments.verb) {
         return done;
     }
+    project::require_own_environment(flags, &arguments.verb)?;
     match arguments.verb {
         Verb::Engine { successor } => processes::engine(&project::state(flags)?, successor),
         Verb::Watchdog { again } => processes::watchdog(&project::state(flags)?, again),

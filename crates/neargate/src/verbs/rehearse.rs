@@ -21,7 +21,7 @@ pub fn run(flags: &Flags, asked: &RehearseArguments) -> Result<ExitCode, Failure
     let source = project::source(&project::find(flags)?)?;
     let load = |more: &[String]| {
         let settings: Vec<String> = flags.overrides.iter().chain(more).cloned().collect();
-        manifest::load(&source, &flags.env, &settings)
+        manifest::load(&source, flags.env(), &settings)
     };
     let manifest = load(&[])
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?

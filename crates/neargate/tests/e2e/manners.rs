@@ -131,3 +131,75 @@ fn the_exit_codes_of_shells_are_explained() {
         assert!(said.contains(words), "{said}");
     }
 }
+
+/// An app with two environments that run here, of which `local` runs.
+fn of_two_environments() -> App {
+    let app = App::new(&format!(
+        "{ECHO}\n[env.staging]\nservice.api.env.COLOUR = \"green\"\n"
+    ));
+    app.up();
+    app
+}
+
+#[test]
+fn no_verb_acts_on_another_environment_than_the_one_it_names() {
+    let app = of_two_environments();
+    let verbs = "down --purge --yes|down|deploy api|scale api=0|rollback api|promote api|pause api|resume api|\
+                 abort api|status|logs|trail|releases|alarms|metrics|plan|secret list|db connect|\
+                 run api -- true|exec api -- true|up --detach";
+    for verb in verbs.split('|') {
+        let mut arguments = vec!["-e", "staging"];
+        arguments.extend(verb.split(' '));
+        let output = app.run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{verb}: {said}");
+        for words in ["`local`", "`staging`", "--state-dir"] {
+            assert!(said.contains(words), "{verb}: {said}");
+        }
+    }
+    let status = app.status();
+    assert_eq!(status["services"][0]["revision"], 1);
+    assert_eq!(status["services"][0]["healthy"], 2);
+}
+
+#[test]
+fn another_environment_runs_beside_in_a_state_directory_of_its_own() {
+    let app = of_two_environments();
+    let own = ["--state-dir", ".neargate-staging"];
+    let staging = |rest: &[&str]| {
+        let mut arguments = own.to_vec();
+        arguments.extend(rest);
+        app.run(&arguments)
+    };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let port = port.expect("a free port").port().to_string();
+    let up = staging(&["up", "-e", "staging", "--detach", "--port", &port]);
+    // Without -e: the environment of the state directory, but never its files with local's.
+    let status = staging(&["status", "--json"]);
+    let deploy = staging(&["deploy", "api"]);
+    let down = staging(&["down", "-e", "staging", "--purge", "--yes"]);
+    assert!(up.status.success(), "{up:?}");
+    assert!(String::from_utf8_lossy(&status.stdout).contains("\"env\":\"staging\""));
+    assert_eq!(deploy.status.code(), Some(2), "{deploy:?}");
+    assert!(down.status.success(), "{down:?}");
+    assert_eq!(app.service("api")["healthy"], 2);
+}
+
+#[test]
+fn a_manifest_that_is_named_and_is_not_there_is_exit_2_before_anything_is_done() {
+    let app = running();
+    for (line, words) in [
+        ("down -f nosuch.toml", "there is no manifest"),
+        ("scale -f nosuch api=0", "there is no manifest"),
+        ("status -f nosuch.toml", "there is no manifest"),
+        ("logs -f api", "--follow"),
+        ("logs api -f", "--follow"),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let output = app.run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains(words), "{line}: {said}");
+    }
+    assert_eq!(app.service("api")["healthy"], 2);
+}

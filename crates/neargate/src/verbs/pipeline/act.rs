@@ -78,7 +78,7 @@ impl<'a> Runner<'a> {
     fn neargate(&self, arguments: &[String]) -> Command {
         let mut command = command(&self.own.to_string_lossy(), &[], &self.folder);
         command.args(arguments).arg("--file").arg(self.path);
-        command.args(["--env", &self.flags.env]);
+        command.args(["--env", self.flags.env()]);
         if let Some(state) = &self.flags.state_dir {
             // The command runs in the manifest's folder, and this path is from here.
             command.arg("--state-dir");

@@ -71,7 +71,7 @@ fn app(flags: &Flags, path: &Path, root: &Path) -> Result<App, Failure> {
     let mut environments: Vec<Manifest> = Vec::new();
     for env in app_environments(flags)? {
         let flags = Flags {
-            env,
+            env: Some(env),
             ..flags.clone()
         };
         environments.push(project::load(&flags)?.1.manifest);
