@@ -74,6 +74,7 @@ impl Engine {
         Ok(Accepted {
             after,
             releases: started(&entries),
+            in_progress: BTreeMap::new(),
             notes: self.notes.texts(),
         })
     }

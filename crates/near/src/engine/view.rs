@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
-use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+use neargate_core::status::{
+    ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
+};
 
 use super::Engine;
 use crate::clock::now;
@@ -71,6 +73,7 @@ impl Engine {
         tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
         ServiceStatus {
             name: service.name.clone(),
+            kind: kind(service),
             desired: service.desired,
             running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
@@ -100,6 +103,14 @@ impl Engine {
             health: task.health.name().to_owned(),
             started_at: task.ran_at,
         }
+    }
+}
+
+fn kind(service: &ServiceState) -> ServiceKind {
+    let newest = service.release.as_ref().map(|release| release.to);
+    match service.definition(newest.unwrap_or(service.primary)) {
+        Some(definition) if !definition.has_tasks() => ServiceKind::Static,
+        _ => ServiceKind::Tasks,
     }
 }
 

@@ -81,6 +81,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Deploy {
             service,
             supersede,
+            force,
             detach,
             no_build,
             image,
@@ -93,6 +94,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
                 detach,
                 no_build,
                 supersede,
+                force,
             };
             deploy::deploy(flags, &service, wish).await
         }

@@ -22,3 +22,4 @@ mod releases;
 mod sticky;
 mod strategies;
 mod traffic;
+mod words;
