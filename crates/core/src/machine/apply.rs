@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::{Entry, Fact};
+use super::evidence;
 use super::start_backoff::StartBackoff;
 use super::state::{
-    Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome,
-    Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage,
-    State, Task,
+    Counters, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome, Phase,
+    REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage, State,
+    Task,
 };
 use super::story::FinishedRelease;
 use super::strategy::{Gate, Split, Verdict};

@@ -119,7 +119,10 @@ fn a_program_that_does_not_read_its_port_is_told_where_it_listens_instead() {
     let one = ["--set", "service.api.scale={ min = 1, max = 1 }"];
     let mut arguments = vec!["deploy", "api", "--set", &command];
     arguments.extend(one);
-    arguments.extend(["--set", "service.api.release.breaker={ threshold = \"count\", value = 1 }"]);
+    arguments.extend([
+        "--set",
+        "service.api.release.breaker={ threshold = \"count\", value = 1 }",
+    ]);
     let output = app.run(&arguments);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let words = format!("the task listens at {elsewhere}, and not at its PORT");
