@@ -68,18 +68,13 @@ async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun,
     definition.supersede = wish.supersede;
     definition.force = wish.force;
     let path = format!("/v1/services/{service}/deploy");
-<<<<<<< HEAD
     let accepted = copying::shown(&client, flags, client.post(&path, &definition)).await?;
-    Ok((client, accepted))
-=======
-    let accepted = client.post(&path, &definition).await?;
     let found = definition.manifest.services.get(service);
     Ok(Begun {
         client,
         accepted,
         immutable: found.is_some_and(|found| snapshot::source(found).is_some()),
     })
->>>>>>> 6d82300 (wip)
 }
 
 /// Asks for an earlier revision, follows the release.
