@@ -77,9 +77,6 @@ impl Screen {
     }
 }
 
-<<<<<<< HEAD
-/// What is waited for, one line per copy and service.
-=======
 /// What is waited for is said again after this long, also when nothing but times changed.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -117,8 +114,7 @@ fn without_times(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What is waited for, one line per service, with how long the release has gone on.
->>>>>>> 6d82300 (wip)
+/// What is waited for, one line per copy and service.
 fn waits(status: &Status) -> String {
     let copying = status.copying.iter();
     let copying = copying.map(|copying| format!("{} {}", copying.service, copying::words(copying)));
