@@ -232,7 +232,7 @@ fn kind(event: &Event) -> &'static str {
     match event {
         Event::UpRequested => "up",
         Event::DownRequested => "down",
-        Event::DeployRequested { .. } => "deploy",
+        Event::DeployRequested { .. } | Event::NewRevisionForced { .. } => "deploy",
         Event::RemovalRequested { .. } => "removal",
         Event::ScaleRequested { .. } => "scale",
         Event::RollbackRequested { .. } => "rollback",

@@ -1,5 +1,7 @@
 //! The shape of `neargate status --json`: a contract that scripts rely on.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::routing::control::RouterLoad;
@@ -68,11 +70,25 @@ pub struct LoopLag {
     pub longest_ms: f64,
 }
 
+/// What a service consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceKind {
+    /// Tasks; there may be none at the moment.
+    #[default]
+    Tasks,
+    /// Files that the router, or on AWS a bucket, serves.
+    Static,
+}
+
 /// One service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceStatus {
     /// Service name.
     pub name: String,
+    /// Tasks or files.
+    #[serde(default)]
+    pub kind: ServiceKind,
     /// Tasks wanted.
     pub desired: u32,
     /// Tasks running.
@@ -94,6 +110,34 @@ pub struct ServiceStatus {
     /// Why tasks are not starting, when they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+}
+
+impl ServiceStatus {
+    /// How many tasks are healthy, in words; while a release is in progress, those of its revision
+    /// and those of the others apart.
+    #[must_use]
+    pub fn healthy_words(&self) -> String {
+        match (self.kind, self.desired, self.tasks.as_slice()) {
+            (ServiceKind::Static, ..) => return "no tasks".to_owned(),
+            (ServiceKind::Tasks, 0, []) => return "scaled to 0".to_owned(),
+            (ServiceKind::Tasks, ..) => {}
+        }
+        let desired = self.desired;
+        if self.release.is_none() || self.tasks.is_empty() {
+            return format!("{} of {desired} healthy", self.healthy);
+        }
+        let mut healthy: BTreeMap<u32, u32> = BTreeMap::new();
+        for task in &self.tasks {
+            let serves = task.state == "running" && task.health == "healthy";
+            *healthy.entry(task.revision).or_default() += u32::from(serves);
+        }
+        let own = healthy.remove(&self.revision).unwrap_or(0);
+        let mut words = format!("{own} of {desired} healthy");
+        for (revision, count) in healthy {
+            words.push_str(&format!(", {count} of revision {revision}"));
+        }
+        words
+    }
 }
 
 /// A release in progress.
@@ -157,4 +201,65 @@ pub struct ProcessStatus {
     pub pid: u32,
     /// When it began.
     pub started_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(revision: u32, health: &str) -> TaskStatus {
+        TaskStatus {
+            id: format!("web-r{revision}-1"),
+            pid: None,
+            port: None,
+            revision,
+            state: "running".to_owned(),
+            health: health.to_owned(),
+            started_at: None,
+        }
+    }
+
+    fn service(desired: u32, tasks: Vec<TaskStatus>, releases: bool) -> ServiceStatus {
+        let healthy = tasks.iter().filter(|task| task.health == "healthy").count();
+        ServiceStatus {
+            name: "web".to_owned(),
+            kind: ServiceKind::Tasks,
+            desired,
+            running: desired,
+            healthy: u32::try_from(healthy).unwrap_or(0),
+            needed: desired,
+            revision: 4,
+            stable_revision: Some(3),
+            release: releases.then(|| ReleaseStatus {
+                id: 4,
+                strategy: "rolling".to_owned(),
+                stage: "scale-up".to_owned(),
+                step: 0,
+                weight: 0.0,
+                waiting_for: String::new(),
+                started_at: Timestamp(0),
+            }),
+            tasks,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn healthy_tasks_are_those_of_the_revision_that_is_named() {
+        let old = || vec![task(3, "healthy"), task(3, "healthy"), task(4, "unknown")];
+        let both = || vec![task(3, "healthy"), task(4, "healthy")];
+        for (found, words) in [
+            (service(2, old(), true), "0 of 2 healthy, 2 of revision 3"),
+            (service(1, both(), true), "1 of 1 healthy, 1 of revision 3"),
+            (service(2, both(), false), "2 of 2 healthy"),
+            (service(0, Vec::new(), false), "scaled to 0"),
+        ] {
+            assert_eq!(found.healthy_words(), words);
+        }
+        let files = ServiceStatus {
+            kind: ServiceKind::Static,
+            ..service(0, Vec::new(), false)
+        };
+        assert_eq!(files.healthy_words(), "no tasks");
+    }
 }

@@ -51,7 +51,7 @@ pub struct Flags {
     /// The environment; without it, local
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// Where near keeps its state; without it, .neargate/ beside the manifest
+    /// Where near keeps the state of one environment; without it, .neargate/ beside the manifest
     #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
     #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
@@ -140,7 +140,7 @@ pub enum Verb {
     },
     /// Release a new revision of a service
     #[command(
-        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api -e prod           build, push and release on AWS\n  neargate deploy api -e prod --image REPOSITORY:TAG"
+        after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api --force          run changed code of a service without artifact\n  neargate deploy api -e prod           build, push and release on AWS\n  neargate deploy api -e prod --image REPOSITORY:TAG"
     )]
     Deploy {
         /// The service
@@ -148,6 +148,10 @@ pub enum Verb {
         /// Replace a release of this service that is in progress
         #[arg(long)]
         supersede: bool,
+        /// Make a new revision even when nothing changed: for code outside an artifact (ECS's
+        /// force-new-deployment)
+        #[arg(long, visible_alias = "force-new-deployment")]
+        force: bool,
         /// Return when the release has begun
         #[arg(short, long)]
         detach: bool,

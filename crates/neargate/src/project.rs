@@ -214,6 +214,7 @@ pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition 
         root,
         overrides: flags.overrides.clone(),
         supersede: false,
+        force: false,
     }
 }
 

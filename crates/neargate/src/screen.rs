@@ -4,8 +4,9 @@
 //! is taken away before anything else is printed.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use neargate_core::duration;
 use neargate_core::status::Status;
 use neargate_near::api::wire::Progress;
 
@@ -17,8 +18,8 @@ use crate::{copying, output};
 pub enum Screen {
     /// One object a line, on standard output.
     Json,
-    /// One line per event, on standard error, with the waits that were said last.
-    Lines(String),
+    /// One line per event, on standard error, and what is waited for.
+    Lines(Waits),
     /// A tree that is drawn again and again, on standard error.
     Live(Tree),
 }
@@ -32,7 +33,7 @@ impl Screen {
         } else if std::io::stderr().is_terminal() && draws {
             Self::Live(Tree::new())
         } else {
-            Self::Lines(String::new())
+            Self::Lines(Waits::default())
         }
     }
 
@@ -60,9 +61,8 @@ impl Screen {
             Self::Json => {}
             Self::Lines(said) => {
                 let waits = waits(status);
-                if *said != waits {
+                if said.is_news(&waits, Instant::now()) {
                     waits.lines().for_each(|line| output::progress("", line));
-                    *said = waits;
                 }
             }
             Self::Live(tree) => tree.draw(status),
@@ -77,6 +77,43 @@ impl Screen {
     }
 }
 
+/// What is waited for is said again after this long, also when nothing but times changed.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// What was said last of what is waited for, without its times, and when.
+#[derive(Default)]
+pub struct Waits {
+    said: String,
+    at: Option<Instant>,
+}
+
+impl Waits {
+    /// Whether the words are to be said now; then they count as said.
+    fn is_news(&mut self, waits: &str, now: Instant) -> bool {
+        let words = without_times(waits);
+        let late = self.at.is_none_or(|at| now.duration_since(at) >= AGAIN);
+        let news = words != self.said || (late && !words.is_empty());
+        if news {
+            self.said = words;
+            self.at = Some(now);
+        }
+        news
+    }
+}
+
+/// The words without durations, which change by themselves.
+fn without_times(text: &str) -> String {
+    let time = |word: &&str| {
+        let bare = word.trim_matches(|mark: char| !mark.is_alphanumeric());
+        duration::parse(bare).is_ok()
+    };
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split(' ').filter(|word| !time(word)).collect();
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// What is waited for, one line per copy and service.
 fn waits(status: &Status) -> String {
     let copying = status.copying.iter();
@@ -89,4 +126,31 @@ fn waits(status: &Status) -> String {
     });
     let lines: Vec<String> = copying.chain(releases).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_said_once_and_again_every_30_seconds() {
+        let mut waits = Waits::default();
+        let begin = Instant::now();
+        let mut said = Vec::new();
+        for second in 0..=70 {
+            let left = duration::rounded(Duration::from_secs(90 - second));
+            let words =
+                format!("api is watching the new revision: waits for the bake time ({left} more)");
+            if waits.is_news(&words, begin + Duration::from_secs(second)) {
+                said.push(second);
+            }
+        }
+        assert_eq!(said, [0, 30, 60]);
+        let later = begin + Duration::from_secs(71);
+        assert!(waits.is_news("api waits for 1 of 2 tasks", later));
+        assert!(!waits.is_news("api waits for 1 of 2 tasks", later));
+        assert!(waits.is_news("api waits for 2 of 2 tasks", later));
+        assert!(waits.is_news("", later), "the end of all waits is no line");
+        assert!(!waits.is_news("", later + 2 * AGAIN));
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: it never has more lines than the terminal; tasks are the first to be left out.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use neargate_core::status::{DataStatus, ServiceStatus, Status};
+use neargate_core::status::{DataStatus, ServiceKind, ServiceStatus, Status};
 
 use crate::{copying, output};
 
@@ -132,11 +132,8 @@ fn data_line(kind: &str, data: &DataStatus) -> Line {
 fn service_line(service: &ServiceStatus) -> Line {
     let (name, revision) = (&service.name, service.revision);
     let mut text = format!("service {name} · revision {revision}");
-    if service.desired > 0 {
-        text.push_str(&format!(
-            " · {} of {} healthy",
-            service.healthy, service.desired
-        ));
+    if service.kind == ServiceKind::Tasks {
+        text.push_str(&format!(" · {}", service.healthy_words()));
     }
     if let Some(release) = &service.release {
         let (id, waiting) = (release.id, &release.waiting_for);
@@ -186,6 +183,7 @@ mod tests {
         };
         ServiceStatus {
             name: name.into(),
+            kind: ServiceKind::Tasks,
             desired: tasks,
             running: tasks,
             healthy: tasks,

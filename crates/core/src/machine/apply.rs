@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entry::{Entry, Fact};
+use super::evidence;
 use super::start_backoff::StartBackoff;
 use super::state::{
-    Counters, EVIDENCE_KEPT, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome,
-    Phase, REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage,
-    State, Task,
+    Counters, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome, Phase,
+    REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage, State,
+    Task,
 };
 use super::story::FinishedRelease;
 use super::strategy::{Gate, Split, Verdict};
@@ -258,7 +259,7 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
         } => {
             release.guards.insert(guard.clone(), *verdict);
             if *verdict == Verdict::Fired {
-                keep_evidence(release, &format!("guard {guard}: {reason}"), &[]);
+                evidence::keep(release, &format!("guard {guard}: {reason}"), &[]);
             }
         }
         Fact::SplitMeasured { split, .. } => release.split = *split,
@@ -271,7 +272,7 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             ..
         } => {
             release.failures = *count;
-            keep_evidence(release, &format!("task {task}: {reason}"), last_lines);
+            evidence::keep_failed_task(release, task, reason, last_lines);
         }
         Fact::FailuresForgotten { .. } => release.failures = 0,
         _ => apply_to_hook(release, fact),
@@ -340,7 +341,7 @@ fn apply_to_hook(release: &mut Release, fact: &Fact) {
             release.stopped_hook = release.hook.take();
             // A list goes on behind a job that failed: only what goes back does not end there.
             release.hooks_done += 1;
-            keep_evidence(release, &format!("job {job}: {reason}"), last_lines);
+            evidence::keep(release, &format!("job {job}: {reason}"), last_lines);
         }
         _ => {}
     }
@@ -352,16 +353,6 @@ fn tells(fact: &Fact) -> bool {
         fact,
         Fact::TaskCreated { .. } | Fact::StartsResumed { .. } | Fact::TaskKilled { .. }
     )
-}
-
-fn keep_evidence(release: &mut Release, headline: &str, lines: &[String]) {
-    let lines = &lines[lines.len().saturating_sub(EVIDENCE_KEPT - 1)..];
-    release.evidence.push(headline.to_owned());
-    release
-        .evidence
-        .extend(lines.iter().map(|line| format!("  {line}")));
-    let surplus = release.evidence.len().saturating_sub(EVIDENCE_KEPT);
-    release.evidence.drain(..surplus);
 }
 
 fn finish_release(
@@ -440,6 +431,7 @@ fn new_task(id: &str, revision: u32, at: Timestamp) -> Task {
         health: Health::Unknown,
         health_reason: String::new(),
         grace_until: None,
+        last_lines: Vec::new(),
         ran_at: None,
         record: Record::New,
     }
@@ -456,9 +448,11 @@ fn apply_in_task(task: &mut Task, fact: &Fact, at: Timestamp) -> bool {
             health,
             reason,
             grace_until,
+            last_lines,
             ..
         } => {
             task.health = *health;
+            task.last_lines.clone_from(last_lines);
             reason.clone_into(&mut task.health_reason);
             task.grace_until = *grace_until;
             if *health == Health::Healthy {

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::entry::{Entry, Fact};
 use super::event::Event;
+use super::evidence;
 use super::release;
 use super::requests;
 use super::schedule::reconcile;
@@ -29,6 +30,7 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
             start_backoff::end_by_obstacle(draft, obstacle);
         }),
         Event::DeployRequested { service, .. }
+        | Event::NewRevisionForced { service, .. }
         | Event::RemovalRequested { service }
         | Event::ScaleRequested { service, .. }
         | Event::RollbackRequested { service, .. }
@@ -241,7 +243,7 @@ fn expire(draft: &mut Draft) {
                     Health::Unhealthy,
                     &task.health_reason,
                     None,
-                    &[],
+                    &task.last_lines,
                 );
             }
             Lifecycle::Running { .. } => {
@@ -330,21 +332,15 @@ fn grace_until(draft: &Draft, task: &Task) -> Option<Timestamp> {
     task.ran_at.map(|ran| ran.after(grace))
 }
 
-/// A task that was never healthy may only be slow: what to write then.
-fn grace_advice(draft: &Draft, task: &Task) -> String {
-    let health = draft
+/// A task that was never healthy may only be slow.
+fn never_healthy(draft: &Draft, task: &Task) -> &'static str {
+    let checked = draft
         .service
         .definition(task.revision)
-        .and_then(|definition| definition.service.health.as_ref());
-    match (health, task.ran_at, task.record) {
-        (Some(health), Some(ran), Record::New) => format!(
-            " (never healthy in {} s since its start; if it boots longer than that, give it time: \
-             `grace` in service.{}.health is {})",
-            draft.now.since(ran).as_secs(),
-            draft.service.name,
-            crate::duration::format(health.grace)
-        ),
-        _ => String::new(),
+        .is_some_and(|definition| definition.service.health.is_some());
+    match task.record {
+        Record::New if checked => evidence::NEVER_HEALTHY,
+        _ => "",
     }
 }
 
@@ -361,11 +357,12 @@ fn judge(
         health,
         reason: reason.to_owned(),
         grace_until,
+        last_lines: grace_until.map_or_else(Vec::new, |_| last_lines.to_vec()),
     });
     match health {
         Health::Healthy => release::forget_failures(draft, task),
         Health::Unhealthy if grace_until.is_none() => {
-            let reason = format!("unhealthy: {reason}{}", grace_advice(draft, task));
+            let reason = format!("unhealthy: {reason}{}", never_healthy(draft, task));
             release::count_failure(draft, task, &reason, last_lines);
         }
         Health::Unhealthy | Health::Unknown => {}

@@ -184,6 +184,9 @@ pub enum Fact {
         reason: String,
         /// The verdict is ignored until then.
         grace_until: Option<Timestamp>,
+        /// The task's last log lines, of a verdict that counts only after its grace period.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last_lines: Vec<String>,
     },
     /// A task gets no new requests.
     TaskDeactivated {

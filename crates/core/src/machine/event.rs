@@ -53,6 +53,18 @@ pub enum Event {
         /// Whether a release in progress gives way.
         supersede: Supersede,
     },
+    /// A new revision was asked for even when nothing of its definition changed (ECS's
+    /// `forceNewDeployment`).
+    NewRevisionForced {
+        /// Service name.
+        service: String,
+        /// What it should be.
+        definition: Box<RevisionDefinition>,
+        /// Guards that breach now, before anything began: name and reason.
+        firing: Vec<(String, String)>,
+        /// Whether a release in progress gives way.
+        supersede: Supersede,
+    },
     /// A service is not in the manifest any more.
     RemovalRequested {
         /// Service name.

@@ -18,6 +18,7 @@ mod desired_count;
 mod draft;
 mod entry;
 mod event;
+mod evidence;
 pub mod limits;
 mod reading;
 mod release;

@@ -7,6 +7,7 @@
 
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::Fact;
+use super::evidence;
 use super::limits;
 use super::shift;
 use super::state::{
@@ -234,6 +235,8 @@ fn fail_hook(
         // A rollback that has begun is not replaced by another.
         Stage::RollingBack => return,
         Stage::Pending | Stage::BeforeHooks => " before any new task was started",
+        // Without steps, new tasks get traffic as they become healthy: by now all of it is theirs.
+        _ if !draft.service.shifts(release) => " at 100 % of the traffic",
         Stage::Shifting | Stage::Baking => {
             &format!(" at {} % of the traffic", f64::from(release.weight) / 10.0)
         }
@@ -398,7 +401,10 @@ fn trip(draft: &mut Draft) {
     let to = release.to;
     fail(
         draft,
-        &format!("{failures} tasks of revision {to} failed (the breaker's threshold){last}"),
+        &format!(
+            "{failures} tasks of revision {to} failed (the breaker's threshold){last}{}",
+            evidence::grace_advice(&draft.service, to, &last)
+        ),
         Back::AsTheBreakerSays,
     );
 }

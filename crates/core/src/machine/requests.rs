@@ -7,7 +7,7 @@ use super::desired_count;
 use super::draft::{Draft, STAGE_TIMEOUT};
 use super::entry::{Entry, Fact};
 use super::event::{Event, Supersede};
-use super::state::{ReleaseKind, Removal, RevisionDefinition, RevisionStatus, State};
+use super::state::{ReleaseKind, Removal, RevisionDefinition, RevisionStatus, ServiceState, State};
 use super::step::Refusal;
 use super::{release, shift, start_backoff, strategy};
 use crate::time::Timestamp;
@@ -24,8 +24,9 @@ pub(super) fn asked(
 ) -> Result<Vec<Entry>, Refusal> {
     let known = state.services.get(name);
     let service = match (known, event) {
-        (Some(service), Event::DeployRequested { .. }) => service.clone(),
-        (None, Event::DeployRequested { .. }) => state.new_service(name),
+        (known, Event::DeployRequested { .. } | Event::NewRevisionForced { .. }) => {
+            known.map_or_else(|| state.new_service(name), ServiceState::clone)
+        }
         (Some(service), _) if service.removal == Removal::Kept => service.clone(),
         _ => return Err(Refusal::UnknownService(name.to_owned())),
     };
@@ -37,7 +38,26 @@ pub(super) fn asked(
             firing,
             supersede,
             ..
-        } => deploy(&mut draft, definition, firing, *supersede)?,
+        } => {
+            let same = runs_already(&draft, definition) || goes_on(&draft, definition, *supersede);
+            if !same {
+                may_begin(&mut draft, definition, firing, *supersede)?;
+            }
+            desired_count::keep_within_bounds(&mut draft, definition);
+            if !same {
+                begin_deploy(&mut draft, definition);
+            }
+        }
+        Event::NewRevisionForced {
+            definition,
+            firing,
+            supersede,
+            ..
+        } => {
+            may_begin(&mut draft, definition, firing, *supersede)?;
+            desired_count::keep_within_bounds(&mut draft, definition);
+            begin_deploy(&mut draft, definition);
+        }
         Event::ReleaseSteered { steer, by, .. } => shift::steer(&mut draft, *steer, by)?,
         Event::ScaleRequested { desired, .. } => scale(&mut draft, *desired)?,
         Event::RollbackRequested { to, .. } => roll_back(&mut draft, *to)?,
@@ -61,33 +81,31 @@ fn no_release(draft: &Draft) -> Result<(), Refusal> {
     }
 }
 
-fn deploy(
+/// Whether a new revision may be released now; a release that gives way is ended.
+fn may_begin(
     draft: &mut Draft,
     definition: &RevisionDefinition,
     firing: &[(String, String)],
     supersede: Supersede,
 ) -> Result<(), Refusal> {
-    let same = runs_already(draft, definition) || goes_on(draft, definition, supersede);
-    if !same {
-        quiet_guards(draft, definition, firing)?;
-        match supersede {
-            Supersede::Refuse | Supersede::Continue => no_release(draft)?,
-            // ECS: the former deployment gives way to the newer one.
-            Supersede::TakeOver | Supersede::ContinueOrTakeOver => {
-                release::abandon(draft, "superseded by a newer deploy");
-            }
+    quiet_guards(draft, definition, firing)?;
+    match supersede {
+        Supersede::Refuse | Supersede::Continue => no_release(draft)?,
+        // ECS: the former deployment gives way to the newer one.
+        Supersede::TakeOver | Supersede::ContinueOrTakeOver => {
+            release::abandon(draft, "superseded by a newer deploy");
         }
     }
-    desired_count::keep_within_bounds(draft, definition);
-    if !same {
-        let revision = draft.service.next_revision;
-        draft.record(Fact::RevisionRegistered {
-            revision,
-            definition: Arc::new(definition.clone()),
-        });
-        begin(draft, ReleaseKind::Deploy, revision);
-    }
     Ok(())
+}
+
+fn begin_deploy(draft: &mut Draft, definition: &RevisionDefinition) {
+    let revision = draft.service.next_revision;
+    draft.record(Fact::RevisionRegistered {
+        revision,
+        definition: Arc::new(definition.clone()),
+    });
+    begin(draft, ReleaseKind::Deploy, revision);
 }
 
 /// Whether a definition is that of the revision that serves, or that a release is to.

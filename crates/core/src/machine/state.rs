@@ -220,6 +220,9 @@ pub struct Task {
     pub health_reason: String,
     /// An unhealthy verdict is ignored until then.
     pub grace_until: Option<Timestamp>,
+    /// The log lines that came with such a verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
     /// When it ran first.
     pub ran_at: Option<Timestamp>,
     /// Whether it was healthy once.

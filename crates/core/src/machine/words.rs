@@ -152,7 +152,12 @@ impl Entry {
                 } else {
                     format!("; revision {serving} serves")
                 };
-                format!("release {release} {}: {reason}{serves}", outcome.name())
+                // What is rolled back said why when it began to go back.
+                let why = match outcome {
+                    Outcome::RolledBack => String::new(),
+                    Outcome::Done | Outcome::Failed => format!(": {reason}"),
+                };
+                format!("release {release} {}{why}{serves}", outcome.name())
             }
             _ => return None,
         })
@@ -375,12 +380,16 @@ fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -
         .map(|to| to.guards.keys())
         .into_iter()
         .flatten();
+    let mut unjudged = false;
     let mut waits: Vec<String> = guards
         .filter(|_| release.step > 0)
         .filter_map(
             |guard| match release.guards.get(guard).copied().unwrap_or_default() {
                 Verdict::Quiet => None,
-                Verdict::TooLittle => Some(format!("enough requests to judge guard {guard}")),
+                Verdict::TooLittle => {
+                    unjudged = true;
+                    Some(format!("enough requests to judge guard {guard}"))
+                }
                 Verdict::Pending | Verdict::Fired => Some(format!("guard {guard} to be judged")),
             },
         )
@@ -392,7 +401,15 @@ fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -
     if waits.is_empty() {
         return format!("`neargate promote {name}`");
     }
-    waits.join(", ")
+    let waits = waits.join(", ");
+    if unjudged {
+        let left = seconds(release.stage_deadline.since(now));
+        return format!(
+            "{waits}; with less traffic go on by `neargate promote {name}`, or for good by \
+             low-traffic = \"go\"; otherwise it goes back ({left} more)"
+        );
+    }
+    waits
 }
 
 /// New tasks to be healthy first, then old ones to be gone.

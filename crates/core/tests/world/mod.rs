@@ -182,7 +182,15 @@ impl World {
                 (100, health(Health::Healthy, "200"))
             }
             Behaviour::Slow => (20_000, health(Health::Healthy, "200")),
-            Behaviour::NeverHealthy => (10_000, health(Health::Unhealthy, "503")),
+            Behaviour::NeverHealthy => {
+                let unhealthy = Event::TaskHealthChanged {
+                    task: task.clone(),
+                    health: Health::Unhealthy,
+                    reason: "503".into(),
+                    last_lines: vec!["no cache".into()],
+                };
+                (10_000, unhealthy)
+            }
             Behaviour::Crashing | Behaviour::Unstartable => (
                 50,
                 Event::TaskExited {

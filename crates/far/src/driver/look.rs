@@ -6,7 +6,9 @@ use std::time::Duration;
 use neargate_core::alarm::Standing;
 use neargate_core::machine::{waiting_for, weight};
 use neargate_core::metrics::figures::Table;
-use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+use neargate_core::status::{
+    ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
+};
 use neargate_core::time::Timestamp;
 
 use super::aws::{LogLine, ServiceSeen, TaskSeen};
@@ -310,6 +312,7 @@ fn service_status(
     };
     ServiceStatus {
         name: name.to_owned(),
+        kind: ServiceKind::Tasks,
         desired: seen.desired,
         running: seen.running,
         healthy,

@@ -5,7 +5,7 @@
 
 use neargate_core::machine::ReleaseKind;
 use neargate_core::manifest::model::{Runs, Service, Static};
-use neargate_core::status::{ReleaseStatus, ServiceStatus};
+use neargate_core::status::{ReleaseStatus, ServiceKind, ServiceStatus};
 use tokio::task::JoinSet;
 
 use super::aws::{Aws, Copy, Stored};
@@ -361,6 +361,7 @@ impl Driver {
         let open = record.open.as_ref().map(|open| number(&open.to));
         Ok(ServiceStatus {
             name: service.to_owned(),
+            kind: ServiceKind::Static,
             desired: 0,
             running: 0,
             healthy: 0,

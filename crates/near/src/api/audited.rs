@@ -116,12 +116,16 @@ fn settings(body: &Value) -> String {
         .iter()
         .filter_map(|set| set.as_str()?.split('=').next())
         .collect();
-    let takes_over = body["supersede"].as_bool() == Some(true);
-    let supersede = if takes_over { "supersedes " } else { "" };
-    match names.is_empty() {
-        true => supersede.trim_end().to_owned(),
-        false => format!("{supersede}sets {}", names.join(", ")),
+    let mut parts = Vec::new();
+    for (key, word) in [("supersede", "supersedes"), ("force", "forced")] {
+        if body[key].as_bool() == Some(true) {
+            parts.push(word.to_owned());
+        }
     }
+    if !names.is_empty() {
+        parts.push(format!("sets {}", names.join(", ")));
+    }
+    parts.join(" ")
 }
 
 fn answered(mut record: Record, status: StatusCode, answer: &Value) -> Record {

@@ -43,6 +43,9 @@ pub struct Definition {
     /// A release in progress gives way to this one.
     #[serde(default)]
     pub supersede: bool,
+    /// A new revision is made even when nothing differs.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// Where a revision came from.
@@ -146,6 +149,9 @@ pub struct Accepted {
     pub after: u64,
     /// Releases that began, by service; a service without a change is absent.
     pub releases: BTreeMap<String, StartedRelease>,
+    /// Releases that were under way already and are to what was asked for, by service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_progress: BTreeMap<String, StartedRelease>,
     /// What the operator should know (fields not acted on, limits not enforced).
     pub notes: Vec<String>,
 }

@@ -75,6 +75,7 @@ impl Engine {
         Ok(Accepted {
             after,
             releases: started(&entries),
+            in_progress: BTreeMap::new(),
             notes: self.notes.texts(),
         })
     }

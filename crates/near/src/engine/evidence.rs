@@ -3,14 +3,17 @@
 //! Invariant: what happened to tasks reaches the loop in the order in which it happened, whether
 //! lines had to be read for it or not.
 
+use std::collections::BTreeSet;
+
 use neargate_core::machine::{Exit, Health};
 use tokio::sync::mpsc;
 
 use super::ids::service_of;
-use super::{Input, LAST_LINES, QUEUE};
+use super::{Input, LAST_LINES, QUEUE, port_holder};
 use crate::arrivals::Sender;
 use crate::logs;
 use crate::paths::StateDir;
+use crate::supervisor::Supervisor;
 
 /// What happened to a task.
 #[derive(Debug)]
@@ -26,6 +29,13 @@ pub(super) fn reader(state: StateDir, inputs: Sender<Input>) -> mpsc::Sender<Inc
     let (incidents, mut queue) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         while let Some(incident) = queue.recv().await {
+            let incident = match incident {
+                Incident::HealthChanged(task, Health::Unhealthy, reason) => {
+                    let reason = with_listened_ports(&state, &task, reason).await;
+                    Incident::HealthChanged(task, Health::Unhealthy, reason)
+                }
+                other => other,
+            };
             let lines = match &incident {
                 Incident::Exited(task, _) | Incident::HealthChanged(task, Health::Unhealthy, _) => {
                     last_lines(&state, service_of(task), task).await
@@ -38,6 +48,31 @@ pub(super) fn reader(state: StateDir, inputs: Sender<Input>) -> mpsc::Sender<Inc
         }
     });
     incidents
+}
+
+/// The reason of an unhealthy task, and the ports at which it listens when its own is not one of
+/// them: a program that does not read PORT.
+async fn with_listened_ports(state: &StateDir, task: &str, reason: String) -> String {
+    let (state, task) = (state.clone(), task.to_owned());
+    let found = move || {
+        let running = Supervisor::new(state, Vec::new()).running(&task)?;
+        let port = running.port?;
+        let ports = port_holder::listened_below(running.shim.pid);
+        let elsewhere = !ports.is_empty() && !ports.contains(&port);
+        elsewhere.then(|| not_at_its_port(&ports, port))
+    };
+    match tokio::task::spawn_blocking(found).await {
+        Ok(Some(words)) => format!("{reason}; {words}"),
+        _ => reason,
+    }
+}
+
+fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    format!(
+        "the task listens at {}, and not at its PORT, {port}",
+        ports.join(", ")
+    )
 }
 
 /// An incident with its evidence, as the loop takes it.

@@ -3,7 +3,7 @@
 use neargate_core::machine::{Phase, Supersede};
 
 use super::Engine;
-use crate::api::wire::Accepted;
+use crate::api::wire::{Accepted, StartedRelease};
 
 impl Engine {
     /// What `up` does about a release in progress: it leaves one alone that is about what it asks
@@ -13,6 +13,17 @@ impl Engine {
             Supersede::ContinueOrTakeOver
         } else {
             Supersede::Continue
+        }
+    }
+
+    /// A deploy of what a release is to already begins no other one: whoever asked follows that.
+    pub(super) fn name_in_progress(&self, accepted: &mut Accepted, name: &str) {
+        let service = self.ledger.state().services.get(name);
+        let release = service.and_then(|service| service.release.as_ref());
+        if let (true, Some(release)) = (accepted.releases.is_empty(), release) {
+            let (id, revision) = (release.id, release.to);
+            let found = StartedRelease { id, revision };
+            accepted.in_progress.insert(name.to_owned(), found);
         }
     }
 

@@ -3,8 +3,13 @@
 //! Reads `/proc/net/tcp{,6}` for the socket's inode and `/proc/PID/fd` for its owner. Another
 //! user's process can only be named when we are root; the answer says so otherwise.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
+
+use neargate_core::routing::listening::ListeningSocket;
+
+use crate::supervisor::Process;
 
 /// The holder of a listening address in words: `pid 812 (nginx)`, `another user's process`.
 #[must_use]
@@ -12,6 +17,59 @@ pub fn describe(address: SocketAddr) -> String {
     let inodes = listening_inodes(address.port());
     holder_of(&inodes)
         .unwrap_or_else(|| "a process of another user (root can see which)".to_owned())
+}
+
+/// Ports at which a process or one that descends from it listens.
+#[must_use]
+pub fn listened_below(pid: u32) -> BTreeSet<u16> {
+    let held: BTreeSet<u64> = family(pid).into_iter().flat_map(sockets_of).collect();
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let tables = tables
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok());
+    let mut ports = BTreeSet::new();
+    for table in tables {
+        let sockets = table.lines().skip(1).filter_map(ListeningSocket::of_line);
+        let own = sockets.filter(|socket| held.contains(&socket.inode));
+        ports.extend(own.map(|socket| socket.address.port()));
+    }
+    ports
+}
+
+/// A process and all that descend from it.
+fn family(first: u32) -> BTreeSet<u32> {
+    let parents: Vec<(u32, u32)> = processes()
+        .filter_map(|pid| Some((pid, Process::parent(pid)?)))
+        .collect();
+    let mut family = BTreeSet::from([first]);
+    let mut open = vec![first];
+    while let Some(parent) = open.pop() {
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        for (child, _) in children {
+            if family.insert(*child) {
+                open.push(*child);
+            }
+        }
+    }
+    family
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Inodes of the sockets that a process holds.
+fn sockets_of(pid: u32) -> Vec<u64> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd"));
+    let links = files.into_iter().flatten().flatten();
+    links
+        .filter_map(|file| {
+            let link = fs::read_link(file.path()).ok()?;
+            let link = link.to_str()?.strip_prefix("socket:[")?;
+            link.strip_suffix(']')?.parse().ok()
+        })
+        .collect()
 }
 
 /// `st` column of `/proc/net/tcp` for a listening socket (Linux `TCP_LISTEN`).
@@ -69,6 +127,15 @@ fn holder_of(inodes: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ports_of_a_process_are_those_at_which_it_listens() {
+        let listens = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listens.local_addr().expect("its address").port();
+        assert!(listened_below(std::process::id()).contains(&port));
+        drop(listens);
+        assert!(!listened_below(std::process::id()).contains(&port));
+    }
 
     #[test]
     fn a_line_of_the_kernels_table_gives_its_inode_only_when_it_listens_there() {

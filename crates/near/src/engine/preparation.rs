@@ -260,7 +260,13 @@ impl Engine {
             Goal::Up => self.decide_up(request, digests),
             Goal::Deploy(name) => {
                 let revision = self.revision(&request.definition, name, digests)?;
-                self.ask(&self.deploy_event(name, revision, request.supersede))
+                let event = match request.definition.force {
+                    true => self.forced_event(name, revision, request.supersede),
+                    false => self.deploy_event(name, revision, request.supersede),
+                };
+                let mut accepted = self.ask(&event)?;
+                self.name_in_progress(&mut accepted, name);
+                Ok(accepted)
             }
         }
     }
@@ -301,6 +307,20 @@ impl Engine {
         supersede: Supersede,
     ) -> Event {
         Event::DeployRequested {
+            service: service.to_owned(),
+            firing: self.firing(),
+            definition: Box::new(definition),
+            supersede,
+        }
+    }
+
+    fn forced_event(
+        &self,
+        service: &str,
+        definition: RevisionDefinition,
+        supersede: Supersede,
+    ) -> Event {
+        Event::NewRevisionForced {
             service: service.to_owned(),
             firing: self.firing(),
             definition: Box::new(definition),

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
-use neargate_core::status::{ProcessStatus, ReleaseStatus, ServiceStatus, Status, TaskStatus};
+use neargate_core::status::{
+    ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
+};
 use neargate_core::time::Timestamp;
 
 use super::Engine;
@@ -73,6 +75,7 @@ impl Engine {
         tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
         ServiceStatus {
             name: service.name.clone(),
+            kind: kind(service),
             desired: service.desired,
             running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
@@ -125,6 +128,14 @@ impl Engine {
             waiting_for: machine::waiting_for(service, self.now()),
             started_at: self.shown(release.started_at),
         })
+    }
+}
+
+fn kind(service: &ServiceState) -> ServiceKind {
+    let newest = service.release.as_ref().map(|release| release.to);
+    match service.definition(newest.unwrap_or(service.primary)) {
+        Some(definition) if !definition.has_tasks() => ServiceKind::Static,
+        _ => ServiceKind::Tasks,
     }
 }
 

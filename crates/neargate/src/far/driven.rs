@@ -29,6 +29,12 @@ pub async fn run(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitC
             "a release on AWS is not superseded: `neargate abort SERVICE -e ENV` first".to_owned(),
         ));
     }
+    if let Verb::Deploy { force: true, .. } = verb {
+        return Err(Failure::Usage(
+            "--force is for services that run here without an artifact; on AWS a deploy releases an image: --image"
+                .to_owned(),
+        ));
+    }
     if let Verb::Deploy { detach: true, .. } | Verb::Rollback { detach: true, .. } = verb {
         return Err(Failure::Usage(
             "on AWS a release is followed; Ctrl-C leaves it, and the next deploy goes on with it"

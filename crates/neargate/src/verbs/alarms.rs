@@ -14,7 +14,23 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let alarms: Vec<AlarmRecord> = client.get("/v1/alarms").await?;
     show(flags, &alarms);
+    for name in unwatched(flags, &alarms) {
+        output::note(&format!(
+            "alarm `{name}` of the manifest is not watched yet: `neargate up` brings alarms, a deploy does not"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Alarms that the manifest has and the engine does not.
+fn unwatched(flags: &Flags, alarms: &[AlarmRecord]) -> Vec<String> {
+    let Ok((_, loaded)) = project::load(flags) else {
+        return Vec::new();
+    };
+    let of_manifest = loaded.manifest.alarms.into_keys();
+    of_manifest
+        .filter(|name| alarms.iter().all(|known| known.name != *name))
+        .collect()
 }
 
 /// Shows alarms.
@@ -33,6 +49,6 @@ pub fn show(flags: &Flags, alarms: &[AlarmRecord]) {
         ));
     }
     if alarms.is_empty() {
-        output::note("the manifest has no alarms");
+        output::note("no alarm is watched");
     }
 }

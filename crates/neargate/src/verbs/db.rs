@@ -42,6 +42,9 @@ async fn only_database(client: &Client) -> Result<String, Failure> {
     let status = client.status().await?;
     match status.databases.as_slice() {
         [only] => Ok(format!("database.{}", only.name)),
+        [] if status.caches.is_empty() => Err(Failure::Usage(
+            "the manifest has no database and no cache to connect to".into(),
+        )),
         _ => Err(Failure::Usage(
             "name it: neargate db connect database.NAME or cache.NAME".into(),
         )),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use neargate_near::api::wire::{Accepted, Rollback};
+use neargate_near::snapshot;
 
 use crate::arguments::Flags;
 use crate::client::Client;
@@ -22,20 +23,27 @@ pub struct Wish {
     pub no_build: bool,
     /// Replace a release in progress.
     pub supersede: bool,
+    /// Make a new revision even when nothing changed.
+    pub force: bool,
+}
+
+/// What the engine made of a request.
+struct Begun {
+    client: Client,
+    accepted: Accepted,
+    /// Whether the tasks run in a snapshot of an artifact; otherwise their code may have changed
+    /// without a trace.
+    immutable: bool,
 }
 
 /// Builds a service, asks for its release, follows it.
 pub async fn deploy(flags: &Flags, service: &str, wish: Wish) -> Result<ExitCode, Failure> {
     let begun = begin_deploy(flags, service, wish).await;
-    let (client, accepted) = begun.inspect_err(|failure| refused(flags, service, failure))?;
-    finish(&client, flags, service, wish.detach, accepted).await
+    let begun = begun.inspect_err(|failure| refused(flags, service, failure))?;
+    finish(begun, flags, service, wish.detach).await
 }
 
-async fn begin_deploy(
-    flags: &Flags,
-    service: &str,
-    wish: Wish,
-) -> Result<(Client, Accepted), Failure> {
+async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let (path, mut manifest) = project::load_near(flags)?;
     if !manifest.services.contains_key(service) {
@@ -58,9 +66,15 @@ async fn begin_deploy(
     manifest.edge.port = port.unwrap_or(manifest.edge.port);
     let mut definition = project::definition(flags, &path, manifest);
     definition.supersede = wish.supersede;
+    definition.force = wish.force;
     let path = format!("/v1/services/{service}/deploy");
     let accepted = copying::shown(&client, flags, client.post(&path, &definition)).await?;
-    Ok((client, accepted))
+    let found = definition.manifest.services.get(service);
+    Ok(Begun {
+        client,
+        accepted,
+        immutable: found.is_some_and(|found| snapshot::source(found).is_some()),
+    })
 }
 
 /// Asks for an earlier revision, follows the release.
@@ -72,16 +86,15 @@ pub async fn rollback(
 ) -> Result<ExitCode, Failure> {
     let name = service.clone().unwrap_or_default();
     let begun = begin_rollback(flags, service, to).await;
-    let (client, service, accepted) =
-        begun.inspect_err(|failure| refused(flags, &name, failure))?;
-    finish(&client, flags, &service, detach, accepted).await
+    let (service, begun) = begun.inspect_err(|failure| refused(flags, &name, failure))?;
+    finish(begun, flags, &service, detach).await
 }
 
 async fn begin_rollback(
     flags: &Flags,
     service: Option<String>,
     to: Option<u32>,
-) -> Result<(Client, String, Accepted), Failure> {
+) -> Result<(String, Begun), Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     let service = match service {
         Some(service) => client.known_service(&service).await?.name,
@@ -89,7 +102,12 @@ async fn begin_rollback(
     };
     let path = format!("/v1/services/{service}/rollback");
     let accepted = client.post(&path, &Rollback { to }).await?;
-    Ok((client, service, accepted))
+    let begun = Begun {
+        client,
+        accepted,
+        immutable: true,
+    };
+    Ok((service, begun))
 }
 
 /// Scripts read the last object: there is one even when no release began.
@@ -122,15 +140,21 @@ async fn only_service(client: &Client) -> Result<String, Failure> {
 }
 
 async fn finish(
-    client: &Client,
+    begun: Begun,
     flags: &Flags,
     service: &str,
     detach: bool,
-    accepted: Accepted,
 ) -> Result<ExitCode, Failure> {
+    let (client, mut accepted) = (begun.client, begun.accepted);
     accepted.notes.iter().for_each(|note| output::note(note));
-    if accepted.releases.is_empty() {
-        return nothing_to_do(client, flags, service).await;
+    if let Some(under_way) = accepted.in_progress.get(service) {
+        let (id, revision) = (under_way.id, under_way.revision);
+        let words = format!(
+            "release {id} to revision {revision} is in progress, and is what the manifest asks for"
+        );
+        output::progress(service, &words);
+    } else if accepted.releases.is_empty() {
+        return nothing_to_do(&client, flags, service, begun.immutable).await;
     }
     if detach {
         if flags.json {
@@ -139,8 +163,9 @@ async fn finish(
         output::progress(service, "the release goes on; see: neargate status --watch");
         return Ok(ExitCode::SUCCESS);
     }
+    accepted.releases.append(&mut accepted.in_progress);
     let (mut screen, mut interrupt) = (Screen::of(flags), Interrupt::listen()?);
-    match follow::releases(client, &accepted, &mut screen, &mut interrupt).await? {
+    match follow::releases(&client, &accepted, &mut screen, &mut interrupt).await? {
         Followed::Ended(ended) => {
             if flags.json {
                 ended.iter().for_each(output::json);
@@ -151,19 +176,27 @@ async fn finish(
         Followed::Left => {
             let text = format!(
                 "the release of `{service}` goes on; see: neargate status --watch, \
-                 end it with: neargate rollback {service}"
+                 end it with: neargate abort {service}"
             );
             Err(Failure::Failed(text))
         }
     }
 }
 
-async fn nothing_to_do(client: &Client, flags: &Flags, service: &str) -> Result<ExitCode, Failure> {
+async fn nothing_to_do(
+    client: &Client,
+    flags: &Flags,
+    service: &str,
+    immutable: bool,
+) -> Result<ExitCode, Failure> {
     let status = client.status().await?;
     let found = status.services.iter().find(|found| found.name == service);
     let revision = found.map_or(0, |found| found.revision);
     let reason = format!("revision {revision} is what the manifest asks for: nothing to release");
     output::progress(service, &reason);
+    if !immutable {
+        output::note(&unseen_code(service));
+    }
     if flags.json {
         output::json(&Ended {
             outcome: "done".to_owned(),
@@ -175,4 +208,12 @@ async fn nothing_to_do(client: &Client, flags: &Flags, service: &str) -> Result<
         });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a definition does not show.
+fn unseen_code(service: &str) -> String {
+    format!(
+        "service.{service} has no `artifact`: a change of its code is not seen; run it with \
+         `neargate deploy {service} --force`, or give the service an artifact"
+    )
 }

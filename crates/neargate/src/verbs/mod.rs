@@ -84,6 +84,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Deploy {
             service,
             supersede,
+            force,
             detach,
             no_build,
             image,
@@ -96,6 +97,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
                 detach,
                 no_build,
                 supersede,
+                force,
             };
             deploy::deploy(flags, &service, wish).await
         }

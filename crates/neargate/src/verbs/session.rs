@@ -4,7 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
-use neargate_core::status::TaskStatus;
+use neargate_core::status::{ServiceKind, ServiceStatus, TaskStatus};
 use neargate_near::api::wire::{Session, SessionRequest};
 use neargate_near::supervisor::session;
 
@@ -17,7 +17,8 @@ use crate::project;
 /// In the environment of the serving revision.
 pub async fn run(flags: &Flags, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
-    client.known_service(service).await?;
+    let found = client.known_service(service).await?;
+    require_tasks(&found)?;
     start(&client, service, SessionRequest::default(), command).await
 }
 
@@ -38,7 +39,9 @@ pub async fn exec(
 ) -> Result<ExitCode, Failure> {
     let (service, task) = named(service, task);
     let client = Client::connect(&project::state(flags)?).await?;
-    let tasks = client.known_service(service).await?.tasks;
+    let found = client.known_service(service).await?;
+    require_tasks(&found)?;
+    let tasks = found.tasks;
     let task = match task {
         Some(task) if tasks.iter().any(|known| known.id == task) => task.to_owned(),
         Some(task) => {
@@ -54,6 +57,17 @@ pub async fn exec(
         command,
     )
     .await
+}
+
+/// A static site has neither tasks nor an environment. Exit 2.
+fn require_tasks(service: &ServiceStatus) -> Result<(), Failure> {
+    match service.kind {
+        ServiceKind::Tasks => Ok(()),
+        ServiceKind::Static => Err(Failure::Usage(format!(
+            "`{}` is a static site: it has no tasks to run a command in",
+            service.name
+        ))),
+    }
 }
 
 fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<String, Failure> {

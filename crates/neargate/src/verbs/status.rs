@@ -71,13 +71,11 @@ fn table(status: &Status) -> String {
 }
 
 fn service_lines(service: &ServiceStatus) -> String {
-    let healthy = match (service.desired, service.tasks.as_slice()) {
-        (0, []) => "no tasks".to_owned(),
-        (desired, _) => format!("{} of {desired} healthy", service.healthy),
-    };
     let mut text = format!(
-        "service {:<12} revision {:<4} {healthy}",
-        service.name, service.revision
+        "service {:<12} revision {:<4} {}",
+        service.name,
+        service.revision,
+        service.healthy_words()
     );
     match &service.release {
         Some(release) => text.push_str(&format!(

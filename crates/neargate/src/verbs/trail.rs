@@ -1,12 +1,13 @@
 //! `neargate trail`: who asked for what, and what was answered. It needs no engine.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use neargate_near::audit::{Answered, Record, read};
 
 use super::logs::{ago, clock};
 use crate::arguments::{Flags, Trail};
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Prints the newest lines of the audit log, oldest first.
@@ -15,6 +16,9 @@ pub fn run(flags: &Flags, options: &Trail) -> Result<ExitCode, Failure> {
     let since = ago(options.since.as_deref())?;
     let mut records =
         read(&state).map_err(|error| Failure::of("cannot read the audit log", &error))?;
+    if let Some(subject) = &options.subject {
+        require_known(flags, subject, &records)?;
+    }
     records.retain(|record| {
         let subject = options.subject.as_ref();
         subject.is_none_or(|subject| *subject == record.subject)
@@ -33,6 +37,35 @@ pub fn run(flags: &Flags, options: &Trail) -> Result<ExitCode, Failure> {
         output::note("nobody has asked for anything yet");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A name that neither the log nor the manifest has. Exit 2.
+fn require_known(flags: &Flags, name: &str, records: &[Record]) -> Result<(), Failure> {
+    let mut known: BTreeSet<String> = records
+        .iter()
+        .map(|record| record.subject.clone())
+        .collect();
+    known.remove("");
+    if let Ok((_, loaded)) = project::load(flags) {
+        let manifest = loaded.manifest;
+        known.extend(manifest.services.into_keys());
+        known.extend(manifest.secrets.into_keys());
+        known.extend(
+            manifest
+                .databases
+                .keys()
+                .map(|name| format!("database.{name}")),
+        );
+        known.extend(manifest.caches.keys().map(|name| format!("cache.{name}")));
+    }
+    match known.contains(name) {
+        true => Ok(()),
+        false => Err(failure::unknown(
+            "service, secret or data service",
+            name,
+            known,
+        )),
+    }
 }
 
 fn line(record: &Record) -> String {

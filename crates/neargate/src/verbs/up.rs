@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use neargate_core::manifest::model::{Manifest, Runs, Service};
-use neargate_core::status::{ServiceStatus, Status};
+use neargate_core::status::{ServiceKind, ServiceStatus, Status};
 use neargate_near::api::wire::Accepted;
 use neargate_near::data::programs;
 use tokio::time::Instant;
@@ -70,6 +70,9 @@ pub async fn run(
         Waited::Left => return stop(&client, &mut interrupt).await,
     };
     output::progress("", &format!("{} is up at {}", status.app, status.endpoint));
+    besides(&status)
+        .iter()
+        .for_each(|words| output::note(words));
     if flags.json {
         output::json(&status);
     }
@@ -77,6 +80,24 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     stay(&client, &mut screen, &mut interrupt).await
+}
+
+/// What somebody who reads that the app is up may not expect.
+fn besides(status: &Status) -> Vec<String> {
+    let words = status.services.iter().filter_map(|service| {
+        let name = &service.name;
+        if let Some(release) = &service.release {
+            let (id, revision, waits) = (release.id, service.revision, &release.waiting_for);
+            return Some(format!(
+                "release {id} of `{name}` to revision {revision} is still in progress ({}): it waits for {waits}; \
+                 follow it: neargate status --watch",
+                service.healthy_words()
+            ));
+        }
+        let none = service.kind == ServiceKind::Tasks && service.desired == 0;
+        none.then(|| format!("`{name}` is scaled to 0, and answers nothing: neargate scale {name}=1"))
+    });
+    words.collect()
 }
 
 /// A container image is nothing that near starts: said before anything is built or started.

@@ -28,3 +28,4 @@ mod sticky;
 mod stopped;
 mod strategies;
 mod traffic;
+mod words;

@@ -136,7 +136,7 @@ fn runs(case: &mut Case<'_>, service: &Service) {
     if matches!(service.runs, Runs::Command(_)) && !case.has(&["service", name, "artifact"]) {
         let message = format!("revisions of `service.{name}` are not immutable");
         let help = "without `artifact` its tasks run in the manifest's folder, so a rollback runs \
-                    what is there then; add artifact = \"FILE OR FOLDER\"";
+                    what is there then, and only `neargate deploy --force` releases changed code; add artifact = \"FILE OR FOLDER\"";
         case.warn("not-immutable", &own, message, help);
     }
 }

@@ -21,6 +21,8 @@ const HEAD: &str = "# The manifest
 - Every problem of a file is reported at once. A value that AWS would refuse is an error near too.
 - `[env.NAME]` is laid over the file: tables key by key, everything else replaces. `--set
   PATH=VALUE` is laid over that; VALUE is TOML when it parses as TOML, and a text otherwise.
+- An environment that runs near has a state directory of its own. `.neargate/` is that of the first
+  one that was up; another one beside it takes `--state-dir`, and an `edge.port` of its own.
 - Durations are whole numbers with units: `250ms`, `30s`, `5m`, `1h30m`, `7d`.
 - A task gets `PORT`, what `env` and `uses` say, and `<NAME>_URL` for every other service that has a
   port. So no service is called `database`, `cache`, `redis` or `neargate`, alone or with a `-` after.

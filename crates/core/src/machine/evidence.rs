@@ -1,0 +1,55 @@
+//! The evidence of a release: what failed, each time with the last log lines that go with it.
+//!
+//! Invariants: at most [`EVIDENCE_KEPT`] lines, the newest; tasks that failed for the same reason
+//! share one headline, with the lines of the first of them.
+
+use super::state::{EVIDENCE_KEPT, Release, ServiceState};
+
+/// Log lines of one failure: two failures of different kinds have room.
+const LINES_EACH: usize = EVIDENCE_KEPT / 2 - 1;
+
+/// How the reason of a failed task ends that has a health check and never passed it.
+pub(super) const NEVER_HEALTHY: &str = " (never healthy)";
+
+/// Such tasks may only be slow: what to write then, once for all of them.
+pub(super) fn grace_advice(service: &ServiceState, revision: u32, last: &str) -> String {
+    let health = service
+        .definition(revision)
+        .and_then(|definition| definition.service.health.as_ref());
+    match health {
+        Some(health) if last.ends_with(NEVER_HEALTHY) => format!(
+            "; what only boots slowly needs more time: `grace` in service.{}.health is {}",
+            service.name,
+            crate::duration::format(health.grace)
+        ),
+        _ => String::new(),
+    }
+}
+
+/// Adds a failure.
+pub(super) fn keep(release: &mut Release, headline: &str, lines: &[String]) {
+    let lines = &lines[lines.len().saturating_sub(LINES_EACH)..];
+    release.evidence.push(headline.to_owned());
+    release
+        .evidence
+        .extend(lines.iter().map(|line| format!("  {line}")));
+    let surplus = release.evidence.len().saturating_sub(EVIDENCE_KEPT);
+    release.evidence.drain(..surplus);
+}
+
+/// Adds a failed task, to others that failed so where there are any.
+pub(super) fn keep_failed_task(release: &mut Release, task: &str, reason: &str, lines: &[String]) {
+    for headline in &mut release.evidence {
+        let Some((tasks, known)) = headline.split_once(": ") else {
+            continue;
+        };
+        if known == reason && tasks.starts_with("task") {
+            let others = tasks
+                .trim_start_matches("tasks ")
+                .trim_start_matches("task ");
+            *headline = format!("tasks {others}, {task}: {reason}");
+            return;
+        }
+    }
+    keep(release, &format!("task {task}: {reason}"), lines);
+}

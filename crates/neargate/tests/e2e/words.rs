@@ -1,0 +1,169 @@
+//! What commands say about releases and services is so, and what they leave out would not help.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use crate::app::App;
+use crate::basics::curl;
+use crate::releases::ECHO;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_deploy_of_what_is_being_released_follows_that_release_to_its_end() {
+    let canary =
+        "\n[service.api.release]\nstrategy = \"canary\"\nsteps = [20, 100]\nbake = \"60s\"\n";
+    let app = App::new(&format!("{ECHO}{canary}"));
+    app.up();
+    let green = ["--set", "service.api.env.COLOUR=green"];
+    let deploy = |rest: &[&'static str]| {
+        let mut arguments = vec!["deploy", "api"];
+        arguments.extend(green);
+        arguments.extend(rest);
+        app.run(&arguments)
+    };
+    assert!(deploy(&["--detach"]).status.success());
+    app.wait("the first step", |status| {
+        status["services"][0]["release"]["weight"] == 20.0
+    });
+    app.ok(&["pause", "api"]);
+    let again = deploy(&["--detach"]);
+    assert!(again.status.success());
+    assert!(said(&again).contains("release 2 to revision 2 is in progress"));
+    assert!(!said(&again).contains("nothing to release"));
+    let followed = std::thread::scope(|scope| {
+        let follows = scope.spawn(|| deploy(&[]));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        app.ok(&["abort", "api"]);
+        follows.join().expect("it ends")
+    });
+    assert_eq!(followed.status.code(), Some(1), "{}", said(&followed));
+    assert!(
+        said(&followed).contains("aborted by"),
+        "{}",
+        said(&followed)
+    );
+}
+
+#[test]
+fn up_says_which_release_it_left_under_way_and_what_is_scaled_to_0() {
+    let app = App::new(&format!(
+        "{ECHO}\n[service.worker]\nartifact = \"echo\"\ncommand = [\"echo\"]\nport = 3001\n\
+         scale = {{ min = 0, max = 2 }}\n"
+    ));
+    let port = app.address.port().to_string();
+    let up = ["up", "--detach", "--port", &port];
+    let first = app.run(&up);
+    assert!(first.status.success(), "{}", said(&first));
+    assert!(
+        said(&first).contains("`worker` is scaled to 0"),
+        "{}",
+        said(&first)
+    );
+    let deaf = ["--set", "service.api.env.ECHO_FAULT=deaf", "--detach"];
+    let mut deploy = vec!["deploy", "api"];
+    deploy.extend(deaf);
+    app.ok(&deploy);
+    let again = app.run(&up);
+    assert!(again.status.success(), "{}", said(&again));
+    for words in ["still in progress", "0 of 2 healthy, 2 of revision 1"] {
+        assert!(said(&again).contains(words), "{words}: {}", said(&again));
+    }
+    let status = app.ok(&["status"]);
+    assert!(
+        status.contains("0 of 2 healthy, 2 of revision 1"),
+        "{status}"
+    );
+}
+
+#[test]
+fn code_outside_an_artifact_is_released_by_force_and_otherwise_named() {
+    let manifest = ECHO
+        .replace("artifact = \"echo\"\n", "")
+        .replace("[\"echo\"]", "[\"./start\"]");
+    let app = App::new(&manifest);
+    let start = |colour: &str| {
+        let path = app.folder().join("start");
+        let text = format!("#!/bin/sh\nCOLOUR={colour} exec ./echo\n");
+        std::fs::write(&path, text).expect("a start script");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    };
+    start("red");
+    // Tasks have a user of their own.
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(app.folder(), open).expect("its mode");
+    app.up();
+    start("green");
+    let plain = app.run(&["deploy", "api"]);
+    assert!(plain.status.success(), "{}", said(&plain));
+    for words in ["no `artifact`", "neargate deploy api --force"] {
+        assert!(said(&plain).contains(words), "{words}: {}", said(&plain));
+    }
+    assert!(curl(&app, "/env").contains("COLOUR=red"));
+    app.ok(&["deploy", "api", "--force-new-deployment"]);
+    assert_eq!(app.service("api")["stable_revision"], 2);
+    assert!(curl(&app, "/env").contains("COLOUR=green"));
+    let trail = app.ok(&["trail", "api"]);
+    assert!(trail.contains("forced"), "{trail}");
+}
+
+#[test]
+fn a_program_that_does_not_read_its_port_is_told_where_it_listens_instead() {
+    let app = App::new(ECHO);
+    app.up();
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let elsewhere = elsewhere.expect("a free port").port();
+    let command = format!("service.api.command=[\"sh\", \"-c\", \"PORT={elsewhere} exec echo\"]");
+    let one = ["--set", "service.api.scale={ min = 1, max = 1 }"];
+    let mut arguments = vec!["deploy", "api", "--set", &command];
+    arguments.extend(one);
+    arguments.extend([
+        "--set",
+        "service.api.release.breaker={ threshold = \"count\", value = 1 }",
+    ]);
+    let output = app.run(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let words = format!("the task listens at {elsewhere}, and not at its PORT");
+    assert!(said(&output).contains(&words), "{}", said(&output));
+    // Its last lines come with it.
+    assert!(said(&output).contains("starts"), "{}", said(&output));
+}
+
+#[test]
+fn what_a_service_or_an_app_does_not_have_is_said() {
+    let manifest = format!(
+        "{}\n[service.site]\nstatic = \"site\"\nroute = \"/s/*\"\n",
+        ECHO.replace("\"/*\"", "\"/api/*\"")
+    );
+    let app = App::new(&manifest);
+    std::fs::create_dir(app.folder().join("site")).expect("a folder");
+    std::fs::write(app.folder().join("site/index.html"), "hello").expect("a page");
+    app.up();
+    let alarm =
+        "\n[alarm.errors]\nmetric = \"errors\"\nservice = \"api\"\nabove = 5\nperiod = \"1m\"\n";
+    std::fs::write(
+        app.folder().join("neargate.toml"),
+        format!("{manifest}{alarm}"),
+    )
+    .expect("the manifest");
+    for (line, code, words) in [
+        ("trail apii", 2, "there is no"),
+        ("run site -- true", 2, "static site"),
+        ("exec site -- true", 2, "static site"),
+        ("db connect", 2, "no database"),
+        ("alarms", 0, "`errors` of the manifest is not watched yet"),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let output = app.run(&arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{line}: {}",
+            said(&output)
+        );
+        assert!(said(&output).contains(words), "{line}: {}", said(&output));
+    }
+    app.ok(&["trail", "site"]);
+}
