@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use neargate_core::descriptors::Extent;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
 use tokio::sync::OwnedRwLockReadGuard;
 
@@ -60,7 +61,7 @@ pub(super) struct Prepared {
 
 /// What cannot be held together is not begun.
 fn refuse_without_descriptors(definition: &Definition) -> Result<(), Problem> {
-    let shortfall = descriptors::shortfall(&definition.manifest);
+    let shortfall = descriptors::shortfall(&definition.manifest, Extent::Fewest);
     shortfall.map_or(Ok(()), |error| {
         Err(Problem {
             error,
