@@ -73,6 +73,7 @@ use crate::journal::{self, Journal, JournalError};
 use crate::paths::StateDir;
 use crate::ports::Ports;
 use crate::supervisor::{Running, Supervisor};
+use crate::watchdog::sentinel::Sentinel;
 use crate::watchdog::sockets::Named;
 use copies::Copies;
 pub use error::EngineError;
@@ -191,11 +192,10 @@ async fn run(
     let _lock = journal::lock_when_free(state).await?;
     let sentinel = vigil::report(state, program.clone())?;
     let ledger = Ledger::replay(Journal::open(&state.database())?)?;
-    let definition = last_definition(&ledger)?;
+    let (definition, seq) = (last_definition(&ledger)?, ledger.seq());
     let (inputs, mut input) = queue(QUEUE);
     let (facts, mut fact) = queue(QUEUE);
     let (calls, mut call) = queue(QUEUE);
-    let seq = ledger.seq();
     let routers = Routers::adopt(program.clone(), state.clone(), facts, listeners).await;
     let mut engine = Engine::new(state, program, ledger, definition, inputs, routers)?;
     engine.succeed(origin).await?;
@@ -204,12 +204,10 @@ async fn run(
     let (ending, ended) = oneshot::channel();
     let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit, ended));
     let mut terminate = terminations()?;
-    let (mut looks, mut readings) = (every(judge::LOOK), every(figures::METER));
-    let mut beats = every(liveness::PERIOD);
+    let periods = [judge::LOOK, figures::METER, liveness::PERIOD];
+    let [mut looks, mut readings, mut beats] = periods.map(every);
     loop {
-        sentinel.turn();
-        engine.flush();
-        engine.share_listeners(&sentinel);
+        engine.turn(&sentinel);
         if engine.finished() || engine.state.gone() {
             break;
         }
@@ -248,15 +246,22 @@ async fn run(
             _ = &mut api => break,
         }
     }
+    if leave(state, engine, &sentinel).await {
+        drop((input, fact, call));
+        last_answers(ending, api).await;
+    }
+    Ok(())
+}
+
+/// The engine's end; `true`: whoever asked is answered still.
+async fn leave(state: &StateDir, engine: Engine, sentinel: &Sentinel) -> bool {
     let _ = std::fs::remove_file(state.api_socket());
     if state.gone() {
-        vigil::end_lost(state, &sentinel).await;
-        return Ok(());
+        vigil::end_lost(state, sentinel).await;
+        return false;
     }
-    engine.end(&sentinel);
-    drop((input, fact, call));
-    last_answers(ending, api).await;
-    Ok(())
+    engine.end(sentinel);
+    true
 }
 
 /// The next look; one that nobody waited for is not late when somebody waits again.

@@ -25,8 +25,15 @@ pub enum Origin {
 }
 
 impl Engine {
+    /// What every turn of the loop begins with.
+    pub(super) fn turn(&mut self, sentinel: &Sentinel) {
+        sentinel.turn();
+        self.flush();
+        self.share_listeners(sentinel);
+    }
+
     /// Gives the watchdog copies of the listening sockets, when they have changed.
-    pub(super) fn share_listeners(&mut self, sentinel: &Sentinel) {
+    fn share_listeners(&mut self, sentinel: &Sentinel) {
         let listeners = self.routers.listeners();
         if self.shared_listeners == listeners.version() {
             return;

@@ -106,7 +106,7 @@ static ACTED_ON: &str = "
     cache.*.engine cache.*.version cache.*.url cache.*.eviction cache.*.memory
     secret.*.generate
     notify.*.url notify.*.secret notify.*.format notify.*.on notify.*.services
-    edge.address edge.port edge.expose
+    edge.address edge.port edge.expose edge.trusted
     pipeline.test pipeline.scan pipeline.base pipeline.install pipeline.branch
     pipeline.environments
     aws.grade aws.entry aws.zones aws.cidr aws.nat.kind aws.nat.per-zone aws.endpoints
