@@ -84,7 +84,9 @@ impl Anchor {
     /// What the wall clock, as it is set now, shows at a moment.
     #[must_use]
     pub fn shown(&self, at: Timestamp, now: &Reading) -> Timestamp {
-        let shown = signed(at.0).saturating_add(self.ahead(now));
+        // Not by each reading: two looks at one moment are shown the same.
+        let ahead = self.changed(now).map_or(self.ahead, |set| set.ahead);
+        let shown = signed(at.0).saturating_add(ahead);
         Timestamp(u64::try_from(shown).unwrap_or(0))
     }
 

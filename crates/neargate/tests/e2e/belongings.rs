@@ -31,7 +31,9 @@ fn pids(status: &str) -> Vec<u64> {
 
 #[test]
 fn a_copy_of_a_running_project_is_an_app_of_its_own() {
-    let app = App::new(&format!("{ECHO}uses = [\"cache.main\"]\n[cache.main]\n"));
+    let app = App::new(&format!(
+        "{ECHO}uses = [\"cache.main\"]\n[cache.main]\nengine = \"redis\"\n"
+    ));
     app.up();
     let original = pids(&app.ok(&["status", "--json"]));
     let copy = app.folder().with_extension("copy");
@@ -83,7 +85,9 @@ fn an_up_that_is_refused_changes_nothing() {
 
 #[test]
 fn a_state_directory_with_a_cache_is_removed_at_once_and_up_begins_anew() {
-    let app = App::new(&format!("{ECHO}uses = [\"cache.main\"]\n[cache.main]\n"));
+    let app = App::new(&format!(
+        "{ECHO}uses = [\"cache.main\"]\n[cache.main]\nengine = \"redis\"\n"
+    ));
     for _ in 0..3 {
         app.up();
         let removed = Command::new("rm").arg("-rf").arg(app.state()).output();

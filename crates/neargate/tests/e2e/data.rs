@@ -40,7 +40,10 @@ fn blueprint_of(user: User, name: &str) -> App {
     .expect("the blueprint");
     let lines: Vec<String> = text
         .lines()
-        .filter(|line| !line.trim_start().starts_with("build "))
+        .filter(|line| {
+            let key = line.split('=').next().unwrap_or_default().trim();
+            key != "build" && !key.ends_with(".build")
+        })
         .map(|line| {
             line.replace("../../target/release/", "")
                 .replace("../../apps/notes/", "")
