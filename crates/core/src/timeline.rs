@@ -60,11 +60,14 @@ impl Anchor {
         let anchor = Self {
             boot: now.boot.clone(),
             offset,
-            ahead: 0,
+            ahead: same_boot.map_or(0, |before| before.ahead),
         };
-        Self {
-            ahead: anchor.ahead(now),
-            ..anchor
+        match same_boot {
+            Some(_) => anchor.changed(now).unwrap_or(anchor),
+            None => Self {
+                ahead: anchor.ahead(now),
+                ..anchor
+            },
         }
     }
 
