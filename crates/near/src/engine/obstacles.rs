@@ -81,26 +81,27 @@ impl Engine {
         });
     }
 
-    /// Whether what stood in the way is gone; asked once a second.
+    fn is_gone(&self, obstacle: &Obstacle) -> bool {
+        match obstacle {
+            Obstacle::DiskFull => rustix::fs::statvfs(self.state.path())
+                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE),
+            Obstacle::Descriptors => {
+                let opened: std::io::Result<Vec<File>> =
+                    (0..OPENED).map(|_| File::open("/dev/null")).collect();
+                opened.is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends the waits for what stood in the way and is gone; asked once a second.
     pub(super) fn look_at_obstacles(&mut self) {
-        let space = |engine: &Self| {
-            rustix::fs::statvfs(engine.state.path())
-                .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SPACE)
-        };
-        let descriptors = |_: &Self| {
-            let opened: Result<Vec<_>, _> = (0..OPENED).map(|_| File::open("/dev/null")).collect();
-            opened.is_ok()
-        };
-        let gone: [(Obstacle, fn(&Self) -> bool); 2] = [
-            (Obstacle::DiskFull, space),
-            (Obstacle::Descriptors, descriptors),
-        ];
-        for (obstacle, is_gone) in gone {
+        for obstacle in [Obstacle::DiskFull, Obstacle::Descriptors] {
             let services = self.ledger.state().services.values();
             let waits = services
                 .flat_map(|service| service.backoffs.values())
                 .any(|backoff| backoff.obstacle.as_ref() == Some(&obstacle));
-            if waits && is_gone(self) {
+            if waits && self.is_gone(&obstacle) {
                 self.happened(Event::ObstacleRemoved { obstacle });
             }
         }
