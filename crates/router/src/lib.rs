@@ -16,7 +16,6 @@ mod budget;
 mod checker;
 pub mod chunked;
 mod clock;
-mod confinement;
 mod connection;
 mod control;
 mod counters;
@@ -43,8 +42,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use confinement::Confinement;
-
 /// What a router is started with.
 #[derive(Debug)]
 pub struct Config {
@@ -61,8 +58,6 @@ pub struct Config {
     pub limits: Limits,
     /// Whether SIGTERM drains this router (30 s). Off for routers that run inside a test.
     pub signals: Signals,
-    /// What it gives up before it reads a byte from outside.
-    pub confinement: Confinement,
 }
 
 /// Whether the process's signals are this router's.
@@ -144,15 +139,6 @@ pub enum RouterError {
     AccessLog {
         /// Its path.
         path: PathBuf,
-        /// What the kernel said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// It could not become its user.
-    #[error("cannot give up the rights of root: {step}")]
-    Confinement {
-        /// What failed.
-        step: &'static str,
         /// What the kernel said.
         #[source]
         source: std::io::Error,

@@ -40,7 +40,6 @@ mod preparation;
 mod provide;
 mod releases;
 mod router_process;
-mod router_rooms;
 mod router_vigil;
 mod routers;
 mod routes;

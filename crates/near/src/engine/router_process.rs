@@ -7,7 +7,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -22,19 +21,15 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::log;
-use super::router_rooms::{self, RoomsError};
+use super::listeners::Listeners;
 use super::router_vigil::{self, RouterVigil};
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
-use crate::supervisor::Identity;
 use crate::watchdog::ActivityMeter;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
-/// SIGSYS: what the kernel ends a process with that its filter of system calls condemns.
-const FILTERED: i32 = rustix::process::Signal::SYS.as_raw();
 /// A router that has not answered its control socket by then is given up.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,9 +45,6 @@ pub enum RouterError {
         #[source]
         source: io::Error,
     },
-    /// Its user or its directories could not be had.
-    #[error("the router has nowhere to live")]
-    Rooms(#[from] RoomsError),
     /// It does not answer on its control socket.
     #[error("the router does not answer on {socket}")]
     Hello {
@@ -101,73 +93,38 @@ impl RouterProcess {
     }
 }
 
-/// Starts a router on these sockets, as the user of routers when the engine is root; it is reaped
-/// when it ends. It runs in the engine's own session, with an empty environment. Then it is
-/// followed, as by [`follow_new`].
-pub async fn start(
-    program: PathBuf,
-    state: StateDir,
-    number: u64,
-    sockets: Vec<(String, OwnedFd)>,
-    facts: Sender<(u64, RouterFact)>,
-) {
-    // The register of users is asked off the engine's loop.
-    let at = state.clone();
-    let asked = tokio::task::spawn_blocking(move || router_rooms::provide(&at)).await;
-    let started = match asked {
-        Ok(Ok(user)) => spawn(&program, &state, number, &sockets, user),
-        Ok(Err(error)) => Err(error.into()),
-        Err(error) => Err(RouterError::Spawn {
-            program,
-            source: error.into(),
-        }),
-    };
-    drop(sockets);
-    match started {
-        Ok(()) => follow_new(state, number, facts).await,
-        Err(error) => {
-            let failed = RouterFact::Connected(Err(error));
-            let _ = facts.send((number, failed)).await;
-        }
-    }
-}
-
-fn spawn(
+/// Starts a router on these sockets; it is reaped when it ends. It runs in the engine's own
+/// session, with an empty environment.
+///
+/// # Errors
+/// [`RouterError::Spawn`].
+pub fn spawn(
     program: &Path,
     state: &StateDir,
     number: u64,
-    sockets: &[(String, OwnedFd)],
-    user: Option<Identity>,
+    listeners: &Listeners,
 ) -> Result<(), RouterError> {
     let failed = |source| RouterError::Spawn {
         program: program.to_owned(),
         source,
     };
-    let output = append(&state.router_log()).map_err(failed)?;
+    let log = append(&state.router_log()).map_err(failed)?;
     let mut command = tokio::process::Command::new(program);
     command
         .arg("router")
         .arg("--control")
         .arg(state.router_socket(number));
     command.arg("--access-log").arg(state.access_log());
-    if let Some(user) = user {
-        command
-            .arg("--user")
-            .arg(format!("{}:{}", user.uid, user.gid));
-        command.arg("--sites").arg(state.artifacts());
-    }
     let mut inherited: Vec<RawFd> = Vec::new();
-    for (name, socket) in sockets {
+    for (name, socket) in listeners.sockets() {
         command
             .arg("--listener")
             .arg(format!("{name}={}", socket.as_raw_fd()));
         inherited.push(socket.as_raw_fd());
     }
     command.env_clear().stdin(Stdio::null());
-    command
-        .stdout(output.try_clone().map_err(failed)?)
-        .stderr(output);
-    // SAFETY: between fork and exec only fcntl is called, on descriptors that the caller keeps
+    command.stdout(log.try_clone().map_err(failed)?).stderr(log);
+    // SAFETY: between fork and exec only fcntl is called, on descriptors that the engine keeps
     // open; nothing is allocated.
     unsafe {
         command.pre_exec(move || {
@@ -179,17 +136,7 @@ fn spawn(
         });
     }
     let mut child = command.spawn().map_err(failed)?;
-    let socket = state.router_socket(number);
-    tokio::spawn(async move {
-        let ended = child.wait().await;
-        // A router with a user of its own cannot remove it.
-        let _ = std::fs::remove_file(socket);
-        if ended.is_ok_and(|status| status.signal() == Some(FILTERED)) {
-            log(&format!(
-                "the kernel ended router {number}: it asked for a system call that no router makes"
-            ));
-        }
-    });
+    tokio::spawn(async move { child.wait().await });
     Ok(())
 }
 
@@ -227,7 +174,7 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
 /// Connects to a router that was just started, waiting until it answers, and tells the loop:
 /// [`RouterFact::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
 /// it says.
-async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
+pub async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
     match connect_new(&state, number).await {
         Ok(Connection {
             router,

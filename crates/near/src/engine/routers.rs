@@ -219,14 +219,12 @@ impl Routers {
             self.retire(unfinished);
         }
         self.last_number += 1;
-        let sockets = self.listeners.sockets().map(|(name, socket)| {
-            let socket = socket.try_clone_to_owned();
-            socket.map(|socket| (name.to_owned(), socket))
-        });
-        let sockets = sockets.collect::<Result<Vec<_>, _>>().map_err(|source| {
-            let program = self.program.clone();
-            RouterError::Spawn { program, source }
-        })?;
+        router_process::spawn(
+            &self.program,
+            &self.state,
+            self.last_number,
+            &self.listeners,
+        )?;
         let (connected, answer) = oneshot::channel();
         // One that is still starting is retired when it answers.
         self.starting = Some(Starting {
@@ -235,9 +233,10 @@ impl Routers {
             unwanted: false,
         });
         let (state, number) = (self.state.clone(), self.last_number);
-        let (program, facts) = (self.program.clone(), self.facts.clone());
-        tokio::spawn(router_process::start(
-            program, state, number, sockets, facts,
+        tokio::spawn(router_process::follow_new(
+            state,
+            number,
+            self.facts.clone(),
         ));
         Ok(answer)
     }

@@ -50,13 +50,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Router {
             control,
             access_log,
-            user,
-            sites,
             listener,
-        } => {
-            let confinement = processes::confinement(user.as_deref(), sites)?;
-            processes::router(control, access_log, confinement, &listener)
-        }
+        } => processes::router(control, access_log, &listener),
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
         Verb::Infra(what) => infra::run(flags, &what),
         Verb::Cost(options) => cost::run(flags, &options),

@@ -69,10 +69,6 @@ pub async fn run(
         }
         Waited::Left => return stop(&client, &mut interrupt).await,
     };
-    // What came up since, with the tasks.
-    let news = status.notes.iter();
-    news.filter(|note| !accepted.notes.contains(note))
-        .for_each(|note| output::note(note));
     output::progress("", &format!("{} is up at {}", status.app, status.endpoint));
     besides(&status)
         .iter()

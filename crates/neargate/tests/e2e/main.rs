@@ -15,7 +15,6 @@ mod handover;
 mod healing;
 mod hooks;
 mod interruptions;
-mod isolation;
 mod load;
 mod manners;
 mod metrics;
