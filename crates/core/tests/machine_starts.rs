@@ -228,6 +228,29 @@ fn a_deploy_keeps_what_a_person_scaled_to_until_the_manifests_bounds_change() {
 }
 
 #[test]
+fn a_number_of_tasks_that_the_manifest_does_not_give_is_said() {
+    let mut world = stable(NUMBERS);
+    let bounds = world.service().bounds_in_force().expect("bounds");
+    for (desired, words) in [
+        (bounds.min, None),
+        (bounds.max, None),
+        (bounds.max + 3, Some("is more than the")),
+        (0, Some("is fewer than the")),
+    ] {
+        world.happen(&Event::ScaleRequested {
+            service: "api".into(),
+            desired,
+        });
+        assert_eq!(world.service().desired, desired, "as on ECS");
+        let said = world.service().outside_bounds();
+        match words {
+            None => assert_eq!(said, None, "{desired}"),
+            Some(words) => assert!(said.expect("words").contains(words), "{desired}"),
+        }
+    }
+}
+
+#[test]
 fn a_service_that_was_removed_begins_at_its_minimum_again() {
     let mut world = stable(NUMBERS);
     world.happen(&Event::ScaleRequested {

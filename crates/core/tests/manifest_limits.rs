@@ -35,3 +35,29 @@ fn a_service_that_is_only_an_image_is_said_near_and_not_on_aws() {
     };
     assert_eq!((warned("local"), warned("prod")), (true, false));
 }
+
+#[test]
+fn a_site_that_holds_its_manifest_is_warned_of_and_refused_when_the_manifest_would_be_served() {
+    let loaded = |name: &str, root: &str| {
+        let text = format!("app = \"a\"\n[service.web]\nstatic = \"{root}\"\nroute = \"/*\"\n");
+        let name = name.to_owned();
+        load(&Source { name, text }, "local", &[])
+    };
+    for (root, holds) in [
+        (".", true),
+        ("./", true),
+        ("site/..", true),
+        ("..", true),
+        ("../..", true),
+        ("site", false),
+        ("../site", false),
+        ("./site/", false),
+    ] {
+        let own = loaded("folder/neargate.toml", root);
+        let own = own.unwrap_or_else(|said| panic!("{root}: {}", said.render(false)));
+        let warned = own.warnings.iter().any(|one| one.code == "public-folder");
+        assert_eq!(warned, holds, "{root}");
+        let other = loaded("folder/prod.toml", root);
+        assert_eq!(other.is_err(), holds, "{root}");
+    }
+}

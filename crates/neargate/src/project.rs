@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// The manifest's usual name.
-pub const NAME: &str = "neargate.toml";
+pub const NAME: &str = manifest::FILE_NAME;
 
 /// The manifest of a command: given, or found here or above.
 pub fn find(flags: &Flags) -> Result<PathBuf, Failure> {

@@ -177,7 +177,7 @@ async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: Socket
         error: Some("NoPlace"),
         ..Entry::default()
     };
-    let out = answer::plain(503, "GET", &[("connection", "close")]);
+    let out = answer::plain(503, None, "GET", &[("connection", "close")]);
     entry.bytes_out = out.len() as u64;
     worker.pressure.refused();
     let who = ("", 0, "");

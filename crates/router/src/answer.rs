@@ -26,9 +26,24 @@ pub(crate) fn phrase(status: u16) -> &'static str {
     }
 }
 
+/// Why a request is refused that is a TLS handshake: somebody wrote `https`.
+pub(crate) const TLS: &str = "TlsToPlainPort";
+
+/// What somebody who reads an answer is told besides its status, by the reason of the access log.
+fn advice(reason: &str) -> Option<&'static str> {
+    (reason == TLS).then_some("this port speaks plain HTTP: use http://… instead of https://…")
+}
+
 /// A whole answer; `added` are further headers. The body is left out for HEAD, its length kept.
-pub(crate) fn plain(status: u16, method: &str, added: &[(&str, &str)]) -> Vec<u8> {
-    let body = format!("{status} {}\n", phrase(status));
+pub(crate) fn plain(
+    status: u16,
+    reason: Option<&str>,
+    method: &str,
+    added: &[(&str, &str)],
+) -> Vec<u8> {
+    let advice = reason.and_then(advice);
+    let advice = advice.map_or(String::new(), |advice| format!(": {advice}"));
+    let body = format!("{status} {}{advice}\n", phrase(status));
     let mut out = format!(
         "HTTP/1.1 {status} {}\r\nserver: neargate\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
         phrase(status),

@@ -389,7 +389,7 @@ where
     } else if job.is_some_and(|j| j.head.version == neargate_core::routing::head::Version::Http10) {
         added.push(("connection", "keep-alive"));
     }
-    let out = answer::plain(status, &entry.method, &added);
+    let out = answer::plain(status, entry.error, &entry.method, &added);
     let written = timeout(worker.limits.client_idle, sides.writer.write_all(&out)).await;
     entry.status = status;
     entry.bytes_out += out.len() as u64;

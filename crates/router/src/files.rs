@@ -1,6 +1,6 @@
 //! Static sites.
 //!
-//! Invariant: nothing outside the site's directory and no dot file is ever served, whatever
+//! Invariant: nothing outside the site's directory, no dot file and no manifest is ever served, whatever
 //! the path encodes or links point to; memory per response is bounded, and so is what a worker
 //! remembers of files.
 
@@ -209,7 +209,7 @@ where
         ("x-request-id", job.request_id),
         ("connection", "close"),
     ];
-    let out = crate::answer::plain(405, &job.head.method, &added);
+    let out = crate::answer::plain(405, None, &job.head.method, &added);
     entry.status = 405;
     match send(job, out, Body::None, sides, entry).await {
         Some(()) => End::Answered(KeepAlive::Close),

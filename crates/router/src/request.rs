@@ -13,6 +13,8 @@ use neargate_core::routing::head::{
 use neargate_core::routing::matching::Facts;
 use neargate_core::routing::websocket;
 
+use crate::answer;
+
 pub use neargate_core::routing::head::Refusal;
 
 /// What the bytes of a request head hold.
@@ -59,9 +61,16 @@ pub(crate) enum KeepAlive {
     Close,
 }
 
+/// The first byte of a TLS connection: a record of the handshake (RFC 8446, 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Reads a request head from the beginning of `bytes`.
 #[must_use]
 pub fn read(bytes: &[u8], ends: Ends) -> Read {
+    // No method begins so, and a client that waits for the answer to its handshake sends no more.
+    if bytes.first() == Some(&TLS_HANDSHAKE) {
+        return refused(400, answer::TLS);
+    }
     let Some(end) = find_end(bytes) else {
         return match first_line(bytes) {
             Some(line) if line > MOST_LINE => refused(414, "UriTooLong"),

@@ -131,6 +131,29 @@ fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
 }
 
 #[test]
+fn a_tls_handshake_is_answered_at_once_in_words_and_logged() {
+    let (router, backend) = serving();
+    // The first bytes of a ClientHello, and a record that has only begun.
+    for bytes in ["\x16\x03\x01\x02\0\x01\0\x01", "\x16"] {
+        let began = std::time::Instant::now();
+        let mut wire = Wire::open(router.address);
+        let (status, head, body) = wire.send(bytes).response().expect("an answer");
+        assert_eq!(status, 400);
+        assert_eq!(header(&head, "connection").as_deref(), Some("close"));
+        assert!(
+            body.contains("this port speaks plain HTTP: use http://"),
+            "{body}"
+        );
+        assert_eq!(wire.rest(), "");
+        assert!(began.elapsed() < std::time::Duration::from_secs(2));
+    }
+    for line in router.log_lines(2) {
+        assert_eq!(line["error"], "TlsToPlainPort", "{line}");
+    }
+    assert_eq!(backend.seen(), 0);
+}
+
+#[test]
 fn a_body_that_is_not_chunked_coding_is_refused_while_it_is_sent() {
     let (router, _backend) = serving();
     for body in [

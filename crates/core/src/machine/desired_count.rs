@@ -51,6 +51,29 @@ impl ServiceState {
     }
 }
 
+impl ServiceState {
+    /// What the manifest has to do with a number of tasks that it does not give; as on ECS, who asks
+    /// for it gets it. Nothing to say when it is within the bounds.
+    #[must_use]
+    pub fn outside_bounds(&self) -> Option<String> {
+        let ScaleBounds { min, max } = self.bounds_in_force()?;
+        let (name, desired) = (&self.name, self.desired);
+        if (min..=max).contains(&desired) {
+            return None;
+        }
+        let gives = match min == max {
+            true => min.to_string(),
+            false => format!("{min} to {max}"),
+        };
+        let side = if desired > max { "more" } else { "fewer" };
+        let nearest = desired.clamp(min, max);
+        Some(format!(
+            "`{name}`: {desired} is {side} than the {gives} tasks that the manifest gives it (`scale`); as on ECS it stays \
+             so until `scale` is changed in the manifest, or: neargate scale {name}={nearest}"
+        ))
+    }
+}
+
 /// Brings the desired count to what a definition asks for. A static site keeps the number for the
 /// day that the service has tasks again.
 pub fn keep_within_bounds(draft: &mut Draft, definition: &RevisionDefinition) {

@@ -141,6 +141,27 @@ pub enum Refusal {
     NoTasks(String),
 }
 
+impl Refusal {
+    /// Whether what was asked for names something that there is not, or that can never be done:
+    /// no later moment makes it right (exit 2). Otherwise it is not the moment for it (exit 1).
+    #[must_use]
+    pub fn is_wrong_request(&self) -> bool {
+        match self {
+            Self::UnknownService(_)
+            | Self::UnknownRevision { .. }
+            | Self::NeverStable { .. }
+            | Self::TooManyTasks { .. }
+            | Self::NoTasks(_) => true,
+            Self::ReleaseInProgress { .. }
+            | Self::GuardFiring { .. }
+            | Self::NoRelease(_)
+            | Self::NotNow { .. }
+            | Self::NoStableRevision(_)
+            | Self::AlreadyServing { .. } => false,
+        }
+    }
+}
+
 /// Where entries are kept.
 pub trait Journal {
     /// Why entries could not be written.

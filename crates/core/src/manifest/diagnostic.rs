@@ -196,6 +196,12 @@ impl Diagnostics {
         self.sources.get(source).map_or("", |(_, text)| text)
     }
 
+    /// The name of the manifest's file.
+    pub(crate) fn file_name(&self) -> &str {
+        let path = self.name(0);
+        path.rsplit('/').next().unwrap_or(path)
+    }
+
     fn name(&self, source: usize) -> &str {
         self.sources.get(source).map_or("", |(name, _)| name)
     }

@@ -28,6 +28,9 @@ use diagnostic::At;
 use model::Manifest;
 use tree::{Table, Value};
 
+/// What a manifest is called when nothing else is said; a site never serves a file of this name.
+pub const FILE_NAME: &str = "neargate.toml";
+
 /// The longest manifest that is read, bytes.
 pub const LONGEST: usize = 1 << 20;
 

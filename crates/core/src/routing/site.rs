@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::matching::{Case, Pattern};
-use crate::manifest::model::Static;
+use crate::manifest::{self, model::Static};
 
 /// Sent where an answer must not be taken for the path's own file later: a fallback, a 404.
 pub const ASK_AGAIN: &str = "no-cache";
@@ -120,10 +120,25 @@ pub fn navigates(sec_fetch_mode: Option<&str>, accept: Option<&str>) -> bool {
 }
 
 /// Whether a part of a path (or of a file's place in its site) is never served: it begins with a
-/// dot. `first`: nothing stands before it, where `.well-known` is public.
+/// dot, or is a manifest. `first`: nothing stands before it, where `.well-known` is public.
 #[must_use]
 pub fn is_hidden(part: &str, first: bool) -> bool {
-    part.starts_with('.') && !(first && part == WELL_KNOWN)
+    let dotted = part.starts_with('.') && !(first && part == WELL_KNOWN);
+    dotted || part == manifest::FILE_NAME
+}
+
+/// Whether a site's folder is the manifest's, or one above it: then the site holds the manifest.
+#[must_use]
+pub fn holds_manifest(root: &str) -> bool {
+    let mut below: usize = 0;
+    for part in root.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => below = below.saturating_sub(1),
+            _ => below += 1,
+        }
+    }
+    below == 0
 }
 
 fn last(name: &str) -> &str {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition};
+use neargate_core::machine::{Entry, Event, Fact, Refusal, RevisionDefinition, ServiceState};
 use neargate_core::manifest::model::{Manifest, Service, Use};
 
 use super::ledger::TurnError;
@@ -46,14 +46,7 @@ impl Engine {
             Call::Releases(service, to) => reply(to, self.releases(&service)),
             Call::Alarms(to) => reply(to, Ok(self.alarms())),
             Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
-            Call::Scale(service, wish, to) => {
-                self.surroundings.data.start_waiting();
-                let event = Event::ScaleRequested {
-                    service,
-                    desired: wish.desired,
-                };
-                reply(to, self.ask(&event));
-            }
+            Call::Scale(service, wish, to) => reply(to, self.scale(service, wish.desired)),
             Call::Session(service, request, to) => reply(to, self.session(&service, &request)),
             Call::Data(name, to) => reply(to, self.data_access(&name)),
             Call::Observed(to) => reply(to, self.observed()),
@@ -78,6 +71,18 @@ impl Engine {
             in_progress: BTreeMap::new(),
             notes: self.notes.texts(),
         })
+    }
+
+    fn scale(&mut self, service: String, desired: u32) -> Result<Accepted, Problem> {
+        self.surroundings.data.start_waiting();
+        let mut accepted = self.ask(&Event::ScaleRequested {
+            service: service.clone(),
+            desired,
+        })?;
+        let scaled = self.ledger.state().services.get(&service);
+        let outside = scaled.and_then(ServiceState::outside_bounds);
+        accepted.notes = outside.into_iter().collect();
+        Ok(accepted)
     }
 
     /// A state directory is one environment's of one app.
@@ -184,30 +189,31 @@ impl Engine {
     }
 
     fn session(&self, name: &str, request: &SessionRequest) -> Result<Session, Problem> {
-        let missing = |error: String| Problem {
+        let missing = |exit: u8, error: String| Problem {
             error,
             help: None,
-            exit: 1,
+            exit,
         };
+        let failed = |error| missing(1, error);
         let service = self
             .ledger
             .state()
             .services
             .get(name)
-            .ok_or_else(|| missing(format!("there is no service `{name}`")))?;
+            .ok_or_else(|| missing(2, format!("there is no service `{name}`")))?;
         let revision = match &request.task {
             Some(task) => {
                 let task = service
                     .tasks
                     .get(task)
-                    .ok_or_else(|| missing(format!("there is no task `{task}`")))?;
+                    .ok_or_else(|| missing(2, format!("there is no task `{task}`")))?;
                 task.revision
             }
             None => service.primary,
         };
         let definition = service
             .definition(revision)
-            .ok_or_else(|| missing(format!("`{name}` has no revision yet")))?;
+            .ok_or_else(|| failed(format!("`{name}` has no revision yet")))?;
         let task = request
             .task
             .clone()
@@ -219,14 +225,14 @@ impl Engine {
         let env = self
             .surroundings
             .variables(definition, revision, &task, port)
-            .map_err(missing)?;
+            .map_err(failed)?;
         let directory = self.surroundings.directory(definition);
         Ok(Session {
             revision,
             env,
             snapshot: Some(directory.clone()),
             directory,
-            identity: self.session_identity(name).map_err(missing)?,
+            identity: self.session_identity(name).map_err(failed)?,
         })
     }
 
@@ -336,10 +342,11 @@ fn refused(error: &TurnError) -> Problem {
         ),
         TurnError::Refused(_) | TurnError::Journal(_) => None,
     };
+    let wrong = matches!(error, TurnError::Refused(refusal) if refusal.is_wrong_request());
     Problem {
         error: chain(error),
         help,
-        exit: 1,
+        exit: if wrong { 2 } else { 1 },
     }
 }
 

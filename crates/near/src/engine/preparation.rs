@@ -110,10 +110,9 @@ impl Engine {
         definition: Definition,
     ) -> Result<(Option<Connected>, Arc<Definition>), Problem> {
         let definition = self.acceptable(definition)?;
-        let connected = self.open_listeners(&definition.manifest)?;
+        let (connected, addresses) = self.open_listeners(&definition.manifest)?;
         let definition = self.set_definition(definition)?;
-        // The first definition makes new surroundings.
-        let addresses = self.internal_addresses(&definition.manifest)?;
+        // Told only now: the first definition makes new surroundings.
         self.tell_tasks(addresses);
         Ok((connected, definition))
     }

@@ -22,6 +22,9 @@ use crate::ports::is_free;
 use crate::secrets::{Secrets, SecretsError};
 use crate::supervisor::Found;
 
+/// Where each service with a port is reached from inside, by its name.
+pub(super) type Addresses = BTreeMap<String, SocketAddr>;
+
 impl Engine {
     /// Data services, secrets and listeners of an app that was up, before the loop begins.
     pub(super) async fn provide_again(&mut self) -> Result<(), Problem> {
@@ -29,15 +32,17 @@ impl Engine {
             return Ok(());
         };
         // A router that must be started comes up meanwhile; the loop learns of it.
-        self.open_listeners(&definition.manifest)?;
+        let (_, addresses) = self.open_listeners(&definition.manifest)?;
+        self.tell_tasks(addresses);
         provide_off_loop(self.surroundings.clone(), definition).await
     }
 
-    /// Opens the listeners of a manifest; a router that is started for them tells when it serves.
+    /// Opens the listeners of a manifest, and says where each service is reached from inside; a
+    /// router that is started for them tells when it serves.
     pub(super) fn open_listeners(
         &mut self,
         manifest: &Manifest,
-    ) -> Result<Option<Connected>, Problem> {
+    ) -> Result<(Option<Connected>, Addresses), Problem> {
         let edge = edge(manifest)?;
         let addresses = self.internal_addresses(manifest)?;
         let mut wanted = vec![(EDGE.to_owned(), edge)];
@@ -48,12 +53,11 @@ impl Engine {
         );
         let listening = self.routers.listen(&wanted);
         let connected = listening.map_err(|error| problem(&error, 3))?;
-        self.tell_tasks(addresses);
-        Ok(connected)
+        Ok((connected, addresses))
     }
 
     /// Tasks that start from now on find the other services at these addresses.
-    pub(super) fn tell_tasks(&self, addresses: BTreeMap<String, SocketAddr>) {
+    pub(super) fn tell_tasks(&self, addresses: Addresses) {
         *self
             .surroundings
             .internal
@@ -62,10 +66,7 @@ impl Engine {
     }
 
     /// Where each service with a port is reached from inside.
-    pub(super) fn internal_addresses(
-        &mut self,
-        manifest: &Manifest,
-    ) -> Result<BTreeMap<String, SocketAddr>, Problem> {
+    fn internal_addresses(&mut self, manifest: &Manifest) -> Result<Addresses, Problem> {
         let services = manifest.services.values();
         let with_port = services.filter(|service| service.port.is_some());
         with_port

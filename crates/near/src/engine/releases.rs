@@ -32,7 +32,7 @@ impl Engine {
             return Err(Problem {
                 error: format!("there is no service `{name}`"),
                 help: None,
-                exit: 1,
+                exit: 2,
             });
         };
         let clock = self.ledger.clock();

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::status::ServiceKind;
 use neargate_near::api::wire::{Accepted, Scale};
 
 use crate::arguments::Flags;
@@ -18,7 +19,10 @@ pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> 
     let client = Client::connect(&project::state(flags)?).await?;
     // Nothing is changed when one of the names is wrong.
     for (service, _) in &wanted {
-        client.known_service(service).await?;
+        if client.known_service(service).await?.kind == ServiceKind::Static {
+            let words = format!("`{service}` is a static site: it has no tasks to scale");
+            return Err(Failure::Usage(words));
+        }
     }
     for (service, desired) in wanted {
         let accepted: Accepted = client
@@ -28,6 +32,7 @@ pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> 
             output::json(&accepted);
         }
         output::progress(service, &format!("{desired} tasks are wanted"));
+        accepted.notes.iter().for_each(|note| output::note(note));
     }
     Ok(ExitCode::SUCCESS)
 }

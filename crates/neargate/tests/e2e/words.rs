@@ -153,6 +153,22 @@ fn what_a_service_or_an_app_does_not_have_is_said() {
         ("run site -- true", 2, "static site"),
         ("exec site -- true", 2, "static site"),
         ("db connect", 2, "no database"),
+        ("scale api=3 site=2", 2, "no tasks to scale"),
+        ("rollback api --to 9", 2, "has no revision 9"),
+        ("rollback api --to 1", 1, "serves already"),
+        ("releases show 99", 2, "there is no release 99"),
+        ("releases show nosuch", 2, "is not a release's number"),
+        ("scale api=501", 2, "more than the 500"),
+        ("promote api", 1, "no release in progress"),
+        ("abort site", 1, "no release in progress"),
+        ("logs api --since soon", 2, "soon"),
+        ("metrics --since soon", 2, "soon"),
+        ("trail --since soon", 2, "soon"),
+        (
+            "scale api=5",
+            0,
+            "5 is more than the 2 to 4 tasks that the manifest gives it",
+        ),
         ("alarms", 0, "`errors` of the manifest is not watched yet"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
@@ -165,5 +181,6 @@ fn what_a_service_or_an_app_does_not_have_is_said() {
         );
         assert!(said(&output).contains(words), "{line}: {}", said(&output));
     }
+    assert_eq!(app.service("api")["desired"], 5);
     app.ok(&["trail", "site"]);
 }

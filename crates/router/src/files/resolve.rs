@@ -1,7 +1,7 @@
 //! From a request's path to a file inside the site.
 //!
-//! Invariant: a path is decoded once; an encoded slash, a NUL, a `..` and a dot file are not
-//! found, but for what is in `/.well-known/`; links that lead out of the directory are not followed.
+//! Invariant: a path is decoded once; an encoded slash, a NUL, a `..`, a manifest and a dot file are
+//! not found, but for what is in `/.well-known/`; links that lead out of the directory are not followed.
 
 use std::path::{Path, PathBuf};
 
@@ -100,6 +100,8 @@ mod tests {
             (".well-known/security.txt", "s"),
             (".well-known/.env", "s"),
             ("docs/.well-known/x", "s"),
+            ("neargate.toml", "s"),
+            ("docs/neargate.toml", "s"),
             ("../secret", "s"),
         ] {
             std::fs::write(root.join(name), text).expect("written");
@@ -137,6 +139,10 @@ mod tests {
             "/.well-known/.env",
             "/.well-known/../index.html",
             "/docs/.well-known/x",
+            "/neargate.toml",
+            "/%6eeargate.toml",
+            "/docs/neargate.toml",
+            "/neargate.toml/",
             "/%zz",
         ] {
             let got = resolve(&root, path, "index.html");

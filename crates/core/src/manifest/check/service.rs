@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, command};
 use crate::machine::strategy;
-use crate::manifest::fargate;
 use crate::manifest::model::{Balance, Probe, Runs, Service, Strategy, Use};
 use crate::manifest::read::uses;
 use crate::manifest::shape::another;
+use crate::manifest::{FILE_NAME, fargate};
+use crate::routing::site::holds_manifest;
 
 pub(super) fn check(case: &mut Case<'_>, name: &str) {
     let manifest = case.manifest;
     let service = &manifest.services[name];
     own_name(case, name);
     runs(case, service);
+    manifest_in_site(case, service);
     reachable(case, service);
     size(case, service);
     health(case, service);
@@ -138,6 +140,30 @@ fn runs(case: &mut Case<'_>, service: &Service) {
         let help = "without `artifact` its tasks run in the manifest's folder, so a rollback runs \
                     what is there then, and only `neargate deploy --force` releases changed code; add artifact = \"FILE OR FOLDER\"";
         case.warn("not-immutable", &own, message, help);
+    }
+}
+
+/// A site that holds the manifest holds all that lies beside it.
+fn manifest_in_site(case: &mut Case<'_>, service: &Service) {
+    let path = ["service", service.name.as_str(), "static", "root"];
+    let Runs::Static(site) = &service.runs else {
+        return;
+    };
+    if !holds_manifest(&site.root) || !case.sound(&path) || !case.has(&path) {
+        return;
+    }
+    let help = "put the site into a folder of its own, and write for example static = \"public\"";
+    let file = case.out.file_name().to_owned();
+    if file == FILE_NAME {
+        let message = format!(
+            "the folder of this site holds the manifest: all that is in it is public, but for {FILE_NAME} and dot files"
+        );
+        case.warn("public-folder", &path, message, help);
+    } else {
+        let message = format!(
+            "this site would show the manifest to everybody: only {FILE_NAME} is kept back, not {file}"
+        );
+        case.error("public-folder", &path, message, help);
     }
 }
 

@@ -163,7 +163,12 @@ static STATIC: Shape = Shape {
     doc: "A static site.",
     also: None,
     fields: &[
-        Field::new("root", Kind::Form(&FOLDER), "The folder.")
+        Field::new(
+            "root",
+            Kind::Form(&FOLDER),
+            "The folder. Dot files (but for those in `/.well-known/`) and `neargate.toml` in it are \
+             never served.",
+        )
             .far("A bucket behind CloudFront.")
             .differs("Near the router serves the folder.")
             .required(),
