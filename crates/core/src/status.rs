@@ -176,6 +176,9 @@ pub struct TaskStatus {
     pub health: String,
     /// When it ran first.
     pub started_at: Option<Timestamp>,
+    /// While it leaves: when it is told to stop (`deactivating`), or killed (`stopping`), at the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves_by: Option<Timestamp>,
 }
 
 /// A database or cache.
@@ -216,6 +219,7 @@ mod tests {
             state: "running".to_owned(),
             health: health.to_owned(),
             started_at: None,
+            leaves_by: None,
         }
     }
 

@@ -125,8 +125,11 @@ pub enum Verb {
         /// Do not run the build steps
         #[arg(long)]
         no_build: bool,
+        /// In the foreground, do not show what tasks write
+        #[arg(long)]
+        no_logs: bool,
     },
-    /// Stop everything; data stays
+    /// Stop everything; PostgreSQL's data stays, the cache begins empty at the next `up`
     #[command(
         after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too"
     )]

@@ -17,6 +17,8 @@ mod project;
 #[cfg(test)]
 mod reference;
 mod screen;
+mod stopping;
+mod task_lines;
 mod terminal;
 mod tree;
 mod verbs;

@@ -11,6 +11,7 @@ use neargate_core::status::Status;
 use neargate_near::api::wire::Progress;
 
 use crate::arguments::Flags;
+use crate::task_lines::Target;
 use crate::tree::Tree;
 use crate::{copying, output};
 
@@ -59,13 +60,26 @@ impl Screen {
     pub fn status(&mut self, status: &Status) {
         match self {
             Self::Json => {}
-            Self::Lines(said) => {
-                let waits = waits(status);
-                if said.is_news(&waits, Instant::now()) {
-                    waits.lines().for_each(|line| output::progress("", line));
-                }
-            }
+            Self::Lines(said) => said.say(&waits(status)),
             Self::Live(tree) => tree.draw(status),
+        }
+    }
+
+    /// Shows what is waited for, in these words.
+    pub fn waits(&mut self, words: &str) {
+        match self {
+            Self::Json => {}
+            Self::Lines(said) => said.say(words),
+            Self::Live(tree) => tree.wait(words),
+        }
+    }
+
+    /// Where lines of tasks go; with JSON nowhere.
+    pub fn lines_of_tasks(&self) -> Option<Target> {
+        match self {
+            Self::Json => None,
+            Self::Lines(_) => Some(Target::Output),
+            Self::Live(tree) => Some(Target::Above(tree.place_above())),
         }
     }
 
@@ -88,6 +102,12 @@ pub struct Waits {
 }
 
 impl Waits {
+    fn say(&mut self, waits: &str) {
+        if self.is_news(waits, Instant::now()) {
+            waits.lines().for_each(|line| output::progress("", line));
+        }
+    }
+
     /// Whether the words are to be said now; then they count as said.
     fn is_news(&mut self, waits: &str, now: Instant) -> bool {
         let words = without_times(waits);

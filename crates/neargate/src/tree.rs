@@ -10,6 +10,19 @@ use crate::{copying, output};
 /// Lines of a terminal that does not say how many it has.
 const ROWS: usize = 24;
 
+/// The place above a tree, where lines stay.
+#[derive(Clone)]
+pub struct Above(MultiProgress);
+
+impl Above {
+    /// Prints a line.
+    pub fn line(&self, line: &str) {
+        if self.0.println(output::for_terminal(line)).is_err() {
+            output::progress("", line);
+        }
+    }
+}
+
 /// A drawing on standard error.
 pub struct Tree {
     drawing: MultiProgress,
@@ -34,7 +47,16 @@ impl Tree {
 
     /// Draws where everything stands.
     pub fn draw(&mut self, status: &Status) {
-        let lines = lines(status, rows().saturating_sub(2));
+        self.draw_lines(lines(status, rows().saturating_sub(2)));
+    }
+
+    /// Draws what is waited for, in the tree's place.
+    pub fn wait(&mut self, words: &str) {
+        let text = words.to_owned();
+        self.draw_lines(vec![Line { busy: true, text }]);
+    }
+
+    fn draw_lines(&mut self, lines: Vec<Line>) {
         while self.bars.len() > lines.len() {
             if let Some(bar) = self.bars.pop() {
                 bar.finish_and_clear();
@@ -53,9 +75,12 @@ impl Tree {
 
     /// Prints a line above the tree; it stays.
     pub fn above(&self, line: &str) {
-        if self.drawing.println(output::for_terminal(line)).is_err() {
-            output::progress("", line);
-        }
+        self.place_above().line(line);
+    }
+
+    /// The place above, for whoever prints there meanwhile.
+    pub fn place_above(&self) -> Above {
+        Above(self.drawing.clone())
     }
 
     /// Takes the tree away.
@@ -180,6 +205,7 @@ mod tests {
             state: "running".into(),
             health: "unknown".into(),
             started_at: None,
+            leaves_by: None,
         };
         ServiceStatus {
             name: name.into(),

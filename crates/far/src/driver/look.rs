@@ -334,5 +334,6 @@ fn task_status(task: &TaskSeen) -> TaskStatus {
         state: task.status.to_lowercase(),
         health: task.health.to_lowercase(),
         started_at: task.started_at,
+        leaves_by: None,
     }
 }

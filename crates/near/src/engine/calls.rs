@@ -8,6 +8,7 @@ use neargate_core::manifest::model::{Manifest, Service, Use};
 
 use super::ledger::TurnError;
 use super::preparation::Digests;
+use super::provide::numeric_edge;
 use super::tasks::chain;
 use super::{DEFINITION, Engine, reply};
 use crate::api::server::{Call, EVENTS_PER_READ, Reply};
@@ -110,10 +111,7 @@ impl Engine {
     /// The definition with an address in place of a name, unless it is another app's.
     pub(super) fn acceptable(&self, mut definition: Definition) -> Result<Definition, Problem> {
         self.refuse_another_app(&definition)?;
-        // Loopback names would have to be resolved; the edge's address is an address.
-        if definition.manifest.edge.address == "localhost" {
-            "127.0.0.1".clone_into(&mut definition.manifest.edge.address);
-        }
+        numeric_edge(&mut definition.manifest);
         Ok(definition)
     }
 

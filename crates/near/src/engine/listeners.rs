@@ -125,6 +125,15 @@ impl Listeners {
     }
 }
 
+/// Why nobody of ours could listen here; the socket that tries it takes no connection.
+///
+/// # Errors
+/// [`ListenError`] names the holder of a taken port.
+pub fn try_address(address: SocketAddr) -> Result<(), ListenError> {
+    let tried = bound(address, false).map(drop);
+    tried.map_err(|source| not_bound(address, source))
+}
+
 /// The sockets of a listener at a free address.
 fn open(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, ListenError> {
     // Without SO_REUSEPORT first: with it, a second engine of the same user would share
@@ -134,28 +143,34 @@ fn open(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, ListenError
 }
 
 fn bind(address: SocketAddr, share: bool) -> Result<OwnedFd, ListenError> {
-    let attempt = || -> std::io::Result<Socket> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(share)?;
-        socket.bind(&address.into())?;
+    let listening = bound(address, share).and_then(|socket| {
         socket.listen(BACKLOG)?;
-        Ok(socket)
-    };
-    attempt()
-        .map(OwnedFd::from)
-        .map_err(|source| match source.kind() {
-            std::io::ErrorKind::AddrInUse => ListenError::Taken {
-                address,
-                holder: port_holder::describe(address),
-            },
-            _ => ListenError::Bind { address, source },
-        })
+        Ok(OwnedFd::from(socket))
+    });
+    listening.map_err(|source| not_bound(address, source))
+}
+
+fn bound(address: SocketAddr, share: bool) -> std::io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn not_bound(address: SocketAddr, source: std::io::Error) -> ListenError {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => ListenError::Taken {
+            address,
+            holder: port_holder::describe(address),
+        },
+        _ => ListenError::Bind { address, source },
+    }
 }
 
 #[cfg(test)]

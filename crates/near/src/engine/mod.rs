@@ -87,6 +87,7 @@ use notes::{Cause, Notes};
 use notifications::Notifications;
 pub(crate) use own_log::log;
 pub use owner::owner;
+pub use provide::edge_taken;
 use routers::Routers;
 pub(crate) use routers::most_workers;
 use strain::Strain;

@@ -6,17 +6,32 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use neargate_core::routing::listening::ListeningSocket;
 
+use crate::belongings;
 use crate::supervisor::Process;
 
 /// The holder of a listening address in words: `pid 812 (nginx)`, `another user's process`.
 #[must_use]
 pub fn describe(address: SocketAddr) -> String {
-    let inodes = listening_inodes(address.port());
-    holder_of(&inodes)
-        .unwrap_or_else(|| "a process of another user (root can see which)".to_owned())
+    match holder(address) {
+        Some((pid, name)) => format!("pid {pid} ({name})"),
+        None => "a process of another user (root can see which)".to_owned(),
+    }
+}
+
+/// Whether a process listens there that can be seen, and is none of this state directory's.
+#[must_use]
+pub fn is_anothers(address: SocketAddr, state: &Path) -> bool {
+    let own = belongings::of(state);
+    holder(address).is_some_and(|(pid, _)| !own.iter().any(|one| one.process.pid == pid))
+}
+
+/// Pid and name of the process that listens at an address's port.
+fn holder(address: SocketAddr) -> Option<(u32, String)> {
+    holder_of(&listening_inodes(address.port()))
 }
 
 /// Ports at which a process or one that descends from it listens.
@@ -96,7 +111,7 @@ fn inode_of(line: &str, port: u16) -> Option<String> {
     listens.then(|| format!("socket:[{}]", columns.get(9).unwrap_or(&"")))
 }
 
-fn holder_of(inodes: &[String]) -> Option<String> {
+fn holder_of(inodes: &[String]) -> Option<(u32, String)> {
     for process in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = process
             .file_name()
@@ -118,7 +133,7 @@ fn holder_of(inodes: &[String]) -> Option<String> {
             });
         if holds {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("pid {pid} ({})", name.trim()));
+            return Some((pid, name.trim().to_owned()));
         }
     }
     None

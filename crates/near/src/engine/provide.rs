@@ -12,10 +12,13 @@ use neargate_core::manifest::model::Manifest;
 use super::Engine;
 use super::calls::{data_problem, problem};
 use super::ids::is_task;
+use super::listeners::try_address;
+use super::port_holder;
 use super::routers::Connected;
 use super::routes::{EDGE, internal};
-use super::tasks::Surroundings;
+use super::tasks::{Surroundings, chain};
 use crate::api::wire::{Definition, Problem};
+use crate::belongings;
 use crate::clock::now;
 use crate::paths::StateDir;
 use crate::ports::is_free;
@@ -121,6 +124,26 @@ fn edge(manifest: &Manifest) -> Result<SocketAddr, Problem> {
         exit: 2,
     })?;
     Ok(SocketAddr::new(address, manifest.edge.port))
+}
+
+/// Why the edge of a manifest could not listen, when it is not this state directory's own processes
+/// that have its port, in words. Asks nobody, so that it can be said before anything is built.
+#[must_use]
+pub fn edge_taken(manifest: &Manifest, state: &StateDir) -> Option<String> {
+    let mut manifest = manifest.clone();
+    numeric_edge(&mut manifest);
+    // What is no address is the engine's to refuse.
+    let address = edge(&manifest).ok()?;
+    let error = try_address(address).err()?;
+    let runs = !belongings::of(&state.path()).is_empty();
+    (!runs || port_holder::is_anothers(address, &state.path())).then(|| chain(&error))
+}
+
+/// Loopback names would have to be resolved; the edge's address is an address.
+pub(super) fn numeric_edge(manifest: &mut Manifest) {
+    if manifest.edge.address == "localhost" {
+        "127.0.0.1".clone_into(&mut manifest.edge.address);
+    }
 }
 
 /// Starts the data services of a manifest and makes the secrets that it generates.

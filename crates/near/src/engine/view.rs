@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
+use neargate_core::machine::{
+    self, Lifecycle, ReleaseKind, ServiceState, Task, lifecycle, strategy,
+};
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
 };
@@ -77,7 +79,7 @@ impl Engine {
             name: service.name.clone(),
             kind: kind(service),
             desired: service.desired,
-            running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
+            running: count(|task| matches!(task.lifecycle, Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
             needed: needed(service),
             revision: service
@@ -104,6 +106,7 @@ impl Engine {
             state: lifecycle(task).to_owned(),
             health: task.health.name().to_owned(),
             started_at: task.ran_at.map(|at| self.shown(at)),
+            leaves_by: leaves_by(task).map(|at| self.shown(at)),
         }
     }
 
@@ -128,6 +131,16 @@ impl Engine {
             waiting_for: machine::waiting_for(service, self.now()),
             started_at: self.shown(release.started_at),
         })
+    }
+}
+
+/// When a task that leaves is told to stop, or killed, at the latest.
+fn leaves_by(task: &Task) -> Option<Timestamp> {
+    match task.lifecycle {
+        Lifecycle::Deactivating { deadline, .. } | Lifecycle::Stopping { deadline, .. } => {
+            Some(deadline)
+        }
+        Lifecycle::Pending { .. } | Lifecycle::Running { .. } => None,
     }
 }
 

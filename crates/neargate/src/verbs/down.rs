@@ -12,6 +12,8 @@ use neargate_near::supervisor::Process;
 use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::stopping::{self, STAYS};
 use crate::{output, processes, project};
 
 /// After its answer the engine ends within moments; what does not is ended.
@@ -24,15 +26,14 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
         confirm(&state)?;
     }
     let lost = processes::end_lost(&state).await;
+    let mut screen = Screen::of(flags);
     match Client::connect(&state).await {
-        Ok(client) => stop(&client).await?,
-        Err(_) if !state.path().exists() && (lost || purge) => {
-            output::progress("", "everything has stopped");
-        }
+        Ok(client) => stop(&client, &mut screen).await?,
+        Err(_) if !state.path().exists() && (lost || purge) => {}
         Err(failure) if !state.path().exists() => return Err(failure),
         // Tasks may run without an engine: the next one stops them.
         Err(_) => match processes::ensure_engine(&state).await {
-            Ok(client) => stop(&client).await?,
+            Ok(client) => stop(&client, &mut screen).await?,
             Err(failure) if !purge => return Err(failure),
             // No engine comes up, and nothing is to be kept.
             Err(_) => {
@@ -42,17 +43,23 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
     }
     if purge {
         remove(&state)?;
-        output::progress("", "data, logs and history are removed");
+        output::progress(
+            "",
+            "everything has stopped; data, logs and history are removed",
+        );
+    } else {
+        output::progress("", &format!("everything has stopped; {STAYS}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Stops everything. When the engine dies on the way, the next one goes on with it.
-pub async fn stop(client: &Client) -> Result<(), Failure> {
+pub async fn stop(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
     let pid = client.status().await?.engine.pid;
     let state = client.state().clone();
     output::progress("", "stopping");
-    let asked: Result<Accepted, Failure> = client.post_again("/v1/down", &()).await;
+    let asked = client.post_again::<_, Accepted>("/v1/down", &());
+    let asked = stopping::shown(client, screen, asked).await;
     if let Err(failure) = asked
         && !belongings::of(&state.path()).is_empty()
     {
@@ -68,7 +75,6 @@ pub async fn stop(client: &Client) -> Result<(), Failure> {
     if left() {
         belongings::end_all(&state.path(), belongings::GRACE);
     }
-    output::progress("", "everything has stopped");
     Ok(())
 }
 

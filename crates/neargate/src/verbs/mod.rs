@@ -79,7 +79,16 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             detach,
             port,
             no_build,
-        } => up::run(flags, detach, port, no_build).await,
+            no_logs,
+        } => {
+            let wish = up::Wish {
+                detach,
+                port,
+                no_build,
+                no_logs,
+            };
+            up::run(flags, wish).await
+        }
         Verb::Down { purge, yes } => down::run(flags, purge, yes).await,
         Verb::Deploy {
             service,

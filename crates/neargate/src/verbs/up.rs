@@ -6,7 +6,10 @@ use std::time::Duration;
 use neargate_core::manifest::model::{Manifest, Runs, Service};
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
 use neargate_near::api::wire::Accepted;
+use neargate_near::clock::now;
 use neargate_near::data::programs;
+use neargate_near::engine::edge_taken;
+use neargate_near::paths::StateDir;
 use tokio::time::Instant;
 
 use crate::arguments::Flags;
@@ -15,6 +18,8 @@ use crate::failure::Failure;
 use crate::follow::{self, Followed};
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
+use crate::stopping::STAYS;
+use crate::task_lines::TaskLines;
 use crate::verbs::down;
 use crate::{copying, output, processes, project};
 
@@ -30,24 +35,34 @@ enum Waited {
     Left,
 }
 
+/// How the app is to be run.
+pub struct Wish {
+    /// Return when every service is healthy.
+    pub detach: bool,
+    /// Port of the edge, in place of the manifest's.
+    pub port: Option<u16>,
+    /// Leave out the build steps.
+    pub no_build: bool,
+    /// In the foreground, leave out what tasks write.
+    pub no_logs: bool,
+}
+
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
-pub async fn run(
-    flags: &Flags,
-    detach: bool,
-    port: Option<u16>,
-    no_build: bool,
-) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
+    let detach = wish.detach;
     let mut flags = flags.clone();
-    let port = port.map(|port| format!("edge.port={port}"));
+    let port = wish.port.map(|port| format!("edge.port={port}"));
     flags.overrides.extend(port);
     let (path, manifest) = project::load_near(&flags)?;
     let state = project::state(&flags)?;
     processes::require_short(&state)?;
     require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
-    if !no_build {
+    require_free_edge(&manifest, &state)?;
+    if !wish.no_build {
         project::build(&path, manifest.services.values())?;
     }
+    let began = now();
     processes::take_over(&state).await?;
     let client = processes::ensure_engine(&state).await?;
     let definition = project::definition(&flags, &path, manifest);
@@ -55,19 +70,22 @@ pub async fn run(
     let accepted: Accepted = match copying::shown(&client, &flags, asked).await {
         Ok(accepted) => accepted,
         Err(failure) => {
-            leave_nothing_behind(&client).await;
+            leave_nothing_behind(&client, &mut Screen::of(&flags)).await;
             return Err(failure);
         }
     };
     accepted.notes.iter().for_each(|note| output::note(note));
     let (mut screen, mut interrupt) = (Screen::of(&flags), Interrupt::listen()?);
+    let shown = !detach && !wish.no_logs;
+    let lines = screen.lines_of_tasks().filter(|_| shown);
+    let _lines = lines.map(|target| TaskLines::show(&state, began, target));
     let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await? {
         Waited::Healthy(status) => status,
         Waited::Left if detach => {
             let text = "the app goes on starting; see: neargate status --watch";
             return Err(Failure::Failed(text.into()));
         }
-        Waited::Left => return stop(&client, &mut interrupt).await,
+        Waited::Left => return stop(&client, &mut screen, &mut interrupt).await,
     };
     output::progress("", &format!("{} is up at {}", status.app, status.endpoint));
     besides(&status)
@@ -115,6 +133,14 @@ pub fn require_processes<'a>(services: impl Iterator<Item = &'a Service>) -> Res
     )))
 }
 
+/// A port that somebody else has is said before a build of minutes, with who has it.
+fn require_free_edge(manifest: &Manifest, state: &StateDir) -> Result<(), Failure> {
+    match edge_taken(manifest, state) {
+        Some(words) => Err(Failure::Environment(words)),
+        None => Ok(()),
+    }
+}
+
 /// A program that is missing is said before a build of minutes, all of them at once.
 fn require_programs(manifest: &Manifest) -> Result<(), Failure> {
     let mut missing = Vec::new();
@@ -134,13 +160,13 @@ fn require_programs(manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// An engine that was started for an app that cannot run has nothing to do.
-async fn leave_nothing_behind(client: &Client) {
+async fn leave_nothing_behind(client: &Client, screen: &mut Screen) {
     let idle = client
         .status()
         .await
         .is_ok_and(|status| status.services.is_empty());
     if idle {
-        let _ = down::stop(client).await;
+        let _ = down::stop(client, screen).await;
     }
 }
 
@@ -204,7 +230,7 @@ async fn stay(
     screen: &mut Screen,
     interrupt: &mut Interrupt,
 ) -> Result<ExitCode, Failure> {
-    output::note("Ctrl-C stops everything; data stays");
+    output::note(&format!("Ctrl-C stops everything; {STAYS}"));
     let mut events = client.events(None).await?;
     let mut looks = tokio::time::interval(screen.pace());
     loop {
@@ -222,16 +248,19 @@ async fn stay(
         }
     }
     screen.clear();
-    stop(client, interrupt).await
+    stop(client, screen, interrupt).await
 }
 
 /// Stops everything; a second Ctrl-C leaves the engine alone with it.
-async fn stop(client: &Client, interrupt: &mut Interrupt) -> Result<ExitCode, Failure> {
-    output::progress("", "stopping");
+async fn stop(
+    client: &Client,
+    screen: &mut Screen,
+    interrupt: &mut Interrupt,
+) -> Result<ExitCode, Failure> {
     tokio::select! {
-        stopped = client.post_again::<_, Accepted>("/v1/down", &()) => {
+        stopped = down::stop(client, screen) => {
             stopped?;
-            output::progress("", "everything has stopped; data stays");
+            output::progress("", &format!("everything has stopped; {STAYS}"));
             Ok(ExitCode::SUCCESS)
         }
         () = interrupt.came() => {

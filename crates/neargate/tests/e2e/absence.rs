@@ -5,23 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::app::{App, wait_for};
+use crate::app::{App, ONE_TASK, wait_for};
 use crate::load::Load;
 
 const RATE: u32 = 100;
 
 /// Alarms on every period in which much more was counted than was sent, or nothing at all.
 const WATCHED: &str = r#"
-app = "absence"
-
-[service.api]
-artifact = "echo"
-command = ["echo"]
-port = 3000
-route = "/*"
-drain = "1s"
-health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
-
 [alarm.spike]
 metric = "requests"
 service = "api"
@@ -64,7 +54,7 @@ fn fired(app: &App) -> [usize; 2] {
 
 #[test]
 fn an_engine_that_was_stopped_under_load_sees_neither_a_spike_nor_a_gap() {
-    let app = App::new(WATCHED);
+    let app = App::new(&format!("app = \"absence\"\n{ONE_TASK}{WATCHED}"));
     app.up();
     let load = Load::start(app.address, "/", RATE);
     // Without requests the second alarm stands in ALARM.
@@ -76,10 +66,11 @@ fn an_engine_that_was_stopped_under_load_sees_neither_a_spike_nor_a_gap() {
     let stopped = Command::new("kill").args(["-STOP", &engine]).status();
     assert!(stopped.expect("kill").success());
     // The watchdog may end it meanwhile; then another engine reads what was counted.
+    // This is how long it is stopped: nothing is waited for.
     std::thread::sleep(Duration::from_secs(6));
     let _ = Command::new("kill").args(["-CONT", &engine]).status();
     wait_for("an engine", || app.try_status());
-    // The alarms have seen whole periods of before, meanwhile and after.
+    // The alarms have seen whole periods of before, meanwhile and after: nothing fires in them.
     std::thread::sleep(Duration::from_secs(8));
     let sent = load.finish().sent as f64;
     assert_eq!(fired(&app), before, "{:#}", alarm(&app, "gap"));

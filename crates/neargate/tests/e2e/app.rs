@@ -8,6 +8,17 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// One task of the echo service at every path; the app's name comes before it.
+pub const ONE_TASK: &str = r#"
+[service.api]
+artifact = "echo"
+command = ["echo"]
+port = 3000
+route = "/*"
+drain = "1s"
+health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
+"#;
+
 /// Generous: the machine may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::app::{App, User, root};
+use crate::basics::curl;
 
 const MANIFEST: &str = r#"
 app = "many"
@@ -72,6 +73,39 @@ fn shared(one: &Path, other: &Path) -> usize {
         }
     }
     shared
+}
+
+#[test]
+fn a_site_in_the_manifests_folder_shows_neither_the_manifest_nor_dot_files() {
+    let app = App::new("app = \"site\"\n[service.web]\nstatic = \".\"\nroute = \"/*\"\n");
+    let folder = app.folder();
+    for made in [".git", ".well-known"] {
+        std::fs::create_dir(folder.join(made)).expect("a folder");
+    }
+    for (name, text) in [
+        ("index.html", "hello"),
+        (".env", "SECRET=1"),
+        (".git/config", "url"),
+        (".well-known/security.txt", "mail"),
+    ] {
+        std::fs::write(folder.join(name), text).expect("a file");
+    }
+    let checked = app.run(&["check"]);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(said.contains("warning[public-folder]"), "{said}");
+    app.up();
+    assert_eq!(curl(&app, "/"), "hello");
+    assert_eq!(curl(&app, "/.well-known/security.txt"), "mail");
+    for hidden in [
+        "/neargate.toml",
+        "/%6eeargate.toml",
+        "/.env",
+        "/.git/config",
+        "/.neargate/state.db",
+        "/.neargate/key",
+    ] {
+        assert_eq!(curl(&app, hidden), "", "{hidden}");
+    }
 }
 
 #[test]

@@ -54,16 +54,18 @@ fn answers_carry_the_revision_and_the_task() {
 }
 
 #[test]
-fn a_taken_port_is_exit_3_and_names_its_holder() {
-    let app = App::new(ECHO);
+fn a_taken_port_is_exit_3_and_names_its_holder_before_anything_is_built() {
+    let app = App::new(&format!("{ECHO}build = \"touch built\"\n"));
     let _other = std::net::TcpListener::bind(app.address).expect("the port");
     let output = app.run(&["up", "--detach", "--port", &app.address.port().to_string()]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(
-        error.contains(&format!("pid {}", std::process::id())),
+        error.contains(&format!("pid {} (", std::process::id())),
         "{error}"
     );
+    assert!(!app.folder().join("built").exists(), "{error}");
+    assert!(!app.state().exists(), "no engine was started");
 }
 
 #[test]

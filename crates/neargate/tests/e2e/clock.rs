@@ -3,20 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::app::{App, wait_for};
+use crate::app::{App, ONE_TASK, wait_for};
 use crate::canary::{releases, story};
 
 const BAKING: &str = r#"
-app = "clock"
-
-[service.api]
-artifact = "echo"
-command = ["echo"]
-port = 3000
-route = "/*"
-drain = "1s"
-health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
-
 [service.api.release]
 strategy = "canary"
 steps = [50, 100]
@@ -57,7 +47,7 @@ fn a_clock_that_is_set_while_a_release_bakes_neither_prolongs_nor_ends_the_bake(
         eprintln!("skipped: no libfaketime here; scripts/setup test installs it");
         return;
     };
-    let app = App::new(BAKING);
+    let app = App::new(&format!("app = \"clock\"\n{ONE_TASK}{BAKING}"));
     let clock = app.folder().join("clock");
     up(&app, &library, &clock);
     for to in ["-1h", "+3h"] {

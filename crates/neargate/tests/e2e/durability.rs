@@ -1,5 +1,6 @@
 //! The engine may die at any moment; a full disk is survived.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -124,20 +125,37 @@ fn running_echoes(app: &App) -> Vec<u64> {
         .collect()
 }
 
-#[test]
-fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
+/// An app that is up, whose state is on a disk of 48 MB; nothing when it cannot be had here.
+fn on_a_small_disk() -> Option<(App, Mount)> {
     if !root() {
         println!("skipped: only root can mount a small file system");
-        return;
+        return None;
     }
     let app = App::new(ECHO);
     let mount = Mount::tmpfs(&app.state(), "48m");
     app.up();
+    Some((app, mount))
+}
+
+/// Writes in blocks of these sizes, one after another, until the app's disk is full; the file that
+/// fills it.
+fn fill_disk(app: &App, sizes: &[&str]) -> PathBuf {
     let ballast = app.state().join("ballast");
-    let _ = Command::new("dd")
-        .args(["if=/dev/zero", "bs=64k"])
-        .arg(format!("of={}", ballast.display()))
-        .output();
+    for size in sizes {
+        let _ = Command::new("dd")
+            .args(["if=/dev/zero", size, "oflag=append", "conv=notrunc"])
+            .arg(format!("of={}", ballast.display()))
+            .output();
+    }
+    ballast
+}
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
+    let Some((app, mount)) = on_a_small_disk() else {
+        return;
+    };
+    let ballast = fill_disk(&app, &["bs=64k"]);
     let output = app.run(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_ne!(output.status.code(), Some(0), "{error}");
@@ -163,23 +181,13 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_corrupted() {
 
 #[test]
 fn an_engine_that_dies_on_a_full_disk_is_followed_by_one_that_knows_all_that_was_acknowledged() {
-    if !root() {
-        println!("skipped: only root can mount a small file system");
+    let Some((app, mount)) = on_a_small_disk() else {
         return;
-    }
-    let app = App::new(ECHO);
-    let mount = Mount::tmpfs(&app.state(), "48m");
-    app.up();
+    };
     app.ok(&["deploy", "api", "--set", "service.api.env.COLOUR=green"]);
     app.ok(&["scale", "api=3"]);
     let before = app.ok(&["releases", "api", "--json"]);
-    let ballast = app.state().join("ballast");
-    for size in ["bs=64k", "bs=512"] {
-        let _ = Command::new("dd")
-            .args(["if=/dev/zero", size, "oflag=append", "conv=notrunc"])
-            .arg(format!("of={}", ballast.display()))
-            .output();
-    }
+    let ballast = fill_disk(&app, &["bs=64k", "bs=512"]);
     let engine = app.status()["engine"]["pid"].as_u64().expect("a pid");
     kill(engine);
     let until = Instant::now() + Duration::from_secs(3);
@@ -202,11 +210,11 @@ fn an_engine_that_dies_on_a_full_disk_is_followed_by_one_that_knows_all_that_was
 }
 
 /// A small file system that goes away with the value.
-pub struct Mount(std::path::PathBuf);
+pub struct Mount(PathBuf);
 
 impl Mount {
     /// Mounts one here.
-    pub fn tmpfs(at: &std::path::Path, size: &str) -> Self {
+    pub fn tmpfs(at: &Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("the mount point");
         let done = Command::new("mount")
             .args([

@@ -11,6 +11,7 @@ mod canary;
 mod clock;
 mod data;
 mod durability;
+mod foreground;
 mod handover;
 mod healing;
 mod hooks;

@@ -2,20 +2,10 @@
 
 use serde_json::Value;
 
-use crate::app::{App, wait_for};
+use crate::app::{App, ONE_TASK, wait_for};
 use crate::load::Load;
 
 const TWO: &str = r#"
-app = "figures"
-
-[service.api]
-artifact = "echo"
-command = ["echo"]
-port = 3000
-route = "/*"
-drain = "1s"
-health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
-
 [service.idle]
 artifact = "echo"
 command = ["echo"]
@@ -35,7 +25,7 @@ fn whole(app: &App, service: &str) -> Value {
 
 #[test]
 fn metrics_count_every_request_by_service_and_revision_and_say_what_tasks_use() {
-    let app = App::new(TWO);
+    let app = App::new(&format!("app = \"figures\"\n{ONE_TASK}{TWO}"));
     app.up();
     let load = Load::start(app.address, "/", 100);
     wait_for("requests are counted", || {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::app::App;
+use crate::app::{App, wait_for};
 use crate::load::Load;
 
 /// `setup.sh` says so when the registry cannot be reached.
@@ -88,8 +88,13 @@ fn from_a_manifest_to_a_release_under_load(name: &str, path: &str) {
     expect_login(&app, name);
     let load = Load::start(app.address, path, RATE);
     app.ok(&["deploy", "web", "--set", "service.web.env.CHANGED=1"]);
-    // The old revision gets nothing any more: the new one is asked for a while.
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    wait_for("a second of requests to the new revision", || {
+        let table = app.run(&["metrics", "web", "--json"]).stdout;
+        let table: serde_json::Value = serde_json::from_slice(&table).ok()?;
+        let mut rows = table["rows"].as_array()?.iter();
+        let new = rows.find(|row| row["revision"] == 2)?;
+        (new["requests"].as_f64()? >= f64::from(RATE)).then_some(())
+    });
     let tally = load.finish();
     assert_eq!(tally.failures(), 0, "{name}: {tally:?}\n{}", log(&app));
     let revisions: Vec<&str> = tally.by_revision.keys().map(String::as_str).collect();

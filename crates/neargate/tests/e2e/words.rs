@@ -1,7 +1,8 @@
 //! What commands say about releases and services is so, and what they leave out would not help.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use crate::app::App;
 use crate::basics::curl;
@@ -33,18 +34,19 @@ fn a_deploy_of_what_is_being_released_follows_that_release_to_its_end() {
     assert!(again.status.success());
     assert!(said(&again).contains("release 2 to revision 2 is in progress"));
     assert!(!said(&again).contains("nothing to release"));
-    let followed = std::thread::scope(|scope| {
-        let follows = scope.spawn(|| deploy(&[]));
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        app.ok(&["abort", "api"]);
-        follows.join().expect("it ends")
-    });
-    assert_eq!(followed.status.code(), Some(1), "{}", said(&followed));
-    assert!(
-        said(&followed).contains("aborted by"),
-        "{}",
-        said(&followed)
-    );
+    let mut follows = app.command(&["deploy", "api", green[0], green[1]]);
+    follows.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut follows = follows.spawn().expect("the binary runs");
+    let stderr = BufReader::new(follows.stderr.take().expect("its words"));
+    let mut lines = stderr.lines().map_while(Result::ok);
+    let follows_it = lines.any(|line| line.contains("waits for `neargate resume api`"));
+    assert!(follows_it, "it says what the release waits for");
+    app.ok(&["abort", "api"]);
+    let rest: Vec<String> = lines.collect();
+    let ended = follows.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1), "{rest:?}");
+    let aborted = rest.iter().any(|line| line.contains("aborted by"));
+    assert!(aborted, "{rest:?}");
 }
 
 #[test]

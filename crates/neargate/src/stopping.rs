@@ -1,0 +1,149 @@
+//! Says what a stop waits for, while the answer to `down` is waited for.
+
+use std::time::Duration;
+
+use neargate_core::duration;
+use neargate_core::status::{Status, TaskStatus};
+use neargate_core::time::Timestamp;
+use neargate_near::clock::now;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Nobody is told about a stop that takes no longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// Tasks that are named; of the others their number.
+const MOST_NAMED: usize = 5;
+
+/// What a stop leaves and what it does not: said the same in help and messages.
+pub const STAYS: &str = "PostgreSQL's data stays, the cache begins empty at the next `up`";
+
+/// The answer; until it comes, what is waited for is said.
+pub async fn shown<T>(
+    client: &Client,
+    screen: &mut Screen,
+    answer: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let answer = tokio::select! {
+        answer = answer => answer,
+        never = show(client, screen) => match never {},
+    };
+    screen.clear();
+    answer
+}
+
+async fn show(client: &Client, screen: &mut Screen) -> std::convert::Infallible {
+    let mut looks = tokio::time::interval_at(Instant::now() + AT_ONCE, screen.pace());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        // Who waits for the answer says what is wrong with the engine.
+        if let Ok(status) = client.status().await {
+            screen.waits(&words(&status, now()));
+        }
+    }
+}
+
+/// What is waited for: tasks, each with its deadline; then the router; then the data services.
+fn words(status: &Status, now: Timestamp) -> String {
+    let tasks = status.services.iter().flat_map(|service| &service.tasks);
+    let mut waits: Vec<String> = tasks.map(|task| task_words(task, now)).collect();
+    if waits.len() > MOST_NAMED {
+        let others = waits.len() - MOST_NAMED;
+        waits.truncate(MOST_NAMED);
+        waits.push(format!("{others} more tasks"));
+    }
+    if waits.is_empty() && status.router.is_some() {
+        waits.push("the router, which ends its requests".to_owned());
+    } else if waits.is_empty() {
+        let named = [("database", &status.databases), ("cache", &status.caches)];
+        let running = named.into_iter().flat_map(|(kind, data)| {
+            let runs = data
+                .iter()
+                .filter(|one| !matches!(one.state.as_str(), "stopped" | "external"));
+            runs.map(move |one| format!("{kind} {} to stop", one.name))
+        });
+        waits.extend(running);
+    }
+    if waits.is_empty() {
+        waits.push("the engine to end".to_owned());
+    }
+    format!("stopping: waits for {}", waits.join(", "))
+}
+
+fn task_words(task: &TaskStatus, now: Timestamp) -> String {
+    let id = &task.id;
+    let left = |by: Timestamp| {
+        let seconds = by.since(now).as_millis().div_ceil(1000);
+        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
+        duration::rounded(seconds)
+    };
+    match (task.state.as_str(), task.leaves_by) {
+        ("deactivating", Some(by)) => {
+            format!("{id} to end its requests (at most {} more)", left(by))
+        }
+        (_, Some(by)) => format!("{id} to stop (killed in {})", left(by)),
+        (_, None) => id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(tasks: &[(&str, Option<u64>)], router: bool) -> Status {
+        let tasks: Vec<serde_json::Value> = tasks
+            .iter()
+            .enumerate()
+            .map(|(number, (state, by))| {
+                serde_json::json!({"id": format!("api-r1-{number}"), "pid": 7, "port": null,
+                    "revision": 1, "state": state, "health": "healthy", "started_at": null,
+                    "leaves_by": by})
+            })
+            .collect();
+        let process = serde_json::json!({"pid": 1, "started_at": 0});
+        serde_json::from_value(serde_json::json!({
+            "app": "a", "env": "local", "endpoint": "", "caches": [], "engine": process,
+            "router": router.then_some(process.clone()), "notes": [],
+            "databases": [{"name": "main", "engine": "postgres 15", "state": "available",
+                "url_redacted": ""}],
+            "services": [{"name": "api", "desired": 1, "running": 1, "healthy": 1, "revision": 1,
+                "stable_revision": 1, "release": null, "tasks": tasks}],
+        }))
+        .expect("a status")
+    }
+
+    #[test]
+    fn a_stop_says_which_tasks_it_waits_for_and_how_long_then_the_router_then_the_data_services() {
+        let many = [("stopping", Some(4_500)); 7];
+        for (tasks, router, expected) in [
+            (
+                vec![("stopping", Some(29_001)), ("deactivating", Some(4_000))],
+                true,
+                "api-r1-0 to stop (killed in 29s), api-r1-1 to end its requests (at most 3s more)",
+            ),
+            (
+                many.to_vec(),
+                true,
+                "api-r1-4 to stop (killed in 4s), 2 more tasks",
+            ),
+            (vec![], true, "the router, which ends its requests"),
+            (vec![], false, "database main to stop"),
+        ] {
+            let words = words(&status(&tasks, router), Timestamp(1_000));
+            assert!(words.starts_with("stopping: waits for "), "{words}");
+            assert!(words.ends_with(expected), "{words}");
+        }
+    }
+
+    #[test]
+    fn help_says_what_a_stop_leaves_as_the_messages_do() {
+        use clap::CommandFactory;
+        let all = crate::arguments::Arguments::command();
+        let down = all.find_subcommand("down").expect("the verb");
+        let about = down.get_about().expect("its words").to_string();
+        assert!(about.contains(STAYS), "{about}");
+    }
+}

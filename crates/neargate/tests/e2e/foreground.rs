@@ -1,0 +1,98 @@
+//! `up` in the foreground: what tasks write, and what Ctrl-C waits for.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use crate::app::{App, wait_for};
+
+/// A worker that does not stop before it is killed.
+const STUBBORN: &str = r#"
+app = "foreground"
+
+[service.worker]
+artifact = "echo"
+command = ["sh", "-c", "trap '' TERM; echo works; while :; do sleep 0.1; done"]
+stop-timeout = "4s"
+"#;
+
+/// `up` in the foreground.
+struct Foreground {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Foreground {
+    fn begin(app: &App, more: &[&str]) -> Self {
+        let [out, err] = ["out", "err"].map(|name| app.folder().join(name));
+        let port = app.address.port().to_string();
+        let arguments = [&["up", "--port", &port], more].concat();
+        let mut command = app.command(&arguments);
+        command.stdout(File::create(&out).expect("a file"));
+        command.stderr(File::create(&err).expect("a file"));
+        let child = command.spawn().expect("the binary runs");
+        Self { child, out, err }
+    }
+
+    fn out(&self) -> String {
+        std::fs::read_to_string(&self.out).expect("its output")
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.err).expect("its words")
+    }
+
+    /// Ctrl-C, and its end.
+    fn interrupt(&mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{}", self.said());
+    }
+}
+
+#[test]
+fn a_foreground_up_shows_what_tasks_write_and_says_what_a_stop_waits_for() {
+    let app = App::new(STUBBORN);
+    let mut up = Foreground::begin(&app, &[]);
+    wait_for("the task's line", || {
+        let line = |line: &str| line.starts_with("worker-r1-") && line.ends_with(" | works");
+        up.out().lines().any(line).then_some(())
+    });
+    wait_for("the app", || up.said().contains("is up at").then_some(()));
+    up.interrupt();
+    for words in [
+        "stopping: waits for worker-r1-",
+        " to stop (killed in ",
+        "everything has stopped; PostgreSQL's data stays, the cache begins empty at the next `up`",
+    ] {
+        assert!(up.said().contains(words), "{words}: {}", up.said());
+    }
+    assert!(app.try_status().is_none(), "the engine has ended");
+}
+
+#[test]
+fn a_foreground_up_without_logs_shows_none_and_down_says_what_it_waits_for() {
+    let app = App::new(STUBBORN);
+    let mut up = Foreground::begin(&app, &["--no-logs"]);
+    wait_for("the app", || up.said().contains("is up at").then_some(()));
+    wait_for("the task's line in its log", || {
+        app.ok(&["logs"]).contains("works").then_some(())
+    });
+    let down = app.run(&["down"]);
+    let said = String::from_utf8_lossy(&down.stderr);
+    assert!(down.status.success(), "{said}");
+    for words in [
+        "stopping: waits for worker-r1-",
+        " to stop (killed in ",
+        "everything has stopped; PostgreSQL's data stays, the cache begins empty at the next `up`",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(up.out(), "");
+    // It follows an engine that another command ended.
+    let ended = up.child.wait().expect("it ends");
+    assert!(!ended.success(), "{}", up.said());
+}
