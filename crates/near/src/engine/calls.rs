@@ -47,7 +47,7 @@ impl Engine {
             Call::Releases(service, to) => reply(to, self.releases(&service)),
             Call::Alarms(to) => reply(to, Ok(self.alarms())),
             Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
-            Call::Scale(service, wish, to) => reply(to, self.scale(service, wish.desired)),
+            Call::Scale(service, wish, to) => reply(to, self.scale(&service, wish.desired)),
             Call::Session(service, request, to) => reply(to, self.session(&service, &request)),
             Call::Data(name, to) => reply(to, self.data_access(&name)),
             Call::Observed(to) => reply(to, self.observed()),
@@ -74,13 +74,13 @@ impl Engine {
         })
     }
 
-    fn scale(&mut self, service: String, desired: u32) -> Result<Accepted, Problem> {
+    fn scale(&mut self, service: &str, desired: u32) -> Result<Accepted, Problem> {
         self.surroundings.data.start_waiting();
         let mut accepted = self.ask(&Event::ScaleRequested {
-            service: service.clone(),
+            service: service.to_owned(),
             desired,
         })?;
-        let scaled = self.ledger.state().services.get(&service);
+        let scaled = self.ledger.state().services.get(service);
         let outside = scaled.and_then(ServiceState::outside_bounds);
         accepted.notes = outside.into_iter().collect();
         Ok(accepted)
