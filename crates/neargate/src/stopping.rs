@@ -106,7 +106,7 @@ mod tests {
         let process = serde_json::json!({"pid": 1, "started_at": 0});
         serde_json::from_value(serde_json::json!({
             "app": "a", "env": "local", "endpoint": "", "caches": [], "engine": process,
-            "router": router.then_some(process.clone()), "notes": [],
+            "router": router.then_some(process), "notes": [],
             "databases": [{"name": "main", "engine": "postgres 15", "state": "available",
                 "url_redacted": ""}],
             "services": [{"name": "api", "desired": 1, "running": 1, "healthy": 1, "revision": 1,
