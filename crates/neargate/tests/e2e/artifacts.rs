@@ -80,7 +80,7 @@ fn a_site_in_the_manifests_folder_shows_neither_the_manifest_nor_dot_files() {
     let app = App::new("app = \"site\"\n[service.web]\nstatic = \".\"\nroute = \"/*\"\n");
     let folder = app.folder();
     for made in [".git", ".well-known"] {
-        std::fs::create_dir(folder.join(made)).expect("a folder");
+        fs::create_dir(folder.join(made)).expect("a folder");
     }
     for (name, text) in [
         ("index.html", "hello"),
@@ -88,7 +88,7 @@ fn a_site_in_the_manifests_folder_shows_neither_the_manifest_nor_dot_files() {
         (".git/config", "url"),
         (".well-known/security.txt", "mail"),
     ] {
-        std::fs::write(folder.join(name), text).expect("a file");
+        fs::write(folder.join(name), text).expect("a file");
     }
     let checked = app.run(&["check"]);
     let said = String::from_utf8_lossy(&checked.stderr);
