@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use neargate_core::machine::{Event, Outcome, RevisionStatus, Supersede};
+use neargate_core::machine::{Event, Lifecycle, Outcome, RevisionStatus, Supersede};
 use world::stories::{NUMBERS, deploy, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
@@ -126,4 +126,25 @@ fn a_forced_deploy_makes_a_revision_of_the_same_definition_and_a_plain_one_does_
     assert!(step.refusal().is_some(), "one is in progress");
     assert!(world.settle(10_000));
     assert_eq!(world.service().revisions[&2].status, RevisionStatus::Stable);
+}
+
+#[test]
+fn a_task_that_leaves_says_when_its_drain_and_its_stop_timeout_end() {
+    let mut world = stable(NUMBERS);
+    let task = |world: &World| world.service().tasks.values().next().cloned();
+    let by = |world: &World| world.service().leaves_by(&task(world).expect("a task"));
+    assert_eq!(by(&world), None);
+    let began = world.now;
+    world.happen(&Event::DownRequested);
+    assert!(by(&world).is_some_and(|by| by > began));
+    let mut drained = world.now;
+    while matches!(
+        task(&world).expect("a task").lifecycle,
+        Lifecycle::Deactivating { .. }
+    ) {
+        assert!(world.step());
+        drained = world.now;
+    }
+    // The definition's stop-timeout, and none of the machine's own slack.
+    assert_eq!(by(&world), Some(drained.after(Duration::from_secs(30))));
 }

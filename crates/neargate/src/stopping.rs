@@ -84,6 +84,7 @@ fn task_words(task: &TaskStatus, now: Timestamp) -> String {
         ("deactivating", Some(by)) => {
             format!("{id} to end its requests (at most {} more)", left(by))
         }
+        (_, Some(by)) if by <= now => format!("{id}, which is killed"),
         (_, Some(by)) => format!("{id} to stop (killed in {})", left(by)),
         (_, None) => id.clone(),
     }
@@ -119,6 +120,11 @@ mod tests {
     fn a_stop_says_which_tasks_it_waits_for_and_how_long_then_the_router_then_the_data_services() {
         let many = [("stopping", Some(4_500)); 7];
         for (tasks, router, expected) in [
+            (
+                vec![("stopping", Some(1_000))],
+                true,
+                "api-r1-0, which is killed",
+            ),
             (
                 vec![("stopping", Some(29_001)), ("deactivating", Some(4_000))],
                 true,

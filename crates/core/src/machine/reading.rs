@@ -196,6 +196,20 @@ impl ServiceState {
         }
     }
 
+    /// When a task that leaves is told to stop at the latest, or, once it was, when its `stop-timeout`
+    /// is over and its shim kills it. The machine itself decides later, by [`Self::task_deadline`].
+    #[must_use]
+    pub fn leaves_by(&self, task: &Task) -> Option<Timestamp> {
+        match task.lifecycle {
+            Lifecycle::Pending { .. } | Lifecycle::Running { .. } => None,
+            Lifecycle::Deactivating { deadline, .. } => Some(deadline),
+            Lifecycle::Stopping { since, .. } => {
+                let definition = self.definition(task.revision)?;
+                Some(since.after(definition.service.stop_timeout))
+            }
+        }
+    }
+
     /// Whether tasks of a revision have no health check.
     #[must_use]
     pub fn unchecked(&self, revision: u32) -> bool {

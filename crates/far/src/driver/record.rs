@@ -273,7 +273,7 @@ impl Record {
                 past.to
             ))),
             (Some(past), _) => Ok(past),
-            (None, Some(number)) => Err(Trouble::Failed(format!(
+            (None, Some(number)) => Err(Trouble::Usage(format!(
                 "no release to revision {number} was done; see: neargate releases"
             ))),
             (None, None) => Err(Trouble::Failed(
@@ -335,6 +335,16 @@ mod tests {
             .take_lease("bob", start.after(LEASE), LEASE)
             .expect("over");
         assert_eq!(record.lease.expect("a lease").holder, "bob");
+    }
+
+    #[test]
+    fn a_revision_that_was_never_released_is_a_wrong_request_and_no_failure() {
+        let record = Record::default();
+        let exit = |to| {
+            let trouble = record.rollback_target("api:3", to);
+            trouble.expect_err("there is none").exit()
+        };
+        assert_eq!((exit(Some(9)), exit(None)), (2, 1));
     }
 
     #[test]

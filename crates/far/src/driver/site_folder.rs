@@ -163,6 +163,7 @@ mod tests {
         for name in [
             "index.html",
             ".env",
+            "neargate.toml",
             ".well-known/security.txt",
             ".well-known/.hidden",
             "assets/.well-known/x",

@@ -79,7 +79,7 @@ impl Engine {
             name: service.name.clone(),
             kind: kind(service),
             desired: service.desired,
-            running: count(|task| matches!(task.lifecycle, Lifecycle::Running { .. })),
+            running: count(|task| matches!(task.lifecycle, machine::Lifecycle::Running { .. })),
             healthy: count(Task::healthy),
             needed: needed(service),
             revision: service
@@ -90,13 +90,13 @@ impl Engine {
             release: self.release_status(service),
             tasks: tasks
                 .into_iter()
-                .map(|task| self.task_status(task))
+                .map(|task| self.task_status(service, task))
                 .collect(),
             trouble: trouble(service, self.now()),
         }
     }
 
-    fn task_status(&self, task: &Task) -> TaskStatus {
+    fn task_status(&self, service: &ServiceState, task: &Task) -> TaskStatus {
         let running = self.running.get(&task.id);
         TaskStatus {
             id: task.id.clone(),
@@ -106,7 +106,7 @@ impl Engine {
             state: lifecycle(task).to_owned(),
             health: task.health.name().to_owned(),
             started_at: task.ran_at.map(|at| self.shown(at)),
-            leaves_by: leaves_by(task).map(|at| self.shown(at)),
+            leaves_by: service.leaves_by(task).map(|at| self.shown(at)),
         }
     }
 
@@ -131,16 +131,6 @@ impl Engine {
             waiting_for: machine::waiting_for(service, self.now()),
             started_at: self.shown(release.started_at),
         })
-    }
-}
-
-/// When a task that leaves is told to stop, or killed, at the latest.
-fn leaves_by(task: &Task) -> Option<Timestamp> {
-    match task.lifecycle {
-        Lifecycle::Deactivating { deadline, .. } | Lifecycle::Stopping { deadline, .. } => {
-            Some(deadline)
-        }
-        Lifecycle::Pending { .. } | Lifecycle::Running { .. } => None,
     }
 }
 
