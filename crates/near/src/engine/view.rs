@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use neargate_core::machine::{
-    self, Lifecycle, ReleaseKind, ServiceState, Task, lifecycle, strategy,
-};
+use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
 };
