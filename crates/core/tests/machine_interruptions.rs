@@ -3,7 +3,7 @@
 mod world;
 
 use neargate_core::machine::{self, Event, Outcome, Stage, Supersede};
-use world::stories::{NUMBERS, deploy, last, stable};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
 const STRATEGIES: [Shift; 4] = [
@@ -165,12 +165,7 @@ fn down_in_a_rollback_by_hand_keeps_the_revision_that_served() {
 #[test]
 fn up_leaves_an_interrupted_release_alone_or_takes_it_over() {
     let ask = |world: &mut World, version, supersede| {
-        let event = Event::DeployRequested {
-            service: "api".into(),
-            definition: Box::new(definition(NUMBERS, version)),
-            firing: Vec::new(),
-            supersede,
-        };
+        let event = deploy_request(definition(NUMBERS, version), supersede);
         let step = machine::decide(&world.state, world.now, &event);
         let refused = step.refusal().is_some();
         world.happen(&event);

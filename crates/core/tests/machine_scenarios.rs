@@ -3,7 +3,7 @@
 mod world;
 
 use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Supersede};
-use world::stories::{NUMBERS, deploy, last, stable};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, World, definition};
 
 #[test]
@@ -163,12 +163,7 @@ fn a_second_deploy_in_a_release_is_refused_by_name() {
     let mut world = stable(NUMBERS);
     world.behaviour.insert(2, Behaviour::Slow);
     deploy(&mut world, NUMBERS, 2);
-    let event = Event::DeployRequested {
-        service: "api".into(),
-        definition: Box::new(definition(NUMBERS, 3)),
-        firing: Vec::new(),
-        supersede: Supersede::Refuse,
-    };
+    let event = deploy_request(definition(NUMBERS, 3), Supersede::Refuse);
     let step = neargate_core::machine::decide(&world.state, world.now, &event);
     let refusal = step.refusal().expect("a refusal").to_string();
     assert!(

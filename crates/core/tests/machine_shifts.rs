@@ -3,7 +3,7 @@
 mod world;
 
 use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Steer, Supersede};
-use world::stories::{NUMBERS, deploy, last, stable};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
 const CANARY: Numbers = Numbers {
@@ -302,12 +302,7 @@ fn a_newer_deploy_supersedes_the_release_in_progress() {
     {
         assert!(world.step());
     }
-    world.happen(&Event::DeployRequested {
-        service: "api".into(),
-        definition: Box::new(definition(CANARY, 3)),
-        firing: Vec::new(),
-        supersede: Supersede::TakeOver,
-    });
+    world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     assert!(world.settle(10_000));
     let outcomes: Vec<_> = world
         .service()
@@ -339,12 +334,7 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
         assert!(world.step());
     }
     assert_eq!(world.service().primary, 2, "half of it is done");
-    world.happen(&Event::DeployRequested {
-        service: "api".into(),
-        definition: Box::new(definition(CANARY, 3)),
-        firing: Vec::new(),
-        supersede: Supersede::TakeOver,
-    });
+    world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     let release = world.service().release.clone().expect("it began");
     assert_eq!((release.from, release.to), (1, 3));
     let mut waited = String::new();
@@ -389,12 +379,7 @@ fn a_canary_that_supersedes_a_rolling_release_and_fails_ends_on_the_stable_revis
     while world.service().primary != 2 {
         assert!(world.step());
     }
-    world.happen(&Event::DeployRequested {
-        service: "api".into(),
-        definition: Box::new(definition(CANARY, 3)),
-        firing: Vec::new(),
-        supersede: Supersede::TakeOver,
-    });
+    world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     assert!(world.settle(10_000));
     assert_eq!(last(&world).0, Outcome::RolledBack);
     assert_eq!(world.service().primary, 1);

@@ -5,7 +5,7 @@ mod world;
 
 use neargate_core::machine::{Event, Fact, Obstacle, Outcome, Supersede};
 use neargate_core::manifest::model::Use;
-use world::stories::{NUMBERS, deploy, last, stable};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, World, definition};
 
 /// Tasks of the stable revision cannot be started, and those that ran are gone.
@@ -56,18 +56,8 @@ fn a_persons_word_ends_the_back_off() {
             service: service(),
             desired: 2,
         },
-        Event::DeployRequested {
-            service: service(),
-            definition: Box::new(definition(NUMBERS, 1)),
-            firing: Vec::new(),
-            supersede: Supersede::Refuse,
-        },
-        Event::DeployRequested {
-            service: service(),
-            definition: Box::new(definition(NUMBERS, 2)),
-            firing: Vec::new(),
-            supersede: Supersede::Refuse,
-        },
+        deploy_request(definition(NUMBERS, 1), Supersede::Refuse),
+        deploy_request(definition(NUMBERS, 2), Supersede::Refuse),
     ];
     for ask in asks {
         let mut world = hindered();
@@ -93,12 +83,7 @@ fn an_obstacle_that_is_gone_ends_the_back_off_of_those_that_it_hindered() {
     let ends = |used: &str, gone: Obstacle| {
         let mut world = World::new(3);
         world.happen(&Event::UpRequested);
-        world.happen(&Event::DeployRequested {
-            service: "api".into(),
-            definition: Box::new(uses(used)),
-            firing: Vec::new(),
-            supersede: Supersede::Refuse,
-        });
+        world.happen(&deploy_request(uses(used), Supersede::Refuse));
         let task = world.service().tasks.keys().next().expect("a task").clone();
         let obstacle = Some(Obstacle::Cache("sessions".to_owned()));
         let reason = "no".to_owned();
@@ -198,12 +183,7 @@ fn a_deploy_keeps_what_a_person_scaled_to_until_the_manifests_bounds_change() {
             let mut definition = definition(NUMBERS, version);
             definition.service.scale.min = min;
             definition.service.scale.max = max;
-            Event::DeployRequested {
-                service: "api".into(),
-                definition: Box::new(definition),
-                firing: Vec::new(),
-                supersede: Supersede::Refuse,
-            }
+            deploy_request(definition, Supersede::Refuse)
         };
         // A new revision, and the same one as `up` asks for it.
         for version in [2, 1] {

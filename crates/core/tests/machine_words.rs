@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use neargate_core::machine::{Event, Lifecycle, Outcome, RevisionStatus, Supersede};
-use world::stories::{NUMBERS, deploy, last, stable};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
 #[test]
@@ -64,12 +64,7 @@ fn never_healthy(grace: Duration) -> (String, Vec<String>) {
     if let Some(health) = &mut wanted.service.health {
         health.grace = grace;
     }
-    world.happen(&Event::DeployRequested {
-        service: "api".into(),
-        definition: Box::new(wanted),
-        firing: Vec::new(),
-        supersede: Supersede::Refuse,
-    });
+    world.happen(&deploy_request(wanted, Supersede::Refuse));
     assert!(world.settle(10_000));
     let ended = world.service().history.back().expect("a finished release");
     (ended.reason.clone(), ended.evidence.clone())

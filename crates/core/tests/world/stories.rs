@@ -1,6 +1,6 @@
 //! What stories about releases begin with and end in.
 
-use neargate_core::machine::{Event, Outcome, Supersede};
+use neargate_core::machine::{Event, Outcome, RevisionDefinition, Supersede};
 use neargate_core::manifest::model::{Breaker, Threshold};
 
 use super::{Numbers, Shift, World, definition};
@@ -28,13 +28,18 @@ pub const DEFAULT: Breaker = Breaker {
 
 /// Asks for a version.
 pub fn deploy(world: &mut World, numbers: Numbers, version: u32) {
-    let definition = Box::new(definition(numbers, version));
-    world.happen(&Event::DeployRequested {
+    let definition = definition(numbers, version);
+    world.happen(&deploy_request(definition, Supersede::Refuse));
+}
+
+/// Asks for this definition, while no guard fires.
+pub fn deploy_request(definition: RevisionDefinition, supersede: Supersede) -> Event {
+    Event::DeployRequested {
         service: "api".into(),
-        definition,
+        definition: Box::new(definition),
         firing: Vec::new(),
-        supersede: Supersede::Refuse,
-    });
+        supersede,
+    }
 }
 
 /// A world in which revision 1 is stable.
