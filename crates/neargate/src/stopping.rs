@@ -84,7 +84,7 @@ fn task_words(task: &TaskStatus, now: Timestamp) -> String {
         ("deactivating", Some(by)) => {
             format!("{id} to end its requests (at most {} more)", left(by))
         }
-        (_, Some(by)) if by <= now => format!("{id}, which is killed"),
+        (_, Some(by)) if by <= now => format!("{id} to end (it is killed)"),
         (_, Some(by)) => format!("{id} to stop (killed in {})", left(by)),
         (_, None) => id.clone(),
     }
@@ -123,7 +123,7 @@ mod tests {
             (
                 vec![("stopping", Some(1_000))],
                 true,
-                "api-r1-0, which is killed",
+                "api-r1-0 to end (it is killed)",
             ),
             (
                 vec![("stopping", Some(29_001)), ("deactivating", Some(4_000))],
