@@ -55,4 +55,14 @@ impl<T> Sender<T> {
         let sent = self.0.send(Arrived { at, input }).await;
         sent.map_err(|_| LoopEnded)
     }
+
+    /// As [`Sender::send`], for a thread of its own. Blocks.
+    ///
+    /// # Errors
+    /// [`LoopEnded`].
+    pub fn send_blocking(&self, input: T) -> Result<(), LoopEnded> {
+        let at = Instant::now();
+        let sent = self.0.blocking_send(Arrived { at, input });
+        sent.map_err(|_| LoopEnded)
+    }
 }

@@ -61,14 +61,14 @@ pub(super) async fn audited(
     let request = Request::from_parts(head, Body::from(asked));
     if record.what == "down" {
         // The engine ends with its answer.
-        write(&log, record);
+        write(log, record).await;
         return next.run(request).await;
     }
     let (head, body) = next.run(request).await.into_parts();
     let Ok(answer) = to_bytes(body, ANSWER_LIMIT).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    write(&log, answered(record, head.status, &parsed(&answer)));
+    write(log, answered(record, head.status, &parsed(&answer))).await;
     Response::from_parts(head, Body::from(answer))
 }
 
@@ -76,8 +76,10 @@ fn parsed(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
 
-fn write(log: &AuditLog, record: Record) {
-    if let Err(error) = log.write(record) {
+/// Writes a line on a thread that may wait for the disk.
+async fn write(log: Arc<AuditLog>, record: Record) {
+    let written = tokio::task::spawn_blocking(move || log.write(record)).await;
+    if let Err(error) = written.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
         crate::engine::log(&format!("a line of the audit log was lost: {error}"));
     }
 }

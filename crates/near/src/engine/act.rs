@@ -27,8 +27,8 @@ impl Engine {
                 revision,
                 task,
             } => self.start_task(&service, revision, task),
-            Action::StopTask { task } => self.stop_task(&task),
-            Action::KillTask { task } => self.surroundings.supervisor.kill(&task),
+            Action::StopTask { task } => self.stop_task(task),
+            Action::KillTask { task } => self.kill(task),
             Action::RunHook {
                 release,
                 service,
@@ -51,7 +51,7 @@ impl Engine {
                 if let Some(check) = self.checks.remove(&id) {
                     check.abort();
                 }
-                self.surroundings.supervisor.kill(&id);
+                self.kill(id);
             }
             Action::PublishRoutes => self.publish = true,
         }
@@ -105,17 +105,23 @@ impl Engine {
         self.ports.assign(&taken)
     }
 
-    fn stop_task(&mut self, task: &str) {
-        if self.surroundings.supervisor.running(task).is_some() {
-            self.surroundings.supervisor.stop(task);
-        } else if !self.starting.contains_key(task) {
-            // It never ran, or its end was not seen.
-            let incidents = self.incidents.clone();
-            let task = task.to_owned();
-            tokio::spawn(async move {
-                let _ = incidents.send(Incident::Exited(task, Exit::Unknown)).await;
-            });
-        }
+    fn stop_task(&self, task: String) {
+        let supervisor = self.surroundings.supervisor.clone();
+        let (incidents, starting) = (self.incidents.clone(), self.starting.contains_key(&task));
+        tokio::task::spawn_blocking(move || {
+            if supervisor.running(&task).is_some() {
+                supervisor.stop(&task);
+            } else if !starting {
+                // It never ran, or its end was not seen.
+                let _ = incidents.blocking_send(Incident::Exited(task, Exit::Unknown));
+            }
+        });
+    }
+
+    /// Ends a task or a job at once. Does not wait, nor does the loop for the record of its process.
+    pub(super) fn kill(&self, id: String) {
+        let supervisor = self.surroundings.supervisor.clone();
+        tokio::task::spawn_blocking(move || supervisor.kill(&id));
     }
 
     /// The routing table of the present state.

@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 use neargate_core::machine::{self, Event, Exit};
 
 use super::ids::{is_task, service_of};
+use super::journal_writer::Report;
 use super::notes::Cause;
 use super::{Engine, EngineError, Input, LAST_LINES, log};
+use crate::arrivals::Receiver;
 use crate::logs;
 use crate::supervisor::Found;
 
@@ -20,9 +22,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Tasks`]: what runs cannot be told, so nothing may be started or ended.
-    pub(super) async fn resume(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn resume(
+        &mut self,
+        reports: &mut Receiver<Report>,
+    ) -> Result<(), EngineError> {
         let found = self.surroundings.supervisor.adopt_all();
         let found = found.map_err(EngineError::Tasks)?;
+        let runs = |one: &Found| matches!(one, Found::Running(one) if is_task(&one.id));
+        self.tasks_found = found.iter().any(runs);
         self.watch_data();
         if self.ledger.state().phase == machine::Phase::Up
             && let Err(problem) = self.provide_again().await
@@ -31,17 +38,20 @@ impl Engine {
             log(&note);
             self.notes.set(Cause::NotProvided, &[note]);
         }
-        self.adopt_tasks(found);
+        self.adopt_tasks(found, reports).await;
+        self.written(reports).await;
+        self.tasks_found = false;
         let outstanding = machine::outstanding(self.ledger.state());
         self.act_all(outstanding);
         self.remove_unused_snapshots();
         Ok(())
     }
 
-    fn adopt_tasks(&mut self, found: Vec<Found>) {
+    async fn adopt_tasks(&mut self, found: Vec<Found>, reports: &mut Receiver<Report>) {
         let lost = self.lost_all(&found);
         if !lost.is_empty() {
             self.happened(Event::HostRestarted);
+            self.written(reports).await;
             for id in lost {
                 self.surroundings.supervisor.forget(&id);
             }
@@ -60,7 +70,7 @@ impl Engine {
                 // Data services and jobs are looked for by whoever wants them; tasks that the
                 // journal does not know are nobody's.
                 Found::Running(running) if self.nobodys(&running.id) => {
-                    self.surroundings.supervisor.kill(&running.id);
+                    self.kill(running.id);
                 }
                 Found::Exited(id, _) if self.nobodys(&id) => {
                     self.surroundings.supervisor.forget(&id);

@@ -10,6 +10,7 @@ use neargate_core::manifest::model::{HttpCheck, Work};
 
 use super::checks::{self, Asking};
 use super::ids::{job_of, service_of_job};
+use super::sequel::Sequel;
 use super::tasks::Start;
 use super::{Engine, Input, evidence};
 use crate::logs::writer::LogWriter;
@@ -121,13 +122,18 @@ impl Engine {
         last_lines: Vec<String>,
     ) {
         self.checks.remove(id);
-        self.happened(Event::HookFinished {
+        let event = Event::HookFinished {
             release,
             run,
             exit,
             last_lines,
-        });
-        let (supervisor, id) = (self.surroundings.supervisor.clone(), id.to_owned());
+        };
+        self.happened_then(event, Sequel::JobEnded(id.to_owned()));
+    }
+
+    /// Removes what is left of a job; before its end is written, it would be run again.
+    pub(super) fn forget_job(&self, id: String) {
+        let supervisor = self.surroundings.supervisor.clone();
         tokio::task::spawn_blocking(move || supervisor.forget(&id));
     }
 }

@@ -14,6 +14,7 @@ use super::obstacles::StartFailure;
 use super::preparation::{Prepared, Request};
 use super::router_process::RouterFact;
 use super::routers::Learned;
+use super::sequel::Sequel;
 use super::{Engine, log, tasks};
 use crate::api::wire::{Accepted, Problem};
 use crate::logs;
@@ -54,6 +55,8 @@ pub(super) enum Input {
     ObstacleRemoved(Obstacle),
     /// What an app that is up lacked is there, or is not.
     ProvidedAgain(Result<(), Problem>),
+    /// An app that is up has no router, and why.
+    Unserved(Problem),
     /// The data services have stopped, after a `down`.
     DataStopped,
 }
@@ -64,7 +67,7 @@ impl Engine {
             Input::Started(id, Ok(running)) => {
                 self.starting.remove(&id);
                 if !self.knows(&id) {
-                    self.surroundings.supervisor.kill(&id);
+                    self.kill(id);
                     return;
                 }
                 self.notes.set(Cause::Task(id.clone()), &running.notes);
@@ -109,6 +112,7 @@ impl Engine {
             Input::Used(reading) => self.used(reading),
             Input::Provided(request, provided) => self.provided(*request, provided),
             Input::Prepared(request, prepared) => self.prepared(*request, prepared),
+            Input::Unserved(problem) => self.unserved(&problem),
             Input::DataStopped => self.data_stopped(),
         }
     }
@@ -133,18 +137,18 @@ impl Engine {
         {
             self.restarted(service_of(id), revision, id);
         }
-        self.happened(Event::TaskExited {
+        let event = Event::TaskExited {
             task: id.to_owned(),
             exit,
             last_lines,
-        });
-        self.clear_away(id);
+        };
+        self.happened_then(event, Sequel::TaskEnded(id.to_owned()));
     }
 
     /// Removes what is left of a task that has ended, and logs of tasks that ended long ago.
-    fn clear_away(&self, id: &str) {
+    pub(super) fn clear_away(&self, id: String) {
         let (supervisor, state) = (self.surroundings.supervisor.clone(), self.state.clone());
-        let (id, alive) = (id.to_owned(), self.task_ids());
+        let alive = self.task_ids();
         tokio::task::spawn_blocking(move || {
             supervisor.forget(&id);
             if let Err(error) = logs::prune(&state, service_of(&id), &alive)

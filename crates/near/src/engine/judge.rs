@@ -14,9 +14,12 @@ use neargate_core::notify::Notification;
 use neargate_core::routing::control::SecondCount;
 use neargate_core::watches;
 
+use super::ledger::Proposal;
 use super::notes::Cause;
+use super::sequel::Sequel;
 use super::{Engine, log};
 use crate::api::wire::AlarmRecord;
+use crate::journal::JournalError;
 
 /// Where the alarms' states are in the journal's meta table.
 const STANDINGS: &str = "alarms";
@@ -45,9 +48,9 @@ impl Engine {
         let Some(definition) = &self.definition else {
             return;
         };
-        let text = self.ledger.get_meta(STANDINGS).ok().flatten();
+        let text = self.ledger.fact(STANDINGS);
         let standings = text
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| serde_json::from_str(text).ok())
             .unwrap_or_default();
         let now = self.ledger.clock().now();
         self.watches
@@ -87,32 +90,60 @@ impl Engine {
 
     /// Judges what is watched.
     pub(super) fn look(&mut self) {
-        if !self.watching() {
+        // What was judged and is not written yet would be judged again.
+        if !self.watching() || self.judging > 0 {
             return;
         }
         self.watches.follow(self.ledger.state());
         let Some(now) = self.counted.judged_at(self.ledger.clock().now(), SETTLE) else {
             return;
         };
-        for (name, transition) in self.watches.evaluate_alarms(now) {
-            self.alarm_changed(&name, transition);
+        let changes: Vec<(String, Transition)> =
+            self.watches.evaluate_alarms(now).into_iter().collect();
+        if !changes.is_empty() {
+            self.write_standings(changes);
         }
         for event in self.watches.judge(self.ledger.state(), now) {
-            self.happened(event);
+            self.judging += 1;
+            self.happened_then(event, Sequel::Judged);
+        }
+    }
+
+    /// Proposes the alarms' states as they will be.
+    fn write_standings(&mut self, changes: Vec<(String, Transition)>) {
+        let mut standings = self.watches.alarms().standings().clone();
+        for (name, transition) in &changes {
+            if let Some(standing) = standings.get_mut(name) {
+                standing.enter(transition.clone());
+            }
+        }
+        let text = serde_json::to_string(&standings).unwrap_or_default();
+        self.judging += 1;
+        self.propose(Proposal {
+            events: Vec::new(),
+            facts: vec![(STANDINGS.to_owned(), text)],
+            lasting: false,
+            sequel: Sequel::AlarmsChanged(changes),
+        });
+    }
+
+    /// The states are written: alarms enter them; or they are not, and are evaluated again.
+    pub(super) fn alarms_changed(
+        &mut self,
+        changes: Vec<(String, Transition)>,
+        error: Option<&JournalError>,
+    ) {
+        self.judging -= 1;
+        self.note_journal(Cause::AlarmsUnwritable, error);
+        if error.is_some() {
+            return;
+        }
+        for (name, transition) in changes {
+            self.alarm_changed(&name, transition);
         }
     }
 
     fn alarm_changed(&mut self, name: &str, transition: Transition) {
-        let mut standings = self.watches.alarms().standings().clone();
-        if let Some(standing) = standings.get_mut(name) {
-            standing.enter(transition.clone());
-        }
-        let text = serde_json::to_string(&standings).unwrap_or_default();
-        let written = self.ledger.put_meta(STANDINGS, &text);
-        self.note_journal(Cause::AlarmsUnwritable, written.as_ref().err());
-        if written.is_err() {
-            return; // It is evaluated again; the state is as it was.
-        }
         log(&format!(
             "alarm {name}: {} to {}: {}",
             transition.from, transition.to, transition.reason

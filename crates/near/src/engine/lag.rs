@@ -83,6 +83,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_loop_that_is_held_up_shows_in_the_gauge() {
+        let held_up = Duration::from_millis(60);
+        let began = Instant::now();
+        let mut gauge = LagGauge::new(began);
+        gauge.handling(Instant::now());
+        gauge.idle(Instant::now());
+        let (inputs, mut queue) = crate::arrivals::queue(2);
+        inputs.send_blocking(held_up).expect("a queue");
+        inputs.send_blocking(Duration::ZERO).expect("a queue");
+        let mut read = Vec::new();
+        for _ in 0..2 {
+            let arrived = queue.blocking_recv().expect("an input");
+            gauge.handling(arrived.at);
+            // What a handler does that waits for something.
+            std::thread::sleep(arrived.input);
+            gauge.idle(Instant::now());
+            read.push(gauge.read(Instant::now()).longest_ms);
+        }
+        assert!(read[0] >= 60.0, "the handling counts: {read:?}");
+        // So does the wait of one that arrived before.
+        let mut gauge = LagGauge::new(began);
+        gauge.handling(began);
+        assert!(gauge.read(Instant::now()).longest_ms >= 60.0);
+    }
+
+    #[test]
     fn the_longest_wait_is_remembered_for_ever_and_that_of_the_last_minute_for_a_minute() {
         let began = Instant::now();
         let after = |seconds| began + Duration::from_secs(seconds);

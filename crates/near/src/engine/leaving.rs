@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use neargate_core::machine::Event;
 
+use super::sequel::Sequel;
 use super::{Engine, Input, log, reply, tasks};
 use crate::api::server::Reply;
-use crate::api::wire::Accepted;
+use crate::api::wire::{Accepted, Problem};
 use crate::watchdog::sentinel::Sentinel;
 
 /// Requests in flight have this long when the routers go.
@@ -15,6 +16,8 @@ const ROUTER_DRAIN: Duration = Duration::from_secs(1);
 /// An engine that goes down.
 #[derive(Default)]
 pub(super) struct Leaving {
+    /// Whether that is written; before, nothing new is begun.
+    decided: bool,
     replies: Vec<Reply<Accepted>>,
     routers_closed: bool,
     data: DataServices,
@@ -31,10 +34,38 @@ enum DataServices {
 
 impl Engine {
     pub(super) fn down(&mut self, to: Reply<Accepted>) {
-        match self.ask(&Event::DownRequested) {
-            Ok(_) => self.leaving.get_or_insert_default().replies.push(to),
-            Err(refusal) => reply(to, Err(refusal)),
+        self.leaving.get_or_insert_default();
+        self.ask(vec![Event::DownRequested], Sequel::Down(to));
+    }
+
+    /// The app goes down, or does not.
+    pub(super) fn down_decided(
+        &mut self,
+        accepted: Result<Accepted, Problem>,
+        to: Reply<Accepted>,
+    ) {
+        if let Err(refusal) = accepted {
+            self.leaving.take_if(|leaving| !leaving.decided);
+            return reply(to, Err(refusal));
         }
+        let leaving = self.leaving.get_or_insert_default();
+        leaving.decided = true;
+        leaving.replies.push(to);
+        self.publish_last();
+    }
+
+    /// What the engine before this one decided goes on.
+    pub(super) fn go_on_leaving(&mut self) {
+        self.leaving.get_or_insert_default().decided = true;
+        self.publish_last();
+    }
+
+    /// Whether the app goes down.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.decided)
+    }
+
+    fn publish_last(&mut self) {
         // Draining tasks must be seen as such by the router before it goes.
         let table = self.table();
         self.routers.publish(table);
@@ -47,7 +78,7 @@ impl Engine {
 
     /// When no task and no preparation is left, the routers go; after them the data services.
     pub(super) fn go_down(&mut self) {
-        if self.leaving.is_none() || self.tasks_left() || self.preparing > 0 {
+        if !self.is_leaving() || self.tasks_left() || self.preparing > 0 {
             return;
         }
         let Some(leaving) = &mut self.leaving else {

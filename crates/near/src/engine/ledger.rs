@@ -1,23 +1,36 @@
 //! The ledger: the state, its journal, and the one way from an event to actions.
 //!
-//! Invariant: actions leave only after their entries are written. An event of the world that
-//! cannot be written (a full disk) waits here, in order, until it can.
+//! Proposals are decided in the order in which they come, as many at once as wait, and ordered to
+//! be written as one transaction. The journal's thread writes; the loop goes on meanwhile.
+//!
+//! Invariant: the state is what is on the disk, and actions leave only after their entries are
+//! there. What happened and cannot be written (a full disk) waits here, in order, until it can;
+//! what was asked is given back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
 
-use neargate_core::machine::{self, Action, Entry, Event, Refusal, State};
+use neargate_core::machine::{self, Action, Entry, Event, Refusal, State, Step};
 use neargate_core::time::Timestamp;
 use tokio::sync::watch;
 
+use super::journal_writer::{JournalWriter, Order, Receipt, Report};
+use super::sequel::Sequel;
+use crate::arrivals::Sender;
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError, Recorded, Stored};
+use crate::journal::{Journal, JournalError, Recorded};
 
 /// Where the timeline is, in the journal's meta table.
 const CLOCK: &str = "clock";
 /// A snapshot replaces this many entries.
 const ENTRIES_PER_SNAPSHOT: u64 = 2_000;
+/// Proposals that are decided at once: deciding takes up to 0.1 ms for each, and the loop waits.
+const MOST_AT_ONCE: usize = 64;
+/// Proposals that may wait; then the loop takes no further input until some are written.
+const MOST_WAITING: usize = 1024;
 
-/// Why an event had no effect. The state is as it was.
+/// Why a request had no effect. The state is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum TurnError {
     /// The machine says no.
@@ -25,7 +38,7 @@ pub enum TurnError {
     Refused(#[from] Refusal),
     /// The entries could not be written.
     #[error("the decision cannot be written down")]
-    Journal(#[from] JournalError),
+    Journal(#[from] Arc<JournalError>),
 }
 
 impl Recorded for Entry {
@@ -34,56 +47,133 @@ impl Recorded for Entry {
     }
 }
 
+/// Something to decide and to write down.
+pub(super) struct Proposal {
+    /// What happened or is asked; each may be refused for itself.
+    pub events: Vec<Event>,
+    /// Facts that are no entries, by their key.
+    pub facts: Vec<(String, String)>,
+    /// Waits until it can be written, instead of being given up.
+    pub lasting: bool,
+    /// What follows.
+    pub sequel: Sequel,
+}
+
+/// A proposal that was written, refused or given up.
+pub(super) struct Settled {
+    /// What follows.
+    pub sequel: Sequel,
+    /// What was decided; or nothing could be written.
+    pub outcome: Result<Decided, Arc<JournalError>>,
+}
+
+/// What was decided, and is written.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// Number of the last entry before.
+    pub after: u64,
+    /// What was written.
+    pub entries: Vec<Entry>,
+    /// What is to be done.
+    pub actions: Vec<Action>,
+    /// Why some of it was not decided.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A proposal that is being written.
+struct Draft {
+    proposal: Proposal,
+    steps: Vec<Step>,
+    refusals: Vec<Refusal>,
+}
+
+/// What the journal's thread is doing.
+enum Writing {
+    Nothing,
+    Drafts(Vec<Draft>),
+    Snapshot(u64),
+}
+
 /// The state and its journal.
-pub struct Ledger {
+pub(super) struct Ledger {
     state: State,
-    journal: Journal,
+    writer: JournalWriter,
+    writing: Writing,
+    waiting: VecDeque<Proposal>,
+    /// The last write failed: those that wait are tried again later.
+    failed: bool,
     clock: Clock,
     clock_unwritten: bool,
+    facts: BTreeMap<String, String>,
+    last: u64,
     seq: watch::Sender<u64>,
     snapshot_at: u64,
-    waiting: VecDeque<Event>,
 }
 
-/// The journal as the machine sees it.
-struct Pen<'a>(&'a mut Journal, Timestamp);
-
-impl machine::Journal for Pen<'_> {
-    type Error = JournalError;
-
-    fn append(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
-        self.0.append(self.1, entries).map(|_| ())
-    }
+/// What a journal holds, replayed.
+pub(super) struct Replayed {
+    journal: Journal,
+    state: State,
+    clock: Clock,
+    clock_unwritten: bool,
+    facts: BTreeMap<String, String>,
+    snapshot_at: u64,
 }
 
-impl Ledger {
+impl Replayed {
     /// Replays a journal.
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn replay(journal: Journal) -> Result<Self, JournalError> {
+    pub fn of(mut journal: Journal) -> Result<Self, JournalError> {
         let loaded = journal.load::<State, Entry>()?;
         let (snapshot_at, mut state) = loaded.snapshot.unwrap_or_default();
         for stored in &loaded.entries {
             machine::apply(&mut state, &stored.entry);
         }
-        let (seq, _) = watch::channel(journal.last());
-        let text = journal.get_meta(CLOCK)?;
+        let facts = journal.all_meta()?;
         // One that cannot be read is as good as none: the timeline goes on by the wall clock.
-        let anchor = text.and_then(|text| serde_json::from_str(&text).ok());
+        let anchor = facts.get(CLOCK);
+        let anchor = anchor.and_then(|text| serde_json::from_str(text).ok());
         let clock = Clock::after(anchor.as_ref(), journal.latest()?);
-        let mut ledger = Self {
-            state,
-            journal,
-            clock,
-            clock_unwritten: true,
-            seq,
-            snapshot_at,
-            waiting: VecDeque::new(),
-        };
         // On a full disk it is written later.
-        let _ = ledger.note_clock();
-        Ok(ledger)
+        let clock_unwritten = journal.put_meta(CLOCK, &anchor_of(&clock)).is_err();
+        Ok(Self {
+            journal,
+            state,
+            clock,
+            clock_unwritten,
+            facts,
+            snapshot_at,
+        })
+    }
+}
+
+fn anchor_of(clock: &Clock) -> String {
+    serde_json::to_string(clock.anchor()).unwrap_or_default()
+}
+
+impl Ledger {
+    /// Begins to write; each order is followed by a report, for [`Ledger::reported`].
+    ///
+    /// # Errors
+    /// The journal's thread cannot be started.
+    pub fn open(replayed: Replayed, reports: Sender<Report>) -> io::Result<Self> {
+        let last = replayed.journal.last();
+        let (seq, _) = watch::channel(last);
+        Ok(Self {
+            state: replayed.state,
+            writer: JournalWriter::start(replayed.journal, reports)?,
+            writing: Writing::Nothing,
+            waiting: VecDeque::new(),
+            failed: false,
+            clock: replayed.clock,
+            clock_unwritten: replayed.clock_unwritten,
+            facts: replayed.facts,
+            last,
+            seq,
+            snapshot_at: replayed.snapshot_at,
+        })
     }
 
     /// The timeline.
@@ -92,18 +182,23 @@ impl Ledger {
         &self.clock
     }
 
-    /// Writes down where the timeline is, when that is not written or the wall clock was set.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub fn note_clock(&mut self) -> Result<(), JournalError> {
-        self.clock_unwritten |= self.clock.was_set();
-        if self.clock_unwritten {
-            let text = serde_json::to_string(self.clock.anchor());
-            self.journal.put_meta(CLOCK, &text.unwrap_or_default())?;
-            self.clock_unwritten = false;
+    /// Proposes where the timeline is, when that is not written or the wall clock was set.
+    pub fn note_clock(&mut self) {
+        let was_set = self.clock.was_set();
+        if was_set || std::mem::take(&mut self.clock_unwritten) {
+            let fact = (CLOCK.to_owned(), anchor_of(&self.clock));
+            self.propose(Proposal {
+                events: Vec::new(),
+                facts: vec![fact],
+                lasting: false,
+                sequel: Sequel::ClockNoted,
+            });
         }
-        Ok(())
+    }
+
+    /// The timeline could not be written down.
+    pub fn clock_unwritten(&mut self) {
+        self.clock_unwritten = true;
     }
 
     /// What is decided.
@@ -121,98 +216,223 @@ impl Ledger {
     /// Number of the newest entry.
     #[must_use]
     pub fn last(&self) -> u64 {
-        self.journal.last()
-    }
-
-    /// Entries after a position.
-    ///
-    /// # Errors
-    /// The journal cannot be read.
-    pub fn read(&self, after: u64, limit: u64) -> Result<Vec<Stored<Entry>>, JournalError> {
-        self.journal.read(after, limit)
+        self.last
     }
 
     /// A fact that is no entry.
+    #[must_use]
+    pub fn fact(&self, key: &str) -> Option<&str> {
+        self.facts.get(key).map(String::as_str)
+    }
+
+    /// A fact that holds from now on, and is on the disk before whatever is decided after it.
+    pub fn note(&mut self, key: &str, value: &str) {
+        let fact = (key.to_owned(), value.to_owned());
+        self.facts.extend([fact.clone()]);
+        self.propose(Proposal {
+            events: Vec::new(),
+            facts: vec![fact],
+            lasting: true,
+            sequel: Sequel::Nothing,
+        });
+    }
+
+    /// Takes its turn after those that wait; [`Ledger::advance`] decides it.
+    pub fn propose(&mut self, proposal: Proposal) {
+        self.waiting.push_back(proposal);
+    }
+
+    /// Whether there is room for what further inputs bring; without it they wait where they come from.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < MOST_WAITING
+    }
+
+    /// Nothing is asked of a disk that does not keep up.
     ///
     /// # Errors
-    /// The journal cannot be written.
-    pub fn put_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
-        self.journal.put_meta(key, value)
-    }
-
-    /// A fact that is no entry.
-    ///
-    /// # Errors
-    /// The journal cannot be read.
-    pub fn get_meta(&self, key: &str) -> Result<Option<String>, JournalError> {
-        self.journal.get_meta(key)
-    }
-
-    /// A person's request: decided and persisted now, or refused.
-    ///
-    /// # Errors
-    /// [`TurnError`]; nothing changed.
-    pub fn ask(&mut self, event: &Event) -> Result<Vec<Action>, TurnError> {
-        let now = self.clock.now();
-        let step = machine::decide(&self.state, now, event);
-        if let Some(refusal) = step.refusal() {
-            return Err(refusal.clone().into());
+    /// [`JournalError::TooSlow`].
+    pub fn refuse_without_room(&self) -> Result<(), JournalError> {
+        let waiting = self.waiting.len();
+        match self.has_room() {
+            true => Ok(()),
+            false => Err(JournalError::TooSlow { waiting }),
         }
-        let persisted = step.persist(&mut Pen(&mut self.journal, now))?;
-        for entry in persisted.entries() {
-            machine::apply(&mut self.state, entry);
-        }
-        if !persisted.entries().is_empty() {
-            self.seq.send_replace(self.journal.last());
-        }
-        Ok(persisted.into_actions())
     }
 
-    /// Something happened: it takes its turn after those that wait, and waits when it cannot
-    /// be written; the error says why, once per attempt.
-    pub fn happened(&mut self, event: Event) -> (Vec<Action>, Option<JournalError>) {
-        self.waiting.push_back(event);
-        self.catch_up()
+    /// Whether the journal's thread has an order.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        !matches!(self.writing, Writing::Nothing)
     }
 
-    /// Tries the events that wait.
-    pub fn catch_up(&mut self) -> (Vec<Action>, Option<JournalError>) {
-        let mut actions = Vec::new();
-        while let Some(event) = self.waiting.front().cloned() {
-            match self.ask(&event) {
-                Ok(more) => actions.extend(more),
-                Err(TurnError::Refused(_)) => {}
-                Err(TurnError::Journal(error)) => return (actions, Some(error)),
-            }
-            self.waiting.pop_front();
-        }
-        (actions, None)
-    }
-
-    /// Whether events wait to be written.
+    /// Whether something waits because it could not be written.
     #[must_use]
     pub fn behind(&self) -> bool {
-        !self.waiting.is_empty()
+        self.failed && !self.waiting.is_empty()
     }
 
-    /// Replaces old entries by a snapshot when there are many; a failure leaves all as it is.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub fn compact(&mut self) -> Result<(), JournalError> {
-        let last = self.journal.last();
-        if last - self.snapshot_at >= ENTRIES_PER_SNAPSHOT {
-            self.journal.compact(last, &self.state)?;
-            self.snapshot_at = last;
+    /// Decides what waits and orders it to be written, unless the thread has an order. What needs
+    /// no writing is settled at once.
+    pub fn advance(&mut self) -> Vec<Settled> {
+        if self.is_writing() || self.waiting.is_empty() {
+            return Vec::new();
         }
-        Ok(())
+        let now = self.clock.now();
+        let (drafts, entries) = self.decide(now);
+        let facts = drafts.iter().flat_map(|draft| draft.proposal.facts.clone());
+        let facts: Vec<(String, String)> = facts.collect();
+        if entries.is_empty() && facts.is_empty() {
+            let settled = |draft| settled(draft, self.last);
+            return drafts.into_iter().map(settled).collect();
+        }
+        self.writing = Writing::Drafts(drafts);
+        let at = now;
+        self.writer.order(Order::Write { at, entries, facts });
+        Vec::new()
     }
 
-    /// Closes the journal cleanly.
+    /// Decides proposals, each in the state that those before it make.
+    fn decide(&mut self, now: Timestamp) -> (Vec<Draft>, Vec<Entry>) {
+        let count = self.waiting.len().min(MOST_AT_ONCE);
+        let mut ahead = None;
+        let (mut entries, mut applied) = (Vec::new(), 0);
+        let mut drafts = Vec::new();
+        for proposal in self.waiting.drain(..count) {
+            let (mut steps, mut refusals) = (Vec::new(), Vec::new());
+            for event in &proposal.events {
+                if applied < entries.len() {
+                    let ahead = ahead.get_or_insert_with(|| self.state.clone());
+                    for entry in &entries[applied..] {
+                        machine::apply(ahead, entry);
+                    }
+                    applied = entries.len();
+                }
+                let step = machine::decide(ahead.as_ref().unwrap_or(&self.state), now, event);
+                match step.refusal() {
+                    Some(refusal) => refusals.push(refusal.clone()),
+                    None => {
+                        entries.extend_from_slice(step.entries());
+                        steps.push(step);
+                    }
+                }
+            }
+            drafts.push(Draft {
+                proposal,
+                steps,
+                refusals,
+            });
+        }
+        (drafts, entries)
+    }
+
+    /// Takes in how the thread's order ended.
+    pub fn reported(&mut self, report: Report) -> (Vec<Settled>, Outcome) {
+        let writing = std::mem::replace(&mut self.writing, Writing::Nothing);
+        match (report, writing) {
+            (Report::Written(Ok(mut receipt)), Writing::Drafts(drafts)) => {
+                self.failed = false;
+                let take = |draft| self.take(draft, &mut receipt);
+                let settled = drafts.into_iter().map(take).collect();
+                self.seq.send_if_modified(|seq| {
+                    let before = std::mem::replace(seq, self.last);
+                    before != self.last
+                });
+                (settled, Outcome::Written(None))
+            }
+            (Report::Written(Err(error)), Writing::Drafts(drafts)) => {
+                self.failed = true;
+                let error = Arc::new(error);
+                (
+                    self.give_back(drafts, &error),
+                    Outcome::Written(Some(error)),
+                )
+            }
+            (Report::Compacted(Ok(())), Writing::Snapshot(seq)) => {
+                self.snapshot_at = seq;
+                (Vec::new(), Outcome::Compacted(None))
+            }
+            (report, _) => (Vec::new(), Outcome::Compacted(report.error())),
+        }
+    }
+
+    /// What is written holds, and is acted on.
+    fn take(&mut self, draft: Draft, receipt: &mut Receipt) -> Settled {
+        let mut decided = Decided {
+            after: self.last,
+            refusals: draft.refusals,
+            ..Decided::default()
+        };
+        for step in draft.steps {
+            let Ok(persisted) = step.persist(receipt);
+            for entry in persisted.entries() {
+                machine::apply(&mut self.state, entry);
+                self.last += 1;
+            }
+            decided.entries.extend_from_slice(persisted.entries());
+            decided.actions.extend(persisted.into_actions());
+        }
+        self.facts.extend(draft.proposal.facts);
+        Settled {
+            sequel: draft.proposal.sequel,
+            outcome: Ok(decided),
+        }
+    }
+
+    /// What happened waits again, before all that came meanwhile; what was asked is given up.
+    fn give_back(&mut self, drafts: Vec<Draft>, error: &Arc<JournalError>) -> Vec<Settled> {
+        let mut given_up = Vec::new();
+        for draft in drafts.into_iter().rev() {
+            if draft.proposal.lasting {
+                self.waiting.push_front(draft.proposal);
+            } else {
+                given_up.push(Settled {
+                    sequel: draft.proposal.sequel,
+                    outcome: Err(Arc::clone(error)),
+                });
+            }
+        }
+        given_up.reverse();
+        given_up
+    }
+
+    /// Replaces old entries by a snapshot when there are many and nothing is being written.
+    pub fn compact(&mut self) {
+        if !self.is_writing() && self.last - self.snapshot_at >= ENTRIES_PER_SNAPSHOT {
+            let (seq, state) = (self.last, Box::new(self.state.clone()));
+            self.writing = Writing::Snapshot(seq);
+            self.writer.order(Order::Compact { seq, state });
+        }
+    }
+
+    /// Waits for what is being written, and closes the journal cleanly. Blocks.
     ///
     /// # Errors
     /// The journal cannot be written.
     pub fn close(self) -> Result<(), JournalError> {
-        self.journal.close()
+        self.writer.close()
     }
 }
+
+/// How an order of the journal's thread ended, and why it failed.
+pub(super) enum Outcome {
+    /// Decisions were written, or none of them.
+    Written(Option<Arc<JournalError>>),
+    /// A snapshot was written, or not.
+    Compacted(Option<JournalError>),
+}
+
+/// A proposal that needed no writing.
+fn settled(draft: Draft, after: u64) -> Settled {
+    Settled {
+        sequel: draft.proposal.sequel,
+        outcome: Ok(Decided {
+            after,
+            refusals: draft.refusals,
+            ..Decided::default()
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

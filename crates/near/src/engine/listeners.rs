@@ -11,8 +11,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::port_holder;
-
 /// Connections that may wait in the queue of one socket; the kernel caps it at `somaxconn`.
 const BACKLOG: i32 = 4096;
 
@@ -20,12 +18,10 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another process listens there.
-    #[error("{address} is taken by {holder}; end it, or choose another port with --port")]
+    #[error("{address} is taken")]
     Taken {
-        /// The address wanted.
+        /// The address wanted; [`port_holder::taken`](super::port_holder::taken) looks for who has it.
         address: SocketAddr,
-        /// Who has it, in words.
-        holder: String,
     },
     /// The address cannot be used at all.
     #[error("cannot listen on {address}")]
@@ -59,7 +55,7 @@ impl Listeners {
     /// `true` when any was opened or closed.
     ///
     /// # Errors
-    /// [`ListenError`] names the holder of a taken port; then nothing has changed.
+    /// [`ListenError`]; then nothing has changed.
     pub fn set(
         &mut self,
         wanted: &[(String, SocketAddr)],
@@ -128,7 +124,7 @@ impl Listeners {
 /// Why nobody of ours could listen here; the socket that tries it takes no connection.
 ///
 /// # Errors
-/// [`ListenError`] names the holder of a taken port.
+/// [`ListenError`].
 pub fn try_address(address: SocketAddr) -> Result<(), ListenError> {
     let tried = bound(address, false).map(drop);
     tried.map_err(|source| not_bound(address, source))
@@ -165,10 +161,7 @@ fn bound(address: SocketAddr, share: bool) -> std::io::Result<Socket> {
 
 fn not_bound(address: SocketAddr, source: std::io::Error) -> ListenError {
     match source.kind() {
-        std::io::ErrorKind::AddrInUse => ListenError::Taken {
-            address,
-            holder: port_holder::describe(address),
-        },
+        std::io::ErrorKind::AddrInUse => ListenError::Taken { address },
         _ => ListenError::Bind { address, source },
     }
 }
@@ -177,6 +170,7 @@ fn not_bound(address: SocketAddr, source: std::io::Error) -> ListenError {
 mod tests {
     use std::net::TcpListener;
 
+    use super::super::port_holder;
     use super::*;
 
     #[test]
@@ -185,12 +179,13 @@ mod tests {
         let address = other.local_addr().unwrap();
         let error = Listeners::default()
             .set(&[("edge".to_owned(), address)], 2)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(&format!("pid {}", std::process::id())),
-            "{error}"
-        );
+            .unwrap_err();
+        let ListenError::Taken { address } = error else {
+            panic!("{error}");
+        };
+        let words = port_holder::taken(address);
+        let own = format!("pid {}", std::process::id());
+        assert!(words.contains(&own), "{words}");
     }
 
     fn free() -> SocketAddr {

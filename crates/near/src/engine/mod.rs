@@ -1,12 +1,13 @@
 //! The engine: one loop that decides, persists, and only then acts.
 //!
 //! Everything that happens — a task's exit, a router's word, a request on the API socket, a
-//! timer — becomes one input of the loop. [`ledger`] decides with `neargate_core::machine`,
-//! writes the journal, applies, and hands out the actions.
+//! timer — becomes one input of the loop. [`ledger`] decides with `neargate_core::machine`, has
+//! the journal's thread ([`journal_writer`]) write, applies what is written, and hands out the
+//! actions; [`sequel`] is what follows them.
 //!
-//! Invariant: the loop alone owns the state; nothing acts before its entries are persisted.
-//! An event whose entries cannot be written (a full disk) waits and is tried again; a person's
-//! request that cannot be written is refused with the reason.
+//! Invariant: the loop alone owns the state, and waits for no disk; nothing acts before its entries
+//! are persisted. An event whose entries cannot be written (a full disk) waits and is tried again; a
+//! person's request that cannot be written is refused with the reason.
 
 mod act;
 mod adopt;
@@ -23,15 +24,16 @@ mod hooks;
 mod ids;
 mod inputs;
 mod interruptions;
+mod journal_writer;
 mod judge;
 mod lag;
 mod leaving;
 mod ledger;
 mod listeners;
+mod lookups;
 mod meter;
 mod notes;
 mod notifications;
-mod observed;
 mod obstacles;
 mod own_log;
 mod owner;
@@ -43,6 +45,7 @@ mod router_process;
 mod router_vigil;
 mod routers;
 mod routes;
+mod sequel;
 mod strain;
 mod tasks;
 mod view;
@@ -50,7 +53,7 @@ mod vigil;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness;
@@ -59,7 +62,6 @@ use neargate_core::metrics::Completeness;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::time::Timestamp;
 use neargate_core::watches::Watches;
-use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -67,11 +69,12 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::api::server::{self, Calls, Reply};
 use crate::api::wire::{Accepted, Definition};
-use crate::arrivals::{Sender, queue};
+use crate::arrivals::{Receiver, Sender, queue};
 use crate::audit::AuditLog;
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal};
 use crate::paths::StateDir;
 use crate::ports::Ports;
+use crate::secrets::Secrets;
 use crate::supervisor::{Running, Supervisor};
 use crate::watchdog::sentinel::Sentinel;
 use crate::watchdog::sockets::Named;
@@ -79,11 +82,12 @@ use copies::Copies;
 pub use error::EngineError;
 use evidence::Incident;
 use inputs::Input;
+use journal_writer::Report;
 use lag::LagGauge;
 use leaving::Leaving;
-use ledger::Ledger;
+use ledger::{Ledger, Replayed};
 use meter::Meter;
-use notes::{Cause, Notes};
+use notes::Notes;
 use notifications::Notifications;
 pub(crate) use own_log::log;
 pub use owner::owner;
@@ -96,6 +100,8 @@ pub use vigil::Origin;
 
 /// How often events that could not be written are tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// Without a deadline, time passes this often.
+const IDLE: Duration = Duration::from_secs(3600);
 /// Inputs that may wait for the loop.
 const QUEUE: usize = 1024;
 /// What answers the API has so long to send its last answers.
@@ -106,6 +112,9 @@ const WORKERS: usize = 2;
 const LAST_LINES: usize = 20;
 /// The manifest that was asked for last, in the journal's meta table.
 const DEFINITION: &str = "definition";
+
+/// The task that serves the API.
+type Api = JoinHandle<std::io::Result<()>>;
 
 /// The engine.
 struct Engine {
@@ -118,12 +127,16 @@ struct Engine {
     cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, Running>,
+    /// Whether tasks were found that are not taken over yet.
+    tasks_found: bool,
     /// Ports that were given out to tasks that are starting.
     starting: BTreeMap<String, u16>,
     /// HTTP checks that are asking, by the job's id.
     checks: BTreeMap<String, AbortHandle>,
     ports: Ports,
     definition: Option<Arc<Definition>>,
+    /// Whose state directory this is, from the moment at which its definition is being written.
+    claimed: Option<String>,
     inputs: Sender<Input>,
     incidents: mpsc::Sender<Incident>,
     /// Requests that are being prepared.
@@ -144,6 +157,8 @@ struct Engine {
     notes: Notes,
     strain: Strain,
     watches: Watches,
+    /// Verdicts of alarms and guards that are being written.
+    judging: usize,
     /// `None` while it is being read.
     meter: Option<Meter>,
     counted: Completeness,
@@ -170,7 +185,9 @@ pub fn main(
             what: "cannot start the runtime",
             source,
         })?;
+    own_log::begin();
     let ended = runtime.block_on(run(state, program, origin, listeners));
+    own_log::end();
     // A removal that goes on is taken up by the next engine.
     runtime.shutdown_background();
     ended
@@ -178,9 +195,20 @@ pub fn main(
 
 /// The manifest that was asked for last.
 fn last_definition(ledger: &Ledger) -> Result<Option<Definition>, EngineError> {
-    let text = ledger.get_meta(DEFINITION)?;
-    text.map(|text| serde_json::from_str(&text).map_err(EngineError::Definition))
+    let text = ledger.fact(DEFINITION);
+    text.map(|text| serde_json::from_str(text).map_err(EngineError::Definition))
         .transpose()
+}
+
+/// The ledger of a state directory, and where its thread reports.
+fn ledger(state: &StateDir) -> Result<(Ledger, Receiver<Report>), EngineError> {
+    let replayed = Replayed::of(Journal::open(&state.database())?)?;
+    // One order at a time, one report.
+    let (reports, report) = queue(1);
+    let what = "cannot start the journal's thread";
+    let ledger = Ledger::open(replayed, reports);
+    let ledger = ledger.map_err(|source| EngineError::System { what, source })?;
+    Ok((ledger, report))
 }
 
 async fn run(
@@ -192,18 +220,15 @@ async fn run(
     let state = &vigil::enter(state)?;
     let _lock = journal::lock_when_free(state).await?;
     let sentinel = vigil::report(state, program.clone())?;
-    let ledger = Ledger::replay(Journal::open(&state.database())?)?;
+    let (ledger, mut report) = ledger(state)?;
     let (definition, seq) = (last_definition(&ledger)?, ledger.seq());
     let (inputs, mut input) = queue(QUEUE);
     let (facts, mut fact) = queue(QUEUE);
     let (calls, mut call) = queue(QUEUE);
     let routers = Routers::adopt(program.clone(), state.clone(), facts, listeners).await;
     let mut engine = Engine::new(state, program, ledger, definition, inputs, routers)?;
-    engine.succeed(origin).await?;
-    let listener = listener(state)?;
-    let audit = Arc::new(AuditLog::of(state));
-    let (ending, ended) = oneshot::channel();
-    let mut api = tokio::spawn(server::serve(listener, Calls { calls, seq }, audit, ended));
+    engine.succeed(origin, &mut report).await?;
+    let (mut api, ending) = serve(state, Calls { calls, seq })?;
     let mut terminate = terminations()?;
     let periods = [judge::LOOK, figures::METER, liveness::PERIOD];
     let [mut looks, mut readings, mut beats] = periods.map(every);
@@ -215,11 +240,17 @@ async fn run(
         engine.lag.idle(Instant::now());
         let due = Instant::now() + engine.timer();
         tokio::select! {
-            Some(arrived) = input.recv() => {
+            written = report.recv() => {
+                // A thread that is gone writes nothing more; the next engine has another.
+                let Some(arrived) = written else { break };
+                engine.lag.handling(arrived.at);
+                engine.reported(arrived.input);
+            }
+            Some(arrived) = input.recv(), if engine.ledger.has_room() => {
                 engine.lag.handling(arrived.at);
                 engine.take(arrived.input);
             }
-            Some(arrived) = fact.recv() => {
+            Some(arrived) = fact.recv(), if engine.ledger.has_room() => {
                 engine.lag.handling(arrived.at);
                 let (number, fact) = arrived.input;
                 engine.learn(number, fact);
@@ -228,20 +259,11 @@ async fn run(
                 engine.lag.handling(arrived.at);
                 engine.answer(arrived.input);
             }
-            () = tokio::time::sleep_until(due.into()) => {
-                engine.lag.handling(due);
-                engine.tick();
-            }
-            at = next_look(&mut looks, engine.watching()) => {
-                engine.lag.handling(at);
-                engine.look();
-            }
-            at = readings.tick() => {
-                engine.lag.handling(at.into_std());
-                engine.read_meters();
-            }
+            () = tokio::time::sleep_until(due.into()) => engine.due(due, Engine::tick),
+            at = next_look(&mut looks, engine.watching()) => engine.due(at, Engine::look),
+            at = readings.tick() => engine.due(at.into_std(), Engine::read_meters),
             // So that the loop goes round, and reports it.
-            _ = beats.tick() => engine.mend(),
+            at = beats.tick() => engine.due(at.into_std(), Engine::mend),
             // Everything goes on without an engine; the next one adopts it.
             _ = terminate.recv() => break,
             _ = &mut api => break,
@@ -274,7 +296,7 @@ async fn next_look(looks: &mut Interval, watching: bool) -> Instant {
     looks.tick().await.into_std()
 }
 
-async fn last_answers(ending: oneshot::Sender<()>, api: JoinHandle<std::io::Result<()>>) {
+async fn last_answers(ending: oneshot::Sender<()>, api: Api) {
     let _ = ending.send(());
     if !api.is_finished() {
         // Whoever does not read its answer by then is not waited for.
@@ -282,11 +304,15 @@ async fn last_answers(ending: oneshot::Sender<()>, api: JoinHandle<std::io::Resu
     }
 }
 
-fn listener(state: &StateDir) -> Result<UnixListener, EngineError> {
-    server::bind(&state.api_socket()).map_err(|source| EngineError::System {
-        what: "cannot open the API socket",
-        source,
-    })
+/// Serves the API; what ends it, once its last answers are given.
+fn serve(state: &StateDir, calls: Calls) -> Result<(Api, oneshot::Sender<()>), EngineError> {
+    let what = "cannot open the API socket";
+    let listener = server::bind(&state.api_socket());
+    let listener = listener.map_err(|source| EngineError::System { what, source })?;
+    let audit = Arc::new(AuditLog::of(state));
+    let (ending, ended) = oneshot::channel();
+    let api = tokio::spawn(server::serve(listener, calls, audit, ended));
+    Ok((api, ending))
 }
 
 fn terminations() -> Result<Signal, EngineError> {
@@ -318,19 +344,24 @@ impl Engine {
             .map_or_else(Default::default, |found: &Definition| {
                 (found.manifest.app.clone(), found.manifest.env.clone())
             });
-        let surroundings = tasks::surroundings(state, supervisor, app, env)?;
+        let secrets = Arc::new(Mutex::new(Secrets::open(state)?));
+        let surroundings = Surroundings::of(state, supervisor, (app, env), secrets);
         Ok(Self {
             state: state.clone(),
-            notifications: Notifications::after(ledger.last()),
+            notifications: Notifications::with(surroundings.secrets.clone()),
             ledger,
             surroundings,
             cookie_key: cookie_key::open(&state.cookie_key())?,
             routers,
             shared_listeners: 0,
             running: BTreeMap::new(),
+            tasks_found: false,
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
             ports: Ports::of(state),
+            claimed: definition
+                .as_ref()
+                .map(|found| calls::owner(&found.manifest)),
             definition: definition.map(Arc::new),
             incidents: evidence::reader(state.clone(), inputs.clone()),
             inputs,
@@ -348,6 +379,7 @@ impl Engine {
             notes: Notes::default(),
             strain: Strain::default(),
             watches: Watches::new(now),
+            judging: 0,
             meter: Some(Meter::default()),
             counted: Completeness::default(),
         })
@@ -358,41 +390,30 @@ impl Engine {
         self.ledger.clock().now()
     }
 
-    /// An event of the world: decided now, or kept until it can be written.
-    fn happened(&mut self, event: Event) {
-        let (actions, error) = self.ledger.happened(event);
-        self.note_journal(Cause::JournalUnwritable, error.as_ref());
-        self.act_all(actions);
-    }
-
-    /// Notes what the journal cannot do now, and takes it back when it can.
-    fn note_journal(&mut self, cause: Cause, error: Option<&JournalError>) {
-        let text = error.map(|error| format!("{}: {}", cause.words(), tasks::chain(error)));
-        if self.notes.set(cause, text.as_slice()) {
-            text.iter().for_each(|text| log(text));
-        }
+    /// Does what was due at an instant.
+    fn due(&mut self, at: Instant, what: fn(&mut Self)) {
+        self.lag.handling(at);
+        what(self);
     }
 
     fn tick(&mut self) {
         if self.ledger.behind() {
-            let (actions, error) = self.ledger.catch_up();
-            self.note_journal(Cause::JournalUnwritable, error.as_ref());
-            self.act_all(actions);
+            self.advance();
         } else {
             self.happened(Event::TimePassed);
         }
-        let compacted = self.ledger.compact().err();
-        self.note_journal(Cause::JournalGrows, compacted.as_ref());
     }
 
     fn timer(&self) -> Duration {
+        if self.ledger.is_writing() {
+            // The report wakes the loop.
+            return IDLE;
+        }
         if self.ledger.behind() {
             return CATCH_UP;
         }
         let deadline = machine::next_deadline(self.ledger.state());
-        deadline.map_or(Duration::from_secs(3600), |deadline| {
-            deadline.since(self.now())
-        })
+        deadline.map_or(IDLE, |deadline| deadline.since(self.now()))
     }
 
     fn act_all(&mut self, actions: Vec<Action>) {
@@ -401,10 +422,11 @@ impl Engine {
         }
     }
 
-    /// Tells what was decided, and publishes the routing table when something changed that it shows.
+    /// Asks people what waits for them, and publishes the routing table when something changed that
+    /// it shows.
     fn flush(&mut self) {
-        self.tell();
-        if std::mem::take(&mut self.publish) && self.leaving.is_none() {
+        self.ask_for_approval();
+        if std::mem::take(&mut self.publish) && !self.is_leaving() {
             let table = self.table();
             self.routers.publish(table);
             self.wake_leaving();

@@ -1,71 +1,63 @@
 //! Hands what was decided to the webhooks of the manifest.
 //!
-//! Reads the journal behind the loop: what it tells was persisted before. Invariant: nothing waits
-//! for a webhook. News of an engine that died before they were posted are not told again, but a
+//! Invariant: what it tells was persisted before; nothing waits for a webhook. News of an engine that died before they were posted are not told again, but a
 //! release that waits for a person is.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use neargate_core::machine::approval_wanted;
+use neargate_core::machine::{Entry, approval_wanted};
 use neargate_core::manifest::model::{Format, Notify, Receiver};
 use neargate_core::notify::{Notification, Origin, body};
 
+use tokio::sync::mpsc;
+
 use super::tasks::chain;
 use super::{Engine, log};
-use crate::notify::{Letter, Notifier, Roots, Timing, WebhookUrl};
-use crate::secrets::Which;
+use crate::notify::{Letter, Notifier, QUEUE, Roots, Timing, WebhookUrl};
+use crate::secrets::{Secrets, Which};
 
-/// Journal entries that are read at once.
-const READ: u64 = 1_000;
-
-/// What was told already, and to whom the rest goes.
+/// To whom news goes.
 pub(super) struct Notifications {
-    notifier: Notifier,
-    told: u64,
+    letters: mpsc::Sender<Unaddressed>,
     /// Release and step that people were asked to approve, by service; `None`: this engine has not
     /// looked yet.
     asked: Option<BTreeMap<String, (u64, u32)>>,
+    /// Position of the journal at the last look.
+    looked: u64,
+}
+
+/// A letter whose address may be a secret.
+struct Unaddressed {
+    webhook: Notify,
+    body: bytes::Bytes,
 }
 
 impl Notifications {
-    /// Tells what comes after a position of the journal.
-    pub(super) fn after(told: u64) -> Self {
+    /// Begins to post; addresses that are secrets are read of these.
+    pub(super) fn with(secrets: Arc<Mutex<Secrets>>) -> Self {
+        let (letters, unaddressed) = mpsc::channel(QUEUE);
+        tokio::spawn(address(unaddressed, secrets));
         Self {
-            notifier: Notifier::start(Roots::Machine, Timing::default(), Arc::new(log)),
-            told,
+            letters,
             asked: None,
+            looked: 0,
         }
     }
 }
 
 impl Engine {
-    /// Tells the webhooks what was persisted since the last time.
-    pub(super) fn tell(&mut self) {
-        let last = self.ledger.last();
-        if self.notifications.told == last && self.notifications.asked.is_some() {
-            return;
-        }
+    /// Tells the webhooks what was persisted.
+    pub(super) fn tell(&self, entries: &[Entry]) {
         let Some(origin) = self.origin() else {
-            self.notifications.told = last;
             return;
         };
-        while self.notifications.told < last {
-            let stored = match self.ledger.read(self.notifications.told, READ) {
-                Ok(stored) => stored,
-                // Whoever waits for the journal says so already; it is read the next time.
-                Err(_) => return,
-            };
-            self.notifications.told = stored.last().map_or(last, |newest| newest.seq);
-            let news = stored
-                .iter()
-                .filter_map(|found| Notification::of_entry(&origin, &found.entry));
-            for mut news in news.collect::<Vec<_>>() {
+        for entry in entries {
+            if let Some(mut news) = Notification::of_entry(&origin, entry) {
                 news.at = self.shown(news.at);
                 self.notify(&news);
             }
         }
-        self.ask_for_approval(&origin);
     }
 
     /// Hands one piece of news to the webhooks that asked for it.
@@ -78,17 +70,17 @@ impl Engine {
             if !news.is_for(webhook) {
                 continue;
             }
-            let Some(url) = self.webhook_url(webhook) else {
-                continue;
-            };
             let body = bodies
                 .entry(webhook.format)
                 .or_insert_with(|| body(webhook.format, news).to_string().into());
-            self.notifications.notifier.send(Letter {
-                webhook: webhook.name.clone(),
-                url,
-                body: body.clone(),
-            });
+            let (webhook, body) = (webhook.clone(), body.clone());
+            let letter = Unaddressed { webhook, body };
+            if let Err(refused) = self.notifications.letters.try_send(letter) {
+                let name = &refused.into_inner().webhook.name;
+                log(&format!(
+                    "notify.{name}: a notification was dropped: {QUEUE} others wait already"
+                ));
+            }
         }
     }
 
@@ -102,7 +94,13 @@ impl Engine {
     }
 
     /// Tells once of each step that waits for a person.
-    fn ask_for_approval(&mut self, origin: &Origin) {
+    pub(super) fn ask_for_approval(&mut self) {
+        let last = self.ledger.last();
+        let seen = self.notifications.asked.is_some() && self.notifications.looked == last;
+        let Some(origin) = self.origin().filter(|_| !seen) else {
+            return;
+        };
+        self.notifications.looked = last;
         let mut asked = BTreeMap::new();
         for service in self.ledger.state().services.values() {
             let Some(wanted) = approval_wanted(service) else {
@@ -112,7 +110,7 @@ impl Engine {
             let before = self.notifications.asked.as_ref();
             if before.and_then(|asked| asked.get(&service.name)) != Some(&step) {
                 let news = Notification::of_approval(
-                    origin,
+                    &origin,
                     self.shown(self.now()),
                     &service.name,
                     wanted,
@@ -123,26 +121,36 @@ impl Engine {
         }
         self.notifications.asked = Some(asked);
     }
+}
 
-    /// Where a webhook is; what is wrong with it is logged, without the URL.
-    fn webhook_url(&self, webhook: &Notify) -> Option<WebhookUrl> {
-        let found = match &webhook.to {
-            Receiver::Url(url) => WebhookUrl::parse(url).map_err(|error| chain(&error)),
-            Receiver::Secret(name) => self.webhook_secret(name),
-        };
-        let name = &webhook.name;
-        found
-            .map_err(|why| log(&format!("notify.{name}: nothing can be posted: {why}")))
-            .ok()
+/// Writes addresses on letters, in order, and posts them.
+async fn address(mut letters: mpsc::Receiver<Unaddressed>, secrets: Arc<Mutex<Secrets>>) {
+    let notifier = Notifier::start(Roots::Machine, Timing::default(), Arc::new(log));
+    while let Some(Unaddressed { webhook, body }) = letters.recv().await {
+        let (name, secrets) = (webhook.name.clone(), secrets.clone());
+        let url = tokio::task::spawn_blocking(move || webhook_url(&webhook, &secrets)).await;
+        let url = url.unwrap_or_else(|error| Err(chain(&error)));
+        match url {
+            Ok(url) => notifier.send(Letter {
+                webhook: name,
+                url,
+                body,
+            }),
+            Err(why) => log(&format!("notify.{name}: nothing can be posted: {why}")),
+        }
     }
+}
 
-    fn webhook_secret(&self, name: &str) -> Result<WebhookUrl, String> {
-        let secrets = &self.surroundings.secrets;
-        let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = secrets.get(name, Which::Current);
-        let (_, value) = found.map_err(|error| chain(&error))?;
-        let wrong = |why: &dyn std::fmt::Display| format!("the value of secret {name}: {why}");
-        let text = value.expose_text().map_err(|_| wrong(&"it is not text"))?;
-        WebhookUrl::parse(text).map_err(|error| wrong(&error))
-    }
+/// Where a webhook is, or what is wrong with that, without the URL. Blocks.
+fn webhook_url(webhook: &Notify, secrets: &Mutex<Secrets>) -> Result<WebhookUrl, String> {
+    let name = match &webhook.to {
+        Receiver::Url(url) => return WebhookUrl::parse(url).map_err(|error| chain(&error)),
+        Receiver::Secret(name) => name,
+    };
+    let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = secrets.get(name, Which::Current);
+    let (_, value) = found.map_err(|error| chain(&error))?;
+    let wrong = |why: &dyn std::fmt::Display| format!("the value of secret {name}: {why}");
+    let text = value.expose_text().map_err(|_| wrong(&"it is not text"))?;
+    WebhookUrl::parse(text).map_err(|error| wrong(&error))
 }

@@ -13,13 +13,14 @@ use neargate_core::routing::listening::ListeningSocket;
 use crate::belongings;
 use crate::supervisor::Process;
 
-/// The holder of a listening address in words: `pid 812 (nginx)`, `another user's process`.
+/// That an address is taken, and by whom, in words. Blocks: looks at all processes.
 #[must_use]
-pub fn describe(address: SocketAddr) -> String {
-    match holder(address) {
+pub fn taken(address: SocketAddr) -> String {
+    let holder = match holder(address) {
         Some((pid, name)) => format!("pid {pid} ({name})"),
         None => "a process of another user (root can see which)".to_owned(),
-    }
+    };
+    format!("{address} is taken by {holder}; end it, or choose another port with --port")
 }
 
 /// Whether a process listens there that can be seen, and is none of this state directory's.

@@ -9,22 +9,27 @@
 //! ([`Lease`]); snapshots are removed only while no request holds any.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::descriptors::Extent;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
+use neargate_core::manifest::model::Use;
 use tokio::sync::OwnedRwLockReadGuard;
 
-use super::calls::problem;
+use super::calls::{self, problem};
 use super::copies::Copy;
+use super::ledger::Proposal;
 use super::notes::Cause;
-use super::provide::provide_off_loop;
+use super::provide::{Addresses, provide_off_loop};
 use super::routers::Connected;
-use super::{Engine, Input, reply};
+use super::sequel::Sequel;
+use super::tasks::chain;
+use super::{DEFINITION, Engine, Input, reply};
 use crate::api::server::Reply;
 use crate::api::wire::{Accepted, Definition, Problem};
 use crate::descriptors;
 use crate::paths::StateDir;
+use crate::secrets::{Secrets, Which};
 use crate::snapshot::{Sharing, remove, set_aside_unused, snapshot, source};
 
 /// Held while a request needs snapshots that no revision holds yet.
@@ -50,12 +55,21 @@ pub(super) struct Request {
     pub(super) reply: Reply<Accepted>,
 }
 
-/// Digests of the artifacts of a request's services; `None`: the service has no artifact.
-pub(super) type Digests = BTreeMap<String, Option<String>>;
+/// What a revision of a service holds beside its definition.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Content {
+    /// Digest of its artifact's snapshot; `None`: it has no artifact.
+    pub(super) digest: Option<String>,
+    /// Versions of the secrets that it uses, of now.
+    pub(super) secrets: BTreeMap<String, u32>,
+}
+
+/// What the revisions of a request's services hold.
+pub(super) type Contents = BTreeMap<String, Content>;
 
 /// What was prepared for a request.
 pub(super) struct Prepared {
-    pub(super) digests: Digests,
+    pub(super) contents: Contents,
     pub(super) lease: Lease,
 }
 
@@ -81,40 +95,60 @@ impl Request {
 }
 
 impl Engine {
-    /// `up`, first part: the definition is taken, listeners are opened.
+    /// `up`, first part: listeners are opened, then the definition is written.
     pub(super) fn begin_up(&mut self, definition: Definition, to: Reply<Accepted>) {
         let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
             .and_then(|()| refuse_without_descriptors(&definition))
-            .and_then(|()| self.take_definition(definition));
-        match begun {
-            Ok((connected, definition)) => {
-                let goal = Goal::Up;
-                let request = Request {
-                    definition,
-                    goal,
-                    supersede,
-                    after,
-                    reply: to,
-                };
-                self.provide(request, connected);
-            }
-            Err(problem) => reply(to, Err(problem)),
-        }
+            .and_then(|()| self.acceptable(definition));
+        let definition = match begun {
+            Ok(definition) => definition,
+            Err(problem) => return reply(to, Err(problem)),
+        };
+        // What cannot be served changes nothing: the listeners come first.
+        let listening = match self.open_listeners(&definition.manifest) {
+            Ok(listening) => listening,
+            Err(unserved) => return unserved.answer(to),
+        };
+        let text = match serde_json::to_string(&definition) {
+            Ok(text) => text,
+            Err(error) => return reply(to, Err(problem(&error, 1))),
+        };
+        self.claimed = Some(calls::owner(&definition.manifest));
+        let request = Box::new(Request {
+            definition: Arc::new(definition),
+            goal: Goal::Up,
+            supersede,
+            after,
+            reply: to,
+        });
+        self.preparing += 1;
+        self.propose(Proposal {
+            events: Vec::new(),
+            facts: vec![(DEFINITION.to_owned(), text)],
+            lasting: false,
+            sequel: Sequel::DefinitionTaken(request, listening),
+        });
     }
 
-    /// What cannot be served changes nothing: the listeners come first.
-    fn take_definition(
+    /// The definition is written, or could not be: then nothing has changed.
+    pub(super) fn definition_taken(
         &mut self,
-        definition: Definition,
-    ) -> Result<(Option<Connected>, Arc<Definition>), Problem> {
-        let definition = self.acceptable(definition)?;
-        let (connected, addresses) = self.open_listeners(&definition.manifest)?;
-        let definition = self.set_definition(definition)?;
+        request: Request,
+        (connected, addresses): (Option<Connected>, Addresses),
+        taken: Result<(), Problem>,
+    ) {
+        self.preparing -= 1;
+        if let Err(problem) = taken {
+            let definition = self.definition.as_ref();
+            self.claimed = definition.map(|found| calls::owner(&found.manifest));
+            return reply(request.reply, Err(problem));
+        }
+        self.set_definition(&request.definition);
         // Told only now: the first definition makes new surroundings.
         self.tell_tasks(addresses);
-        Ok((connected, definition))
+        self.provide(request, connected);
     }
 
     /// `deploy`, first part: what can be refused without the artifact is.
@@ -190,7 +224,7 @@ impl Engine {
         });
     }
 
-    /// `up`, second part: what was up before starts; snapshots are taken.
+    /// `up`, second part: what was up before starts.
     pub(super) fn provided(&mut self, request: Request, provided: Result<(), Problem>) {
         self.preparing -= 1;
         if provided.is_ok() {
@@ -199,11 +233,21 @@ impl Engine {
         if request.reply.is_closed() {
             return;
         }
-        let asked = provided
-            .and_then(|()| self.refuse_when_leaving())
-            .and_then(|()| self.ask(&Event::UpRequested));
-        match asked {
-            Ok(_) => self.prepare_snapshots(request),
+        match provided.and_then(|()| self.refuse_when_leaving()) {
+            Ok(()) => {
+                self.preparing += 1;
+                let begun = Sequel::UpBegun(Box::new(request));
+                self.ask(vec![Event::UpRequested], begun);
+            }
+            Err(problem) => reply(request.reply, Err(problem)),
+        }
+    }
+
+    /// `up`, third part: snapshots are taken.
+    pub(super) fn up_begun(&mut self, request: Request, begun: Result<(), Problem>) {
+        self.preparing -= 1;
+        match begun {
+            Ok(()) => self.prepare_snapshots(request),
             Err(problem) => reply(request.reply, Err(problem)),
         }
     }
@@ -212,13 +256,16 @@ impl Engine {
         self.preparing += 1;
         let (state, inputs) = (self.state.clone(), self.inputs.clone());
         let (snapshots, copies) = (self.snapshots.clone(), self.copies.clone());
+        let secrets = self.surroundings.secrets.clone();
         tokio::spawn(async move {
             let lease = snapshots.read_owned().await;
             let (definition, services) = (request.definition.clone(), request.services());
             let copy = copies.begin();
             let given_up = copy.giver_up();
             let mut taken = tokio::task::spawn_blocking(move || {
-                take_snapshots(&state, &definition, services, &copy)
+                let mut contents = take_snapshots(&state, &definition, services, &copy)?;
+                note_secrets(&definition, &secrets, &mut contents)?;
+                Ok(contents)
             });
             let taken = tokio::select! {
                 taken = &mut taken => taken,
@@ -228,7 +275,7 @@ impl Engine {
                 }
             };
             let taken = taken.unwrap_or_else(|error| Err(problem(&error, 70)));
-            let prepared = taken.map(|digests| Prepared { digests, lease });
+            let prepared = taken.map(|contents| Prepared { contents, lease });
             let _ = inputs
                 .send(Input::Prepared(Box::new(request), prepared))
                 .await;
@@ -238,66 +285,79 @@ impl Engine {
     /// Last part: the snapshots are there; decides.
     pub(super) fn prepared(&mut self, request: Request, prepared: Result<Prepared, Problem>) {
         self.preparing -= 1;
-        let decided = if request.reply.is_closed() {
+        if request.reply.is_closed() {
             drop(prepared);
-            None
-        } else {
-            Some(prepared.and_then(|prepared| {
-                self.refuse_when_leaving()?;
-                let decided = self.decide(&request, &prepared.digests);
-                drop(prepared.lease);
-                decided
-            }))
-        };
+            return self.remove_unused_snapshots();
+        }
+        let decided = prepared.and_then(|prepared| {
+            self.refuse_when_leaving()?;
+            let events = match &request.goal {
+                Goal::Up => self.events_of_up(&request, &prepared.contents)?,
+                Goal::Deploy(name) => vec![self.event_of(&request, name, &prepared.contents)?],
+            };
+            Ok((events, prepared.lease))
+        });
+        match decided {
+            Ok((events, lease)) => {
+                self.ask(events, Sequel::ReleasesBegun(Box::new(request), lease));
+            }
+            Err(problem) => {
+                self.remove_unused_snapshots();
+                reply(request.reply, Err(problem));
+            }
+        }
+    }
+
+    /// The releases are decided, or refused: who asked is told.
+    pub(super) fn releases_begun(
+        &mut self,
+        request: Request,
+        lease: Lease,
+        accepted: Result<Accepted, Problem>,
+    ) {
+        drop(lease);
         self.remove_unused_snapshots();
-        if let Some(decided) = decided {
-            reply(request.reply, decided);
-        }
+        let answer = accepted.map(|mut accepted| {
+            match &request.goal {
+                Goal::Deploy(name) => self.name_in_progress(&mut accepted, name),
+                Goal::Up => {
+                    self.publish = true;
+                    self.interrupted = false;
+                    accepted.after = request.after;
+                    let going_on = self.going_on(&accepted);
+                    accepted.notes.extend(going_on);
+                }
+            }
+            accepted
+        });
+        reply(request.reply, answer);
     }
 
-    fn decide(&mut self, request: &Request, digests: &Digests) -> Result<Accepted, Problem> {
-        match &request.goal {
-            Goal::Up => self.decide_up(request, digests),
-            Goal::Deploy(name) => {
-                let revision = self.revision(&request.definition, name, digests)?;
-                let event = match request.definition.force {
-                    true => self.forced_event(name, revision, request.supersede),
-                    false => self.deploy_event(name, revision, request.supersede),
-                };
-                let mut accepted = self.ask(&event)?;
-                self.name_in_progress(&mut accepted, name);
-                Ok(accepted)
-            }
-        }
+    /// A release of each service, and the end of those that the manifest has no more.
+    fn events_of_up(&self, request: &Request, contents: &Contents) -> Result<Vec<Event>, Problem> {
+        let services = &request.definition.manifest.services;
+        let releases = services
+            .keys()
+            .map(|name| self.event_of(request, name, contents));
+        let mut events = releases.collect::<Result<Vec<Event>, Problem>>()?;
+        let known = self.ledger.state().services.keys();
+        let gone = known.filter(|name| !services.contains_key(*name)).cloned();
+        events.extend(gone.map(|service| Event::RemovalRequested { service }));
+        Ok(events)
     }
 
-    fn decide_up(&mut self, request: &Request, digests: &Digests) -> Result<Accepted, Problem> {
-        let definition = &request.definition;
-        let mut accepted = Accepted::default();
-        let mut refusals = Vec::new();
-        for name in definition.manifest.services.keys() {
-            let revision = self.revision(definition, name, digests)?;
-            match self.ask(&self.deploy_event(name, revision, request.supersede)) {
-                Ok(one) => accepted.releases.extend(one.releases),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
-        let known: Vec<String> = self.ledger.state().services.keys().cloned().collect();
-        for name in known {
-            if !definition.manifest.services.contains_key(&name) {
-                self.ask(&Event::RemovalRequested { service: name })?;
-            }
-        }
-        if let Some(refusal) = refusals.pop() {
-            return Err(refusal);
-        }
-        self.publish = true;
-        self.interrupted = false;
-        accepted.after = request.after;
-        accepted.notes = self.notes.texts();
-        let going_on = self.going_on(&accepted);
-        accepted.notes.extend(going_on);
-        Ok(accepted)
+    fn event_of(
+        &self,
+        request: &Request,
+        name: &str,
+        contents: &Contents,
+    ) -> Result<Event, Problem> {
+        let revision = self.revision(&request.definition, name, contents)?;
+        let forced = request.goal != Goal::Up && request.definition.force;
+        Ok(match forced {
+            true => self.forced_event(name, revision, request.supersede),
+            false => self.deploy_event(name, revision, request.supersede),
+        })
     }
 
     fn deploy_event(
@@ -366,8 +426,8 @@ fn take_snapshots(
     definition: &Definition,
     services: Vec<String>,
     copy: &Copy,
-) -> Result<Digests, Problem> {
-    let mut digests = Digests::new();
+) -> Result<Contents, Problem> {
+    let mut contents = Contents::new();
     for name in services {
         let Some(service) = definition.manifest.services.get(&name) else {
             continue;
@@ -381,7 +441,34 @@ fn take_snapshots(
             })
             .transpose()
             .map_err(|error| problem(&error, 1))?;
-        digests.insert(name, digest);
+        let secrets = BTreeMap::new();
+        contents.insert(name, Content { digest, secrets });
     }
-    Ok(digests)
+    Ok(contents)
+}
+
+/// Notes the present versions of the secrets that these services use. Blocks.
+fn note_secrets(
+    definition: &Definition,
+    secrets: &Mutex<Secrets>,
+    contents: &mut Contents,
+) -> Result<(), Problem> {
+    let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, content) in contents {
+        let Some(service) = definition.manifest.services.get(name) else {
+            continue;
+        };
+        for used in &service.uses {
+            if let Use::Secret(name) = used {
+                let found = secrets.get(name, Which::Current);
+                let (version, _) = found.map_err(|error| Problem {
+                    error: chain(&error),
+                    help: Some(format!("set it: neargate secret set {name}")),
+                    exit: 1,
+                })?;
+                content.secrets.insert(name.clone(), version);
+            }
+        }
+    }
+    Ok(())
 }

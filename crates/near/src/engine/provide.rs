@@ -9,21 +9,19 @@ use std::sync::{Arc, PoisonError};
 
 use neargate_core::manifest::model::Manifest;
 
-use super::Engine;
 use super::calls::{data_problem, problem};
-use super::ids::is_task;
-use super::listeners::try_address;
-use super::port_holder;
-use super::routers::Connected;
+use super::listeners::{ListenError, try_address};
+use super::routers::{Connected, RoutersError};
 use super::routes::{EDGE, internal};
 use super::tasks::{Surroundings, chain};
+use super::{Engine, port_holder, reply};
+use crate::api::server::Reply;
 use crate::api::wire::{Definition, Problem};
 use crate::belongings;
 use crate::clock::now;
 use crate::paths::StateDir;
 use crate::ports::is_free;
 use crate::secrets::{Secrets, SecretsError};
-use crate::supervisor::Found;
 
 /// Where each service with a port is reached from inside, by its name.
 pub(super) type Addresses = BTreeMap<String, SocketAddr>;
@@ -35,7 +33,8 @@ impl Engine {
             return Ok(());
         };
         // A router that must be started comes up meanwhile; the loop learns of it.
-        let (_, addresses) = self.open_listeners(&definition.manifest)?;
+        let opened = self.open_listeners(&definition.manifest);
+        let (_, addresses) = opened.map_err(Unserved::problem)?;
         self.tell_tasks(addresses);
         provide_off_loop(self.surroundings.clone(), definition).await
     }
@@ -45,9 +44,9 @@ impl Engine {
     pub(super) fn open_listeners(
         &mut self,
         manifest: &Manifest,
-    ) -> Result<(Option<Connected>, Addresses), Problem> {
-        let edge = edge(manifest)?;
-        let addresses = self.internal_addresses(manifest)?;
+    ) -> Result<(Option<Connected>, Addresses), Unserved> {
+        let edge = edge(manifest).map_err(Unserved::Told)?;
+        let addresses = self.internal_addresses(manifest).map_err(Unserved::Told)?;
         let mut wanted = vec![(EDGE.to_owned(), edge)];
         wanted.extend(
             addresses
@@ -55,7 +54,7 @@ impl Engine {
                 .map(|(service, address)| (internal(service), *address)),
         );
         let listening = self.routers.listen(&wanted);
-        let connected = listening.map_err(|error| problem(&error, 3))?;
+        let connected = listening.map_err(Unserved::of)?;
         Ok((connected, addresses))
     }
 
@@ -85,10 +84,7 @@ impl Engine {
     /// else has it and no task of ours runs that was told of it, as in a copy of a project.
     fn internal_port(&mut self, service: &str) -> Result<u16, Problem> {
         let key = format!("port.{service}");
-        let known = self
-            .ledger
-            .get_meta(&key)
-            .map_err(|error| problem(&error, 1))?;
+        let known = self.ledger.fact(&key);
         if let Some(port) = known.and_then(|text| text.parse().ok())
             && (self.routers.listens(&internal(service)) || is_free(port) || self.tasks_run())
         {
@@ -99,17 +95,48 @@ impl Engine {
             help: None,
             exit: 3,
         })?;
-        self.ledger
-            .put_meta(&key, &port.to_string())
-            .map_err(|error| problem(&error, 1))?;
+        // Whoever is told of it is decided later, and so written later.
+        self.ledger.note(&key, &port.to_string());
         Ok(port)
     }
 
-    /// Whether any task runs; when that cannot be told, yes.
+    /// Whether any task runs; before the loop begins, of those that were found.
     fn tasks_run(&self) -> bool {
-        let found = self.surroundings.supervisor.adopt_all();
-        let is_task = |one: &Found| matches!(one, Found::Running(one) if is_task(&one.id));
-        found.map_or(true, |found| found.iter().any(is_task))
+        self.tasks_found || !self.running.is_empty() || !self.starting.is_empty()
+    }
+}
+
+/// Why a manifest's listeners are not open.
+pub(super) enum Unserved {
+    /// Somebody listens there.
+    Taken(SocketAddr),
+    /// Anything else.
+    Told(Problem),
+}
+
+impl Unserved {
+    fn of(error: RoutersError) -> Self {
+        match error {
+            RoutersError::Listen(ListenError::Taken { address }) => Self::Taken(address),
+            other => Self::Told(problem(&other, 3)),
+        }
+    }
+
+    /// In words. Blocks: looks for the holder of a taken port.
+    pub fn problem(self) -> Problem {
+        match self {
+            Self::Told(problem) => problem,
+            Self::Taken(address) => Problem {
+                error: port_holder::taken(address),
+                help: None,
+                exit: 3,
+            },
+        }
+    }
+
+    /// Tells whoever asked.
+    pub fn answer<T: Send + 'static>(self, to: Reply<T>) {
+        tokio::task::spawn_blocking(move || reply(to, Err(self.problem())));
     }
 }
 
@@ -136,7 +163,10 @@ pub fn edge_taken(manifest: &Manifest, state: &StateDir) -> Option<String> {
     let address = edge(&manifest).ok()?;
     let error = try_address(address).err()?;
     let runs = !belongings::of(&state.path()).is_empty();
-    (!runs || port_holder::is_anothers(address, &state.path())).then(|| chain(&error))
+    (!runs || port_holder::is_anothers(address, &state.path())).then(|| match error {
+        ListenError::Taken { address } => port_holder::taken(address),
+        other => chain(&other),
+    })
 }
 
 /// Loopback names would have to be resolved; the edge's address is an address.

@@ -17,7 +17,7 @@ use super::obstacles::{StartFailure, of_data};
 use crate::data::{Data, Key};
 use crate::identity;
 use crate::paths::StateDir;
-use crate::secrets::{Secrets, SecretsError, Which};
+use crate::secrets::{Secrets, Which};
 use crate::supervisor::{
     Children, Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor,
     TaskSpec,
@@ -36,7 +36,7 @@ pub struct Surroundings {
     /// Databases and caches.
     pub data: Data<DataProcesses>,
     /// Secrets.
-    pub secrets: Mutex<Secrets>,
+    pub secrets: Arc<Mutex<Secrets>>,
     /// Internal addresses of services by name.
     pub internal: Mutex<BTreeMap<String, SocketAddr>>,
 }
@@ -56,6 +56,29 @@ pub struct Start {
 }
 
 impl Surroundings {
+    /// Those of an app and its environment, in which nothing has been started yet.
+    #[must_use]
+    pub fn of(
+        state: &StateDir,
+        supervisor: Supervisor,
+        (app, env): (String, String),
+        secrets: Arc<Mutex<Secrets>>,
+    ) -> Arc<Self> {
+        let processes = DataProcesses {
+            supervisor: supervisor.clone(),
+            state: state.clone(),
+        };
+        Arc::new(Self {
+            data: Data::new(state, &app, Arc::new(processes)),
+            secrets,
+            internal: Mutex::new(BTreeMap::new()),
+            state: state.clone(),
+            supervisor,
+            app,
+            env,
+        })
+    }
+
     /// Starts a task; why it did not, in words.
     ///
     /// # Errors
@@ -221,31 +244,6 @@ impl Surroundings {
             .map(str::to_owned)
             .map_err(|_| format!("secret `{name}` is not text"))
     }
-}
-
-/// Surroundings in which nothing has been started yet.
-///
-/// # Errors
-/// The secrets cannot be opened.
-pub(super) fn surroundings(
-    state: &StateDir,
-    supervisor: Supervisor,
-    app: String,
-    env: String,
-) -> Result<Arc<Surroundings>, SecretsError> {
-    let processes = DataProcesses {
-        supervisor: supervisor.clone(),
-        state: state.clone(),
-    };
-    Ok(Arc::new(Surroundings {
-        data: Data::new(state, &app, Arc::new(processes)),
-        secrets: Mutex::new(Secrets::open(state)?),
-        internal: Mutex::new(BTreeMap::new()),
-        state: state.clone(),
-        supervisor,
-        app,
-        env,
-    }))
 }
 
 /// An error and its causes in one line.

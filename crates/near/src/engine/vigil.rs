@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use neargate_core::machine::{Event, Lifecycle, Obstacle, Phase};
 
+use super::journal_writer::Report;
 use super::notes::Cause;
 use super::provide::provide_off_loop;
 use super::{Engine, EngineError, Input, log};
 use crate::api::wire::Problem;
+use crate::arrivals::Receiver;
 use crate::belongings;
 use crate::paths::StateDir;
 use crate::supervisor;
@@ -59,12 +61,16 @@ impl Engine {
     }
 
     /// Goes on where the engine before this one was.
-    pub(super) async fn succeed(&mut self, origin: Origin) -> Result<(), EngineError> {
+    pub(super) async fn succeed(
+        &mut self,
+        origin: Origin,
+        reports: &mut Receiver<Report>,
+    ) -> Result<(), EngineError> {
         for router in self.routers.numbers() {
             self.counted.joined(router);
         }
         self.watch_alarms();
-        self.resume().await?;
+        self.resume(reports).await?;
         self.go_on_down(origin);
         Ok(())
     }
@@ -74,9 +80,7 @@ impl Engine {
         let was_up = self.definition.is_some();
         if origin == Origin::Watchdog && was_up && self.ledger.state().phase == Phase::Down {
             log("the engine before this one was going down: that goes on");
-            self.leaving.get_or_insert_default();
-            let table = self.table();
-            self.routers.publish(table);
+            self.go_on_leaving();
         }
     }
 }
@@ -113,8 +117,8 @@ impl Engine {
     /// router came up, or whose data services could not be started, gets them as soon as it can.
     pub(super) fn mend(&mut self) {
         self.look_at_load();
-        // On a full disk it is written later.
-        let _ = self.ledger.note_clock();
+        self.ledger.note_clock();
+        self.advance();
         self.look_at_obstacles();
         let lacking = self.routers.gone() || self.notes.has(&Cause::NotProvided);
         let up = self.leaving.is_none() && self.ledger.state().phase == Phase::Up;
@@ -135,7 +139,12 @@ impl Engine {
                 }
                 self.publish = true;
             }
-            Err(problem) => self.lacks(Cause::NoRouter, &problem),
+            Err(unserved) => {
+                let inputs = self.inputs.clone();
+                tokio::task::spawn_blocking(move || {
+                    let _ = inputs.send_blocking(Input::Unserved(unserved.problem()));
+                });
+            }
         }
         if self.notes.has(&Cause::NotProvided) {
             self.preparing += 1;
@@ -155,6 +164,13 @@ impl Engine {
                 self.notes.clear(&Cause::NotProvided);
             }
             Err(problem) => self.lacks(Cause::NotProvided, &problem),
+        }
+    }
+
+    /// No router could be started, when last tried.
+    pub(super) fn unserved(&mut self, problem: &Problem) {
+        if self.routers.gone() {
+            self.lacks(Cause::NoRouter, problem);
         }
     }
 

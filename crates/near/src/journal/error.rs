@@ -55,6 +55,12 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The disk does not keep up with what is decided.
+    #[error("the disk is too slow: {waiting} decisions wait to be written")]
+    TooSlow {
+        /// So many.
+        waiting: usize,
+    },
     /// Anything else SQLite refused.
     #[error("could not {operation} the journal {}", path.display())]
     Sqlite {

@@ -2,8 +2,8 @@
 //!
 //! One SQLite file in WAL mode. `synchronous=FULL` because an entry is the promise that its
 //! action may be taken: an action in the world (a task started, a port given) must not be
-//! older than what a power cut leaves in the file. Appends are a few per second at most, so
-//! the sync costs nothing that anybody waits for. The operator may open the file.
+//! older than what a power cut leaves in the file. A sync takes as long as the disk likes: the
+//! engine's loop leaves it to a thread (`engine/journal_writer.rs`). The operator may open the file.
 //!
 //! Invariant: entries are numbered without a gap from 1; `append` writes all of its entries or
 //! none; `load` hands back exactly what rebuilds the state.
@@ -14,6 +14,7 @@ mod error;
 mod lock;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -134,6 +135,20 @@ impl Journal {
         now: Timestamp,
         entries: &[E],
     ) -> Result<u64, JournalError> {
+        self.write(now, entries, &[])
+    }
+
+    /// Writes entries and facts that are no entries (see [`Journal::put_meta`]) as one transaction,
+    /// as [`Journal::append`] does.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn write<E: Recorded>(
+        &mut self,
+        now: Timestamp,
+        entries: &[E],
+        facts: &[(String, String)],
+    ) -> Result<u64, JournalError> {
         let failed = |source| translate(&self.path, "write", source);
         let transaction = self
             .connection
@@ -153,6 +168,9 @@ impl Journal {
                     .execute(params![seq, now.0, entry.kind(), text])
                     .map_err(failed)?;
             }
+        }
+        for (key, value) in facts {
+            put(&transaction, key, value).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
         self.last = seq;
@@ -201,26 +219,7 @@ impl Journal {
         after: u64,
         limit: u64,
     ) -> Result<Vec<Stored<E>>, JournalError> {
-        let failed = |source| translate(&self.path, "read", source);
-        // SQLite's integers are signed.
-        let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let mut select = self
-            .connection
-            .prepare_cached(
-                "SELECT seq, at, entry FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-            )
-            .map_err(failed)?;
-        let mut rows = select.query([bound(after), bound(limit)]).map_err(failed)?;
-        let mut entries = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let seq: u64 = row.get(0).map_err(failed)?;
-            let at = Timestamp(row.get(1).map_err(failed)?);
-            let text: String = row.get(2).map_err(failed)?;
-            let entry = serde_json::from_str(&text)
-                .map_err(|error| self.damaged(format!("entry {seq}: {error}")))?;
-            entries.push(Stored { seq, at, entry });
-        }
-        Ok(entries)
+        read_entries(&self.connection, &self.path, after, limit)
     }
 
     /// Writes the state after entry `seq` as the new snapshot, and drops entries that are
@@ -264,14 +263,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn put_meta(&mut self, key: &str, value: &str) -> Result<(), JournalError> {
-        self.connection
-            .execute(
-                "INSERT INTO meta (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                [key, value],
-            )
-            .map(drop)
-            .map_err(|source| translate(&self.path, "write", source))
+        put(&self.connection, key, value).map_err(|source| translate(&self.path, "write", source))
     }
 
     /// Reads a fact that [`Journal::put_meta`] wrote.
@@ -285,6 +277,22 @@ impl Journal {
             })
             .optional()
             .map_err(|source| translate(&self.path, "read", source))
+    }
+
+    /// All facts that are no entries, by their key.
+    ///
+    /// # Errors
+    /// What SQLite refuses.
+    pub fn all_meta(&self) -> Result<BTreeMap<String, String>, JournalError> {
+        let failed = |source| translate(&self.path, "read", source);
+        let mut select = self
+            .connection
+            .prepare("SELECT key, value FROM meta")
+            .map_err(failed)?;
+        let rows = select
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
     }
 
     /// Closes the file and notes that it was closed cleanly, so that the next start need not
@@ -315,14 +323,81 @@ impl Journal {
     }
 
     fn damaged(&self, detail: String) -> JournalError {
-        JournalError::Damaged {
-            path: self.path.clone(),
-            detail,
-        }
+        damaged(&self.path, detail)
     }
 }
 
-/// Opens a SQLite file as every file of the state directory is opened: mode 0600, WAL, FULL.
+/// A reader of a journal that somebody else writes; it never waits for the writer, nor the
+/// writer for it.
+#[derive(Debug)]
+pub struct JournalReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl JournalReader {
+    /// Opens a journal that is there.
+    ///
+    /// # Errors
+    /// What SQLite refuses.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let failed = |source| translate(path, "open", source);
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let connection = connection.map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        let path = path.to_owned();
+        Ok(Self { connection, path })
+    }
+
+    /// As [`Journal::read`].
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] when an entry cannot be read.
+    pub fn read<E: Recorded>(
+        &self,
+        after: u64,
+        limit: u64,
+    ) -> Result<Vec<Stored<E>>, JournalError> {
+        read_entries(&self.connection, &self.path, after, limit)
+    }
+}
+
+fn damaged(path: &Path, detail: String) -> JournalError {
+    let path = path.to_owned();
+    JournalError::Damaged { path, detail }
+}
+
+fn put(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    let put = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    connection.execute(put, [key, value]).map(drop)
+}
+
+fn read_entries<E: Recorded>(
+    connection: &Connection,
+    path: &Path,
+    after: u64,
+    limit: u64,
+) -> Result<Vec<Stored<E>>, JournalError> {
+    let failed = |source| translate(path, "read", source);
+    // SQLite's integers are signed.
+    let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut select = connection
+        .prepare_cached("SELECT seq, at, entry FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+        .map_err(failed)?;
+    let mut rows = select.query([bound(after), bound(limit)]).map_err(failed)?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let seq: u64 = row.get(0).map_err(failed)?;
+        let at = Timestamp(row.get(1).map_err(failed)?);
+        let text: String = row.get(2).map_err(failed)?;
+        let entry = serde_json::from_str(&text)
+            .map_err(|error| damaged(path, format!("entry {seq}: {error}")))?;
+        entries.push(Stored { seq, at, entry });
+    }
+    Ok(entries)
+}
+
 /// A value of a journal's `meta`, without opening it for an engine; nothing when there is none.
 #[must_use]
 pub fn read_meta(path: &Path, key: &str) -> Option<String> {
@@ -334,6 +409,7 @@ pub fn read_meta(path: &Path, key: &str) -> Option<String> {
     found.optional().ok()?
 }
 
+/// Opens a SQLite file as every file of the state directory is opened: mode 0600, WAL, FULL.
 fn connect(path: &Path) -> Result<Connection, JournalError> {
     let failed = |source| translate(path, "open", source);
     // SQLite would make the file with the umask's mode; its -wal and -shm files follow it.

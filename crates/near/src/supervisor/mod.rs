@@ -110,8 +110,12 @@ impl Supervisor {
             return Err(failed(io::ErrorKind::NotFound.into()));
         }
         let directory = self.directory(&spec.id);
-        crate::atomic::private_directory(&directory)
-            .map_err(|error| failed(io::Error::other(error)))?;
+        let made = directory.clone();
+        let making = move || crate::atomic::private_directory(&made).map_err(io::Error::other);
+        // Not on a thread that others need: the disk may be slow.
+        let made = tokio::task::spawn_blocking(making).await;
+        made.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+            .map_err(failed)?;
         let report = tokio::time::timeout(REPORT_TIMEOUT, self.run_shim(spec, &directory))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));

@@ -25,6 +25,7 @@ mod programs;
 mod rehearsals;
 mod releases;
 mod shortage;
+mod slow_disk;
 mod sticky;
 mod stopped;
 mod strategies;
