@@ -1,7 +1,9 @@
-//! `neargate init`: a commented manifest for the folder at hand.
+//! `neargate init`: a commented manifest for the folder at hand, and what its snapshots leave out.
 //!
-//! Invariant: what is written passes `neargate check`. Refuses to replace a manifest unasked.
+//! Invariant: what is written passes `neargate check`. Refuses to replace a manifest unasked, and
+//! never replaces a `.neargateignore`.
 
+mod ignore;
 mod look;
 mod write;
 
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 
 use neargate_core::manifest::{self, Source};
 use neargate_near::atomic;
+use neargate_near::snapshot::IGNORE_FILE;
 
 use crate::arguments::Flags;
 use crate::failure::Failure;
@@ -39,8 +42,20 @@ pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?;
     atomic::write(&path, text.as_bytes(), MODE)
         .map_err(|error| Failure::of("cannot write the manifest", &error))?;
+    let list = folder.join(IGNORE_FILE);
+    let ignored = ignore::list(&found).filter(|_| !list.exists());
+    if let Some(text) = &ignored {
+        atomic::write(&list, text.as_bytes(), MODE)
+            .map_err(|error| Failure::of("cannot write the list of what is left out", &error))?;
+    }
     let because = found.because.join("; ");
     output::line(&format!("{} is written ({because})", path.display()));
+    if ignored.is_some() {
+        let list = list.display();
+        output::line(&format!(
+            "{list} is written: what a snapshot of the folder leaves out"
+        ));
+    }
     output::line("next: read it, then neargate check, then neargate up");
     Ok(ExitCode::SUCCESS)
 }

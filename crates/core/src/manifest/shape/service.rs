@@ -31,7 +31,10 @@ pub(super) static SERVICE: Shape = Shape {
              git's ignore files do.",
         )
         .far("An image: the artifact laid on `pipeline.base`, pushed by its digest.")
-        .differs("Near runs the file itself, in a snapshot, without what `.neargateignore` names."),
+        .differs(
+            "Near runs the file itself, in a snapshot, without what `.neargateignore` names; the \
+             image takes all of it.",
+        ),
         Field::new("command", COMMAND, "Program and arguments.")
             .far("The task definition's `command`."),
         Field::new(

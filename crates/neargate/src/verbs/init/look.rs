@@ -47,6 +47,17 @@ pub struct Program {
     pub port: u16,
     /// What to look at before `up`.
     pub doubt: Option<&'static str>,
+    /// What runs the folder as it is; `None`: something else, or a file is built.
+    pub language: Option<Language>,
+}
+
+/// What interprets a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Python.
+    Python,
+    /// Node.js.
+    Node,
 }
 
 /// What runs, and what that was concluded from.
@@ -109,7 +120,7 @@ fn rust(folder: &Path) -> Option<Conclusion> {
         artifact: Some(format!("target/release/{name}")),
         command: vec![name],
         port: 3000,
-        doubt: None,
+        ..Program::default()
     };
     Some((because, Runs::Program(program)))
 }
@@ -155,7 +166,7 @@ fn go(folder: &Path) -> Option<Conclusion> {
         artifact: Some("bin/server".into()),
         command: vec!["server".into()],
         port: 8080,
-        doubt: None,
+        ..Program::default()
     };
     Some(("go.mod: a Go program".into(), Runs::Program(program)))
 }
@@ -170,6 +181,7 @@ fn django(folder: &Path) -> Option<Conclusion> {
         command: shell(&command),
         port: 8000,
         doubt: Some("needs gunicorn where python3 finds it"),
+        language: Some(Language::Python),
         ..Program::default()
     };
     Some((
@@ -209,6 +221,7 @@ fn python(folder: &Path) -> Option<Conclusion> {
         command: shell(&format!("python3 -m {server} {module}:app")),
         port: 8000,
         doubt: Some(doubt),
+        language: Some(Language::Python),
         ..Program::default()
     };
     Some((
@@ -255,6 +268,7 @@ fn node(folder: &Path) -> Option<Conclusion> {
         command,
         port: 3000,
         doubt: Some("it must listen on process.env.PORT"),
+        language: Some(Language::Node),
         ..Program::default()
     };
     Some((
