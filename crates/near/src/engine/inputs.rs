@@ -179,13 +179,14 @@ impl Engine {
                 Learned::NotStarted(error) => {
                     let why = tasks::chain(&error);
                     log(&why);
+                    let problem = Problem {
+                        error: why,
+                        help: None,
+                        exit: 1,
+                    };
+                    self.unserved(&problem);
                     for reply in self.replacing.drain(..) {
-                        let problem = Problem {
-                            error: why.clone(),
-                            help: None,
-                            exit: 1,
-                        };
-                        let _ = reply.send(Err(problem));
+                        let _ = reply.send(Err(problem.clone()));
                     }
                 }
                 Learned::Joined(router) => self.counted.joined(router),

@@ -21,12 +21,12 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::listeners::Listeners;
 use super::router_vigil::{self, RouterVigil};
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
 use crate::watchdog::ActivityMeter;
+use crate::watchdog::sockets::Named;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
@@ -93,16 +93,34 @@ impl RouterProcess {
     }
 }
 
+/// Starts a router on copies of the listening sockets and follows it, as [`follow_new`] does. The
+/// loop waits for neither: a new process reads and writes files.
+pub async fn start(
+    program: PathBuf,
+    state: StateDir,
+    number: u64,
+    sockets: Named,
+    facts: Sender<(u64, RouterFact)>,
+) {
+    let place = state.clone();
+    let spawning = move || spawn(&program, &place, number, &sockets);
+    let spawned = tokio::task::spawn_blocking(spawning).await;
+    match spawned.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+        Ok(()) => follow_new(state, number, facts).await,
+        Err(error) => {
+            let failed = RouterFact::Connected(Err(error));
+            let _ = facts.send((number, failed)).await;
+        }
+    }
+}
+
 /// Starts a router on these sockets; it is reaped when it ends. It runs in the engine's own
-/// session, with an empty environment.
-///
-/// # Errors
-/// [`RouterError::Spawn`].
-pub fn spawn(
+/// session, with an empty environment. Blocks.
+fn spawn(
     program: &Path,
     state: &StateDir,
     number: u64,
-    listeners: &Listeners,
+    sockets: &Named,
 ) -> Result<(), RouterError> {
     let failed = |source| RouterError::Spawn {
         program: program.to_owned(),
@@ -116,7 +134,7 @@ pub fn spawn(
         .arg(state.router_socket(number));
     command.arg("--access-log").arg(state.access_log());
     let mut inherited: Vec<RawFd> = Vec::new();
-    for (name, socket) in listeners.sockets() {
+    for (name, socket) in sockets {
         command
             .arg("--listener")
             .arg(format!("{name}={}", socket.as_raw_fd()));
@@ -124,7 +142,7 @@ pub fn spawn(
     }
     command.env_clear().stdin(Stdio::null());
     command.stdout(log.try_clone().map_err(failed)?).stderr(log);
-    // SAFETY: between fork and exec only fcntl is called, on descriptors that the engine keeps
+    // SAFETY: between fork and exec only fcntl is called, on descriptors that the caller keeps
     // open; nothing is allocated.
     unsafe {
         command.pre_exec(move || {
@@ -174,7 +192,7 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
 /// Connects to a router that was just started, waiting until it answers, and tells the loop:
 /// [`RouterFact::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
 /// it says.
-pub async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
+async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
     match connect_new(&state, number).await {
         Ok(Connection {
             router,

@@ -213,18 +213,16 @@ impl Routers {
     /// Does not wait: the end of the start is a [`RouterFact::Connected`] for [`Routers::learn`].
     ///
     /// # Errors
-    /// The process does not start; the old one goes on.
+    /// There are no descriptors for it; the old one goes on.
     pub fn replace(&mut self) -> Result<Connected, RoutersError> {
         if let Some(unfinished) = self.incoming.take() {
             self.retire(unfinished);
         }
         self.last_number += 1;
-        router_process::spawn(
-            &self.program,
-            &self.state,
-            self.last_number,
-            &self.listeners,
-        )?;
+        let sockets = self.listeners.copies().map_err(|source| {
+            let program = self.program.clone();
+            RouterError::Spawn { program, source }
+        })?;
         let (connected, answer) = oneshot::channel();
         // One that is still starting is retired when it answers.
         self.starting = Some(Starting {
@@ -232,10 +230,11 @@ impl Routers {
             connected,
             unwanted: false,
         });
-        let (state, number) = (self.state.clone(), self.last_number);
-        tokio::spawn(router_process::follow_new(
-            state,
-            number,
+        tokio::spawn(router_process::start(
+            self.program.clone(),
+            self.state.clone(),
+            self.last_number,
+            sockets,
             self.facts.clone(),
         ));
         Ok(answer)

@@ -51,7 +51,7 @@ fn ask_for_everything(app: &App) {
     }
     assert_eq!(
         app.run(&["rollback", "api", "--to", "77"]).status.code(),
-        Some(1)
+        Some(2)
     );
     app.ok(&["run", "api", "--", "sh", "-c", &format!("test {HIDDEN}")]);
     app.ok(&["exec", "api", "--", "true"]);
