@@ -159,6 +159,26 @@ pub fn private_directory(path: &Path) -> Result<(), AtomicError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
+/// Makes a directory that its owner has and one group may enter, without seeing what is in it:
+/// mode 0710; 0700 until there is a group.
+///
+/// # Errors
+/// As [`inner_directory`].
+pub fn group_directory(path: &Path, group: Option<u32>) -> Result<(), AtomicError> {
+    const ENTERED: u32 = 0o710;
+    let failed = |source| AtomicError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    let mode = fs::metadata(path).map_or(0, |found| found.mode() & 0o7777);
+    if mode != ENTERED {
+        inner_directory(path)?;
+    }
+    let Some(group) = group else { return Ok(()) };
+    std::os::unix::fs::chown(path, None, Some(group)).map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(ENTERED)).map_err(failed)
+}
+
 /// Makes a directory inside of a private one, mode 0700; one of ours that was left there more open
 /// is closed, because nobody else could have come to it.
 ///

@@ -1,6 +1,7 @@
 //! Control groups: holds a task to its size where the machine allows it.
 //!
-//! v2: `/sys/fs/cgroup/neargate/<task>`, v1: the same below the `memory` and `cpu` hierarchies.
+//! v2: `/sys/fs/cgroup/neargate/<task>`, v1: the same below the `memory`, `cpu` and `pids`
+//! hierarchies.
 //! Only root can make them here; without them the limits are not enforced, and [`Group::create`]
 //! says so in words that `status` shows. CPU is a strict quota, as on Fargate.
 
@@ -20,7 +21,7 @@ const PERIOD: u64 = 100_000;
 /// Rounds of ending a group, 5 ms apart.
 const END_ROUNDS: u32 = 100;
 /// Where groups may be, below the root: v2, then v1.
-const HIERARCHIES: [&str; 3] = ["", "memory", "cpu"];
+const HIERARCHIES: [&str; 4] = ["", "memory", "cpu", "pids"];
 /// CPU units of one core.
 const CORE: u64 = 1024;
 
@@ -29,6 +30,9 @@ const CORE: u64 = 1024;
 pub struct Group {
     directories: Vec<PathBuf>,
 }
+
+/// The file that bounds a group's processes.
+const PROCESSES: &str = "pids.max";
 
 impl Group {
     /// Makes the groups of a task, with notes on what is not enforced.
@@ -52,7 +56,7 @@ impl Group {
                 // One hierarchy may have taken the group that the other refused.
                 Self::of(id, std::process::id()).remove();
                 let note = format!(
-                    "CPU and memory limits are not enforced: no control group can be made ({error})"
+                    "CPU, memory and process limits are not enforced: no control group can be made ({error})"
                 );
                 (none, vec![note])
             }
@@ -69,6 +73,15 @@ impl Group {
             .filter(|directory| directory.exists())
             .collect();
         Self { directories }
+    }
+
+    /// Whether a group bounds the task's processes.
+    #[must_use]
+    pub fn bounds_processes(&self) -> bool {
+        let mut directories = self.directories.iter();
+        directories.any(|directory| {
+            fs::read_to_string(directory.join(PROCESSES)).is_ok_and(|most| most.trim() != "max")
+        })
     }
 
     /// Files that take a process into the groups.
@@ -173,6 +186,7 @@ pub fn availability() -> Result<&'static str, String> {
     let limits = Limits {
         cpu_units: 256,
         memory_mib: 512,
+        processes: 64,
     };
     let (group, mut notes) = Group::create("doctor", Some(limits));
     group.remove();
@@ -195,7 +209,10 @@ fn unified(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
     let parent = Path::new(ROOT).join("neargate");
     fs::create_dir_all(&parent)?;
     for directory in [Path::new(ROOT), &parent] {
-        fs::write(directory.join("cgroup.subtree_control"), "+cpu +memory")?;
+        let control = directory.join("cgroup.subtree_control");
+        fs::write(&control, "+cpu +memory")?;
+        // A machine without this controller bounds processes by user.
+        let _ = fs::write(&control, "+pids");
     }
     let own = parent.join(name);
     fs::create_dir_all(&own)?;
@@ -205,6 +222,7 @@ fn unified(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
     // A task that lost one of its processes ends as a whole, as a container does.
     let _ = fs::write(own.join("memory.oom.group"), "1");
     fs::write(own.join("cpu.max"), format!("{} {PERIOD}", quota(limits)))?;
+    let _ = fs::write(own.join(PROCESSES), limits.processes.to_string());
     Ok(vec![own])
 }
 
@@ -228,5 +246,11 @@ fn separate(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
     );
     fs::write(cpu.join("cpu.cfs_period_us"), PERIOD.to_string())?;
     fs::write(cpu.join("cpu.cfs_quota_us"), quota(limits).to_string())?;
-    Ok(vec![memory, cpu])
+    let mut directories = vec![memory, cpu];
+    // A machine without this hierarchy bounds processes by user.
+    if let Ok(processes) = make("pids") {
+        let _ = fs::write(processes.join(PROCESSES), limits.processes.to_string());
+        directories.push(processes);
+    }
+    Ok(directories)
 }

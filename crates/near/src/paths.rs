@@ -13,7 +13,8 @@
 //!   users                    users of services, data services and the router (root only)
 //!   engine.log               the engine's own log, rotated
 //!   audit.log                who asked for what, 0600, rotated
-//!   router.log, access.log   the router's, rotated
+//!   router.log               the router's own log, rotated
+//!   router/access.log        the access log, rotated by the router; `access.log` leads to it
 //!   run/engine.sock          0600, the API
 //!   run/program              a link to the program that the engine runs
 //!   run/watchdog.sock        the watchdog, which starts the engine again
@@ -70,16 +71,11 @@ impl StateDir {
     /// Those of [`atomic::private_directory`].
     pub fn make(&self) -> Result<(), AtomicError> {
         atomic::private_directory(&self.path())?;
-        for directory in [
-            self.run(),
-            self.tasks(),
-            self.logs(),
-            self.artifacts(),
-            self.data(),
-        ] {
+        for directory in [self.run(), self.tasks(), self.logs(), self.data()] {
             atomic::inner_directory(&directory)?;
         }
-        Ok(())
+        // A router that runs may be in it.
+        atomic::group_directory(&self.artifacts(), None)
     }
 
     /// The same directory, held open: it is found again after a rename of it or above it.
@@ -188,7 +184,19 @@ impl StateDir {
     /// The router's access log.
     #[must_use]
     pub fn access_log(&self) -> PathBuf {
+        self.router().join("access.log")
+    }
+
+    /// Where the access log was before it had a directory, and is found still.
+    #[must_use]
+    pub fn access_log_link(&self) -> PathBuf {
         self.path().join("access.log")
+    }
+
+    /// What is the router's user's alone.
+    #[must_use]
+    pub fn router(&self) -> PathBuf {
+        self.path().join("router")
     }
 
     /// Sockets.

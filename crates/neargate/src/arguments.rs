@@ -373,6 +373,12 @@ pub enum Verb {
         /// Access log
         #[arg(long)]
         access_log: Option<PathBuf>,
+        /// UID:GID that it becomes
+        #[arg(long)]
+        user: Option<String>,
+        /// Snapshots of sites
+        #[arg(long)]
+        sites: Option<PathBuf>,
         /// NAME=FD of each inherited socket
         #[arg(long)]
         listener: Vec<String>,

@@ -16,7 +16,7 @@ use neargate_near::paths::{LONGEST, StateDir};
 use neargate_near::supervisor::Process;
 use neargate_near::watchdog::{self, Duty, WatchdogError, line};
 use neargate_near::{atomic, belongings, descriptors, inherited, program};
-use neargate_router::{Config, Limits, Signals};
+use neargate_router::{Config, Confinement, Limits, Signals};
 use rustix::process::Signal;
 
 use crate::client::{self, Client};
@@ -88,10 +88,25 @@ pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     }
 }
 
+/// What a router gives up, by its arguments.
+pub fn confinement(user: Option<&str>, sites: Option<PathBuf>) -> Result<Confinement, Failure> {
+    let ids = |text: &str| {
+        let (uid, gid) = text.split_once(':')?;
+        Some((uid.parse().ok()?, gid.parse().ok()?))
+    };
+    let user = user
+        .map(|text| ids(text).ok_or_else(|| Failure::Usage(format!("`{text}` is not UID:GID"))));
+    Ok(Confinement {
+        user: user.transpose()?,
+        sites,
+    })
+}
+
 /// Runs a router in this process.
 pub fn router(
     control: PathBuf,
     access_log: Option<PathBuf>,
+    confinement: Confinement,
     listeners: &[String],
 ) -> Result<ExitCode, Failure> {
     descriptors::raise();
@@ -109,6 +124,7 @@ pub fn router(
         workers,
         limits: Limits::default(),
         signals: Signals::Drain,
+        confinement,
     };
     neargate_router::run(config).map_err(|error| Failure::of("the router cannot run", &error))?;
     Ok(ExitCode::SUCCESS)

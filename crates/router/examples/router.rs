@@ -4,7 +4,7 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::ExitCode;
 
-use neargate_router::{Config, Limits, Signals};
+use neargate_router::{Config, Confinement, Limits, Signals};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         workers,
         limits: Limits::default(),
         signals: Signals::Drain,
+        confinement: Confinement::default(),
     };
     match neargate_router::run(config) {
         Ok(()) => ExitCode::SUCCESS,

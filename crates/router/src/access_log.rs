@@ -2,12 +2,14 @@
 //!
 //! Invariant: the log never stops or slows serving: lines are gathered per worker, written at
 //! most a second later, and dropped (and counted) when they cannot be written. Two files of
-//! 64 MB at most. Several routers may append to one file.
+//! 64 MB at most. Several routers may append to one file. Its directory is held open: the log is
+//! found whatever lies above it, and after a rename.
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,16 +60,32 @@ pub(crate) struct Entry {
 /// The file, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct LogFile {
+    /// Below the open directory.
     path: PathBuf,
+    _directory: File,
     file: Mutex<File>,
     dropped: AtomicU64,
 }
 
 impl LogFile {
-    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+    /// Opens the log and, given one, makes it this user's.
+    pub(crate) fn open(path: &Path, owner: Option<(u32, u32)>) -> std::io::Result<Self> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        };
+        let here = directory.as_os_str().is_empty();
+        let directory = File::open(if here { Path::new(".") } else { directory })?;
+        let path = Path::new("/proc/self/fd")
+            .join(directory.as_raw_fd().to_string())
+            .join(name);
+        let file = append(&path)?;
+        if let Some((uid, gid)) = owner {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
         Ok(Self {
-            path: path.to_owned(),
-            file: Mutex::new(append(path)?),
+            path,
+            _directory: directory,
+            file: Mutex::new(file),
             dropped: AtomicU64::new(0),
         })
     }
@@ -180,7 +198,7 @@ mod tests {
     fn a_log_that_was_moved_away_is_begun_anew() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("access.log");
-        let file = LogFile::open(&path).expect("a log");
+        let file = LogFile::open(&path, None).expect("a log");
         file.write(b"a\n");
         std::fs::rename(&path, dir.path().join("moved")).expect("moved");
         file.write(b"b\n");

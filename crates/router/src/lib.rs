@@ -16,6 +16,7 @@ mod budget;
 mod checker;
 pub mod chunked;
 mod clock;
+mod confinement;
 mod connection;
 mod control;
 mod counters;
@@ -42,6 +43,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use confinement::Confinement;
+
 /// What a router is started with.
 #[derive(Debug)]
 pub struct Config {
@@ -58,6 +61,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether SIGTERM drains this router (30 s). Off for routers that run inside a test.
     pub signals: Signals,
+    /// What it gives up before it reads a byte from outside.
+    pub confinement: Confinement,
 }
 
 /// Whether the process's signals are this router's.
@@ -139,6 +144,15 @@ pub enum RouterError {
     AccessLog {
         /// Its path.
         path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It could not become its user.
+    #[error("cannot give up the rights of root: {step}")]
+    Confinement {
+        /// What failed.
+        step: &'static str,
         /// What the kernel said.
         #[source]
         source: std::io::Error,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,27 @@ pub struct RoutingTable {
     /// Seals the cookies of sticky sessions. `None`: no group is sticky.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_key: Option<CookieKey>,
+}
+
+impl RoutingTable {
+    /// Names the snapshots of sites below this directory, where the router sees them; their own
+    /// names, which are digests, stay.
+    pub fn find_sites_in(&mut self, directory: &Path) {
+        let below = |path: &mut String| {
+            if let Some(digest) = Path::new(path.as_str()).file_name() {
+                *path = directory.join(digest).to_string_lossy().into_owned();
+            }
+        };
+        let rules = self.listeners.values_mut().flat_map(|one| &mut one.rules);
+        for rule in rules {
+            if let Action::Static(site) = &mut rule.action {
+                below(&mut site.directory);
+                site.earlier
+                    .iter_mut()
+                    .for_each(|earlier| below(&mut earlier.directory));
+            }
+        }
+    }
 }
 
 /// One listening address and its rules.

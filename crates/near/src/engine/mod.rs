@@ -42,6 +42,7 @@ mod preparation;
 mod provide;
 mod releases;
 mod router_process;
+mod router_rooms;
 mod router_vigil;
 mod routers;
 mod routes;

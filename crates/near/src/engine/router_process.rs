@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -21,15 +22,20 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use super::log;
+use super::router_rooms::{self, RoomsError};
 use super::router_vigil::{self, RouterVigil};
 use crate::arrivals::Sender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
+use crate::supervisor::Identity;
 use crate::watchdog::ActivityMeter;
 use crate::watchdog::sockets::Named;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
+/// SIGSYS: what the kernel ends a process with that its filter of system calls condemns.
+const FILTERED: i32 = rustix::process::Signal::SYS.as_raw();
 /// A router that has not answered its control socket by then is given up.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,6 +51,9 @@ pub enum RouterError {
         #[source]
         source: io::Error,
     },
+    /// Its user or its directories could not be had.
+    #[error("the router has nowhere to live")]
+    Rooms(#[from] RoomsError),
     /// It does not answer on its control socket.
     #[error("the router does not answer on {socket}")]
     Hello {
@@ -93,8 +102,9 @@ impl RouterProcess {
     }
 }
 
-/// Starts a router on copies of the listening sockets and follows it, as [`follow_new`] does. The
-/// loop waits for neither: a new process reads and writes files.
+/// Starts a router on copies of the listening sockets, as the user of routers when the engine is
+/// root, and follows it, as [`follow_new`] does. The loop waits for neither: a new process reads
+/// and writes files, and so does the register of users.
 pub async fn start(
     program: PathBuf,
     state: StateDir,
@@ -103,7 +113,10 @@ pub async fn start(
     facts: Sender<(u64, RouterFact)>,
 ) {
     let place = state.clone();
-    let spawning = move || spawn(&program, &place, number, &sockets);
+    let spawning = move || {
+        let user = router_rooms::provide(&place)?;
+        spawn(&program, &place, number, &sockets, user)
+    };
     let spawned = tokio::task::spawn_blocking(spawning).await;
     match spawned.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
         Ok(()) => follow_new(state, number, facts).await,
@@ -121,18 +134,25 @@ fn spawn(
     state: &StateDir,
     number: u64,
     sockets: &Named,
+    user: Option<Identity>,
 ) -> Result<(), RouterError> {
     let failed = |source| RouterError::Spawn {
         program: program.to_owned(),
         source,
     };
-    let log = append(&state.router_log()).map_err(failed)?;
+    let output = append(&state.router_log()).map_err(failed)?;
     let mut command = tokio::process::Command::new(program);
     command
         .arg("router")
         .arg("--control")
         .arg(state.router_socket(number));
     command.arg("--access-log").arg(state.access_log());
+    if let Some(user) = user {
+        command
+            .arg("--user")
+            .arg(format!("{}:{}", user.uid, user.gid));
+        command.arg("--sites").arg(state.artifacts());
+    }
     let mut inherited: Vec<RawFd> = Vec::new();
     for (name, socket) in sockets {
         command
@@ -141,7 +161,9 @@ fn spawn(
         inherited.push(socket.as_raw_fd());
     }
     command.env_clear().stdin(Stdio::null());
-    command.stdout(log.try_clone().map_err(failed)?).stderr(log);
+    command
+        .stdout(output.try_clone().map_err(failed)?)
+        .stderr(output);
     // SAFETY: between fork and exec only fcntl is called, on descriptors that the caller keeps
     // open; nothing is allocated.
     unsafe {
@@ -154,7 +176,17 @@ fn spawn(
         });
     }
     let mut child = command.spawn().map_err(failed)?;
-    tokio::spawn(async move { child.wait().await });
+    let socket = state.router_socket(number);
+    tokio::spawn(async move {
+        let ended = child.wait().await;
+        // A router with a user of its own cannot remove it.
+        let _ = std::fs::remove_file(socket);
+        if ended.is_ok_and(|status| status.signal() == Some(FILTERED)) {
+            log(&format!(
+                "the kernel ended router {number}: it asked for a system call that no router makes"
+            ));
+        }
+    });
     Ok(())
 }
 

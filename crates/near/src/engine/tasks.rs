@@ -143,6 +143,7 @@ impl Surroundings {
             limits: Some(Limits {
                 cpu_units: service.size.cpu,
                 memory_mib: service.size.memory,
+                processes: Limits::processes(),
             }),
             port: start.port,
             stop: StopPolicy {

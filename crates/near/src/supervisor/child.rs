@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Resource, Rlimit, Signal};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
+use super::filter::Filter;
+use super::private_view::PrivateView;
 use super::spec::{Identity, Place, TaskSpec};
 
 /// Where a root task finds its snapshot, in a mount namespace of its own.
@@ -21,6 +23,8 @@ pub const SCRATCH: &str = "/run/neargate/scratch";
 /// Soft and hard limit of a task's open files: what tasks on Fargate get, where the machine's hard
 /// limit allows it. The engine's own, raised, soft limit reaches no task.
 const OPEN_FILES: u64 = 65_535;
+/// Processes of a user, which all tasks of a service share, where no control group bounds them.
+const PROCESSES_OF_USER: u64 = 8192;
 
 /// What the child does before it becomes the task.
 pub struct Preparation {
@@ -30,6 +34,11 @@ pub struct Preparation {
     cgroups: Vec<OwnedFd>,
     parent: rustix::process::Pid,
     terminal: Terminal,
+    filter: Option<Filter>,
+    view: Option<PrivateView>,
+    /// Whether its user's limit of processes is lowered.
+    bounded_by_user: bool,
+    notes: Vec<String>,
 }
 
 /// Whether the process has a terminal of a person.
@@ -40,6 +49,9 @@ enum Terminal {
     /// A command of a person: it stays in their session.
     Kept,
 }
+
+/// Begins the note where there is no filter.
+const UNFILTERED: &str = "the system calls of tasks are not filtered";
 
 struct Mount {
     from: CString,
@@ -102,7 +114,19 @@ impl Preparation {
             });
         }
         let parent = rustix::process::getpid();
+        let mut notes = Vec::new();
+        let filter = Filter::new().unwrap_or_else(|reason| {
+            notes.push(format!("{UNFILTERED}: {reason}"));
+            None
+        });
+        if filter.is_none() && notes.is_empty() {
+            notes.push(format!("{UNFILTERED}: this kernel has no seccomp"));
+        }
         Ok(Self {
+            filter,
+            view: None,
+            bounded_by_user: false,
+            notes,
             identity,
             mounts,
             enter: name(&seen.directory)?,
@@ -110,6 +134,27 @@ impl Preparation {
             parent,
             terminal: Terminal::None,
         })
+    }
+
+    /// In a view of its own.
+    pub fn seeing(self, view: PrivateView) -> Self {
+        Self {
+            view: Some(view),
+            ..self
+        }
+    }
+
+    /// With a limit of processes for its own user, when it has one.
+    pub fn bounded_by_user(self) -> Self {
+        Self {
+            bounded_by_user: self.identity.is_some(),
+            ..self
+        }
+    }
+
+    /// What is not enforced, in words.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// For a command on a person's terminal.
@@ -134,13 +179,11 @@ impl Preparation {
         if !self.mounts.is_empty() {
             self.mount()?;
         }
-        rustix::process::chdir(self.enter.as_c_str())?;
-        if let Some((uid, gid)) = self.identity {
-            rustix::thread::set_thread_groups(&[])?;
-            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        if let Some(view) = &self.view {
+            view.enter()?;
         }
-        rustix::thread::set_no_new_privs(true)?;
+        rustix::process::chdir(self.enter.as_c_str())?;
+        self.give_up_rights()?;
         // After the change of user, which clears it.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         if rustix::process::getppid() != Some(self.parent) {
@@ -151,8 +194,42 @@ impl Preparation {
             .maximum
             .unwrap_or(OPEN_FILES);
         limit(Resource::Nofile, files.min(OPEN_FILES))?;
+        if self.bounded_by_user {
+            limit(Resource::Nproc, PROCESSES_OF_USER)?;
+        }
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        Ok(())
+        // At last: it refuses some of the calls above.
+        match &self.filter {
+            Some(filter) => filter.install(),
+            None => Ok(()),
+        }
+    }
+
+    /// Becomes the user, without a capability and without a way to get one.
+    fn give_up_rights(&self) -> io::Result<()> {
+        for bit in 0..u64::BITS {
+            // Only root may, and the kernel does not know them all.
+            let capability = CapabilitySet::from_bits_retain(1 << bit);
+            let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+        }
+        if let Some((uid, gid)) = self.identity {
+            rustix::thread::set_thread_groups(&[])?;
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
+        // An old kernel has no ambient set.
+        let _ = rustix::thread::clear_ambient_capability_set();
+        let none = CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        };
+        rustix::thread::set_capabilities(None, none)?;
+        rustix::thread::set_no_new_privs(true)?;
+        match &self.view {
+            Some(view) => view.keep_signals(),
+            None => Ok(()),
+        }
     }
 
     fn mount(&self) -> io::Result<()> {
@@ -190,7 +267,7 @@ fn limit(resource: Resource, value: u64) -> io::Result<()> {
     )?)
 }
 
-fn name(path: &Path) -> io::Result<CString> {
+pub(super) fn name(path: &Path) -> io::Result<CString> {
     use std::os::unix::ffi::OsStrExt;
     CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
 }

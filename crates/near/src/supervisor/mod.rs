@@ -5,7 +5,9 @@
 //! are written by the shim, whole or not at all. A pid counts only with its start time.
 
 mod child;
+mod filter;
 mod leftovers;
+mod private_view;
 mod process;
 pub mod session;
 pub mod shim;

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,6 +30,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Report;
 use super::child::{self, Preparation};
 use super::leftovers;
+use super::private_view::{self, Outcome, PrivateView};
 use super::spec::{ExitRecord, Place, Process, Running, TaskSpec};
 use super::stopping::{self, Stopping};
 use crate::cgroup::Group;
@@ -189,16 +190,20 @@ fn start(
     logs: &Path,
     spec: &TaskSpec,
     group: &Group,
-    notes: Vec<String>,
+    mut notes: Vec<String>,
 ) -> io::Result<(Child, Arc<Mutex<LogWriter>>, Running)> {
     let scratch = task.join("scratch");
-    let preparation = Preparation::new(spec, &scratch, group.membership()?)?;
+    let (preparation, outcome) = prepare(task, spec, group)?;
+    notes.extend_from_slice(preparation.notes());
     let log = Arc::new(Mutex::new(LogWriter::open(
         logs,
         &spec.id,
         spec.log.revision,
     )?));
     let mut child = spawn(spec, &child::seen(spec, &scratch), preparation)?;
+    if outcome.is_some_and(|outcome| !outcome.entered()) {
+        notes.push(private_view::NONE.to_owned());
+    }
     let pid = child.id().unwrap_or_default();
     let started = Process::of(pid).unwrap_or(Process { pid, start: 0 });
     let shim = Process::of(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
@@ -220,6 +225,31 @@ fn start(
         return Err(io::Error::other(error));
     }
     Ok((child, log, running))
+}
+
+/// What the child does before it becomes the process; with no user of its own it gets a view of
+/// its own, if it can.
+fn prepare(
+    task: &Path,
+    spec: &TaskSpec,
+    group: &Group,
+) -> io::Result<(Preparation, Option<Outcome>)> {
+    let scratch = task.join("scratch");
+    let mut preparation = Preparation::new(spec, &scratch, group.membership()?)?;
+    if spec.limits.is_some() && !group.bounds_processes() {
+        preparation = preparation.bounded_by_user();
+    }
+    if spec.identity.is_some() {
+        return Ok((preparation, None));
+    }
+    let (Place::Directory(directory) | Place::Snapshot(directory)) = &spec.place;
+    let task = task.canonicalize()?;
+    let state = task.parent().and_then(Path::parent);
+    let state = state.ok_or(io::ErrorKind::NotFound)?;
+    let shown = [directory.canonicalize()?, task.join("scratch")];
+    let shown = shown.each_ref().map(PathBuf::as_path);
+    let (view, outcome) = PrivateView::new(state, &shown)?;
+    Ok((preparation.seeing(view), Some(outcome)))
 }
 
 /// Begins to copy the output of the process to its log.
@@ -327,7 +357,7 @@ pub fn command(spec: &TaskSpec, seen: &child::Seen) -> io::Result<std::process::
 }
 
 /// The program as the child must name it.
-fn find(name: &str, spec: &TaskSpec, seen: &child::Seen) -> Option<std::path::PathBuf> {
+fn find(name: &str, spec: &TaskSpec, seen: &child::Seen) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(name.into());
     }

@@ -24,7 +24,7 @@ pub struct TaskSpec {
     pub place: Place,
     /// Whom it runs as; `None`: the engine's own user.
     pub identity: Option<Identity>,
-    /// CPU and memory it may use.
+    /// CPU, memory and processes it may use.
     pub limits: Option<Limits>,
     /// The port that it was given, for the record.
     pub port: Option<u16>,
@@ -68,6 +68,17 @@ pub struct Limits {
     pub cpu_units: u32,
     /// Hard limit.
     pub memory_mib: u32,
+    /// Processes and threads at one time.
+    #[serde(default = "Limits::processes")]
+    pub processes: u32,
+}
+
+impl Limits {
+    /// Processes and threads of one task: far more than programs need, far fewer than a machine has.
+    #[must_use]
+    pub fn processes() -> u32 {
+        2048
+    }
 }
 
 /// How a process is stopped: signal, time, SIGKILL.

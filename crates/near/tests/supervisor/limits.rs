@@ -14,13 +14,19 @@ use crate::world::{World, eventually, is_root, send, skipped_without_root};
 const SMALL: Limits = Limits {
     cpu_units: 256,
     memory_mib: 64,
+    processes: 64,
 };
 
 /// A script that holds 256 MiB.
 const GREEDY: &str = "x=$(head -c 268435456 /dev/zero | tr '\\0' x); echo ${#x}";
 
 fn groups_of(id: &str) -> Vec<PathBuf> {
-    let roots = ["neargate", "memory/neargate", "cpu/neargate"];
+    let roots = [
+        "neargate",
+        "memory/neargate",
+        "cpu/neargate",
+        "pids/neargate",
+    ];
     let entries = roots
         .iter()
         .filter_map(|root| fs::read_dir(Path::new("/sys/fs/cgroup").join(root)).ok())

@@ -50,8 +50,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Router {
             control,
             access_log,
+            user,
+            sites,
             listener,
-        } => processes::router(control, access_log, &listener),
+        } => {
+            let confinement = processes::confinement(user.as_deref(), sites)?;
+            processes::router(control, access_log, confinement, &listener)
+        }
         Verb::Shim { task, logs } => Ok(neargate_near::supervisor::shim::main(&task, &logs)),
         Verb::Infra(what) => infra::run(flags, &what),
         Verb::Cost(options) => cost::run(flags, &options),

@@ -87,6 +87,10 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
         }
         Waited::Left => return stop(&client, &mut screen, &mut interrupt).await,
     };
+    // What came up since, with the tasks.
+    let news = status.notes.iter();
+    news.filter(|note| !accepted.notes.contains(note))
+        .for_each(|note| output::note(note));
     output::progress("", &format!("{} is up at {}", status.app, status.endpoint));
     besides(&status)
         .iter()

@@ -16,6 +16,7 @@ mod handover;
 mod healing;
 mod hooks;
 mod interruptions;
+mod isolation;
 mod load;
 mod manners;
 mod metrics;

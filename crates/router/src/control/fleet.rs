@@ -4,6 +4,7 @@
 //! takes no new requests, and its last request ended (or was cut by the delay).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ const CUTTING: Duration = Duration::from_millis(500);
 pub(super) struct Fleet {
     workers: Vec<mpsc::Sender<Swap>>,
     beats: Vec<Arc<WorkerBeat>>,
+    sites: Option<PathBuf>,
     pressure: Arc<Pressure>,
     lateness: Lateness,
     beaten: Instant,
@@ -75,11 +77,13 @@ struct Draining {
 }
 
 impl Fleet {
+    /// `sites`: where the snapshots of sites are seen, when not where a table says.
     pub(super) fn new(
         workers: Vec<mpsc::Sender<Swap>>,
         beats: Vec<Arc<WorkerBeat>>,
         pressure: Arc<Pressure>,
         clock: Clock,
+        sites: Option<PathBuf>,
     ) -> Self {
         let (changes_from, changes) = mpsc::channel(QUEUE);
         Self {
@@ -89,6 +93,7 @@ impl Fleet {
             clock,
             workers,
             beats,
+            sites,
             pressure,
             lateness: Lateness::measured(),
             beaten: Instant::now(),
@@ -147,8 +152,11 @@ impl Fleet {
     }
 
     /// Puts a table in force on every worker, unless a newer one is.
-    pub(super) async fn publish(&mut self, table: RoutingTable) {
+    pub(super) async fn publish(&mut self, mut table: RoutingTable) {
         if table.version > self.version {
+            if let Some(sites) = &self.sites {
+                table.find_sites_in(sites);
+            }
             self.version = table.version;
             self.take_states(&table);
             let table = Arc::new(table);

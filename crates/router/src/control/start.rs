@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -51,9 +51,11 @@ pub(crate) fn run(config: Config) -> Result<(), RouterError> {
         path: config.control.clone(),
         source,
     })?;
-    let workers = start_workers(&config)?;
+    let log = open_log(&config)?;
+    let sites = config.confinement.enter()?;
+    let workers = start_workers(&config, log.as_ref())?;
     let path = config.control.clone();
-    let ended = LocalSet::new().block_on(&runtime, serve(control, workers, config));
+    let ended = LocalSet::new().block_on(&runtime, serve(control, workers, config, sites));
     let _ = std::fs::remove_file(path);
     ended
 }
@@ -91,16 +93,19 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(Path::new(&short).join(name))
 }
 
-fn start_workers(config: &Config) -> Result<Workers, RouterError> {
-    let log = match &config.access_log {
-        Some(path) => Some(Arc::new(LogFile::open(path).map_err(|source| {
-            RouterError::AccessLog {
-                path: path.clone(),
-                source,
-            }
-        })?)),
-        None => None,
+fn open_log(config: &Config) -> Result<Option<Arc<LogFile>>, RouterError> {
+    let Some(path) = &config.access_log else {
+        return Ok(None);
     };
+    let log = LogFile::open(path, config.confinement.user);
+    log.map(|log| Some(Arc::new(log)))
+        .map_err(|source| RouterError::AccessLog {
+            path: path.clone(),
+            source,
+        })
+}
+
+fn start_workers(config: &Config, log: Option<&Arc<LogFile>>) -> Result<Workers, RouterError> {
     let count = config.workers.max(1);
     let shares = share(&config.sockets, count)?;
     let limits = descriptors::within(config.limits, count, config.sockets.len())?;
@@ -115,7 +120,7 @@ fn start_workers(config: &Config) -> Result<Workers, RouterError> {
         let start = Start {
             sockets,
             limits,
-            log: log.clone(),
+            log: log.cloned(),
             swaps: receiver,
             draining: draining.clone(),
             counts: counts_to.clone(),
@@ -164,7 +169,12 @@ fn share(
     Ok(shares)
 }
 
-async fn serve(control: UnixListener, workers: Workers, config: Config) -> Result<(), RouterError> {
+async fn serve(
+    control: UnixListener,
+    workers: Workers,
+    config: Config,
+    sites: Option<PathBuf>,
+) -> Result<(), RouterError> {
     let names: Vec<String> = config
         .sockets
         .iter()
@@ -175,6 +185,7 @@ async fn serve(control: UnixListener, workers: Workers, config: Config) -> Resul
         workers.beats,
         workers.pressure,
         workers.clock,
+        sites,
     );
     let mut counts = workers.counts;
     let drain = tokio::select! {

@@ -22,7 +22,7 @@ use neargate_core::routing::table::{
     Action, Admission, Listener, RoutingTable, Rule, Target, TargetGroup, TargetHealth,
     WeightedGroup,
 };
-use neargate_router::{Config, Limits, RouterError, Signals};
+use neargate_router::{Config, Confinement, Limits, RouterError, Signals};
 use rustix::process::{Resource, Rlimit};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,6 +87,7 @@ impl Router {
             workers: 2,
             limits,
             signals: Signals::Leave,
+            confinement: Confinement::default(),
         };
         let thread = std::thread::spawn(move || neargate_router::run(config));
         Self {
