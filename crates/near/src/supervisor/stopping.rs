@@ -3,8 +3,10 @@
 //! The task's first process is asked alone: it knows how to end its children. When it has ended
 //! and others still work (a shell that does not pass signals on, `npm start`), they are asked
 //! too: first those that have a handler for the signal, and when none of these is left the
-//! others, which the signal ends at once. So the reader at the end of a pipe outlives the writer.
-//! A shell that waits for its child before it heeds a signal gets the child asked as well.
+//! others, which the signal ends at once. So the reader at the end of a pipe outlives the writer,
+//! and has a moment for its last lines. A shell that waits for its child before it heeds a signal
+//! gets the child asked as well; one that passes the signal on has a part of the time for that, so
+//! that its child is not asked twice.
 //!
 //! Invariant: from the order to stop, or from the end of the first process when it ends by
 //! itself, each process of the task has the whole `stop-timeout`; then it is killed.
@@ -20,8 +22,11 @@ use super::spec::{Children, Process, StopPolicy, StopSignal};
 use crate::belongings;
 use crate::cgroup::Group;
 
-/// A shell that has the signal and has not ended by then is taken to wait for its child.
-const SHELL_PATIENCE: Duration = Duration::from_millis(500);
+/// A shell that has the signal and has not ended in this part of the task's time is taken to
+/// wait for its child without having passed the signal on.
+const SHELL_PART: u32 = 10;
+/// What reads from a worker that has ended has this long to end by itself.
+const READER_PATIENCE: Duration = Duration::from_millis(500);
 /// Programs that start others and pass no signal on.
 const SHELLS: [&str; 9] = [
     "ash", "bash", "busybox", "dash", "ksh", "mksh", "rbash", "sh", "zsh",
@@ -32,6 +37,8 @@ pub struct Stopping {
     policy: StopPolicy,
     begun: Option<Instant>,
     asked: BTreeSet<Process>,
+    /// When a process with a handler, no shell, was last seen.
+    worked: Option<Instant>,
 }
 
 impl Stopping {
@@ -41,6 +48,7 @@ impl Stopping {
             policy,
             begun: None,
             asked: BTreeSet::new(),
+            worked: None,
         }
     }
 
@@ -60,9 +68,8 @@ impl Stopping {
     /// While the first process runs and has been asked: its children, when it is a shell that
     /// does not end.
     pub fn ask_children_of_shell(&mut self, first: Process, group: &Group) {
-        let waits = self
-            .begun
-            .is_some_and(|begun| begun.elapsed() >= SHELL_PATIENCE);
+        let patience = self.policy.timeout / SHELL_PART;
+        let waits = self.begun.is_some_and(|begun| begun.elapsed() >= patience);
         if waits && self.policy.children == Children::Asked && is_shell(first.pid) {
             let mut others = tree(group);
             others.remove(&first);
@@ -91,7 +98,11 @@ impl Stopping {
             self.ask(*process);
         }
         // A shell with a trap waits for its child, which may have no handler.
-        if handlers.iter().all(|process| is_shell(process.pid)) {
+        if !handlers.iter().all(|process| is_shell(process.pid)) {
+            self.worked = Some(Instant::now());
+        }
+        let reads = |worked: Instant| worked.elapsed() < READER_PATIENCE;
+        if !self.worked.is_some_and(reads) {
             for process in living {
                 self.ask(*process);
             }

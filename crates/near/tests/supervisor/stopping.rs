@@ -28,6 +28,8 @@ fn wrapped(world: &World, argv: &[&str], script: &str) -> TaskSpec {
     program(&snapshot, "start", script);
     let mut spec = world.task("api-r1-1", argv);
     spec.place = neargate_near::supervisor::Place::Snapshot(snapshot);
+    // A shell has a tenth of it to pass the signal on.
+    spec.stop.timeout = Duration::from_secs(15);
     spec
 }
 
@@ -49,6 +51,10 @@ async fn a_worker_behind_a_wrapper_gets_the_time_of_the_stop() {
         (&["sh", "-c", "worker; true"], plain),
         (&["bash", "-c", "worker | cat"], plain),
         (&["bash", "-c", "worker 2>&1 | tee /dev/null | cat"], plain),
+        (
+            &["bash", "-c", "worker | while read -r line; do sleep 0.2; echo $line; done"],
+            plain,
+        ),
         (&["sh", "-c", "worker & wait"], plain),
         (&["start"], plain),
         (&["sh", "-c", "start; true"], plain),
