@@ -5,8 +5,8 @@
 //! too: first those that have a handler for the signal, and when none of these is left the
 //! others, which the signal ends at once. So the reader at the end of a pipe outlives the writer,
 //! and has a moment for its last lines. A shell that waits for its child before it heeds a signal
-//! gets the child asked as well; one that passes the signal on has a part of the time for that, so
-//! that its child is not asked twice.
+//! gets the child asked as well, when that has a handler; one that passes the signal on has a part
+//! of the time for that, so that its child is not asked twice.
 //!
 //! Invariant: from the order to stop, or from the end of the first process when it ends by
 //! itself, each process of the task has the whole `stop-timeout`; then it is killed.
@@ -25,6 +25,8 @@ use crate::cgroup::Group;
 /// A shell that has the signal and has not ended in this part of the task's time is taken to
 /// wait for its child without having passed the signal on.
 const SHELL_PART: u32 = 10;
+/// And at least this long.
+const SHELL_PATIENCE: Duration = Duration::from_millis(500);
 /// What reads from a worker that has ended has this long to end by itself.
 const READER_PATIENCE: Duration = Duration::from_millis(500);
 /// Programs that start others and pass no signal on.
@@ -37,7 +39,7 @@ pub struct Stopping {
     policy: StopPolicy,
     begun: Option<Instant>,
     asked: BTreeSet<Process>,
-    /// When a process with a handler, no shell, was last seen.
+    /// When a process with a handler was last seen after the first one's end.
     worked: Option<Instant>,
 }
 
@@ -68,12 +70,13 @@ impl Stopping {
     /// While the first process runs and has been asked: its children, when it is a shell that
     /// does not end.
     pub fn ask_children_of_shell(&mut self, first: Process, group: &Group) {
-        let patience = self.policy.timeout / SHELL_PART;
+        let patience = SHELL_PATIENCE.max(self.policy.timeout / SHELL_PART);
         let waits = self.begun.is_some_and(|begun| begun.elapsed() >= patience);
         if waits && self.policy.children == Children::Asked && is_shell(first.pid) {
             let mut others = tree(group);
             others.remove(&first);
-            self.ask_all(&others);
+            // One without a handler would be killed in the middle of what the shell waits for.
+            self.ask_handlers(&others);
         }
     }
 
@@ -89,16 +92,7 @@ impl Stopping {
     }
 
     fn ask_all(&mut self, living: &BTreeSet<Process>) {
-        let handlers: Vec<Process> = living
-            .iter()
-            .copied()
-            .filter(|process| handles(process.pid, self.signal()))
-            .collect();
-        for process in &handlers {
-            self.ask(*process);
-        }
-        // A shell with a trap waits for its child, which may have no handler.
-        if !handlers.iter().all(|process| is_shell(process.pid)) {
+        if self.ask_handlers(living) {
             self.worked = Some(Instant::now());
         }
         let reads = |worked: Instant| worked.elapsed() < READER_PATIENCE;
@@ -107,6 +101,18 @@ impl Stopping {
                 self.ask(*process);
             }
         }
+    }
+
+    /// Whether there are any.
+    fn ask_handlers(&mut self, living: &BTreeSet<Process>) -> bool {
+        let mut found = false;
+        for process in living {
+            if handles(process.pid, self.signal()) {
+                self.ask(*process);
+                found = true;
+            }
+        }
+        found
     }
 
     fn ask(&mut self, process: Process) {

@@ -52,7 +52,11 @@ async fn a_worker_behind_a_wrapper_gets_the_time_of_the_stop() {
         (&["bash", "-c", "worker | cat"], plain),
         (&["bash", "-c", "worker 2>&1 | tee /dev/null | cat"], plain),
         (
-            &["bash", "-c", "worker | while read -r line; do sleep 0.2; echo $line; done"],
+            &[
+                "bash",
+                "-c",
+                "worker | while read -r line; do sleep 0.2; echo $line; done",
+            ],
             plain,
         ),
         (&["sh", "-c", "worker & wait"], plain),
