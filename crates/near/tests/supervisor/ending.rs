@@ -8,9 +8,6 @@ use rustix::process::Signal;
 
 use crate::world::{PATIENCE, World, eventually, runs, send};
 
-/// Long enough that no machine is so slow, short enough to wait for.
-const SHORT: Duration = Duration::from_millis(400);
-
 #[tokio::test]
 async fn an_end_is_kept_as_its_code_or_its_signal() {
     let world = World::new();
