@@ -6,6 +6,7 @@ mod infra;
 mod meant;
 mod pipeline;
 mod rehearse_arguments;
+mod secret;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use infra::Infra;
 pub use meant::{FOLLOW_IS_F, meant};
 pub use pipeline::{Pipeline, Stage};
 pub use rehearse_arguments::RehearseArguments;
+pub use secret::Secret;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -438,36 +440,6 @@ pub struct Metrics {
     /// How far back: at most 3h near, 24h on AWS
     #[arg(long, value_name = "DURATION", default_value = "15m")]
     pub since: String,
-}
-
-/// `neargate secret`
-#[derive(Debug, Subcommand)]
-pub enum Secret {
-    /// Set a secret from standard input, a file, or a hidden prompt
-    #[command(
-        after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret set stripe-key      asks"
-    )]
-    Set {
-        /// Its name in the manifest
-        name: String,
-        /// Read the value from this file
-        #[arg(long = "from", value_name = "FILE")]
-        from: Option<PathBuf>,
-    },
-    /// List secrets, never their values
-    #[command(after_help = "Examples:\n  neargate secret list\n  neargate secret list --json")]
-    List,
-    /// Show a secret's version, and its value with --reveal
-    #[command(
-        after_help = "Examples:\n  neargate secret get session\n  neargate secret get session --reveal"
-    )]
-    Get {
-        /// Its name
-        name: String,
-        /// Print the value
-        #[arg(long)]
-        reveal: bool,
-    },
 }
 
 /// `neargate db`
