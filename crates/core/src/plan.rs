@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod words;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,8 +64,12 @@ pub enum Operation {
     CreateCache { name: String },
     /// Bring to the new definition.
     UpdateCache { name: String, changes: Vec<Change> },
-    /// First revision, at this many tasks.
-    CreateService { name: String, desired: u32 },
+    /// First revision, at this many tasks; a static site has none.
+    CreateService {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        desired: Option<u32>,
+    },
     /// A new revision. `from` and `to`: the number of tasks, which differ when it changes too.
     ReleaseService {
         name: String,
@@ -148,7 +154,8 @@ fn data(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>)
 fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option<Operation> {
     let name = service.name.clone();
     let Some(now) = now else {
-        let desired = service.scale.min;
+        let site = matches!(service.runs, Runs::Static(_));
+        let desired = (!site).then_some(service.scale.min);
         return Some(Operation::CreateService { name, desired });
     };
     let mut changes = changes(&now.definition, service);
@@ -270,7 +277,10 @@ impl fmt::Display for Operation {
                 writeln!(f, "~ cache.{name}: update").map(|()| &changes[..])
             }
             Self::CreateService { name, desired } => {
-                writeln!(f, "+ service.{name}: create, {desired} tasks").map(|()| none)
+                let tasks = desired.map_or_else(String::new, |count| {
+                    format!(", {count} task{}", if count == 1 { "" } else { "s" })
+                });
+                writeln!(f, "+ service.{name}: create{tasks}").map(|()| none)
             }
             Self::ReleaseService {
                 name,
@@ -299,7 +309,7 @@ impl fmt::Display for Operation {
             Self::RemoveCache { name } => writeln!(f, "- cache.{name}: stop").map(|()| none),
         }?;
         for change in changes {
-            writeln!(f, "    {}: {} → {}", change.path, change.from, change.to)?;
+            writeln!(f, "    {change}")?;
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ pub enum Verb {
         #[arg(short, long)]
         detach: bool,
         /// Port of the edge
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
         /// Do not run the build steps
         #[arg(long)]
@@ -269,7 +269,7 @@ pub enum Verb {
     },
     /// Print logs as tasks wrote them; a line over 64 KiB comes in parts
     #[command(
-        after_help = "Examples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
+        after_help = "With --json each line is an object:\n  t  when it was written, ms since 1970\n  s  the stream: o stdout, e stderr\n  r  the revision\n  k  the task\n  m  the message: the text, or the line itself when it is a JSON object\n  p  true: the line goes on in the stream's next record\n  x  true: it was not UTF-8, and each character of m stands for one byte\n\nExamples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
     )]
     Logs(Logs),
     /// Run a command in the environment of a service

@@ -66,6 +66,19 @@ impl Failure {
     }
 }
 
+/// A name that the manifest lacks, as [`unknown`]. Exit 2.
+pub fn not_in_manifest<S: AsRef<str>>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = S>,
+) -> Failure {
+    let mut failure = unknown(kind, name, known);
+    if let Failure::Engine(problem) = &mut failure {
+        problem.error = format!("the manifest has no {kind} `{name}`");
+    }
+    failure
+}
+
 /// A name that nothing has: the error of every verb, with the name that was probably meant, or
 /// those that there are. Exit 2.
 pub fn unknown<S: AsRef<str>>(

@@ -131,6 +131,17 @@ pub fn line(text: &str) {
     written.unwrap_or_else(|error| closed(&error));
 }
 
+/// Bytes of a person, to standard output: as they are, but for a terminal as a line that cannot
+/// steer it.
+pub fn exact(bytes: &[u8]) {
+    if std::io::stdout().is_terminal() {
+        return line(&String::from_utf8_lossy(bytes));
+    }
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.unwrap_or_else(|error| closed(&error));
+}
+
 /// Ends the command when nobody reads its output any more; says any other reason, exit 1.
 pub fn closed(reason: &std::io::Error) {
     if reason.kind() != std::io::ErrorKind::BrokenPipe {

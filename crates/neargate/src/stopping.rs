@@ -17,8 +17,39 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// Tasks that are named; of the others their number.
 const MOST_NAMED: usize = 5;
 
-/// What a stop leaves and what it does not: said the same in help and messages.
-pub const STAYS: &str = "PostgreSQL's data stays, the cache begins empty at the next `up`";
+/// What a stop leaves, and what it does not: said the same in help and messages.
+const DATA_STAYS: &str = "PostgreSQL's data stays";
+const CACHE_EMPTY: &str = "the cache begins empty at the next `up`";
+
+/// What a stop leaves of the data services that there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaves {
+    databases: bool,
+    caches: bool,
+}
+
+impl Leaves {
+    /// By what runs.
+    pub fn of(status: &Status) -> Self {
+        Self {
+            databases: !status.databases.is_empty(),
+            caches: !status.caches.is_empty(),
+        }
+    }
+
+    /// What was said, and what is left; no word of what there is not.
+    pub fn after(self, said: &str) -> String {
+        let parts = [
+            self.databases.then_some(DATA_STAYS),
+            self.caches.then_some(CACHE_EMPTY),
+        ];
+        let left: Vec<&str> = parts.into_iter().flatten().collect();
+        match left.is_empty() {
+            true => said.to_owned(),
+            false => format!("{said}; {}", left.join(", ")),
+        }
+    }
+}
 
 /// The answer; until it comes, what is waited for is said.
 pub async fn shown<T>(
@@ -150,6 +181,11 @@ mod tests {
         let all = crate::arguments::Arguments::command();
         let down = all.find_subcommand("down").expect("the verb");
         let about = down.get_about().expect("its words").to_string();
-        assert!(about.contains(STAYS), "{about}");
+        let words = |databases, caches| Leaves { databases, caches }.after("all stopped");
+        let all = words(true, true);
+        let said = all.strip_prefix("all stopped; ").expect("the words");
+        assert!(about.contains(said), "{about}");
+        assert_eq!(words(false, false), "all stopped");
+        assert_eq!(words(true, false), "all stopped; PostgreSQL's data stays");
     }
 }

@@ -158,6 +158,7 @@ fn of_file(entity: &Rc<Entity>, head: &request::Head) -> Reply {
             let value = format!("bytes */{}", entity.length);
             return bare(416, "content-range", &value, entity.revision);
         }
+        Part::Failed => return bare(412, "etag", &entity.etag, entity.revision),
         Part::Unchanged => {
             lines.extend_from_slice(&entity.lines);
             return Reply {

@@ -172,6 +172,53 @@ fn validators_spare_the_body() {
 }
 
 #[test]
+fn conditions_are_judged_in_the_order_of_the_rfc() {
+    let dir = files();
+    let mut router = Router::start();
+    router.engine.publish(&site(dir.path(), None, None));
+    let (_, head, _) = ask(&router, "GET", "/assets/app.js", "");
+    let etag = header(&head, "etag").expect("an ETag");
+    let modified = header(&head, "last-modified").expect("a date");
+    let (old, late) = (
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Fri, 31 Dec 2100 23:59:59 GMT",
+    );
+    let same = format!("If-Match: \"a\", {etag}\r\n");
+    for (more, status) in [
+        (same.clone(), 200),
+        ("If-Match: *\r\n".to_owned(), 200),
+        ("If-Match: \"a\"\r\n".to_owned(), 412),
+        // Strongly: a weak tag is never the same.
+        (format!("If-Match: W/{etag}\r\n"), 412),
+        (format!("If-Unmodified-Since: {modified}\r\n"), 200),
+        (format!("If-Unmodified-Since: {late}\r\n"), 200),
+        (format!("If-Unmodified-Since: {old}\r\n"), 412),
+        ("If-Unmodified-Since: yesterday\r\n".to_owned(), 200),
+        // If-Match before If-Unmodified-Since, both before If-None-Match.
+        (format!("{same}If-Unmodified-Since: {old}\r\n"), 200),
+        (format!("{same}If-None-Match: {etag}\r\n"), 304),
+        (format!("If-Match: \"a\"\r\nIf-None-Match: {etag}\r\n"), 412),
+        (format!("If-Match: \"a\"\r\nRange: bytes=0-1\r\n"), 412),
+        (format!("If-Modified-Since: {late}\r\n"), 304),
+        (format!("If-Modified-Since: {old}\r\n"), 200),
+        ("If-Modified-Since: yesterday\r\n".to_owned(), 200),
+        // If-None-Match decides alone.
+        (
+            format!("If-None-Match: \"a\"\r\nIf-Modified-Since: {late}\r\n"),
+            200,
+        ),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let (got, head, body) = ask(&router, method, "/assets/app.js", &more);
+            assert_eq!(got, status, "{method} {more}\n{head}");
+            assert_eq!(body.is_empty(), method == "HEAD" || status != 200, "{more}");
+        }
+    }
+    // There is nothing of which a condition could be true.
+    assert_eq!(ask(&router, "GET", "/missing", "If-Match: *\r\n").0, 404);
+}
+
+#[test]
 fn a_single_page_application_answers_what_may_be_its_page_and_nothing_else() {
     let dir = files();
     let mut router = Router::start();

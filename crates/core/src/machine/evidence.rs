@@ -11,6 +11,23 @@ const LINES_EACH: usize = EVIDENCE_KEPT / 2 - 1;
 /// How the reason of a failed task ends that has a health check and never passed it.
 pub(super) const NEVER_HEALTHY: &str = " (never healthy)";
 
+/// What the reason of a task holds that listens elsewhere. The next tasks find that port taken, so
+/// they fail by what follows from it.
+pub const NOT_AT_ITS_PORT: &str = "and not at its PORT";
+
+/// The newest failure; before it a port that was not the task's, which is the cause of others.
+pub(super) fn cause(evidence: &[String]) -> Option<String> {
+    let mut headlines = evidence.iter().filter(|line| !line.starts_with(' '));
+    let elsewhere = headlines
+        .clone()
+        .find(|line| line.contains(NOT_AT_ITS_PORT));
+    let newest = headlines.next_back()?;
+    Some(match elsewhere {
+        Some(first) if first != newest => format!("{first}; then {newest}"),
+        _ => newest.clone(),
+    })
+}
+
 /// Such tasks may only be slow: what to write then, once for all of them.
 pub(super) fn grace_advice(service: &ServiceState, revision: u32, last: &str) -> String {
     let health = service
@@ -52,4 +69,28 @@ pub(super) fn keep_failed_task(release: &mut Release, task: &str, reason: &str, 
         }
     }
     keep(release, &format!("task {task}: {reason}"), lines);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_port_is_said_before_what_follows_from_it() {
+        let port =
+            format!("task web-r1-1: unhealthy; the task listens at 80, {NOT_AT_ITS_PORT}, 9");
+        let later = "tasks web-r1-2, web-r1-3: exit code 1";
+        let lines = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (evidence, expected) in [
+            (lines(&[]), None),
+            (lines(&[later, "  a line"]), Some(later.to_owned())),
+            (lines(&[&port, "  a line"]), Some(port.clone())),
+            (
+                lines(&[&port, later]),
+                Some(format!("{port}; then {later}")),
+            ),
+        ] {
+            assert_eq!(cause(&evidence), expected);
+        }
+    }
 }

@@ -38,6 +38,7 @@ pub use decide::{MOST_TASKS, decide};
 pub use desired_count::ScaleBounds;
 pub use entry::{Entry, Fact};
 pub use event::{Event, Steer, Supersede};
+pub use evidence::NOT_AT_ITS_PORT;
 pub use start_backoff::{Obstacle, StartBackoff};
 pub use state::{
     Exit, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release, ReleaseKind, Removal,

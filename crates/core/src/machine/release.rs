@@ -390,9 +390,7 @@ fn trip(draft: &mut Draft) {
     if failures == 0 || failures < threshold {
         return;
     }
-    // The newest line that is not a log line.
-    let mut headlines = release.evidence.iter().rev();
-    let last = headlines.find(|line| !line.starts_with(' '));
+    let last = evidence::cause(&release.evidence);
     let last = last.map(|line| format!(": {line}")).unwrap_or_default();
     if back {
         neither_starts(draft, &release, &last);

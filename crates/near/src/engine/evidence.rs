@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::machine::{Exit, Health};
+use neargate_core::machine::{Exit, Health, NOT_AT_ITS_PORT};
 use tokio::sync::mpsc;
 
 use super::ids::service_of;
@@ -70,7 +70,7 @@ async fn with_listened_ports(state: &StateDir, task: &str, reason: String) -> St
 fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     format!(
-        "the task listens at {}, and not at its PORT, {port}",
+        "the task listens at {}, {NOT_AT_ITS_PORT}, {port}",
         ports.join(", ")
     )
 }

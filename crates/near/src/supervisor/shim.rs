@@ -193,6 +193,7 @@ fn start(
     mut notes: Vec<String>,
 ) -> io::Result<(Child, Arc<Mutex<LogWriter>>, Running)> {
     let scratch = task.join("scratch");
+    present(&spec.place)?;
     let (preparation, outcome) = prepare(task, spec, group)?;
     notes.extend_from_slice(preparation.notes());
     let log = Arc::new(Mutex::new(LogWriter::open(
@@ -225,6 +226,20 @@ fn start(
         return Err(io::Error::other(error));
     }
     Ok((child, log, running))
+}
+
+/// Without its snapshot a process would seem to lack its program.
+fn present(place: &Place) -> io::Result<()> {
+    match place {
+        Place::Snapshot(path) if !path.exists() => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!(
+                "the revision's artifact is not there any more ({} is missing): deploy again",
+                path.display()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What the child does before it becomes the process; with no user of its own it gets a view of

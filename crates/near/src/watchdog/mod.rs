@@ -385,7 +385,7 @@ pub fn last_words(log: &Path) -> String {
         .rev()
         .find(|line| line.contains("error"))
         .or(text.lines().next_back());
-    last.unwrap_or("it left no word")
+    last.unwrap_or("its log is empty or gone: another command may have removed it")
         .trim_start_matches("error: ")
         .to_owned()
 }

@@ -159,6 +159,16 @@ async fn a_missing_program_is_an_error_that_names_it_and_where_it_was_looked_for
 }
 
 #[tokio::test]
+async fn a_snapshot_that_is_gone_is_named_and_not_the_program() {
+    let world = World::new();
+    let mut spec = world.task("api-r1-1", &["/bin/true"]);
+    spec.place = Place::Snapshot(world.open.join("gone"));
+    let error = world.supervisor.start(&spec).await.unwrap_err().to_string();
+    assert!(error.contains("artifact is not there any more"), "{error}");
+    assert!(error.contains("open/gone is missing"), "{error}");
+}
+
+#[tokio::test]
 async fn a_program_of_the_snapshot_comes_first_on_path() {
     let world = World::new();
     let snapshot = world.state.artifacts().join("d1");

@@ -42,13 +42,9 @@ pub async fn run(
         }
         Secret::Get { name, reveal } => {
             let (version, value) = driver.secret(name).await?;
-            match (reveal, value.expose_text()) {
-                (true, Ok(text)) => output::line(text),
-                (true, Err(_)) => {
-                    let words = format!("secret {name} is not UTF-8");
-                    return Ok(Err(Failure::Failed(words)));
-                }
-                (false, _) => output::line(&secret::hidden(name, &version)),
+            let value = reveal.then_some(&value);
+            if let Err(failure) = secret::show(name, &version, value, flags.json) {
+                return Ok(Err(failure));
             }
         }
     }

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use neargate_core::routing::http_date::civil;
+use neargate_core::time::Timestamp;
 use neargate_near::api::wire::AlarmRecord;
+use neargate_near::clock::now;
 
 use crate::arguments::Flags;
 use crate::client::Client;
@@ -33,7 +36,19 @@ fn unwatched(flags: &Flags, alarms: &[AlarmRecord]) -> Vec<String> {
         .collect()
 }
 
-/// Shows alarms.
+/// A moment in UTC, as the times of reasons are; with its day when it was not today.
+fn since(at: Timestamp, now: Timestamp) -> String {
+    const DAY: u64 = 86_400_000;
+    let minutes = at.0 % DAY / 60_000;
+    let time = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    if at.0 / DAY == now.0 / DAY {
+        return time;
+    }
+    let (year, month, day) = civil(at.0 / DAY);
+    format!("{year}-{month:02}-{day:02} {time}")
+}
+
+/// Shows alarms: the reason is that of the last change, so its time stands before it.
 pub fn show(flags: &Flags, alarms: &[AlarmRecord]) {
     if flags.json {
         output::json(&alarms);
@@ -42,13 +57,26 @@ pub fn show(flags: &Flags, alarms: &[AlarmRecord]) {
     for alarm in alarms {
         let standing = &alarm.standing;
         output::line(&format!(
-            "{:<20} {:<18} {}",
+            "{:<20} {:<18} since {}: {}",
             alarm.name,
             standing.state.to_string(),
+            since(standing.since, now()),
             standing.reason
         ));
     }
     if alarms.is_empty() {
         output::note("no alarm is watched");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_of_a_change_has_its_day_unless_that_is_today() {
+        let at = Timestamp(784_111_777_000);
+        assert_eq!(since(at, Timestamp(at.0 + 60_000)), "08:49");
+        assert_eq!(since(at, Timestamp(at.0 + 86_400_000)), "1994-11-06 08:49");
     }
 }

@@ -13,7 +13,7 @@ use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::stopping::{self, STAYS};
+use crate::stopping::{self, Leaves};
 use crate::{output, processes, project};
 
 /// After its answer the engine ends within moments; what does not is ended.
@@ -27,13 +27,14 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
     }
     let lost = processes::end_lost(&state).await;
     let mut screen = Screen::of(flags);
+    let mut said = "everything has stopped".to_owned();
     match Client::connect(&state).await {
-        Ok(client) => stop(&client, &mut screen).await?,
+        Ok(client) => said = stop(&client, &mut screen).await?,
         Err(_) if !state.path().exists() && (lost || purge) => {}
         Err(failure) if !state.path().exists() => return Err(failure),
         // Tasks may run without an engine: the next one stops them.
         Err(_) => match processes::ensure_engine(&state).await {
-            Ok(client) => stop(&client, &mut screen).await?,
+            Ok(client) => said = stop(&client, &mut screen).await?,
             Err(failure) if !purge => return Err(failure),
             // No engine comes up, and nothing is to be kept.
             Err(_) => {
@@ -48,14 +49,16 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
             "everything has stopped; data, logs and history are removed",
         );
     } else {
-        output::progress("", &format!("everything has stopped; {STAYS}"));
+        output::progress("", &said);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Stops everything. When the engine dies on the way, the next one goes on with it.
-pub async fn stop(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let pid = client.status().await?.engine.pid;
+/// Stops everything, and says what that leaves. When the engine dies on the way, the next one goes
+/// on with it.
+pub async fn stop(client: &Client, screen: &mut Screen) -> Result<String, Failure> {
+    let status = client.status().await?;
+    let (pid, leaves) = (status.engine.pid, Leaves::of(&status));
     let state = client.state().clone();
     output::progress("", "stopping");
     let asked = client.post_again::<_, Accepted>("/v1/down", &());
@@ -75,7 +78,7 @@ pub async fn stop(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
     if left() {
         belongings::end_all(&state.path(), belongings::GRACE);
     }
-    Ok(())
+    Ok(leaves.after("everything has stopped"))
 }
 
 /// Whose a state directory is, by what it says itself and not by the manifest at hand.

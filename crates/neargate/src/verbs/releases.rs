@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use neargate_core::duration;
 use neargate_core::machine::ReleaseKind;
 use neargate_core::time::Timestamp;
-use neargate_near::api::wire::ReleaseRecord;
+use neargate_near::api::wire::{Problem, ReleaseRecord};
 
 use crate::arguments::Flags;
 use crate::client::Client;
@@ -16,6 +16,9 @@ use crate::{output, project};
 pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
     if let [service] = what {
+        if let Some(hint) = number_alone(service) {
+            return Err(hint);
+        }
         client.known_service(service).await?;
     }
     let found = match what {
@@ -23,6 +26,18 @@ pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
         _ => all(&client).await?,
     };
     show(flags, what, &found)
+}
+
+/// A number is no service's name: a release is meant.
+fn number_alone(what: &str) -> Option<Failure> {
+    let id: u64 = what.trim_start_matches('#').parse().ok()?;
+    Some(Failure::Engine(Problem {
+        error: format!("there is no service `{what}`"),
+        help: Some(format!(
+            "a release is shown by: neargate releases show {id}"
+        )),
+        exit: 2,
+    }))
 }
 
 /// Lists releases, or tells the story of one of them.

@@ -39,12 +39,10 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
                 .get(&name, Which::Current)
                 .map_err(|error| failed(&error))?;
             if reveal {
-                let text = value.expose_text().map_err(|error| failed(&error))?;
                 note(&state, "secret-get", &name, format!("version {version}"));
-                output::line(text);
-            } else {
-                output::line(&hidden(&name, &version.to_string()));
             }
+            let value = reveal.then_some(&value);
+            show(&name, &version.to_string(), value, flags.json)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -53,11 +51,9 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
 /// A secret that the manifest does not have is set for nobody. Without a manifest any name may be.
 fn declared(flags: &Flags, name: &str) -> Result<(), Failure> {
     match project::load(flags) {
-        Ok((_, loaded)) if !loaded.manifest.secrets.contains_key(name) => Err(failure::unknown(
-            "secret in the manifest",
-            name,
-            loaded.manifest.secrets.keys(),
-        )),
+        Ok((_, loaded)) if !loaded.manifest.secrets.contains_key(name) => Err(
+            failure::not_in_manifest("secret", name, loaded.manifest.secrets.keys()),
+        ),
         _ => Ok(()),
     }
 }
@@ -114,9 +110,34 @@ pub fn set_words(version: &str) -> String {
     format!("version {version} is set; the next deploy of its users takes it")
 }
 
-/// What is said instead of a value.
-pub fn hidden(name: &str, version: &str) -> String {
-    format!("{name} version {version} (its value: --reveal)")
+/// Shows a version of a secret, and its value when it is to be seen: byte for byte, with a line
+/// end behind it on a terminal alone.
+pub fn show(
+    name: &str,
+    version: &str,
+    value: Option<&SecretValue>,
+    json: bool,
+) -> Result<(), Failure> {
+    if json {
+        let mut shown = serde_json::json!({ "name": name, "version": number(version) });
+        if let Some(value) = value {
+            let unread = |_| Failure::Failed(format!("secret {name} is not UTF-8"));
+            shown["value"] = value.expose_text().map_err(unread)?.into();
+        }
+        output::json(&shown);
+        return Ok(());
+    }
+    match value {
+        None => output::line(&format!("{name} version {version} (its value: --reveal)")),
+        Some(value) => output::exact(value.expose()),
+    }
+    Ok(())
+}
+
+/// A version that is a number is one in JSON too.
+fn number(version: &str) -> serde_json::Value {
+    let number = version.parse::<u64>().ok();
+    number.map_or_else(|| version.into(), serde_json::Value::from)
 }
 
 /// One version of a secret, as it is listed.
@@ -132,13 +153,11 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Prints it; a version that is a number is one in JSON too.
+    /// Prints it.
     pub fn print(&self, json: bool) {
         if json {
-            let number = self.version.parse::<u64>().ok();
-            let version = number.map_or_else(|| self.version.into(), serde_json::Value::from);
             output::json(&serde_json::json!({
-                "name": self.name, "version": version, "stage": self.stage, "at": self.at,
+                "name": self.name, "version": number(self.version), "stage": self.stage, "at": self.at,
             }));
         } else {
             output::line(&format!(
@@ -149,9 +168,33 @@ impl Row<'_> {
     }
 }
 
-/// The value: byte for byte from a file; from a pipe or a prompt that does not show it, without
-/// the line end that `echo` and the return key add. What is cut off is said.
+/// The value, if an environment variable can hold it: that is how tasks get it. Exit 2 if not.
 pub fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let bytes = read(name, from)?;
+    match unfit(&bytes) {
+        Some(why) => Err(Failure::Usage(format!(
+            "the value of {name} {why}, and no environment variable can hold that; \
+             a value of any bytes can be set as base64"
+        ))),
+        None => Ok(bytes),
+    }
+}
+
+/// Why no task could get a value.
+fn unfit(bytes: &[u8]) -> Option<String> {
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return Some(format!("has a zero byte (byte {})", at + 1));
+    }
+    let wrong = std::str::from_utf8(bytes).err()?;
+    Some(format!(
+        "is not UTF-8 (at byte {})",
+        wrong.valid_up_to() + 1
+    ))
+}
+
+/// Byte for byte from a file; from a pipe or a prompt that does not show it, without the line end
+/// that `echo` and the return key add. What is cut off is said.
+fn read(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     if let Some(path) = from {
         let unread = |error| Failure::Usage(format!("cannot read {}: {error}", path.display()));
         return std::fs::read(path).map_err(unread);
@@ -216,6 +259,26 @@ mod tests {
             let mut bytes = text.as_bytes().to_vec();
             assert_eq!(cut_line_end(&mut bytes), cut, "{text:?}");
             assert_eq!(bytes, expected.as_bytes(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_task_could_get_is_no_value() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("value");
+        for (bytes, why) in [
+            (&b"ab\0c"[..], "has a zero byte (byte 3)"),
+            (&b"ab\xff"[..], "is not UTF-8 (at byte 3)"),
+        ] {
+            std::fs::write(&path, bytes).expect("written");
+            let said = match value("key", Some(&path)) {
+                Err(Failure::Usage(said)) => said,
+                other => panic!("{other:?}"),
+            };
+            assert!(
+                said.starts_with(&format!("the value of key {why}, and")),
+                "{said}"
+            );
         }
     }
 

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::follow::{self, Followed};
 use crate::interrupt::Interrupt;
 use crate::screen::Screen;
-use crate::stopping::STAYS;
+use crate::stopping::Leaves;
 use crate::task_lines::TaskLines;
 use crate::verbs::down;
 use crate::{copying, output, processes, project};
@@ -234,7 +234,8 @@ async fn stay(
     screen: &mut Screen,
     interrupt: &mut Interrupt,
 ) -> Result<ExitCode, Failure> {
-    output::note(&format!("Ctrl-C stops everything; {STAYS}"));
+    let leaves = Leaves::of(&client.status().await?);
+    output::note(&leaves.after("Ctrl-C stops everything"));
     let mut events = client.events(None).await?;
     let mut looks = tokio::time::interval(screen.pace());
     loop {
@@ -263,8 +264,7 @@ async fn stop(
 ) -> Result<ExitCode, Failure> {
     tokio::select! {
         stopped = down::stop(client, screen) => {
-            stopped?;
-            output::progress("", &format!("everything has stopped; {STAYS}"));
+            output::progress("", &stopped?);
             Ok(ExitCode::SUCCESS)
         }
         () = interrupt.came() => {

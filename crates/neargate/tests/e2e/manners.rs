@@ -33,16 +33,12 @@ fn a_wrong_name_is_exit_2_in_every_verb_and_the_right_ones_are_named() {
         (vec!["abort", "apo"], "service", "api"),
         (vec!["metrics", "apo"], "service", "api"),
         (vec!["releases", "apo"], "service", "api"),
+        (vec!["releases", "1"], "service", "neargate releases show 1"),
         (vec!["rehearse", "apo"], "service", "api"),
         (vec!["run", "apo", "--", "true"], "service", "api"),
         (vec!["exec", "apo", "--", "true"], "service", "api"),
         (vec!["exec", "api/nosuch", "--", "true"], "task", "api-r1-"),
         (vec!["secret", "get", "tokn"], "secret", "token"),
-        (
-            vec!["secret", "set", "tokn", "--from", "neargate.toml"],
-            "secret",
-            "token",
-        ),
         (
             vec!["db", "connect", "main"],
             "database or cache",
@@ -64,6 +60,43 @@ fn a_wrong_name_is_exit_2_in_every_verb_and_the_right_ones_are_named() {
         assert!(said.contains(known), "{arguments:?}: {said}");
     }
     assert_eq!(app.service("api")["desired"], 2);
+}
+
+#[test]
+fn a_secret_is_what_a_task_can_get_and_comes_out_byte_for_byte() {
+    let app = App::new(&format!("{ECHO}\n[secret.token]\n"));
+    let value = app.folder().join("value");
+    for (bytes, code) in [(&b"a\0b"[..], 2), (&b"a\xffb"[..], 2), (&b"a b\n"[..], 0)] {
+        std::fs::write(&value, bytes).expect("written");
+        let set = app.run(&["secret", "set", "token", "--from", "value"]);
+        assert_eq!(set.status.code(), Some(code), "{bytes:?}: {set:?}");
+    }
+    let shown = app.ok(&["secret", "get", "token", "--reveal"]);
+    assert_eq!(shown, "a b\n", "no line end is added");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&app.ok(arguments)).expect("JSON")
+    };
+    assert_eq!(
+        json(&["secret", "get", "token", "--json"]),
+        serde_json::json!({ "name": "token", "version": 1 })
+    );
+    assert_eq!(
+        json(&["secret", "get", "token", "--reveal", "--json"])["value"],
+        "a b\n"
+    );
+    for (arguments, said) in [
+        (
+            vec!["secret", "set", "tokn", "--from", "value"],
+            "the manifest has no secret `tokn`",
+        ),
+        (vec!["up", "--port", "70000"], "1..=65535"),
+        (vec!["up", "--port", "0"], "1..=65535"),
+    ] {
+        let output = app.run(&arguments);
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {words}");
+        assert!(words.contains(said), "{arguments:?}: {words}");
+    }
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub(crate) struct Entity {
     pub(super) length: u64,
     /// `ETag`, with its quotes.
     pub(super) etag: String,
-    /// `Last-Modified`.
-    pub(super) modified: String,
+    /// When it was changed, in seconds since 1970: `Last-Modified`.
+    pub(super) modified: u64,
     /// Lines of the head that are the same in every answer.
     pub(super) lines: Vec<u8>,
     /// All of it, when it is small.
@@ -79,7 +79,7 @@ impl Entity {
             None => digest(&mut file, &metadata)?,
         };
         let etag = format!("\"{digest}\"");
-        let modified = HttpDate(modified(&metadata)).to_string();
+        let modified = modified(&metadata);
         let kind = content_type(name(plain));
         let mut lines = Vec::with_capacity(256);
         let mut line = |name: &str, value: &str| {
@@ -87,7 +87,7 @@ impl Entity {
         };
         line("content-type", &kind);
         line("etag", &etag);
-        line("last-modified", &modified);
+        line("last-modified", &HttpDate(modified).to_string());
         line("vary", "accept-encoding");
         if let Some(encoding) = encoding {
             line("content-encoding", encoding);
@@ -121,7 +121,7 @@ impl Entity {
             status: 200,
             length: bytes.len() as u64,
             etag: String::new(),
-            modified: String::new(),
+            modified: 0,
             lines: Vec::new(),
             content: Some(bytes.into()),
         }

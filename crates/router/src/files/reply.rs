@@ -6,6 +6,7 @@
 use std::ops::Range as Bounds;
 use std::path::{Path, PathBuf};
 
+use neargate_core::routing::http_date::{HttpDate, civil};
 use neargate_core::routing::matching::Facts;
 use neargate_core::routing::site::{
     ASK_AGAIN, cache_control, is_page, may_be_a_page, navigates, stand_in_cache_control,
@@ -143,6 +144,8 @@ fn location(asked: &Asked) -> String {
 pub(super) enum Part {
     /// Nothing: the client has it (304).
     Unchanged,
+    /// Nothing: it is not what the client means (412).
+    Failed,
     /// All of it.
     Whole,
     /// Some bytes of it (206).
@@ -156,8 +159,10 @@ pub(super) fn part(entity: &Entity, head: &Head) -> Part {
     if entity.status != 200 {
         return Part::Whole;
     }
-    if is_unchanged(entity, head) {
-        return Part::Unchanged;
+    match condition(entity, head) {
+        Condition::Holds => {}
+        Condition::Unchanged => return Part::Unchanged,
+        Condition::Failed => return Part::Failed,
     }
     let other = head.text("if-range").is_some_and(|tag| tag != entity.etag);
     match head.text("range").filter(|_| !other) {
@@ -166,17 +171,45 @@ pub(super) fn part(entity: &Entity, head: &Head) -> Part {
     }
 }
 
-fn is_unchanged(entity: &Entity, head: &Head) -> bool {
-    let mut tags = head.values("if-none-match").peekable();
-    if tags.peek().is_some() {
-        let same = |tag: &str| {
-            let tag = tag.trim();
-            tag == "*" || tag.trim_start_matches("W/") == entity.etag
-        };
-        let mut texts = tags.filter_map(|value| std::str::from_utf8(value).ok());
-        return texts.any(|text| text.split(',').any(same));
+/// What the conditions of a request come to.
+enum Condition {
+    Holds,
+    Unchanged,
+    Failed,
+}
+
+/// In the order of RFC 9110, 13.2.2; a date that is none is no condition.
+fn condition(entity: &Entity, head: &Head) -> Condition {
+    let date = |name| {
+        let (year, ..) = civil(entity.modified / 86_400);
+        HttpDate::parse(head.text(name)?, year)
+    };
+    let failed = match named(head, "if-match", |tag| tag == entity.etag) {
+        Some(matches) => !matches,
+        None => date("if-unmodified-since").is_some_and(|date| entity.modified > date.0),
+    };
+    if failed {
+        return Condition::Failed;
     }
-    head.text("if-modified-since") == Some(&entity.modified)
+    let weakly = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == entity.etag;
+    let unchanged = match named(head, "if-none-match", weakly) {
+        Some(matches) => matches,
+        None => date("if-modified-since").is_some_and(|date| entity.modified <= date.0),
+    };
+    if unchanged {
+        Condition::Unchanged
+    } else {
+        Condition::Holds
+    }
+}
+
+/// Whether a header names a tag that is the same, or any (`*`); `None` when it is not there.
+fn named(head: &Head, header: &str, is_same: impl Fn(&str) -> bool) -> Option<bool> {
+    let mut values = head.values(header).peekable();
+    values.peek()?;
+    let mut texts = values.filter_map(|value| std::str::from_utf8(value).ok());
+    let same = |tag: &str| tag.trim() == "*" || is_same(tag.trim());
+    Some(texts.any(|text| text.split(',').any(same)))
 }
 
 /// One range; several, and what is malformed, are answered with the whole (RFC 9110, 14.2).

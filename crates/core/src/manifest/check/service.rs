@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, command};
-use crate::machine::strategy;
-use crate::manifest::model::{Balance, Probe, Runs, Service, Strategy, Use};
+use crate::machine::{MOST_TASKS, strategy};
+use crate::manifest::model::{Balance, Place, Probe, Runs, Service, Strategy, Use};
 use crate::manifest::read::uses;
 use crate::manifest::shape::another;
 use crate::manifest::{FILE_NAME, fargate};
@@ -308,6 +308,9 @@ fn scale(case: &mut Case<'_>, service: &Service) {
             format!("write max = {min} or more"),
         );
     }
+    if case.manifest.target == Place::Near {
+        too_many(case, service);
+    }
     if max == min {
         for key in ["cpu", "memory", "requests"] {
             if case.has(&path(key)) && case.sound(&path(key)) && case.sound(&path("max")) {
@@ -316,6 +319,23 @@ fn scale(case: &mut Case<'_>, service: &Service) {
                 case.warn("no-effect", &path(key), message, "write a greater `max`");
             }
         }
+    }
+}
+
+/// What near runs of one service; far there may be more.
+fn too_many(case: &mut Case<'_>, service: &Service) {
+    let path = |key| ["service", service.name.as_str(), "scale", key];
+    let help = format!(
+        "write {MOST_TASKS} or less; a greater number for AWS alone belongs in its environment"
+    );
+    if service.scale.min > MOST_TASKS {
+        let min = service.scale.min;
+        let message = format!("near runs at most {MOST_TASKS} tasks of a service, not {min}");
+        case.error("out-of-range", &path("min"), message, help);
+    } else if service.scale.max > MOST_TASKS && case.has(&path("max")) {
+        let max = service.scale.max;
+        let message = format!("near runs at most {MOST_TASKS} tasks of a service, never {max}");
+        case.warn("no-effect", &path("max"), message, help);
     }
 }
 

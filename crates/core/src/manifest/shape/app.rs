@@ -5,7 +5,7 @@
 use super::audit::AUDIT;
 use super::aws::AWS;
 use super::data::{CACHE, DATABASE, SECRET};
-use super::forms::{ADDRESS, APP, CIDR, DOMAIN, NAME, REGION};
+use super::forms::{ADDRESS, APP, CIDR, DOMAIN, LINE, NAME, REGION};
 use super::job::JOB;
 use super::pipeline::PIPELINE;
 use super::service::SERVICE;
@@ -197,7 +197,7 @@ static WAF: Shape = Shape {
         .far("A rate-based rule, by address, over 5 minutes."),
         Field::new(
             "managed",
-            Kind::List(&Kind::Text, 0, 20),
+            Kind::List(&Kind::Form(&LINE), 0, 20),
             "Managed rule groups by name.",
         )
         .far("AWS's groups of these names, in this order."),

@@ -3,7 +3,7 @@
 //! Invariant: every accepted rule has its reason. Which rules there are is not known here: they
 //! belong to the crate that judges.
 
-use super::forms::{longest, only};
+use super::forms::{LINE, longest, only};
 use super::{Field, Form, Kind, Shape};
 
 pub(super) static AUDIT: Shape = Shape {
@@ -12,7 +12,7 @@ pub(super) static AUDIT: Shape = Shape {
     also: None,
     fields: &[Field::new(
         "accept",
-        Kind::Named(&RULE, &Kind::Text),
+        Kind::Named(&RULE, &Kind::Form(&LINE)),
         "Rules whose findings are accepted, each with its reason: `{ no-budget = \"the account \
          has one\" }`. `docs/audit.md` lists the rules.",
     )

@@ -60,7 +60,14 @@ fn value(node: &mut Node, kind: Kind, place: &str, out: &mut Diagnostics) {
         Kind::Named(form, of) => return named(node, form, *of, place, out),
         Kind::List(of, least, most) => return list(node, *of, (least, most), place, out),
         Kind::Many(of, most) => return many(node, *of, most, place, out),
-        Kind::Text => text(node, |text| super::forms::longest(text, 4096)),
+        Kind::Text => text(node, |text| {
+            super::forms::longest(text, 4096)?;
+            match text.contains('\0') {
+                true => Err("it holds a zero byte, which no argument can".into()),
+                false => Ok(()),
+            }
+        })
+        .map_err(|problem| problem.or_help("write at most 4096 characters without a zero byte")),
         Kind::Plain => plain(node),
         Kind::Choice(words) => choice(node, words),
         Kind::Form(form) => {
@@ -113,6 +120,11 @@ impl Problem {
 
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    fn or_help(mut self, help: &str) -> Self {
+        self.help.get_or_insert_with(|| help.to_owned());
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: ranges are those of RDS, ElastiCache and Secrets Manager.
 
-use super::forms::{GENERATE, MAINTENANCE, URL, VERSION, WINDOW};
+use super::forms::{GENERATE, LINE, MAINTENANCE, URL, VERSION, WINDOW};
 use super::{Field, Kind, Shape};
 
 const DAY: u64 = 86_400;
@@ -35,7 +35,7 @@ pub(super) static DATABASE: Shape = Shape {
         ),
         Field::new(
             "size",
-            Kind::Text,
+            Kind::Form(&LINE),
             "Far: the instance class, such as `db.t4g.small`.",
         )
         .far("The instance class."),
@@ -113,7 +113,7 @@ pub(super) static CACHE: Shape = Shape {
             .unit("MiB"),
         Field::new(
             "size",
-            Kind::Text,
+            Kind::Form(&LINE),
             "Far: the node type, such as `cache.t4g.micro`.",
         )
         .far("The node type."),

@@ -4,6 +4,8 @@
 //! Sources: the load balancer, alarm and data pages of the AWS documentation.
 
 use super::Form;
+use super::one_line::printable;
+pub(super) use super::one_line::{FILE, FILE_NAME, FOLDER, LINE};
 
 pub(super) static NAME: Form = Form {
     what: "a name",
@@ -225,12 +227,26 @@ pub(super) static AUTHORITY: Form = Form {
 pub(super) static HEADER_VALUE: Form = Form {
     what: "the value of a header",
     example: "text/html",
-    pattern: "^[ -~]{1,1024}$",
-    check: |text| {
-        longest(text, 1024)?;
-        only(text, |c| (' '..='~').contains(&c), "visible ASCII")
-    },
+    pattern: "^[!-~]([ -~]{0,1022}[!-~])?$",
+    check: field_value,
 };
+
+pub(super) static CACHE_CONTROL: Form = Form {
+    what: "the value of `Cache-Control`",
+    example: "public, max-age=3600",
+    pattern: HEADER_VALUE.pattern,
+    check: field_value,
+};
+
+/// RFC 9110 §5.5: a field value has no control characters, and no space around it.
+fn field_value(text: &str) -> Result<(), String> {
+    longest(text, 1024)?;
+    only(text, |c| (' '..='~').contains(&c), "visible ASCII")?;
+    if text.trim() != text {
+        return Err("it has a space before or behind it".into());
+    }
+    Ok(())
+}
 
 pub(super) static VERSION: Form = Form {
     what: "a version",
@@ -248,9 +264,9 @@ pub(super) static VERSION: Form = Form {
 pub(super) static URL: Form = Form {
     what: "the URL of a server",
     example: "postgres://user@db.example.com:5432/notes",
-    pattern: "^[a-z][a-z0-9+.-]*://.+$",
+    pattern: "^[a-z][a-z0-9+.-]*://[^\\x00-\\x1f\\x7f]+$",
     check: |text| match text.split_once("://") {
-        Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => Ok(()),
+        Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => printable(text),
         _ => Err("it is `SCHEME://USER@HOST:PORT/NAME`".into()),
     },
 };
@@ -391,30 +407,6 @@ pub(super) static ADDRESS: Form = Form {
         Err(_) => Err("it is an IPv4 or IPv6 address".into()),
     },
 };
-
-pub(super) static FOLDER: Form = Form {
-    what: "a path in the manifest's folder",
-    example: "frontend",
-    pattern: "^[^/].*$",
-    check: inside,
-};
-
-pub(super) static FILE: Form = Form {
-    what: "a file name",
-    example: "index.html",
-    pattern: "^[^/].*$",
-    check: inside,
-};
-
-fn inside(text: &str) -> Result<(), String> {
-    if text.contains('\0') {
-        return Err("a path has no zero byte".into());
-    }
-    if text.starts_with('/') {
-        return Err("it is relative: no `/` first".into());
-    }
-    Ok(())
-}
 
 pub(super) static COOKIE: Form = Form {
     what: "the name of a cookie",

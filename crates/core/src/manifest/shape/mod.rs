@@ -12,6 +12,7 @@ mod data;
 mod fill;
 mod forms;
 mod job;
+mod one_line;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
@@ -202,9 +203,10 @@ mod tests {
     use super::audit::RULE;
     use super::aws::{BUCKET, EMAIL, ENDPOINT, HOSTED_ZONE};
     use super::forms::{
-        ADDRESS, APP, AUTHORITY, CIDR, COOKIE, DATAPOINTS, DOMAIN, FILE, FOLDER, GENERATE, HEADER,
-        HEADER_VALUE, HOST, MAINTENANCE, MATCHER, METHOD, NAME, PATH, PROBE, QUERY, QUERY_KEY,
-        REGION, SCHEDULE, STATISTIC, URL, USE, VARIABLE, VERSION, WEBHOOK, WINDOW,
+        ADDRESS, APP, AUTHORITY, CACHE_CONTROL, CIDR, COOKIE, DATAPOINTS, DOMAIN, FILE, FILE_NAME,
+        FOLDER, GENERATE, HEADER, HEADER_VALUE, HOST, LINE, MAINTENANCE, MATCHER, METHOD, NAME,
+        PATH, PROBE, QUERY, QUERY_KEY, REGION, SCHEDULE, STATISTIC, URL, USE, VARIABLE, VERSION,
+        WEBHOOK, WINDOW,
     };
 
     use super::pipeline::{BRANCH, IMAGE};
@@ -240,6 +242,9 @@ mod tests {
         &ADDRESS,
         &FOLDER,
         &FILE,
+        &FILE_NAME,
+        &LINE,
+        &CACHE_CONTROL,
         &REQUIRES,
         &COOKIE,
         &ENDPOINT,

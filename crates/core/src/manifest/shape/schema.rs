@@ -50,7 +50,9 @@ fn default(text: &str) -> Option<Value> {
 
 fn kind(kind: &Kind, whole: bool) -> Value {
     match kind {
-        Kind::Text => json!({ "type": "string", "minLength": 1, "maxLength": 4096 }),
+        Kind::Text => json!({
+            "type": "string", "minLength": 1, "maxLength": 4096, "pattern": "^[^\\x00]*$",
+        }),
         Kind::Plain => json!({ "type": ["string", "integer", "boolean"] }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Form(form) => text(form),

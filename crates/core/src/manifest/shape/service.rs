@@ -4,8 +4,8 @@
 //! Auto Scaling.
 
 use super::forms::{
-    CIDR, COOKIE, FILE, FOLDER, HEADER, HOST, MATCHER, METHOD, PATH, PROBE, QUERY, QUERY_KEY, USE,
-    VARIABLE,
+    CACHE_CONTROL, CIDR, COOKIE, FILE, FILE_NAME, FOLDER, HEADER, HOST, LINE, MATCHER, METHOD,
+    PATH, PROBE, QUERY, QUERY_KEY, USE, VARIABLE,
 };
 use super::release::RELEASE;
 use super::{Field, Kind, Shape};
@@ -39,7 +39,7 @@ pub(super) static SERVICE: Shape = Shape {
             .far("The task definition's `command`."),
         Field::new(
             "image",
-            Kind::Text,
+            Kind::Form(&LINE),
             "A container image instead of a process.",
         )
         .far("The image of the task definition."),
@@ -175,7 +175,7 @@ static STATIC: Shape = Shape {
             .far("A bucket behind CloudFront.")
             .differs("Near the router serves the folder.")
             .required(),
-        Field::new("index", Kind::Form(&FILE), "Served for a folder.")
+        Field::new("index", Kind::Form(&FILE_NAME), "Served for a folder.")
             .far("CloudFront's default root object; a function for folders.")
             .or("\"index.html\""),
         Field::new(
@@ -195,7 +195,7 @@ static STATIC: Shape = Shape {
         .far("no: CloudFront answers a bare 404 where the bucket has no file."),
         Field::new(
             "cache",
-            Kind::Named(&PATH, &Kind::Text),
+            Kind::Named(&PATH, &Kind::Form(&CACHE_CONTROL)),
             "`Cache-Control` by path pattern; the longest pattern that matches wins.",
         )
         .far("`Cache-Control` of the objects that a deploy writes.")
