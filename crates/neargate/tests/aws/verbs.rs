@@ -53,7 +53,7 @@ fn secrets_and_metrics_have_nears_verbs_shapes_and_exit_codes() {
     let hidden = world.run(&["secret", "get", "token"]);
     assert_eq!(out(&hidden), "token version 2 (its value: --reveal)\n");
     let shown = world.run(&["secret", "get", "stripe-key", "--reveal"]);
-    assert_eq!(out(&shown), "hunter2\n");
+    assert_eq!(out(&shown), "hunter2");
     let listed = world.run(&["secret", "list", "--json"]);
     let rows: Vec<Value> = out(&listed)
         .lines()
