@@ -198,7 +198,7 @@ fn conditions_are_judged_in_the_order_of_the_rfc() {
         (format!("{same}If-Unmodified-Since: {old}\r\n"), 200),
         (format!("{same}If-None-Match: {etag}\r\n"), 304),
         (format!("If-Match: \"a\"\r\nIf-None-Match: {etag}\r\n"), 412),
-        (format!("If-Match: \"a\"\r\nRange: bytes=0-1\r\n"), 412),
+        ("If-Match: \"a\"\r\nRange: bytes=0-1\r\n".to_owned(), 412),
         (format!("If-Modified-Since: {late}\r\n"), 304),
         (format!("If-Modified-Since: {old}\r\n"), 200),
         ("If-Modified-Since: yesterday\r\n".to_owned(), 200),
