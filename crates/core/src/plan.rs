@@ -2,6 +2,7 @@
 //!
 //! Invariant: the order leaves the executor no choices — secrets, data services, services,
 //! then removals, each by name; a plan for what runs already is empty; data is never removed.
+//! Whether there is a new revision is asked of the machine's own comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,8 +12,8 @@ mod words;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::machine::ScaleBounds;
-use crate::manifest::model::{Cache, Database, Manifest, Runs, Service};
+use crate::machine::{RevisionDefinition, ScaleBounds};
+use crate::manifest::model::{Cache, Database, Job, Manifest, Runs, Service, Use};
 
 /// What runs now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,9 +26,15 @@ pub struct Observed {
     pub caches: BTreeMap<String, Cache>,
     /// Names of the secrets that exist.
     pub secrets: BTreeSet<String>,
+    /// The version of each secret that a new revision would take.
+    #[serde(default)]
+    pub versions: BTreeMap<String, u32>,
+    /// Whether all of it is stopped: it starts again as it was.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
-/// The serving revision of a service.
+/// The newest revision of a service: the one that serves, or that a release is to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedService {
     /// The definition in the revision, with the scale that is in force: a change of scale alone
@@ -37,6 +44,30 @@ pub struct ObservedService {
     pub digest: String,
     /// Wanted number of tasks now.
     pub desired: u32,
+    /// Its number.
+    #[serde(default)]
+    pub revision: u32,
+    /// Whether its release failed: the next one is another revision.
+    #[serde(default)]
+    pub failed: bool,
+    /// The jobs of its releases.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, Job>,
+    /// The manifest's folder when it was made.
+    #[serde(default)]
+    pub root: String,
+    /// The version of each secret in the revision.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, u32>,
+}
+
+/// What is wanted, beside the manifest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Surroundings {
+    /// Each service's artifact digest; a service without one is taken to have none.
+    pub digests: BTreeMap<String, String>,
+    /// The manifest's folder.
+    pub root: String,
 }
 
 /// A field that differs.
@@ -56,14 +87,25 @@ pub struct Change {
 pub enum Operation {
     /// Generate a secret that does not exist.
     CreateSecret { name: String },
+    /// Start what is stopped; its data is there.
+    StartDatabase { name: String },
     /// Set up and start.
     CreateDatabase { name: String },
     /// Bring to the new definition; data stays.
     UpdateDatabase { name: String, changes: Vec<Change> },
+    /// Start what is stopped; it begins empty.
+    StartCache { name: String },
     /// Set up and start.
     CreateCache { name: String },
     /// Bring to the new definition.
     UpdateCache { name: String, changes: Vec<Change> },
+    /// Start what is stopped: this revision, at this many tasks; a static site has none.
+    StartService {
+        name: String,
+        revision: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        desired: Option<u32>,
+    },
     /// First revision, at this many tasks; a static site has none.
     CreateService {
         name: String,
@@ -107,10 +149,9 @@ impl Plan {
     }
 }
 
-/// Compares what is wanted with what runs. `digests` holds each service's artifact digest;
-/// a service without one is taken to have none.
+/// Compares what is wanted with what runs.
 #[must_use]
-pub fn plan(wanted: &Manifest, digests: &BTreeMap<String, String>, observed: &Observed) -> Plan {
+pub fn plan(wanted: &Manifest, surroundings: &Surroundings, observed: &Observed) -> Plan {
     let mut operations = Vec::new();
     for (name, secret) in &wanted.secrets {
         if secret.generate.is_some() && !observed.secrets.contains(name) {
@@ -119,16 +160,60 @@ pub fn plan(wanted: &Manifest, digests: &BTreeMap<String, String>, observed: &Ob
     }
     data(wanted, observed, &mut operations);
     for service in wanted.services.values() {
-        let digest = digests.get(&service.name).map_or("", String::as_str);
-        operations.extend(one(service, digest, observed.services.get(&service.name)));
+        let Some(now) = observed.services.get(&service.name) else {
+            let (name, desired) = (service.name.clone(), tasks(service, service.scale.min));
+            operations.push(Operation::CreateService { name, desired });
+            continue;
+        };
+        if observed.stopped {
+            operations.push(start(service, now));
+        }
+        let to = definition(wanted, service, surroundings, observed);
+        operations.extend(one(&to, now));
     }
     removals(wanted, observed, &mut operations);
     Plan { operations }
 }
 
+fn start(service: &Service, now: &ObservedService) -> Operation {
+    Operation::StartService {
+        name: service.name.clone(),
+        revision: now.revision,
+        desired: tasks(service, now.desired),
+    }
+}
+
+/// How many tasks it has; a static site has none.
+fn tasks(service: &Service, desired: u32) -> Option<u32> {
+    (!matches!(service.runs, Runs::Static(_))).then_some(desired)
+}
+
+/// The revision that would be made now.
+fn definition(
+    wanted: &Manifest,
+    service: &Service,
+    surroundings: &Surroundings,
+    observed: &Observed,
+) -> RevisionDefinition {
+    let used = service.uses.iter().filter_map(|used| match used {
+        Use::Secret(name) => Some((name.clone(), *observed.versions.get(name)?)),
+        _ => None,
+    });
+    RevisionDefinition {
+        artifact: surroundings.digests.get(&service.name).cloned(),
+        root: surroundings.root.clone(),
+        secrets: used.collect(),
+        ..RevisionDefinition::of(wanted, service)
+    }
+}
+
 fn data(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>) {
     for (name, database) in &wanted.databases {
         let name = name.clone();
+        let own = database.url.is_none() && observed.databases.contains_key(&name);
+        if observed.stopped && own {
+            operations.push(Operation::StartDatabase { name: name.clone() });
+        }
         match observed.databases.get(&name) {
             None => operations.push(Operation::CreateDatabase { name }),
             Some(now) if now != database => {
@@ -140,6 +225,10 @@ fn data(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>)
     }
     for (name, cache) in &wanted.caches {
         let name = name.clone();
+        let own = cache.url.is_none() && observed.caches.contains_key(&name);
+        if observed.stopped && own {
+            operations.push(Operation::StartCache { name: name.clone() });
+        }
         match observed.caches.get(&name) {
             None => operations.push(Operation::CreateCache { name }),
             Some(now) if now != cache => {
@@ -151,24 +240,23 @@ fn data(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>)
     }
 }
 
-fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option<Operation> {
-    let name = service.name.clone();
-    let Some(now) = now else {
-        let site = matches!(service.runs, Runs::Static(_));
-        let desired = (!site).then_some(service.scale.min);
-        return Some(Operation::CreateService { name, desired });
+fn one(wanted: &RevisionDefinition, now: &ObservedService) -> Option<Operation> {
+    let name = wanted.service.name.clone();
+    let before = RevisionDefinition {
+        service: now.definition.clone(),
+        jobs: now.jobs.clone(),
+        guards: BTreeMap::new(),
+        artifact: Some(now.digest.clone()).filter(|digest| !digest.is_empty()),
+        root: now.root.clone(),
+        secrets: now.secrets.clone(),
+        overrides: Vec::new(),
+        user: String::new(),
+        git: None,
     };
-    let mut changes = changes(&now.definition, service);
-    if now.digest != digest {
-        changes.push(Change {
-            path: "artifact-digest".to_owned(),
-            from: Value::from(now.digest.as_str()),
-            to: Value::from(digest),
-        });
-    }
-    let (from, to) = (now.desired, desired(now, service));
-    let scale = |change: &Change| change.path == "scale" || change.path.starts_with("scale.");
-    if !changes.iter().all(scale) {
+    let mut changes = changes(&now.definition, &wanted.service);
+    let (from, to) = (now.desired, desired(now, &wanted.service));
+    if now.failed || !before.runs_the_same(wanted) {
+        changes.extend(besides(&before, wanted));
         return Some(Operation::ReleaseService {
             name,
             from,
@@ -176,6 +264,8 @@ fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option
             changes,
         });
     }
+    // What makes no revision and no other count, such as the build step, changes nothing here.
+    changes.retain(|change| change.path == "scale" || change.path.starts_with("scale."));
     if changes.is_empty() && from == to {
         return None;
     }
@@ -185,6 +275,41 @@ fn one(service: &Service, digest: &str, now: Option<&ObservedService>) -> Option
         to,
         changes,
     })
+}
+
+/// What differs between two revisions beside the service itself.
+fn besides(before: &RevisionDefinition, wanted: &RevisionDefinition) -> Vec<Change> {
+    let mut all = Vec::new();
+    let change = |path: &str, from: Value, to: Value| Change {
+        path: path.to_owned(),
+        from,
+        to,
+    };
+    all.extend(
+        changes(&before.jobs, &wanted.jobs)
+            .into_iter()
+            .map(|mut one| {
+                one.path = format!("job.{}", one.path);
+                one
+            }),
+    );
+    if before.artifact != wanted.artifact {
+        let text = |artifact: &Option<String>| Value::from(artifact.as_deref().unwrap_or(""));
+        let (from, to) = (text(&before.artifact), text(&wanted.artifact));
+        all.push(change("artifact-digest", from, to));
+    } else if wanted.artifact.is_none() && before.root != wanted.root {
+        let (from, to) = (before.root.as_str(), wanted.root.as_str());
+        all.push(change("folder", from.into(), to.into()));
+    }
+    for (name, version) in &wanted.secrets {
+        // One that it did not use is told by `uses`.
+        let known = before.secrets.get(name).filter(|known| *known != version);
+        all.extend(known.map(|known| {
+            let path = format!("secret.{name}.version");
+            change(&path, (*known).into(), (*version).into())
+        }));
+    }
+    all
 }
 
 /// The number of tasks that the machine would make of it.
@@ -250,6 +375,28 @@ fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<Change>) {
     }
 }
 
+/// Why there is a new revision, when it is for secrets alone; the changes say the rest.
+fn release_words(changes: &[Change]) -> String {
+    let secret = |change: &Change| {
+        let name = change.path.strip_prefix("secret.")?;
+        Some(name.strip_suffix(".version")?.to_owned())
+    };
+    let secrets: Option<Vec<String>> = changes.iter().map(secret).collect();
+    match secrets.filter(|names| !names.is_empty()) {
+        Some(names) => format!(
+            "new version of secret {}: release a new revision",
+            names.join(", ")
+        ),
+        None => "release a new revision".to_owned(),
+    }
+}
+
+fn tasks_words(desired: Option<u32>) -> String {
+    desired.map_or_else(String::new, |count| {
+        format!(", {count} task{}", if count == 1 { "" } else { "s" })
+    })
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -266,20 +413,36 @@ impl fmt::Display for Operation {
         let none: &[Change] = &[];
         let changes = match self {
             Self::CreateSecret { name } => writeln!(f, "+ secret.{name}: generate").map(|()| none),
+            Self::StartDatabase { name } => {
+                writeln!(f, "> database.{name}: starts again with its data").map(|()| none)
+            }
             Self::CreateDatabase { name } => {
                 writeln!(f, "+ database.{name}: create").map(|()| none)
             }
             Self::UpdateDatabase { name, changes } => {
                 writeln!(f, "~ database.{name}: update, data kept").map(|()| &changes[..])
             }
+            Self::StartCache { name } => {
+                writeln!(f, "> cache.{name}: starts again, empty").map(|()| none)
+            }
             Self::CreateCache { name } => writeln!(f, "+ cache.{name}: create").map(|()| none),
             Self::UpdateCache { name, changes } => {
                 writeln!(f, "~ cache.{name}: update").map(|()| &changes[..])
             }
+            Self::StartService {
+                name,
+                revision,
+                desired,
+            } => {
+                let tasks = tasks_words(*desired);
+                writeln!(
+                    f,
+                    "> service.{name}: starts again, revision {revision}{tasks}"
+                )
+                .map(|()| none)
+            }
             Self::CreateService { name, desired } => {
-                let tasks = desired.map_or_else(String::new, |count| {
-                    format!(", {count} task{}", if count == 1 { "" } else { "s" })
-                });
+                let tasks = tasks_words(*desired);
                 writeln!(f, "+ service.{name}: create{tasks}").map(|()| none)
             }
             Self::ReleaseService {
@@ -288,7 +451,7 @@ impl fmt::Display for Operation {
                 to,
                 changes,
             } => {
-                write!(f, "~ service.{name}: release a new revision")?;
+                write!(f, "~ service.{name}: {}", release_words(changes))?;
                 if from != to {
                     write!(f, ", scale {from} → {to}")?;
                 }

@@ -100,6 +100,15 @@ pub fn another_environment(flags: &Flags, asked: &str) -> Option<Failure> {
     }))
 }
 
+/// Refuses a manifest of another app or environment than the state directory's, before anything is
+/// started for it.
+pub fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Failure> {
+    match neargate_near::engine::another_app(manifest, state) {
+        Some(problem) => Err(Failure::Engine(problem)),
+        None => Ok(()),
+    }
+}
+
 /// Verbs that read or change what a state directory holds.
 fn uses_state(verb: &Verb) -> bool {
     !matches!(

@@ -77,7 +77,7 @@ pub struct RevisionDefinition {
     pub guards: BTreeMap<String, Alarm>,
     /// SHA-256 of the artifact, hex; `None`: tasks run in `root`.
     pub artifact: Option<String>,
-    /// The manifest's folder.
+    /// The manifest's folder; tasks without an artifact run in it.
     pub root: String,
     /// Version of each secret in use.
     pub secrets: BTreeMap<String, u32>,
@@ -120,6 +120,7 @@ impl RevisionDefinition {
     }
 
     /// Whether a task of one would be a task of the other: everything but the scale and the record.
+    /// A snapshot is the same wherever the manifest's folder is.
     #[must_use]
     pub fn runs_the_same(&self, other: &Self) -> bool {
         let mut mine = self.service.clone();
@@ -128,7 +129,7 @@ impl RevisionDefinition {
         mine == other.service
             && self.jobs == other.jobs
             && self.artifact == other.artifact
-            && self.root == other.root
+            && (self.artifact.is_some() || self.root == other.root)
             && self.secrets == other.secrets
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::machine::RevisionDefinition;
 use neargate_core::manifest::model::Manifest;
 use neargate_core::manifest::{Source, load};
-use neargate_core::plan::{Observed, ObservedService, Operation, plan};
+use neargate_core::plan::{Observed, ObservedService, Operation, Surroundings, plan};
 
 use crate::example::EXAMPLE;
 
@@ -25,6 +26,11 @@ fn running(manifest: &Manifest) -> Observed {
             definition: definition.clone(),
             digest: String::new(),
             desired: definition.scale.min,
+            revision: 3,
+            failed: false,
+            jobs: RevisionDefinition::of(manifest, definition).jobs,
+            root: "/old".into(),
+            secrets: BTreeMap::new(),
         };
         (name.clone(), observed)
     };
@@ -33,12 +39,26 @@ fn running(manifest: &Manifest) -> Observed {
         databases: manifest.databases.clone(),
         caches: manifest.caches.clone(),
         secrets: manifest.secrets.keys().cloned().collect(),
+        versions: BTreeMap::new(),
+        stopped: false,
+    }
+}
+
+/// A folder, and the digest of the web's artifact.
+fn of(web: &str) -> Surroundings {
+    let digests = [("web".to_owned(), web.to_owned())];
+    Surroundings {
+        digests: digests
+            .into_iter()
+            .filter(|(_, digest)| !digest.is_empty())
+            .collect(),
+        root: "/old".into(),
     }
 }
 
 #[test]
 fn a_first_plan_creates_secrets_then_data_then_services() {
-    let plan = plan(&manifest(&[]), &BTreeMap::new(), &Observed::default());
+    let plan = plan(&manifest(&[]), &of(""), &Observed::default());
     let text = plan.to_string();
     let kinds: Vec<&str> = text
         .lines()
@@ -59,14 +79,14 @@ fn a_first_plan_creates_secrets_then_data_then_services() {
 #[test]
 fn a_plan_for_what_runs_already_is_empty() {
     let wanted = manifest(&[]);
-    assert!(plan(&wanted, &BTreeMap::new(), &running(&wanted)).is_empty());
+    assert!(plan(&wanted, &of(""), &running(&wanted)).is_empty());
 }
 
 #[test]
 fn only_a_change_of_scale_makes_no_new_revision() {
     let observed = running(&manifest(&[]));
     let wanted = manifest(&["service.api.scale.min=3"]);
-    let operations = plan(&wanted, &BTreeMap::new(), &observed).operations;
+    let operations = plan(&wanted, &of(""), &observed).operations;
     let [
         Operation::ScaleService {
             from: 1,
@@ -90,9 +110,8 @@ fn what_a_person_scaled_to_is_kept_and_every_change_of_count_is_told() {
         }
         observed
     };
-    let text = |overrides: &[&str], desired| {
-        plan(&manifest(overrides), &BTreeMap::new(), &at(desired)).to_string()
-    };
+    let text =
+        |overrides: &[&str], desired| plan(&manifest(overrides), &of(""), &at(desired)).to_string();
     // The example gives no bounds of the web; those of the api are 1 to 4.
     assert_eq!(text(&[], 0), "Nothing to do.\n");
     assert_eq!(text(&[], 9), "Nothing to do.\n");
@@ -114,8 +133,7 @@ fn what_a_person_scaled_to_is_kept_and_every_change_of_count_is_told() {
 fn a_change_of_environment_or_of_bytes_releases_a_revision() {
     let observed = running(&manifest(&[]));
     let wanted = manifest(&["service.api.env.LOG=debug"]);
-    let digests = BTreeMap::from([("web".to_owned(), "sha256:1".to_owned())]);
-    let operations = plan(&wanted, &digests, &observed).operations;
+    let operations = plan(&wanted, &of("sha256:1"), &observed).operations;
     let [
         Operation::ReleaseService {
             name: api, changes, ..
@@ -143,7 +161,7 @@ fn what_is_no_longer_wanted_goes_last() {
     wanted.services.remove("web");
     wanted.databases.clear();
     wanted.caches.clear();
-    let text = plan(&wanted, &BTreeMap::new(), &observed).to_string();
+    let text = plan(&wanted, &of(""), &observed).to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines,
@@ -151,6 +169,81 @@ fn what_is_no_longer_wanted_goes_last() {
             "- service.web: drain and stop",
             "- cache.main: stop",
             "- database.main: stop, data kept"
+        ]
+    );
+}
+
+#[test]
+fn another_folder_is_a_new_revision_only_of_what_runs_in_it() {
+    let wanted = manifest(&[]);
+    let mut observed = running(&wanted);
+    let moved = Surroundings {
+        root: "/new".into(),
+        ..of("sha256:1")
+    };
+    if let Some(web) = observed.services.get_mut("web") {
+        web.digest = "sha256:1".into();
+    }
+    // The api has no artifact here, the web has one.
+    let text = plan(&wanted, &moved, &observed).to_string();
+    assert_eq!(
+        text,
+        "~ service.api: release a new revision\n    folder: \"/old\" → \"/new\"\n"
+    );
+    let back = Surroundings {
+        root: "/old".into(),
+        ..moved
+    };
+    assert_eq!(
+        plan(&wanted, &back, &observed).to_string(),
+        "Nothing to do.\n"
+    );
+}
+
+#[test]
+fn a_new_version_of_a_secret_and_a_failed_revision_are_released_and_a_build_step_is_not() {
+    let wanted = manifest(&[]);
+    let mut observed = running(&wanted);
+    let api = |observed: &mut Observed, version: u32, failed: bool| {
+        observed.versions.insert("session".into(), 2);
+        if let Some(api) = observed.services.get_mut("api") {
+            api.secrets.insert("session".into(), version);
+            api.failed = failed;
+        }
+        plan(&wanted, &of(""), observed).to_string()
+    };
+    assert_eq!(
+        api(&mut observed, 1, false),
+        "~ service.api: new version of secret session: release a new revision\n    \
+         secret.session.version: 1 → 2\n"
+    );
+    assert_eq!(api(&mut observed, 2, false), "Nothing to do.\n");
+    assert_eq!(
+        api(&mut observed, 2, true),
+        "~ service.api: release a new revision\n"
+    );
+    api(&mut observed, 2, false);
+    let built = manifest(&["service.api.build=make"]);
+    assert!(plan(&built, &of(""), &observed).is_empty());
+}
+
+#[test]
+fn what_is_stopped_starts_again_as_it_was() {
+    let wanted = manifest(&[]);
+    let mut observed = running(&wanted);
+    observed.stopped = true;
+    if let Some(api) = observed.services.get_mut("api") {
+        api.desired = 2;
+    }
+    let text = plan(&wanted, &of(""), &observed).to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "> database.main: starts again with its data",
+            "> cache.main: starts again, empty",
+            "> service.api: starts again, revision 3, 2 tasks",
+            "> service.web: starts again, revision 3"
         ]
     );
 }

@@ -70,13 +70,7 @@ impl Engine {
     pub(super) fn refuse_another_app(&self, definition: &Definition) -> Result<(), Problem> {
         let own = owner(&definition.manifest);
         if let Some(claimed) = self.claimed.as_ref().filter(|claimed| **claimed != own) {
-            let error = format!("this state directory belongs to {claimed}, not to {own}");
-            let help = "give each app and environment a state directory of its own: --state-dir";
-            return Err(Problem {
-                error,
-                help: Some(help.to_owned()),
-                exit: 2,
-            });
+            return Err(belongs_to_another(claimed, &definition.manifest));
         }
         Ok(())
     }
@@ -160,7 +154,21 @@ pub(super) fn refused(error: &TurnError) -> Problem {
 
 /// Whose state directory it is, in words.
 pub(super) fn owner(manifest: &Manifest) -> String {
-    format!("app `{}`, environment `{}`", manifest.app, manifest.env)
+    super::owner::words(&manifest.app, &manifest.env)
+}
+
+/// A manifest that is not the one of the state directory's owner.
+pub(super) fn belongs_to_another(claimed: &str, manifest: &Manifest) -> Problem {
+    let own = owner(manifest);
+    Problem {
+        error: format!("this state directory belongs to {claimed}, not to {own}"),
+        help: Some(
+            "put the old name back; or end it and remove its data, under the old name: \
+             neargate down --purge; or give each app a state directory of its own: --state-dir"
+                .to_owned(),
+        ),
+        exit: 2,
+    }
 }
 
 pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {

@@ -2,10 +2,9 @@
 //!
 //! Invariant: what the loop gives is the present state; the rest reads files and decides nothing.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use neargate_core::machine::{Entry, Fact, RevisionDefinition};
-use neargate_core::plan::{Observed, ObservedService};
 
 use super::calls::problem;
 use super::tasks::Surroundings;
@@ -27,7 +26,7 @@ struct Opened {
 }
 
 /// Answers a call on a thread that may wait for a disk.
-fn answer<T: Send + 'static>(
+pub(super) fn answer<T: Send + 'static>(
     to: Reply<T>,
     look: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) {
@@ -104,38 +103,6 @@ impl Engine {
             let url = surroundings.url(&key).map_err(failed)?;
             let engine = engine.to_owned();
             Ok(DataAccess { engine, url })
-        });
-    }
-
-    /// What runs now, for `plan`.
-    pub(super) fn observed(&self, to: Reply<Observed>) {
-        let mut observed = Observed::default();
-        if let Some(definition) = &self.definition {
-            observed.databases = definition.manifest.databases.clone();
-            observed.caches = definition.manifest.caches.clone();
-        }
-        for service in self.ledger.state().services.values() {
-            if let Some(definition) = service.definition(service.primary) {
-                let mut observed_definition = definition.service.clone();
-                if let Some(bounds) = service.bounds_in_force() {
-                    // A change of scale alone makes no revision.
-                    observed_definition.scale.min = bounds.min;
-                    observed_definition.scale.max = bounds.max;
-                }
-                let one = ObservedService {
-                    definition: observed_definition,
-                    digest: definition.artifact.clone().unwrap_or_default(),
-                    desired: service.desired,
-                };
-                observed.services.insert(service.name.clone(), one);
-            }
-        }
-        let secrets = self.surroundings.secrets.clone();
-        answer(to, move || {
-            let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
-            let versions = secrets.list().map_err(|error| problem(&error, 1))?;
-            observed.secrets = versions.into_iter().map(|version| version.name).collect();
-            Ok(observed)
         });
     }
 

@@ -1,7 +1,10 @@
 //! Whose a state directory is, by what its engine wrote down; no engine needs to run.
 
+use neargate_core::manifest::model::Manifest;
+
 use super::DEFINITION;
-use crate::api::wire::Definition;
+use super::calls::belongs_to_another;
+use crate::api::wire::{Definition, Problem};
 use crate::journal;
 use crate::paths::StateDir;
 
@@ -11,4 +14,17 @@ pub fn owner(state: &StateDir) -> Option<(String, String)> {
     let text = journal::read_meta(&state.database(), DEFINITION)?;
     let definition: Definition = serde_json::from_str(&text).ok()?;
     Some((definition.manifest.app, definition.manifest.env))
+}
+
+/// Why a manifest has nothing to do in a state directory; nothing when it is its own or nobody's.
+#[must_use]
+pub fn another_app(manifest: &Manifest, state: &StateDir) -> Option<Problem> {
+    let (app, env) = owner(state)?;
+    let other = (app.as_str(), env.as_str()) != (manifest.app.as_str(), manifest.env.as_str());
+    other.then(|| belongs_to_another(&words(&app, &env), manifest))
+}
+
+/// Whose a state directory is, in words.
+pub(super) fn words(app: &str, env: &str) -> String {
+    format!("app `{app}`, environment `{env}`")
 }

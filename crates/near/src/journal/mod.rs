@@ -182,31 +182,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Damaged`] when an entry cannot be read or one is missing.
     pub fn load<S: DeserializeOwned, E: Recorded>(&self) -> Result<Loaded<S, E>, JournalError> {
-        let found = self
-            .connection
-            .query_row(
-                "SELECT seq, state FROM snapshot ORDER BY seq DESC LIMIT 1",
-                [],
-                |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)),
-            )
-            .optional()
-            .map_err(|source| translate(&self.path, "read", source))?;
-        let snapshot = match found {
-            None => None,
-            Some((seq, text)) => Some((
-                seq,
-                serde_json::from_str(&text)
-                    .map_err(|error| self.damaged(format!("snapshot {seq}: {error}")))?,
-            )),
-        };
-        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let entries: Vec<Stored<E>> = self.read(after, u64::MAX)?;
-        for (expected, stored) in (after + 1..).zip(&entries) {
-            if stored.seq != expected {
-                return Err(self.damaged(format!("entry {expected} is missing")));
-            }
-        }
-        Ok(Loaded { snapshot, entries })
+        load(&self.connection, &self.path)
     }
 
     /// At most `limit` entries after number `after`, in order. Older ones than the history
@@ -318,12 +294,8 @@ impl Journal {
         if verdict == "ok" {
             Ok(())
         } else {
-            Err(self.damaged(verdict))
+            Err(damaged(&self.path, verdict))
         }
-    }
-
-    fn damaged(&self, detail: String) -> JournalError {
-        damaged(&self.path, detail)
     }
 }
 
@@ -349,6 +321,14 @@ impl JournalReader {
         Ok(Self { connection, path })
     }
 
+    /// As [`Journal::load`].
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] when an entry cannot be read or one is missing.
+    pub fn load<S: DeserializeOwned, E: Recorded>(&self) -> Result<Loaded<S, E>, JournalError> {
+        load(&self.connection, &self.path)
+    }
+
     /// As [`Journal::read`].
     ///
     /// # Errors
@@ -371,6 +351,35 @@ fn put(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> 
     let put = "INSERT INTO meta (key, value) VALUES (?1, ?2)
                ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     connection.execute(put, [key, value]).map(drop)
+}
+
+fn load<S: DeserializeOwned, E: Recorded>(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Loaded<S, E>, JournalError> {
+    let newest = "SELECT seq, state FROM snapshot ORDER BY seq DESC LIMIT 1";
+    let found = connection
+        .query_row(newest, [], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()
+        .map_err(|source| translate(path, "read", source))?;
+    let snapshot = match found {
+        None => None,
+        Some((seq, text)) => Some((
+            seq,
+            serde_json::from_str(&text)
+                .map_err(|error| damaged(path, format!("snapshot {seq}: {error}")))?,
+        )),
+    };
+    let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
+    let entries: Vec<Stored<E>> = read_entries(connection, path, after, u64::MAX)?;
+    for (expected, stored) in (after + 1..).zip(&entries) {
+        if stored.seq != expected {
+            return Err(damaged(path, format!("entry {expected} is missing")));
+        }
+    }
+    Ok(Loaded { snapshot, entries })
 }
 
 fn read_entries<E: Recorded>(

@@ -28,7 +28,8 @@ pub async fn run(
                 Err(failure) => return Ok(Err(failure)),
             };
             let version = driver.set_secret(name, &value).await?;
-            output::progress(name, &secret::set_words(&version));
+            let words = format!("version {version} is set; the next deploy of its users takes it");
+            output::progress(name, &words);
         }
         Secret::List => {
             for (name, versions) in driver.secret_versions().await? {

@@ -1,35 +1,39 @@
 //! `neargate plan`: what `up` would do.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use neargate_core::plan::{Observed, plan};
-use neargate_near::snapshot;
+use neargate_core::plan::{Observed, Surroundings, plan};
+use neargate_near::{engine, snapshot};
 
 use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{output, project};
 
-/// Compares the manifest with what runs; without an engine everything is new.
+/// Compares the manifest with what runs, or with what starts again when no engine runs.
 pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(flags)?;
     let state = project::state(flags)?;
+    project::require_own_app(&manifest, &state)?;
     let observed: Observed = match Client::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,
-        Err(_) => Observed::default(),
+        Err(_) => engine::observed_at_rest(&state).map_err(Failure::Engine)?,
     };
     let root = path.parent().unwrap_or(&path);
-    let mut digests = BTreeMap::new();
+    // As `up` writes it down.
+    let mut surroundings = Surroundings {
+        root: root.display().to_string(),
+        ..Surroundings::default()
+    };
     for (name, service) in &manifest.services {
         if let Some(source) = snapshot::source(service) {
             // An artifact that is not built yet is one that differs.
             let digest = snapshot::digest_of(&state.artifacts(), &root.join(source), &state.path())
                 .unwrap_or_else(|_| "not built".into());
-            digests.insert(name.clone(), digest);
+            surroundings.digests.insert(name.clone(), digest);
         }
     }
-    let plan = plan(&manifest, &digests, &observed);
+    let plan = plan(&manifest, &surroundings, &observed);
     if flags.json {
         output::json(&plan);
     } else {

@@ -30,7 +30,10 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
                 .set(now(), &name, &SecretValue::new(value))
                 .map_err(|error| failed(&error))?;
             note(&state, "secret-set", &name, format!("version {version}"));
-            output::progress(&name, &set_words(&version.to_string()));
+            let words = format!(
+                "version {version} is set; the next `up`, or a deploy of its users, takes it"
+            );
+            output::progress(&name, &words);
         }
         Secret::List => list(&secrets, flags.json)?,
         Secret::Get { name, reveal } => {
@@ -103,11 +106,6 @@ fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
         row.print(json);
     }
     Ok(())
-}
-
-/// What is said of a value that was set.
-pub fn set_words(version: &str) -> String {
-    format!("version {version} is set; the next deploy of its users takes it")
 }
 
 /// Shows a version of a secret, and its value when it is to be seen: byte for byte, with a line

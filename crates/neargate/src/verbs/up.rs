@@ -56,6 +56,7 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(&flags)?;
     let state = project::state(&flags)?;
     processes::require_short(&state)?;
+    project::require_own_app(&manifest, &state)?;
     require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
     require_free_edge(&manifest, &state)?;

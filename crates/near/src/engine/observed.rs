@@ -1,0 +1,108 @@
+//! What runs, for `plan`: from the engine's state, or from its journal when no engine runs.
+//!
+//! Invariant: both see the same services, data services and secrets; nothing is written.
+
+use std::sync::PoisonError;
+
+use neargate_core::machine::{self, Entry, Phase, RevisionStatus, ServiceState, State};
+use neargate_core::plan::{Observed, ObservedService};
+
+use super::calls::problem;
+use super::lookups::answer;
+use super::{DEFINITION, Engine};
+use crate::api::server::Reply;
+use crate::api::wire::{Definition, Problem};
+use crate::journal::{self, JournalReader};
+use crate::paths::StateDir;
+use crate::secrets::{Secrets, SecretsError, Stage};
+
+impl Engine {
+    /// What runs now, for `plan`.
+    pub(super) fn observed(&self, to: Reply<Observed>) {
+        let mut observed = observed_of(self.ledger.state(), self.definition.as_deref());
+        let secrets = self.surroundings.secrets.clone();
+        answer(to, move || {
+            let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let listed = list(&secrets, &mut observed);
+            listed.map_err(|error| problem(&error, 1))?;
+            Ok(observed)
+        });
+    }
+}
+
+/// What a state directory without an engine holds: all of it is stopped.
+///
+/// # Errors
+/// It cannot be read: exit 3.
+pub fn observed_at_rest(state: &StateDir) -> Result<Observed, Problem> {
+    let unread = |error: &dyn std::error::Error| problem(error, 3);
+    let mut observed = Observed::default();
+    let there = |path: &std::path::Path| path.try_exists().map_err(|error| unread(&error));
+    if there(&state.database())? {
+        let reader = JournalReader::open(&state.database()).map_err(|error| unread(&error))?;
+        let loaded = reader.load::<State, Entry>();
+        let loaded = loaded.map_err(|error| unread(&error))?;
+        let (_, mut known) = loaded.snapshot.unwrap_or_default();
+        for stored in &loaded.entries {
+            machine::apply(&mut known, &stored.entry);
+        }
+        let text = journal::read_meta(&state.database(), DEFINITION);
+        let definition: Option<Definition> = text.and_then(|text| serde_json::from_str(&text).ok());
+        observed = observed_of(&known, definition.as_ref());
+    }
+    if there(&state.secrets())? {
+        let secrets = Secrets::open(state).map_err(|error| unread(&error))?;
+        list(&secrets, &mut observed).map_err(|error| unread(&error))?;
+    }
+    observed.stopped = true;
+    Ok(observed)
+}
+
+fn observed_of(state: &State, definition: Option<&Definition>) -> Observed {
+    let mut observed = Observed {
+        stopped: state.phase == Phase::Down,
+        ..Observed::default()
+    };
+    if let Some(definition) = definition {
+        observed.databases = definition.manifest.databases.clone();
+        observed.caches = definition.manifest.caches.clone();
+    }
+    let services = state.services.values();
+    let services = services.filter_map(|one| Some((one.name.clone(), service(one)?)));
+    observed.services = services.collect();
+    observed
+}
+
+fn service(service: &ServiceState) -> Option<ObservedService> {
+    let release = service.release.as_ref();
+    let newest = release.map_or(service.primary, |release| release.to);
+    let revision = service.revisions.get(&newest)?;
+    let definition = &revision.definition;
+    let mut observed = definition.service.clone();
+    if let Some(bounds) = service.bounds_in_force() {
+        // A change of scale alone makes no revision.
+        observed.scale.min = bounds.min;
+        observed.scale.max = bounds.max;
+    }
+    Some(ObservedService {
+        definition: observed,
+        digest: definition.artifact.clone().unwrap_or_default(),
+        desired: service.desired,
+        revision: newest,
+        failed: revision.status == RevisionStatus::Failed,
+        jobs: definition.jobs.clone(),
+        root: definition.root.clone(),
+        secrets: definition.secrets.clone(),
+    })
+}
+
+fn list(secrets: &Secrets, observed: &mut Observed) -> Result<(), SecretsError> {
+    for version in secrets.list()? {
+        if version.stage == Stage::Current {
+            let (name, number) = (version.name.clone(), version.version);
+            observed.versions.insert(name, number);
+        }
+        observed.secrets.insert(version.name);
+    }
+    Ok(())
+}
