@@ -22,6 +22,7 @@ mod manners;
 mod metrics;
 mod notifications;
 mod pipeline;
+mod plans;
 mod programs;
 mod rehearsals;
 mod releases;

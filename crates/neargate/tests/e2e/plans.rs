@@ -1,0 +1,79 @@
+//! `plan` says what `up` does.
+
+use std::fs;
+
+use crate::app::{App, ONE_TASK};
+
+#[test]
+fn plan_says_what_up_does_of_secrets_of_a_stopped_app_and_of_a_moved_folder() {
+    let app = App::new(&format!(
+        "app = \"plans\"\n{ONE_TASK}uses = [\"secret.token\"]\n\n[secret.token]\nrequired = true\n"
+    ));
+    let port = format!("edge.port={}", app.address.port());
+    let state = app.state().display().to_string();
+    let plan =
+        |folder: &str| app.ok(&["plan", "--set", &port, "-f", folder, "--state-dir", &state]);
+    let here = app.folder().display().to_string();
+    set_token(&app, "one");
+    app.up();
+    assert_eq!(plan(&here), "Nothing to do.\n");
+    set_token(&app, "two");
+    let told = plan(&here);
+    assert!(
+        told.starts_with("~ service.api: new version of secret token: "),
+        "{told}"
+    );
+    app.up();
+    assert_eq!(app.service("api")["revision"], 2);
+    app.ok(&["down"]);
+    assert_eq!(
+        plan(&here),
+        "> service.api: starts again, revision 2, 1 task\n"
+    );
+    // The same app from another folder: nothing to release.
+    let moved = app.folder().join("moved");
+    fs::create_dir(&moved).expect("a folder");
+    for file in ["neargate.toml", "echo"] {
+        fs::copy(app.folder().join(file), moved.join(file)).expect("a copy");
+    }
+    let there = moved.display().to_string();
+    let number = app.address.port().to_string();
+    let up = [
+        "up",
+        "--detach",
+        "--port",
+        &number,
+        "-f",
+        &there,
+        "--state-dir",
+        &state,
+    ];
+    app.ok(&up);
+    assert_eq!(app.service("api")["revision"], 2);
+    assert_eq!(plan(&there), "Nothing to do.\n");
+}
+
+#[test]
+fn a_manifest_of_another_app_is_refused_by_plan_and_up_and_starts_nothing() {
+    let app = App::new(&format!("app = \"old\"\n{ONE_TASK}"));
+    app.up();
+    app.ok(&["down"]);
+    let manifest = app.folder().join("neargate.toml");
+    fs::write(&manifest, format!("app = \"new\"\n{ONE_TASK}")).expect("the manifest");
+    let port = app.address.port().to_string();
+    for arguments in [vec!["plan"], vec!["up", "--detach", "--port", &port]] {
+        let output = app.run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        for words in ["belongs to app `old`", "down --purge", "--state-dir"] {
+            assert!(said.contains(words), "{arguments:?}: {said}");
+        }
+        assert!(app.try_status().is_none(), "{arguments:?}: an engine runs");
+    }
+}
+
+fn set_token(app: &App, value: &str) {
+    let file = app.folder().join("token");
+    fs::write(&file, value).expect("a file");
+    app.ok(&["secret", "set", "token", "--from", "token"]);
+}
