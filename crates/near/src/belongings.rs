@@ -6,6 +6,7 @@
 //!
 //! Refuses: processes that are not this program's, whatever directory they stand in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use rustix::process::Signal;
 
 use crate::paths::without_mark;
 use crate::supervisor::Process;
+use crate::user_namespace;
 use crate::watchdog::line::signal;
 
 /// How long tasks and data services may take to stop before they are killed.
@@ -77,7 +79,36 @@ pub fn is_ours(pid: u32) -> bool {
         })
 }
 
+/// The task, or data service, of which a process is, and its state directory.
+#[must_use]
+pub fn task_of(pid: u32) -> Option<(String, PathBuf)> {
+    let mut next = Some(pid);
+    while let Some(pid) = next {
+        if let Some((Role::Shim, state, _)) = stands_for(pid) {
+            let (task, _) = without_mark(fs::read_link(format!("/proc/{pid}/cwd")).ok()?);
+            return Some((task.file_name()?.to_str()?.to_owned(), state));
+        }
+        next = Process::parent(pid).filter(|parent| *parent > 1);
+    }
+    None
+}
+
 fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
+    let (role, place, lost) = stands_for(pid)?;
+    if place != state {
+        return None;
+    }
+    let process = Process::of(pid)?;
+    Some(Belonging {
+        process,
+        role,
+        lost,
+    })
+}
+
+/// What a process does, if it is one of ours, and for which state directory; whether the directory
+/// that it stands in has been removed.
+fn stands_for(pid: u32) -> Option<(Role, PathBuf, bool)> {
     let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     let (directory, lost) = without_mark(directory);
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -93,15 +124,22 @@ fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
         Role::Shim => directory.parent()?.parent()?,
         _ => &directory,
     };
-    if place != state {
-        return None;
-    }
-    let process = Process::of(pid)?;
-    Some(Belonging {
-        process,
-        role,
-        lost,
-    })
+    Some((role, place.to_owned(), lost))
+}
+
+/// State directories for which anything of this user runs. A process of a task, which can take any
+/// command line, does not count where tasks have namespaces.
+#[must_use]
+pub fn state_directories() -> BTreeSet<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.metadata().is_ok_and(|found| found.uid() == user))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| user_namespace::is_own(*pid))
+        .filter_map(stands_for)
+        .filter_map(|(_, state, lost)| (!lost && state.join("tasks").is_dir()).then_some(state))
+        .collect()
 }
 
 /// The path without symbolic links, also when its last part is not there.

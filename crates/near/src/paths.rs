@@ -113,7 +113,8 @@ impl StateDir {
         resolved.unwrap_or(path).as_os_str().len()
     }
 
-    /// Whether the directory that was opened has been removed, or is being emptied.
+    /// Whether the directory that was opened has been removed, is being emptied, or lies on a file
+    /// system that was unmounted under it (`umount --lazy`).
     #[must_use]
     pub fn gone(&self) -> bool {
         let Some(open) = &self.open else {
@@ -124,7 +125,7 @@ impl StateDir {
             let found = rustix::fs::statat(&**open, name, rustix::fs::AtFlags::empty());
             found.err() == Some(rustix::io::Errno::NOENT)
         };
-        removed || lacks("run") || lacks("tasks")
+        removed || lacks("run") || lacks("tasks") || unreachable(open)
     }
 
     /// SQLite file: journal and snapshots.
@@ -260,6 +261,21 @@ impl StateDir {
     }
 }
 
+/// Whether the path that the kernel tells of an open directory leads to nothing, or elsewhere.
+fn unreachable(open: &OwnedFd) -> bool {
+    let link = format!("/proc/self/fd/{}", open.as_raw_fd());
+    let path = || std::fs::read_link(&link).ok();
+    let (Some(before), Ok(own)) = (path(), rustix::fs::fstat(open)) else {
+        return false;
+    };
+    let elsewhere = match rustix::fs::stat(&before) {
+        Ok(there) => (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino),
+        Err(error) => error == rustix::io::Errno::NOENT,
+    };
+    // Not when it was renamed in between.
+    elsewhere && path() == Some(before)
+}
+
 /// A path as the kernel tells it of a process, without its mark, and whether it had the mark.
 #[must_use]
 pub fn without_mark(path: PathBuf) -> (PathBuf, bool) {
@@ -289,6 +305,28 @@ mod tests {
         std::fs::remove_dir_all(base.join("b")).expect("removed");
         assert!(state.gone());
         assert_eq!(state.path(), base.join("b"));
+    }
+
+    #[test]
+    fn a_directory_whose_file_system_is_unmounted_under_it_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().canonicalize().expect("its path");
+        let run = |program: &str, arguments: &[&str]| {
+            let mut command = std::process::Command::new(program);
+            let output = command.args(arguments).arg(&path).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        if !run("mount", &["-t", "tmpfs", "-o", "size=1m", "none"]) {
+            println!("nothing may be mounted here: not tried");
+            return;
+        }
+        StateDir::at(path.join("a")).make().expect("it is made");
+        let state = StateDir::at(path.join("a")).opened().expect("it opens");
+        std::fs::rename(path.join("a"), path.join("b")).expect("a rename");
+        let before = state.gone();
+        assert!(run("umount", &["--lazy"]));
+        assert!(!before);
+        assert!(state.gone());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use confinement::Confinement;
 #[derive(Debug)]
 pub struct Config {
     /// Listening TCP sockets with their listener's name; a name may come several times
-    /// (`SO_REUSEPORT`, one per worker). They are set non-blocking.
+    /// (one per worker: with `SO_REUSEPORT`, or copies of one). They are set non-blocking.
     pub sockets: Vec<(String, OwnedFd)>,
     /// Where the control socket is made (mode 0600; a dead one is replaced).
     pub control: PathBuf,

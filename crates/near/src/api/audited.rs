@@ -1,3 +1,5 @@
+//! Tasks of an ordinary user, which could reach the socket, are refused here.
+//!
 //! Every POST of the API, and every GET that hands out a password, leaves a line in the audit log.
 //!
 //! It stands in front of all routes, so a route that is added cannot be forgotten. What it takes
@@ -5,6 +7,7 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
@@ -16,7 +19,9 @@ use serde_json::Value;
 use tokio::net::UnixListener;
 
 use super::server::BODY_LIMIT;
+use super::wire::Problem;
 use crate::audit::{AuditLog, Began, Record, Who};
+use crate::user_namespace;
 
 /// An answer is smaller than this.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
@@ -25,12 +30,21 @@ const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
     uid: Option<u32>,
+    /// Whether it may be a task: one has the user of an engine that is not root, in a user
+    /// namespace of its own.
+    elsewhere: bool,
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let uid = stream.io().peer_cred().ok().map(|peer| peer.uid());
-        Self { uid }
+        let peer = stream.io().peer_cred().ok();
+        let uid = peer.map(|peer| peer.uid());
+        let own = rustix::process::geteuid();
+        let pid = peer.and_then(|peer| u32::try_from(peer.pid()?).ok());
+        // Root may reach every engine, and cannot be looked at by an ordinary user.
+        let root = own.is_root() || uid == Some(0);
+        let elsewhere = !root && !pid.is_some_and(user_namespace::is_own);
+        Self { uid, elsewhere }
     }
 }
 
@@ -41,13 +55,22 @@ impl Peer {
     }
 }
 
-/// Passes a request on and writes down what came of it, before it is answered.
+/// Refuses tasks; passes any other request on and writes down what came of it, before it is answered.
 pub(super) async fn audited(
     State(log): State<Arc<AuditLog>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
+    if peer.elsewhere {
+        let problem = Problem {
+            error: "the engine does not answer tasks: this process runs in another user namespace"
+                .to_owned(),
+            help: Some("use neargate outside of it".to_owned()),
+            exit: 3,
+        };
+        return (StatusCode::FORBIDDEN, Json(problem)).into_response();
+    }
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let secret = head.method == Method::GET && path.starts_with("/v1/data/");

@@ -65,12 +65,14 @@ pub enum DataError {
         last: u16,
     },
     /// The port of a running environment was taken by something else.
-    #[error("port {port} of {service} was taken by another program while {service} was down")]
+    #[error("port {port} of {service} was taken by {holder} while {service} was down")]
     PortTaken {
         /// `database main`.
         service: String,
         /// The port that its users know.
         port: u16,
+        /// Who has it, in words.
+        holder: String,
     },
     /// A file or directory of the service could not be made or read.
     #[error("could not {operation} {}", path.display())]

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
+use crate::port_holder;
 
 /// First port of data services.
 pub const FIRST: u16 = 30_000;
@@ -50,6 +51,7 @@ impl Ports {
                 return Err(DataError::PortTaken {
                     service: service.to_owned(),
                     port,
+                    holder: port_holder::in_words(port),
                 });
             }
         }
@@ -110,6 +112,8 @@ mod tests {
             .assign("database main", &file, WhenTaken::Refuse)
             .unwrap_err();
         assert!(error.to_string().contains(&first.to_string()), "{error}");
+        let holds = format!("by pid {} (", std::process::id());
+        assert!(error.to_string().contains(&holds), "{error}");
         let moved = ports
             .assign("database main", &file, WhenTaken::Move)
             .unwrap();

@@ -9,10 +9,11 @@ use neargate_core::machine::{Exit, Health, NOT_AT_ITS_PORT};
 use tokio::sync::mpsc;
 
 use super::ids::service_of;
-use super::{Input, LAST_LINES, QUEUE, port_holder};
+use super::{Input, LAST_LINES, QUEUE};
 use crate::arrivals::Sender;
 use crate::logs;
 use crate::paths::StateDir;
+use crate::port_holder;
 use crate::supervisor::Supervisor;
 
 /// What happened to a task.

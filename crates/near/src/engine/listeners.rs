@@ -1,9 +1,11 @@
 //! The listening sockets: opened by the engine, inherited by routers, never closed while one
 //! of them lives.
 //!
-//! Each name (`edge`, `service-api`) has one socket per router worker, bound to one address
-//! with `SO_REUSEPORT`. Invariant: a socket that was opened here is handed to every router
-//! that follows, so connections that wait in its queue survive a router's death.
+//! Each name (`edge`, `service-api`) has one socket per router worker at one address: of root, with
+//! a queue for each (`SO_REUSEPORT`). Tasks of an ordinary user have its user, and could join those
+//! queues: its sockets are copies of one that nobody else can share. Invariant: a socket that was
+//! opened here is handed to every router that follows, so connections that wait in its queue survive
+//! a router's death.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,7 +22,7 @@ pub enum ListenError {
     /// Another process listens there.
     #[error("{address} is taken")]
     Taken {
-        /// The address wanted; [`port_holder::taken`](super::port_holder::taken) looks for who has it.
+        /// The address wanted; [`port_holder::taken`](crate::port_holder::taken) looks for who has it.
         address: SocketAddr,
     },
     /// The address cannot be used at all.
@@ -32,6 +34,26 @@ pub enum ListenError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// How many queues of connections a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Queues {
+    /// One for each worker. Whoever has the engine's user can add another.
+    PerWorker,
+    /// One for all; nobody can add another.
+    One,
+}
+
+impl Queues {
+    /// Those of this engine: of root nobody else has the user.
+    fn own() -> Self {
+        if rustix::process::geteuid().is_root() {
+            Self::PerWorker
+        } else {
+            Self::One
+        }
+    }
 }
 
 /// All listening sockets by name.
@@ -64,7 +86,7 @@ impl Listeners {
         let mut opened = BTreeMap::new();
         for (name, address) in wanted {
             if self.address(name) != Some(*address) {
-                opened.insert(name.clone(), open(*address, workers)?);
+                opened.insert(name.clone(), open(*address, workers, Queues::own())?);
             }
         }
         let before = self.by_name.len();
@@ -131,10 +153,16 @@ pub fn try_address(address: SocketAddr) -> Result<(), ListenError> {
 }
 
 /// The sockets of a listener at a free address.
-fn open(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, ListenError> {
+fn open(address: SocketAddr, workers: usize, queues: Queues) -> Result<Vec<OwnedFd>, ListenError> {
     // Without SO_REUSEPORT first: with it, a second engine of the same user would share
     // the port silently.
-    drop(bind(address, false)?);
+    let one = bind(address, false)?;
+    if queues == Queues::One {
+        let copy = |_| one.try_clone();
+        let copies: std::io::Result<_> = (0..workers).map(copy).collect();
+        return copies.map_err(|source| ListenError::Bind { address, source });
+    }
+    drop(one);
     (0..workers).map(|_| bind(address, true)).collect()
 }
 
@@ -170,8 +198,8 @@ fn not_bound(address: SocketAddr, source: std::io::Error) -> ListenError {
 mod tests {
     use std::net::TcpListener;
 
-    use super::super::port_holder;
     use super::*;
+    use crate::port_holder;
 
     #[test]
     fn a_taken_port_names_its_holder() {
@@ -202,6 +230,25 @@ mod tests {
         assert_eq!(listeners.sockets().count(), 2);
         assert!(listeners.set(&[], 2).unwrap());
         assert_eq!(listeners.sockets().count(), 0);
+    }
+
+    #[test]
+    fn nobody_shares_the_port_of_a_listener_with_one_queue() {
+        let address = free();
+        let sockets = open(address, 3, Queues::One).unwrap();
+        assert_eq!(sockets.len(), 3);
+        let everywhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), address.port());
+        for tried in [address, everywhere] {
+            let refused = bind(tried, true).unwrap_err();
+            assert!(matches!(refused, ListenError::Taken { .. }), "{refused}");
+        }
+        // Each copy takes from the one queue.
+        for socket in sockets {
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            let listener = TcpListener::from(socket);
+            listener.set_nonblocking(false).unwrap();
+            listener.accept().unwrap();
+        }
     }
 
     #[test]

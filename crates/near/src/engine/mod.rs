@@ -38,7 +38,6 @@ mod observed;
 mod obstacles;
 mod own_log;
 mod owner;
-mod port_holder;
 mod preparation;
 mod provide;
 mod releases;

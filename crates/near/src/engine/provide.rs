@@ -14,12 +14,13 @@ use super::listeners::{ListenError, try_address};
 use super::routers::{Connected, RoutersError};
 use super::routes::{EDGE, internal};
 use super::tasks::{Surroundings, chain};
-use super::{Engine, port_holder, reply};
+use super::{Engine, reply};
 use crate::api::server::Reply;
 use crate::api::wire::{Definition, Problem};
 use crate::belongings;
 use crate::clock::now;
 use crate::paths::StateDir;
+use crate::port_holder;
 use crate::ports::is_free;
 use crate::secrets::{Secrets, SecretsError};
 

@@ -1,5 +1,6 @@
 //! What a task of an ordinary user sees of the state directory: its own directories, and nothing
-//! else. It has its owner's user, so permissions keep nothing from it.
+//! else; of the user's other state directories, nothing. It has its owner's user, so permissions
+//! keep nothing from it. What begins to run after the task is not covered.
 //!
 //! In a user and mount namespace of its own the state directory is an empty one, in which the
 //! task's own directories lie; everything else is as its user has it. The kernel lets nobody in
@@ -9,10 +10,11 @@
 //! Everything in [`PrivateView::enter`] runs in the forked child: only system calls on values that
 //! were made before the fork; nothing is allocated.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags};
@@ -34,6 +36,8 @@ the secrets of this app among them, because this machine allows no user namespac
 /// A state directory without what is not the task's.
 pub struct PrivateView {
     state: CString,
+    /// Directories that are empty in it.
+    covered: Vec<CString>,
     /// Directories that are made in the empty one, parents first.
     made: Vec<CString>,
     /// Directories that are shown.
@@ -51,11 +55,22 @@ pub struct PrivateView {
 pub struct Outcome(OwnedFd);
 
 impl PrivateView {
-    /// A view of this state directory in which these directories are what they are.
+    /// A view of this state directory in which these directories are what they are, and of `others`,
+    /// which are empty in it; not of one in which the task's own directories lie.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn new(state: &Path, shown: &[&Path]) -> io::Result<(Self, Outcome)> {
+    pub fn new(
+        state: &Path,
+        shown: &[&Path],
+        others: &BTreeSet<PathBuf>,
+    ) -> io::Result<(Self, Outcome)> {
+        let own = |other: &Path| {
+            let mut needed = shown.iter().copied().chain([state]);
+            other.starts_with(state) || needed.any(|one| one.starts_with(other))
+        };
+        let others = others.iter().filter(|other| !own(other));
+        let covered = others.map(|other| name(other)).collect::<io::Result<_>>()?;
         let mut view = (Vec::new(), Vec::new());
         for path in shown.iter().filter(|path| path.starts_with(state)) {
             let mut above: Vec<&Path> = path.ancestors().take_while(|one| *one != state).collect();
@@ -74,6 +89,7 @@ impl PrivateView {
         let (outcome, failure) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let view = Self {
             state: name(state)?,
+            covered,
             made,
             shown,
             uid_map: format!("{uid} {uid} 1"),
@@ -103,7 +119,7 @@ impl PrivateView {
         }
     }
 
-    /// Lays an empty directory over the state directory.
+    /// Lays an empty directory over each state directory.
     fn cover(&self, trees: &mut [Option<OwnedFd>; MOST_SHOWN]) -> rustix::io::Result<()> {
         if self.closed {
             return Err(rustix::io::Errno::PERM);
@@ -124,6 +140,14 @@ impl PrivateView {
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         let (kind, size) = (c"tmpfs", c"mode=0755,size=64k");
+        for other in &self.covered {
+            let flags = flags | MountFlags::RDONLY;
+            match rustix::mount::mount(kind, other.as_c_str(), kind, flags, size) {
+                // It has been removed since.
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
         rustix::mount::mount(kind, self.state.as_c_str(), kind, flags, size)
     }
 

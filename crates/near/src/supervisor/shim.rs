@@ -33,6 +33,7 @@ use super::leftovers;
 use super::private_view::{self, Outcome, PrivateView};
 use super::spec::{ExitRecord, Place, Process, Running, TaskSpec};
 use super::stopping::{self, Stopping};
+use crate::belongings;
 use crate::cgroup::Group;
 use crate::clock::now;
 use crate::logs::writer::{LogWriter, Stream, copy};
@@ -263,7 +264,7 @@ fn prepare(
     let state = state.ok_or(io::ErrorKind::NotFound)?;
     let shown = [directory.canonicalize()?, task.join("scratch")];
     let shown = shown.each_ref().map(PathBuf::as_path);
-    let (view, outcome) = PrivateView::new(state, &shown)?;
+    let (view, outcome) = PrivateView::new(state, &shown, &belongings::state_directories())?;
     Ok((preparation.seeing(view), Some(outcome)))
 }
 

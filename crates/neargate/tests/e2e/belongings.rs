@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::app::{App, wait_for};
+use crate::app::{App, alive, wait_for};
 use crate::basics::curl;
 use crate::releases::ECHO;
 
@@ -94,6 +94,35 @@ fn a_state_directory_with_a_cache_is_removed_at_once_and_up_begins_anew() {
         let removed = removed.expect("rm runs");
         assert!(removed.status.success(), "{removed:?}");
     }
+    app.up();
+    assert!(curl(&app, "/").starts_with("1 api-"));
+}
+
+#[test]
+fn all_ends_when_the_file_system_of_the_state_directory_is_unmounted_under_it() {
+    let app = App::new(ECHO);
+    std::fs::create_dir(app.state()).expect("a folder");
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command.args(arguments).arg(app.state()).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !run("mount", &["-t", "tmpfs", "-o", "mode=0700", "none"]) {
+        println!("nothing may be mounted here: not tried");
+        return;
+    }
+    app.up();
+    let status = app.status();
+    let mut all = pids(&status.to_string());
+    for process in ["engine", "router"] {
+        all.extend(status[process]["pid"].as_u64());
+    }
+    assert!(all.len() >= 3, "{status}");
+    assert!(run("umount", &["--lazy"]));
+    wait_for("the end of everything", || {
+        all.iter().all(|pid| !alive(*pid)).then_some(())
+    });
+    // Another app of the same name at the same place.
     app.up();
     assert!(curl(&app, "/").starts_with("1 api-"));
 }

@@ -159,3 +159,100 @@ fn a_task_of_an_ordinary_user_has_only_what_is_its_own_or_up_says_otherwise() {
         assert!(!lines.contains(found), "{lines}");
     }
 }
+
+/// An app whose secrets are nobody else's.
+const NEIGHBOUR: &str = r#"
+app = "neighbour"
+
+[service.worker]
+command = ["sleep", "1000"]
+uses = ["secret.password"]
+
+[secret.password]
+generate = "hex:16"
+"#;
+
+/// An app with a page, and a task that looks for what another app has.
+const CURIOUS_NEIGHBOUR: &str = r#"
+app = "curious"
+
+[service.web]
+static = "site"
+route = "/*"
+
+[service.spy]
+command = ["sh", "spy.sh"]
+"#;
+
+/// Looks into a state directory that is there already, asks the engine of one that comes later, and
+/// tries to share the port of the edge.
+const SPY_ON_OTHERS: &str = r#"
+for file in key secrets.db state.db; do
+    cat "$EARLIER/$file" >/dev/null 2>&1 && echo "READ $file"
+done
+for socket in "$EARLIER"/run/*; do
+    [ -e "$socket" ] && echo "REACHED $socket"
+done
+"$PROGRAM" --state-dir "$EARLIER" secret get password --reveal >/dev/null 2>&1 && echo "READ password"
+touch "$EARLIER/made" 2>/dev/null && echo "WROTE"
+echo looked
+until [ -e later ]; do sleep 0.1; done
+"$PROGRAM" --state-dir "$(cat later)" status 2>&1
+"$PROGRAM" --state-dir "$(cat later)" down >/dev/null 2>&1 && echo "ENDED"
+python3 -c "
+import socket
+tried = socket.socket()
+tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+tried.bind(('127.0.0.1', $EDGE))
+tried.listen()
+print('SHARED')
+" 2>&1
+echo asked
+exec sleep 1000
+"#;
+
+#[test]
+fn a_task_of_an_ordinary_user_reaches_no_other_app_of_that_user_and_cannot_share_the_edge() {
+    let user = if root() { User::Ordinary } else { User::Own };
+    let (earlier, later) = (
+        App::owned_by(user, NEIGHBOUR),
+        App::owned_by(user, NEIGHBOUR),
+    );
+    earlier.up();
+    let app = App::owned_by(user, CURIOUS_NEIGHBOUR);
+    fs::create_dir(app.folder().join("site")).expect("a folder");
+    fs::write(app.folder().join("site/index.html"), "the page").expect("a page");
+    let port = app.address.port();
+    let names = format!(
+        "EARLIER={}\nPROGRAM={}\nEDGE={port}\n",
+        earlier.state().display(),
+        env!("CARGO_BIN_EXE_neargate"),
+    );
+    fs::write(app.folder().join("spy.sh"), names + SPY_ON_OTHERS).expect("a script");
+    let up = app.run(&["up", "--detach", "--port", &port.to_string()]);
+    assert!(up.status.success(), "{up:?}");
+    let seen = |word: &str| {
+        wait_for(word, || {
+            let lines = app.ok(&["logs", "spy"]);
+            lines.contains(word).then_some(lines)
+        })
+    };
+    seen("looked");
+    later.up();
+    let place = later.state().display().to_string();
+    fs::write(app.folder().join("later"), place).expect("its place");
+    let lines = seen("asked");
+    assert!(!lines.contains("SHARED"), "{lines}");
+    if String::from_utf8_lossy(&up.stderr).contains("allows no user namespaces") {
+        println!("this machine keeps nothing from tasks, and `up` says so");
+        return;
+    }
+    for found in ["READ", "REACHED", "WROTE", "ENDED"] {
+        assert!(!lines.contains(found), "{lines}");
+    }
+    assert!(lines.contains("does not answer tasks"), "{lines}");
+    assert_eq!(
+        later.service("worker")["tasks"].as_array().map(Vec::len),
+        Some(1)
+    );
+}

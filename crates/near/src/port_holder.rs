@@ -16,11 +16,25 @@ use crate::supervisor::Process;
 /// That an address is taken, and by whom, in words. Blocks: looks at all processes.
 #[must_use]
 pub fn taken(address: SocketAddr) -> String {
-    let holder = match holder(address) {
-        Some((pid, name)) => format!("pid {pid} ({name})"),
-        None => "a process of another user (root can see which)".to_owned(),
-    };
+    let holder = in_words(address.port());
     format!("{address} is taken by {holder}; end it, or choose another port with --port")
+}
+
+/// Who listens at a port, and of which task of Neargate it is. Blocks: looks at all processes.
+#[must_use]
+pub fn in_words(port: u16) -> String {
+    let inodes = listening_inodes(port);
+    match holder_of(&inodes) {
+        Some((pid, name)) => match belongings::task_of(pid) {
+            Some((task, state)) => {
+                format!("pid {pid} ({name}) of task {task} in {}", state.display())
+            }
+            None => format!("pid {pid} ({name})"),
+        },
+        // An outgoing connection can have it, too.
+        None if inodes.is_empty() => "a process that does not listen there".to_owned(),
+        None => "a process of another user (root can see which)".to_owned(),
+    }
 }
 
 /// Whether a process listens there that can be seen, and is none of this state directory's.
@@ -151,6 +165,16 @@ mod tests {
         assert!(listened_below(std::process::id()).contains(&port));
         drop(listens);
         assert!(!listened_below(std::process::id()).contains(&port));
+    }
+
+    #[test]
+    fn a_process_that_listens_is_named_and_a_port_without_one_names_nobody() {
+        let listens = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listens.local_addr().expect("its address").port();
+        let own = format!("pid {} (", std::process::id());
+        assert!(in_words(port).starts_with(&own), "{}", in_words(port));
+        drop(listens);
+        assert!(!in_words(port).contains("pid"));
     }
 
     #[test]
