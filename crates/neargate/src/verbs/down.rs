@@ -25,6 +25,7 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
     if purge && !yes {
         confirm(&state)?;
     }
+    let emptied = !state.database().exists();
     let lost = processes::end_lost(&state).await;
     let mut screen = Screen::of(flags);
     let mut said = "everything has stopped".to_owned();
@@ -48,6 +49,9 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
             "",
             "everything has stopped; data, logs and history are removed",
         );
+    } else if lost || emptied {
+        let words = "everything has stopped; its data went with the state directory";
+        output::progress("", words);
     } else {
         output::progress("", &said);
     }
