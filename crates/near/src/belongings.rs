@@ -95,7 +95,7 @@ pub fn task_of(pid: u32) -> Option<(String, PathBuf)> {
 
 fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
     let (role, place, lost) = stands_for(pid)?;
-    if place != state {
+    if place != state && !stands_in(pid, role, state) {
         return None;
     }
     let process = Process::of(pid)?;
@@ -104,6 +104,17 @@ fn belonging(pid: u32, state: &Path) -> Option<Belonging> {
         role,
         lost,
     })
+}
+
+/// Whether it stands in this very directory, whatever the kernel calls that: on a file system that
+/// was unmounted under it no path leads there.
+fn stands_in(pid: u32, role: Role, state: &Path) -> bool {
+    let above = if role == Role::Shim { "/../.." } else { "" };
+    let place = fs::metadata(format!("/proc/{pid}/cwd{above}"));
+    let (Ok(place), Ok(state)) = (place, fs::metadata(state)) else {
+        return false;
+    };
+    (place.dev(), place.ino()) == (state.dev(), state.ino())
 }
 
 /// What a process does, if it is one of ours, and for which state directory; whether the directory

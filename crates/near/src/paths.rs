@@ -30,7 +30,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::atomic::{self, AtomicError};
@@ -90,14 +90,19 @@ impl StateDir {
         })
     }
 
-    /// The directory itself, where it is now.
+    /// The directory itself, where it is now; by its descriptor when no path leads to it any more,
+    /// so that nothing of another directory is meant.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         let Some(open) = &self.open else {
             return self.path.clone();
         };
-        match std::fs::read_link(format!("/proc/self/fd/{}", open.as_raw_fd())) {
-            Ok(path) if path.is_absolute() => without_mark(path).0,
+        let link = descriptor(open);
+        match std::fs::read_link(&link) {
+            Ok(path) if path.is_absolute() => match without_mark(path) {
+                (path, false) if leads_elsewhere(&path, open) => link,
+                (path, _) => path,
+            },
             _ => self.path.clone(),
         }
     }
@@ -261,19 +266,25 @@ impl StateDir {
     }
 }
 
+fn descriptor(open: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", open.as_raw_fd()).into()
+}
+
 /// Whether the path that the kernel tells of an open directory leads to nothing, or elsewhere.
 fn unreachable(open: &OwnedFd) -> bool {
-    let link = format!("/proc/self/fd/{}", open.as_raw_fd());
-    let path = || std::fs::read_link(&link).ok();
-    let (Some(before), Ok(own)) = (path(), rustix::fs::fstat(open)) else {
+    let path = || std::fs::read_link(descriptor(open)).ok();
+    // Not when it was renamed in between.
+    path().is_some_and(|before| leads_elsewhere(&before, open) && path() == Some(before))
+}
+
+fn leads_elsewhere(path: &Path, open: &OwnedFd) -> bool {
+    let Ok(own) = rustix::fs::fstat(open) else {
         return false;
     };
-    let elsewhere = match rustix::fs::stat(&before) {
+    match rustix::fs::stat(path) {
         Ok(there) => (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino),
         Err(error) => error == rustix::io::Errno::NOENT,
-    };
-    // Not when it was renamed in between.
-    elsewhere && path() == Some(before)
+    }
 }
 
 /// A path as the kernel tells it of a process, without its mark, and whether it had the mark.
@@ -327,6 +338,7 @@ mod tests {
         assert!(run("umount", &["--lazy"]));
         assert!(!before);
         assert!(state.gone());
+        assert!(state.run().is_dir(), "{}", state.run().display());
     }
 
     #[test]
