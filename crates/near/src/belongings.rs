@@ -155,6 +155,10 @@ pub fn state_directories() -> BTreeSet<PathBuf> {
 
 /// The path without symbolic links, also when its last part is not there.
 fn resolved(path: &Path) -> PathBuf {
+    // A descriptor leads to its directory; what it is called is perhaps another's path.
+    if path.starts_with("/proc/self/fd") {
+        return path.to_owned();
+    }
     if let Ok(path) = path.canonicalize() {
         return path;
     }
