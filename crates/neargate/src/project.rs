@@ -109,6 +109,19 @@ pub fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Fail
     }
 }
 
+/// Refuses a state directory that this user may not read, which is another user's: exit 3.
+pub fn require_readable(state: &StateDir) -> Result<(), Failure> {
+    match std::fs::read_dir(state.path()) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(Failure::Environment(format!(
+                "the state directory {} is another user's: {error}; run this as that user",
+                state.path().display()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Verbs that read or change what a state directory holds.
 fn uses_state(verb: &Verb) -> bool {
     !matches!(

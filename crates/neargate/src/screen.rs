@@ -65,6 +65,14 @@ impl Screen {
         }
     }
 
+    /// As [`Screen::status`], with what is waited for outside of releases.
+    pub fn starting(&mut self, status: &Status) {
+        match self {
+            Self::Lines(said) => said.say(format!("{}\n{}", waits(status), starts(status)).trim()),
+            Self::Json | Self::Live(_) => self.status(status),
+        }
+    }
+
     /// Shows what is waited for, in these words.
     pub fn waits(&mut self, words: &str) {
         match self {
@@ -145,6 +153,20 @@ fn waits(status: &Status) -> String {
         Some(format!("{} is {doing}: waits for {what}", service.name))
     });
     let lines: Vec<String> = copying.chain(releases).collect();
+    lines.join("\n")
+}
+
+/// Which services start without a release, one line for each.
+fn starts(status: &Status) -> String {
+    let short = status.services.iter();
+    let short = short.filter(|one| one.release.is_none() && one.healthy < one.needed);
+    let lines: Vec<String> = short
+        .map(|one| {
+            let (name, healthy, needed, revision) =
+                (&one.name, one.healthy, one.needed, one.revision);
+            format!("{name} starts: waits for {healthy} of {needed} tasks of revision {revision} healthy")
+        })
+        .collect();
     lines.join("\n")
 }
 

@@ -224,6 +224,9 @@ pub struct DataAccess {
     pub url: String,
 }
 
+/// Why an engine begins nothing new: it stops everything and ends. `up` waits for that.
+pub const GOING_DOWN: &str = "the engine is going down";
+
 /// Why a request was not done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Problem {

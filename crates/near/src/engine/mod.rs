@@ -90,7 +90,7 @@ use ledger::{Ledger, Replayed};
 use meter::Meter;
 use notes::Notes;
 use notifications::Notifications;
-pub use observed::observed_at_rest;
+pub use observed::{observed_at_rest, secret_names};
 pub(crate) use own_log::log;
 pub use owner::{another_app, owner};
 pub use provide::edge_taken;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: both see the same services, data services and secrets; nothing is written.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use neargate_core::machine::{self, Entry, Phase, RevisionStatus, ServiceState, State};
@@ -56,6 +57,21 @@ pub fn observed_at_rest(state: &StateDir) -> Result<Observed, Problem> {
     }
     observed.stopped = true;
     Ok(observed)
+}
+
+/// Names of the secrets that have a value; the engine need not run.
+///
+/// # Errors
+/// They cannot be read: exit 3.
+pub fn secret_names(state: &StateDir) -> Result<BTreeSet<String>, Problem> {
+    if !state.secrets().exists() {
+        return Ok(BTreeSet::new());
+    }
+    let unread = |error: SecretsError| problem(&error, 3);
+    let mut observed = Observed::default();
+    let secrets = Secrets::open(state).map_err(unread)?;
+    list(&secrets, &mut observed).map_err(unread)?;
+    Ok(observed.secrets)
 }
 
 fn observed_of(state: &State, definition: Option<&Definition>) -> Observed {

@@ -26,7 +26,7 @@ use super::sequel::Sequel;
 use super::tasks::chain;
 use super::{DEFINITION, Engine, Input, reply};
 use crate::api::server::Reply;
-use crate::api::wire::{Accepted, Definition, Problem};
+use crate::api::wire::{Accepted, Definition, GOING_DOWN, Problem};
 use crate::descriptors;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, Which};
@@ -182,8 +182,8 @@ impl Engine {
     fn refuse_when_leaving(&self) -> Result<(), Problem> {
         match self.leaving {
             Some(_) => Err(Problem {
-                error: "the engine is going down".into(),
-                help: None,
+                error: GOING_DOWN.into(),
+                help: Some("when it has ended, start the app again: neargate up".into()),
                 exit: 1,
             }),
             None => Ok(()),

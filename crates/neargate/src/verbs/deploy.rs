@@ -54,6 +54,8 @@ async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun,
         ));
     }
     up::require_processes(manifest.services.get(service).into_iter())?;
+    let service_itself = manifest.services.get(service).into_iter();
+    up::require_secrets(&manifest, client.state(), service_itself)?;
     if !wish.no_build {
         project::build(&path, manifest.services.get(service).into_iter())?;
     }

@@ -18,10 +18,13 @@ use crate::{output, processes, project};
 
 /// After its answer the engine ends within moments; what does not is ended.
 const LAST: Duration = Duration::from_secs(5);
+/// Nobody is told about a removal that takes no longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Stops; with `purge`, removes the state directory.
 pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
+    project::require_readable(&state)?;
     if purge && !yes {
         confirm(&state)?;
     }
@@ -44,7 +47,7 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
         },
     }
     if purge {
-        remove(&state)?;
+        remove_shown(&state).await?;
         output::progress(
             "",
             "everything has stopped; data, logs and history are removed",
@@ -114,6 +117,46 @@ fn confirm(state: &StateDir) -> Result<(), Failure> {
     } else {
         Err(Failure::Failed("nothing was removed".into()))
     }
+}
+
+/// Removes the state directory; a removal that takes long is told.
+async fn remove_shown(state: &StateDir) -> Result<(), Failure> {
+    let words = format!(
+        "removes data, logs and history in {}",
+        state.path().display()
+    );
+    let state = state.clone();
+    let mut removal = tokio::task::spawn_blocking(move || remove(&state));
+    let removed = tokio::select! {
+        removed = &mut removal => removed,
+        () = tokio::time::sleep(AT_ONCE) => {
+            output::progress("", &words);
+            removal.await
+        }
+    };
+    removed.map_err(|error| Failure::of("cannot remove the state directory", &error))?
+}
+
+/// Waits for the end of a stop that somebody else asked for, and says what it waits for.
+pub async fn ended(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    // An engine that cannot be asked any more has ended.
+    let Ok(status) = client.status().await else {
+        return Ok(());
+    };
+    output::progress("", "a stop goes on: the app starts when it has ended");
+    let engine = Process::of(status.engine.pid);
+    let gone = async {
+        while engine.is_some_and(|engine| engine.runs()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    };
+    stopping::shown(client, screen, gone).await?;
+    let deadline = Instant::now() + LAST;
+    while !belongings::of(&client.state().path()).is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
 }
 
 /// Empties the state directory and removes it; a mount point stays.

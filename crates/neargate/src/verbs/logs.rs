@@ -28,6 +28,7 @@ type Written = BTreeMap<String, BTreeSet<String>>;
 /// Prints the lines that are wanted.
 pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
+    project::require_readable(&state)?;
     if !state.path().exists() {
         return Err(Failure::Environment(format!(
             "there is no state directory {}: nothing ran yet",

@@ -14,6 +14,7 @@ use crate::{output, project};
 pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(flags)?;
     let state = project::state(flags)?;
+    project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
     let observed: Observed = match Client::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,

@@ -1,14 +1,15 @@
 //! `neargate up`: run the app here.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Manifest, Runs, Service};
+use neargate_core::manifest::model::{Manifest, Runs, Service, Use};
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
-use neargate_near::api::wire::Accepted;
+use neargate_near::api::wire::{Accepted, Definition, GOING_DOWN, Problem};
 use neargate_near::clock::now;
 use neargate_near::data::programs;
-use neargate_near::engine::edge_taken;
+use neargate_near::engine::{self, edge_taken};
 use neargate_near::paths::StateDir;
 use tokio::time::Instant;
 
@@ -56,25 +57,19 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(&flags)?;
     let state = project::state(&flags)?;
     processes::require_short(&state)?;
+    project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
     require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
     require_free_edge(&manifest, &state)?;
+    require_secrets(&manifest, &state, manifest.services.values())?;
     if !wish.no_build {
         project::build(&path, manifest.services.values())?;
     }
     let began = now();
     processes::take_over(&state).await?;
-    let client = processes::ensure_engine(&state).await?;
     let definition = project::definition(&flags, &path, manifest);
-    let asked = client.post_again("/v1/up", &definition);
-    let accepted: Accepted = match copying::shown(&client, &flags, asked).await {
-        Ok(accepted) => accepted,
-        Err(failure) => {
-            leave_nothing_behind(&client, &mut Screen::of(&flags)).await;
-            return Err(failure);
-        }
-    };
+    let (client, accepted) = ask(&flags, &state, &definition).await?;
     accepted.notes.iter().for_each(|note| output::note(note));
     let (mut screen, mut interrupt) = (Screen::of(&flags), Interrupt::listen()?);
     let shown = !detach && !wish.no_logs;
@@ -103,6 +98,66 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     stay(&client, &mut screen, &mut interrupt).await
+}
+
+/// Asks for the app; a stop that goes on is waited for first.
+async fn ask(
+    flags: &Flags,
+    state: &StateDir,
+    definition: &Definition,
+) -> Result<(Client, Accepted), Failure> {
+    loop {
+        let client = processes::ensure_engine(state).await?;
+        let asked = client.post_again("/v1/up", definition);
+        match copying::shown(&client, flags, asked).await {
+            Ok(accepted) => return Ok((client, accepted)),
+            Err(Failure::Engine(problem)) if problem.error == GOING_DOWN => {
+                down::ended(&client, &mut Screen::of(flags)).await?;
+            }
+            Err(failure) => {
+                leave_nothing_behind(&client, &mut Screen::of(flags)).await;
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// A secret that nobody set is said before a build of minutes, all of them at once.
+pub fn require_secrets<'a>(
+    manifest: &Manifest,
+    state: &StateDir,
+    services: impl Iterator<Item = &'a Service>,
+) -> Result<(), Failure> {
+    let there = engine::secret_names(state).map_err(Failure::Engine)?;
+    let used = services.flat_map(|service| &service.uses);
+    let missing: BTreeSet<&str> = used
+        .filter_map(|used| match used {
+            Use::Secret(name) => Some(name.as_str()),
+            Use::Database(_) | Use::Cache(_) => None,
+        })
+        .filter(|name| !there.contains(*name))
+        .filter(|name| {
+            let secret = manifest.secrets.get(*name);
+            secret.is_none_or(|secret| secret.generate.is_none())
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing
+        .iter()
+        .map(|name| format!("secret.{name}"))
+        .collect();
+    let sets: Vec<String> = missing
+        .iter()
+        .map(|name| format!("neargate secret set {name}"))
+        .collect();
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    Err(Failure::Engine(Problem {
+        error: format!("{} {verb} no value", names.join(", ")),
+        help: Some(format!("set it: {}", sets.join("; "))),
+        exit: 1,
+    }))
 }
 
 /// What somebody who reads that the app is up may not expect.
@@ -219,7 +274,7 @@ async fn healthy(
             return Err(Failure::Failed(trouble.to_owned()));
         }
         if drawn.elapsed() > screen.pace() {
-            screen.status(&status);
+            screen.starting(&status);
             drawn = Instant::now();
         }
         tokio::select! {
