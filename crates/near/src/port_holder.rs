@@ -53,17 +53,9 @@ fn holder(address: SocketAddr) -> Option<(u32, String)> {
 #[must_use]
 pub fn listened_below(pid: u32) -> BTreeSet<u16> {
     let held: BTreeSet<u64> = family(pid).into_iter().flat_map(sockets_of).collect();
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let tables = tables
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok());
-    let mut ports = BTreeSet::new();
-    for table in tables {
-        let sockets = table.lines().skip(1).filter_map(ListeningSocket::of_line);
-        let own = sockets.filter(|socket| held.contains(&socket.inode));
-        ports.extend(own.map(|socket| socket.address.port()));
-    }
-    ports
+    let own = listening().into_iter();
+    let own = own.filter(|socket| held.contains(&socket.inode));
+    own.map(|socket| socket.address.port()).collect()
 }
 
 /// A process and all that descend from it.
@@ -102,56 +94,30 @@ fn sockets_of(pid: u32) -> Vec<u64> {
         .collect()
 }
 
-/// `st` column of `/proc/net/tcp` for a listening socket (Linux `TCP_LISTEN`).
-const LISTEN: &str = "0A";
-
-fn listening_inodes(port: u16) -> Vec<String> {
+/// Every socket of this machine that listens.
+fn listening() -> Vec<ListeningSocket> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| fs::read_to_string(path).ok())
         .flat_map(|table| {
-            table
-                .lines()
-                .skip(1)
-                .filter_map(|line| inode_of(line, port))
-                .collect::<Vec<_>>()
+            let sockets = table.lines().skip(1).filter_map(ListeningSocket::of_line);
+            sockets.collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn inode_of(line: &str, port: u16) -> Option<String> {
-    let columns: Vec<&str> = line.split_whitespace().collect();
-    let (_, hex) = columns.get(1)?.rsplit_once(':')?;
-    let listens = *columns.get(3)? == LISTEN && u16::from_str_radix(hex, 16) == Ok(port);
-    listens.then(|| format!("socket:[{}]", columns.get(9).unwrap_or(&"")))
+/// Inodes of the sockets that listen at a port.
+fn listening_inodes(port: u16) -> BTreeSet<u64> {
+    let sockets = listening().into_iter();
+    let there = sockets.filter(|socket| socket.address.port() == port);
+    there.map(|socket| socket.inode).collect()
 }
 
-fn holder_of(inodes: &[String]) -> Option<(u32, String)> {
-    for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else {
-            continue;
-        };
-        let holds = files
-            .flatten()
-            .filter_map(|file| fs::read_link(file.path()).ok())
-            .any(|link| {
-                inodes
-                    .iter()
-                    .any(|inode| link.as_os_str() == inode.as_str())
-            });
-        if holds {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some((pid, name.trim().to_owned()));
-        }
-    }
-    None
+fn holder_of(inodes: &BTreeSet<u64>) -> Option<(u32, String)> {
+    let pid =
+        processes().find(|pid| sockets_of(*pid).iter().any(|inode| inodes.contains(inode)))?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some((pid, name.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -175,13 +141,5 @@ mod tests {
         assert!(in_words(port).starts_with(&own), "{}", in_words(port));
         drop(listens);
         assert!(!in_words(port).contains("pid"));
-    }
-
-    #[test]
-    fn a_line_of_the_kernels_table_gives_its_inode_only_when_it_listens_there() {
-        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1";
-        assert_eq!(inode_of(line, 8080).as_deref(), Some("socket:[4242]"));
-        assert_eq!(inode_of(line, 8081), None);
-        assert_eq!(inode_of(&line.replace(" 0A ", " 01 "), 8080), None);
     }
 }

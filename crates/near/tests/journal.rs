@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use neargate_core::time::Timestamp;
-use neargate_near::journal::{HISTORY, Journal, JournalError, Loaded, Recorded, lock};
+use neargate_near::journal::{
+    HISTORY, Journal, JournalError, JournalReader, Loaded, Recorded, lock,
+};
 use neargate_near::paths::StateDir;
 use serde::{Deserialize, Serialize};
 
@@ -76,8 +78,9 @@ fn snapshot_replaces_the_entries_before_it_and_numbers_go_on() {
     let numbers: Vec<_> = loaded.entries.iter().map(|stored| stored.seq).collect();
     assert_eq!(numbers, [4, 5]);
     // The entries behind the snapshot are still history.
-    assert_eq!(journal.read::<Fact>(0, 100).unwrap().len(), 5);
-    assert_eq!(journal.read::<Fact>(1, 2).unwrap()[0].seq, 2);
+    let reader = JournalReader::open(&path).unwrap();
+    assert_eq!(reader.read::<Fact>(0, 100).unwrap().len(), 5);
+    assert_eq!(reader.read::<Fact>(1, 2).unwrap()[0].seq, 2);
     assert_eq!(journal.append(Timestamp(2), &facts(6..=6)).unwrap(), 6);
 }
 
@@ -100,7 +103,8 @@ fn compaction_keeps_the_history_and_bounds_the_file() {
             .unwrap();
         sizes.push(pages);
     }
-    let kept = journal.read::<Fact>(0, u64::MAX).unwrap();
+    let reader = JournalReader::open(&path).unwrap();
+    let kept = reader.read::<Fact>(0, u64::MAX).unwrap();
     assert_eq!(kept.len() as u64, HISTORY);
     assert_eq!(kept[0].seq, 3 * HISTORY + 1);
     // Freed pages are used again: the file does not grow with the age of the environment.

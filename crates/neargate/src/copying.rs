@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use neargate_core::status::Copying;
-use tokio::time::{Instant, MissedTickBehavior};
+use neargate_core::status::{Copying, Status};
 
 use crate::arguments::Flags;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use crate::waiting;
 
 /// Nobody is told about a copy that takes no longer.
 const AT_ONCE: Duration = Duration::from_millis(400);
@@ -19,27 +19,12 @@ pub async fn shown<T>(
     flags: &Flags,
     answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut screen = Screen::of(flags);
-    let answer = tokio::select! {
-        answer = answer => answer,
-        never = show(client, &mut screen) => match never {},
-    };
-    screen.clear();
-    answer
-}
-
-async fn show(client: &Client, screen: &mut Screen) -> std::convert::Infallible {
-    let mut looks = tokio::time::interval_at(Instant::now() + AT_ONCE, screen.pace());
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        // Who waits for the answer says what is wrong with the engine.
-        if let Ok(status) = client.status().await
-            && !status.copying.is_empty()
-        {
-            screen.status(&status);
+    let show = |screen: &mut Screen, status: &Status| {
+        if !status.copying.is_empty() {
+            screen.status(status);
         }
-    }
+    };
+    waiting::for_answer(client, &mut Screen::of(flags), AT_ONCE, show, answer).await
 }
 
 /// How far a copy is.

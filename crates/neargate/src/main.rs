@@ -22,6 +22,7 @@ mod task_lines;
 mod terminal;
 mod tree;
 mod verbs;
+mod waiting;
 #[cfg(test)]
 mod workflows;
 

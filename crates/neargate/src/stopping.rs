@@ -6,11 +6,11 @@ use neargate_core::duration;
 use neargate_core::status::{Status, TaskStatus};
 use neargate_core::time::Timestamp;
 use neargate_near::clock::now;
-use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use crate::waiting;
 
 /// Nobody is told about a stop that takes no longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -57,24 +57,8 @@ pub async fn shown<T>(
     screen: &mut Screen,
     answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let answer = tokio::select! {
-        answer = answer => answer,
-        never = show(client, screen) => match never {},
-    };
-    screen.clear();
-    answer
-}
-
-async fn show(client: &Client, screen: &mut Screen) -> std::convert::Infallible {
-    let mut looks = tokio::time::interval_at(Instant::now() + AT_ONCE, screen.pace());
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        // Who waits for the answer says what is wrong with the engine.
-        if let Ok(status) = client.status().await {
-            screen.waits(&words(&status, now()));
-        }
-    }
+    let show = |screen: &mut Screen, status: &Status| screen.waits(&words(status, now()));
+    waiting::for_answer(client, screen, AT_ONCE, show, answer).await
 }
 
 /// What is waited for: tasks, each with its deadline; then the router; then the data services.

@@ -185,19 +185,6 @@ impl Journal {
         load(&self.connection, &self.path)
     }
 
-    /// At most `limit` entries after number `after`, in order. Older ones than the history
-    /// keeps are gone.
-    ///
-    /// # Errors
-    /// [`JournalError::Damaged`] when an entry cannot be read.
-    pub fn read<E: Recorded>(
-        &self,
-        after: u64,
-        limit: u64,
-    ) -> Result<Vec<Stored<E>>, JournalError> {
-        read_entries(&self.connection, &self.path, after, limit)
-    }
-
     /// Writes the state after entry `seq` as the new snapshot, and drops entries that are
     /// neither after it nor among the last [`HISTORY`].
     ///
@@ -329,7 +316,8 @@ impl JournalReader {
         load(&self.connection, &self.path)
     }
 
-    /// As [`Journal::read`].
+    /// At most `limit` entries after number `after`, in order. Older ones than the history
+    /// keeps are gone.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] when an entry cannot be read.

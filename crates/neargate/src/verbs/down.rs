@@ -139,12 +139,10 @@ async fn remove_shown(state: &StateDir) -> Result<(), Failure> {
 
 /// Waits for the end of a stop that somebody else asked for, and says what it waits for.
 pub async fn ended(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    // An engine that cannot be asked any more has ended.
-    let Ok(status) = client.status().await else {
-        return Ok(());
-    };
     output::progress("", "a stop goes on: the app starts when it has ended");
-    let engine = Process::of(status.engine.pid);
+    // An engine that cannot be asked any more is ending.
+    let engine = client.status().await.ok();
+    let engine = engine.and_then(|status| Process::of(status.engine.pid));
     let gone = async {
         while engine.is_some_and(|engine| engine.runs()) {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -98,3 +98,27 @@ fn a_foreground_up_without_logs_shows_none_and_down_says_what_it_waits_for() {
     let ended = up.child.wait().expect("it ends");
     assert!(!ended.success(), "{}", up.said());
 }
+
+#[test]
+fn an_up_during_a_stop_waits_for_its_end_and_then_starts() {
+    let app = App::new(STUBBORN);
+    app.up();
+    wait_for("the task's line in its log", || {
+        app.ok(&["logs"]).contains("works").then_some(())
+    });
+    let engine = app.status()["engine"]["pid"].clone();
+    let mut down = app.command(&["down"]).spawn().expect("the binary runs");
+    app.wait("the stop", |status| {
+        !status["services"][0]["tasks"][0]["leaves_by"].is_null()
+    });
+    let port = app.address.port().to_string();
+    let up = app.run(&["up", "--detach", "--port", &port]);
+    let said = String::from_utf8_lossy(&up.stderr);
+    assert!(up.status.success(), "{said}");
+    for words in ["a stop goes on", "stopping: waits for worker-r1-"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(down.wait().expect("it ends").success());
+    assert_ne!(app.status()["engine"]["pid"], engine);
+    assert_eq!(app.service("worker")["healthy"], 1);
+}

@@ -1,9 +1,11 @@
 //! How commands answer wrong names, pipes that close, and tasks that end in known ways.
 
+use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use crate::app::App;
+use crate::app::{App, ONE_TASK, User, root};
 use crate::releases::ECHO;
 
 /// A running app with two services and a secret.
@@ -67,7 +69,7 @@ fn a_secret_is_what_a_task_can_get_and_comes_out_byte_for_byte() {
     let app = App::new(&format!("{ECHO}\n[secret.token]\n"));
     let value = app.folder().join("value");
     for (bytes, code) in [(&b"a\0b"[..], 2), (&b"a\xffb"[..], 2), (&b"a b\n"[..], 0)] {
-        std::fs::write(&value, bytes).expect("written");
+        fs::write(&value, bytes).expect("written");
         let set = app.run(&["secret", "set", "token", "--from", "value"]);
         assert_eq!(set.status.code(), Some(code), "{bytes:?}: {set:?}");
     }
@@ -235,4 +237,47 @@ fn a_manifest_that_is_named_and_is_not_there_is_exit_2_before_anything_is_done()
         assert!(said.contains(words), "{line}: {said}");
     }
     assert_eq!(app.service("api")["healthy"], 2);
+}
+
+#[test]
+fn secrets_without_a_value_are_all_said_once_and_before_the_build() {
+    let app = App::new(&format!(
+        "app = \"secrets\"\n{ONE_TASK}build = \"touch built\"\n\
+         uses = [\"secret.one\", \"secret.two\", \"secret.made\"]\n\n\
+         [secret.one]\nrequired = true\n[secret.two]\nrequired = true\n\
+         [secret.made]\ngenerate = \"hex:16\"\n"
+    ));
+    let port = app.address.port().to_string();
+    let up = app.run(&["up", "--detach", "--port", &port]);
+    let said = String::from_utf8_lossy(&up.stderr);
+    assert_eq!(up.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("secret.one, secret.two have no value"),
+        "{said}"
+    );
+    assert_eq!(said.matches("secret set one").count(), 1, "{said}");
+    assert!(!app.folder().join("built").exists(), "{said}");
+    assert!(app.try_status().is_none(), "nothing was started: {said}");
+}
+
+#[test]
+fn an_app_of_another_user_is_exit_3_in_every_verb() {
+    if !root() {
+        println!("skipped: only root has other users' apps made");
+        return;
+    }
+    let app = App::owned_by(User::Ordinary, &format!("app = \"other\"\n{ONE_TASK}"));
+    fs::create_dir(app.state()).expect("the state directory, of root");
+    fs::set_permissions(app.state(), fs::Permissions::from_mode(0o700)).expect("closed");
+    for verb in [
+        &["down"] as &[&str],
+        &["logs"],
+        &["plan"],
+        &["up", "--detach"],
+        &["status"],
+    ] {
+        let output = app.run(verb);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{verb:?}: {said}");
+    }
 }
