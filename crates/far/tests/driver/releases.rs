@@ -132,7 +132,7 @@ fn a_rollback_by_us_serves_the_revision_that_served_before() {
             .rollback("api", Some(9))
             .await
             .expect_err("none such");
-        assert_eq!(trouble.exit(), 1);
+        assert_eq!(trouble.exit(), 2);
     });
 }
 
