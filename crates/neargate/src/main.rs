@@ -17,6 +17,7 @@ mod project;
 #[cfg(test)]
 mod reference;
 mod screen;
+mod site_files;
 mod stopping;
 mod task_lines;
 mod terminal;

@@ -11,7 +11,7 @@ use neargate_near::paths::StateDir;
 
 use crate::arguments::{FOLLOW_IS_F, Flags, LOCAL, Verb};
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, site_files};
 
 /// The manifest's usual name.
 pub const NAME: &str = manifest::FILE_NAME;
@@ -156,7 +156,8 @@ pub fn state(flags: &Flags) -> Result<StateDir, Failure> {
     Ok(StateDir::at(path))
 }
 
-fn folder(manifest: &Path) -> PathBuf {
+/// A manifest's folder.
+pub fn folder(manifest: &Path) -> PathBuf {
     manifest
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
@@ -205,9 +206,11 @@ fn shown(path: &Path) -> String {
 }
 
 /// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
-pub fn load_near(flags: &Flags) -> Result<(PathBuf, Manifest), Failure> {
+/// `service` is the one that it is loaded for; `None`: all.
+pub fn load_near(flags: &Flags, service: Option<&str>) -> Result<(PathBuf, Manifest), Failure> {
     let (path, loaded) = load(flags)?;
     require_near(&loaded.manifest)?;
+    let loaded = site_files::look(&folder(&path), service, loaded)?;
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
@@ -276,8 +279,9 @@ pub fn user() -> String {
 
 /// Runs the build steps of services, each different command once, with the user's environment.
 pub fn build<'a>(path: &Path, services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+    let services: Vec<&Service> = services.collect();
     let mut done: Vec<&str> = Vec::new();
-    for service in services {
+    for service in &services {
         let Some(command) = service.build.as_deref() else {
             continue;
         };
@@ -303,5 +307,5 @@ pub fn build<'a>(path: &Path, services: impl Iterator<Item = &'a Service>) -> Re
             )));
         }
     }
-    Ok(())
+    site_files::require_built(&folder(path), services.into_iter())
 }

@@ -16,6 +16,7 @@ mod overrides;
 pub mod place;
 mod read;
 mod shape;
+pub mod site_files;
 mod syntax;
 mod tree;
 mod view;
@@ -26,6 +27,7 @@ pub(crate) use shape::nearest;
 
 use diagnostic::At;
 use model::Manifest;
+use site_files::SiteFile;
 use tree::{Table, Value};
 
 /// What a manifest is called when nothing else is said; a site never serves a file of this name.
@@ -54,6 +56,8 @@ pub struct Loaded {
     pub not_acted_on: Vec<String>,
     /// The environments of the file whose target is AWS, by name.
     pub on_aws: Vec<String>,
+    /// Files that static sites are said to have; nobody has looked for them yet.
+    pub site_files: Vec<SiteFile>,
 }
 
 /// Reads an environment of a manifest, with `--set` overrides (`PATH=VALUE`) laid over it.
@@ -78,10 +82,11 @@ pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, 
         .and_then(|tree| finish(tree, env, &mut out));
     out.sort();
     match loaded {
-        Some((manifest, not_acted_on)) if !out.has_errors() => Ok(Loaded {
+        Some((manifest, not_acted_on, site_files)) if !out.has_errors() => Ok(Loaded {
             manifest,
             warnings: out,
             not_acted_on,
+            site_files,
             on_aws,
         }),
         _ => Err(out),
@@ -136,6 +141,9 @@ fn layers(
     Some(file)
 }
 
+/// The model, what is not acted on, and the files of sites.
+type Finished = (Manifest, Vec<String>, Vec<SiteFile>);
+
 fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
     known.push("local".to_owned());
     known.sort();
@@ -148,7 +156,7 @@ fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
     ))
 }
 
-fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest, Vec<String>)> {
+fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<Finished> {
     shape::require(&tree, &shape::FILE, ("", At::default()), out);
     let written = tree.clone();
     shape::fill(&mut tree, &shape::FILE, At::default());
@@ -162,7 +170,8 @@ fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<(Manifest
         out,
     });
     let left_out = not_acted_on::list(&written, &manifest.target);
-    Some((manifest, left_out))
+    let site_files = site_files::list(&manifest, &tree);
+    Some((manifest, left_out, site_files))
 }
 
 /// Reports a file that is written for another version.

@@ -7,12 +7,16 @@ use neargate_near::descriptors::{self, Extent};
 
 use crate::arguments::Flags;
 use crate::failure::Failure;
-use crate::{output, project};
+use crate::{output, project, site_files};
 
 /// Checks; exit 2 when there are errors.
 pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
-    let (path, loaded) = match project::load(flags) {
-        Ok(loaded) => loaded,
+    let looked = project::load(flags).and_then(|(path, loaded)| {
+        let loaded = site_files::look(&project::folder(&path), None, loaded)?;
+        Ok((path, loaded))
+    });
+    let (path, loaded) = match looked {
+        Ok(looked) => looked,
         Err(Failure::Manifest(diagnostics)) if flags.json => {
             output::json(&serde_json::json!({ "ok": false, "diagnostics": diagnostics.to_json() }));
             return Ok(ExitCode::from(2));

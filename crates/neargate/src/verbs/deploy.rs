@@ -45,7 +45,7 @@ pub async fn deploy(flags: &Flags, service: &str, wish: Wish) -> Result<ExitCode
 
 async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun, Failure> {
     let client = Client::connect(&project::state(flags)?).await?;
-    let (path, mut manifest) = project::load_near(flags)?;
+    let (path, mut manifest) = project::load_near(flags, Some(service))?;
     if !manifest.services.contains_key(service) {
         return Err(failure::unknown(
             "service",

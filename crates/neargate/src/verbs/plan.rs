@@ -12,7 +12,7 @@ use crate::{output, project};
 
 /// Compares the manifest with what runs, or with what starts again when no engine runs.
 pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
-    let (path, manifest) = project::load_near(flags)?;
+    let (path, manifest) = project::load_near(flags, None)?;
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;

@@ -54,7 +54,7 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
     let mut flags = flags.clone();
     let port = wish.port.map(|port| format!("edge.port={port}"));
     flags.overrides.extend(port);
-    let (path, manifest) = project::load_near(&flags)?;
+    let (path, manifest) = project::load_near(&flags, None)?;
     let state = project::state(&flags)?;
     processes::require_short(&state)?;
     project::require_readable(&state)?;

@@ -264,7 +264,7 @@ pub(super) static VERSION: Form = Form {
 pub(super) static URL: Form = Form {
     what: "the URL of a server",
     example: "postgres://user@db.example.com:5432/notes",
-    pattern: "^[a-z][a-z0-9+.-]*://[^\\x00-\\x1f\\x7f]+$",
+    pattern: "^[a-z][a-z0-9+.-]*://[^\\x00-\\x1f\\x7f-\\x9f]+$",
     check: |text| match text.split_once("://") {
         Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => printable(text),
         _ => Err("it is `SCHEME://USER@HOST:PORT/NAME`".into()),

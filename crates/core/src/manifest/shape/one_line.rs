@@ -10,7 +10,7 @@ use crate::routing::site::is_hidden;
 pub(super) static LINE: Form = Form {
     what: "a text of one line",
     example: "one line",
-    pattern: "^[^\\x00-\\x1f\\x7f]{1,4096}$",
+    pattern: "^[^\\x00-\\x1f\\x7f-\\x9f]{1,4096}$",
     check: |text| {
         longest(text, 4096)?;
         printable(text)
@@ -19,7 +19,7 @@ pub(super) static LINE: Form = Form {
 
 /// Refuses control characters.
 pub(super) fn printable(text: &str) -> Result<(), String> {
-    match text.chars().find(|c| c.is_ascii_control()) {
+    match text.chars().find(|c| c.is_control()) {
         Some(c) => Err(format!(
             "it holds a control character, `{}`",
             c.escape_debug()
@@ -31,7 +31,7 @@ pub(super) fn printable(text: &str) -> Result<(), String> {
 pub(super) static FOLDER: Form = Form {
     what: "a path in the manifest's folder",
     example: "frontend",
-    pattern: "^[^/\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$",
+    pattern: "^[^/\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$",
     check: inside,
 };
 
@@ -39,7 +39,7 @@ pub(super) static FOLDER: Form = Form {
 pub(super) static FILE: Form = Form {
     what: "a file of the site",
     example: "index.html",
-    pattern: "^[^/\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$",
+    pattern: "^[^/\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$",
     check: |text| {
         inside(text)?;
         let mut parts = text.split('/').enumerate();
@@ -56,7 +56,7 @@ pub(super) static FILE: Form = Form {
 pub(super) static FILE_NAME: Form = Form {
     what: "a file name",
     example: "index.html",
-    pattern: "^[^/\\x00-\\x1f\\x7f]+$",
+    pattern: "^[^/\\x00-\\x1f\\x7f-\\x9f]+$",
     check: |text| match text.contains('/') {
         true => Err("it is the name of a file in every folder: no `/` in it".into()),
         false => (FILE.check)(text),
