@@ -115,7 +115,7 @@ pub enum Verb {
     },
     /// Run the app here, or bring what runs to the manifest
     #[command(
-        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all\n  neargate up --detach --port 80   return when every service is healthy"
+        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all, and so does closing the terminal\n  neargate up --detach --port 80   return when every service is healthy"
     )]
     Up {
         /// Return when every service is healthy

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as an event, from the moment a command begins to wait.
+//! Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP) as one event, from the moment a command begins to wait.
 //!
 //! Invariant: a signal that comes between two waits is kept for the next one.
 
@@ -10,6 +10,8 @@ use crate::failure::Failure;
 pub struct Interrupt {
     keyboard: Signal,
     machine: Signal,
+    /// `None`: whoever started this, such as `nohup`, wants it to outlive the terminal.
+    terminal: Option<Signal>,
 }
 
 impl Interrupt {
@@ -21,6 +23,10 @@ impl Interrupt {
         Ok(Self {
             keyboard: listen(SignalKind::interrupt())?,
             machine: listen(SignalKind::terminate())?,
+            terminal: match outlives_terminal() {
+                true => None,
+                false => Some(listen(SignalKind::hangup())?),
+            },
         })
     }
 
@@ -41,10 +47,52 @@ impl Interrupt {
         tokio::select! {
             _ = self.keyboard.recv() => {}
             _ = self.machine.recv() => {}
+            () = hung_up(&mut self.terminal) => {}
         }
     }
 }
 
+async fn hung_up(terminal: &mut Option<Signal>) {
+    match terminal {
+        Some(terminal) => {
+            terminal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP was ignored when this process began.
+fn outlives_terminal() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status))
+}
+
+/// By the mask of ignored signals of `/proc/PID/status`; SIGHUP is the first.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
+}
+
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::of("cannot listen for Ctrl-C", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ignores_hangups_is_read_from_the_mask() {
+        for (status, expected) in [
+            ("Name:\tup\nSigIgn:\t0000000000000001\n", true),
+            ("SigIgn:\t0000000000001001\n", true),
+            (
+                "SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(ignores_hangup(status), expected, "{status:?}");
+        }
+    }
 }

@@ -214,7 +214,9 @@ pub fn load_near(flags: &Flags, service: Option<&str>) -> Result<(PathBuf, Manif
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
-    for gap in &loaded.not_acted_on {
+    // A deploy changes nothing of what `up` said.
+    let gaps = loaded.not_acted_on.iter();
+    for gap in gaps.filter(|_| service.is_none()) {
         output::note(&format!("not acted on near yet: {gap}"));
     }
     Ok((path, loaded.manifest))

@@ -3,6 +3,7 @@
 //! Invariant: with JSON, nothing but events reaches standard output and nothing is drawn; a tree
 //! is taken away before anything else is printed.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -100,20 +101,42 @@ impl Screen {
 }
 
 /// What is waited for is said again after this long, also when nothing but times changed.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// What was said last of what is waited for, without its times, and when.
 #[derive(Default)]
 pub struct Waits {
     said: String,
     at: Option<Instant>,
+    /// When each line, without its times, was said first.
+    since: BTreeMap<String, Instant>,
 }
 
 impl Waits {
     fn say(&mut self, waits: &str) {
-        if self.is_news(waits, Instant::now()) {
-            waits.lines().for_each(|line| output::progress("", line));
+        for line in self.lines(waits, Instant::now()) {
+            output::progress("", &line);
         }
+    }
+
+    /// What is to be said now; of what was said before, since when.
+    fn lines(&mut self, waits: &str, now: Instant) -> Vec<String> {
+        if !self.is_news(waits, now) {
+            return Vec::new();
+        }
+        let before = std::mem::take(&mut self.since);
+        let mut lines = Vec::new();
+        for line in waits.lines() {
+            let words = without_times(line);
+            let since = before.get(&words).copied().unwrap_or(now);
+            let waited = Duration::from_secs(now.duration_since(since).as_secs());
+            lines.push(match waited >= AGAIN {
+                true => format!("{line}, for {} now", duration::rounded(waited)),
+                false => line.to_owned(),
+            });
+            self.since.insert(words, since);
+        }
+        lines
     }
 
     /// Whether the words are to be said now; then they count as said.
@@ -175,11 +198,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_waited_for_is_said_once_and_again_every_30_seconds() {
+    fn what_is_waited_for_is_said_once_and_again_every_10_seconds() {
         let mut waits = Waits::default();
         let begin = Instant::now();
         let mut said = Vec::new();
-        for second in 0..=70 {
+        for second in 0..=35 {
             let left = duration::rounded(Duration::from_secs(90 - second));
             let words =
                 format!("api is watching the new revision: waits for the bake time ({left} more)");
@@ -187,12 +210,30 @@ mod tests {
                 said.push(second);
             }
         }
-        assert_eq!(said, [0, 30, 60]);
-        let later = begin + Duration::from_secs(71);
+        assert_eq!(said, [0, 10, 20, 30]);
+        let later = begin + Duration::from_secs(36);
         assert!(waits.is_news("api waits for 1 of 2 tasks", later));
         assert!(!waits.is_news("api waits for 1 of 2 tasks", later));
         assert!(waits.is_news("api waits for 2 of 2 tasks", later));
         assert!(waits.is_news("", later), "the end of all waits is no line");
         assert!(!waits.is_news("", later + 2 * AGAIN));
+    }
+
+    #[test]
+    fn what_is_waited_for_again_is_said_with_the_time_that_it_has_taken() {
+        let mut waits = Waits::default();
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let api = "api starts: waits for 1 of 2 tasks of revision 1 healthy";
+        let both = format!("{api}\nweb starts: waits for 0 of 1 tasks of revision 1 healthy");
+        assert_eq!(waits.lines(api, at(0)), [api]);
+        assert!(waits.lines(api, at(9)).is_empty());
+        assert_eq!(waits.lines(api, at(10)), [format!("{api}, for 10s now")]);
+        // Another line is news; the first one's time goes on.
+        let said = waits.lines(&both, at(15));
+        assert_eq!(said[0], format!("{api}, for 15s now"));
+        assert!(said[1].ends_with("healthy"), "{said:?}");
+        assert!(waits.lines(&both, at(24)).is_empty());
+        assert!(waits.lines(&both, at(25))[1].ends_with("for 10s now"));
     }
 }

@@ -44,7 +44,11 @@ pub(crate) fn plain(
 ) -> Vec<u8> {
     let advice = reason.and_then(advice);
     let advice = advice.map_or(String::new(), |advice| format!(": {advice}"));
-    let body = format!("{status} {}{advice}\n", phrase(status));
+    // Whoever asks about the server as a whole wants no text.
+    let body = match status {
+        200 => String::new(),
+        _ => format!("{status} {}{advice}\n", phrase(status)),
+    };
     let mut out = format!(
         "HTTP/1.1 {status} {}\r\nserver: neargate\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
         phrase(status),

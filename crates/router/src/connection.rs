@@ -24,6 +24,8 @@ use crate::request::{self, Ends, Head, KeepAlive, Read, Refusal};
 use crate::seats::Awaited;
 use crate::worker::Worker;
 
+/// What `OPTIONS` asks of to ask of the server as a whole (RFC 9110, 9.3.7).
+const ASTERISK: &str = "*";
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
 const MOST_LINGER: usize = 256 * 1024;
 
@@ -304,6 +306,9 @@ where
     R: AsyncRead + Unpin,
     W: ResponseWriter,
 {
+    if job.head.target == ASTERISK {
+        return End::Router;
+    }
     let table = job.worker.table();
     match table.find(&job.client.listener, job.head) {
         Found::NoListener => End::Refuse(503, "NoTable"),
@@ -345,8 +350,12 @@ where
         }
         End::Refuse(status, reason) => {
             entry.error = Some(reason);
-            let keep = refuse((worker, job), status, sides, &mut entry).await;
+            let keep = answer_itself((worker, job), status, sides, &mut entry).await;
             (keep, Answerer::Router, status)
+        }
+        End::Router => {
+            let keep = answer_itself((worker, job), 200, sides, &mut entry).await;
+            (keep, Answerer::Router, 200)
         }
         End::Abort(status, reason) => {
             entry.error = Some(reason);
@@ -368,8 +377,8 @@ where
     keep
 }
 
-/// Answers with an error; the connection is kept only when the whole request was read.
-async fn refuse<R, W>(
+/// Answers with a status; the connection is kept only when the whole request was read.
+async fn answer_itself<R, W>(
     (worker, job): (&Worker, Option<&Job<'_>>),
     status: u16,
     sides: &mut Sides<'_, R, W>,

@@ -36,6 +36,8 @@ pub(crate) enum End {
     Answered(KeepAlive),
     /// Nothing was sent to the client: answer this status.
     Refuse(u16, &'static str),
+    /// Nothing was sent to the client, who asked about the router itself: 200.
+    Router,
     /// The client's connection is of no more use: the final head was sent, or the client has
     /// gone. Counted with this status; the log has the one that was sent.
     Abort(u16, &'static str),

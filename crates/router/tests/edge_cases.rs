@@ -131,6 +131,24 @@ fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
 }
 
 #[test]
+fn options_of_the_server_as_a_whole_is_the_routers_to_answer() {
+    let (router, backend) = serving();
+    let mut wire = Wire::open(router.address);
+    for target in ["*", "http://a"] {
+        wire.send(&format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let (status, head, body) = wire.response().expect("an answer");
+        assert_eq!((status, body.as_str()), (200, ""), "{target}");
+        assert_eq!(header(&head, "content-length").as_deref(), Some("0"));
+    }
+    assert_eq!(backend.seen(), 0);
+    wire.send("OPTIONS /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(wire.response().expect("an answer").2, "t1");
+    for line in router.log_lines(2) {
+        assert!(line["error"].is_null(), "{line}");
+    }
+}
+
+#[test]
 fn a_tls_handshake_is_answered_at_once_in_words_and_logged() {
     let (router, backend) = serving();
     // The first bytes of a ClientHello, and a record that has only begun.

@@ -36,6 +36,26 @@ impl ScaleBounds {
             Some(_) => present.clamp(self.min, self.max),
         }
     }
+
+    /// What is said of a number of tasks that the manifest does not give, and how long it stays
+    /// so (`until`). Nothing to say when it is within the bounds.
+    #[must_use]
+    pub fn outside(self, name: &str, desired: u32, until: &str) -> Option<String> {
+        let Self { min, max } = self;
+        if (min..=max).contains(&desired) {
+            return None;
+        }
+        let gives = match min == max {
+            true => min.to_string(),
+            false => format!("{min} to {max}"),
+        };
+        let side = if desired > max { "more" } else { "fewer" };
+        let nearest = desired.clamp(min, max);
+        Some(format!(
+            "`{name}`: {desired} is {side} than the {gives} tasks that the manifest gives it (`scale`); {until}, \
+             or: neargate scale {name}={nearest}"
+        ))
+    }
 }
 
 impl ServiceState {
@@ -56,21 +76,9 @@ impl ServiceState {
     /// for it gets it. Nothing to say when it is within the bounds.
     #[must_use]
     pub fn outside_bounds(&self) -> Option<String> {
-        let ScaleBounds { min, max } = self.bounds_in_force()?;
-        let (name, desired) = (&self.name, self.desired);
-        if (min..=max).contains(&desired) {
-            return None;
-        }
-        let gives = match min == max {
-            true => min.to_string(),
-            false => format!("{min} to {max}"),
-        };
-        let side = if desired > max { "more" } else { "fewer" };
-        let nearest = desired.clamp(min, max);
-        Some(format!(
-            "`{name}`: {desired} is {side} than the {gives} tasks that the manifest gives it (`scale`); as on ECS it stays \
-             so until `scale` is changed in the manifest, or: neargate scale {name}={nearest}"
-        ))
+        let until = "as on ECS it stays so until `scale` is changed in the manifest";
+        self.bounds_in_force()?
+            .outside(&self.name, self.desired, until)
     }
 }
 
@@ -87,5 +95,33 @@ pub fn keep_within_bounds(draft: &mut Draft, definition: &RevisionDefinition) {
     }
     if desired != draft.service.desired {
         draft.record(Fact::DesiredChanged { desired });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_tasks_outside_the_bounds_is_said_with_the_nearest_that_is_within() {
+        for (desired, expected) in [
+            (
+                1,
+                Some(
+                    "`api`: 1 is fewer than the 2 to 4 tasks that the manifest gives it (`scale`); for now, or: neargate scale api=2",
+                ),
+            ),
+            (2, None),
+            (4, None),
+            (
+                5,
+                Some(
+                    "`api`: 5 is more than the 2 to 4 tasks that the manifest gives it (`scale`); for now, or: neargate scale api=4",
+                ),
+            ),
+        ] {
+            let said = ScaleBounds { min: 2, max: 4 }.outside("api", desired, "for now");
+            assert_eq!(said.as_deref(), expected, "{desired}");
+        }
     }
 }

@@ -451,7 +451,7 @@ impl std::fmt::Display for Exit {
         match self {
             Self::Code(126) => write!(
                 out,
-                "exit code 126: its program, or one that it starts, may not be run (permissions, or not a program)"
+                "exit code 126: its program, or one that it starts, may not be run (permissions, a folder such as /root that the task's user may not enter, or not a program): neargate doctor"
             ),
             Self::Code(127) => write!(
                 out,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::machine::ReleaseKind;
+use neargate_core::machine::{ReleaseKind, ScaleBounds};
 use neargate_core::manifest::model::{Job, Service, Work};
 
 use super::definition::number;
@@ -114,11 +114,12 @@ impl Driver {
         end.exit.ok_or_else(|| Trouble::Failed(end.words()))
     }
 
-    /// Sets the number of tasks. Scaling policies may change it again within their bounds.
+    /// Sets the number of tasks; gives what is to be said of fewer than the manifest has. Scaling
+    /// policies may change it again within their bounds.
     ///
     /// # Errors
-    /// A release is in progress, the number is out of the manifest's bounds, or the call failed.
-    pub async fn scale(&self, service: &str, tasks: u32) -> Result<(), Trouble> {
+    /// A release is in progress, the number is beyond the manifest's, or the call failed.
+    pub async fn scale(&self, service: &str, tasks: u32) -> Result<Option<String>, Trouble> {
         let (spec, facts) = self.service(service)?;
         if tasks > spec.scale.max {
             return Err(Trouble::Usage(format!(
@@ -134,7 +135,9 @@ impl Driver {
         }
         self.aws
             .set_service(&self.facts.cluster, &facts.name, None, Some(tasks))
-            .await
+            .await?;
+        let until = "it stays so until a deploy, automatic scaling or somebody changes it";
+        Ok(ScaleBounds::of(&spec.scale).outside(service, tasks, until))
     }
 
     /// States of a service's guards, by their name in the manifest.

@@ -259,15 +259,21 @@ async fn scale(
     flags: &Flags,
     counts: &[String],
 ) -> Result<Result<ExitCode, Failure>, Trouble> {
+    let mut notes = Vec::new();
     for text in counts {
         let wrong = || Trouble::Usage(format!("`{text}` is not SERVICE=TASKS, for example api=4"));
         let (service, count) = text.split_once('=').ok_or_else(wrong)?;
         let count = count.parse().map_err(|_| wrong())?;
-        driver.scale(service, count).await?;
+        let note = driver.scale(service, count).await?;
         output::progress(service, &format!("{count} tasks are wanted"));
+        note.iter().for_each(|note| output::note(note));
+        notes.extend(note);
     }
     if flags.json {
-        output::json(&Accepted::default());
+        output::json(&Accepted {
+            notes,
+            ..Accepted::default()
+        });
     }
     Ok(Ok(ExitCode::SUCCESS))
 }

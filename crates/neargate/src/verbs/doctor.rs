@@ -3,6 +3,7 @@
 //! It looks, it changes nothing. Exit 3 when something that the manifest needs is missing.
 
 mod machine;
+mod programs;
 mod state;
 
 pub use machine::which;
@@ -10,7 +11,7 @@ pub use machine::which;
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::{CacheEngine, Manifest, Place};
-use neargate_near::data::programs;
+use neargate_near::data::programs as data_programs;
 use serde::Serialize;
 
 use crate::arguments::Flags;
@@ -85,6 +86,7 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     let (manifest, finding) = manifest(flags);
     findings.push(finding);
     findings.extend(data_services(manifest.as_ref()));
+    findings.extend(manifest.iter().flat_map(programs::look));
     findings.extend(tools(manifest.as_ref()));
     let other = flags
         .env
@@ -177,10 +179,10 @@ fn data_services(manifest: Option<&Manifest>) -> Vec<Finding> {
         },
     };
     vec![
-        found("postgres", programs::postgres(), databases),
+        found("postgres", data_programs::postgres(), databases),
         found(
             "cache",
-            programs::cache(cache.unwrap_or(CacheEngine::Redis)),
+            data_programs::cache(cache.unwrap_or(CacheEngine::Redis)),
             cache.is_some(),
         ),
     ]

@@ -10,6 +10,7 @@ mod write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use look::{Found, Runs};
 use neargate_core::manifest::{self, Source};
 use neargate_near::atomic;
 use neargate_near::snapshot::IGNORE_FILE;
@@ -56,6 +57,70 @@ pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
             "{list} is written: what a snapshot of the folder leaves out"
         ));
     }
+    if let Some(advice) = advice(&found) {
+        output::note(advice);
+    }
     output::line("next: read it, then neargate check, then neargate up");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is better done before the rest; `neargate check` warns of it too.
+fn advice(found: &Found) -> Option<&'static str> {
+    let Runs::Files { root, .. } = &found.runs else {
+        return None;
+    };
+    (root == ".").then_some(
+        "the site is this folder itself, so all that is in it is public, but for neargate.toml and dot files: \
+         put the site's files into a folder of their own, such as public, and write static = \"public\"",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_site_in_a_folder_of_its_own_is_checked_without_a_warning_and_another_gets_advice() {
+        for (folders, root) in [
+            (&["public"][..], "public"),
+            (&["dist"], "dist"),
+            (&["site", "."], "site"),
+            (&["."], "."),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            for name in folders {
+                let site = folder.path().join(name);
+                fs::create_dir_all(&site).expect("a folder");
+                fs::write(site.join("index.html"), "<p>").expect("a file");
+            }
+            let found = look::look(folder.path());
+            let text = write::manifest(folder.path(), &found);
+            assert!(text.contains(&format!("static = \"{root}\"")), "{text}");
+            let name = project::NAME.to_owned();
+            let loaded = manifest::load(&Source { name, text }, "local", &[]).expect("it is right");
+            let own = root != ".";
+            assert_eq!(loaded.warnings.is_empty(), own, "{root}");
+            assert_eq!(advice(&found).is_none(), own, "{root}");
+        }
+    }
+
+    #[test]
+    fn a_python_program_runs_in_its_own_virtual_environment_or_is_told_how_to_make_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("requirements.txt"), "flask\ngunicorn\n").expect("a file");
+        let written = || write::manifest(folder.path(), &look::look(folder.path()));
+        let text = written();
+        assert!(text.contains("exec python3 -m gunicorn"), "{text}");
+        assert!(text.contains("/usr/bin/python3 -m venv .venv"), "{text}");
+        let programs = folder.path().join(".venv/bin");
+        fs::create_dir_all(&programs).expect("a folder");
+        fs::write(programs.join("python3"), "").expect("a file");
+        let text = written();
+        assert!(
+            text.contains("exec .venv/bin/python3 -m gunicorn"),
+            "{text}"
+        );
+    }
 }

@@ -284,7 +284,7 @@ async fn healthy(
     }
 }
 
-/// In the foreground: shows what happens until Ctrl-C, which stops everything.
+/// In the foreground: shows what happens until Ctrl-C or the terminal's end, which stop everything.
 async fn stay(
     client: &Client,
     screen: &mut Screen,

@@ -45,8 +45,12 @@ impl Foreground {
 
     /// Ctrl-C, and its end.
     fn interrupt(&mut self) {
+        self.end_by("-INT");
+    }
+
+    fn end_by(&mut self, signal: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
         let ended = self.child.wait().expect("it ends");
         assert!(ended.success(), "{}", self.said());
@@ -71,6 +75,20 @@ fn a_foreground_up_shows_what_tasks_write_and_says_what_a_stop_waits_for() {
     ] {
         assert!(up.said().contains(words), "{words}: {}", up.said());
     }
+    assert!(app.try_status().is_none(), "the engine has ended");
+}
+
+#[test]
+fn a_closed_terminal_stops_a_foreground_up_as_ctrl_c_does() {
+    let app = App::new(STUBBORN);
+    let mut up = Foreground::begin(&app, &[]);
+    wait_for("the app", || up.said().contains("is up at").then_some(()));
+    up.end_by("-HUP");
+    assert!(
+        up.said().contains("everything has stopped\n"),
+        "{}",
+        up.said()
+    );
     assert!(app.try_status().is_none(), "the engine has ended");
 }
 

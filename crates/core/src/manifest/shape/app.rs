@@ -121,7 +121,9 @@ pub(crate) static ENVIRONMENT: Shape = Shape {
 
 static EDGE: Shape = Shape {
     title: "[edge]",
-    doc: "What stands in front of the router.",
+    doc: "What stands in front of the router. The router passes on no header whose name holds more \
+          than letters, digits and hyphens (`X_Forwarded_For` would be `X-Forwarded-For` for CGI and \
+          WSGI), nor `Proxy`. It answers `OPTIONS *` itself, by an empty 200.",
     also: None,
     fields: &[
         Field::new(

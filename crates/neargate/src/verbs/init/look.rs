@@ -171,12 +171,24 @@ fn go(folder: &Path) -> Option<Conclusion> {
     Some(("go.mod: a Go program".into(), Runs::Program(program)))
 }
 
+/// The project's own virtual environment, or what there is.
+fn interpreter(folder: &Path) -> &'static str {
+    const OWN: &str = ".venv/bin/python3";
+    match folder.join(OWN).exists() {
+        true => OWN,
+        false => "python3",
+    }
+}
+
 fn django(folder: &Path) -> Option<Conclusion> {
     text(folder, "manage.py")?;
     let mut folders: Vec<PathBuf> = expand(folder, "./*");
     folders.retain(|path| path.join("wsgi.py").is_file());
     let name = folders.first()?.file_name()?.to_str()?;
-    let command = format!("python3 -m gunicorn --bind 127.0.0.1:$PORT {name}.wsgi");
+    let command = format!(
+        "{} -m gunicorn --bind 127.0.0.1:$PORT {name}.wsgi",
+        interpreter(folder)
+    );
     let program = Program {
         command: shell(&command),
         port: 8000,
@@ -218,7 +230,7 @@ fn python(folder: &Path) -> Option<Conclusion> {
         )
     };
     let program = Program {
-        command: shell(&format!("python3 -m {server} {module}:app")),
+        command: shell(&format!("{} -m {server} {module}:app", interpreter(folder))),
         port: 8000,
         doubt: Some(doubt),
         language: Some(Language::Python),
@@ -301,7 +313,8 @@ fn dockerfile(folder: &Path) -> Option<Conclusion> {
 }
 
 fn files(folder: &Path) -> Option<Conclusion> {
-    let root = [".", "public", "dist", "build", "site", "static"]
+    // A folder of its own holds nothing but the site.
+    let root = ["public", "dist", "build", "site", "static", "."]
         .into_iter()
         .find(|root| folder.join(root).join("index.html").is_file())?;
     let because = format!(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::look::{Found, Program, Runs};
+use super::look::{Found, Language, Program, Runs};
 
 /// Longest name of an app.
 const LONGEST_NAME: usize = 32;
@@ -27,6 +27,12 @@ generate = "base64:32"                      # add "secret.session" to `uses`: SE
 target = "aws"                              # far: needs a region
 region = "eu-central-1"
 "#;
+
+/// An interpreter below /root is there for root alone, whose engine runs tasks as others.
+const VIRTUAL_ENVIRONMENT: &str = "\
+# /usr/bin/python3 -m venv .venv, .venv/bin/pip install what it needs, and let the command begin with
+# .venv/bin/python3: a python3 below /root, such as pyenv's, is closed to the tasks of root's engine
+";
 
 /// The manifest's text.
 pub fn manifest(folder: &Path, found: &Found) -> String {
@@ -74,6 +80,10 @@ pub fn manifest(folder: &Path, found: &Found) -> String {
 fn service(program: &Program, found: &Found, text: &mut String) {
     if let Some(doubt) = program.doubt {
         text.push_str(&format!("# {doubt}\n"));
+    }
+    let has_own = program.command.iter().any(|word| word.contains(".venv/"));
+    if program.language == Some(Language::Python) && !has_own {
+        text.push_str(VIRTUAL_ENVIRONMENT);
     }
     if let Some(build) = &program.build {
         text.push_str(&line(
