@@ -29,7 +29,7 @@ scale = { min = 2, max = 2 }
 [service.api.release]
 strategy = "canary"
 steps = [10, 50, 100]
-bake = "3s"
+bake = "5s"
 "#;
 
 /// Requests a second of clients that keep no cookies: each is a new session.
