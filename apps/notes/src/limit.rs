@@ -65,7 +65,7 @@ impl Limiter {
     }
 
     /// Takes one token of `client` (a pseudonym).
-    pub async fn take(&self, cache: &Cache, client: &str) -> Verdict {
+    pub async fn acquire(&self, cache: &Cache, client: &str) -> Verdict {
         let mut command = redis::cmd("EVAL");
         command
             .arg(TAKE)

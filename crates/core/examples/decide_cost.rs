@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use neargate_core::machine::{
-    self, Action, Entry, Event, Exit, Health, Journal, State, Supersede, Verdict,
+    self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
+    Supersede, TaskHealth,
 };
 use neargate_core::manifest::model::Breaker;
 use neargate_core::time::Timestamp;
@@ -30,17 +31,17 @@ const PROMISED: Duration = Duration::from_micros(100);
 /// Takes entries and forgets them.
 struct Nowhere;
 
-impl Journal for Nowhere {
+impl EntryLog for Nowhere {
     type Error = Infallible;
 
-    fn append(&mut self, _: &[Entry]) -> Result<(), Infallible> {
+    fn append(&mut self, _: &[JournalEntry]) -> Result<(), Infallible> {
         Ok(())
     }
 }
 
 /// An environment whose processes do what they are told.
 struct Environment {
-    state: State,
+    state: EnvironmentState,
     now: Timestamp,
     random: Random,
     /// What will happen, by time and order.
@@ -75,16 +76,16 @@ impl Environment {
         match action {
             Action::StartTask { task, .. } => {
                 self.later(20, Event::TaskStarted { task: task.clone() });
-                self.later(120, health(task, Health::Healthy));
+                self.later(120, health(task, TaskHealth::Healthy));
             }
             Action::StopTask { task } | Action::KillTask { task } => {
-                self.later(50, exited(task, Exit::Code(0)));
+                self.later(50, exited(task, ProcessExit::Code(0)));
             }
             Action::RunHook { release, run, .. } => {
                 let finished = Event::HookFinished {
                     release,
                     run,
-                    exit: Exit::Code(0),
+                    exit: ProcessExit::Code(0),
                     last_lines: Vec::new(),
                 };
                 self.later(200, finished);
@@ -164,9 +165,9 @@ impl Environment {
         let (release, step) = release.map_or((0, 0), |release| (release.id, release.step));
         let fired = self.random.chance(10);
         let verdict = if fired {
-            Verdict::Fired
+            GuardVerdict::Fired
         } else {
-            Verdict::Quiet
+            GuardVerdict::Quiet
         };
         Event::GuardJudged {
             release,
@@ -182,9 +183,9 @@ impl Environment {
         let service = name(self.random.below(SERVICES));
         let task = self.some_task(&service).unwrap_or_default();
         let event = match self.random.below(100) {
-            0..40 => health(task, Health::Healthy),
-            40..50 => health(task, Health::Unhealthy),
-            50..65 => exited(task, Exit::Code(1)),
+            0..40 => health(task, TaskHealth::Healthy),
+            40..50 => health(task, TaskHealth::Unhealthy),
+            50..65 => exited(task, ProcessExit::Code(1)),
             65..70 => Event::TaskDrained { task, cut: 0 },
             70..75 => Event::TimePassed,
             75..80 => self.judged(&service),
@@ -211,7 +212,7 @@ fn name(n: u64) -> String {
     format!("s{n:04}")
 }
 
-fn health(task: String, health: Health) -> Event {
+fn health(task: String, health: TaskHealth) -> Event {
     Event::TaskHealthChanged {
         task,
         health,
@@ -220,7 +221,7 @@ fn health(task: String, health: Health) -> Event {
     }
 }
 
-fn exited(task: String, exit: Exit) -> Event {
+fn exited(task: String, exit: ProcessExit) -> Event {
     Event::TaskExited {
         task,
         exit,
@@ -254,7 +255,7 @@ fn kind(event: &Event) -> &'static str {
 /// The environment with every task running and healthy, costs forgotten.
 fn running() -> Environment {
     let mut environment = Environment {
-        state: State::default(),
+        state: EnvironmentState::default(),
         now: Timestamp(1_000_000),
         random: Random::new(7),
         coming: BTreeMap::new(),

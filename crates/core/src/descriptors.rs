@@ -4,7 +4,7 @@
 //! health is checked and commands are answered however many clients come. What the machine itself
 //! lacks is told apart from what a target does ([`is_shortage`]).
 
-use crate::manifest::model::{Manifest, Runs, Scale};
+use crate::manifest::model::{Manifest, Scale, Workload};
 
 /// What one thread's runtime holds: its poll and wake descriptors and the pair for signals.
 const RUNTIME: u64 = 6;
@@ -82,7 +82,7 @@ pub fn engine_needs(tasks: u64, data: u64, sockets: u64) -> u64 {
 
 /// For how many tasks of each service a limit must be enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum TaskCountBasis {
     /// `scale.min`: what `up` starts.
     Fewest,
     /// `scale.max`.
@@ -93,19 +93,19 @@ pub enum Extent {
 #[must_use]
 pub fn shortfall(
     manifest: &Manifest,
-    extent: Extent,
+    extent: TaskCountBasis,
     limit: u64,
     workers: usize,
 ) -> Option<String> {
     let count = |scale: &Scale| match extent {
-        Extent::Fewest => scale.min,
-        Extent::Most => scale.max,
+        TaskCountBasis::Fewest => scale.min,
+        TaskCountBasis::Most => scale.max,
     };
     let tasks = manifest
         .services
         .values()
         .map(|service| match service.runs {
-            Runs::Static(_) => 0,
+            Workload::Static(_) => 0,
             // A release has the tasks of two revisions.
             _ => {
                 u64::from(count(&service.scale))

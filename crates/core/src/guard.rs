@@ -9,11 +9,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::alarm::{AlarmState, Definition, MetricAlarm, Traffic, Watch, evaluate, history_until};
+use crate::alarm::{
+    AlarmDefinition, AlarmState, DataSufficiency, DatapointSource, MetricAlarm, evaluate,
+    history_until,
+};
 use crate::machine::strategy::compare_split;
-use crate::machine::{Split, Verdict};
+use crate::machine::{GuardVerdict, SplitCheck};
 use crate::manifest::model::Alarm;
-use crate::metrics::{Cut, Dimensions, Limits, Metrics, Window, names};
+use crate::metrics::{Dimensions, MetricsStore, RetentionLimits, Window, WindowBoundary, names};
 use crate::time::Timestamp;
 
 /// After the end of a period its samples need this long to arrive: the router tells once a second.
@@ -24,7 +27,7 @@ const IN_FLIGHT: Duration = Duration::from_secs(1);
 
 /// What is watched in one step of one release.
 #[derive(Debug)]
-pub struct StepWatch {
+pub struct StepAnalysis {
     /// Release id.
     pub release: u64,
     /// Number of the step; 0 while a rolling release replaces tasks.
@@ -35,28 +38,28 @@ pub struct StepWatch {
     began: Timestamp,
     /// From when on samples are known.
     since: Timestamp,
-    guards: BTreeMap<String, Guard>,
+    guards: BTreeMap<String, GuardAlarm>,
     followed: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Guard {
+struct GuardAlarm {
     alarm: MetricAlarm,
     of: Dimensions,
 }
 
 /// A guard's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct GuardResult {
     /// Name of the alarm.
     pub guard: String,
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: GuardVerdict,
     /// The alarm's words.
     pub reason: String,
 }
 
-impl StepWatch {
+impl StepAnalysis {
     /// Watches a step that began at `began`; samples are known from `known` on. Alarms of alarms
     /// have no samples of their own: they are quiet here, and fire with the service's own alarm.
     #[must_use]
@@ -69,11 +72,11 @@ impl StepWatch {
         let mut followed = Vec::new();
         let mut judged = BTreeMap::new();
         for (name, alarm) in guards {
-            match Definition::from_manifest(alarm) {
-                Ok(Definition::Metric(alarm)) => {
+            match AlarmDefinition::from_manifest(alarm) {
+                Ok(AlarmDefinition::Metric(alarm)) => {
                     judged.insert(name.clone(), guard(*alarm, service, revision));
                 }
-                Ok(Definition::Composite(_)) | Err(_) => followed.push(name.clone()),
+                Ok(AlarmDefinition::Composite(_)) | Err(_) => followed.push(name.clone()),
             }
         }
         Self {
@@ -106,8 +109,8 @@ impl StepWatch {
 
     /// Where windows must end for what it asks.
     #[must_use]
-    pub fn cuts(&self) -> Vec<Cut> {
-        let at = |service: &String, since, every| Cut {
+    pub fn cuts(&self) -> Vec<WindowBoundary> {
+        let at = |service: &String, since, every| WindowBoundary {
             service: service.clone(),
             since,
             every,
@@ -123,25 +126,25 @@ impl StepWatch {
 
     /// Limits that keep enough samples for its guards.
     #[must_use]
-    pub fn limits(&self, limits: Limits) -> Limits {
+    pub fn limits(&self, limits: RetentionLimits) -> RetentionLimits {
         let guards = self.guards.values();
         guards.fold(limits, |limits, guard| guard.alarm.limits(limits))
     }
 
     /// What every guard says now.
     #[must_use]
-    pub fn judge(&self, metrics: &Metrics, now: Timestamp) -> Vec<Judged> {
-        let judged = |(name, guard): (&String, &Guard)| {
+    pub fn judge(&self, metrics: &MetricsStore, now: Timestamp) -> Vec<GuardResult> {
+        let judged = |(name, guard): (&String, &GuardAlarm)| {
             let (verdict, reason) = guard.judge(metrics, self.since, now);
-            Judged {
+            GuardResult {
                 guard: name.clone(),
                 verdict,
                 reason,
             }
         };
-        let followed = |name: &String| Judged {
+        let followed = |name: &String| GuardResult {
             guard: name.clone(),
-            verdict: Verdict::Quiet,
+            verdict: GuardVerdict::Quiet,
             reason: "it follows the service's own alarm".to_owned(),
         };
         let own = self.guards.iter().map(judged);
@@ -152,7 +155,7 @@ impl StepWatch {
     /// new revision in tenths of a percent, the requests measured. A request that a cookie kept
     /// with its revision shows nothing of the weights: the split is that of the others.
     #[must_use]
-    pub fn split(&self, metrics: &Metrics, weight: u32) -> (Split, u32, u64) {
+    pub fn split(&self, metrics: &MetricsStore, weight: u32) -> (SplitCheck, u32, u64) {
         let from = self.since.after(IN_FLIGHT);
         let weighted = |of: &Dimensions| {
             let count = |metric| metrics.since(metric, of, from).count();
@@ -166,22 +169,30 @@ impl StepWatch {
     }
 }
 
-fn guard(alarm: MetricAlarm, service: &str, revision: u32) -> Guard {
+fn guard(alarm: MetricAlarm, service: &str, revision: u32) -> GuardAlarm {
     let of = match &alarm.service {
         Some(other) if other != service => Dimensions::service(other),
         _ => Dimensions::revision(service, revision),
     };
-    Guard { alarm, of }
+    GuardAlarm { alarm, of }
 }
 
-impl Guard {
-    fn judge(&self, metrics: &Metrics, since: Timestamp, now: Timestamp) -> (Verdict, String) {
+impl GuardAlarm {
+    fn judge(
+        &self,
+        metrics: &MetricsStore,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> (GuardVerdict, String) {
         let alarm = &self.alarm;
         let period = alarm.period.as_millis() as u64;
         let passed = now.since(since).saturating_sub(SETTLE).as_millis() as u64;
         let periods = passed / period.max(1);
         if periods == 0 {
-            return (Verdict::Pending, "its first period is not over".to_owned());
+            return (
+                GuardVerdict::Pending,
+                "its first period is not over".to_owned(),
+            );
         }
         let end = Timestamp(since.0 + periods * period);
         let slots = history_until(alarm, metrics, &self.of, end);
@@ -190,24 +201,25 @@ impl Guard {
             .saturating_sub(usize::try_from(periods).unwrap_or(usize::MAX));
         let found = evaluate(alarm, &slots[own..], AlarmState::InsufficientData, now);
         let verdict = if found.state == AlarmState::Alarm {
-            Verdict::Fired
+            GuardVerdict::Fired
         } else if periods < u64::from(alarm.periods) {
-            Verdict::Pending
-        } else if found.traffic == Traffic::TooLittle && !self.counted_enough(metrics, end) {
-            Verdict::TooLittle
+            GuardVerdict::Pending
+        } else if found.traffic == DataSufficiency::TooLittle && !self.counted_enough(metrics, end)
+        {
+            GuardVerdict::TooLittle
         } else {
-            Verdict::Quiet
+            GuardVerdict::Quiet
         };
         (verdict, found.reason)
     }
 
     /// A metric that counts what went wrong has no samples when nothing does: then the requests
     /// tell whether there was enough to judge.
-    fn counted_enough(&self, metrics: &Metrics, end: Timestamp) -> bool {
+    fn counted_enough(&self, metrics: &MetricsStore, end: Timestamp) -> bool {
         let alarm = &self.alarm;
         let counts = matches!(
             &alarm.watch,
-            Watch::Metric { metric, .. } if [names::ERRORS, names::RESTARTS].contains(&metric.as_str())
+            DatapointSource::Metric { metric, .. } if [names::ERRORS, names::RESTARTS].contains(&metric.as_str())
         );
         let periods = alarm.periods as usize;
         let windows = metrics.windows(names::REQUESTS, &self.of, alarm.period, end, periods);

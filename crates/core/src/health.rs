@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use crate::manifest::model::Health;
+use crate::manifest::model::HealthCheck;
 use crate::routing::table::TargetHealth;
 use crate::time::Timestamp;
 
@@ -68,7 +68,7 @@ impl TargetCheck {
         &mut self,
         now: Timestamp,
         outcome: Outcome,
-        rule: &Health,
+        rule: &HealthCheck,
     ) -> Option<TargetHealth> {
         let next = match (self.state, outcome) {
             (_, Outcome::NotMade) => None,
@@ -96,7 +96,7 @@ impl TargetCheck {
     }
 
     /// How long after the start of the last check the next one begins.
-    pub fn next_gap(&mut self, rule: &Health) -> Duration {
+    pub fn next_gap(&mut self, rule: &HealthCheck) -> Duration {
         if self.state != TargetHealth::Initial {
             return rule.interval;
         }
@@ -112,7 +112,7 @@ impl TargetCheck {
 
     /// Whether a failure of a new target counts: its quick checks are near's own, so failures
     /// count only an interval apart, and a port that is not open yet not at first.
-    fn counts(&mut self, now: Timestamp, outcome: Outcome, rule: &Health) -> bool {
+    fn counts(&mut self, now: Timestamp, outcome: Outcome, rule: &HealthCheck) -> bool {
         let due = match (self.last_counted, outcome) {
             (Some(last), _) => now.since(last) >= rule.interval,
             (None, Outcome::Unreachable) => {
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use crate::manifest::model::Probe;
 
-    fn rule() -> Health {
-        Health {
+    fn rule() -> HealthCheck {
+        HealthCheck {
             probe: Probe::Http {
                 path: "/".into(),
                 matcher: vec![(200, 200)],

@@ -55,14 +55,14 @@ pub enum Remedy {
 
 /// What is known of one who must not stay stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stops {
+pub struct StopTracker {
     found: u32,
     since_woken: Option<Duration>,
 }
 
-impl Stops {
+impl StopTracker {
     /// Takes in one look: time since the look before, and whether it is stopped now.
-    pub fn look(&mut self, since: Duration, stopped: bool) -> Option<Remedy> {
+    pub fn observe(&mut self, since: Duration, stopped: bool) -> Option<Remedy> {
         self.since_woken = self
             .since_woken
             .map(|before| before + since)
@@ -84,14 +84,19 @@ impl Stops {
 pub struct Liveness {
     idle: Duration,
     silent: Duration,
-    stops: Stops,
+    stops: StopTracker,
 }
 
 impl Liveness {
     /// Takes in one look: time since the look before, whether there was a report in it, and what
     /// the watched was doing.
-    pub fn look(&mut self, since: Duration, reported: bool, activity: Activity) -> Option<Remedy> {
-        let remedy = self.stops.look(since, activity == Activity::Stopped);
+    pub fn observe(
+        &mut self,
+        since: Duration,
+        reported: bool,
+        activity: Activity,
+    ) -> Option<Remedy> {
+        let remedy = self.stops.observe(since, activity == Activity::Stopped);
         if reported {
             (self.idle, self.silent) = Default::default();
         }
@@ -131,7 +136,7 @@ const WAITS: [Duration; 7] = [
 
 /// How one life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
+pub enum ProcessDeath {
     /// Somebody killed it (SIGKILL, SIGTERM, or its watcher), after it had been ready.
     Killed,
     /// It ended by itself, or before it was ready.
@@ -146,13 +151,13 @@ pub struct Restarts {
 
 impl Restarts {
     /// Takes in an end; how long to wait before the next start.
-    pub fn ended(&mut self, death: Death, lived: Duration) -> Duration {
+    pub fn ended(&mut self, death: ProcessDeath, lived: Duration) -> Duration {
         match death {
-            Death::Killed if lived >= SHORT => return Duration::ZERO,
+            ProcessDeath::Killed if lived >= SHORT => return Duration::ZERO,
             // The kernel may be the one who kills, for want of memory.
-            Death::Killed => return SHORT_WAIT,
-            Death::Crashed if lived >= STEADY => self.crashes = 1,
-            Death::Crashed => self.crashes += 1,
+            ProcessDeath::Killed => return SHORT_WAIT,
+            ProcessDeath::Crashed if lived >= STEADY => self.crashes = 1,
+            ProcessDeath::Crashed => self.crashes += 1,
         }
         WAITS[self.crashes.min(WAITS.len()) - 1]
     }
@@ -172,7 +177,7 @@ mod tests {
     fn silent_for(seconds: u64, activity: Activity) -> Option<Remedy> {
         let mut liveness = Liveness::default();
         let looks = seconds * 4;
-        (0..looks).find_map(|_| liveness.look(PERIOD, false, activity))
+        (0..looks).find_map(|_| liveness.observe(PERIOD, false, activity))
     }
 
     #[test]
@@ -192,7 +197,11 @@ mod tests {
                 4 => (false, Works),
                 _ => (false, Nothing),
             };
-            assert_eq!(liveness.look(PERIOD, reported, activity), None, "{round}");
+            assert_eq!(
+                liveness.observe(PERIOD, reported, activity),
+                None,
+                "{round}"
+            );
         }
     }
 
@@ -214,7 +223,7 @@ mod tests {
             let mut done = Vec::new();
             for (number, look) in looks.bytes().enumerate() {
                 let activity = if look == b's' { Stopped } else { Works };
-                match liveness.look(PERIOD, look == b'r', activity) {
+                match liveness.observe(PERIOD, look == b'r', activity) {
                     None => {}
                     Some(Remedy::Wake) => done.push(format!("wake {number}")),
                     Some(Remedy::Replace(_)) => done.push(format!("replace {number}")),
@@ -230,7 +239,7 @@ mod tests {
         for late in [2, 60, 86_400] {
             for _ in 0..100 {
                 let since = Duration::from_secs(late);
-                assert_eq!(liveness.look(since, false, Nothing), None);
+                assert_eq!(liveness.observe(since, false, Nothing), None);
             }
         }
     }
@@ -239,19 +248,19 @@ mod tests {
     fn who_is_killed_is_started_at_once_and_who_crashes_waits_longer_each_time() {
         let mut restarts = Restarts::default();
         for _ in 0..50 {
-            let wait = restarts.ended(Death::Killed, Duration::from_secs(1));
+            let wait = restarts.ended(ProcessDeath::Killed, Duration::from_secs(1));
             assert_eq!(wait, Duration::ZERO);
-            let wait = restarts.ended(Death::Killed, Duration::from_millis(10));
+            let wait = restarts.ended(ProcessDeath::Killed, Duration::from_millis(10));
             assert_eq!(wait, Duration::from_millis(200));
         }
         let mut before = Duration::ZERO;
         for _ in 0..20 {
-            let wait = restarts.ended(Death::Crashed, Duration::from_secs(1));
+            let wait = restarts.ended(ProcessDeath::Crashed, Duration::from_secs(1));
             assert!(wait >= before);
             before = wait;
         }
         assert_eq!(before, Duration::from_secs(30));
-        let steady = restarts.ended(Death::Crashed, Duration::from_secs(60));
+        let steady = restarts.ended(ProcessDeath::Crashed, Duration::from_secs(60));
         assert_eq!((steady, restarts.crashes()), (Duration::ZERO, 1));
     }
 }

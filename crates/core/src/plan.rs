@@ -7,17 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-mod words;
+mod display;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::machine::{RevisionDefinition, ScaleBounds};
-use crate::manifest::model::{Cache, Database, Job, Manifest, Runs, Service, Use};
+use crate::manifest::model::{Cache, Database, Job, Manifest, Service, UsedResource, Workload};
 
 /// What runs now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Observed {
+pub struct RunningEnvironment {
     /// Services by name.
     pub services: BTreeMap<String, ObservedService>,
     /// Databases as they were last set up, by name.
@@ -63,7 +63,7 @@ pub struct ObservedService {
 
 /// What is wanted, beside the manifest.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Surroundings {
+pub struct PlanContext {
     /// Each service's artifact digest; a service without one is taken to have none.
     pub digests: BTreeMap<String, String>,
     /// The manifest's folder.
@@ -72,7 +72,7 @@ pub struct Surroundings {
 
 /// A field that differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct FieldChange {
     /// Dotted, inside the service, database or cache.
     pub path: String,
     /// As it is; null: absent.
@@ -92,13 +92,19 @@ pub enum Operation {
     /// Set up and start.
     CreateDatabase { name: String },
     /// Bring to the new definition; data stays.
-    UpdateDatabase { name: String, changes: Vec<Change> },
+    UpdateDatabase {
+        name: String,
+        changes: Vec<FieldChange>,
+    },
     /// Start what is stopped; it begins empty.
     StartCache { name: String },
     /// Set up and start.
     CreateCache { name: String },
     /// Bring to the new definition.
-    UpdateCache { name: String, changes: Vec<Change> },
+    UpdateCache {
+        name: String,
+        changes: Vec<FieldChange>,
+    },
     /// Start what is stopped: this revision, at this many tasks; a static site has none.
     StartService {
         name: String,
@@ -117,14 +123,14 @@ pub enum Operation {
         name: String,
         from: u32,
         to: u32,
-        changes: Vec<Change>,
+        changes: Vec<FieldChange>,
     },
     /// Only the number of tasks or its limits; no new revision.
     ScaleService {
         name: String,
         from: u32,
         to: u32,
-        changes: Vec<Change>,
+        changes: Vec<FieldChange>,
     },
     /// Drain and stop.
     RemoveService { name: String },
@@ -151,7 +157,7 @@ impl Plan {
 
 /// Compares what is wanted with what runs.
 #[must_use]
-pub fn plan(wanted: &Manifest, surroundings: &Surroundings, observed: &Observed) -> Plan {
+pub fn plan(wanted: &Manifest, surroundings: &PlanContext, observed: &RunningEnvironment) -> Plan {
     let mut operations = Vec::new();
     for (name, secret) in &wanted.secrets {
         if secret.generate.is_some() && !observed.secrets.contains(name) {
@@ -185,18 +191,18 @@ fn start(service: &Service, now: &ObservedService) -> Operation {
 
 /// How many tasks it has; a static site has none.
 fn tasks(service: &Service, desired: u32) -> Option<u32> {
-    (!matches!(service.runs, Runs::Static(_))).then_some(desired)
+    (!matches!(service.runs, Workload::Static(_))).then_some(desired)
 }
 
 /// The revision that would be made now.
 fn definition(
     wanted: &Manifest,
     service: &Service,
-    surroundings: &Surroundings,
-    observed: &Observed,
+    surroundings: &PlanContext,
+    observed: &RunningEnvironment,
 ) -> RevisionDefinition {
     let used = service.uses.iter().filter_map(|used| match used {
-        Use::Secret(name) => Some((name.clone(), *observed.versions.get(name)?)),
+        UsedResource::Secret(name) => Some((name.clone(), *observed.versions.get(name)?)),
         _ => None,
     });
     RevisionDefinition {
@@ -207,7 +213,7 @@ fn definition(
     }
 }
 
-fn data(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>) {
+fn data(wanted: &Manifest, observed: &RunningEnvironment, operations: &mut Vec<Operation>) {
     for (name, database) in &wanted.databases {
         let name = name.clone();
         let own = database.url.is_none() && observed.databases.contains_key(&name);
@@ -278,9 +284,9 @@ fn one(wanted: &RevisionDefinition, now: &ObservedService) -> Option<Operation> 
 }
 
 /// What differs between two revisions beside the service itself.
-fn besides(before: &RevisionDefinition, wanted: &RevisionDefinition) -> Vec<Change> {
+fn besides(before: &RevisionDefinition, wanted: &RevisionDefinition) -> Vec<FieldChange> {
     let mut all = Vec::new();
-    let change = |path: &str, from: Value, to: Value| Change {
+    let change = |path: &str, from: Value, to: Value| FieldChange {
         path: path.to_owned(),
         from,
         to,
@@ -314,14 +320,14 @@ fn besides(before: &RevisionDefinition, wanted: &RevisionDefinition) -> Vec<Chan
 
 /// The number of tasks that the machine would make of it.
 fn desired(now: &ObservedService, service: &Service) -> u32 {
-    if matches!(service.runs, Runs::Static(_)) {
+    if matches!(service.runs, Workload::Static(_)) {
         return now.desired;
     }
     let before = ScaleBounds::of(&now.definition.scale);
     ScaleBounds::of(&service.scale).desired(Some(before), now.desired)
 }
 
-fn removals(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operation>) {
+fn removals(wanted: &Manifest, observed: &RunningEnvironment, operations: &mut Vec<Operation>) {
     for name in observed
         .services
         .keys()
@@ -345,14 +351,14 @@ fn removals(wanted: &Manifest, observed: &Observed, operations: &mut Vec<Operati
     }
 }
 
-fn changes<T: Serialize>(from: &T, to: &T) -> Vec<Change> {
+fn changes<T: Serialize>(from: &T, to: &T) -> Vec<FieldChange> {
     let json = |value: &T| serde_json::to_value(value).expect("the model has only text keys");
     let mut changes = Vec::new();
     compare("", json(from), json(to), &mut changes);
     changes
 }
 
-fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<Change>) {
+fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<FieldChange>) {
     match (from, to) {
         (Value::Object(mut from), Value::Object(mut to)) => {
             let keys: BTreeSet<String> = from.keys().chain(to.keys()).cloned().collect();
@@ -366,7 +372,7 @@ fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<Change>) {
                 compare(&inner, from, to.remove(&key).unwrap_or_default(), changes);
             }
         }
-        (from, to) if from != to => changes.push(Change {
+        (from, to) if from != to => changes.push(FieldChange {
             path: path.to_owned(),
             from,
             to,
@@ -376,8 +382,8 @@ fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<Change>) {
 }
 
 /// Why there is a new revision, when it is for secrets alone; the changes say the rest.
-fn release_words(changes: &[Change]) -> String {
-    let secret = |change: &Change| {
+fn release_words(changes: &[FieldChange]) -> String {
+    let secret = |change: &FieldChange| {
         let name = change.path.strip_prefix("secret.")?;
         Some(name.strip_suffix(".version")?.to_owned())
     };
@@ -410,7 +416,7 @@ impl fmt::Display for Plan {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let none: &[Change] = &[];
+        let none: &[FieldChange] = &[];
         let changes = match self {
             Self::CreateSecret { name } => writeln!(f, "+ secret.{name}: generate").map(|()| none),
             Self::StartDatabase { name } => {

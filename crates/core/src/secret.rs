@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::Utf8Error;
 
-use crate::manifest::model::Generate;
+use crate::manifest::model::SecretGenerator;
 
 /// Largest value in bytes (Secrets Manager's bound).
 pub const MAX_BYTES: usize = 65_536;
@@ -27,10 +27,10 @@ impl SecretValue {
 
     /// Makes a value by a rule; `random` holds as many bytes as [`Generate::bytes`] says.
     #[must_use]
-    pub fn made(rule: Generate, random: &[u8]) -> Self {
+    pub fn generate(rule: SecretGenerator, random: &[u8]) -> Self {
         Self::new(match rule {
-            Generate::Base64(_) => base64(random),
-            Generate::Hex(_) => hex(random),
+            SecretGenerator::Base64(_) => base64(random),
+            SecretGenerator::Hex(_) => hex(random),
         })
     }
 
@@ -55,7 +55,7 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-impl Generate {
+impl SecretGenerator {
     /// How many random bytes a value is made of.
     #[must_use]
     pub fn bytes(self) -> usize {
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn values_are_made_by_the_rule_of_the_bytes_they_are_given() {
         let rows = [
-            (Generate::Base64(3), "AB8_".to_owned()),
-            (Generate::Hex(3), "001f3f".to_owned()),
+            (SecretGenerator::Base64(3), "AB8_".to_owned()),
+            (SecretGenerator::Hex(3), "001f3f".to_owned()),
         ];
         for (rule, text) in rows {
             assert_eq!(rule.bytes(), 3);
-            let value = SecretValue::made(rule, &[0, 0x1f, 0x3f]);
+            let value = SecretValue::generate(rule, &[0, 0x1f, 0x3f]);
             assert_eq!(value.expose_text(), Ok(text.as_str()));
         }
     }

@@ -18,7 +18,7 @@ const NOTICED: i64 = 1000;
 
 /// What the clocks show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     /// Names the boot; another one begins a new monotonic clock.
     pub boot: String,
     /// Milliseconds of the monotonic clock, which stands still while the machine sleeps.
@@ -41,7 +41,7 @@ impl Anchor {
     /// Where the timeline goes on, for an engine that starts. `last` is the latest moment that
     /// was written down.
     #[must_use]
-    pub fn after(before: Option<&Self>, last: Timestamp, now: &Reading) -> Self {
+    pub fn after(before: Option<&Self>, last: Timestamp, now: &ClockReading) -> Self {
         let same_boot = before.filter(|before| before.boot == now.boot);
         let offset = same_boot.map_or_else(
             || {
@@ -86,7 +86,7 @@ impl Anchor {
 
     /// What the wall clock, as it is set now, shows at a moment.
     #[must_use]
-    pub fn shown(&self, at: Timestamp, now: &Reading) -> Timestamp {
+    pub fn wall_time(&self, at: Timestamp, now: &ClockReading) -> Timestamp {
         // Not by each reading: two looks at one moment are shown the same.
         let ahead = self.changed(now).map_or(self.ahead, |set| set.ahead);
         let shown = signed(at.0).saturating_add(ahead);
@@ -95,7 +95,7 @@ impl Anchor {
 
     /// The anchor to write down, when the wall clock was set since this one was made.
     #[must_use]
-    pub fn changed(&self, now: &Reading) -> Option<Self> {
+    pub fn changed(&self, now: &ClockReading) -> Option<Self> {
         let ahead = self.ahead(now);
         ((ahead - self.ahead).abs() >= NOTICED).then(|| Self {
             ahead,
@@ -103,7 +103,7 @@ impl Anchor {
         })
     }
 
-    fn ahead(&self, now: &Reading) -> i64 {
+    fn ahead(&self, now: &ClockReading) -> i64 {
         signed(now.wall.0).saturating_sub(signed(self.at(now.monotonic).0))
     }
 }

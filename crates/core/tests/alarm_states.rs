@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::alarm::{
-    AlarmState, CompositeError, Definition, DefinitionError, MOST_TRANSITIONS, MetricAlarm, Rule,
-    Standing, Traffic, evaluate, history, order,
+    AlarmDefinition, AlarmRule, AlarmState, AlarmStatus, CompositeError, DataSufficiency,
+    DefinitionError, MOST_TRANSITIONS, MetricAlarm, evaluate, history, order,
 };
-use neargate_core::manifest::model::{Alarm, Breach, Missing};
-use neargate_core::metrics::{Dimensions, Limits, Metrics};
+use neargate_core::manifest::model::{Alarm, Comparison, TreatMissingData};
+use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits};
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
 
@@ -20,10 +20,10 @@ fn manifest(name: &str) -> Alarm {
         rule: None,
         service: Some("api".into()),
         statistic: None,
-        breach: Some(Breach::Below(99.5)),
+        breach: Some(Comparison::Below(99.5)),
         period: Duration::from_secs(60),
         datapoints: (2, 2),
-        missing: Missing::NotBreaching,
+        missing: TreatMissingData::NotBreaching,
         minimum_samples: 0,
     }
 }
@@ -36,14 +36,14 @@ fn success_rate() -> Alarm {
 }
 
 fn metric(alarm: &Alarm) -> MetricAlarm {
-    match Definition::from_manifest(alarm).expect("a definition") {
-        Definition::Metric(alarm) => *alarm,
-        Definition::Composite(_) => panic!("{} is a composite", alarm.name),
+    match AlarmDefinition::from_manifest(alarm).expect("a definition") {
+        AlarmDefinition::Metric(alarm) => *alarm,
+        AlarmDefinition::Composite(_) => panic!("{} is a composite", alarm.name),
     }
 }
 
-fn composite(name: &str, rule: &str) -> Definition {
-    Definition::from_manifest(&Alarm {
+fn composite(name: &str, rule: &str) -> AlarmDefinition {
+    AlarmDefinition::from_manifest(&Alarm {
         rule: Some(rule.into()),
         breach: None,
         ..manifest(name)
@@ -87,7 +87,7 @@ fn a_definition_that_cannot_be_evaluated_is_refused() {
         (points(3, 2), E::Datapoints(name())),
         (points(1, 1441), E::TooLong(name())),
     ] {
-        assert_eq!(Definition::from_manifest(&alarm), Err(error));
+        assert_eq!(AlarmDefinition::from_manifest(&alarm), Err(error));
     }
     for (alarm, words) in [
         (expression("100 * AVG(errors)"), "gives a number"),
@@ -109,7 +109,7 @@ fn a_definition_that_cannot_be_evaluated_is_refused() {
             "wrong rule",
         ),
     ] {
-        let error = Definition::from_manifest(&alarm)
+        let error = AlarmDefinition::from_manifest(&alarm)
             .expect_err(words)
             .to_string();
         assert!(error.contains(words), "{error}");
@@ -148,8 +148,8 @@ fn the_next_evaluation_is_once_the_next_period_has_settled() {
 }
 
 /// 20 requests a second for so long, of which every n-th of revision 2 fails from a second on.
-fn traffic(seconds: u64, bad_from: u64, every: u64) -> Metrics {
-    let mut metrics = Metrics::new(metric(&success_rate()).limits(Limits::default()));
+fn traffic(seconds: u64, bad_from: u64, every: u64) -> MetricsStore {
+    let mut metrics = MetricsStore::new(metric(&success_rate()).limits(RetentionLimits::default()));
     for second in 0..seconds {
         for (revision, share) in [(1, 18), (2, 2)] {
             let of = Dimensions::revision("api", revision);
@@ -169,7 +169,7 @@ fn a_bad_revision_is_seen_in_its_own_metrics_and_the_alarm_says_which_points() {
     let alarm = metric(&success_rate());
     let metrics = traffic(240, 120, 10);
     let revision = Dimensions::revision("api", 2);
-    let mut standing = Standing::new(at(0));
+    let mut standing = AlarmStatus::new(at(0));
     let mut now = at(100);
     while now < at(250) {
         let slots = history(&alarm, &metrics, &revision, now);
@@ -191,7 +191,7 @@ fn a_bad_revision_is_seen_in_its_own_metrics_and_the_alarm_says_which_points() {
     assert!(noticed <= alarm.notices_within(), "{noticed:?}");
     let text = serde_json::to_string(&standing).expect("JSON");
     assert_eq!(
-        serde_json::from_str::<Standing>(&text).expect("back"),
+        serde_json::from_str::<AlarmStatus>(&text).expect("back"),
         standing
     );
 }
@@ -205,7 +205,7 @@ fn an_expression_watches_the_metrics_it_names() {
     ] {
         let alarm = metric(&Alarm {
             expression: Some(expression.into()),
-            breach: Some(Breach::Above(1.0)),
+            breach: Some(Comparison::Above(1.0)),
             ..manifest("errors")
         });
         let metrics = traffic(240, 120, 10);
@@ -225,20 +225,20 @@ fn without_traffic_the_third_outcome_is_too_little() {
     let alarm = metric(&success_rate());
     let slots = history(
         &alarm,
-        &Metrics::default(),
+        &MetricsStore::default(),
         &Dimensions::service("api"),
         at(250),
     );
     let evaluation = evaluate(&alarm, &slots, AlarmState::InsufficientData, at(250));
     assert_eq!(
         (evaluation.state, evaluation.traffic),
-        (AlarmState::Ok, Traffic::TooLittle)
+        (AlarmState::Ok, DataSufficiency::TooLittle)
     );
 }
 
 #[test]
 fn a_forced_state_is_a_transition_only_when_it_differs_and_history_is_bounded() {
-    let mut standing = Standing::new(at(0));
+    let mut standing = AlarmStatus::new(at(0));
     assert_eq!(
         standing.forced(AlarmState::InsufficientData, "drill", at(1)),
         None
@@ -302,7 +302,7 @@ fn composites_hold_when_their_rule_does() {
         ),
     ] {
         let states: BTreeMap<_, _> = names.map(str::to_owned).into_iter().zip(states).collect();
-        let Definition::Composite(alarm) = composite("all", rule) else {
+        let AlarmDefinition::Composite(alarm) = composite("all", rule) else {
             panic!("{rule} is a composite");
         };
         let transition = alarm
@@ -321,7 +321,7 @@ fn composites_hold_when_their_rule_does() {
 
 #[test]
 fn children_come_first_and_circles_are_refused() {
-    let leaf = || Definition::from_manifest(&success_rate()).expect("a definition");
+    let leaf = || AlarmDefinition::from_manifest(&success_rate()).expect("a definition");
     let all = [
         composite("a", "ALARM(b) OR ALARM(success-rate)"),
         composite("b", "NOT OK(success-rate)"),
@@ -368,7 +368,7 @@ fn a_wrong_rule_says_where_and_what_is_expected() {
             "column 13: ALARM(…), OK(…), INSUFFICIENT_DATA(…), TRUE, FALSE, NOT or `(` is expected before the end",
         ),
     ] {
-        let error = rule.parse::<Rule>().expect_err(rule);
+        let error = rule.parse::<AlarmRule>().expect_err(rule);
         assert_eq!(error.to_string(), message, "{rule}");
     }
     for wrong in [
@@ -376,14 +376,14 @@ fn a_wrong_rule_says_where_and_what_is_expected() {
         "TRUE OR ".repeat(300) + "TRUE",
         "é".repeat(6000),
     ] {
-        assert!(wrong.parse::<Rule>().is_err());
+        assert!(wrong.parse::<AlarmRule>().is_err());
     }
 }
 
 proptest! {
     #[test]
     fn any_text_is_a_rule_or_refused_at_a_column_within_it(text in "\\PC{0,60}") {
-        if let Err(error) = text.parse::<Rule>() {
+        if let Err(error) = text.parse::<AlarmRule>() {
             prop_assert!(error.column <= text.len());
         }
     }
@@ -401,8 +401,8 @@ proptest! {
             text += &format!("{word}{operator}");
         }
         text += "TRUE";
-        let rule: Rule = text.parse().map_err(|e| TestCaseError::fail(format!("{text}: {e}")))?;
-        prop_assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule));
+        let rule: AlarmRule = text.parse().map_err(|e| TestCaseError::fail(format!("{text}: {e}")))?;
+        prop_assert_eq!(rule.to_string().parse::<AlarmRule>(), Ok(rule));
     }
 
     #[test]
@@ -411,7 +411,7 @@ proptest! {
     ) {
         let alarm = metric(&success_rate());
         let run = |samples: &mut dyn Iterator<Item = &(u64, u32)>| {
-            let mut metrics = Metrics::new(Limits::default());
+            let mut metrics = MetricsStore::new(RetentionLimits::default());
             let of = Dimensions::service("api");
             for (second, value) in samples {
                 metrics.record("success_rate", &of, at(*second), f64::from(*value) / 8.0, 1);

@@ -7,9 +7,10 @@
 use std::time::Duration;
 
 use neargate_core::alarm::{
-    AlarmState, Definition, Evaluation, LowSamples, MetricAlarm, Slot, Traffic, Watch, evaluate,
+    AlarmDefinition, AlarmState, DataSufficiency, DatapointSource, Evaluation, HistorySlot,
+    LowSamples, MetricAlarm, evaluate,
 };
-use neargate_core::manifest::model::{Alarm, Breach, Missing};
+use neargate_core::manifest::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::metrics::Statistic;
 use neargate_core::time::Timestamp;
 
@@ -17,7 +18,7 @@ const MINUTE: u64 = 60_000;
 /// 10:00 UTC on some day.
 const TEN: u64 = 20_000 * 86_400_000 + 36_000_000;
 
-fn alarm(n: u32, m: u32, missing: Missing) -> MetricAlarm {
+fn alarm(n: u32, m: u32, missing: TreatMissingData) -> MetricAlarm {
     let alarm = Alarm {
         name: "high".into(),
         metric: Some("load".into()),
@@ -25,20 +26,20 @@ fn alarm(n: u32, m: u32, missing: Missing) -> MetricAlarm {
         rule: None,
         service: Some("api".into()),
         statistic: None,
-        breach: Some(Breach::Above(3.0)),
+        breach: Some(Comparison::Above(3.0)),
         period: Duration::from_secs(60),
         datapoints: (m, n),
         missing,
         minimum_samples: 0,
     };
-    match Definition::from_manifest(&alarm).expect("a definition") {
-        Definition::Metric(alarm) => *alarm,
-        Definition::Composite(_) => unreachable!("it watches a metric"),
+    match AlarmDefinition::from_manifest(&alarm).expect("a definition") {
+        AlarmDefinition::Metric(alarm) => *alarm,
+        AlarmDefinition::Composite(_) => unreachable!("it watches a metric"),
     }
 }
 
-fn slots(points: &str) -> Vec<Slot> {
-    let slot = |(i, c): (usize, &str)| Slot {
+fn slots(points: &str) -> Vec<HistorySlot> {
+    let slot = |(i, c): (usize, &str)| HistorySlot {
         at: Timestamp(TEN + i as u64 * MINUTE),
         value: match c {
             "X" => Some(4.0),
@@ -61,10 +62,10 @@ type Row<'a> = (u32, u32, usize, &'a str, Option<u32>, [&'a str; 4]);
 
 fn check(rows: &[Row<'_>]) {
     let treatments = [
-        Missing::Missing,
-        Missing::Ignore,
-        Missing::Breaching,
-        Missing::NotBreaching,
+        TreatMissingData::Missing,
+        TreatMissingData::Ignore,
+        TreatMissingData::Breaching,
+        TreatMissingData::NotBreaching,
     ];
     let states = [
         AlarmState::Ok,
@@ -165,7 +166,7 @@ fn rows_derived_from_the_rules_hold() {
 #[test]
 fn an_alarm_fires_only_once_the_oldest_breaching_point_is_old_enough() {
     // CloudWatch reference, premature-alarm rule.
-    let alarm = alarm(3, 3, Missing::Missing);
+    let alarm = alarm(3, 3, TreatMissingData::Missing);
     for (points, state) in [
         ("- - - - X", AlarmState::InsufficientData),
         ("- - - X -", AlarmState::InsufficientData),
@@ -181,7 +182,7 @@ fn an_alarm_fires_only_once_the_oldest_breaching_point_is_old_enough() {
 #[test]
 fn three_breaching_periods_in_a_row_fire_and_one_does_not() {
     // CloudWatch reference, worked timeline: threshold 3, 3 of 3, periods 1 to 9.
-    let alarm = alarm(3, 3, Missing::Missing);
+    let alarm = alarm(3, 3, TreatMissingData::Missing);
     let points = "0 0 X X X 0 0 0 X";
     let mut state = AlarmState::InsufficientData;
     let mut states = Vec::new();
@@ -227,9 +228,9 @@ fn a_percentile_of_few_samples_keeps_the_state_when_ignored() {
         (25.0, LowSamples::Ignore, 39, Ok),
         (25.0, LowSamples::Ignore, 40, Alarm),
     ] {
-        let mut alarm = alarm(1, 1, Missing::Missing);
+        let mut alarm = alarm(1, 1, TreatMissingData::Missing);
         alarm.low_samples = low;
-        alarm.watch = Watch::Metric {
+        alarm.watch = DatapointSource::Metric {
             metric: "latency".into(),
             statistic: Statistic::Percentile(statistic),
         };
@@ -240,18 +241,21 @@ fn a_percentile_of_few_samples_keeps_the_state_when_ignored() {
             evaluation.state, state,
             "p{statistic} of {samples}, {low:?}"
         );
-        assert_eq!(evaluation.traffic == Traffic::TooLittle, state == Ok);
+        assert_eq!(
+            evaluation.traffic == DataSufficiency::TooLittle,
+            state == Ok
+        );
     }
 }
 
 #[test]
 fn a_datapoint_of_too_few_samples_is_missing_and_counted() {
-    let mut alarm = alarm(2, 2, Missing::NotBreaching);
+    let mut alarm = alarm(2, 2, TreatMissingData::NotBreaching);
     alarm.minimum_samples = 50;
     let mut slots = slots("- - X X");
     for (samples, state, traffic, thin) in [
-        (49, AlarmState::Ok, Traffic::TooLittle, 2),
-        (50, AlarmState::Alarm, Traffic::Enough, 0),
+        (49, AlarmState::Ok, DataSufficiency::TooLittle, 2),
+        (50, AlarmState::Alarm, DataSufficiency::Enough, 0),
     ] {
         slots[2].samples = samples;
         slots[3].samples = samples;
@@ -268,7 +272,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             2,
             2,
-            Missing::Missing,
+            TreatMissingData::Missing,
             "0 0 X X",
             Ok,
             "2 of the last 2 datapoints [4 at 10:03, 4 at 10:02] were greater than the threshold 3",
@@ -276,7 +280,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             3,
             2,
-            Missing::Missing,
+            TreatMissingData::Missing,
             "0 0 0 X 0",
             Alarm,
             "1 of the last 3 datapoints [1 at 10:04, 4 at 10:03, 1 at 10:02] was greater than the \
@@ -285,7 +289,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             1,
             1,
-            Missing::Missing,
+            TreatMissingData::Missing,
             "0 - -",
             Alarm,
             "the last datapoint [1 at 10:00] was not greater than the threshold 3",
@@ -293,7 +297,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             3,
             3,
-            Missing::Missing,
+            TreatMissingData::Missing,
             "- - - - -",
             Ok,
             "no datapoints in the last 5 periods of 1m; 3 datapoints were missing",
@@ -301,7 +305,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             1,
             1,
-            Missing::Breaching,
+            TreatMissingData::Breaching,
             "- - -",
             Ok,
             "no datapoints in the last 3 periods of 1m; 1 datapoint was missing and treated as \
@@ -310,7 +314,7 @@ fn reasons_are_words_a_tired_engineer_understands() {
         (
             3,
             3,
-            Missing::Ignore,
+            TreatMissingData::Ignore,
             "- - X - -",
             InsufficientData,
             "the last datapoint [4 at 10:02] was greater than the threshold 3; the state stays \
@@ -324,8 +328,8 @@ fn reasons_are_words_a_tired_engineer_understands() {
 
 #[test]
 fn a_value_near_the_threshold_is_not_rounded_onto_it() {
-    let mut alarm = alarm(1, 1, Missing::Missing);
-    alarm.breach = Breach::Below(99.5);
+    let mut alarm = alarm(1, 1, TreatMissingData::Missing);
+    alarm.breach = Comparison::Below(99.5);
     let mut slots = slots("- - X");
     slots[2].value = Some(99.4999);
     let evaluation = evaluate(&alarm, &slots, AlarmState::Ok, Timestamp(TEN));

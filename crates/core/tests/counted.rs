@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::guard::StepWatch;
+use neargate_core::guard::StepAnalysis;
 use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::{Dimensions, Limits, Metrics, names, samples};
+use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits, names, samples};
 use neargate_core::routing::control::{RequestCount, SecondCount};
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
@@ -28,9 +28,9 @@ fn guards(period: u64) -> BTreeMap<String, Alarm> {
     BTreeMap::from([("errors".to_owned(), alarm)])
 }
 
-fn watch(step: u32, began: u64, period: u64) -> StepWatch {
+fn watch(step: u32, began: u64, period: u64) -> StepAnalysis {
     let began = (Timestamp(began), Timestamp(0));
-    StepWatch::new((1, step), ("api", 2), began, &guards(period))
+    StepAnalysis::new((1, step), ("api", 2), began, &guards(period))
 }
 
 /// The router's buckets of these errors, when `tables` came into force at these times.
@@ -85,12 +85,12 @@ proptest! {
             happens.push((told, Happens::Told(bucket)));
         }
         happens.sort_by_key(|(at, _)| *at);
-        let (mut metrics, mut present) = (Metrics::default(), watch(0, 0, period));
+        let (mut metrics, mut present) = (MetricsStore::default(), watch(0, 0, period));
         for (at, what) in happens {
             match what {
                 Happens::StepBegins(step) => {
                     present = watch(step, at, period);
-                    metrics.keep(present.limits(Limits::default()), present.cuts());
+                    metrics.keep(present.limits(RetentionLimits::default()), present.cuts());
                 }
                 Happens::Told(bucket) => {
                     let began = Timestamp(bucket.began());

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::guard::{SETTLE, StepWatch};
-use neargate_core::machine::{Split, Verdict};
+use neargate_core::guard::{SETTLE, StepAnalysis};
+use neargate_core::machine::{GuardVerdict, SplitCheck};
 use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::{Limits, Metrics, Window, samples};
+use neargate_core::metrics::{MetricsStore, RetentionLimits, Window, samples};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::time::Timestamp;
 
@@ -38,17 +38,17 @@ fn count(revision: u32, good: u64, bad: u64) -> RequestCount {
 }
 
 struct Step {
-    watch: StepWatch,
-    metrics: Metrics,
+    watch: StepAnalysis,
+    metrics: MetricsStore,
     now: Timestamp,
 }
 
 impl Step {
     fn new(alarm: Alarm) -> Self {
         let guards = BTreeMap::from([("guard".to_owned(), alarm)]);
-        let watch = StepWatch::new((7, 1), ("api", 2), (SINCE, SINCE), &guards);
-        let mut metrics = Metrics::default();
-        metrics.keep(watch.limits(Limits::default()), watch.cuts());
+        let watch = StepAnalysis::new((7, 1), ("api", 2), (SINCE, SINCE), &guards);
+        let mut metrics = MetricsStore::default();
+        metrics.keep(watch.limits(RetentionLimits::default()), watch.cuts());
         Self {
             watch,
             metrics,
@@ -67,12 +67,12 @@ impl Step {
         }
     }
 
-    fn verdict_after(&self, settle: Duration) -> (Verdict, String) {
+    fn verdict_after(&self, settle: Duration) -> (GuardVerdict, String) {
         let judged = self.watch.judge(&self.metrics, self.now.after(settle));
         (judged[0].verdict, judged[0].reason.clone())
     }
 
-    fn split(&self, weight: u32) -> (Split, u32, u64) {
+    fn split(&self, weight: u32) -> (SplitCheck, u32, u64) {
         self.watch.split(&self.metrics, weight)
     }
 }
@@ -82,15 +82,15 @@ fn a_bad_revision_is_noticed_when_its_second_period_ends() {
     let mut step = Step::new(alarm(&serde_json::json!({})));
     let traffic = [count(1, 900, 0), count(2, 95, 5)];
     step.pass(10, &traffic);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Pending);
     step.pass(10, &traffic);
     assert_eq!(
         step.verdict_after(Duration::ZERO).0,
-        Verdict::Pending,
+        GuardVerdict::Pending,
         "not settled"
     );
     let (verdict, reason) = step.verdict_after(SETTLE);
-    assert_eq!(verdict, Verdict::Fired);
+    assert_eq!(verdict, GuardVerdict::Fired);
     assert!(
         reason.contains("95 at") && reason.contains("less than the threshold 99.5"),
         "{reason}"
@@ -101,19 +101,19 @@ fn a_bad_revision_is_noticed_when_its_second_period_ends() {
 fn the_stable_revisions_errors_are_not_held_against_the_new_one() {
     let mut step = Step::new(alarm(&serde_json::json!({})));
     step.pass(20, &[count(1, 0, 900), count(2, 100, 0)]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Quiet);
 }
 
 #[test]
 fn a_guard_is_quiet_only_after_all_its_periods_and_fires_early_when_m_of_n_breach() {
     let mut step = Step::new(alarm(&serde_json::json!({"datapoints": [2, 3]})));
     step.pass(20, &[count(2, 100, 0)]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Pending);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Pending);
     step.pass(10, &[count(2, 100, 0)]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Quiet);
     let mut step = Step::new(alarm(&serde_json::json!({"datapoints": [2, 3]})));
     step.pass(20, &[count(2, 95, 5)]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Fired);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn too_few_requests_are_a_third_outcome_whatever_missing_data_means() {
         let mut step = Step::new(alarm(&fields));
         step.pass(20, &[count(1, 900, 0), count(2, 5, 0)]);
         let (verdict, reason) = step.verdict_after(SETTLE);
-        assert_eq!(verdict, Verdict::TooLittle, "{missing}: {reason}");
+        assert_eq!(verdict, GuardVerdict::TooLittle, "{missing}: {reason}");
     }
 }
 
@@ -140,7 +140,7 @@ fn latency_guards_see_the_new_revisions_percentile() {
     };
     let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(1, 900, 0), slow]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Fired);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Fired);
 }
 
 #[test]
@@ -150,19 +150,19 @@ fn a_count_of_errors_is_quiet_when_there_are_requests_and_no_errors() {
     });
     let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(2, 100, 0)]);
-    assert_eq!(step.verdict_after(SETTLE).0, Verdict::Quiet);
+    assert_eq!(step.verdict_after(SETTLE).0, GuardVerdict::Quiet);
     let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(1, 100, 0)]);
     assert_eq!(
         step.verdict_after(SETTLE).0,
-        Verdict::TooLittle,
+        GuardVerdict::TooLittle,
         "nobody asked revision 2"
     );
     let mut step = Step::new(alarm(&fields));
     step.pass(20, &[count(2, 100, 2)]);
     assert_eq!(
         step.verdict_after(SETTLE).0,
-        Verdict::Fired,
+        GuardVerdict::Fired,
         "20 errors in 10 s"
     );
 }
@@ -170,10 +170,10 @@ fn a_count_of_errors_is_quiet_when_there_are_requests_and_no_errors() {
 #[test]
 fn no_data_is_what_the_manifest_says_it_is() {
     for (missing, expected) in [
-        ("breaching", Verdict::Fired),
-        ("not-breaching", Verdict::TooLittle),
-        ("missing", Verdict::TooLittle),
-        ("ignore", Verdict::TooLittle),
+        ("breaching", GuardVerdict::Fired),
+        ("not-breaching", GuardVerdict::TooLittle),
+        ("missing", GuardVerdict::TooLittle),
+        ("ignore", GuardVerdict::TooLittle),
     ] {
         let mut step = Step::new(alarm(&serde_json::json!({"missing": missing})));
         step.pass(20, &[count(1, 900, 0)]);
@@ -186,10 +186,10 @@ fn the_split_is_measured_from_when_the_step_has_settled() {
     let mut step = Step::new(alarm(&serde_json::json!({})));
     // The requests of the second in which the weights changed do not count.
     step.pass(1, &[count(1, 1000, 0)]);
-    assert_eq!(step.split(100), (Split::Unmeasured, 0, 0));
+    assert_eq!(step.split(100), (SplitCheck::Unmeasured, 0, 0));
     step.pass(5, &[count(1, 90, 0), count(2, 10, 0)]);
-    assert_eq!(step.split(100), (Split::Verified, 100, 500));
-    assert_eq!(step.split(500).0, Split::Off);
+    assert_eq!(step.split(100), (SplitCheck::Verified, 100, 500));
+    assert_eq!(step.split(500).0, SplitCheck::Off);
 }
 
 #[test]
@@ -200,12 +200,12 @@ fn the_split_is_that_of_requests_which_no_cookie_kept() {
     traffic[1].kept = 5;
     step.pass(10, &traffic);
     // The first second has not settled.
-    assert_eq!(step.split(100), (Split::Verified, 100, 900));
-    assert_eq!(step.split(500).0, Split::Off);
+    assert_eq!(step.split(100), (SplitCheck::Verified, 100, 900));
+    assert_eq!(step.split(500).0, SplitCheck::Off);
     // Only old sessions: nothing to tell, and nothing that holds the step.
     let mut step = Step::new(alarm(&serde_json::json!({})));
     let mut traffic = [count(1, 1_000, 0)];
     traffic[0].kept = 1_000;
     step.pass(10, &traffic);
-    assert_eq!(step.split(100), (Split::Unmeasured, 0, 0));
+    assert_eq!(step.split(100), (SplitCheck::Unmeasured, 0, 0));
 }

@@ -2,7 +2,7 @@
 
 mod world;
 
-use neargate_core::machine::{self, Event, Outcome, Stage, Supersede};
+use neargate_core::machine::{self, Event, ReleaseOutcome, ReleaseStage, Supersede};
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
@@ -22,7 +22,7 @@ fn in_mid_release(numbers: Numbers) -> World {
         world.step();
     }
     let release = world.service().release.as_ref().expect("a release");
-    assert_eq!(release.stage, Stage::ScaleUp);
+    assert_eq!(release.stage, ReleaseStage::ScaleUp);
     world
 }
 
@@ -32,7 +32,7 @@ fn power_cut(world: &mut World) {
     world.coming.clear();
     world.happen(&Event::HostRestarted);
     for action in machine::outstanding(&world.state) {
-        world.act(action);
+        world.execute(action);
     }
 }
 
@@ -75,7 +75,7 @@ fn after_an_interruption_the_stable_revision_serves_within_seconds_in_every_stra
             }
             assert!(world.now.since(began).as_secs() < 2, "{strategy:?}");
             assert!(world.settle(10_000), "{strategy:?}");
-            assert_eq!(last(&world).0, Outcome::RolledBack, "{strategy:?}");
+            assert_eq!(last(&world).0, ReleaseOutcome::RolledBack, "{strategy:?}");
             assert_eq!(healthy_of(&world, 1), 2);
         }
     }
@@ -100,7 +100,7 @@ fn a_power_cut_counts_no_failure_and_delays_no_start() {
         assert_eq!((of_revision(&world, 1), of_revision(&world, 2)), (2, 2));
     }
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn a_power_cut_at_half_the_traffic_begins_the_shift_again() {
     }
     power_cut(&mut world);
     let release = world.service().release.as_ref().expect("it goes on");
-    assert_eq!((release.stage, release.weight), (Stage::ScaleUp, 0));
+    assert_eq!((release.stage, release.weight), (ReleaseStage::ScaleUp, 0));
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn stable_tasks_that_die_by_themselves_in_a_rolling_release_come_back_up_to_the_
     for task in tasks.into_iter().filter(|task| task.starts_with("api-r1")) {
         let event = Event::TaskExited {
             task,
-            exit: machine::Exit::Signal(9),
+            exit: machine::ProcessExit::Signal(9),
             last_lines: Vec::new(),
         };
         world.world_changes(&event);
@@ -141,7 +141,7 @@ fn stable_tasks_that_die_by_themselves_in_a_rolling_release_come_back_up_to_the_
     }
     assert_eq!(of_revision(&world, 1), 2);
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn down_in_a_rollback_by_hand_keeps_the_revision_that_served() {
     down_and_up(&mut world);
     assert_eq!(of_revision(&world, 2), 2, "the one that served");
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
     assert_eq!(world.service().primary, 2);
 }
 

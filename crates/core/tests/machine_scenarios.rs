@@ -2,7 +2,7 @@
 
 mod world;
 
-use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Supersede};
+use neargate_core::machine::{Event, Fact, ReleaseOutcome, RevisionStatus, Supersede};
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, World, definition};
 
@@ -11,7 +11,7 @@ fn a_good_revision_replaces_the_old_one_and_is_stable() {
     let mut world = stable(NUMBERS);
     deploy(&mut world, NUMBERS, 2);
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(
         (world.service().stable, world.service().primary),
         (Some(2), 2)
@@ -37,7 +37,11 @@ fn a_revision_that_fails_returns_to_stable_at_the_breakers_threshold() {
         deploy(&mut world, NUMBERS, 2);
         assert!(world.settle(10_000), "{behaviour:?}");
         let (outcome, reason) = last(&world);
-        assert_eq!(outcome, Outcome::RolledBack, "{behaviour:?}: {reason}");
+        assert_eq!(
+            outcome,
+            ReleaseOutcome::RolledBack,
+            "{behaviour:?}: {reason}"
+        );
         assert!(
             reason.starts_with("3 tasks of revision 2 failed"),
             "{reason}"
@@ -64,7 +68,7 @@ fn a_first_revision_that_fails_has_nothing_to_return_to() {
     world.behaviour.insert(1, Behaviour::Unstartable);
     deploy(&mut world, NUMBERS, 1);
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::Failed);
+    assert_eq!(last(&world).0, ReleaseOutcome::Failed);
     let created = world.tape.0.len();
     for _ in 0..50 {
         world.step();
@@ -86,12 +90,12 @@ fn a_failed_hook_ends_the_release_before_any_task_of_the_new_revision() {
     deploy(&mut world, numbers, 2);
     assert!(world.settle(10_000));
     let (outcome, reason) = last(&world);
-    assert_eq!(outcome, Outcome::RolledBack);
+    assert_eq!(outcome, ReleaseOutcome::RolledBack);
     assert!(
         reason.contains("`migrate`") && reason.contains("exit code 3"),
         "{reason}"
     );
-    let made = |entry: &&neargate_core::machine::Entry| {
+    let made = |entry: &&neargate_core::machine::JournalEntry| {
         matches!(entry.fact, Fact::TaskCreated { revision: 2, .. })
     };
     assert_eq!(world.tape.0.iter().filter(made).count(), 0);
@@ -112,7 +116,7 @@ fn a_rollback_by_hand_runs_no_hook_again_and_makes_no_revision() {
         to: None,
     });
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(
         (world.service().primary, world.service().next_revision),
         (1, 3)
@@ -191,14 +195,14 @@ fn with_the_breaker_off_a_release_waits_in_words_and_fails_after_24_hours() {
         "{words}"
     );
     assert!(world.settle(1_000_000));
-    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
     assert!(world.now.since(began).as_secs() >= 24 * 3600);
 }
 
 /// Deploys (`d`), failing ones (`x`) and rollbacks (`r`, perhaps to a revision), and what serves
 /// after each.
-type Told = &'static [(&'static str, Option<u32>, u32)];
-const STORIES: [(&str, Told); 6] = [
+type ReleaseScript = &'static [(&'static str, Option<u32>, u32)];
+const STORIES: [(&str, ReleaseScript); 6] = [
     (
         "3 -> 2 -> 1, never forward",
         &[

@@ -2,7 +2,9 @@
 
 mod world;
 
-use neargate_core::machine::{Event, Fact, Outcome, RevisionStatus, Steer, Supersede};
+use neargate_core::machine::{
+    Event, Fact, ReleaseControl, ReleaseOutcome, RevisionStatus, Supersede,
+};
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
@@ -23,7 +25,7 @@ fn weights(world: &World) -> Vec<u32> {
     steps.collect()
 }
 
-fn steer(world: &mut World, steer: Steer) -> Option<String> {
+fn steer(world: &mut World, steer: ReleaseControl) -> Option<String> {
     let event = Event::ReleaseSteered {
         service: "api".into(),
         steer,
@@ -66,7 +68,7 @@ fn a_good_canary_takes_every_step_and_both_revisions_run_in_full() {
     assert_eq!(weights(&world), [100, 500, 1000]);
     assert_eq!(most, 4, "both revisions ran in full");
     let (outcome, _) = last(&world);
-    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(outcome, ReleaseOutcome::Done);
     let finished = world.service().history.back().expect("it ended");
     let story: Vec<&str> = finished
         .story
@@ -93,7 +95,7 @@ fn canary_whose_guard_fires_returns_to_stable_at_its_first_step() {
     assert!(world.settle(10_000));
     assert_eq!(weights(&world), [100]);
     let (outcome, reason) = last(&world);
-    assert_eq!(outcome, Outcome::RolledBack);
+    assert_eq!(outcome, ReleaseOutcome::RolledBack);
     assert!(
         reason.contains("guard `success` fired at 10 % of the traffic"),
         "{reason}"
@@ -114,7 +116,7 @@ fn linear_and_blue_green_take_the_weights_that_ecs_documents() {
         deploy(&mut world, numbers, 2);
         assert!(world.settle(10_000));
         assert_eq!(weights(&world), expected);
-        assert_eq!(last(&world).0, Outcome::Done);
+        assert_eq!(last(&world).0, ReleaseOutcome::Done);
     }
 }
 
@@ -128,16 +130,16 @@ fn rolling_with_a_guard_is_watched_after_it_and_goes_back_when_it_fires() {
     world.behaviour.insert(2, Behaviour::Erroring);
     deploy(&mut world, numbers, 2);
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
     assert_eq!(world.service().primary, 1);
 }
 
 #[test]
 fn too_little_traffic_holds_goes_on_or_goes_back_as_the_manifest_says() {
     for (low_traffic, outcome, steps) in [
-        ("hold", Outcome::Done, 3),
-        ("go", Outcome::Done, 3),
-        ("back", Outcome::RolledBack, 1),
+        ("hold", ReleaseOutcome::Done, 3),
+        ("go", ReleaseOutcome::Done, 3),
+        ("back", ReleaseOutcome::RolledBack, 1),
     ] {
         let numbers = Numbers {
             low_traffic,
@@ -206,11 +208,11 @@ fn each_step_that_waits_for_a_person_is_named_and_no_other_moment_is() {
 fn people_promote_pause_resume_and_abort() {
     let mut world = stable(CANARY);
     assert_eq!(
-        steer(&mut world, Steer::Abort).as_deref(),
+        steer(&mut world, ReleaseControl::Abort).as_deref(),
         Some("`api` has no release in progress")
     );
     deploy(&mut world, CANARY, 2);
-    let refused = steer(&mut world, Steer::Promote).expect("nothing waits yet");
+    let refused = steer(&mut world, ReleaseControl::Promote).expect("nothing waits yet");
     assert!(refused.contains("cannot be promoted"), "{refused}");
     while world
         .service()
@@ -220,26 +222,26 @@ fn people_promote_pause_resume_and_abort() {
     {
         assert!(world.step());
     }
-    assert_eq!(steer(&mut world, Steer::Pause), None);
+    assert_eq!(steer(&mut world, ReleaseControl::Pause), None);
     let soon = world.now.after(std::time::Duration::from_secs(3600));
     while !world.coming.is_empty() || world.service().deadline().is_some_and(|at| at < soon) {
         assert!(world.step());
     }
     assert_eq!(weights(&world), [100], "a paused release takes no step");
-    assert_eq!(steer(&mut world, Steer::Resume), None);
+    assert_eq!(steer(&mut world, ReleaseControl::Resume), None);
     assert_eq!(
         weights(&world),
         [100, 500],
         "all that it waited for had come"
     );
-    assert_eq!(steer(&mut world, Steer::PromoteFully), None);
+    assert_eq!(steer(&mut world, ReleaseControl::PromoteFully), None);
     assert_eq!(weights(&world), [100, 500, 1000]);
-    assert_eq!(steer(&mut world, Steer::Abort), None);
+    assert_eq!(steer(&mut world, ReleaseControl::Abort), None);
     assert!(world.settle(10_000));
     let (outcome, reason) = last(&world);
     assert_eq!(
         (outcome, reason.as_str()),
-        (Outcome::RolledBack, "aborted by ops")
+        (ReleaseOutcome::RolledBack, "aborted by ops")
     );
 }
 
@@ -254,7 +256,7 @@ fn a_failed_smoke_job_goes_back_before_any_traffic_and_the_undo_job_runs_once() 
     deploy(&mut world, numbers, 2);
     assert!(world.settle(10_000));
     let (outcome, reason) = last(&world);
-    assert_eq!(outcome, Outcome::RolledBack);
+    assert_eq!(outcome, ReleaseOutcome::RolledBack);
     assert_eq!(reason, "job `smoke` failed before any traffic: exit code 3");
     assert_eq!(weights(&world), [0; 0]);
     let jobs: Vec<&str> = world
@@ -312,7 +314,11 @@ fn a_newer_deploy_supersedes_the_release_in_progress() {
         .collect();
     assert_eq!(
         outcomes,
-        [(1, Outcome::Done), (2, Outcome::Failed), (3, Outcome::Done)]
+        [
+            (1, ReleaseOutcome::Done),
+            (2, ReleaseOutcome::Failed),
+            (3, ReleaseOutcome::Done)
+        ]
     );
     assert_eq!(world.service().primary, 3);
 }
@@ -362,7 +368,7 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
         _ => None,
     });
     assert_eq!(canary.collect::<Vec<u32>>(), [100, 500, 1000]);
-    assert_eq!(last(&world).0, Outcome::Done);
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(world.service().primary, 3);
 }
 
@@ -381,7 +387,7 @@ fn a_canary_that_supersedes_a_rolling_release_and_fails_ends_on_the_stable_revis
     }
     world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     assert!(world.settle(10_000));
-    assert_eq!(last(&world).0, Outcome::RolledBack);
+    assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
     assert_eq!(world.service().primary, 1);
     assert!(
         world

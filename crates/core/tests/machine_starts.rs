@@ -3,8 +3,8 @@
 
 mod world;
 
-use neargate_core::machine::{Event, Fact, Obstacle, Outcome, Supersede};
-use neargate_core::manifest::model::Use;
+use neargate_core::machine::{Event, Fact, Obstacle, ReleaseOutcome, Supersede};
+use neargate_core::manifest::model::UsedResource;
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, World, definition};
 
@@ -16,7 +16,7 @@ fn hindered() -> World {
     for task in tasks {
         let event = Event::TaskExited {
             task,
-            exit: neargate_core::machine::Exit::Signal(9),
+            exit: neargate_core::machine::ProcessExit::Signal(9),
             last_lines: Vec::new(),
         };
         world.world_changes(&event);
@@ -77,7 +77,7 @@ fn a_persons_word_ends_the_back_off() {
 fn an_obstacle_that_is_gone_ends_the_back_off_of_those_that_it_hindered() {
     let uses = |name: &str| {
         let mut definition = definition(NUMBERS, 1);
-        definition.service.uses = vec![Use::Database(name.to_owned())];
+        definition.service.uses = vec![UsedResource::Database(name.to_owned())];
         definition
     };
     let ends = |used: &str, gone: Obstacle| {
@@ -125,7 +125,7 @@ fn when_neither_revision_starts_the_release_ends_in_words_and_a_deploy_is_taken(
             assert!(world.step(), "{behaviour:?}");
         }
         let (outcome, reason) = last(&world);
-        assert_eq!(outcome, Outcome::Failed, "{behaviour:?}");
+        assert_eq!(outcome, ReleaseOutcome::Failed, "{behaviour:?}");
         for part in [
             "revision 2 failed",
             "revision 1, to which it went back, failed too",
@@ -139,7 +139,7 @@ fn when_neither_revision_starts_the_release_ends_in_words_and_a_deploy_is_taken(
         assert!(world.settle(10_000), "{behaviour:?}");
         assert_eq!(
             (last(&world).0, world.service().stable),
-            (Outcome::Done, Some(3))
+            (ReleaseOutcome::Done, Some(3))
         );
     }
 }

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use example::EXAMPLE;
-use neargate_core::manifest::{Diagnostics, Severity, Source, load};
+use neargate_core::manifest::{Diagnostics, ManifestSource, Severity, load};
 
 /// Fewer files are a mistake.
 const FEWEST: usize = 60;
@@ -34,7 +34,7 @@ impl Bad {
                 .collect()
         };
         let env = directive("# env: ").pop();
-        let source = Source {
+        let source = ManifestSource {
             name: format!("{}.toml", self.name),
             text: self.text.clone(),
         };

@@ -1,10 +1,10 @@
 //! What the kernel or near cannot start is said before anything is started.
 
-use neargate_core::manifest::{Loaded, Source, load};
+use neargate_core::manifest::{LoadedManifest, ManifestSource, load};
 
-fn checked(text: String, env: &str) -> Result<Loaded, String> {
+fn checked(text: String, env: &str) -> Result<LoadedManifest, String> {
     let name = "neargate.toml".to_owned();
-    load(&Source { name, text }, env, &[]).map_err(|problems| problems.render(false))
+    load(&ManifestSource { name, text }, env, &[]).map_err(|problems| problems.render(false))
 }
 
 fn with_variable(bytes: usize) -> String {
@@ -41,7 +41,7 @@ fn a_site_that_holds_its_manifest_is_warned_of_and_refused_when_the_manifest_wou
     let loaded = |name: &str, root: &str| {
         let text = format!("app = \"a\"\n[service.web]\nstatic = \"{root}\"\nroute = \"/*\"\n");
         let name = name.to_owned();
-        load(&Source { name, text }, "local", &[])
+        load(&ManifestSource { name, text }, "local", &[])
     };
     for (root, holds) in [
         (".", true),

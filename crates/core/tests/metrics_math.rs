@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::metrics::math::{Expression, Function, Inputs, Points, Value};
+use neargate_core::metrics::math::{
+    DataPoints, Expression, ExpressionInputs, ExpressionValue, Function,
+};
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
 
-fn points(text: &str) -> Points {
+fn points(text: &str) -> DataPoints {
     text.split(' ').map(|word| word.parse().ok()).collect()
 }
 
 /// Evaluates over metrics m1, m2, m3 of one-minute periods that begin at 2026-11-21 23:58 UTC.
-fn run(expression: &str, metrics: &[&str]) -> Value {
-    let series: BTreeMap<String, Points> = metrics
+fn run(expression: &str, metrics: &[&str]) -> ExpressionValue {
+    let series: BTreeMap<String, DataPoints> = metrics
         .iter()
         .enumerate()
         .map(|(i, text)| (format!("m{}", i + 1), points(text)))
         .collect();
-    let inputs = Inputs {
+    let inputs = ExpressionInputs {
         start: Timestamp(1_795_305_480_000),
         period: Duration::from_secs(60),
         length: metrics.first().map_or(3, |text| text.split(' ').count()),
@@ -30,13 +32,13 @@ fn run(expression: &str, metrics: &[&str]) -> Value {
     parsed.evaluate(&inputs)
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &ExpressionValue) -> String {
     let number = |point: &Option<f64>| point.map_or("-".to_owned(), |value| value.to_string());
-    let series = |points: &Points| points.iter().map(number).collect::<Vec<_>>().join(" ");
+    let series = |points: &DataPoints| points.iter().map(number).collect::<Vec<_>>().join(" ");
     match value {
-        Value::Scalar(value) => number(value),
-        Value::Series(points) => series(points),
-        Value::Array(all) => all.iter().map(series).collect::<Vec<_>>().join(" | "),
+        ExpressionValue::Scalar(value) => number(value),
+        ExpressionValue::Series(points) => series(points),
+        ExpressionValue::Array(all) => all.iter().map(series).collect::<Vec<_>>().join(" | "),
     }
 }
 
@@ -261,16 +263,16 @@ proptest! {
         b in proptest::collection::vec(proptest::option::of(-2f64..2.0), 4),
     ) {
         if let Ok(parsed) = text.parse::<Expression>() {
-            let inputs = Inputs {
+            let inputs = ExpressionInputs {
                 start: Timestamp(0),
                 period: Duration::from_secs(60),
                 length: 4,
                 series: BTreeMap::from([("a".to_owned(), a), ("b".to_owned(), b)]),
             };
             let all = match parsed.evaluate(&inputs) {
-                Value::Scalar(number) => vec![vec![number; 4]],
-                Value::Series(points) => vec![points],
-                Value::Array(all) => all,
+                ExpressionValue::Scalar(number) => vec![vec![number; 4]],
+                ExpressionValue::Series(points) => vec![points],
+                ExpressionValue::Array(all) => all,
             };
             for points in all {
                 prop_assert_eq!(points.len(), 4);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use neargate_core::metrics::{
-    Dimensions, Histogram, Limits, MOST_BUCKETS, Metrics, Statistic, StatusClass, Window,
+    Dimensions, Histogram, MOST_BUCKETS, MetricsStore, RetentionLimits, Statistic, StatusClass,
+    Window,
 };
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
@@ -112,7 +113,7 @@ fn at(second: u64) -> Timestamp {
     Timestamp(second * 1000)
 }
 
-fn sums(metrics: &Metrics, of: &Dimensions, period: u64, end: u64, count: usize) -> Vec<f64> {
+fn sums(metrics: &MetricsStore, of: &Dimensions, period: u64, end: u64, count: usize) -> Vec<f64> {
     let period = Duration::from_secs(period);
     let windows = metrics.windows("requests", of, period, at(end), count);
     windows.iter().map(Window::sum).collect()
@@ -120,7 +121,7 @@ fn sums(metrics: &Metrics, of: &Dimensions, period: u64, end: u64, count: usize)
 
 #[test]
 fn seconds_roll_up_into_periods_of_the_wanted_dimensions() {
-    let mut metrics = Metrics::new(Limits::default());
+    let mut metrics = MetricsStore::new(RetentionLimits::default());
     for second in 0..240 {
         for (revision, task, class) in [
             (1, "a", StatusClass::Success),
@@ -174,11 +175,11 @@ fn seconds_roll_up_into_periods_of_the_wanted_dimensions() {
 
 #[test]
 fn series_and_windows_are_bounded_and_the_oldest_goes_first() {
-    let limits = Limits {
+    let limits = RetentionLimits {
         series: 2,
         windows: [5, 2, 1],
     };
-    let mut metrics = Metrics::new(limits);
+    let mut metrics = MetricsStore::new(limits);
     for (second, name) in [(100, "a"), (101, "b"), (102, "a"), (103, "c")] {
         metrics.record("requests", &Dimensions::service(name), at(second), 1.0, 1);
     }

@@ -3,31 +3,31 @@
 use std::collections::BTreeSet;
 
 use neargate_core::alarm::{AlarmState, Transition};
-use neargate_core::machine::{ApprovalWanted, Entry, Fact, Outcome, ReleaseKind};
-use neargate_core::manifest::model::{Format, Notify, Occasion, Receiver};
-use neargate_core::manifest::{Source, load};
-use neargate_core::notify::{MOST_REASON, Notification, Origin, body};
+use neargate_core::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseKind, ReleaseOutcome};
+use neargate_core::manifest::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::notify::{MOST_REASON, Notification, NotificationOrigin, body};
 use neargate_core::time::Timestamp;
 use serde_json::{Value, json};
 
 const AT: Timestamp = Timestamp(1_700_000_000_000);
 
-fn origin() -> Origin {
-    Origin {
+fn origin() -> NotificationOrigin {
+    NotificationOrigin {
         app: "notes".into(),
         env: "prod".into(),
     }
 }
 
-fn entry(fact: Fact) -> Entry {
-    Entry {
+fn entry(fact: Fact) -> JournalEntry {
+    JournalEntry {
         at: AT,
         service: "api".into(),
         fact,
     }
 }
 
-fn ended(outcome: Outcome, reason: &str, serving: u32) -> Notification {
+fn ended(outcome: ReleaseOutcome, reason: &str, serving: u32) -> Notification {
     let fact = Fact::ReleaseFinished {
         release: 7,
         outcome,
@@ -71,11 +71,11 @@ fn alarm(service: Option<&str>, from: AlarmState, to: AlarmState) -> Option<Noti
     Notification::of_alarm(&origin(), service, "success-rate", &change)
 }
 
-fn webhook(on: &[Occasion], services: &[&str]) -> Notify {
+fn webhook(on: &[NotificationEvent], services: &[&str]) -> Notify {
     Notify {
         name: "team".into(),
-        to: Receiver::Url("https://hooks.example.com/x".into()),
-        format: Format::Json,
+        to: WebhookAddress::Url("https://hooks.example.com/x".into()),
+        format: WebhookFormat::Json,
         on: on.iter().copied().collect(),
         services: services.iter().map(|name| (*name).to_owned()).collect(),
     }
@@ -88,33 +88,37 @@ fn each_piece_of_news_has_its_occasion_and_its_line() {
     for (news, occasion, line) in [
         (
             started(),
-            Occasion::ReleaseStarted,
+            NotificationEvent::ReleaseStarted,
             "api: release 7 to revision 3 starts",
         ),
         (
-            ended(Outcome::Done, "", 3),
-            Occasion::ReleaseFinished,
+            ended(ReleaseOutcome::Done, "", 3),
+            NotificationEvent::ReleaseFinished,
             "api: release 7 is done; revision 3 serves",
         ),
         (
-            ended(Outcome::RolledBack, "guard fired", 2),
-            Occasion::ReleaseFailed,
+            ended(ReleaseOutcome::RolledBack, "guard fired", 2),
+            NotificationEvent::ReleaseFailed,
             "api: release 7 was rolled back; revision 2 serves",
         ),
         (
-            ended(Outcome::Failed, "the job failed", 0),
-            Occasion::ReleaseFailed,
+            ended(ReleaseOutcome::Failed, "the job failed", 0),
+            NotificationEvent::ReleaseFailed,
             "api: release 7 failed; no revision serves",
         ),
         (
             waits(),
-            Occasion::WaitsForApproval,
+            NotificationEvent::WaitsForApproval,
             "api: release 7 waits for approval of step 2 of 5 (20.5 % of the traffic)",
         ),
-        (fired, Occasion::Alarm, "alarm success-rate: OK → ALARM"),
+        (
+            fired,
+            NotificationEvent::Alarm,
+            "alarm success-rate: OK → ALARM",
+        ),
         (
             over,
-            Occasion::Alarm,
+            NotificationEvent::Alarm,
             "alarm success-rate is over: ALARM → INSUFFICIENT_DATA",
         ),
     ] {
@@ -139,9 +143,9 @@ fn what_is_no_news_makes_no_notification() {
 
 #[test]
 fn a_webhook_gets_what_it_asked_for_and_nothing_else() {
-    use Occasion::{Alarm, ReleaseFailed, ReleaseFinished};
+    use NotificationEvent::{Alarm, ReleaseFailed, ReleaseFinished};
     let composite = alarm(None, AlarmState::Ok, AlarmState::Alarm).expect("news");
-    let done = ended(Outcome::Done, "", 3);
+    let done = ended(ReleaseOutcome::Done, "", 3);
     for (news, on, services, wanted) in [
         (&done, &[ReleaseFinished][..], &[][..], true),
         (&done, &[ReleaseFailed, Alarm], &[], false),
@@ -167,30 +171,30 @@ fn the_json_says_everything_a_script_needs() {
         body[key] = value;
         body
     };
-    let back = ended(Outcome::RolledBack, "guard fired", 2);
+    let back = ended(ReleaseOutcome::RolledBack, "guard fired", 2);
     let title = back.title();
     let wanted = with(
         head("release-failed", &title, "guard fired"),
         "release",
         json!({ "id": 7, "outcome": "rolled-back", "serving": 2 }),
     );
-    assert_eq!(body(Format::Json, &back), wanted);
-    let waiting = body(Format::Json, &waits());
+    assert_eq!(body(WebhookFormat::Json, &back), wanted);
+    let waiting = body(WebhookFormat::Json, &waits());
     let step = json!({ "id": 7, "to": 3, "step": 2, "steps": 5, "percent": 20.5 });
     assert_eq!(waiting["release"], step);
     assert_eq!(
-        body(Format::Json, &started())["release"],
+        body(WebhookFormat::Json, &started())["release"],
         json!({ "id": 7, "to": 3 })
     );
     let fired = alarm(Some("api"), AlarmState::Ok, AlarmState::Alarm).expect("news");
     let change = json!({ "name": "success-rate", "from": "OK", "to": "ALARM" });
-    assert_eq!(body(Format::Json, &fired)["alarm"], change);
+    assert_eq!(body(WebhookFormat::Json, &fired)["alarm"], change);
 }
 
 #[test]
 fn slack_gets_a_message_in_which_no_text_is_markup() {
-    let news = ended(Outcome::Failed, "<!channel> & <http://evil>", 2);
-    let message = body(Format::Slack, &news);
+    let news = ended(ReleaseOutcome::Failed, "<!channel> & <http://evil>", 2);
+    let message = body(WebhookFormat::Slack, &news);
     assert_eq!(message["text"], news.title());
     let kinds: Vec<&Value> = message["blocks"]
         .as_array()
@@ -206,15 +210,15 @@ fn slack_gets_a_message_in_which_no_text_is_markup() {
     );
     assert_eq!(section["verbatim"], true);
     // Without a reason there is no empty section, which Slack refuses.
-    let blocks = body(Format::Slack, &started())["blocks"].clone();
+    let blocks = body(WebhookFormat::Slack, &started())["blocks"].clone();
     assert_eq!(blocks.as_array().map(Vec::len), Some(2));
 }
 
 #[test]
 fn teams_gets_an_adaptive_card_of_plain_text_runs() {
     let message = body(
-        Format::Teams,
-        &ended(Outcome::Failed, "[x](http://evil)", 2),
+        WebhookFormat::Teams,
+        &ended(ReleaseOutcome::Failed, "[x](http://evil)", 2),
     );
     assert_eq!(message["type"], "message");
     let attachment = &message["attachments"][0];
@@ -235,12 +239,16 @@ fn teams_gets_an_adaptive_card_of_plain_text_runs() {
 
 #[test]
 fn no_log_line_leaves_and_no_text_is_longer_than_receivers_take() {
-    let news = ended(Outcome::Failed, &"ü<".repeat(MOST_REASON), 2);
+    let news = ended(ReleaseOutcome::Failed, &"ü<".repeat(MOST_REASON), 2);
     assert_eq!(news.reason.chars().count(), MOST_REASON);
-    for format in [Format::Json, Format::Slack, Format::Teams] {
+    for format in [
+        WebhookFormat::Json,
+        WebhookFormat::Slack,
+        WebhookFormat::Teams,
+    ] {
         assert!(!body(format, &news).to_string().contains("hunter2"));
     }
-    let slack = body(Format::Slack, &news);
+    let slack = body(WebhookFormat::Slack, &news);
     let section = slack["blocks"][1]["text"]["text"].as_str().expect("a text");
     assert!(section.chars().count() <= 3_000, "Slack's most");
 }
@@ -261,22 +269,25 @@ fn a_webhook_of_the_manifest_is_told_of_ends_and_alarms_unless_it_says_otherwise
         on = ['waits-for-approval']
         services = ['api']
     ";
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".into(),
         text: text.into(),
     };
     let manifest = load(&source, "local", &[]).expect("it is right").manifest;
     let team = &manifest.notify["team"];
-    assert_eq!(team.to, Receiver::Secret("hook".into()));
-    assert_eq!(team.format, Format::Slack);
+    assert_eq!(team.to, WebhookAddress::Secret("hook".into()));
+    assert_eq!(team.format, WebhookFormat::Slack);
     let usual = [
-        Occasion::ReleaseFinished,
-        Occasion::ReleaseFailed,
-        Occasion::Alarm,
+        NotificationEvent::ReleaseFinished,
+        NotificationEvent::ReleaseFailed,
+        NotificationEvent::Alarm,
     ];
     assert_eq!(team.on, BTreeSet::from(usual));
     let log = &manifest.notify["log"];
-    assert_eq!(log.format, Format::Json);
-    assert_eq!(log.on, BTreeSet::from([Occasion::WaitsForApproval]));
+    assert_eq!(log.format, WebhookFormat::Json);
+    assert_eq!(
+        log.on,
+        BTreeSet::from([NotificationEvent::WaitsForApproval])
+    );
     assert_eq!(log.services, ["api"]);
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use neargate_core::manifest::model::Manifest;
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::rehearse::{
-    Ending, Fault, Noticed, On, Question, Rehearsal, RehearseError, advise, rehearse,
+    Detector, Fault, Rehearsal, RehearsalOutcome, RehearsalSettings, RehearseError, TimingModel,
+    advise, rehearse,
 };
 
 const CANARY: &str = r#"
@@ -63,7 +64,7 @@ engine = "postgres"
 "#;
 
 fn manifest(settings: &[String]) -> Option<Manifest> {
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: CANARY.to_owned(),
     };
@@ -72,8 +73,8 @@ fn manifest(settings: &[String]) -> Option<Manifest> {
         .map(|loaded| loaded.manifest)
 }
 
-fn question(fault: &str, on: On, seed: u64) -> Question {
-    Question {
+fn question(fault: &str, on: TimingModel, seed: u64) -> RehearsalSettings {
+    RehearsalSettings {
         service: "api".to_owned(),
         fault: fault.parse().expect("a fault"),
         on,
@@ -82,70 +83,56 @@ fn question(fault: &str, on: On, seed: u64) -> Question {
     }
 }
 
-fn rehearsed(settings: &[&str], question: &Question) -> Rehearsal {
+fn rehearsed(settings: &[&str], question: &RehearsalSettings) -> Rehearsal {
     let settings: Vec<String> = settings.iter().map(|text| (*text).to_owned()).collect();
     let manifest = manifest(&settings).expect("a right manifest");
     rehearse(&manifest, question).expect("a rehearsal")
 }
 
-fn guard(name: &str) -> Option<Noticed> {
-    Some(Noticed::Guard(name.to_owned()))
+fn guard(name: &str) -> Option<Detector> {
+    Some(Detector::Guard(name.to_owned()))
 }
 
-fn job(name: &str) -> Option<Noticed> {
-    Some(Noticed::Job(name.to_owned()))
+fn job(name: &str) -> Option<Detector> {
+    Some(Detector::Job(name.to_owned()))
 }
 
 #[test]
 fn each_fault_ends_as_the_manifest_asks_and_is_noticed_by_the_right_one() {
-    let breaker = Some(Noticed::Breaker);
-    let timeout = Some(Noticed::Timeout("migrate".to_owned()));
-    let low = Some(Noticed::LowTraffic("success".to_owned()));
+    use RehearsalOutcome::{Done, RolledBack, Waiting};
+    let breaker = Some(Detector::Breaker);
+    let timeout = Some(Detector::Timeout("migrate".to_owned()));
+    let low = Some(Detector::LowTraffic("success".to_owned()));
     let back = "service.api.release.low-traffic=\"back\"";
     let go = "service.api.release.low-traffic=\"go\"";
     let breaching = "alarm.success.missing=\"breaching\"";
     for (fault, setting, ending, noticed) in [
-        ("none", None, Ending::Done, None),
-        (
-            "error-rate=100%",
-            None,
-            Ending::RolledBack,
-            guard("success"),
-        ),
-        ("error-rate=5%", None, Ending::RolledBack, guard("success")),
-        ("latency=2s", None, Ending::Done, None),
-        ("crash=0s", None, Ending::RolledBack, breaker.clone()),
-        ("bad-health", None, Ending::RolledBack, breaker),
-        ("leak=10MB/s", None, Ending::RolledBack, guard("memory")),
-        ("migrate-fail", None, Ending::RolledBack, job("migrate")),
-        ("smoke-fail", None, Ending::RolledBack, job("look")),
-        ("hook-timeout", None, Ending::RolledBack, timeout),
-        ("no-traffic", None, Ending::Waiting, None),
-        ("no-traffic", Some(back), Ending::RolledBack, low),
-        ("no-traffic", Some(go), Ending::Done, None),
-        (
-            "no-traffic",
-            Some(breaching),
-            Ending::RolledBack,
-            guard("success"),
-        ),
-        (
-            "database-down=30s",
-            None,
-            Ending::RolledBack,
-            guard("success"),
-        ),
+        ("none", None, Done, None),
+        ("error-rate=100%", None, RolledBack, guard("success")),
+        ("error-rate=5%", None, RolledBack, guard("success")),
+        ("latency=2s", None, Done, None),
+        ("crash=0s", None, RolledBack, breaker.clone()),
+        ("bad-health", None, RolledBack, breaker),
+        ("leak=10MB/s", None, RolledBack, guard("memory")),
+        ("migrate-fail", None, RolledBack, job("migrate")),
+        ("smoke-fail", None, RolledBack, job("look")),
+        ("hook-timeout", None, RolledBack, timeout),
+        ("no-traffic", None, Waiting, None),
+        ("no-traffic", Some(back), RolledBack, low),
+        ("no-traffic", Some(go), Done, None),
+        ("no-traffic", Some(breaching), RolledBack, guard("success")),
+        ("database-down=30s", None, RolledBack, guard("success")),
     ] {
         let settings: Vec<&str> = setting.into_iter().collect();
-        let found = rehearsed(&settings, &question(fault, On::Near, 1));
+        let found = rehearsed(&settings, &question(fault, TimingModel::Near, 1));
         assert_eq!(
             (found.ending, &found.noticed_by),
             (ending, &noticed),
             "{fault} {setting:?}: {}",
             found.reason
         );
-        assert_eq!(found.new_serves, ending == Ending::Done, "{fault}");
-        if ending != Ending::Waiting {
+        assert_eq!(found.new_serves, ending == Done, "{fault}");
+        if ending != Waiting {
             assert_eq!(found.healthy, (2, 2), "{fault}");
         }
         if !fault.starts_with("database-down") {
@@ -157,7 +144,7 @@ fn each_fault_ends_as_the_manifest_asks_and_is_noticed_by_the_right_one() {
 #[test]
 fn errors_are_noticed_within_the_guards_own_time_wherever_in_a_minute_it_begins() {
     for seed in 0..50 {
-        let found = rehearsed(&[], &question("error-rate=5%", On::Near, seed));
+        let found = rehearsed(&[], &question("error-rate=5%", TimingModel::Near, seed));
         let step = found
             .timeline
             .iter()
@@ -177,16 +164,16 @@ fn errors_are_noticed_within_the_guards_own_time_wherever_in_a_minute_it_begins(
 #[test]
 fn equal_questions_have_equal_answers() {
     for fault in ["error-rate=5%", "leak=10MB/s", "crash=30s"] {
-        let asked = question(fault, On::Near, 7);
+        let asked = question(fault, TimingModel::Near, 7);
         assert_eq!(rehearsed(&[], &asked), rehearsed(&[], &asked));
-        let other = rehearsed(&[], &question(fault, On::Near, 8));
+        let other = rehearsed(&[], &question(fault, TimingModel::Near, 8));
         assert_ne!(rehearsed(&[], &asked), other, "a seed decides something");
     }
 }
 
 #[test]
 fn the_shares_of_each_step_are_the_ones_asked_for() {
-    let found = rehearsed(&[], &question("none", On::Near, 3));
+    let found = rehearsed(&[], &question("none", TimingModel::Near, 3));
     for (step, share) in [(1, 10), (2, 50), (3, 100)] {
         let told = format!("step {step}: {share} %");
         assert!(found.timeline.iter().any(|one| one.text.contains(&told)));
@@ -198,7 +185,7 @@ fn the_shares_of_each_step_are_the_ones_asked_for() {
 
 #[test]
 fn what_is_not_caught_goes_on_and_is_counted_by_the_minute() {
-    let found = rehearsed(&[], &question("latency=2s", On::Near, 1));
+    let found = rehearsed(&[], &question("latency=2s", TimingModel::Near, 1));
     assert!(!found.caught && found.new_serves);
     assert!((11_900..=12_100).contains(&found.met_per_minute_after));
     assert_eq!(found.new.slowed, found.new.requests);
@@ -207,8 +194,8 @@ fn what_is_not_caught_goes_on_and_is_counted_by_the_minute() {
 
 #[test]
 fn on_ecs_alarms_need_minutes_and_the_bake_time_alone_decides() {
-    let near = rehearsed(&[], &question("error-rate=5%", On::Near, 1));
-    let ecs = rehearsed(&[], &question("error-rate=5%", On::Ecs, 1));
+    let near = rehearsed(&[], &question("error-rate=5%", TimingModel::Near, 1));
+    let ecs = rehearsed(&[], &question("error-rate=5%", TimingModel::Ecs, 1));
     let took = |found: &Rehearsal| {
         let met = found.met_at.expect("met");
         Duration::from_millis(found.noticed_at.expect("noticed") - met)
@@ -227,10 +214,10 @@ fn on_ecs_alarms_need_minutes_and_the_bake_time_alone_decides() {
             .iter()
             .any(|told| told.text.starts_with("shifting step 2"))
     );
-    let quiet = rehearsed(&[], &question("no-traffic", On::Ecs, 1));
+    let quiet = rehearsed(&[], &question("no-traffic", TimingModel::Ecs, 1));
     assert_eq!(
         quiet.ending,
-        Ending::Done,
+        RehearsalOutcome::Done,
         "ECS does not hold: {}",
         quiet.reason
     );
@@ -261,7 +248,7 @@ fn every_change_that_is_advised_is_right_and_catches_the_fault() {
         let Some(first) = load(&[]) else {
             continue;
         };
-        let asked = question("none", On::Near, 1);
+        let asked = question("none", TimingModel::Near, 1);
         let table = advise(&first, &asked, load).expect("a table");
         for row in &table {
             let fault: Fault = row.rehearsal.fault.parse().expect("a fault");
@@ -274,7 +261,7 @@ fn every_change_that_is_advised_is_right_and_catches_the_fault() {
             let manifest = load(&change.settings).expect("the change is right");
             let then = rehearse(
                 &manifest,
-                &Question {
+                &RehearsalSettings {
                     fault,
                     ..asked.clone()
                 },
@@ -289,10 +276,10 @@ fn every_change_that_is_advised_is_right_and_catches_the_fault() {
 fn what_cannot_be_rehearsed_is_refused() {
     let manifest = manifest(&[]).expect("a right manifest");
     let ask = |service: &str, rate: f64| {
-        let question = Question {
+        let question = RehearsalSettings {
             service: service.to_owned(),
             rate,
-            ..question("none", On::Near, 1)
+            ..question("none", TimingModel::Near, 1)
         };
         rehearse(&manifest, &question).expect_err("a refusal")
     };

@@ -1,7 +1,7 @@
 //! Waits over steps of the wall clock, restarts of the engine, sleep and reboots.
 
 use neargate_core::time::Timestamp;
-use neargate_core::timeline::{Anchor, Reading};
+use neargate_core::timeline::{Anchor, ClockReading};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -31,14 +31,14 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A machine and its engine.
 struct Machine {
-    now: Reading,
+    now: ClockReading,
     anchor: Anchor,
     written: Timestamp,
 }
 
 impl Machine {
     fn new(wall: u64) -> Self {
-        let now = Reading {
+        let now = ClockReading {
             boot: "0".into(),
             monotonic: 12_345,
             wall: Timestamp(wall),
@@ -121,7 +121,7 @@ proptest! {
             prop_assert!(after >= before, "{event:?} goes back");
             let passed = after.since(before).as_millis() as u64;
             prop_assert!((least..=most).contains(&passed), "{event:?}: {passed}");
-            let shown = machine.anchor.shown(after, &machine.now);
+            let shown = machine.anchor.wall_time(after, &machine.now);
             prop_assert_eq!(shown, machine.now.wall);
             prop_assert_eq!(machine.anchor.monotonic(after), machine.now.monotonic);
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::render::{folder, render};
 use neargate_far::stack::Stack;
 
@@ -25,13 +25,13 @@ fn main() -> ExitCode {
 
 fn run(manifest: &str, env: &str, target: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(manifest).map_err(|error| error.to_string())?;
-    let source = Source {
+    let source = ManifestSource {
         name: manifest.to_owned(),
         text,
     };
     let loaded = load(&source, env, &[]).map_err(|problems| problems.render(false))?;
     let stack = Stack::of(&loaded.manifest).map_err(|error| error.to_string())?;
     let files = render(&stack).map_err(|error| error.to_string())?;
-    let written = folder::write(target, &files, folder::Changed::Refuse);
+    let written = folder::write(target, &files, folder::EditedFiles::Refuse);
     written.map(|_| ()).map_err(|error| error.to_string())
 }

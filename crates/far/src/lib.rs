@@ -8,10 +8,10 @@
 //! with the release machine of `neargate-core`. It needs the feature `aws`; without it there are
 //! only its decisions, and no AWS SDK is compiled.
 
-pub mod audit;
 pub mod cost;
 pub mod driver;
 pub mod pipeline;
+pub mod posture;
 pub mod render;
 pub mod stack;
 pub mod terraform;

@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::place::How;
-use neargate_core::manifest::{Source, load};
-use neargate_far::audit::{ALWAYS, Finding, Report, Severity, audit, page, rules, words};
+use neargate_core::manifest::edit_location::LinePlacement;
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_far::posture::{
+    ALWAYS, FindingSeverity, PostureFinding, PostureReport, audit, describe, page, rules,
+};
 use rows::{BASE, FINE, ROWS, Row};
 
 fn root() -> PathBuf {
@@ -19,31 +21,31 @@ fn root() -> PathBuf {
     here.ancestors().nth(2).expect("the repository").to_owned()
 }
 
-fn source(text: &str) -> Source {
-    Source {
+fn source(text: &str) -> ManifestSource {
+    ManifestSource {
         name: "neargate.toml".to_owned(),
         text: text.to_owned(),
     }
 }
 
-fn report(source: &Source, env: &str, overrides: &[String]) -> Report {
+fn report(source: &ManifestSource, env: &str, overrides: &[String]) -> PostureReport {
     let loaded = load(source, env, overrides);
     let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     audit(source, &loaded.manifest)
 }
 
-fn findings<'a>(report: &'a Report, rule: &str) -> Vec<&'a Finding> {
+fn findings<'a>(report: &'a PostureReport, rule: &str) -> Vec<&'a PostureFinding> {
     let all = report.findings.iter();
     all.filter(|finding| finding.rule == rule).collect()
 }
 
 /// The manifest of a row.
-fn manifest(row: &Row) -> Source {
+fn manifest(row: &Row) -> ManifestSource {
     source(&format!("{BASE}{}{FINE}", row.file))
 }
 
 /// The text without the keys that go: whole lines, as the rows write them.
-fn without(source: &Source, finding: &Finding) -> Source {
+fn without(source: &ManifestSource, finding: &PostureFinding) -> ManifestSource {
     let gone: Vec<usize> = finding
         .change
         .iter()
@@ -58,7 +60,7 @@ fn without(source: &Source, finding: &Finding) -> Source {
     self::source(&kept.join("\n"))
 }
 
-fn overrides(finding: &Finding) -> Vec<String> {
+fn overrides(finding: &PostureFinding) -> Vec<String> {
     let written = finding.change.iter();
     written
         .filter_map(|change| Some(format!("{}={}", change.path, change.value.as_ref()?)))
@@ -69,7 +71,7 @@ fn overrides(finding: &Finding) -> Vec<String> {
 fn a_manifest_with_nothing_to_find_has_no_finding() {
     let source = source(&format!("{BASE}{FINE}"));
     let report = report(&source, "prod", &[]);
-    let found: Vec<&Finding> = report.open().collect();
+    let found: Vec<&PostureFinding> = report.open().collect();
     assert!(found.is_empty(), "{found:#?}");
     assert_eq!(report.worst(), None);
 }
@@ -139,7 +141,7 @@ fn an_accepted_risk_is_told_with_its_reason_and_fails_nothing() {
             "audit.accept.no-wuf: there is no such rule",
         ]
     );
-    let said = words(&report).join("\n");
+    let said = describe(&report).join("\n");
     assert!(said.contains("single-zone-database (high): an hour of outage is fine"));
     assert!(said.ends_with("prod: 0 high, 0 medium, 0 low; 1 accepted"));
 }
@@ -152,7 +154,7 @@ const BLUEPRINTS: [&str; 5] = [
     "5-clinic",
 ];
 
-fn blueprint(name: &str, env: &str) -> Report {
+fn blueprint(name: &str, env: &str) -> PostureReport {
     let path = root().join("blueprints").join(name).join("neargate.toml");
     let text = fs::read_to_string(path).expect("the manifest");
     report(&source(&text), env, &[])
@@ -162,9 +164,9 @@ fn blueprint(name: &str, env: &str) -> Report {
 fn production_of_every_blueprint_has_no_high_finding_that_is_not_accepted() {
     for name in BLUEPRINTS {
         let report = blueprint(name, "prod");
-        let high: Vec<&Finding> = report
+        let high: Vec<&PostureFinding> = report
             .open()
-            .filter(|finding| finding.severity == Severity::High)
+            .filter(|finding| finding.severity == FindingSeverity::High)
             .collect();
         assert!(high.is_empty(), "{name}: {high:#?}");
         let unknown = report
@@ -192,7 +194,7 @@ fn changes_of_the_blueprints_remove_their_findings() {
 }
 
 /// The text with the lines that belong below others.
-fn with_lines(text: &str, finding: &Finding) -> String {
+fn with_lines(text: &str, finding: &PostureFinding) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     let mut changes: Vec<_> = finding.change.iter().collect();
     changes.sort_by_key(|change| std::cmp::Reverse(change.line));
@@ -210,7 +212,9 @@ fn a_line_written_below_the_named_one_removes_the_finding() {
         let text = fs::read_to_string(path).expect("the manifest");
         for env in ["local", "dev", "prod"] {
             let report = report(&source(&text), env, &[]);
-            let below = |finding: &&Finding| finding.change.iter().all(|c| c.how == How::Below);
+            let below = |finding: &&PostureFinding| {
+                finding.change.iter().all(|c| c.how == LinePlacement::Below)
+            };
             for finding in report.findings.iter().filter(below) {
                 tried += 1;
                 let changed = source(&with_lines(&text, finding));
@@ -240,7 +244,7 @@ fn golden(path: &Path, text: &str) {
 #[test]
 fn reports_of_the_first_blueprint_are_what_the_goldens_say() {
     for env in ["dev", "prod"] {
-        let lines = words(&blueprint("1-shibakita", env));
+        let lines = describe(&blueprint("1-shibakita", env));
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let path = path.join(format!("audit-1-shibakita-{env}.txt"));
         golden(&path, &(lines.join("\n") + "\n"));

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::machine::{Outcome, RevisionDefinition, State, apply, decide};
-use neargate_core::manifest::{Source, load};
+use neargate_core::machine::{EnvironmentState, ReleaseOutcome, RevisionDefinition, apply, decide};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::time::Timestamp;
-use neargate_far::driver::weights::{
-    Call, Ends, Fleet, Observed, ended, events, finished, goal, next_call, of, replay, seed,
-    verdict,
+use neargate_far::driver::weighted_plan::{
+    AwsChange, ReleaseTaskDefinitions, ServiceObservation, ServicesObserved, ended, events,
+    finished, goal, next_call, of, replay, seed, verdict,
 };
 
 const MANIFEST: &str = r#"
@@ -30,7 +30,7 @@ period = "60s"
 "#;
 
 fn definition() -> RevisionDefinition {
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: MANIFEST.to_owned(),
     };
@@ -50,8 +50,8 @@ fn definition() -> RevisionDefinition {
     }
 }
 
-fn fleet(definition: &str, tasks: u32) -> Fleet {
-    Fleet {
+fn fleet(definition: &str, tasks: u32) -> ServiceObservation {
+    ServiceObservation {
         definition: definition.to_owned(),
         desired: tasks,
         healthy: tasks,
@@ -61,40 +61,41 @@ fn fleet(definition: &str, tasks: u32) -> Fleet {
     }
 }
 
-fn obey(world: &mut Observed, call: &Call) {
+fn obey(world: &mut ServicesObserved, call: &AwsChange) {
     match call {
-        Call::CreateVisitor { definition, count } | Call::UpdateVisitor { definition, count } => {
+        AwsChange::CreateVisitor { definition, count }
+        | AwsChange::UpdateVisitor { definition, count } => {
             world.visitor = Some(fleet(definition, *count));
         }
-        Call::UpdateMain { definition } => world.main = fleet(definition, world.main.desired),
-        Call::SetWeight { weight } => world.weight = *weight,
-        Call::DeleteVisitor => world.visitor = None,
+        AwsChange::UpdateMain { definition } => world.main = fleet(definition, world.main.desired),
+        AwsChange::SetWeight { weight } => world.weight = *weight,
+        AwsChange::DeleteVisitor => world.visitor = None,
     }
 }
 
-fn word(call: &Call) -> String {
+fn word(call: &AwsChange) -> String {
     match call {
-        Call::CreateVisitor { definition, count } => format!("create {definition} x{count}"),
-        Call::UpdateVisitor { definition, count } => format!("update {definition} x{count}"),
-        Call::UpdateMain { definition } => format!("main {definition}"),
-        Call::SetWeight { weight } => format!("weight {weight}"),
-        Call::DeleteVisitor => "delete".to_owned(),
+        AwsChange::CreateVisitor { definition, count } => format!("create {definition} x{count}"),
+        AwsChange::UpdateVisitor { definition, count } => format!("update {definition} x{count}"),
+        AwsChange::UpdateMain { definition } => format!("main {definition}"),
+        AwsChange::SetWeight { weight } => format!("weight {weight}"),
+        AwsChange::DeleteVisitor => "delete".to_owned(),
     }
 }
 
 /// Runs a release of 3 tasks; the alarm is in this state once the weight is so high.
-fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, Outcome, Observed) {
+fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, ReleaseOutcome, ServicesObserved) {
     let revision = definition();
     let mut now = Timestamp(1_000_000);
     let (old, new) = (of(&revision, "arn:1"), of(&revision, "arn:2"));
     let (mut state, mut journal) = seed("api", (7, &old), (9, &new), 3, now);
-    let ends = Ends {
+    let ends = ReleaseTaskDefinitions {
         from: "arn:1".to_owned(),
         to: "arn:2".to_owned(),
     };
-    let mut world = Observed {
+    let mut world = ServicesObserved {
         main: fleet("arn:1", 3),
-        ..Observed::default()
+        ..ServicesObserved::default()
     };
     let mut calls = Vec::new();
     for _ in 0..1_000 {
@@ -122,9 +123,9 @@ fn release(alarm: AlarmState, at_weight: u32) -> (Vec<String>, Outcome, Observed
 }
 
 fn round(
-    state: &mut State,
-    journal: &mut Vec<neargate_core::machine::Entry>,
-    world: &Observed,
+    state: &mut EnvironmentState,
+    journal: &mut Vec<neargate_core::machine::JournalEntry>,
+    world: &ServicesObserved,
     now: Timestamp,
 ) {
     let service = state.services["api"].clone();
@@ -140,7 +141,7 @@ fn round(
 #[test]
 fn a_canary_that_stays_quiet_takes_its_steps_and_leaves_one_service() {
     let (calls, outcome, world) = release(AlarmState::Ok, 0);
-    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(outcome, ReleaseOutcome::Done);
     assert_eq!(
         calls,
         [
@@ -159,7 +160,7 @@ fn a_canary_that_stays_quiet_takes_its_steps_and_leaves_one_service() {
 #[test]
 fn a_guard_that_fires_takes_the_weight_away_before_the_visitor_goes() {
     let (calls, outcome, world) = release(AlarmState::Alarm, 500);
-    assert_eq!(outcome, Outcome::RolledBack);
+    assert_eq!(outcome, ReleaseOutcome::RolledBack);
     assert_eq!(
         calls,
         [
@@ -175,19 +176,19 @@ fn a_guard_that_fires_takes_the_weight_away_before_the_visitor_goes() {
 
 #[test]
 fn an_alarm_is_believed_at_once_when_it_fires_and_after_its_data_when_it_is_quiet() {
-    use neargate_core::machine::Verdict;
+    use neargate_core::machine::GuardVerdict;
     let alarm = definition().guards["success-rate"].clone();
     let whole = Duration::from_secs(60);
     for (state, age, expected) in [
-        (AlarmState::Alarm, Duration::ZERO, Verdict::Fired),
-        (AlarmState::Ok, Duration::ZERO, Verdict::Pending),
-        (AlarmState::Ok, whole, Verdict::Quiet),
+        (AlarmState::Alarm, Duration::ZERO, GuardVerdict::Fired),
+        (AlarmState::Ok, Duration::ZERO, GuardVerdict::Pending),
+        (AlarmState::Ok, whole, GuardVerdict::Quiet),
         (
             AlarmState::InsufficientData,
             Duration::ZERO,
-            Verdict::Pending,
+            GuardVerdict::Pending,
         ),
-        (AlarmState::InsufficientData, whole, Verdict::TooLittle),
+        (AlarmState::InsufficientData, whole, GuardVerdict::TooLittle),
     ] {
         assert_eq!(verdict(&alarm, state, age), expected, "{state} {age:?}");
     }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use neargate_core::manifest::{Source, load};
-use neargate_far::cost::{Allowances, Cents, Difference, Estimate, Part, Usage, estimate, savings};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_far::cost::{
+    BillSection, Cents, Difference, Estimate, FreeTier, Usage, estimate, savings,
+};
 use neargate_far::stack::Stack;
 
 /// Two tasks of a quarter core, a public load balancer, PostgreSQL and Redis, as a trial.
@@ -29,7 +31,7 @@ aws = { grade = "trial", spot = 0 }
 "#;
 
 fn stack_of(text: &str, env: &str, overrides: &[&str]) -> Option<Stack> {
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: text.to_owned(),
     };
@@ -53,7 +55,7 @@ fn blueprint(name: &str) -> String {
 fn one_unit(stack: &Stack) -> Estimate {
     let usage = Usage {
         lcus: Some(1.0),
-        allowances: Allowances::UsedUp,
+        allowances: FreeTier::UsedUp,
         ..Usage::of(stack.grade)
     };
     estimate(stack, &usage)
@@ -146,11 +148,11 @@ fn scenario(estimate: &Estimate) -> Cents {
     let through = line(estimate, "aws.nat", "through it");
     let images = line(estimate, "images", "ECR");
     let parts = [
-        Part::Tasks,
-        Part::Front,
-        Part::Network,
-        Part::Databases,
-        Part::Caches,
+        BillSection::Tasks,
+        BillSection::Front,
+        BillSection::Network,
+        BillSection::Databases,
+        BillSection::Caches,
     ];
     let sum: Cents = parts.iter().map(|part| estimate.of(*part)).sum();
     sum - images - through - line(estimate, "traffic", "to users")
@@ -180,7 +182,7 @@ fn lines_add_up_to_parts_and_parts_to_the_total() {
         for env in ["dev", "prod"] {
             let stack = stack_of(&blueprint(name), env, &[]).expect("it is right");
             let estimate = estimate(&stack, &Usage::of(stack.grade));
-            let parts: Cents = Part::ALL.iter().map(|part| estimate.of(*part)).sum();
+            let parts: Cents = BillSection::ALL.iter().map(|part| estimate.of(*part)).sum();
             assert_eq!(parts, estimate.total(), "{name} {env}");
             assert!(
                 estimate.unpriced.is_empty(),

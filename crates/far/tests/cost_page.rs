@@ -5,9 +5,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::cost::{
-    Allowances, Cents, Difference, Estimate, Usage, difference_table, estimate, prices, savings,
+    Cents, Difference, Estimate, FreeTier, Usage, difference_table, estimate, prices, savings,
     savings_table, table,
 };
 use neargate_far::stack::Stack;
@@ -68,7 +68,7 @@ fn stack(blueprint: &str, env: &str, overrides: &[String]) -> Option<Stack> {
         .join("blueprints")
         .join(blueprint)
         .join("neargate.toml");
-    let source = Source {
+    let source = ManifestSource {
         name: blueprint.to_owned(),
         text: fs::read_to_string(path).expect("the manifest"),
     };
@@ -86,7 +86,7 @@ fn usual(stack: &Stack) -> Estimate {
 }
 
 fn alone(stack: &Stack) -> Estimate {
-    let allowances = Allowances::UsedUp;
+    let allowances = FreeTier::UsedUp;
     estimate(
         stack,
         &Usage {

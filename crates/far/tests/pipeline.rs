@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::{Source, load};
-use neargate_far::pipeline::stage::{Act, From, Processor, Stage, acts, runs_on};
-use neargate_far::pipeline::{App, PipelineError, workflows};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_far::pipeline::stage::{From, PipelineStage, Processor, StageAction, acts, runs_on};
+use neargate_far::pipeline::{PipelineApp, PipelineError, workflows};
 use yaml_rust2::{Yaml, YamlLoader};
 
 const BLUEPRINTS: [&str; 3] = ["1-shibakita", "2-cloud-native-notes", "4-canary"];
@@ -34,21 +34,21 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn source(text: &str) -> Source {
-    Source {
+fn source(text: &str) -> ManifestSource {
+    ManifestSource {
         name: "neargate.toml".to_owned(),
         text: text.to_owned(),
     }
 }
 
-fn app(text: &str, folder: &str, file: &str) -> Result<App, PipelineError> {
+fn app(text: &str, folder: &str, file: &str) -> Result<PipelineApp, PipelineError> {
     let base = load(&source(text), "local", &[]).expect("a manifest that is right");
     let order = base.manifest.pipeline.order(&base.on_aws);
     let each = order.iter().map(|env| {
         let loaded = load(&source(text), env, &[]).expect("an environment that is right");
         loaded.manifest
     });
-    App::new(each.collect(), folder, file)
+    PipelineApp::new(each.collect(), folder, file)
 }
 
 fn blueprint(name: &str) -> BTreeMap<String, String> {
@@ -249,15 +249,18 @@ fn manifest(text: &str, env: &str) -> neargate_core::manifest::model::Manifest {
 #[test]
 fn stages_do_on_aws_what_the_manifest_says() {
     let manifest = manifest(&format!("{APP}\npipeline.test = 'make test'"), "prod");
-    let shell = |script: &str| Act::Shell {
+    let shell = |script: &str| StageAction::Shell {
         script: script.to_owned(),
         variables: Vec::new(),
     };
-    assert_eq!(acts(Stage::Test, &manifest), Ok(vec![shell("make test")]));
-    let build = acts(Stage::Build, &manifest).expect("something to build");
+    assert_eq!(
+        acts(PipelineStage::Test, &manifest),
+        Ok(vec![shell("make test")])
+    );
+    let build = acts(PipelineStage::Build, &manifest).expect("something to build");
     assert_eq!(build.len(), 3, "one make and two images: {build:?}");
     assert_eq!(build[0], shell("make"));
-    let Act::Image {
+    let StageAction::Image {
         name,
         from: From::Artifact { dockerfile, .. },
     } = &build[1]
@@ -267,14 +270,20 @@ fn stages_do_on_aws_what_the_manifest_says() {
     assert_eq!(name, "neargate.local/notes/api:built");
     let expected = "FROM ubuntu:24.04\nCOPY artifact/ /app/\nENV PATH=/app:$PATH\nWORKDIR /app\nUSER 65532:65532\nCMD [\"notes\",\"serve\"]\n";
     assert_eq!(dockerfile, expected);
-    assert_eq!(acts(Stage::Scan, &manifest).map(|acts| acts.len()), Ok(3));
-    assert_eq!(acts(Stage::Push, &manifest).map(|acts| acts.len()), Ok(2));
-    let release = acts(Stage::Release, &manifest).expect("something to release");
-    let last = Act::Neargate(vec!["deploy".into(), "web".into()]);
+    assert_eq!(
+        acts(PipelineStage::Scan, &manifest).map(|acts| acts.len()),
+        Ok(3)
+    );
+    assert_eq!(
+        acts(PipelineStage::Push, &manifest).map(|acts| acts.len()),
+        Ok(2)
+    );
+    let release = acts(PipelineStage::Release, &manifest).expect("something to release");
+    let last = StageAction::Neargate(vec!["deploy".into(), "web".into()]);
     assert_eq!(release.last(), Some(&last), "files after what they ask");
     let own = format!("{APP}\npipeline.scan = 'look $IMAGE'");
-    let scan = acts(Stage::Scan, &self::manifest(&own, "prod")).expect("something to scan");
-    let Act::Shell { script, variables } = &scan[0] else {
+    let scan = acts(PipelineStage::Scan, &self::manifest(&own, "prod")).expect("something to scan");
+    let StageAction::Shell { script, variables } = &scan[0] else {
         panic!("{scan:?}");
     };
     assert_eq!(script, "look $IMAGE");
@@ -284,14 +293,23 @@ fn stages_do_on_aws_what_the_manifest_says() {
 #[test]
 fn stages_near_need_no_image_and_no_registry() {
     let manifest = manifest(APP, "local");
-    assert_eq!(acts(Stage::Build, &manifest).map(|acts| acts.len()), Ok(1));
-    assert_eq!(acts(Stage::Scan, &manifest), Err("near runs no images"));
-    assert_eq!(acts(Stage::Push, &manifest), Err("near runs no images"));
     assert_eq!(
-        acts(Stage::Release, &manifest).map(|acts| acts.len()),
+        acts(PipelineStage::Build, &manifest).map(|acts| acts.len()),
+        Ok(1)
+    );
+    assert_eq!(
+        acts(PipelineStage::Scan, &manifest),
+        Err("near runs no images")
+    );
+    assert_eq!(
+        acts(PipelineStage::Push, &manifest),
+        Err("near runs no images")
+    );
+    assert_eq!(
+        acts(PipelineStage::Release, &manifest).map(|acts| acts.len()),
         Ok(4)
     );
-    assert!(acts(Stage::Test, &manifest).is_err());
+    assert!(acts(PipelineStage::Test, &manifest).is_err());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::render::{Files, render};
 use neargate_far::stack::Stack;
 
@@ -27,7 +27,7 @@ fn stack(blueprint: &str, env: &str) -> Stack {
         .join("blueprints")
         .join(blueprint)
         .join("neargate.toml");
-    let source = Source {
+    let source = ManifestSource {
         name: blueprint.to_owned(),
         text: fs::read_to_string(path).expect("the manifest"),
     };
@@ -129,7 +129,7 @@ aws.exec = true
 "#;
 
 fn odd() -> (Stack, Files) {
-    let source = Source {
+    let source = ManifestSource {
         name: "odd".to_owned(),
         text: ODD.to_owned(),
     };

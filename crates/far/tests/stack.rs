@@ -1,9 +1,10 @@
 //! The model of an environment on AWS: which defaults it takes.
 
-use neargate_core::manifest::model::{Breach, Grade, Key};
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::model::{Comparison, EncryptionKey, EnvironmentGrade};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::stack::{
-    EcsStrategy, EdgeKind, Nat, Scheme, SecretStore, Setting, Stack, StackError, Watch,
+    AlarmSource, EcsStrategy, EdgeKind, LoadBalancerScheme, NatMode, SecretStore, Stack,
+    StackError, VariableValue,
 };
 
 const BASE: &str = r#"
@@ -27,7 +28,7 @@ generate = "base64:32"
 
 fn stack(more: &str) -> Stack {
     let text = format!("{BASE}\n[env.prod]\ntarget = \"aws\"\nregion = \"eu-central-1\"\n{more}");
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text,
     };
@@ -39,11 +40,11 @@ fn stack(more: &str) -> Stack {
 #[test]
 fn an_environment_without_anything_to_protect_is_a_cheap_trial() {
     let stack = stack("");
-    assert_eq!(stack.grade, Grade::Trial);
-    assert_eq!(stack.network.nat, Nat::Instance { count: 1 });
+    assert_eq!(stack.grade, EnvironmentGrade::Trial);
+    assert_eq!(stack.network.nat, NatMode::Instance { count: 1 });
     assert_eq!(
         (stack.key, stack.secret_store),
-        (Key::Aws, SecretStore::Parameters)
+        (EncryptionKey::Aws, SecretStore::Parameters)
     );
     assert_eq!(stack.databases[0].class, "db.t4g.micro");
     assert!(!stack.databases[0].protect && !stack.is_protected());
@@ -59,8 +60,8 @@ fn an_environment_without_anything_to_protect_is_a_cheap_trial() {
 #[test]
 fn a_protected_database_makes_it_production() {
     let stack = stack("database.main.protect = true");
-    assert_eq!(stack.grade, Grade::Production);
-    assert_eq!(stack.network.nat, Nat::Gateway { count: 2 });
+    assert_eq!(stack.grade, EnvironmentGrade::Production);
+    assert_eq!(stack.network.nat, NatMode::Gateway { count: 2 });
     assert_eq!(stack.databases[0].backup_days, 7);
     assert_eq!(stack.secret_store, SecretStore::SecretsManager);
     assert!(stack.alarms.iter().any(|alarm| alarm.name == "api-cpu"));
@@ -83,29 +84,34 @@ fn without_a_way_out_tasks_get_the_endpoints_that_they_need() {
 #[test]
 fn the_entry_decides_who_reaches_the_balancer() {
     let rows = [
-        ("", Scheme::Public, None, false),
+        ("", LoadBalancerScheme::Public, None, false),
         (
             "edge.waf = true",
-            Scheme::Public,
+            LoadBalancerScheme::Public,
             Some(EdgeKind::Balancer),
             false,
         ),
         (
             "aws.entry = \"edge\"",
-            Scheme::Internal,
+            LoadBalancerScheme::Internal,
             Some(EdgeKind::Cloudfront),
             false,
         ),
-        ("aws.entry = \"gateway\"", Scheme::Internal, None, true),
+        (
+            "aws.entry = \"gateway\"",
+            LoadBalancerScheme::Internal,
+            None,
+            true,
+        ),
         (
             "aws.entry = \"gateway\"\nedge.waf = true",
-            Scheme::Internal,
+            LoadBalancerScheme::Internal,
             Some(EdgeKind::Cloudfront),
             true,
         ),
         (
             "service.web = { static = \"site\", route = \"/*\" }",
-            Scheme::Internal,
+            LoadBalancerScheme::Internal,
             Some(EdgeKind::Cloudfront),
             false,
         ),
@@ -124,12 +130,15 @@ fn a_worker_reaches_a_service_by_its_name_or_through_an_internal_balancer() {
     let worker = &by_name.services[1];
     assert_eq!(
         worker.environment["API_URL"],
-        Setting::Peer("api".into(), 3000)
+        VariableValue::Peer("api".into(), 3000)
     );
     assert_eq!(by_name.services[0].callers, ["worker"]);
     assert!(by_name.cluster.discovery);
     let inside = stack("aws.entry = \"gateway\"");
-    assert_eq!(inside.services[1].environment["API_URL"], Setting::Balancer);
+    assert_eq!(
+        inside.services[1].environment["API_URL"],
+        VariableValue::Balancer
+    );
     assert!(!inside.cluster.discovery && inside.services[0].callers.is_empty());
 }
 
@@ -168,7 +177,7 @@ fn a_success_rate_is_counted_over_both_target_groups() {
     );
     let good = stack.alarms.iter().find(|alarm| alarm.name == "good");
     let good = good.expect("it is there");
-    let Watch::Expression(text, metrics) = &good.watch else {
+    let AlarmSource::Expression(text, metrics) = &good.watch else {
         panic!("{:?}", good.watch)
     };
     assert_eq!(
@@ -176,7 +185,7 @@ fn a_success_rate_is_counted_over_both_target_groups() {
         "(100 * (1 - (FILL(errors_blue, 0) + FILL(errors_green, 0)) / (FILL(requests_blue, 0) + FILL(requests_green, 0)))) / ((FILL(requests_blue, 0) + FILL(requests_green, 0)) >= 20)"
     );
     assert_eq!(metrics.len(), 4);
-    assert_eq!(good.breach, Some(Breach::Below(99.5)));
+    assert_eq!(good.breach, Some(Comparison::Below(99.5)));
     assert_eq!(stack.left_out.len(), 2, "{:?}", stack.left_out);
 }
 
@@ -192,7 +201,7 @@ fn a_stack_survives_its_own_json() {
 
 #[test]
 fn a_near_environment_has_no_stack() {
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: BASE.to_owned(),
     };

@@ -2,7 +2,7 @@
 //!
 //! v2: `/sys/fs/cgroup/neargate/<task>`, v1: the same below the `memory`, `cpu` and `pids`
 //! hierarchies.
-//! Only root can make them here; without them the limits are not enforced, and [`Group::create`]
+//! Only root can make them here; without them the limits are not enforced, and [`TaskCgroup::create`]
 //! says so in words that `status` shows. CPU is a strict quota, as on Fargate.
 
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::supervisor::Limits;
+use crate::supervisor::ResourceLimits;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Period of the CPU quota in µs (the kernel's default).
@@ -27,17 +27,17 @@ const CORE: u64 = 1024;
 
 /// The groups of one task; none when the machine does not allow them.
 #[derive(Debug)]
-pub struct Group {
+pub struct TaskCgroup {
     directories: Vec<PathBuf>,
 }
 
 /// The file that bounds a group's processes.
 const PROCESSES: &str = "pids.max";
 
-impl Group {
+impl TaskCgroup {
     /// Makes the groups of a task, with notes on what is not enforced.
     #[must_use]
-    pub fn create(id: &str, limits: Option<Limits>) -> (Self, Vec<String>) {
+    pub fn create(id: &str, limits: Option<ResourceLimits>) -> (Self, Vec<String>) {
         let none = Self {
             directories: Vec::new(),
         };
@@ -183,12 +183,12 @@ impl Group {
 /// # Errors
 /// Why not, in words.
 pub fn availability() -> Result<&'static str, String> {
-    let limits = Limits {
+    let limits = ResourceLimits {
         cpu_units: 256,
         memory_mib: 512,
         processes: 64,
     };
-    let (group, mut notes) = Group::create("doctor", Some(limits));
+    let (group, mut notes) = TaskCgroup::create("doctor", Some(limits));
     group.remove();
     match notes.pop() {
         Some(note) => Err(note),
@@ -197,15 +197,15 @@ pub fn availability() -> Result<&'static str, String> {
     }
 }
 
-fn quota(limits: Limits) -> u64 {
+fn quota(limits: ResourceLimits) -> u64 {
     u64::from(limits.cpu_units) * PERIOD / CORE
 }
 
-fn bytes(limits: Limits) -> u64 {
+fn bytes(limits: ResourceLimits) -> u64 {
     u64::from(limits.memory_mib) << 20
 }
 
-fn unified(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
+fn unified(name: &str, limits: ResourceLimits) -> io::Result<Vec<PathBuf>> {
     let parent = Path::new(ROOT).join("neargate");
     fs::create_dir_all(&parent)?;
     for directory in [Path::new(ROOT), &parent] {
@@ -226,7 +226,7 @@ fn unified(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
     Ok(vec![own])
 }
 
-fn separate(name: &str, limits: Limits) -> io::Result<Vec<PathBuf>> {
+fn separate(name: &str, limits: ResourceLimits) -> io::Result<Vec<PathBuf>> {
     let make = |controller: &str| -> io::Result<PathBuf> {
         let hierarchy = Path::new(ROOT).join(controller);
         // A folder that is no cgroup hierarchy must not be mistaken for one.

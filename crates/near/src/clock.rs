@@ -1,13 +1,13 @@
 //! The clocks of near: the wall clock for people and records, the timeline for waits and samples.
 //!
-//! Invariant: whatever is waited for, judged or journaled goes by the engine's [`Clock`]; what
-//! people are shown of it passes through [`Clock::shown`].
+//! Invariant: whatever is waited for, judged or journaled goes by the engine's [`EngineClock`]; what
+//! people are shown of it passes through [`EngineClock::wall_time`].
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use neargate_core::time::Timestamp;
-use neargate_core::timeline::{Anchor, Reading};
+use neargate_core::timeline::{Anchor, ClockReading};
 use rustix::time::{ClockId, clock_gettime};
 
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
@@ -23,12 +23,12 @@ pub fn now() -> Timestamp {
 
 /// The engine's timeline.
 #[derive(Debug, Clone)]
-pub struct Clock {
+pub struct EngineClock {
     boot: String,
     anchor: Anchor,
 }
 
-impl Clock {
+impl EngineClock {
     /// Goes on where the engine before left off. `last` is the latest moment that it wrote down.
     #[must_use]
     pub fn after(before: Option<&Anchor>, last: Timestamp) -> Self {
@@ -66,8 +66,8 @@ impl Clock {
 
     /// What people are shown of a moment: the time by the wall clock as it is set now.
     #[must_use]
-    pub fn shown(&self, at: Timestamp) -> Timestamp {
-        self.anchor.shown(at, &reading(&self.boot))
+    pub fn wall_time(&self, at: Timestamp) -> Timestamp {
+        self.anchor.wall_time(at, &reading(&self.boot))
     }
 
     /// Whether the wall clock was set: then the anchor is to be written down.
@@ -79,8 +79,8 @@ impl Clock {
     }
 }
 
-fn reading(boot: &str) -> Reading {
-    Reading {
+fn reading(boot: &str) -> ClockReading {
+    ClockReading {
         boot: boot.to_owned(),
         monotonic: monotonic(),
         wall: now(),

@@ -5,7 +5,7 @@
 //! (`supervisor/child.rs`).
 
 use neargate_core::descriptors;
-pub use neargate_core::descriptors::Extent;
+pub use neargate_core::descriptors::TaskCountBasis;
 use neargate_core::manifest::model::Manifest;
 use rustix::process::{Resource, Rlimit};
 
@@ -30,7 +30,7 @@ pub fn is_shortage(error: &std::io::Error) -> bool {
 
 /// Why this process's hard limit is too low for an app, in words; `None`: it is not.
 #[must_use]
-pub fn shortfall(manifest: &Manifest, extent: Extent) -> Option<String> {
+pub fn shortfall(manifest: &Manifest, extent: TaskCountBasis) -> Option<String> {
     let limit = rustix::process::getrlimit(Resource::Nofile).maximum?;
     descriptors::shortfall(manifest, extent, limit, most_workers())
 }

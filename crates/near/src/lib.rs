@@ -7,10 +7,8 @@
 //! not hold itself.
 
 pub mod api;
-pub mod arrivals;
 pub mod atomic;
-pub mod audit;
-pub mod belongings;
+pub mod audit_log;
 pub mod cgroup;
 pub mod clock;
 pub mod data;
@@ -18,9 +16,11 @@ pub mod descriptors;
 pub mod engine;
 pub mod identity;
 pub mod inherited;
+pub mod input_channel;
 pub mod journal;
 pub mod logs;
 pub mod notify;
+pub mod own_processes;
 pub mod paths;
 mod port_holder;
 pub mod ports;

@@ -121,7 +121,7 @@ impl StateDir {
     /// Whether the directory that was opened has been removed, is being emptied, or lies on a file
     /// system that was unmounted under it (`umount --lazy`).
     #[must_use]
-    pub fn gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         let Some(open) = &self.open else {
             return false;
         };
@@ -311,10 +311,10 @@ mod tests {
         let state = StateDir::at(base.join("a")).opened().expect("it opens");
         std::fs::rename(base.join("a"), base.join("b")).expect("a rename");
         assert_eq!(state.database(), base.join("b/state.db"));
-        assert!(!state.gone());
+        assert!(!state.is_gone());
         std::fs::create_dir_all(base.join("a/run")).expect("another of the old name");
         std::fs::remove_dir_all(base.join("b")).expect("removed");
-        assert!(state.gone());
+        assert!(state.is_gone());
         assert_eq!(state.path(), base.join("b"));
     }
 
@@ -334,10 +334,10 @@ mod tests {
         StateDir::at(path.join("a")).make().expect("it is made");
         let state = StateDir::at(path.join("a")).opened().expect("it opens");
         std::fs::rename(path.join("a"), path.join("b")).expect("a rename");
-        let before = state.gone();
+        let before = state.is_gone();
         assert!(run("umount", &["--lazy"]));
         assert!(!before);
-        assert!(state.gone());
+        assert!(state.is_gone());
         assert!(state.run().is_dir(), "{}", state.run().display());
     }
 
@@ -349,9 +349,9 @@ mod tests {
             let state = StateDir::at(&path);
             state.make().expect("it is made");
             let state = state.opened().expect("it opens");
-            assert!(!state.gone());
+            assert!(!state.is_gone());
             std::fs::remove_dir(path.join(part)).expect("being emptied");
-            assert!(state.gone(), "{part}");
+            assert!(state.is_gone(), "{part}");
         }
     }
 }

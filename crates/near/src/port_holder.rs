@@ -10,12 +10,12 @@ use std::path::Path;
 
 use neargate_core::routing::listening::ListeningSocket;
 
-use crate::belongings;
-use crate::supervisor::Process;
+use crate::own_processes;
+use crate::supervisor::ProcessIdentity;
 
 /// That an address is taken, and by whom, in words. Blocks: looks at all processes.
 #[must_use]
-pub fn taken(address: SocketAddr) -> String {
+pub fn port_taken(address: SocketAddr) -> String {
     let holder = in_words(address.port());
     format!("{address} is taken by {holder}; end it, or choose another port with --port")
 }
@@ -25,7 +25,7 @@ pub fn taken(address: SocketAddr) -> String {
 pub fn in_words(port: u16) -> String {
     let inodes = listening_inodes(port);
     match holder_of(&inodes) {
-        Some((pid, name)) => match belongings::task_of(pid) {
+        Some((pid, name)) => match own_processes::task_of(pid) {
             Some((task, state)) => {
                 format!("pid {pid} ({name}) of task {task} in {}", state.display())
             }
@@ -40,7 +40,7 @@ pub fn in_words(port: u16) -> String {
 /// Whether a process listens there that can be seen, and is none of this state directory's.
 #[must_use]
 pub fn is_anothers(address: SocketAddr, state: &Path) -> bool {
-    let own = belongings::of(state);
+    let own = own_processes::of(state);
     holder(address).is_some_and(|(pid, _)| !own.iter().any(|one| one.process.pid == pid))
 }
 
@@ -61,7 +61,7 @@ pub fn listened_below(pid: u32) -> BTreeSet<u16> {
 /// A process and all that descend from it.
 fn family(first: u32) -> BTreeSet<u32> {
     let parents: Vec<(u32, u32)> = processes()
-        .filter_map(|pid| Some((pid, Process::parent(pid)?)))
+        .filter_map(|pid| Some((pid, ProcessIdentity::parent(pid)?)))
         .collect();
     let mut family = BTreeSet::from([first]);
     let mut open = vec![first];

@@ -17,11 +17,11 @@ const COUNT: u16 = 10_000;
 
 /// Hands out ports that nobody has.
 #[derive(Debug)]
-pub struct Ports {
+pub struct PortAllocator {
     next: u16,
 }
 
-impl Ports {
+impl PortAllocator {
     /// Ports for a state directory.
     #[must_use]
     pub fn of(state: &StateDir) -> Self {
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn no_port_is_given_out_that_is_taken_or_listened_on() {
-        let mut ports = Ports::of(&StateDir::at("/tmp/ports-test"));
+        let mut ports = PortAllocator::of(&StateDir::at("/tmp/ports-test"));
         let first = ports.assign(&BTreeSet::new()).unwrap();
-        let mut again = Ports::of(&StateDir::at("/tmp/ports-test"));
+        let mut again = PortAllocator::of(&StateDir::at("/tmp/ports-test"));
         assert_ne!(again.assign(&BTreeSet::from([first])), Ok(first));
         let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
         assert_ne!(
-            Ports::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
+            PortAllocator::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
             Ok(first)
         );
     }

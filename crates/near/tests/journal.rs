@@ -8,7 +8,7 @@ use std::process::Command;
 
 use neargate_core::time::Timestamp;
 use neargate_near::journal::{
-    HISTORY, Journal, JournalError, JournalReader, Loaded, Recorded, lock,
+    HISTORY, Journal, JournalError, JournalReader, LoadedJournal, Recorded, lock,
 };
 use neargate_near::paths::StateDir;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ fn open(path: &Path) -> Journal {
     Journal::open(path).unwrap()
 }
 
-fn load(journal: &Journal) -> Loaded<Vec<u64>, Fact> {
+fn load(journal: &Journal) -> LoadedJournal<Vec<u64>, Fact> {
     journal.load().unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use neargate_near::clock::now;
 use neargate_near::logs::retention::DEAD_TASKS_KEPT;
 use neargate_near::logs::writer::{FILE_BYTES, FILES, LINE_BYTES, LogWriter, copy, rotated};
-use neargate_near::logs::{self, Filter, Line, Reader, Stream};
+use neargate_near::logs::{self, LogFilter, LogLine, LogReader, OutputStream};
 use neargate_near::paths::StateDir;
 use serde_json::json;
 use tempfile::TempDir;
@@ -35,18 +35,18 @@ impl World {
         LogWriter::open(&self.directory(service), task, 1).unwrap()
     }
 
-    fn texts(&self, filter: &Filter) -> Vec<String> {
+    fn texts(&self, filter: &LogFilter) -> Vec<String> {
         let lines = self.lines(filter, None);
         lines.iter().map(|line| line.text().into_owned()).collect()
     }
 
-    fn lines(&self, filter: &Filter, tail: Option<usize>) -> Vec<Line> {
-        rest(&mut Reader::open(&self.state, filter.clone(), tail).unwrap())
+    fn lines(&self, filter: &LogFilter, tail: Option<usize>) -> Vec<LogLine> {
+        rest(&mut LogReader::open(&self.state, filter.clone(), tail).unwrap())
     }
 }
 
 /// All lines up to the present end.
-fn rest(reader: &mut Reader) -> Vec<Line> {
+fn rest(reader: &mut LogReader) -> Vec<LogLine> {
     std::iter::from_fn(|| reader.next_line().unwrap()).collect()
 }
 
@@ -55,12 +55,12 @@ fn a_line_keeps_time_stream_revision_and_task() {
     let world = World::new();
     let before = now();
     let mut writer = LogWriter::open(&world.directory("api"), "api-r3-7", 3).unwrap();
-    writer.write(Stream::Out, b"listening");
-    writer.write(Stream::Err, b"failed");
-    let lines = world.lines(&Filter::default(), None);
+    writer.write(OutputStream::Out, b"listening");
+    writer.write(OutputStream::Err, b"failed");
+    let lines = world.lines(&LogFilter::default(), None);
     assert_eq!(
         [lines[0].stream, lines[1].stream],
-        [Stream::Out, Stream::Err]
+        [OutputStream::Out, OutputStream::Err]
     );
     for line in &lines {
         assert_eq!((line.revision, line.task.as_str()), (3, "api-r3-7"));
@@ -104,9 +104,14 @@ async fn every_line_is_shown_byte_for_byte_as_the_task_wrote_it() {
     let world = World::new();
     let writer = Arc::new(Mutex::new(world.writer("api", "api-r1-1")));
     let input: Vec<u8> = odd_lines().join(&b'\n');
-    copy(&*[input, b"\n".to_vec()].concat(), writer, Stream::Out).await;
+    copy(
+        &*[input, b"\n".to_vec()].concat(),
+        writer,
+        OutputStream::Out,
+    )
+    .await;
     let shown: Vec<Vec<u8>> = world
-        .lines(&Filter::default(), None)
+        .lines(&LogFilter::default(), None)
         .into_iter()
         .map(|line| line.bytes)
         .collect();
@@ -118,11 +123,11 @@ fn json_output_is_valid_json_on_one_line_whatever_was_written() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
     for line in odd_lines() {
-        writer.write(Stream::Out, &line);
+        writer.write(OutputStream::Out, &line);
     }
-    writer.write(Stream::Out, br#"{"level":"error","n":[1,2]}"#);
+    writer.write(OutputStream::Out, br#"{"level":"error","n":[1,2]}"#);
     let mut last = json!(null);
-    for line in world.lines(&Filter::default(), None) {
+    for line in world.lines(&LogFilter::default(), None) {
         let text = line.json();
         assert!(!text.contains(['\n', '\r']), "{text:?}");
         last = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -136,7 +141,7 @@ fn a_search_finds_what_the_task_wrote_and_not_how_it_is_stored() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
     for line in odd_lines() {
-        writer.write(Stream::Out, &line);
+        writer.write(OutputStream::Out, &line);
     }
     for (text, count) in [
         (r#""level": "error""#, 1),
@@ -147,9 +152,9 @@ fn a_search_finds_what_the_task_wrote_and_not_how_it_is_stored() {
         ("binary", 1),
     ] {
         let grep = Some(text.to_owned());
-        let filter = Filter {
+        let filter = LogFilter {
             grep,
-            ..Filter::default()
+            ..LogFilter::default()
         };
         assert_eq!(world.lines(&filter, None).len(), count, "{text}");
     }
@@ -160,18 +165,18 @@ fn a_filter_chooses_services_tasks_times_and_words() {
     let world = World::new();
     world
         .writer("api", "api-r1-1")
-        .write(Stream::Out, b"api one");
+        .write(OutputStream::Out, b"api one");
     world
         .writer("api", "api-r1-2")
-        .write(Stream::Out, b"api two");
+        .write(OutputStream::Out, b"api two");
     world
         .writer("web", "web-r1-1")
-        .write(Stream::Out, b"web one");
+        .write(OutputStream::Out, b"web one");
     world
         .writer("database-main", "database-main")
-        .write(Stream::Err, b"checkpoint");
-    let filter = |change: fn(&mut Filter)| {
-        let mut filter = Filter::default();
+        .write(OutputStream::Err, b"checkpoint");
+    let filter = |change: fn(&mut LogFilter)| {
+        let mut filter = LogFilter::default();
         change(&mut filter);
         let mut texts = world.texts(&filter);
         texts.sort();
@@ -202,13 +207,13 @@ fn a_filter_chooses_services_tasks_times_and_words() {
 fn a_reader_that_follows_sees_every_line_once_through_rotations() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
-    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    let mut reader = LogReader::open(&world.state, LogFilter::default(), None).unwrap();
     let mut seen = Vec::new();
     // More than all files of a log hold: a reader that comes often enough misses nothing.
     let filling = "x".repeat(LINE_BYTES / 2);
     let count = u64::from(FILES + 2) * FILE_BYTES / (LINE_BYTES as u64 / 2);
     for number in 0..count {
-        writer.write(Stream::Out, format!("{number} {filling}").as_bytes());
+        writer.write(OutputStream::Out, format!("{number} {filling}").as_bytes());
         if number % 200 == 0 {
             reader.refresh().unwrap();
             seen.extend(rest(&mut reader).iter().map(number_of));
@@ -220,7 +225,7 @@ fn a_reader_that_follows_sees_every_line_once_through_rotations() {
     assert_eq!(reader.take_lost(), [""; 0]);
 }
 
-fn number_of(line: &Line) -> u64 {
+fn number_of(line: &LogLine) -> u64 {
     let text = line.text();
     text.split(' ').next().unwrap().parse().unwrap()
 }
@@ -231,10 +236,10 @@ fn a_reader_reads_files_to_their_end_that_rotation_has_removed_since_it_saw_them
     let mut writer = world.writer("api", "api-r1-1");
     let filling = "x".repeat(LINE_BYTES / 2);
     let count = u64::from(FILES) * FILE_BYTES / (LINE_BYTES as u64 / 2);
-    writer.write(Stream::Out, format!("0 {filling}").as_bytes());
-    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    writer.write(OutputStream::Out, format!("0 {filling}").as_bytes());
+    let mut reader = LogReader::open(&world.state, LogFilter::default(), None).unwrap();
     for number in 1..count {
-        writer.write(Stream::Out, format!("{number} {filling}").as_bytes());
+        writer.write(OutputStream::Out, format!("{number} {filling}").as_bytes());
         if number % 200 == 0 {
             reader.refresh().unwrap(); // It sees the new files, and reads nothing yet.
         }
@@ -248,11 +253,11 @@ fn a_reader_reads_files_to_their_end_that_rotation_has_removed_since_it_saw_them
 fn a_reader_that_comes_too_late_says_of_which_task_lines_are_missing() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
-    writer.write(Stream::Out, b"first");
-    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    writer.write(OutputStream::Out, b"first");
+    let mut reader = LogReader::open(&world.state, LogFilter::default(), None).unwrap();
     let filling = vec![b'x'; LINE_BYTES];
     for _ in 0..(u64::from(FILES) + 1) * FILE_BYTES / LINE_BYTES as u64 {
-        writer.write(Stream::Out, &filling);
+        writer.write(OutputStream::Out, &filling);
     }
     reader.refresh().unwrap();
     rest(&mut reader);
@@ -262,10 +267,12 @@ fn a_reader_that_comes_too_late_says_of_which_task_lines_are_missing() {
 #[test]
 fn a_reader_that_follows_sees_half_a_line_once_it_is_whole_and_new_tasks() {
     let world = World::new();
-    world.writer("api", "api-r1-1").write(Stream::Out, b"one");
+    world
+        .writer("api", "api-r1-1")
+        .write(OutputStream::Out, b"one");
     let path = world.directory("api").join("api-r1-1.log");
     let whole = fs::read(&path).unwrap();
-    let mut reader = Reader::open(&world.state, Filter::default(), None).unwrap();
+    let mut reader = LogReader::open(&world.state, LogFilter::default(), None).unwrap();
     assert_eq!(rest(&mut reader).len(), 1);
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     let (half, other) = whole.split_at(9);
@@ -278,7 +285,9 @@ fn a_reader_that_follows_sees_half_a_line_once_it_is_whole_and_new_tasks() {
     assert_eq!(rest(&mut reader).len(), 0);
     file.write_all(half).unwrap();
     file.write_all(other).unwrap();
-    world.writer("api", "api-r2-2").write(Stream::Out, b"two");
+    world
+        .writer("api", "api-r2-2")
+        .write(OutputStream::Out, b"two");
     reader.refresh().unwrap();
     let texts: Vec<String> = rest(&mut reader)
         .iter()
@@ -294,19 +303,19 @@ fn the_last_lines_of_all_logs_come_first_and_what_follows_goes_on_behind_them() 
     let mut web = world.writer("web", "web-r1-1");
     let filling = "x".repeat(LINE_BYTES / 2);
     for number in 0..2 * FILE_BYTES / (LINE_BYTES as u64 / 2) {
-        api.write(Stream::Out, format!("{number} {filling}").as_bytes());
+        api.write(OutputStream::Out, format!("{number} {filling}").as_bytes());
     }
     let written = now();
     while now() == written {}
-    web.write(Stream::Out, b"web one");
+    web.write(OutputStream::Out, b"web one");
     let written = now();
     while now() == written {}
-    api.write(Stream::Out, b"api last");
+    api.write(OutputStream::Out, b"api last");
     let texts = |tail, grep: Option<&str>| -> Vec<String> {
         let grep = grep.map(str::to_owned);
-        let filter = Filter {
+        let filter = LogFilter {
             grep,
-            ..Filter::default()
+            ..LogFilter::default()
         };
         let lines = world.lines(&filter, Some(tail));
         lines
@@ -321,9 +330,9 @@ fn the_last_lines_of_all_logs_come_first_and_what_follows_goes_on_behind_them() 
     // Found in the rotated file, not in the present one.
     assert_eq!(texts(1, Some("7 xxx"))[0].split(' ').count(), 2);
     assert_eq!(texts(5000, None).len(), 1024 + 2);
-    let mut reader = Reader::open(&world.state, Filter::default(), Some(1)).unwrap();
+    let mut reader = LogReader::open(&world.state, LogFilter::default(), Some(1)).unwrap();
     assert_eq!(rest(&mut reader).len(), 1);
-    web.write(Stream::Out, b"web two");
+    web.write(OutputStream::Out, b"web two");
     reader.refresh().unwrap();
     assert_eq!(rest(&mut reader)[0].text(), "web two");
 }
@@ -334,7 +343,7 @@ fn the_logs_of_a_task_have_a_bound() {
     let mut writer = world.writer("api", "api-r1-1");
     let text = vec![b'x'; LINE_BYTES];
     for _ in 0..(u64::from(FILES) + 2) * FILE_BYTES / text.len() as u64 {
-        writer.write(Stream::Out, &text);
+        writer.write(OutputStream::Out, &text);
     }
     let entries: Vec<_> = fs::read_dir(world.directory("api"))
         .unwrap()
@@ -351,8 +360,8 @@ async fn a_long_line_is_written_in_parts_that_are_marked_and_cut_between_charact
     let parts = |input: Vec<u8>| async move {
         let world = World::new();
         let writer = Arc::new(Mutex::new(world.writer("api", "api-r1-1")));
-        copy(&*input, writer, Stream::Out).await;
-        let lines = world.lines(&Filter::default(), None);
+        copy(&*input, writer, OutputStream::Out).await;
+        let lines = world.lines(&LogFilter::default(), None);
         lines
             .iter()
             .map(|line| (line.bytes.len(), line.continues))
@@ -391,14 +400,16 @@ fn half_a_line_of_a_killed_shim_costs_no_other_line() {
     let world = World::new();
     world
         .writer("api", "api-r1-1")
-        .write(Stream::Out, b"before");
+        .write(OutputStream::Out, b"before");
     let path = world.directory("api").join("api-r1-1.log");
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"t":17,"s":"o","r":1,"k":"api"#)
         .unwrap();
-    assert_eq!(world.texts(&Filter::default()), ["before"]);
-    world.writer("api", "api-r1-1").write(Stream::Out, b"after");
-    assert_eq!(world.texts(&Filter::default()), ["before", "after"]);
+    assert_eq!(world.texts(&LogFilter::default()), ["before"]);
+    world
+        .writer("api", "api-r1-1")
+        .write(OutputStream::Out, b"after");
+    assert_eq!(world.texts(&LogFilter::default()), ["before", "after"]);
 }
 
 #[test]
@@ -406,7 +417,7 @@ fn the_last_lines_of_a_log_are_found_without_reading_all_of_it() {
     let world = World::new();
     let mut writer = world.writer("api", "api-r1-1");
     for number in 0..100_000 {
-        writer.write(Stream::Out, format!("line {number}").as_bytes());
+        writer.write(OutputStream::Out, format!("line {number}").as_bytes());
     }
     assert_eq!(
         logs::last_lines(&world.state, "api", "api-r1-1", 2),
@@ -421,7 +432,7 @@ fn logs_of_dead_tasks_are_kept_up_to_a_bound_and_those_of_the_living_always() {
     let dead = DEAD_TASKS_KEPT + 5;
     for number in 0..=dead {
         let task = format!("api-r1-{number}");
-        world.writer("api", &task).write(Stream::Out, b"x");
+        world.writer("api", &task).write(OutputStream::Out, b"x");
         let path = world.directory("api").join(format!("{task}.log"));
         let age = std::time::Duration::from_secs(1000 - number as u64);
         let file = fs::File::options().append(true).open(&path).unwrap();

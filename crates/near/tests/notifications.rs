@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use neargate_near::notify::{Letter, Log, Notifier, QUEUE, RETRIES, Roots, Timing, WebhookUrl};
+use neargate_near::notify::{
+    DeliveryTiming, Log, Notifier, OutgoingNotification, QUEUE, RETRIES, Roots, WebhookUrl,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -18,7 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// So that a test of many attempts takes no time.
-const FAST: Timing = Timing {
+const FAST: DeliveryTiming = DeliveryTiming {
     attempt: Duration::from_secs(15),
     first_delay: Duration::from_millis(1),
     longest_delay: Duration::from_millis(4),
@@ -35,7 +37,7 @@ async fn next<T>(from: &mut UnboundedReceiver<T>) -> T {
     found.expect("in time").expect("something")
 }
 
-fn notifier(roots: Roots, timing: Timing) -> (Notifier, UnboundedReceiver<String>) {
+fn notifier(roots: Roots, timing: DeliveryTiming) -> (Notifier, UnboundedReceiver<String>) {
     let (lines, log) = mpsc::unbounded_channel();
     let to: Log = Arc::new(move |line: &str| {
         let _ = lines.send(line.to_owned());
@@ -43,8 +45,8 @@ fn notifier(roots: Roots, timing: Timing) -> (Notifier, UnboundedReceiver<String
     (Notifier::start(roots, timing, to), log)
 }
 
-fn letter(webhook: &str, url: &str, body: impl Into<Bytes>) -> Letter {
-    Letter {
+fn letter(webhook: &str, url: &str, body: impl Into<Bytes>) -> OutgoingNotification {
+    OutgoingNotification {
         webhook: webhook.into(),
         url: WebhookUrl::parse(url).expect("a URL"),
         body: body.into(),
@@ -215,7 +217,7 @@ async fn a_receiver_that_hangs_holds_up_no_other() {
 #[tokio::test]
 async fn an_attempt_has_its_time() {
     let (url, _requests, _never) = hanging().await;
-    let timing = Timing {
+    let timing = DeliveryTiming {
         attempt: Duration::from_millis(20),
         ..FAST
     };

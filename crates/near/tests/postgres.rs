@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use neargate_core::manifest::model::{Database, DatabaseEngine};
 use neargate_core::time::Timestamp;
-use neargate_near::data::{self, Data, DataError, Facts, Key, State};
+use neargate_near::data::{
+    self, DataError, DataServiceName, DataServiceState, DataServiceStatus, DataSupervisor,
+};
 use neargate_near::paths::StateDir;
 use neargate_near::secrets::{SecretValue, Secrets};
 use processes::{Shims, eventually, files_with, processes_with, send};
@@ -38,8 +40,8 @@ fn database(url: Option<&str>) -> Database {
 /// An engine as far as data services know one; dropping it is its death.
 struct Engine {
     runtime: Runtime,
-    data: Data<Shims>,
-    key: Key,
+    data: DataSupervisor<Shims>,
+    key: DataServiceName,
 }
 
 impl Engine {
@@ -50,7 +52,7 @@ impl Engine {
             .enable_all()
             .build()
             .unwrap();
-        let data = Data::new(&StateDir::at(state), app, Arc::clone(processes));
+        let data = DataSupervisor::new(&StateDir::at(state), app, Arc::clone(processes));
         let started = runtime.block_on(async { data.start_database(&database(None)) });
         match started {
             Err(error @ DataError::NotInstalled { .. }) => {
@@ -59,7 +61,7 @@ impl Engine {
             }
             other => other.unwrap(),
         }
-        let key = Key::database("main");
+        let key = DataServiceName::database("main");
         Some(Self { runtime, data, key })
     }
 
@@ -69,7 +71,7 @@ impl Engine {
             .unwrap();
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> DataServiceStatus {
         self.data.facts().remove(0)
     }
 
@@ -137,7 +139,7 @@ fn first_start_makes_the_database_and_the_second_is_fast_and_keeps_it() {
         .psql("CREATE TABLE note (id int); INSERT INTO note VALUES (1)")
         .unwrap();
     let facts = engine.facts();
-    assert_eq!(facts.state, State::Available);
+    assert_eq!(facts.state, DataServiceState::Available);
     assert_eq!(facts.words, None);
     assert!(facts.engine.starts_with("postgres "), "{}", facts.engine);
     let port = facts.port.unwrap();
@@ -149,7 +151,7 @@ fn first_start_makes_the_database_and_the_second_is_fast_and_keeps_it() {
     assert_eq!(engine.psql("SHOW data_checksums").unwrap(), "on");
     let pid = facts.pid.unwrap();
     engine.stop();
-    assert_eq!(engine.facts().state, State::Stopped);
+    assert_eq!(engine.facts().state, DataServiceState::Stopped);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
     drop(engine);
 
@@ -215,7 +217,7 @@ fn acknowledged_rows_survive_kill_9_under_writes() {
     let began = Instant::now();
     eventually("another server is available", || {
         let facts = engine.facts();
-        facts.state == State::Available && facts.pid != before.pid
+        facts.state == DataServiceState::Available && facts.pid != before.pid
     });
     eprintln!("back after {:?}", began.elapsed());
     stop.store(true, Ordering::Relaxed);
@@ -254,7 +256,7 @@ fn next_engine_adopts_the_server_without_a_restart() {
     processes.kill_shim("database-main");
     eventually("another server is available", || {
         let facts = engine.facts();
-        facts.state == State::Available && facts.pid != before.pid
+        facts.state == DataServiceState::Available && facts.pid != before.pid
     });
     engine.stop();
 }
@@ -323,14 +325,14 @@ fn password_is_in_no_file_and_no_process_list_and_can_be_replaced() {
 #[test]
 fn external_url_is_handed_on_and_shown_without_its_password() {
     let dir = tempfile::tempdir().unwrap();
-    let data = Data::new(
+    let data = DataSupervisor::new(
         &StateDir::at(dir.path()),
         "notes",
         Arc::new(Shims::new(dir.path())),
     );
     let url = "postgres://me:hidden@db.example:5432/x";
     data.start_database(&database(Some(url))).unwrap();
-    let key = Key::database("main");
+    let key = DataServiceName::database("main");
     assert_eq!(data.url(&key).unwrap().expose_text(), Ok(url));
     let status = data.facts()[0].status();
     assert_eq!(status.state, "external");
@@ -379,14 +381,16 @@ fn full_disk_is_told_and_the_server_comes_back_when_space_returns() {
     let mut acknowledged = 0;
     eventually("the server runs out of space", || {
         acknowledged += u32::from(engine.psql(fill).is_ok());
-        engine.facts().state != State::Available
+        engine.facts().state != DataServiceState::Available
     });
     eventually("it is told why", || {
         let words = engine.facts().words.unwrap_or_default();
         words.contains("No space left") || words.contains("no space left")
     });
     fs::remove_file(&ballast).unwrap();
-    eventually("it is back", || engine.facts().state == State::Available);
+    eventually("it is back", || {
+        engine.facts().state == DataServiceState::Available
+    });
     assert_eq!(engine.facts().port, before.port);
     let count = engine.psql("SELECT count(*) FROM note").unwrap();
     assert!(

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::manifest::model::{Cache, CacheEngine};
-use neargate_near::data::{Data, DataError, Facts, Key, State};
+use neargate_near::data::{
+    DataError, DataServiceName, DataServiceState, DataServiceStatus, DataSupervisor,
+};
 use neargate_near::paths::StateDir;
 use processes::{Shims, eventually, files_with, processes_with, send};
 use rustix::process::Signal;
@@ -33,8 +35,8 @@ fn cache() -> Cache {
 
 struct Engine {
     runtime: Runtime,
-    data: Data<Shims>,
-    key: Key,
+    data: DataSupervisor<Shims>,
+    key: DataServiceName,
 }
 
 impl Engine {
@@ -45,7 +47,7 @@ impl Engine {
             .enable_all()
             .build()
             .unwrap();
-        let data = Data::new(&StateDir::at(state), "notes", Arc::clone(processes));
+        let data = DataSupervisor::new(&StateDir::at(state), "notes", Arc::clone(processes));
         let started = runtime.block_on(async { data.start_cache(&cache()) });
         match started {
             Err(error @ DataError::NotInstalled { .. }) => {
@@ -54,12 +56,12 @@ impl Engine {
             }
             other => other.unwrap(),
         }
-        let key = Key::cache("main");
+        let key = DataServiceName::cache("main");
         runtime.block_on(data.available(&key, SOON)).unwrap();
         Some(Self { runtime, data, key })
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> DataServiceStatus {
         self.data.facts().remove(0)
     }
 
@@ -117,7 +119,7 @@ fn cache_has_a_password_a_bound_and_its_eviction_policy() {
     assert_eq!(files_with(&state, password.as_bytes()), vec![conf.clone()]);
     assert_eq!(conf.metadata().unwrap().mode() & 0o777, 0o600);
     engine.stop();
-    assert_eq!(engine.facts().state, State::Stopped);
+    assert_eq!(engine.facts().state, DataServiceState::Stopped);
 }
 
 #[test]
@@ -134,7 +136,7 @@ fn killed_cache_comes_back_empty_on_its_port() {
     send(before.pid.unwrap(), Signal::KILL);
     eventually("another server is available", || {
         let facts = engine.facts();
-        facts.state == State::Available && facts.pid != before.pid
+        facts.state == DataServiceState::Available && facts.pid != before.pid
     });
     assert_eq!(engine.facts().port, before.port);
     assert_eq!(engine.ask(Some(&password), &["DBSIZE"]), "0");

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use neargate_core::manifest::model::Generate;
+use neargate_core::manifest::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 use neargate_near::paths::StateDir;
-use neargate_near::secrets::{MAX_BYTES, SecretValue, Secrets, SecretsError, Stage, Which};
+use neargate_near::secrets::{
+    MAX_BYTES, SecretValue, Secrets, SecretsError, VersionSelector, VersionStage,
+};
 
 fn place() -> (tempfile::TempDir, StateDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -20,7 +22,7 @@ fn set(secrets: &mut Secrets, name: &str, value: &str) -> u32 {
         .unwrap()
 }
 
-fn get(secrets: &Secrets, name: &str, which: Which) -> String {
+fn get(secrets: &Secrets, name: &str, which: VersionSelector) -> String {
     let (_, value) = secrets.get(name, which).unwrap();
     value.expose_text().unwrap().to_owned()
 }
@@ -30,12 +32,12 @@ fn set_moves_the_stages_as_secrets_manager_does() {
     let (_dir, state) = place();
     let mut secrets = Secrets::open(&state).unwrap();
     assert_eq!(set(&mut secrets, "session", "one"), 1);
-    assert!(secrets.get("session", Which::Previous).is_err());
+    assert!(secrets.get("session", VersionSelector::Previous).is_err());
     assert_eq!(set(&mut secrets, "session", "two"), 2);
     assert_eq!(set(&mut secrets, "session", "three"), 3);
-    assert_eq!(get(&secrets, "session", Which::Current), "three");
-    assert_eq!(get(&secrets, "session", Which::Previous), "two");
-    assert_eq!(get(&secrets, "session", Which::Version(1)), "one");
+    assert_eq!(get(&secrets, "session", VersionSelector::Current), "three");
+    assert_eq!(get(&secrets, "session", VersionSelector::Previous), "two");
+    assert_eq!(get(&secrets, "session", VersionSelector::Version(1)), "one");
     let stages: Vec<_> = secrets
         .list()
         .unwrap()
@@ -44,7 +46,11 @@ fn set_moves_the_stages_as_secrets_manager_does() {
         .collect();
     assert_eq!(
         stages,
-        [(3, Stage::Current), (2, Stage::Previous), (1, Stage::Older)]
+        [
+            (3, VersionStage::Current),
+            (2, VersionStage::Previous),
+            (1, VersionStage::Older)
+        ]
     );
 }
 
@@ -57,22 +63,24 @@ fn ten_versions_are_kept() {
     }
     let kept: Vec<_> = secrets.list().unwrap().iter().map(|v| v.version).collect();
     assert_eq!(kept, (4..=13).rev().collect::<Vec<_>>());
-    let error = secrets.get("session", Which::Version(3)).unwrap_err();
+    let error = secrets
+        .get("session", VersionSelector::Version(3))
+        .unwrap_err();
     assert!(error.to_string().contains("has no version 3"), "{error}");
 }
 
 #[test]
 fn generated_once_and_kept_over_a_restart() {
     let (_dir, state) = place();
-    let rule = Generate::Base64(32);
+    let rule = SecretGenerator::Base64(32);
     let mut secrets = Secrets::open(&state).unwrap();
     assert_eq!(secrets.ensure(Timestamp(1), "session", rule).unwrap(), 1);
-    let value = get(&secrets, "session", Which::Current);
+    let value = get(&secrets, "session", VersionSelector::Current);
     assert_eq!(value.len(), 43);
     drop(secrets);
     let mut secrets = Secrets::open(&state).unwrap();
     assert_eq!(secrets.ensure(Timestamp(2), "session", rule).unwrap(), 1);
-    assert_eq!(get(&secrets, "session", Which::Current), value);
+    assert_eq!(get(&secrets, "session", VersionSelector::Current), value);
 }
 
 #[test]
@@ -109,9 +117,9 @@ fn rows_cannot_be_swapped() {
         [],
     )
     .unwrap();
-    let error = secrets.get("admin", Which::Current).unwrap_err();
+    let error = secrets.get("admin", VersionSelector::Current).unwrap_err();
     assert!(matches!(error, SecretsError::Tampered { .. }), "{error}");
-    assert_eq!(get(&secrets, "guest", Which::Current), "g");
+    assert_eq!(get(&secrets, "guest", VersionSelector::Current), "g");
 }
 
 #[test]
@@ -147,7 +155,10 @@ fn sizes_and_names_are_bounded() {
     }
     let large = SecretValue::new(vec![7; MAX_BYTES]);
     secrets.set(Timestamp(1), "session", &large).unwrap();
-    assert_eq!(secrets.get("session", Which::Current).unwrap().1, large);
+    assert_eq!(
+        secrets.get("session", VersionSelector::Current).unwrap().1,
+        large
+    );
     for name in ["", "a b", "\u{1}proof", "ü", &"x".repeat(129)] {
         let error = secrets.set(Timestamp(1), name, &large).unwrap_err();
         assert!(matches!(error, SecretsError::Name { .. }), "{error}");
@@ -173,8 +184,14 @@ fn many_writers_at_once_lose_nothing() {
         writer.join().unwrap();
     }
     let secrets = Secrets::open(&state).unwrap();
-    assert_eq!(secrets.get("shared", Which::Current).unwrap().0, 20);
+    assert_eq!(
+        secrets.get("shared", VersionSelector::Current).unwrap().0,
+        20
+    );
     for writer in 0..4 {
-        assert_eq!(get(&secrets, &format!("own-{writer}"), Which::Current), "4");
+        assert_eq!(
+            get(&secrets, &format!("own-{writer}"), VersionSelector::Current),
+            "4"
+        );
     }
 }

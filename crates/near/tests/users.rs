@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use neargate_near::identity::{Register, RegisterError};
+use neargate_near::identity::{RegisterError, UserRegister};
 use neargate_near::paths::StateDir;
 use tempfile::TempDir;
 
@@ -14,13 +14,13 @@ const FIRST: u32 = 3_000_000_000;
 
 struct Machine {
     directory: TempDir,
-    register: Register,
+    register: UserRegister,
 }
 
 impl Machine {
     fn with(first: u32, count: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let register = Register::at(directory.path().join("register"), first, count);
+        let register = UserRegister::at(directory.path().join("register"), first, count);
         Self {
             directory,
             register,

@@ -13,15 +13,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::output::Colour;
+use crate::output::ColourChoice;
 
 pub use audit::FailOn;
 pub use cost::Cost;
-pub use infra::Infra;
+pub use infra::InfraArguments;
 pub use meant::{FOLLOW_IS_F, meant};
-pub use pipeline::{Pipeline, Stage};
+pub use pipeline::{PipelineArguments, StageArguments};
 pub use rehearse_arguments::RehearseArguments;
-pub use secret::Secret;
+pub use secret::SecretArguments;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ pub use secret::Secret;
 pub struct Arguments {
     /// What every verb takes.
     #[command(flatten)]
-    pub flags: Flags,
+    pub flags: GlobalFlags,
     /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
@@ -46,7 +46,7 @@ pub struct Arguments {
 /// Flags of every verb.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
-pub struct Flags {
+pub struct GlobalFlags {
     /// The manifest; without it, neargate.toml here or in a folder above
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -66,10 +66,10 @@ pub struct Flags {
     /// When to colour: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     #[arg(hide_possible_values = true)]
-    pub color: Colour,
+    pub color: ColourChoice,
 }
 
-impl Flags {
+impl GlobalFlags {
     /// The environment that is meant.
     pub fn env(&self) -> &str {
         self.env.as_deref().unwrap_or(LOCAL)
@@ -238,7 +238,7 @@ pub enum Verb {
         visible_alias = "audit-log",
         after_help = "Examples:\n  neargate trail\n  neargate trail api --since 7d\n  neargate trail --json\n\nHow a release ended: neargate releases."
     )]
-    Trail(Trail),
+    Trail(TrailArguments),
     /// Rehearse a release with a fault, in simulated time: who notices, when, and who meets it
     ///
     /// The machine, the guards and the health rules are those of real releases; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
@@ -253,7 +253,7 @@ pub enum Verb {
     #[command(
         after_help = "Examples:\n  neargate metrics\n  neargate metrics api --since 1h\n  neargate metrics -e prod --json"
     )]
-    Metrics(Metrics),
+    Metrics(MetricsArguments),
     /// Look for what would stop a release on AWS
     #[command(
         after_help = "Examples:\n  neargate verify -e prod\n  neargate verify -e prod --json"
@@ -309,25 +309,25 @@ pub enum Verb {
         subcommand,
         after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret list"
     )]
-    Secret(Secret),
+    Secret(SecretArguments),
     /// Reach databases and caches
     #[command(
         subcommand,
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main"
     )]
-    Db(Db),
+    Db(DbArguments),
     /// Test, build and release by a pipeline: in GitHub's workflows, or here
     #[command(
         subcommand,
         after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline run test"
     )]
-    Pipeline(Pipeline),
+    Pipeline(PipelineArguments),
     /// Make, change and remove what an environment has on AWS, by Terraform
     #[command(
         subcommand,
         after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
     )]
-    Infra(Infra),
+    Infra(InfraArguments),
     /// Estimate what an environment on AWS costs in a month, and what would save most
     #[command(
         after_help = "Examples:\n  neargate cost -e prod\n  neargate cost -e prod --what-if 'aws.nat=\"gateway\"' --requests 10000000\n  neargate cost --all --json"
@@ -397,7 +397,7 @@ pub enum Verb {
 
 /// Whose times a rehearsal takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Where {
+pub enum RehearsalTarget {
     /// This machine.
     Near,
     /// ECS Fargate.
@@ -434,7 +434,7 @@ pub struct Logs {
 
 /// `neargate metrics`
 #[derive(Debug, Args)]
-pub struct Metrics {
+pub struct MetricsArguments {
     /// The service; without it, all
     pub service: Option<String>,
     /// How far back: at most 3h near, 24h on AWS
@@ -444,7 +444,7 @@ pub struct Metrics {
 
 /// `neargate db`
 #[derive(Debug, Subcommand)]
-pub enum Db {
+pub enum DbArguments {
     /// Open psql or redis-cli
     #[command(
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main -- dbsize"
@@ -460,7 +460,7 @@ pub enum Db {
 
 /// `neargate trail`.
 #[derive(Debug, Args)]
-pub struct Trail {
+pub struct TrailArguments {
     /// Only this service, secret or data service
     #[arg(value_name = "NAME")]
     pub subject: Option<String>,

@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, Response};
 use neargate_core::status::{ServiceStatus, Status};
-use neargate_near::api::wire::{Problem, Progress};
+use neargate_near::api::wire::{Problem, ReleaseProgress};
 use neargate_near::paths::StateDir;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,13 +36,13 @@ const SUCCESSION: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// An engine that answers.
-pub struct Client {
+pub struct EngineClient {
     state: StateDir,
 }
 
 /// Events as they come, of one engine after another.
-pub struct Events<'a> {
-    client: &'a Client,
+pub struct EventStream<'a> {
+    client: &'a EngineClient,
     body: Option<Incoming>,
     buffer: Vec<u8>,
     /// The last one that came; `None`: from now on.
@@ -50,14 +50,14 @@ pub struct Events<'a> {
 }
 
 /// Why there is no answer.
-enum Unanswered {
+enum CallError {
     /// The engine ended while it was asked.
     Lost(Failure),
     /// Anything else.
     Failed(Failure),
 }
 
-impl Client {
+impl EngineClient {
     /// The engine of a state directory; one that is being replaced is waited for.
     ///
     /// # Errors
@@ -118,11 +118,11 @@ impl Client {
         method: Method,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<(bool, Bytes), Unanswered> {
-        let sender = self.sender().await.map_err(Unanswered::Failed)?;
+    ) -> Result<(bool, Bytes), CallError> {
+        let sender = self.sender().await.map_err(CallError::Failed)?;
         let lost = |error: &hyper::Error| {
             let text = "the engine ended before it answered";
-            Unanswered::Lost(Failure::of(text, error))
+            CallError::Lost(Failure::of(text, error))
         };
         let answer = async {
             let response = exchange(sender, method, path, body);
@@ -134,7 +134,7 @@ impl Client {
         };
         tokio::select! {
             answer = answer => answer,
-            () = self.silence() => Err(Unanswered::Failed(reach::silent(&self.state).await)),
+            () = self.silence() => Err(CallError::Failed(reach::silent(&self.state).await)),
         }
     }
 
@@ -149,8 +149,8 @@ impl Client {
         let (good, bytes) = loop {
             match self.once(method.clone(), path, body.clone()).await {
                 Ok(answer) => break answer,
-                Err(Unanswered::Lost(_)) if left > 0 => left -= 1,
-                Err(Unanswered::Lost(failure) | Unanswered::Failed(failure)) => {
+                Err(CallError::Lost(_)) if left > 0 => left -= 1,
+                Err(CallError::Lost(failure) | CallError::Failed(failure)) => {
                     return Err(failure);
                 }
             }
@@ -211,8 +211,8 @@ impl Client {
     }
 
     /// `GET /v1/events?after=SEQ`; `None`: from now on.
-    pub async fn events(&self, after: Option<u64>) -> Result<Events<'_>, Failure> {
-        let mut events = Events {
+    pub async fn events(&self, after: Option<u64>) -> Result<EventStream<'_>, Failure> {
+        let mut events = EventStream {
             client: self,
             body: None,
             buffer: Vec::new(),
@@ -223,7 +223,7 @@ impl Client {
     }
 }
 
-impl Events<'_> {
+impl EventStream<'_> {
     async fn open(&mut self) -> Result<(), Failure> {
         let query = self
             .after
@@ -248,13 +248,13 @@ impl Events<'_> {
 
     /// The next event; `None` when the engine has ended and no other one comes. Nothing is lost
     /// when it is dropped.
-    pub async fn next(&mut self) -> Option<Progress> {
+    pub async fn next(&mut self) -> Option<ReleaseProgress> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 // An empty line is a sign of life.
                 if line.len() > 1 {
-                    let progress: Progress = serde_json::from_slice(&line).ok()?;
+                    let progress: ReleaseProgress = serde_json::from_slice(&line).ok()?;
                     self.after = Some(progress.seq);
                     return Some(progress);
                 }

@@ -46,7 +46,7 @@ impl Failure {
     }
 
     /// What is wrong, in a sentence.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => text.clone(),
             Self::Manifest(diagnostics) => diagnostics.summary(),

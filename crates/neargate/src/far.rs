@@ -5,25 +5,25 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::{Manifest, Place};
+use neargate_core::manifest::model::{DeploymentTarget, Manifest};
 
-use crate::arguments::{Flags, LOCAL, Verb};
+use crate::arguments::{GlobalFlags, LOCAL, Verb};
 use crate::failure::Failure;
 use crate::{output, project};
 
 #[cfg(feature = "aws")]
 mod account;
 #[cfg(feature = "aws")]
-mod driven;
+mod operations;
+#[cfg(feature = "aws")]
+mod reports;
 #[cfg(feature = "aws")]
 mod secrets;
 #[cfg(feature = "aws")]
 mod sessions;
-#[cfg(feature = "aws")]
-mod shown;
 
 /// Runs a verb on AWS. `None`: it is not about AWS.
-pub fn run(flags: &Flags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
+pub fn run(flags: &GlobalFlags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
     if !has_far_side(verb) || flags.env() == LOCAL || project::find(flags).is_err() {
         return only_far(verb);
     }
@@ -32,8 +32,8 @@ pub fn run(flags: &Flags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
         Err(failure) => return Some(Err(failure)),
     };
     match loaded.manifest.target {
-        Place::Near => only_far(verb),
-        Place::Aws { .. } => {
+        DeploymentTarget::Near => only_far(verb),
+        DeploymentTarget::Aws { .. } => {
             if !loaded.warnings.is_empty() {
                 output::diagnostics(&loaded.warnings);
             }
@@ -81,7 +81,7 @@ fn only_far(verb: &Verb) -> Option<Result<ExitCode, Failure>> {
 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::needless_pass_by_value, reason = "the other build hands it on")]
-fn far(_: &Flags, _: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+fn far(_: &GlobalFlags, _: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
     Err(Failure::Environment(format!(
         "environment `{}` is on AWS, and this neargate was built without it: build it with \
          `cargo build --release -p neargate`",
@@ -90,10 +90,10 @@ fn far(_: &Flags, _: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
 }
 
 #[cfg(feature = "aws")]
-fn far(flags: &Flags, verb: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
+fn far(flags: &GlobalFlags, verb: &Verb, manifest: Manifest) -> Result<ExitCode, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::of("cannot start", &error))?
-        .block_on(driven::run(flags, verb, manifest))
+        .block_on(operations::run(flags, verb, manifest))
 }

@@ -1,17 +1,17 @@
 //! Follows releases to their end, always saying what they wait for.
 
-use neargate_near::api::wire::{Accepted, Progress};
+use neargate_near::api::wire::{Accepted, ReleaseProgress};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
-use crate::client::Client;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::screen::Screen;
+use crate::progress::ProgressScreen;
 
 /// How a release ended: the last object of `deploy --json`.
 #[derive(Debug, Serialize)]
-pub struct Ended {
+pub struct ReleaseResult {
     /// `done`, `rolled-back` or `failed`.
     pub outcome: String,
     /// Why, in words.
@@ -27,35 +27,35 @@ pub struct Ended {
 }
 
 /// How following ended.
-pub enum Followed {
+pub enum FollowEnd {
     /// Every release has ended.
-    Ended(Vec<Ended>),
+    Ended(Vec<ReleaseResult>),
     /// The person left; the releases go on.
     Left,
 }
 
 /// Follows the releases that a request began until all have ended.
 pub async fn releases(
-    client: &Client,
+    client: &EngineClient,
     accepted: &Accepted,
-    screen: &mut Screen,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
-) -> Result<Followed, Failure> {
+) -> Result<FollowEnd, Failure> {
     let followed = follow(client, accepted, screen, interrupt).await;
     screen.clear();
     followed
 }
 
 async fn follow(
-    client: &Client,
+    client: &EngineClient,
     accepted: &Accepted,
-    screen: &mut Screen,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
-) -> Result<Followed, Failure> {
+) -> Result<FollowEnd, Failure> {
     let mut open: Vec<u64> = accepted.releases.values().map(|one| one.id).collect();
     let mut ended = Vec::new();
     if open.is_empty() {
-        return Ok(Followed::Ended(ended));
+        return Ok(FollowEnd::Ended(ended));
     }
     let mut events = client.events(Some(accepted.after)).await?;
     let mut looks = tokio::time::interval(screen.pace());
@@ -75,21 +75,21 @@ async fn follow(
                     ended.push(end(client, &event, outcome, release).await?);
                 }
                 if open.is_empty() {
-                    return Ok(Followed::Ended(ended));
+                    return Ok(FollowEnd::Ended(ended));
                 }
             }
             _ = looks.tick() => screen.status(&client.status().await?),
-            () = interrupt.came() => return Ok(Followed::Left),
+            () = interrupt.came() => return Ok(FollowEnd::Left),
         }
     }
 }
 
 async fn end(
-    client: &Client,
-    event: &Progress,
+    client: &EngineClient,
+    event: &ReleaseProgress,
     outcome: &str,
     release: u64,
-) -> Result<Ended, Failure> {
+) -> Result<ReleaseResult, Failure> {
     let status = client.status().await?;
     let revision = status
         .services
@@ -97,7 +97,7 @@ async fn end(
         .find(|service| service.name == event.subject)
         .filter(|service| outcome != "failed" || service.healthy > 0)
         .map_or(0, |service| service.stable_revision.unwrap_or(0));
-    Ok(Ended {
+    Ok(ReleaseResult {
         outcome: outcome.to_owned(),
         reason: event.reason.clone().unwrap_or_default(),
         evidence: event.evidence.clone(),
@@ -108,7 +108,7 @@ async fn end(
 }
 
 /// The failure of releases that did not end well.
-pub fn judge(ended: &[Ended]) -> Result<(), Failure> {
+pub fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
     let bad: Vec<String> = ended
         .iter()
         .filter(|release| release.outcome != "done")

@@ -6,22 +6,22 @@
 
 mod arguments;
 mod client;
-mod copying;
+mod copy_progress;
 mod failure;
 mod far;
 mod follow;
 mod interrupt;
+mod live_tree;
 mod output;
 mod processes;
+mod progress;
 mod project;
 #[cfg(test)]
 mod reference;
-mod screen;
 mod site_files;
-mod stopping;
+mod stop_progress;
 mod task_lines;
 mod terminal;
-mod tree;
 mod verbs;
 mod waiting;
 #[cfg(test)]

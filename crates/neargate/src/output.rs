@@ -5,14 +5,14 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use neargate_core::machine::Stage;
+use neargate_core::machine::ReleaseStage;
 use neargate_core::manifest::Diagnostics;
 
 use crate::terminal;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
+pub enum ColourChoice {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -22,11 +22,11 @@ pub enum Colour {
 }
 
 /// Applies the choice to everything that is printed.
-pub fn choose_colour(colour: Colour) {
+pub fn choose_colour(colour: ColourChoice) {
     let choice = match colour {
-        Colour::Auto => anstream::ColorChoice::Auto,
-        Colour::Always => anstream::ColorChoice::Always,
-        Colour::Never => anstream::ColorChoice::Never,
+        ColourChoice::Auto => anstream::ColorChoice::Auto,
+        ColourChoice::Always => anstream::ColorChoice::Always,
+        ColourChoice::Never => anstream::ColorChoice::Never,
     };
     choice.write_global();
 }
@@ -108,7 +108,7 @@ pub fn for_terminal(text: &str) -> String {
 
 /// What a release does in a stage, by the stage's name.
 pub fn stage(name: &str) -> &str {
-    Stage::named(name).map_or(name, |stage| stage.words())
+    ReleaseStage::named(name).map_or(name, |stage| stage.describe())
 }
 
 /// A word in the colour of its meaning.

@@ -9,17 +9,17 @@ use std::process::{Child, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use neargate_core::succession::{self, Succession};
-use neargate_near::belongings::Role;
-use neargate_near::engine::{self, EngineError, Origin};
+use neargate_near::engine::{self, EngineError, EngineOrigin};
 use neargate_near::journal::JournalError;
+use neargate_near::own_processes::ProcessRole;
 use neargate_near::paths::{LONGEST, StateDir};
-use neargate_near::supervisor::Process;
-use neargate_near::watchdog::{self, Duty, WatchdogError, line};
-use neargate_near::{atomic, belongings, descriptors, inherited, program};
-use neargate_router::{Config, Confinement, Limits, Signals};
+use neargate_near::supervisor::ProcessIdentity;
+use neargate_near::watchdog::{self, WatchReason, WatchdogError, line};
+use neargate_near::{atomic, descriptors, inherited, own_processes, program};
+use neargate_router::{Confinement, RouterConfig, RouterLimits, SignalHandling};
 use rustix::process::Signal;
 
-use crate::client::{self, Client};
+use crate::client::{self, EngineClient};
 use crate::failure::Failure;
 use crate::output;
 
@@ -48,9 +48,9 @@ pub fn engine(
         (name, socket)
     });
     let origin = if successor {
-        Origin::Watchdog
+        EngineOrigin::Watchdog
     } else {
-        Origin::Person
+        EngineOrigin::Person
     };
     engine::main(state, watchdog::own_program(), origin, listeners.collect()).map_err(|error| {
         match &error {
@@ -79,7 +79,11 @@ fn named(listeners: &[String]) -> Result<Vec<(String, RawFd)>, Failure> {
 pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     inherited::close();
     descriptors::raise();
-    let duty = if again { Duty::Again } else { Duty::First };
+    let duty = if again {
+        WatchReason::Again
+    } else {
+        WatchReason::First
+    };
     match watchdog::main(state, watchdog::own_program(), duty) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // The engine has written why to its log.
@@ -117,13 +121,13 @@ pub fn router(
         sockets.push((name.clone(), unsafe { OwnedFd::from_raw_fd(fd) }));
         workers = workers.max(sockets.iter().filter(|(other, _)| *other == name).count());
     }
-    let config = Config {
+    let config = RouterConfig {
         sockets,
         control,
         access_log,
         workers,
-        limits: Limits::default(),
-        signals: Signals::Drain,
+        limits: RouterLimits::default(),
+        signals: SignalHandling::Drain,
         confinement,
     };
     neargate_router::run(config).map_err(|error| Failure::of("the router cannot run", &error))?;
@@ -132,8 +136,8 @@ pub fn router(
 
 /// The engine of a state directory: the one that runs, or a new one in the background, with the
 /// watchdog that starts it again.
-pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
-    if let Some(client) = Client::answering(state).await {
+pub async fn ensure_engine(state: &StateDir) -> Result<EngineClient, Failure> {
+    if let Some(client) = EngineClient::answering(state).await {
         return Ok(client);
     }
     end_lost(state).await;
@@ -159,7 +163,7 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
             }
             _ => {}
         }
-        if let Some(client) = Client::answering(state).await {
+        if let Some(client) = EngineClient::answering(state).await {
             return Ok(client);
         }
         let ended = child.as_mut().map(Child::try_wait);
@@ -189,9 +193,9 @@ pub async fn ensure_engine(state: &StateDir) -> Result<Client, Failure> {
 
 /// Ends engine and watchdog at once, in an order in which neither starts the other. Everything
 /// else goes on.
-fn end_deciders(state: &StateDir) -> Vec<Process> {
-    let mut found = belongings::of(&state.path());
-    found.retain(|one| matches!(one.role, Role::Engine | Role::Watchdog));
+fn end_deciders(state: &StateDir) -> Vec<ProcessIdentity> {
+    let mut found = own_processes::of(&state.path());
+    found.retain(|one| matches!(one.role, ProcessRole::Engine | ProcessRole::Watchdog));
     found.sort_by_key(|one| one.role);
     for one in &found {
         line::signal(one.process, Signal::KILL);
@@ -218,14 +222,14 @@ pub fn require_short(state: &StateDir) -> Result<(), Failure> {
 /// # Errors
 /// Exit 3 when the engine that runs is of a newer version.
 pub async fn take_over(state: &StateDir) -> Result<(), Failure> {
-    let Some(client) = Client::answering(state).await else {
+    let Some(client) = EngineClient::answering(state).await else {
         return Ok(());
     };
     let running = client.status().await.ok();
     let running = running.and_then(|status| status.engine_version);
-    let same = belongings::of(&state.path())
+    let same = own_processes::of(&state.path())
         .iter()
-        .filter(|one| matches!(one.role, Role::Engine | Role::Watchdog))
+        .filter(|one| matches!(one.role, ProcessRole::Engine | ProcessRole::Watchdog))
         .all(|one| program::is_own(one.process.pid));
     let version = running.as_deref().unwrap_or("unknown");
     match succession::decide(program::VERSION, running.as_deref(), same) {
@@ -259,7 +263,7 @@ pub async fn take_over(state: &StateDir) -> Result<(), Failure> {
 pub async fn end_lost(state: &StateDir) -> bool {
     let path = state.path();
     let left = || {
-        let all = belongings::of(&path);
+        let all = own_processes::of(&path);
         // An engine that cannot be reached by its socket has lost it.
         all.iter().any(|one| one.lost)
     };
@@ -275,7 +279,7 @@ pub async fn end_lost(state: &StateDir) -> bool {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     if left() {
-        belongings::end_all(&path, belongings::GRACE);
+        own_processes::end_all(&path, own_processes::GRACE);
     }
     true
 }

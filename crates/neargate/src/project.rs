@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use neargate_core::manifest::model::{Manifest, Place, Service};
-use neargate_core::manifest::{self, Loaded, Source};
-use neargate_near::api::wire::{Cause, Definition, Problem};
-use neargate_near::audit::Who;
+use neargate_core::manifest::model::{DeploymentTarget, Manifest, Service};
+use neargate_core::manifest::{self, LoadedManifest, ManifestSource};
+use neargate_near::api::wire::{EnvironmentDefinition, Problem, RevisionSource};
+use neargate_near::audit_log::PeerUser;
 use neargate_near::paths::StateDir;
 
-use crate::arguments::{FOLLOW_IS_F, Flags, LOCAL, Verb};
+use crate::arguments::{FOLLOW_IS_F, GlobalFlags, LOCAL, Verb};
 use crate::failure::Failure;
 use crate::{output, site_files};
 
@@ -17,7 +17,7 @@ use crate::{output, site_files};
 pub const NAME: &str = manifest::FILE_NAME;
 
 /// The manifest of a command: given, or found here or above.
-pub fn find(flags: &Flags) -> Result<PathBuf, Failure> {
+pub fn find(flags: &GlobalFlags) -> Result<PathBuf, Failure> {
     if let Some(file) = &flags.file {
         let file = if file.is_dir() {
             file.join(NAME)
@@ -41,7 +41,7 @@ pub fn find(flags: &Flags) -> Result<PathBuf, Failure> {
 }
 
 /// Refuses a manifest that was named and is not there, whatever the verb would do without it.
-pub fn require_named_manifest(flags: &Flags, verb: &Verb) -> Result<(), Failure> {
+pub fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
     let makes_one = matches!(verb, Verb::Init { .. });
     let Some(file) = flags.file.as_ref().filter(|_| !makes_one) else {
         return Ok(());
@@ -61,7 +61,7 @@ pub fn require_named_manifest(flags: &Flags, verb: &Verb) -> Result<(), Failure>
 
 /// Refuses a verb that is about another environment than the one of the state directory. Without
 /// `-e`, only verbs that bring the manifest's definition are about an environment by name.
-pub fn require_own_environment(flags: &Flags, verb: &Verb) -> Result<(), Failure> {
+pub fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
     let asked = match (flags.env.as_deref(), verb) {
         (Some(named), _) => named,
         (None, Verb::Up { .. } | Verb::Deploy { .. } | Verb::Plan { .. }) => LOCAL,
@@ -81,7 +81,7 @@ pub fn require_own_environment(flags: &Flags, verb: &Verb) -> Result<(), Failure
 
 /// Why a command about this environment has nothing to do in its state directory; nothing when it
 /// is this environment's, or nobody's yet.
-pub fn another_environment(flags: &Flags, asked: &str) -> Option<Failure> {
+pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> {
     let state = state(flags).ok()?;
     let (app, own) = neargate_near::engine::owner(&state)?;
     if own == asked {
@@ -146,7 +146,7 @@ fn uses_state(verb: &Verb) -> bool {
 }
 
 /// The state directory of a command. It needs no manifest when it is given.
-pub fn state(flags: &Flags) -> Result<StateDir, Failure> {
+pub fn state(flags: &GlobalFlags) -> Result<StateDir, Failure> {
     let path = match &flags.state_dir {
         Some(path) => path.clone(),
         None => folder(&find(flags)?).join(".neargate"),
@@ -164,19 +164,19 @@ pub fn folder(manifest: &Path) -> PathBuf {
 }
 
 /// The manifest's text.
-pub fn source(path: &Path) -> Result<Source, Failure> {
+pub fn source(path: &Path) -> Result<ManifestSource, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))?;
-    Ok(Source {
+    Ok(ManifestSource {
         name: shown(path),
         text,
     })
 }
 
 /// Reads and checks the manifest; warnings go to standard error.
-pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
+pub fn load(flags: &GlobalFlags) -> Result<(PathBuf, LoadedManifest), Failure> {
     let path = find(flags)?;
     let source = source(&path)?;
     let loaded = checked(flags, &source)?;
@@ -184,13 +184,13 @@ pub fn load(flags: &Flags) -> Result<(PathBuf, Loaded), Failure> {
 }
 
 /// The manifest's text and what it means.
-pub fn load_with_source(flags: &Flags) -> Result<(Source, Loaded), Failure> {
+pub fn load_with_source(flags: &GlobalFlags) -> Result<(ManifestSource, LoadedManifest), Failure> {
     let source = source(&find(flags)?)?;
     let loaded = checked(flags, &source)?;
     Ok((source, loaded))
 }
 
-fn checked(flags: &Flags, source: &Source) -> Result<Loaded, Failure> {
+fn checked(flags: &GlobalFlags, source: &ManifestSource) -> Result<LoadedManifest, Failure> {
     manifest::load(source, flags.env(), &flags.overrides)
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))
 }
@@ -207,10 +207,13 @@ fn shown(path: &Path) -> String {
 
 /// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
 /// `service` is the one that it is loaded for; `None`: all.
-pub fn load_near(flags: &Flags, service: Option<&str>) -> Result<(PathBuf, Manifest), Failure> {
+pub fn load_near(
+    flags: &GlobalFlags,
+    service: Option<&str>,
+) -> Result<(PathBuf, Manifest), Failure> {
     let (path, loaded) = load(flags)?;
     require_near(&loaded.manifest)?;
-    let loaded = site_files::look(&folder(&path), service, loaded)?;
+    let loaded = site_files::missing_pages(&folder(&path), service, loaded)?;
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
@@ -224,8 +227,8 @@ pub fn load_near(flags: &Flags, service: Option<&str>) -> Result<(PathBuf, Manif
 
 fn require_near(manifest: &Manifest) -> Result<(), Failure> {
     match &manifest.target {
-        Place::Near => Ok(()),
-        Place::Aws { region } => Err(Failure::Usage(format!(
+        DeploymentTarget::Near => Ok(()),
+        DeploymentTarget::Aws { region } => Err(Failure::Usage(format!(
             "environment `{}` is on AWS ({region}), where this verb has nothing to do; one that runs here has target = \"near\"",
             manifest.env
         ))),
@@ -233,9 +236,9 @@ fn require_near(manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// What the engine is asked to run.
-pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition {
+pub fn definition(flags: &GlobalFlags, path: &Path, manifest: Manifest) -> EnvironmentDefinition {
     let root = folder(path);
-    Definition {
+    EnvironmentDefinition {
         manifest,
         cause: cause(&root),
         root,
@@ -247,17 +250,17 @@ pub fn definition(flags: &Flags, path: &Path, manifest: Manifest) -> Definition 
 
 /// Who runs this command, and in which git revision of the manifest's folder.
 #[cfg(feature = "aws")]
-pub fn cause_of(flags: &Flags) -> Cause {
-    find(flags).map_or_else(|_| Cause::default(), |path| cause(&folder(&path)))
+pub fn cause_of(flags: &GlobalFlags) -> RevisionSource {
+    find(flags).map_or_else(|_| RevisionSource::default(), |path| cause(&folder(&path)))
 }
 
 /// The manifest's folder.
 #[cfg(feature = "aws")]
-pub fn folder_of(flags: &Flags) -> PathBuf {
+pub fn folder_of(flags: &GlobalFlags) -> PathBuf {
     find(flags).map_or_else(|_| PathBuf::from("."), |path| folder(&path))
 }
 
-fn cause(root: &Path) -> Cause {
+fn cause(root: &Path) -> RevisionSource {
     let git = Command::new("git")
         .args(["describe", "--always", "--dirty"])
         .current_dir(root)
@@ -266,7 +269,7 @@ fn cause(root: &Path) -> Cause {
         .ok()
         .filter(|output| output.status.success())
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    Cause { user: user(), git }
+    RevisionSource { user: user(), git }
 }
 
 /// Who runs this command: the login name, the machine's name for the user, or the number.
@@ -276,7 +279,7 @@ pub fn user() -> String {
         .find_map(|name| std::env::var(name).ok());
     login
         .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| Who::own().to_string())
+        .unwrap_or_else(|| PeerUser::own().to_string())
 }
 
 /// Runs the build steps of services, each different command once, with the user's environment.

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use neargate_core::manifest::Loaded;
-use neargate_core::manifest::model::{Runs, Service};
+use neargate_core::manifest::LoadedManifest;
+use neargate_core::manifest::model::{Service, Workload};
 use neargate_core::manifest::site_files::Found;
 
 use crate::failure::Failure;
 
 /// Looks before a build: for one service, or for all.
-pub fn look(root: &Path, service: Option<&str>, loaded: Loaded) -> Result<Loaded, Failure> {
+pub fn missing_pages(
+    root: &Path,
+    service: Option<&str>,
+    loaded: LoadedManifest,
+) -> Result<LoadedManifest, Failure> {
     let judged = loaded.with_site_files(|file| {
         if service.is_some_and(|service| service != file.service) {
             return Found::File;
@@ -30,7 +34,7 @@ pub fn require_built<'a>(
     services: impl Iterator<Item = &'a Service>,
 ) -> Result<(), Failure> {
     for service in services.filter(|service| service.build.is_some()) {
-        let Runs::Static(site) = &service.runs else {
+        let Workload::Static(site) = &service.runs else {
             continue;
         };
         let files = [("fallback", &site.fallback), ("not-found", &site.not_found)];
@@ -52,7 +56,7 @@ pub fn require_built<'a>(
 mod tests {
     use std::fs;
 
-    use neargate_core::manifest::{Source, load};
+    use neargate_core::manifest::{ManifestSource, load};
 
     use super::*;
 
@@ -64,9 +68,9 @@ mod tests {
                 "app = \"shop\"\n[service.web]\n{build}\nroute = \"/*\"\nstatic = {{ root = \"public\", fallback = \"app.html\" }}\n"
             );
             let name = "neargate.toml".to_owned();
-            load(&Source { name, text }, "local", &[]).expect("it is right")
+            load(&ManifestSource { name, text }, "local", &[]).expect("it is right")
         };
-        let look = |build: &str, service| look(folder.path(), service, loaded(build));
+        let look = |build: &str, service| missing_pages(folder.path(), service, loaded(build));
         let built = || {
             let loaded = loaded("build = \"true\"");
             require_built(folder.path(), loaded.manifest.services.values())

@@ -10,20 +10,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use neargate_core::time::Timestamp;
-use neargate_near::logs::{Filter, Line, Reader};
+use neargate_near::logs::{LogFilter, LogLine, LogReader};
 use neargate_near::paths::StateDir;
 
+use crate::live_tree::LinesAbove;
 use crate::output;
-use crate::tree::Above;
 
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Where lines go.
-pub enum Target {
+pub enum LineDestination {
     /// Standard output.
     Output,
     /// Above a tree.
-    Above(Above),
+    Above(LinesAbove),
 }
 
 /// Lines that are shown until this is dropped; what was written by then still comes.
@@ -34,7 +34,7 @@ pub struct TaskLines {
 
 impl TaskLines {
     /// Shows what tasks write from this moment on.
-    pub fn show(state: &StateDir, since: Timestamp, target: Target) -> Self {
+    pub fn show(state: &StateDir, since: Timestamp, target: LineDestination) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let (state, asked) = (state.clone(), Arc::clone(&ended));
         let thread = std::thread::spawn(move || {
@@ -62,14 +62,14 @@ impl Drop for TaskLines {
 fn follow(
     state: &StateDir,
     since: Timestamp,
-    target: &Target,
+    target: &LineDestination,
     ended: &AtomicBool,
 ) -> std::io::Result<()> {
-    let filter = Filter {
+    let filter = LogFilter {
         since: Some(since),
-        ..Filter::default()
+        ..LogFilter::default()
     };
-    let mut reader = Reader::open(state, filter, None)?;
+    let mut reader = LogReader::open(state, filter, None)?;
     loop {
         let last = ended.load(Ordering::Acquire);
         reader.refresh()?;
@@ -84,7 +84,7 @@ fn follow(
 }
 
 /// `api-r1-1 | what the task wrote`
-fn print(target: &Target, line: &Line) -> std::io::Result<()> {
+fn print(target: &LineDestination, line: &LogLine) -> std::io::Result<()> {
     let text = || {
         output::about(
             &line.task,
@@ -93,7 +93,7 @@ fn print(target: &Target, line: &Line) -> std::io::Result<()> {
     };
     let mut out = std::io::stdout().lock();
     match target {
-        Target::Above(tree) if out.is_terminal() => {
+        LineDestination::Above(tree) if out.is_terminal() => {
             tree.line(&text());
             Ok(())
         }

@@ -6,17 +6,17 @@ use std::time::Duration;
 use neargate_core::status::Status;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::client::Client;
+use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::screen::Screen;
+use crate::progress::ProgressScreen;
 
 /// The answer; when it takes longer than `patience`, `show` is given the status at the screen's
 /// pace until it comes.
 pub async fn for_answer<T>(
-    client: &Client,
-    screen: &mut Screen,
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
     patience: Duration,
-    show: impl FnMut(&mut Screen, &Status),
+    show: impl FnMut(&mut ProgressScreen, &Status),
     answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let answer = tokio::select! {
@@ -28,10 +28,10 @@ pub async fn for_answer<T>(
 }
 
 async fn show_status(
-    client: &Client,
-    screen: &mut Screen,
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
     patience: Duration,
-    mut show: impl FnMut(&mut Screen, &Status),
+    mut show: impl FnMut(&mut ProgressScreen, &Status),
 ) -> Infallible {
     let mut looks = tokio::time::interval_at(Instant::now() + patience, screen.pace());
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use neargate_core::manifest::{Source, load};
-use neargate_far::pipeline::stage::{Act, Stage, acts};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_far::pipeline::stage::{PipelineStage, StageAction, acts};
 
 use crate::arguments::{Arguments, Verb};
 
@@ -112,17 +112,17 @@ fn every_command_of_a_stage_is_one_that_the_program_takes() {
         let text = fs::read_to_string(&path).expect("a manifest");
         let name = path.display().to_string();
         for env in ["local", "dev", "prod"] {
-            let source = Source {
+            let source = ManifestSource {
                 name: name.clone(),
                 text: text.clone(),
             };
             let Ok(loaded) = load(&source, env, &[]) else {
                 continue;
             };
-            let all = Stage::ALL.into_iter();
+            let all = PipelineStage::ALL.into_iter();
             let all = all.filter_map(|stage| acts(stage, &loaded.manifest).ok());
             for act in all.flatten() {
-                let Act::Neargate(arguments) = act else {
+                let StageAction::Neargate(arguments) = act else {
                     continue;
                 };
                 let line = std::iter::once("neargate".to_owned()).chain(arguments);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 mod project;
 
-use project::{folder, told};
+use project::{exit_and_output, folder};
 
 /// Exit code, standard output, standard error.
 fn audit(arguments: &[&str]) -> (i32, String, String) {
@@ -17,7 +17,7 @@ fn audit(arguments: &[&str]) -> (i32, String, String) {
         .args(arguments)
         .output()
         .expect("it runs");
-    told(&output)
+    exit_and_output(&output)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 mod project;
 
-use project::{folder, told};
+use project::{exit_and_output, folder};
 
 /// Exit code, standard output, standard error.
 fn cost(arguments: &[&str]) -> (i32, String, String) {
@@ -20,7 +20,7 @@ fn cost(arguments: &[&str]) -> (i32, String, String) {
         .expect("it runs");
     let left = fs::read_dir(folder.path()).expect("the folder").count();
     assert_eq!(left, 1, "something was written");
-    told(&output)
+    exit_and_output(&output)
 }
 
 fn json(arguments: &[&str]) -> Value {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 mod project;
 
-use project::{folder, told};
+use project::{exit_and_output, folder};
 
 struct Project {
     folder: tempfile::TempDir,
@@ -30,7 +30,7 @@ impl Project {
 
     /// Exit code, standard output, standard error.
     fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        told(&self.command(arguments).output().expect("it runs"))
+        exit_and_output(&self.command(arguments).output().expect("it runs"))
     }
 
     /// With a provider that needs no account.
@@ -39,7 +39,7 @@ impl Project {
         command
             .env("TF_CLI_ARGS_init", format!("-plugin-dir={plugins}"))
             .env("TF_CLI_CONFIG_FILE", "/dev/null");
-        told(&command.output().expect("it runs"))
+        exit_and_output(&command.output().expect("it runs"))
     }
 
     fn infra(&self, path: &str) -> PathBuf {
@@ -83,7 +83,7 @@ fn without_terraform_plan_is_exit_3_and_says_what_to_install() {
         .command(&["plan", "-e", "dev"])
         .env("PATH", empty.path())
         .output();
-    let (code, out, err) = told(&output.expect("it runs"));
+    let (code, out, err) = exit_and_output(&output.expect("it runs"));
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(err.contains("install Terraform 1.11"), "{err}");
 }

@@ -11,6 +11,8 @@ mod imports;
 mod names;
 #[path = "tidy/one_build.rs"]
 mod one_build;
+#[path = "tidy/prose.rs"]
+mod prose;
 #[path = "tidy/reach.rs"]
 mod reach;
 #[path = "tidy/repository.rs"]
@@ -23,8 +25,6 @@ mod shape;
 mod source;
 #[path = "tidy/weight.rs"]
 mod weight;
-#[path = "tidy/words.rs"]
-mod words;
 
 use repository::{Finding, Repository};
 
@@ -94,17 +94,22 @@ fn imports_go_in_the_allowed_directions() {
 
 #[test]
 fn no_work_is_put_off() {
-    over(any, words::put_off);
+    over(any, prose::put_off);
 }
 
 #[test]
 fn nothing_names_the_machine_it_was_written_on() {
-    over(any, words::machine_paths);
+    over(any, prose::machine_paths);
 }
 
 #[test]
 fn no_module_or_type_has_an_empty_name() {
     over(rust, names::empty_names);
+}
+
+#[test]
+fn one_name_stands_for_one_type() {
+    expect_none(&names::defined_twice(&Repository::read()));
 }
 
 #[test]

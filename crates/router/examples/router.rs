@@ -4,7 +4,7 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::ExitCode;
 
-use neargate_router::{Config, Confinement, Limits, Signals};
+use neargate_router::{Confinement, RouterConfig, RouterLimits, SignalHandling};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -26,13 +26,13 @@ fn main() -> ExitCode {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(2);
-    let config = Config {
+    let config = RouterConfig {
         sockets,
         control: control.into(),
         access_log: Some(log.into()),
         workers,
-        limits: Limits::default(),
-        signals: Signals::Drain,
+        limits: RouterLimits::default(),
+        signals: SignalHandling::Drain,
         confinement: Confinement::default(),
     };
     match neargate_router::run(config) {

@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 
-use crate::access_log::{self, Entry};
-use crate::answer;
-use crate::connection::{self, Client};
-use crate::counters::Answerer;
+use crate::access_log::{self, AccessLogEntry};
+use crate::connection::{self, ClientConnection};
+use crate::counters::StatusSource;
+use crate::error_response;
 use crate::http2;
 use crate::pressure::is_shortage;
-use crate::seats::{Awaited, Room};
+use crate::seats::{AwaitedInput, MadeRoom};
 use crate::worker::Worker;
 
 /// After `accept` failed for want of descriptors or memory.
@@ -30,22 +30,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const FIRST_TABLE: Duration = Duration::from_secs(3);
 
 /// A client's place among those of its worker.
-pub(crate) struct Seat {
+pub(crate) struct ClientSeat {
     worker: Rc<Worker>,
     number: u32,
 }
 
-impl Seat {
+impl ClientSeat {
     fn take(worker: &Rc<Worker>) -> Self {
         worker.pressure.connected();
         Self {
             worker: worker.clone(),
-            number: worker.seats.take(),
+            number: worker.seats.acquire(),
         }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ClientSeat {
     fn drop(&mut self) {
         self.worker.pressure.left();
         self.worker.seats.give_back(self.number);
@@ -72,7 +72,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListene
             Ok((stream, peer)) => {
                 if seated(&worker, &mut full_since).await {
                     let client = client(&name, &stream, peer, bound);
-                    let seat = Seat::take(&worker);
+                    let seat = ClientSeat::take(&worker);
                     tokio::task::spawn_local(talk(seat, client, stream));
                 } else if let Ok(permit) = worker.refusals.clone().acquire_owned().await {
                     let (worker, name) = (worker.clone(), name.clone());
@@ -116,20 +116,25 @@ async fn seated(worker: &Worker, full_since: &mut Option<Instant>) -> bool {
         let since = *full_since.get_or_insert_with(Instant::now);
         let left = worker.limits.place.saturating_sub(since.elapsed());
         let room = worker.make_room();
-        if left.is_zero() && room != Room::Asked {
+        if left.is_zero() && room != MadeRoom::Asked {
             return false;
         }
         let pause = match room {
-            Room::In(soon) => soon.max(Duration::from_millis(1)).min(left),
-            Room::Asked => ACCEPT_PAUSE,
-            Room::Nobody => left,
+            MadeRoom::In(soon) => soon.max(Duration::from_millis(1)).min(left),
+            MadeRoom::Asked => ACCEPT_PAUSE,
+            MadeRoom::Nobody => left,
         };
         let _ = timeout(pause, freed).await;
     }
 }
 
-fn client(name: &Rc<str>, stream: &TcpStream, peer: SocketAddr, bound: SocketAddr) -> Client {
-    Client {
+fn client(
+    name: &Rc<str>,
+    stream: &TcpStream,
+    peer: SocketAddr,
+    bound: SocketAddr,
+) -> ClientConnection {
+    ClientConnection {
         listener: name.clone(),
         port: bound.port().to_string(),
         peer,
@@ -138,7 +143,7 @@ fn client(name: &Rc<str>, stream: &TcpStream, peer: SocketAddr, bound: SocketAdd
     }
 }
 
-async fn talk(seat: Seat, client: Client, stream: TcpStream) {
+async fn talk(seat: ClientSeat, client: ClientConnection, stream: TcpStream) {
     let worker = seat.worker.clone();
     if stream.set_nodelay(true).is_err() {
         return;
@@ -146,7 +151,7 @@ async fn talk(seat: Seat, client: Client, stream: TcpStream) {
     let (mut reader, mut writer) = stream.into_split();
     let mut buffer = BytesMut::new();
     let protocol = {
-        let wait = worker.seats.wait(seat.number, Awaited::Head);
+        let wait = worker.seats.wait(seat.number, AwaitedInput::Head);
         tokio::select! {
             biased;
             protocol = http2::sniff(&worker, &mut reader, &mut buffer) => protocol,
@@ -168,20 +173,20 @@ async fn talk(seat: Seat, client: Client, stream: TcpStream) {
 
 /// Answers 503 to a client for whom there is no place, and lets it read that.
 async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: SocketAddr) {
-    let mut entry = Entry {
+    let mut entry = AccessLogEntry {
         time: access_log::now_text(),
         listener: listener.to_owned(),
         client: peer.to_string(),
         protocol: "http/1.1",
         status: 503,
         error: Some("NoPlace"),
-        ..Entry::default()
+        ..AccessLogEntry::default()
     };
-    let out = answer::plain(503, None, "GET", &[("connection", "close")]);
+    let out = error_response::plain(503, None, "GET", &[("connection", "close")]);
     entry.bytes_out = out.len() as u64;
     worker.pressure.refused();
     let who = ("", 0, "");
-    let answerer = (Answerer::Router, entry.routed);
+    let answerer = (StatusSource::Router, entry.routed);
     let stamp = worker.stamp(Instant::now());
     worker
         .counters

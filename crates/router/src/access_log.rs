@@ -18,14 +18,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use neargate_core::routing::http_date::civil;
 use serde::Serialize;
 
-use crate::session::Routed;
+use crate::stickiness::GroupChoice;
 
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const FLUSH_AT: usize = 64 * 1024;
 
 /// One request as it is logged; durations in µs.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Entry {
+pub(crate) struct AccessLogEntry {
     pub(crate) time: String,
     pub(crate) request_id: String,
     pub(crate) listener: String,
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
     pub(crate) error: Option<&'static str>,
     /// For the counters only.
     #[serde(skip)]
-    pub(crate) routed: Routed,
+    pub(crate) routed: GroupChoice,
 }
 
 /// The file, shared by all workers.
@@ -131,12 +131,12 @@ fn append(path: &Path) -> std::io::Result<File> {
 
 /// A worker's gathered lines.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct AccessLogLines {
     file: Option<std::sync::Arc<LogFile>>,
     gathered: RefCell<Vec<u8>>,
 }
 
-impl Lines {
+impl AccessLogLines {
     pub(crate) fn new(file: Option<std::sync::Arc<LogFile>>) -> Self {
         Self {
             file,
@@ -144,7 +144,7 @@ impl Lines {
         }
     }
 
-    pub(crate) fn push(&self, entry: &Entry) {
+    pub(crate) fn push(&self, entry: &AccessLogEntry) {
         if self.file.is_none() {
             return;
         }

@@ -7,7 +7,7 @@
 //! until there is room.
 //!
 //! Invariant: what is counted never exceeds the two bounds; every byte comes back when its
-//! [`Permit`] is dropped.
+//! [`MemoryPermit`] is dropped.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -49,21 +49,21 @@ pub(crate) enum Eviction {
 /// The memory of one worker.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    pool: Rc<Pool>,
+    pool: Rc<MemoryPool>,
     connection_size: usize,
-    connections: RefCell<BTreeMap<u64, Rc<Account>>>,
+    connections: RefCell<BTreeMap<u64, Rc<ConnectionMemory>>>,
     next: Cell<u64>,
 }
 
 #[derive(Debug)]
-struct Pool {
+struct MemoryPool {
     free: Semaphore,
     size: usize,
     /// The most that was taken since freed memory was given back.
     highest: Cell<usize>,
 }
 
-impl Pool {
+impl MemoryPool {
     fn used(&self) -> usize {
         self.size - self.free.available_permits()
     }
@@ -75,10 +75,10 @@ impl Pool {
 
 /// The memory of one connection, and how far its client is.
 #[derive(Debug)]
-pub(crate) struct Account {
+pub(crate) struct ConnectionMemory {
     free: Semaphore,
     size: usize,
-    worker: Rc<Pool>,
+    worker: Rc<MemoryPool>,
     streams: Cell<usize>,
     /// Streams that wait for the client, and pieces that are not on the wire yet.
     waiting: Cell<usize>,
@@ -96,7 +96,7 @@ pub(crate) struct Account {
 impl Budget {
     pub(crate) fn new(size: usize, connection_size: usize) -> Self {
         Self {
-            pool: Rc::new(Pool {
+            pool: Rc::new(MemoryPool {
                 free: Semaphore::new(size),
                 size,
                 highest: Cell::new(0),
@@ -119,8 +119,8 @@ impl Budget {
     }
 
     /// Lets a connection in, when there is memory for it.
-    pub(crate) async fn admit(self: &Rc<Self>) -> Option<Admitted> {
-        let account = Rc::new(Account {
+    pub(crate) async fn admit(self: &Rc<Self>) -> Option<AdmittedConnection> {
+        let account = Rc::new(ConnectionMemory {
             free: Semaphore::new(self.connection_size),
             size: self.connection_size,
             worker: self.pool.clone(),
@@ -134,12 +134,12 @@ impl Budget {
             evicted: Cell::new(None),
             eviction: Notify::new(),
         });
-        let taken = self.take(&account, CONNECTION_COST);
+        let taken = self.acquire(&account, CONNECTION_COST);
         let permit = tokio::time::timeout(ADMISSION, taken).await.ok()?;
         let key = self.next.get();
         self.next.set(key + 1);
         self.connections.borrow_mut().insert(key, account.clone());
-        Some(Admitted {
+        Some(AdmittedConnection {
             budget: self.clone(),
             account,
             key,
@@ -148,7 +148,11 @@ impl Budget {
     }
 
     /// Takes memory for a connection; waits for it, and makes room when that takes long.
-    pub(crate) async fn take(&self, account: &Rc<Account>, bytes: usize) -> Permit {
+    pub(crate) async fn acquire(
+        &self,
+        account: &Rc<ConnectionMemory>,
+        bytes: usize,
+    ) -> MemoryPermit {
         let Some(own) = acquire(&account.free, bytes).await else {
             return account.nothing();
         };
@@ -162,7 +166,7 @@ impl Budget {
                         own.forget();
                         all.forget();
                         self.pool.taken();
-                        return Permit { account: account.clone(), bytes };
+                        return MemoryPermit { account: account.clone(), bytes };
                     }
                     return account.nothing();
                 }
@@ -196,23 +200,23 @@ async fn acquire(from: &Semaphore, bytes: usize) -> Option<tokio::sync::Semaphor
     from.acquire_many(bytes).await.ok()
 }
 
-impl Account {
+impl ConnectionMemory {
     /// Nothing yet.
-    pub(crate) fn nothing(self: &Rc<Self>) -> Permit {
-        Permit {
+    pub(crate) fn nothing(self: &Rc<Self>) -> MemoryPermit {
+        MemoryPermit {
             account: self.clone(),
             bytes: 0,
         }
     }
 
     /// Takes memory when there is enough.
-    pub(crate) fn try_take(self: &Rc<Self>, bytes: usize) -> Option<Permit> {
+    pub(crate) fn try_take(self: &Rc<Self>, bytes: usize) -> Option<MemoryPermit> {
         let count = u32::try_from(bytes).ok()?;
         let own = self.free.try_acquire_many(count).ok()?;
         self.worker.free.try_acquire_many(count).ok()?.forget();
         own.forget();
         self.worker.taken();
-        Some(Permit {
+        Some(MemoryPermit {
             account: self.clone(),
             bytes,
         })
@@ -220,7 +224,11 @@ impl Account {
 
     /// Takes memory for a body of at most `bytes` that a client sends: all bodies of a
     /// connection together fill no more than its window.
-    pub(crate) fn try_receive(self: &Rc<Self>, bytes: usize, window: usize) -> Option<Receiving> {
+    pub(crate) fn try_receive(
+        self: &Rc<Self>,
+        bytes: usize,
+        window: usize,
+    ) -> Option<ReceivePermit> {
         let wanted = (self.receiving.get() + bytes).min(window);
         if wanted > self.received.get() {
             let more = wanted - self.received.get();
@@ -229,7 +237,7 @@ impl Account {
             self.received.set(wanted);
         }
         self.receiving.set(self.receiving.get() + bytes);
-        Some(Receiving {
+        Some(ReceivePermit {
             account: self.clone(),
             bytes,
             window,
@@ -291,12 +299,12 @@ impl Account {
     }
 
     /// The client is waited for until this is dropped.
-    pub(crate) fn wait(self: &Rc<Self>) -> Waiting {
+    pub(crate) fn wait(self: &Rc<Self>) -> ClientWait {
         if self.waiting.get() == 0 {
             self.progress.set(Instant::now());
         }
         self.waiting.set(self.waiting.get() + 1);
-        Waiting(self.clone())
+        ClientWait(self.clone())
     }
 
     fn give_back(&self, bytes: usize) {
@@ -307,14 +315,14 @@ impl Account {
 
 /// A connection that was let in.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct AdmittedConnection {
     budget: Rc<Budget>,
-    pub(crate) account: Rc<Account>,
+    pub(crate) account: Rc<ConnectionMemory>,
     key: u64,
-    _cost: Permit,
+    _cost: MemoryPermit,
 }
 
-impl Drop for Admitted {
+impl Drop for AdmittedConnection {
     fn drop(&mut self) {
         self.budget.connections.borrow_mut().remove(&self.key);
     }
@@ -322,7 +330,7 @@ impl Drop for Admitted {
 
 /// Counts one stream.
 #[derive(Debug)]
-pub(crate) struct OpenStream(Rc<Account>);
+pub(crate) struct OpenStream(Rc<ConnectionMemory>);
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
@@ -334,9 +342,9 @@ impl Drop for OpenStream {
 
 /// The client is waited for.
 #[derive(Debug)]
-pub(crate) struct Waiting(Rc<Account>);
+pub(crate) struct ClientWait(Rc<ConnectionMemory>);
 
-impl Drop for Waiting {
+impl Drop for ClientWait {
     fn drop(&mut self) {
         self.0.waiting.set(self.0.waiting.get() - 1);
         self.0.progress.set(Instant::now());
@@ -345,12 +353,12 @@ impl Drop for Waiting {
 
 /// Leave to hold bytes.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    account: Rc<Account>,
+pub(crate) struct MemoryPermit {
+    account: Rc<ConnectionMemory>,
     bytes: usize,
 }
 
-impl Permit {
+impl MemoryPermit {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -370,7 +378,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for MemoryPermit {
     fn drop(&mut self) {
         self.account.give_back(self.bytes);
     }
@@ -378,13 +386,13 @@ impl Drop for Permit {
 
 /// Leave to receive a body.
 #[derive(Debug)]
-pub(crate) struct Receiving {
-    account: Rc<Account>,
+pub(crate) struct ReceivePermit {
+    account: Rc<ConnectionMemory>,
     bytes: usize,
     window: usize,
 }
 
-impl Drop for Receiving {
+impl Drop for ReceivePermit {
     fn drop(&mut self) {
         let account = &self.account;
         account.receiving.set(account.receiving.get() - self.bytes);
@@ -399,7 +407,7 @@ impl Drop for Receiving {
 mod tests {
     use super::*;
 
-    async fn admitted(budget: &Rc<Budget>) -> Admitted {
+    async fn admitted(budget: &Rc<Budget>) -> AdmittedConnection {
         budget.admit().await.expect("there is room")
     }
 
@@ -459,7 +467,7 @@ mod tests {
         with(0, async |budget| {
             let connection = admitted(&budget).await;
             let taken = connection.account.try_take(1000).expect("room");
-            let waits = budget.take(&connection.account, 300);
+            let waits = budget.acquire(&connection.account, 300);
             let gives = async { drop(taken) };
             let (permit, ()) = tokio::join!(waits, gives);
             assert_eq!(permit.bytes(), 300);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
-use neargate_core::manifest::model::{Health, Probe};
+use neargate_core::manifest::model::{HealthCheck, Probe};
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::monotonic;
 use crate::lateness::Lateness;
-use crate::listening::{self, Found};
+use crate::listening::{self, PortCheck};
 use crate::pressure::{Pressure, is_shortage};
 
 /// Bytes of an answer that are looked at: the status line.
@@ -35,7 +35,7 @@ const LISTENER_LOOK: Duration = Duration::from_secs(1);
 
 /// A target's health changed.
 #[derive(Debug, Clone)]
-pub(crate) struct Changed {
+pub(crate) struct TargetHealthChange {
     pub(crate) task: Rc<str>,
     pub(crate) health: TargetHealth,
     pub(crate) reason: String,
@@ -43,18 +43,18 @@ pub(crate) struct Changed {
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Subject {
+pub(crate) struct CheckedTarget {
     pub(crate) task: Rc<str>,
     pub(crate) address: SocketAddr,
     pub(crate) owner: Option<ListenerOwner>,
     /// `None`: only who listens is looked at.
-    pub(crate) rule: Option<Health>,
+    pub(crate) rule: Option<HealthCheck>,
 }
 
 /// The checks of one target.
 pub(crate) struct Checker {
-    pub(crate) subject: Subject,
-    pub(crate) changes: mpsc::Sender<Changed>,
+    pub(crate) subject: CheckedTarget,
+    pub(crate) changes: mpsc::Sender<TargetHealthChange>,
     pub(crate) pressure: Arc<Pressure>,
     pub(crate) lateness: Lateness,
 }
@@ -68,12 +68,12 @@ impl Checker {
         }
     }
 
-    async fn watch_health(&self, rule: &Health, known: TargetHealth) {
+    async fn watch_health(&self, rule: &HealthCheck, known: TargetHealth) {
         let Probe::Http { path, matcher } = &rule.probe else {
             return;
         };
         let mut check = TargetCheck::new(known);
-        let mut listener = Listener::of(&self.subject);
+        let mut listener = ObservedListener::of(&self.subject);
         loop {
             let began = Instant::now();
             let (outcome, reason) = match listener.stranger() {
@@ -111,7 +111,7 @@ impl Checker {
 
     /// For a target whose health the engine tells: it is unhealthy when a stranger listens.
     async fn watch_listener(&self) {
-        let mut listener = Listener::of(&self.subject);
+        let mut listener = ObservedListener::of(&self.subject);
         let mut told = false;
         loop {
             let stranger = listener.stranger();
@@ -125,7 +125,7 @@ impl Checker {
     }
 
     async fn tell(&self, health: TargetHealth, reason: String) -> bool {
-        let changed = Changed {
+        let changed = TargetHealthChange {
             task: self.subject.task.clone(),
             health,
             reason,
@@ -199,14 +199,14 @@ fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, String) {
 }
 
 /// Who listens at a target's address, and which sockets were found to be its own.
-struct Listener {
+struct ObservedListener {
     address: SocketAddr,
     owner: Option<ListenerOwner>,
     known: Vec<u64>,
 }
 
-impl Listener {
-    fn of(subject: &Subject) -> Self {
+impl ObservedListener {
+    fn of(subject: &CheckedTarget) -> Self {
         Self {
             address: subject.address,
             owner: subject.owner,
@@ -214,9 +214,9 @@ impl Listener {
         }
     }
 
-    fn look(&mut self) -> Option<Found> {
+    fn look(&mut self) -> Option<PortCheck> {
         let found = listening::at(self.address, self.owner?, &self.known);
-        if let Found::Task(sockets) = &found {
+        if let PortCheck::Task(sockets) = &found {
             self.known.clone_from(sockets);
         }
         Some(found)
@@ -225,8 +225,8 @@ impl Listener {
     /// Somebody else who listens, in words.
     fn stranger(&mut self) -> Option<String> {
         match self.look()? {
-            Found::Stranger(socket) => Some(listening::in_words(self.address, &socket)),
-            Found::Nobody | Found::Task(_) | Found::Unknown(_) => None,
+            PortCheck::Stranger(socket) => Some(listening::in_words(self.address, &socket)),
+            PortCheck::Nobody | PortCheck::Task(_) | PortCheck::Unknown(_) => None,
         }
     }
 
@@ -236,16 +236,16 @@ impl Listener {
             return (outcome, reason);
         }
         match self.look() {
-            Some(Found::Stranger(socket)) => (
+            Some(PortCheck::Stranger(socket)) => (
                 Outcome::Stranger,
                 listening::in_words(self.address, &socket),
             ),
-            Some(Found::Nobody) => (
+            Some(PortCheck::Nobody) => (
                 Outcome::Unreachable,
                 "Target.FailedHealthChecks: nothing listens any more".to_owned(),
             ),
-            Some(Found::Unknown(words)) => (Outcome::NotMade, words),
-            Some(Found::Task(_)) | None => (outcome, reason),
+            Some(PortCheck::Unknown(words)) => (Outcome::NotMade, words),
+            Some(PortCheck::Task(_)) | None => (outcome, reason),
         }
     }
 }
@@ -295,7 +295,7 @@ mod tests {
         let within = Duration::from_millis(300);
         let ask = || {
             let checker = Checker {
-                subject: Subject {
+                subject: CheckedTarget {
                     task: "t".into(),
                     address: target.local_addr().expect("an address"),
                     owner: None,

@@ -17,8 +17,8 @@ const MOST_TRAILERS: usize = 16 * 1024;
 
 /// Where in a chunked body the reader is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scanner {
-    place: Place,
+pub struct ChunkScanner {
+    place: ChunkState,
     size: u64,
     digits: u32,
     line: usize,
@@ -30,7 +30,7 @@ pub struct Scanner {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ChunkState {
     Size,
     Extension,
     SizeLf,
@@ -46,20 +46,20 @@ enum Place {
 
 /// The body is not valid chunked coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedChunks;
 
-impl Default for Scanner {
+impl Default for ChunkScanner {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Scanner {
+impl ChunkScanner {
     /// At the beginning of a body.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            place: Place::Size,
+            place: ChunkState::Size,
             size: 0,
             digits: 0,
             line: 0,
@@ -72,14 +72,14 @@ impl Scanner {
     /// Whether the body has ended, trailers included.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.place == Place::Done
+        self.place == ChunkState::Done
     }
 
     /// Bytes of the payload that come next: 0 outside of a chunk's.
     #[must_use]
     pub fn payload_left(&self) -> u64 {
         match self.place {
-            Place::Data(left) => left,
+            ChunkState::Data(left) => left,
             _ => 0,
         }
     }
@@ -87,8 +87,8 @@ impl Scanner {
     /// Follows what is not payload, up to a payload or the end; how many bytes that were.
     ///
     /// # Errors
-    /// [`Malformed`] at the first byte that does not fit.
-    pub fn advance_to_payload(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    /// [`MalformedChunks`] at the first byte that does not fit.
+    pub fn advance_to_payload(&mut self, bytes: &[u8]) -> Result<usize, MalformedChunks> {
         let mut at = 0;
         while at < bytes.len() && self.payload_left() == 0 && !self.is_done() {
             self.step(bytes[at])?;
@@ -106,24 +106,24 @@ impl Scanner {
     /// Follows `bytes`; how many belong to this body. Payload goes to `data` in pieces.
     ///
     /// # Errors
-    /// [`Malformed`] at the first byte that does not fit.
+    /// [`MalformedChunks`] at the first byte that does not fit.
     pub fn advance(
         &mut self,
         bytes: &[u8],
         mut data: impl FnMut(&[u8]),
-    ) -> Result<usize, Malformed> {
+    ) -> Result<usize, MalformedChunks> {
         let mut at = 0;
-        while at < bytes.len() && self.place != Place::Done {
-            if let Place::Data(left) = self.place {
+        while at < bytes.len() && self.place != ChunkState::Done {
+            if let ChunkState::Data(left) = self.place {
                 let rest = &bytes[at..];
                 let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                 data(&rest[..take]);
                 at += take;
                 let left = left - take as u64;
                 self.place = if left == 0 {
-                    Place::DataCr
+                    ChunkState::DataCr
                 } else {
-                    Place::Data(left)
+                    ChunkState::Data(left)
                 };
             } else {
                 self.step(bytes[at])?;
@@ -133,75 +133,78 @@ impl Scanner {
         Ok(at)
     }
 
-    fn step(&mut self, byte: u8) -> Result<(), Malformed> {
+    fn step(&mut self, byte: u8) -> Result<(), MalformedChunks> {
         self.line += 1;
         self.place = match (self.place, byte) {
-            (Place::Size, b'\r') if self.digits > 0 => Place::SizeLf,
-            (Place::Size, b';') if self.digits > 0 => Place::Extension,
-            (Place::Size, _) => self.digit(byte)?,
-            (Place::Extension, b'\r') => Place::SizeLf,
-            (Place::Extension, _) => self.extension(byte)?,
-            (Place::SizeLf, b'\n') => {
+            (ChunkState::Size, b'\r') if self.digits > 0 => ChunkState::SizeLf,
+            (ChunkState::Size, b';') if self.digits > 0 => ChunkState::Extension,
+            (ChunkState::Size, _) => self.digit(byte)?,
+            (ChunkState::Extension, b'\r') => ChunkState::SizeLf,
+            (ChunkState::Extension, _) => self.extension(byte)?,
+            (ChunkState::SizeLf, b'\n') => {
                 let size = std::mem::take(&mut self.size);
                 (self.digits, self.line) = (0, 0);
                 match size {
-                    0 => Place::TrailerStart,
-                    size => Place::Data(size),
+                    0 => ChunkState::TrailerStart,
+                    size => ChunkState::Data(size),
                 }
             }
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => {
+            (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+            (ChunkState::DataLf, b'\n') => {
                 self.line = 0;
-                Place::Size
+                ChunkState::Size
             }
-            (Place::TrailerStart, b'\r') => Place::EndLf,
-            (Place::Trailer, b'\r') => Place::TrailerLf,
-            (Place::TrailerStart | Place::Trailer, _)
+            (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
+            (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
+            (ChunkState::TrailerStart | ChunkState::Trailer, _)
                 if self.line <= MOST_TRAILERS && is_text(byte) =>
             {
                 self.field.push(byte);
-                Place::Trailer
+                ChunkState::Trailer
             }
-            (Place::TrailerLf, b'\n') => {
+            (ChunkState::TrailerLf, b'\n') => {
                 self.trailer()?;
-                Place::TrailerStart
+                ChunkState::TrailerStart
             }
-            (Place::EndLf, b'\n') => Place::Done,
-            _ => return Err(Malformed),
+            (ChunkState::EndLf, b'\n') => ChunkState::Done,
+            _ => return Err(MalformedChunks),
         };
         Ok(())
     }
 
-    fn digit(&mut self, byte: u8) -> Result<Place, Malformed> {
-        let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
+    fn digit(&mut self, byte: u8) -> Result<ChunkState, MalformedChunks> {
+        let digit = char::from(byte).to_digit(16).ok_or(MalformedChunks)?;
         self.digits += 1;
         self.size = self.size << 4 | u64::from(digit);
         if self.digits > 15 {
-            return Err(Malformed);
+            return Err(MalformedChunks);
         }
-        Ok(Place::Size)
+        Ok(ChunkState::Size)
     }
 
-    fn extension(&mut self, byte: u8) -> Result<Place, Malformed> {
+    fn extension(&mut self, byte: u8) -> Result<ChunkState, MalformedChunks> {
         self.extensions += 1;
         let bounded = self.line <= MOST_SIZE_LINE && self.extensions <= MOST_EXTENSIONS;
         if is_text(byte) && bounded {
-            Ok(Place::Extension)
+            Ok(ChunkState::Extension)
         } else {
-            Err(Malformed)
+            Err(MalformedChunks)
         }
     }
 
     /// A trailer's line has ended.
-    fn trailer(&mut self) -> Result<(), Malformed> {
+    fn trailer(&mut self) -> Result<(), MalformedChunks> {
         let field = std::mem::take(&mut self.field);
-        let colon = field.iter().position(|b| *b == b':').ok_or(Malformed)?;
+        let colon = field
+            .iter()
+            .position(|b| *b == b':')
+            .ok_or(MalformedChunks)?;
         let (name, value) = (&field[..colon], &field[colon + 1..]);
         if name.is_empty()
             || !name.iter().all(|b| is_token(*b))
             || !value.iter().all(|b| is_text(*b))
         {
-            return Err(Malformed);
+            return Err(MalformedChunks);
         }
         if std::str::from_utf8(name).is_ok_and(head::may_trail) {
             self.trailers.extend_from_slice(&field);
@@ -241,8 +244,8 @@ pub(crate) fn end(trailers: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn scan(text: &str, step: usize) -> Result<(String, usize, bool), Malformed> {
-        let mut scanner = Scanner::new();
+    fn scan(text: &str, step: usize) -> Result<(String, usize, bool), MalformedChunks> {
+        let mut scanner = ChunkScanner::new();
         let (mut payload, mut used) = (Vec::new(), 0);
         for part in text.as_bytes().chunks(step) {
             used += scanner.advance(part, |d| payload.extend_from_slice(d))?;
@@ -288,14 +291,14 @@ mod tests {
             "0\r\nX: \0\r\n\r\n",
             "0\r\nX: a\rb\r\n\r\n",
         ] {
-            assert_eq!(scan(text, 64), Err(Malformed), "{text:?}");
+            assert_eq!(scan(text, 64), Err(MalformedChunks), "{text:?}");
         }
     }
 
     #[test]
     fn trailers_that_frame_or_route_are_taken_out() {
         let text = "0\r\nContent-Length: 50\r\nX-Sum: 7\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
-        let mut scanner = Scanner::new();
+        let mut scanner = ChunkScanner::new();
         let used = scanner.advance(text.as_bytes(), |_| {});
         assert_eq!(used, Ok(text.len()));
         assert_eq!(scanner.trailers(), b"X-Sum: 7\r\n");
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn extensions_are_bounded() {
         let one = format!("1;{}\r\nx\r\n", "a".repeat(1000));
-        let (mut scanner, mut taken) = (Scanner::new(), 0);
+        let (mut scanner, mut taken) = (ChunkScanner::new(), 0);
         while scanner.advance(one.as_bytes(), |_| {}).is_ok() {
             taken += 1;
             assert!(taken < 17);

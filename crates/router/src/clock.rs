@@ -11,12 +11,12 @@ pub(crate) fn monotonic() -> u64 {
 
 /// The clock, for moments that were read already.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock {
+pub(crate) struct CachedClock {
     start: Instant,
     read: Duration,
 }
 
-impl Clock {
+impl CachedClock {
     /// Reads the clock.
     pub(crate) fn start() -> Self {
         Self {

@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use neargate_core::routing::forwarded;
-use neargate_core::routing::matching::Facts;
+use neargate_core::routing::matching::RequestFacts;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::access_log::{self, Entry};
-use crate::answer;
-use crate::counters::Answerer;
-use crate::exchange::{self, End, Job};
-use crate::files;
-use crate::io::ResponseWriter;
-use crate::live::Found;
-use crate::request::{self, Ends, Head, KeepAlive, Read, Refusal};
-use crate::seats::Awaited;
+use crate::access_log::{self, AccessLogEntry};
+use crate::compiled_table::RouteDecision;
+use crate::counters::StatusSource;
+use crate::error_response;
+use crate::proxy::{self, RequestContext, RequestEnd};
+use crate::request::{self, ConnectionAddresses, HeadRead, KeepAlive, RequestHead, RequestRefusal};
+use crate::scratch::ResponseWriter;
+use crate::seats::AwaitedInput;
+use crate::static_files;
 use crate::worker::Worker;
 
 /// What `OPTIONS` asks of to ask of the server as a whole (RFC 9110, 9.3.7).
@@ -31,7 +31,7 @@ const MOST_LINGER: usize = 256 * 1024;
 
 /// Who is connected, and to what.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct ClientConnection {
     pub(crate) listener: Rc<str>,
     /// Local port, as text.
     pub(crate) port: String,
@@ -41,27 +41,27 @@ pub(crate) struct Client {
     pub(crate) protocol: &'static str,
 }
 
-impl Client {
-    pub(crate) fn ends(&self) -> Ends {
-        Ends {
+impl ClientConnection {
+    pub(crate) fn ends(&self) -> ConnectionAddresses {
+        ConnectionAddresses {
             peer: self.peer.ip(),
             local: self.local,
         }
     }
 
-    fn entry(&self) -> Entry {
-        Entry {
+    fn entry(&self) -> AccessLogEntry {
+        AccessLogEntry {
             time: access_log::now_text(),
             listener: self.listener.to_string(),
             client: self.peer.to_string(),
             protocol: self.protocol,
-            ..Entry::default()
+            ..AccessLogEntry::default()
         }
     }
 }
 
 /// The client's two directions, and what was read ahead.
-pub(crate) struct Sides<'a, R, W> {
+pub(crate) struct ClientStreams<'a, R, W> {
     pub(crate) reader: &'a mut R,
     pub(crate) writer: &'a mut W,
     pub(crate) buffer: &'a mut BytesMut,
@@ -70,7 +70,7 @@ pub(crate) struct Sides<'a, R, W> {
 /// Serves a connection to its end; a client on a seat may be asked to leave while it is idle.
 pub(crate) async fn serve<R, W>(
     worker: &Worker,
-    client: &Client,
+    client: &ClientConnection,
     seat: u32,
     reader: &mut R,
     writer: &mut W,
@@ -89,7 +89,7 @@ pub(crate) async fn serve<R, W>(
                 return;
             }
         }
-        let sides = Sides {
+        let sides = ClientStreams {
             reader: &mut *reader,
             writer: &mut *writer,
             buffer: &mut buffer,
@@ -114,7 +114,7 @@ async fn wait(
     buffer: &mut BytesMut,
 ) -> bool {
     let idle = worker.limits.client_idle;
-    let seated = worker.seats.wait(seat, Awaited::NextRequest);
+    let seated = worker.seats.wait(seat, AwaitedInput::NextRequest);
     tokio::select! {
         biased;
         read = timeout(idle, worker.scratch.read(reader, buffer)) => {
@@ -148,9 +148,9 @@ async fn linger(
 
 async fn one<R, W>(
     worker: &Worker,
-    client: &Client,
+    client: &ClientConnection,
     seat: u32,
-    mut sides: Sides<'_, R, W>,
+    mut sides: ClientStreams<'_, R, W>,
     born: Instant,
 ) -> KeepAlive
 where
@@ -161,7 +161,7 @@ where
     let entry = client.entry();
     let head = match read_head(worker, client, seat, &mut sides).await {
         Ok(head) => Ok(head),
-        Err(End::Refuse(status, reason)) => Err(Refusal { status, reason }),
+        Err(RequestEnd::Refuse(status, reason)) => Err(RequestRefusal { status, reason }),
         Err(_) => return KeepAlive::Close,
     };
     let old = born.elapsed() >= worker.limits.keep_alive;
@@ -175,9 +175,9 @@ where
 /// Serves the one request of a stream.
 pub(crate) async fn answer<R, W>(
     worker: &Worker,
-    client: &Client,
-    sides: Sides<'_, R, W>,
-    head: Result<Box<Head>, Refusal>,
+    client: &ClientConnection,
+    sides: ClientStreams<'_, R, W>,
+    head: Result<Box<RequestHead>, RequestRefusal>,
 ) where
     R: AsyncRead + Unpin,
     W: ResponseWriter,
@@ -187,8 +187,8 @@ pub(crate) async fn answer<R, W>(
 }
 
 /// Logs and counts a stream that was refused before anything of it was done.
-pub(crate) fn refused(worker: &Worker, client: &Client, parts: &http::request::Parts) {
-    let entry = Entry {
+pub(crate) fn refused(worker: &Worker, client: &ClientConnection, parts: &http::request::Parts) {
+    let entry = AccessLogEntry {
         request_id: forwarded::request_id([worker.random(), worker.random()]),
         method: parts.method.to_string(),
         host: parts.uri.host().unwrap_or_default().to_owned(),
@@ -198,7 +198,7 @@ pub(crate) fn refused(worker: &Worker, client: &Client, parts: &http::request::P
         error: Some("NoMemory"),
         ..client.entry()
     };
-    let how = (Answerer::Router, entry.routed);
+    let how = (StatusSource::Router, entry.routed);
     let stamp = worker.stamp(Instant::now());
     worker
         .counters
@@ -209,10 +209,10 @@ pub(crate) fn refused(worker: &Worker, client: &Client, parts: &http::request::P
 
 async fn respond<R, W>(
     worker: &Worker,
-    client: &Client,
-    mut sides: Sides<'_, R, W>,
-    (head, keep): (Result<Box<Head>, Refusal>, KeepAlive),
-    (mut entry, began): (Entry, Instant),
+    client: &ClientConnection,
+    mut sides: ClientStreams<'_, R, W>,
+    (head, keep): (Result<Box<RequestHead>, RequestRefusal>, KeepAlive),
+    (mut entry, began): (AccessLogEntry, Instant),
 ) -> KeepAlive
 where
     R: AsyncRead + Unpin,
@@ -223,15 +223,15 @@ where
             head.believe(&worker.table().trusted, client.peer.ip());
             head
         }
-        Err(Refusal { status, reason }) => {
+        Err(RequestRefusal { status, reason }) => {
             entry.request_id = forwarded::request_id([worker.random(), worker.random()]);
-            let end = End::Refuse(status, reason);
+            let end = RequestEnd::Refuse(status, reason);
             return finish(worker, None, &mut sides, entry, end, began).await;
         }
     };
     describe(worker, &head, client.peer.ip(), &mut entry);
     let request_id = entry.request_id.clone();
-    let job = Job {
+    let job = RequestContext {
         worker,
         client,
         head: &head,
@@ -244,10 +244,10 @@ where
 
 async fn read_head<R, W>(
     worker: &Worker,
-    client: &Client,
+    client: &ClientConnection,
     seat: u32,
-    sides: &mut Sides<'_, R, W>,
-) -> Result<Box<Head>, End>
+    sides: &mut ClientStreams<'_, R, W>,
+) -> Result<Box<RequestHead>, RequestEnd>
 where
     R: AsyncRead + Unpin,
 {
@@ -260,28 +260,30 @@ where
             sides.buffer.advance(2);
         }
         match request::read(sides.buffer, ends) {
-            Read::Complete(head, length) => {
+            HeadRead::Complete(head, length) => {
                 sides.buffer.advance(length);
                 return Ok(head);
             }
-            Read::Refused(refusal) => return Err(End::Refuse(refusal.status, refusal.reason)),
-            Read::Partial => {}
+            HeadRead::Refused(refusal) => {
+                return Err(RequestEnd::Refuse(refusal.status, refusal.reason));
+            }
+            HeadRead::Partial => {}
         }
-        let wait = wait.get_or_insert_with(|| worker.seats.wait(seat, Awaited::Head));
+        let wait = wait.get_or_insert_with(|| worker.seats.wait(seat, AwaitedInput::Head));
         let read = worker.scratch.read(sides.reader, sides.buffer);
         tokio::select! {
             biased;
             read = tokio::time::timeout_at(deadline, read) => match read {
                 Ok(Ok(n)) if n > 0 => {}
-                Ok(_) => return Err(End::Abort(460, "ClientClosed")),
-                Err(_) => return Err(End::Refuse(408, "ClientTimeout")),
+                Ok(_) => return Err(RequestEnd::Abort(460, "ClientClosed")),
+                Err(_) => return Err(RequestEnd::Refuse(408, "ClientTimeout")),
             },
-            () = wait.asked_to_leave() => return Err(End::Refuse(408, "NoPlace")),
+            () = wait.asked_to_leave() => return Err(RequestEnd::Refuse(408, "NoPlace")),
         }
     }
 }
 
-fn describe(worker: &Worker, head: &Head, peer: IpAddr, entry: &mut Entry) {
+fn describe(worker: &Worker, head: &RequestHead, peer: IpAddr, entry: &mut AccessLogEntry) {
     let kept = head
         .text("x-request-id")
         .filter(|id| forwarded::keeps_request_id(id.as_bytes()));
@@ -301,41 +303,45 @@ fn describe(worker: &Worker, head: &Head, peer: IpAddr, entry: &mut Entry) {
     entry.user_agent = head.text("user-agent").unwrap_or_default().to_owned();
 }
 
-async fn dispatch<R, W>(job: &Job<'_>, sides: &mut Sides<'_, R, W>, entry: &mut Entry) -> End
+async fn dispatch<R, W>(
+    job: &RequestContext<'_>,
+    sides: &mut ClientStreams<'_, R, W>,
+    entry: &mut AccessLogEntry,
+) -> RequestEnd
 where
     R: AsyncRead + Unpin,
     W: ResponseWriter,
 {
     if job.head.target == ASTERISK {
-        return End::Router;
+        return RequestEnd::Router;
     }
     let table = job.worker.table();
     match table.find(&job.client.listener, job.head) {
-        Found::NoListener => End::Refuse(503, "NoTable"),
-        Found::NoRule => End::Refuse(404, "NoRule"),
-        Found::NoGroup => End::Refuse(503, "NoGroup"),
-        Found::Group(group, routed) => {
+        RouteDecision::NoListener => RequestEnd::Refuse(503, "NoTable"),
+        RouteDecision::NoRule => RequestEnd::Refuse(404, "NoRule"),
+        RouteDecision::NoGroup => RequestEnd::Refuse(503, "NoGroup"),
+        RouteDecision::Group(group, routed) => {
             entry.routed = routed;
             if let Some((service, revision)) = table.behind(group) {
                 entry.service = service.to_owned();
                 entry.revision = revision.unwrap_or(0);
             }
-            exchange::forward(job, group, sides, entry).await
+            proxy::forward(job, group, sides, entry).await
         }
-        Found::Static(site) => {
+        RouteDecision::Static(site) => {
             entry.service.clone_from(&site.service);
             entry.revision = site.revision;
-            files::serve(job, site, table.expose, sides, entry).await
+            static_files::serve(job, site, table.expose, sides, entry).await
         }
     }
 }
 
 async fn finish<R, W>(
     worker: &Worker,
-    job: Option<&Job<'_>>,
-    sides: &mut Sides<'_, R, W>,
-    mut entry: Entry,
-    end: End,
+    job: Option<&RequestContext<'_>>,
+    sides: &mut ClientStreams<'_, R, W>,
+    mut entry: AccessLogEntry,
+    end: RequestEnd,
     began: Instant,
 ) -> KeepAlive
 where
@@ -344,26 +350,26 @@ where
     let took = began.elapsed();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let (keep, answerer, counted) = match end {
-        End::Answered(keep) => {
+        RequestEnd::Answered(keep) => {
             entry.status = entry.target_status.unwrap_or(entry.status);
-            (keep, Answerer::Target, entry.status)
+            (keep, StatusSource::Target, entry.status)
         }
-        End::Refuse(status, reason) => {
+        RequestEnd::Refuse(status, reason) => {
             entry.error = Some(reason);
             let keep = answer_itself((worker, job), status, sides, &mut entry).await;
-            (keep, Answerer::Router, status)
+            (keep, StatusSource::Router, status)
         }
-        End::Router => {
+        RequestEnd::Router => {
             let keep = answer_itself((worker, job), 200, sides, &mut entry).await;
-            (keep, Answerer::Router, 200)
+            (keep, StatusSource::Router, 200)
         }
-        End::Abort(status, reason) => {
+        RequestEnd::Abort(status, reason) => {
             entry.error = Some(reason);
             entry.status = match (status, entry.target_status) {
                 (460, _) | (_, None) => 460,
                 (_, Some(sent)) => sent,
             };
-            (KeepAlive::Close, Answerer::Router, status)
+            (KeepAlive::Close, StatusSource::Router, status)
         }
     };
     entry.duration_us = micros;
@@ -379,10 +385,10 @@ where
 
 /// Answers with a status; the connection is kept only when the whole request was read.
 async fn answer_itself<R, W>(
-    (worker, job): (&Worker, Option<&Job<'_>>),
+    (worker, job): (&Worker, Option<&RequestContext<'_>>),
     status: u16,
-    sides: &mut Sides<'_, R, W>,
-    entry: &mut Entry,
+    sides: &mut ClientStreams<'_, R, W>,
+    entry: &mut AccessLogEntry,
 ) -> KeepAlive
 where
     W: ResponseWriter,
@@ -390,15 +396,17 @@ where
     let whole = job.is_some_and(|job| {
         job.keep == KeepAlive::Keep
             && !job.worker.is_draining()
-            && job.head.framing == neargate_core::routing::head::Framing::Empty
+            && job.head.framing == neargate_core::routing::head::RequestFraming::Empty
     });
     let mut added = vec![("x-request-id", entry.request_id.as_str())];
     if !whole {
         added.push(("connection", "close"));
-    } else if job.is_some_and(|j| j.head.version == neargate_core::routing::head::Version::Http10) {
+    } else if job
+        .is_some_and(|j| j.head.version == neargate_core::routing::head::HttpVersion::Http10)
+    {
         added.push(("connection", "keep-alive"));
     }
-    let out = answer::plain(status, entry.error, &entry.method, &added);
+    let out = error_response::plain(status, entry.error, &entry.method, &added);
     let written = timeout(worker.limits.client_idle, sides.writer.write_all(&out)).await;
     entry.status = status;
     entry.bytes_out += out.len() as u64;

@@ -5,9 +5,9 @@
 //! targets that have drained), so nothing is queued for an engine that is not there.
 
 mod engine;
-mod fleet;
 mod history;
 mod start;
+mod target_registry;
 
-pub(crate) use history::Report;
+pub(crate) use history::WorkerReport;
 pub(crate) use start::run;

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use neargate_core::routing::control::{RequestCount, SecondCount};
 
-use crate::session::Routed;
+use crate::stickiness::GroupChoice;
 
 /// Most entries that a worker keeps while nobody takes them; further targets are not counted.
 pub(crate) const MOST: usize = 4096;
 
 /// When requests are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Stamp {
+pub(crate) struct CountPeriod {
     /// Second of the clock.
     pub(crate) second: u64,
     /// Version of the routing table in force.
@@ -28,24 +28,24 @@ pub(crate) struct Stamp {
 
 /// Requests since they were last taken.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct RequestCounters {
     seconds: Vec<SecondCount>,
     entries: usize,
 }
 
 /// Who gave the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answerer {
+pub(crate) enum StatusSource {
     Target,
     Router,
 }
 
-impl Counters {
+impl RequestCounters {
     pub(crate) fn count(
         &mut self,
-        stamp: Stamp,
+        stamp: CountPeriod,
         who: (&str, u32, &str),
-        (answerer, routed): (Answerer, Routed),
+        (answerer, routed): (StatusSource, GroupChoice),
         status: u16,
         took: Duration,
     ) {
@@ -53,15 +53,15 @@ impl Counters {
             return;
         };
         let by_status = match answerer {
-            Answerer::Target => &mut count.target_status,
-            Answerer::Router => &mut count.router_status,
+            StatusSource::Target => &mut count.target_status,
+            StatusSource::Router => &mut count.router_status,
         };
         *by_status.entry(status).or_default() += 1;
-        count.kept += u64::from(routed == Routed::ByCookie);
+        count.kept += u64::from(routed == GroupChoice::ByCookie);
         count.latency.record(took.as_secs_f64() * 1000.0, 1);
     }
 
-    fn entry(&mut self, stamp: Stamp, who: (&str, u32, &str)) -> Option<&mut RequestCount> {
+    fn entry(&mut self, stamp: CountPeriod, who: (&str, u32, &str)) -> Option<&mut RequestCount> {
         let now = (stamp.second, stamp.version);
         let newest = self.seconds.last();
         if newest.is_none_or(|newest| (newest.second, newest.version) != now) {
@@ -85,7 +85,7 @@ impl Counters {
         requests.get_mut(at)
     }
 
-    pub(crate) fn take(&mut self) -> Vec<SecondCount> {
+    pub(crate) fn drain(&mut self) -> Vec<SecondCount> {
         self.entries = 0;
         std::mem::take(&mut self.seconds)
     }
@@ -130,49 +130,49 @@ fn add_one(to: &mut RequestCount, from: &RequestCount) {
 mod tests {
     use super::*;
 
-    const FIRST: Stamp = Stamp {
+    const FIRST: CountPeriod = CountPeriod {
         second: 7,
         version: 3,
         in_force: 7_250,
     };
 
-    fn count(counters: &mut Counters, stamp: Stamp, task: &str) {
-        let how = (Answerer::Target, Routed::ByCookie);
+    fn count(counters: &mut RequestCounters, stamp: CountPeriod, task: &str) {
+        let how = (StatusSource::Target, GroupChoice::ByCookie);
         let took = Duration::from_millis(20);
         counters.count(stamp, ("api", 1, task), how, 200, took);
     }
 
     #[test]
     fn a_second_and_a_table_have_counts_of_their_own() {
-        let mut counters = Counters::default();
-        let next = Stamp {
+        let mut counters = RequestCounters::default();
+        let next = CountPeriod {
             version: 4,
             in_force: 7_900,
             ..FIRST
         };
-        for stamp in [FIRST, FIRST, next, Stamp { second: 8, ..next }] {
+        for stamp in [FIRST, FIRST, next, CountPeriod { second: 8, ..next }] {
             count(&mut counters, stamp, "b");
             count(&mut counters, stamp, "a");
         }
-        let taken = counters.take();
+        let taken = counters.drain();
         let seen: Vec<_> = taken
             .iter()
             .map(|it| (it.began(), it.version, it.requests[0].latency.count()))
             .collect();
         assert_eq!(seen, [(7_250, 3, 2), (7_900, 4, 1), (8_000, 4, 1)]);
         assert_eq!(taken[0].requests[1].task, "b");
-        assert!(counters.take().is_empty());
+        assert!(counters.drain().is_empty());
     }
 
     #[test]
     fn counts_add_up() {
-        let (mut a, mut b) = (Counters::default(), Counters::default());
+        let (mut a, mut b) = (RequestCounters::default(), RequestCounters::default());
         count(&mut a, FIRST, "t");
         count(&mut a, FIRST, "v");
         count(&mut b, FIRST, "t");
         count(&mut b, FIRST, "u");
-        let mut sum = a.take().remove(0).requests;
-        add(&mut sum, b.take().remove(0).requests);
+        let mut sum = a.drain().remove(0).requests;
+        add(&mut sum, b.drain().remove(0).requests);
         let tasks: Vec<_> = sum.iter().map(|it| it.task.as_str()).collect();
         assert_eq!(tasks, ["t", "u", "v"]);
         assert_eq!((sum[0].target_status[&200], sum[0].kept), (2, 2));
@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn targets_that_nobody_takes_are_bounded() {
-        let mut counters = Counters::default();
+        let mut counters = RequestCounters::default();
         for task in 0..2 * MOST {
             count(&mut counters, FIRST, &task.to_string());
         }
-        assert_eq!(counters.take()[0].requests.len(), MOST);
+        assert_eq!(counters.drain()[0].requests.len(), MOST);
         count(&mut counters, FIRST, "t");
-        assert_eq!(counters.take()[0].requests.len(), 1);
+        assert_eq!(counters.drain()[0].requests.len(), 1);
     }
 }

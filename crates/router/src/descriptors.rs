@@ -3,22 +3,22 @@
 use neargate_core::descriptors::router_budget;
 use rustix::process::Resource;
 
-use crate::{Limits, RouterError};
+use crate::{RouterError, RouterLimits};
 
 /// The bounds of each worker that the limit of open files allows.
 ///
 /// # Errors
 /// [`RouterError::Descriptors`].
 pub(crate) fn within(
-    limits: Limits,
+    limits: RouterLimits,
     workers: usize,
     sockets: usize,
-) -> Result<Limits, RouterError> {
+) -> Result<RouterLimits, RouterError> {
     let limit = rustix::process::getrlimit(Resource::Nofile).current;
     let limit = limit.unwrap_or(u64::MAX);
     let budget = router_budget(limit, workers, sockets)
         .map_err(|needed| RouterError::Descriptors { limit, needed })?;
-    Ok(Limits {
+    Ok(RouterLimits {
         connections: limits.connections.min(budget.clients),
         target_connections: limits.target_connections.min(budget.targets),
         ..limits

@@ -24,9 +24,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 
 use self::request_body::RequestBody;
-use self::response::{Queued, Response, Stream};
-use crate::budget::{Account, Eviction};
-use crate::connection::{self, Client, Sides};
+use self::response::{QueuedBytes, ResponseStream, StreamResponse};
+use crate::budget::{ConnectionMemory, Eviction};
+use crate::connection::{self, ClientConnection, ClientStreams};
 use crate::worker::Worker;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -86,12 +86,12 @@ pub(crate) async fn sniff(
 }
 
 /// A reader behind what was read ahead.
-struct Ahead {
+struct ReadAhead {
     buffer: BytesMut,
     reader: OwnedReadHalf,
 }
 
-impl AsyncRead for Ahead {
+impl AsyncRead for ReadAhead {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -110,7 +110,7 @@ impl AsyncRead for Ahead {
     }
 }
 
-type Io = Join<Ahead, OwnedWriteHalf>;
+type H2Io = Join<ReadAhead, OwnedWriteHalf>;
 
 fn settings() -> Builder {
     let mut builder = Builder::new();
@@ -130,7 +130,7 @@ fn settings() -> Builder {
 /// Serves a connection; a drain ends it with GOAWAY.
 pub(crate) async fn serve(
     worker: Rc<Worker>,
-    client: Client,
+    client: ClientConnection,
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     buffer: BytesMut,
@@ -138,13 +138,13 @@ pub(crate) async fn serve(
     let Some(admitted) = worker.budget.admit().await else {
         return;
     };
-    let io = join(Ahead { buffer, reader }, writer);
-    let handshake = settings().handshake::<Io, Queued>(io);
+    let io = join(ReadAhead { buffer, reader }, writer);
+    let handshake = settings().handshake::<H2Io, QueuedBytes>(io);
     let Ok(Ok(connection)) = timeout(worker.limits.client_idle, handshake).await else {
         return;
     };
-    let serving = Serving {
-        client: Rc::new(Client {
+    let serving = H2Connection {
+        client: Rc::new(ClientConnection {
             protocol: "h2",
             ..client
         }),
@@ -158,14 +158,14 @@ pub(crate) async fn serve(
     }
 }
 
-struct Serving {
+struct H2Connection {
     worker: Rc<Worker>,
-    client: Rc<Client>,
-    account: Rc<Account>,
+    client: Rc<ClientConnection>,
+    account: Rc<ConnectionMemory>,
 }
 
-impl Serving {
-    async fn run(&self, mut connection: Connection<Io, Queued>) {
+impl H2Connection {
+    async fn run(&self, mut connection: Connection<H2Io, QueuedBytes>) {
         let old = tokio::time::Instant::now() + self.worker.limits.keep_alive;
         let mut closing = false;
         loop {
@@ -217,7 +217,7 @@ impl Serving {
         }
     }
 
-    async fn evict(&self, mut connection: Connection<Io, Queued>, why: Eviction) {
+    async fn evict(&self, mut connection: Connection<H2Io, QueuedBytes>, why: Eviction) {
         connection.abrupt_shutdown(match why {
             Eviction::Idle => Reason::NO_ERROR,
             Eviction::Stalled | Eviction::Resets => Reason::ENHANCE_YOUR_CALM,
@@ -228,7 +228,7 @@ impl Serving {
 
     /// Takes a stream up, or refuses it when there is no memory for it: the client may send it
     /// again (RFC 9113, 8.7).
-    fn begin(&self, request: Request<RecvStream>, mut respond: SendResponse<Queued>) {
+    fn begin(&self, request: Request<RecvStream>, mut respond: SendResponse<QueuedBytes>) {
         let (parts, body) = request.into_parts();
         let sent = request::body_bytes(&parts, &body);
         let cost = STREAM_COST + request::head_bytes(&parts) + sent.min(2 * BLOCK);
@@ -253,23 +253,23 @@ impl Serving {
 
 async fn stream(
     worker: Rc<Worker>,
-    client: Rc<Client>,
-    account: Rc<Account>,
+    client: Rc<ClientConnection>,
+    account: Rc<ConnectionMemory>,
     (parts, body): (http::request::Parts, RecvStream),
-    respond: SendResponse<Queued>,
+    respond: SendResponse<QueuedBytes>,
 ) {
     let head = request::judge(&parts, &body, client.ends());
     let head_only = parts.method == http::Method::HEAD;
     drop(parts);
     let framing = head.as_ref().map_or_else(
-        |_| neargate_core::routing::head::Framing::Empty,
+        |_| neargate_core::routing::head::RequestFraming::Empty,
         |head| head.framing,
     );
-    let stream = Rc::new(Stream::new(respond));
+    let stream = Rc::new(ResponseStream::new(respond));
     let mut reader = RequestBody::new(stream.clone(), body, framing);
-    let mut writer = Response::new(stream, worker.budget.clone(), account, head_only);
+    let mut writer = StreamResponse::new(stream, worker.budget.clone(), account, head_only);
     let mut buffer = BytesMut::new();
-    let sides = Sides {
+    let sides = ClientStreams {
         reader: &mut reader,
         writer: &mut writer,
         buffer: &mut buffer,

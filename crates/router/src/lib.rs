@@ -10,30 +10,30 @@
 
 mod acceptor;
 mod access_log;
-mod answer;
-mod beat;
 mod budget;
 mod checker;
 pub mod chunked;
 mod clock;
+mod compiled_table;
 mod confinement;
 mod connection;
 mod control;
 mod counters;
 mod descriptors;
-mod exchange;
-mod files;
+mod error_response;
+mod heartbeat;
 mod http2;
-mod io;
 mod lateness;
 mod listening;
-mod live;
 mod memory;
 mod pressure;
+mod proxy;
 pub mod request;
 mod response;
+mod scratch;
 mod seats;
-mod session;
+mod static_files;
+mod stickiness;
 mod targets;
 mod tunnel;
 mod upstream;
@@ -47,7 +47,7 @@ pub use confinement::Confinement;
 
 /// What a router is started with.
 #[derive(Debug)]
-pub struct Config {
+pub struct RouterConfig {
     /// Listening TCP sockets with their listener's name; a name may come several times
     /// (one per worker: with `SO_REUSEPORT`, or copies of one). They are set non-blocking.
     pub sockets: Vec<(String, OwnedFd)>,
@@ -58,16 +58,16 @@ pub struct Config {
     /// Worker threads; at least 1.
     pub workers: usize,
     /// Waiting times and bounds.
-    pub limits: Limits,
+    pub limits: RouterLimits,
     /// Whether SIGTERM drains this router (30 s). Off for routers that run inside a test.
-    pub signals: Signals,
+    pub signals: SignalHandling,
     /// What it gives up before it reads a byte from outside.
     pub confinement: Confinement,
 }
 
 /// Whether the process's signals are this router's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signals {
+pub enum SignalHandling {
     /// SIGTERM and SIGINT drain.
     Drain,
     /// They are left alone.
@@ -76,7 +76,7 @@ pub enum Signals {
 
 /// Bounds of a router.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct RouterLimits {
     /// A client that sends nothing for this long is let go (408 within a request).
     pub client_idle: Duration,
     /// Longest life of a client connection.
@@ -100,7 +100,7 @@ pub struct Limits {
     pub drain_idle: Duration,
 }
 
-impl Default for Limits {
+impl Default for RouterLimits {
     /// ALB's values.
     fn default() -> Self {
         Self {
@@ -174,6 +174,6 @@ pub enum RouterError {
 ///
 /// # Errors
 /// Only when it cannot start.
-pub fn run(config: Config) -> Result<(), RouterError> {
+pub fn run(config: RouterConfig) -> Result<(), RouterError> {
     control::run(config)
 }

@@ -16,7 +16,7 @@ const MOST_PROCESSES: usize = 4096;
 
 /// What is found at a target's address.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum PortCheck {
     /// Nothing listens.
     Nobody,
     /// Only the task; these sockets.
@@ -28,16 +28,16 @@ pub(crate) enum Found {
 }
 
 /// Looks at who listens. `known`: sockets that were found to be the task's before.
-pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> Found {
-    who_listens(address, owner, known).unwrap_or_else(|error| Found::Unknown(error.to_string()))
+pub(crate) fn at(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> PortCheck {
+    who_listens(address, owner, known).unwrap_or_else(|error| PortCheck::Unknown(error.to_string()))
 }
 
 /// # Errors
 /// Only for want of something.
-fn who_listens(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<Found> {
+fn who_listens(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::Result<PortCheck> {
     let sockets = listening(address)?;
     if sockets.is_empty() {
-        return Ok(Found::Nobody);
+        return Ok(PortCheck::Nobody);
     }
     let stranger = match owner {
         ListenerOwner::User(user) => sockets.iter().find(|socket| socket.user != user),
@@ -54,8 +54,8 @@ fn who_listens(address: SocketAddr, owner: ListenerOwner, known: &[u64]) -> io::
         }
     };
     Ok(match stranger {
-        Some(socket) => Found::Stranger(*socket),
-        None => Found::Task(sockets.iter().map(|socket| socket.inode).collect()),
+        Some(socket) => PortCheck::Stranger(*socket),
+        None => PortCheck::Task(sockets.iter().map(|socket| socket.inode).collect()),
     })
 }
 
@@ -148,21 +148,24 @@ mod tests {
         let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
         let parent = u32::try_from(parent).expect("a pid");
         let own = at(address, ListenerOwner::User(user), &[]);
-        assert!(matches!(own, Found::Task(_)), "{own:?}");
+        assert!(matches!(own, PortCheck::Task(_)), "{own:?}");
         let below = at(address, ListenerOwner::DescendantOf(parent), &[]);
         assert_eq!(below, own);
         let other = at(address, ListenerOwner::User(user + 1), &[]);
-        assert!(matches!(other, Found::Stranger(_)), "{other:?}");
+        assert!(matches!(other, PortCheck::Stranger(_)), "{other:?}");
         // This process has no child that listens.
         let pid = std::process::id();
         let stranger = at(address, ListenerOwner::DescendantOf(pid), &[]);
-        let Found::Stranger(stranger) = stranger else {
+        let PortCheck::Stranger(stranger) = stranger else {
             panic!("{stranger:?}");
         };
         assert!(in_words(address, &stranger).contains("not by this task"));
         let known = at(address, ListenerOwner::DescendantOf(pid), &[stranger.inode]);
         assert_eq!(known, own);
         drop(listener);
-        assert_eq!(at(address, ListenerOwner::User(user), &[]), Found::Nobody);
+        assert_eq!(
+            at(address, ListenerOwner::User(user), &[]),
+            PortCheck::Nobody
+        );
     }
 }

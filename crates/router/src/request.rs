@@ -1,53 +1,53 @@
 //! A request head: from bytes to something judged, and to the bytes that a target gets.
 //!
 //! Invariant: [`read`] accepts only what [`neargate_core::routing::head`] accepts; hop-by-hop
-//! headers, those named in `Connection` and those whose names are not plain never reach a
+//! headers, those named in `ClientConnection` and those whose names are not plain never reach a
 //! target. Every head names a host. Bare line feeds are refused.
 
 use std::net::{IpAddr, SocketAddr};
 
-use neargate_core::routing::forwarded::{Forwarded, TrustedProxies};
+use neargate_core::routing::forwarded::{ForwardedClient, TrustedProxies};
 use neargate_core::routing::head::{
-    self, Framing, MOST_HEAD, MOST_HEADERS, MOST_LINE, Target, Version,
+    self, HttpVersion, MOST_HEAD, MOST_HEADERS, MOST_LINE, RequestFraming, RequestTarget,
 };
-use neargate_core::routing::matching::Facts;
+use neargate_core::routing::matching::RequestFacts;
 use neargate_core::routing::websocket;
 
-use crate::answer;
+use crate::error_response;
 
-pub use neargate_core::routing::head::Refusal;
+pub use neargate_core::routing::head::RequestRefusal;
 
 /// What the bytes of a request head hold.
 #[derive(Debug)]
-pub enum Read {
+pub enum HeadRead {
     /// The head is not complete yet.
     Partial,
     /// A head that may be passed on, and its length in bytes.
-    Complete(Box<Head>, usize),
+    Complete(Box<RequestHead>, usize),
     /// Refused.
-    Refused(Refusal),
+    Refused(RequestRefusal),
 }
 
 /// A judged request head.
 #[derive(Debug)]
-pub struct Head {
+pub struct RequestHead {
     pub(crate) method: String,
     /// Origin form: path and query (or `*`).
     pub(crate) target: String,
-    pub(crate) version: Version,
-    pub(crate) framing: Framing,
+    pub(crate) version: HttpVersion,
+    pub(crate) framing: RequestFraming,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The client: the peer, or whom a trusted proxy speaks for.
     pub(crate) client: IpAddr,
     /// What a trusted proxy says.
-    pub(crate) forwarded: Option<Forwarded>,
+    pub(crate) forwarded: Option<ForwardedClient>,
     /// It is the opening handshake of a WebSocket.
     pub(crate) websocket: bool,
 }
 
 /// The two ends of a client's connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Ends {
+pub struct ConnectionAddresses {
     /// The client's address.
     pub peer: IpAddr,
     /// The router's own: the host of an HTTP/1.0 request that names none.
@@ -66,16 +66,16 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Reads a request head from the beginning of `bytes`.
 #[must_use]
-pub fn read(bytes: &[u8], ends: Ends) -> Read {
+pub fn read(bytes: &[u8], ends: ConnectionAddresses) -> HeadRead {
     // No method begins so, and a client that waits for the answer to its handshake sends no more.
     if bytes.first() == Some(&TLS_HANDSHAKE) {
-        return refused(400, answer::TLS);
+        return refused(400, error_response::TLS);
     }
     let Some(end) = find_end(bytes) else {
         return match first_line(bytes) {
             Some(line) if line > MOST_LINE => refused(414, "UriTooLong"),
             _ if bytes.len() > MOST_HEAD => refused(431, "HeadTooLong"),
-            _ => Read::Partial,
+            _ => HeadRead::Partial,
         };
     };
     if first_line(bytes).is_some_and(|line| line > MOST_LINE) {
@@ -91,8 +91,8 @@ pub fn read(bytes: &[u8], ends: Ends) -> Read {
     let mut parsed = httparse::Request::new(&mut space);
     match parsed.parse(&bytes[..end]) {
         Ok(httparse::Status::Complete(length)) => match judge_parsed(&parsed, ends) {
-            Ok(head) => Read::Complete(Box::new(head), length),
-            Err(refusal) => Read::Refused(refusal),
+            Ok(head) => HeadRead::Complete(Box::new(head), length),
+            Err(refusal) => HeadRead::Refused(refusal),
         },
         Ok(httparse::Status::Partial) => refused(400, "BadHeader"),
         Err(httparse::Error::Version) => match http_version(&bytes[..end]) {
@@ -104,8 +104,8 @@ pub fn read(bytes: &[u8], ends: Ends) -> Read {
     }
 }
 
-fn refused(status: u16, reason: &'static str) -> Read {
-    Read::Refused(Refusal { status, reason })
+fn refused(status: u16, reason: &'static str) -> HeadRead {
+    HeadRead::Refused(RequestRefusal { status, reason })
 }
 
 /// Length of a head, with its empty line; a head may end with bare line feeds (it is refused
@@ -144,14 +144,17 @@ fn http_version(bytes: &[u8]) -> bool {
         && matches!(version, [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
 }
 
-fn judge_parsed(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, Refusal> {
+fn judge_parsed(
+    parsed: &httparse::Request<'_, '_>,
+    ends: ConnectionAddresses,
+) -> Result<RequestHead, RequestRefusal> {
     let (method, target) = (
         parsed.method.unwrap_or_default(),
         parsed.path.unwrap_or_default(),
     );
     let version = match parsed.version {
-        Some(0) => Version::Http10,
-        _ => Version::Http11,
+        Some(0) => HttpVersion::Http10,
+        _ => HttpVersion::Http11,
     };
     let headers = parsed.headers.iter().map(|h| (h.name, h.value));
     judge(method, target, version, headers, ends)
@@ -161,10 +164,10 @@ fn judge_parsed(parsed: &httparse::Request<'_, '_>, ends: Ends) -> Result<Head, 
 pub(crate) fn judge<'a>(
     method: &str,
     target: &str,
-    version: Version,
+    version: HttpVersion,
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    ends: Ends,
-) -> Result<Head, Refusal> {
+    ends: ConnectionAddresses,
+) -> Result<RequestHead, RequestRefusal> {
     let framing = head::judge(method, target, version, headers.clone())?;
     let mut names = headers.clone().map(|(name, _)| name);
     let upgrades = names.any(|name| name.eq_ignore_ascii_case("upgrade"));
@@ -178,7 +181,7 @@ pub(crate) fn judge<'a>(
     if !headers.iter().any(|(name, _)| name == "host") {
         headers.insert(0, ("host".to_owned(), ends.local.to_string().into_bytes()));
     }
-    Ok(Head {
+    Ok(RequestHead {
         method: method.to_owned(),
         target,
         version,
@@ -192,7 +195,7 @@ pub(crate) fn judge<'a>(
 
 /// An absolute target's host replaces the header's (RFC 9112, 3.2.2).
 fn origin_form(method: &str, target: &str, headers: &mut Vec<(String, Vec<u8>)>) -> String {
-    let Target::Absolute { authority, path } = Target::of(target) else {
+    let RequestTarget::Absolute { authority, path } = RequestTarget::of(target) else {
         return target.to_owned();
     };
     let authority = authority.as_bytes().to_vec();
@@ -208,7 +211,7 @@ fn origin_form(method: &str, target: &str, headers: &mut Vec<(String, Vec<u8>)>)
     }
 }
 
-impl Head {
+impl RequestHead {
     pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(n, _)| n == name)?;
         Some(&found.1)
@@ -245,8 +248,8 @@ impl Head {
 
     pub(crate) fn keep_alive(&self) -> KeepAlive {
         let keep = match self.version {
-            Version::Http11 => !self.connection_names("close"),
-            Version::Http10 => self.connection_names("keep-alive"),
+            HttpVersion::Http11 => !self.connection_names("close"),
+            HttpVersion::Http10 => self.connection_names("keep-alive"),
         };
         if keep {
             KeepAlive::Keep
@@ -277,7 +280,7 @@ impl Head {
     /// Whether a second attempt cannot do harm.
     pub(crate) fn is_replayable(&self) -> bool {
         let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
-        self.framing == Framing::Empty && idempotent.contains(&self.method.as_str())
+        self.framing == RequestFraming::Empty && idempotent.contains(&self.method.as_str())
     }
 
     fn split(&self) -> (&str, &str) {
@@ -300,7 +303,7 @@ impl Head {
         for (name, value) in added {
             line(out, name, value.as_bytes());
         }
-        if self.framing == Framing::Chunked {
+        if self.framing == RequestFraming::Chunked {
             line(out, "transfer-encoding", b"chunked");
         }
         if self.websocket {
@@ -321,7 +324,7 @@ pub(crate) fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-impl Facts for Head {
+impl RequestFacts for RequestHead {
     fn host(&self) -> &str {
         let host = self.text("host").unwrap_or_default();
         match host.rfind(':') {

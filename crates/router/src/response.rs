@@ -14,7 +14,7 @@ const MOST_HEADERS: usize = 200;
 
 /// How long a response's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(crate) enum ResponseFraming {
     Empty,
     Length(u64),
     Chunked,
@@ -22,10 +22,10 @@ pub(crate) enum Framing {
 }
 
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     pub(crate) status: u16,
     reason: String,
-    pub(crate) framing: Framing,
+    pub(crate) framing: ResponseFraming,
     pub(crate) reusable: bool,
     /// It is a 101 that agrees to a WebSocket.
     pub(crate) agrees: bool,
@@ -34,18 +34,21 @@ pub(crate) struct Head {
 
 /// Not an HTTP/1 response, or an ambiguous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedResponse;
 
 /// Reads a head from the beginning of `bytes`; `None` when it is not complete.
-pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, Malformed> {
+pub(crate) fn read(
+    bytes: &[u8],
+    method: &str,
+) -> Result<Option<(ResponseHead, usize)>, MalformedResponse> {
     let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Response::new(&mut space);
     let length = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(length)) if length <= MOST_HEAD => length,
         Ok(httparse::Status::Partial) if bytes.len() < MOST_HEAD => return Ok(None),
-        _ => return Err(Malformed),
+        _ => return Err(MalformedResponse),
     };
-    let status = parsed.code.ok_or(Malformed)?;
+    let status = parsed.code.ok_or(MalformedResponse)?;
     let headers = || parsed.headers.iter().map(|h| (h.name, h.value));
     let connection = |token: &str| {
         headers()
@@ -54,7 +57,7 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
             .any(|t| t.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
     };
     if status < 100 {
-        return Err(Malformed);
+        return Err(MalformedResponse);
     }
     let lengths = lengths(parsed.version, headers())?;
     let framing = lengths.framing(status, method);
@@ -66,13 +69,13 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
         !(head::is_hop_by_hop(name) || head::connection_may_name(name) && connection(name))
     });
     let headers_kept = kept.map(|(n, v)| (n.to_owned(), v.to_vec())).collect();
-    let head = Head {
+    let head = ResponseHead {
         status,
         reason: parsed.reason.unwrap_or_default().to_owned(),
         framing,
         reusable: parsed.version == Some(1)
             && !connection("close")
-            && framing != Framing::UntilClose
+            && framing != ResponseFraming::UntilClose
             && status != 101
             && !(status == 204 && lengths.any()),
         agrees: status == 101 && websocket::is_agreed(headers()),
@@ -82,7 +85,7 @@ pub(crate) fn read(bytes: &[u8], method: &str) -> Result<Option<(Head, usize)>, 
 }
 
 /// What a head says of its body's length.
-struct Lengths {
+struct BodyLengths {
     length: Option<u64>,
     chunked: bool,
 }
@@ -90,46 +93,46 @@ struct Lengths {
 fn lengths<'a>(
     version: Option<u8>,
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<Lengths, Malformed> {
+) -> Result<BodyLengths, MalformedResponse> {
     let (mut length, mut chunked) = (None, false);
     for (name, value) in headers {
         if name.eq_ignore_ascii_case("content-length") {
-            let this = head::content_length(value).ok_or(Malformed)?;
+            let this = head::content_length(value).ok_or(MalformedResponse)?;
             if length.is_some_and(|l| l != this) {
-                return Err(Malformed);
+                return Err(MalformedResponse);
             }
             length = Some(this);
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             if chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Malformed);
+                return Err(MalformedResponse);
             }
             chunked = true;
         }
     }
     if chunked && (length.is_some() || version != Some(1)) {
-        return Err(Malformed);
+        return Err(MalformedResponse);
     }
-    Ok(Lengths { length, chunked })
+    Ok(BodyLengths { length, chunked })
 }
 
-impl Lengths {
+impl BodyLengths {
     /// It says that there is a body.
     fn any(&self) -> bool {
         self.chunked || self.length.is_some_and(|length| length > 0)
     }
 
-    fn framing(&self, status: u16, method: &str) -> Framing {
+    fn framing(&self, status: u16, method: &str) -> ResponseFraming {
         let empty = method == "HEAD" || status < 200 || status == 204 || status == 304;
         match (empty, self.chunked, self.length) {
-            (true, _, _) | (_, false, Some(0)) => Framing::Empty,
-            (_, true, _) => Framing::Chunked,
-            (_, _, Some(length)) => Framing::Length(length),
-            (_, _, None) => Framing::UntilClose,
+            (true, _, _) | (_, false, Some(0)) => ResponseFraming::Empty,
+            (_, true, _) => ResponseFraming::Chunked,
+            (_, _, Some(length)) => ResponseFraming::Length(length),
+            (_, _, None) => ResponseFraming::UntilClose,
         }
     }
 }
 
-impl Head {
+impl ResponseHead {
     /// Every value of a header.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let found = self.headers.iter();

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// What a client is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Awaited {
+pub(crate) enum AwaitedInput {
     /// Another request, on a connection that was kept.
     NextRequest,
     /// Its first bytes, or the rest of a request head.
@@ -27,7 +27,7 @@ const NONE: u32 = u32::MAX;
 
 /// Whether somebody leaves for a new client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum MadeRoom {
     /// The one that waited longest was asked to.
     Asked,
     /// Nobody yet; somebody will have waited long enough after this time.
@@ -38,26 +38,26 @@ pub(crate) enum Room {
 
 #[derive(Debug)]
 pub(crate) struct Seats {
-    lists: RefCell<Lists>,
+    lists: RefCell<SeatLists>,
     taken: Cell<usize>,
     most: usize,
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Lists {
-    slots: Vec<Slot>,
+struct SeatLists {
+    slots: Vec<ConnectionSlot>,
     free: Vec<u32>,
-    /// First and last of those that are waited for, by [`Awaited`].
+    /// First and last of those that are waited for, by [`AwaitedInput`].
     ends: [Option<(u32, u32)>; 2],
 }
 
 #[derive(Debug)]
-struct Slot {
+struct ConnectionSlot {
     since: Instant,
     before: u32,
     after: u32,
-    awaited: Option<Awaited>,
+    awaited: Option<AwaitedInput>,
     asked_to_leave: bool,
     waker: Option<Waker>,
 }
@@ -72,7 +72,7 @@ impl Seats {
         }
     }
 
-    pub(crate) fn taken(&self) -> usize {
+    pub(crate) fn in_use(&self) -> usize {
         self.taken.get()
     }
 
@@ -86,7 +86,7 @@ impl Seats {
     }
 
     /// A number for a new client; to be given back.
-    pub(crate) fn take(&self) -> u32 {
+    pub(crate) fn acquire(&self) -> u32 {
         self.taken.set(self.taken.get() + 1);
         self.lists.borrow_mut().add()
     }
@@ -98,7 +98,7 @@ impl Seats {
     }
 
     /// Asks the client to leave that has been waited for longest.
-    pub(crate) fn make_room(&self, now: Instant) -> Room {
+    pub(crate) fn make_room(&self, now: Instant) -> MadeRoom {
         self.lists.borrow_mut().make_room(now)
     }
 
@@ -108,19 +108,19 @@ impl Seats {
     }
 
     /// While this lives, the client may be asked to leave.
-    pub(crate) fn wait(&self, seat: u32, awaited: Awaited) -> Wait<'_> {
+    pub(crate) fn wait(&self, seat: u32, awaited: AwaitedInput) -> IdleWait<'_> {
         self.lists.borrow_mut().append(seat, awaited);
-        Wait { seats: self, seat }
+        IdleWait { seats: self, seat }
     }
 }
 
 /// A client that is waited for.
-pub(crate) struct Wait<'a> {
+pub(crate) struct IdleWait<'a> {
     seats: &'a Seats,
     seat: u32,
 }
 
-impl Wait<'_> {
+impl IdleWait<'_> {
     /// Returns when it is to leave.
     pub(crate) async fn asked_to_leave(&self) {
         std::future::poll_fn(|context| {
@@ -139,15 +139,15 @@ impl Wait<'_> {
     }
 }
 
-impl Drop for Wait<'_> {
+impl Drop for IdleWait<'_> {
     fn drop(&mut self) {
         self.seats.lists.borrow_mut().unlink(self.seat);
     }
 }
 
-impl Lists {
+impl SeatLists {
     fn add(&mut self) -> u32 {
-        let slot = Slot {
+        let slot = ConnectionSlot {
             since: Instant::now(),
             before: NONE,
             after: NONE,
@@ -170,7 +170,7 @@ impl Lists {
         self.free.push(seat);
     }
 
-    fn append(&mut self, seat: u32, awaited: Awaited) {
+    fn append(&mut self, seat: u32, awaited: AwaitedInput) {
         self.unlink(seat);
         let end = &mut self.ends[awaited as usize];
         let last = end.map_or(NONE, |(_, last)| last);
@@ -203,7 +203,7 @@ impl Lists {
         });
     }
 
-    fn make_room(&mut self, now: Instant) -> Room {
+    fn make_room(&mut self, now: Instant) -> MadeRoom {
         let mut soonest: Option<Duration> = None;
         for (end, patience) in self.ends.into_iter().zip(PATIENCE) {
             let Some((first, _)) = end else { continue };
@@ -215,11 +215,11 @@ impl Lists {
                     waker.wake();
                 }
                 self.unlink(first);
-                return Room::Asked;
+                return MadeRoom::Asked;
             }
             soonest = Some(soonest.map_or(left, |before| before.min(left)));
         }
-        soonest.map_or(Room::Nobody, Room::In)
+        soonest.map_or(MadeRoom::Nobody, MadeRoom::In)
     }
 }
 
@@ -228,51 +228,51 @@ mod tests {
     use super::*;
 
     fn later() -> Instant {
-        Instant::now() + PATIENCE[Awaited::Head as usize]
+        Instant::now() + PATIENCE[AwaitedInput::Head as usize]
     }
 
     #[test]
     fn the_one_that_waited_longest_leaves_first_and_kept_connections_before_new_ones() {
         let seats = Seats::new(4);
-        let all: Vec<u32> = (0..4).map(|_| seats.take()).collect();
+        let all: Vec<u32> = (0..4).map(|_| seats.acquire()).collect();
         assert!(seats.is_full());
-        assert_eq!(seats.make_room(later()), Room::Nobody);
-        let beginning = seats.wait(all[0], Awaited::Head);
-        let first = seats.wait(all[1], Awaited::NextRequest);
-        let second = seats.wait(all[2], Awaited::NextRequest);
+        assert_eq!(seats.make_room(later()), MadeRoom::Nobody);
+        let beginning = seats.wait(all[0], AwaitedInput::Head);
+        let first = seats.wait(all[1], AwaitedInput::NextRequest);
+        let second = seats.wait(all[2], AwaitedInput::NextRequest);
         let early = seats.make_room(Instant::now());
         assert!(
-            matches!(early, Room::In(left) if left <= PATIENCE[0]),
+            matches!(early, MadeRoom::In(left) if left <= PATIENCE[0]),
             "{early:?}"
         );
         for expected in [1, 2, 0] {
-            assert_eq!(seats.make_room(later()), Room::Asked);
+            assert_eq!(seats.make_room(later()), MadeRoom::Asked);
             assert!(seats.is_asked_to_leave(all[expected]), "{expected}");
         }
-        assert_eq!(seats.make_room(later()), Room::Nobody);
+        assert_eq!(seats.make_room(later()), MadeRoom::Nobody);
         drop((beginning, first, second));
         seats.give_back(all[1]);
         assert!(!seats.is_full());
-        let new = seats.take();
+        let new = seats.acquire();
         assert!(!seats.is_asked_to_leave(new), "a new client was not asked");
     }
 
     #[test]
     fn whoever_got_a_request_is_not_asked() {
         let seats = Seats::new(8);
-        let all: Vec<u32> = (0..5).map(|_| seats.take()).collect();
-        let mut waits: Vec<Option<Wait<'_>>> = all
+        let all: Vec<u32> = (0..5).map(|_| seats.acquire()).collect();
+        let mut waits: Vec<Option<IdleWait<'_>>> = all
             .iter()
-            .map(|seat| Some(seats.wait(*seat, Awaited::NextRequest)))
+            .map(|seat| Some(seats.wait(*seat, AwaitedInput::NextRequest)))
             .collect();
         // From the middle, the beginning and the end of the list.
         for served in [2, 0, 4] {
             waits[served] = None;
         }
         for expected in [1, 3] {
-            assert_eq!(seats.make_room(later()), Room::Asked);
+            assert_eq!(seats.make_room(later()), MadeRoom::Asked);
             assert!(seats.is_asked_to_leave(all[expected]));
         }
-        assert_eq!(seats.make_room(later()), Room::Nobody);
+        assert_eq!(seats.make_room(later()), MadeRoom::Nobody);
     }
 }

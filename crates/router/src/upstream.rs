@@ -29,14 +29,14 @@ pub(crate) struct Upstream {
 }
 
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub(crate) struct UpstreamPool {
     idle: RefCell<HashMap<String, Vec<(Upstream, Instant)>>>,
     places: Arc<Semaphore>,
     /// Requests that wait for a place.
     waiting: Cell<usize>,
 }
 
-impl Pool {
+impl UpstreamPool {
     /// A pool of at most this many connections, used and idle.
     pub(crate) fn new(most: usize) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Pool {
     }
 
     /// The connection used last, when it is still open.
-    pub(crate) fn take(&self, task: &str, care: Care) -> Option<Upstream> {
+    pub(crate) fn reuse(&self, task: &str, care: ReuseCheck) -> Option<Upstream> {
         let mut pool = self.idle.borrow_mut();
         let kept = pool.get_mut(task)?;
         while let Some((upstream, since)) = kept.pop() {
@@ -103,7 +103,7 @@ impl Pool {
         within: Duration,
     ) -> Result<Upstream, NotConnected> {
         let began = Instant::now();
-        let place = self.place(within).await.ok_or(NotConnected::NoPlace)?;
+        let place = self.permit(within).await.ok_or(NotConnected::NoPlace)?;
         let left = within.saturating_sub(began.elapsed());
         let mut connected = connect(address, left).await;
         // Descriptors that idle connections hold are worth more elsewhere.
@@ -121,12 +121,12 @@ impl Pool {
     }
 
     /// A place in the budget, when there is one within that time.
-    pub(crate) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
+    pub(crate) async fn permit(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.places.clone().try_acquire_owned() {
             return Some(place);
         }
         self.close_oldest();
-        let _waiting = Waiting::begin(&self.waiting);
+        let _waiting = QueuedRequest::begin(&self.waiting);
         let place = tokio::time::timeout(within, self.places.clone().acquire_owned());
         place.await.ok()?.ok()
     }
@@ -144,16 +144,16 @@ pub(crate) enum NotConnected {
 }
 
 /// Counts one that waits.
-struct Waiting<'a>(&'a Cell<usize>);
+struct QueuedRequest<'a>(&'a Cell<usize>);
 
-impl<'a> Waiting<'a> {
+impl<'a> QueuedRequest<'a> {
     fn begin(count: &'a Cell<usize>) -> Self {
         count.set(count.get() + 1);
         Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuedRequest<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
@@ -161,7 +161,7 @@ impl Drop for Waiting<'_> {
 
 /// How surely a kept connection must be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Care {
+pub(crate) enum ReuseCheck {
     /// As far as the runtime has heard: the request can be tried again. No system call.
     Heard,
     /// The kernel is asked.
@@ -169,9 +169,9 @@ pub(crate) enum Care {
 }
 
 /// Open, and nothing was sent on it that nobody asked for.
-fn is_quiet(stream: &TcpStream, care: Care) -> bool {
+fn is_quiet(stream: &TcpStream, care: ReuseCheck) -> bool {
     let mut byte = [0_u8; 1];
-    if care == Care::Heard {
+    if care == ReuseCheck::Heard {
         let read = stream.try_read(&mut byte);
         return matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
     }

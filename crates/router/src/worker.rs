@@ -16,58 +16,58 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
-use crate::Limits;
+use crate::RouterLimits;
 use crate::acceptor;
-use crate::access_log::{Lines, LogFile};
-use crate::beat::WorkerBeat;
+use crate::access_log::{AccessLogLines, LogFile};
 use crate::budget::Budget;
-use crate::clock::Clock;
-use crate::control::Report;
-use crate::counters::{Counters, Stamp};
-use crate::files::FileCache;
-use crate::io::Scratch;
-use crate::live::{LiveTable, States};
+use crate::clock::CachedClock;
+use crate::compiled_table::{CompiledTable, TargetStates};
+use crate::control::WorkerReport;
+use crate::counters::{CountPeriod, RequestCounters};
+use crate::heartbeat::WorkerBeat;
 use crate::pressure::Pressure;
-use crate::seats::{Room, Seats};
-use crate::upstream::Pool;
+use crate::scratch::ScratchBuffer;
+use crate::seats::{MadeRoom, Seats};
+use crate::static_files::FileCache;
+use crate::upstream::UpstreamPool;
 
 const TICK: Duration = Duration::from_secs(1);
 
 /// A new table for a worker; answered when it is in force.
-pub(crate) struct Swap {
+pub(crate) struct TableSwap {
     pub(crate) table: Arc<RoutingTable>,
-    pub(crate) states: Arc<States>,
+    pub(crate) states: Arc<TargetStates>,
     pub(crate) done: oneshot::Sender<()>,
 }
 
 /// What a worker is started with.
-pub(crate) struct Start {
+pub(crate) struct WorkerStart {
     pub(crate) sockets: Vec<(String, StdListener)>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RouterLimits,
     pub(crate) log: Option<Arc<LogFile>>,
-    pub(crate) swaps: mpsc::Receiver<Swap>,
+    pub(crate) swaps: mpsc::Receiver<TableSwap>,
     pub(crate) draining: watch::Receiver<bool>,
-    pub(crate) counts: mpsc::Sender<Report>,
+    pub(crate) counts: mpsc::Sender<WorkerReport>,
     pub(crate) beat: Arc<WorkerBeat>,
     pub(crate) pressure: Arc<Pressure>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: CachedClock,
     pub(crate) number: usize,
 }
 
 /// A worker's state, shared by its connections.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    table: RefCell<Rc<LiveTable>>,
-    pub(crate) pool: Pool,
-    pub(crate) scratch: Scratch,
+    table: RefCell<Rc<CompiledTable>>,
+    pub(crate) pool: UpstreamPool,
+    pub(crate) scratch: ScratchBuffer,
     pub(crate) files: FileCache,
-    pub(crate) lines: Lines,
-    pub(crate) counters: RefCell<Counters>,
+    pub(crate) lines: AccessLogLines,
+    pub(crate) counters: RefCell<RequestCounters>,
     number: usize,
-    clock: Clock,
+    clock: CachedClock,
     /// Version of the table in force, and since when it is, milliseconds.
     in_force: Cell<(u64, u64)>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RouterLimits,
     /// Of HTTP/2 connections.
     pub(crate) budget: Rc<Budget>,
     draining: watch::Receiver<bool>,
@@ -80,7 +80,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn table(&self) -> Rc<LiveTable> {
+    pub(crate) fn table(&self) -> Rc<CompiledTable> {
         self.table.borrow().clone()
     }
 
@@ -119,43 +119,43 @@ impl Worker {
     }
 
     /// Asks the client to leave that has been idle longest.
-    pub(crate) fn make_room(&self) -> Room {
+    pub(crate) fn make_room(&self) -> MadeRoom {
         let room = self.seats.make_room(Instant::now());
-        if room == Room::Asked {
+        if room == MadeRoom::Asked {
             self.pressure.closed_idle();
         }
         room
     }
 
     /// What a request that ends now is counted under.
-    pub(crate) fn stamp(&self, now: Instant) -> Stamp {
+    pub(crate) fn stamp(&self, now: Instant) -> CountPeriod {
         let (version, in_force) = self.in_force.get();
-        Stamp {
+        CountPeriod {
             second: self.clock.millis(now) / 1000,
             version,
             in_force,
         }
     }
 
-    fn report(&self) -> Report {
-        Report {
+    fn report(&self) -> WorkerReport {
+        WorkerReport {
             worker: self.number,
             through: Some(self.clock.millis(Instant::now())),
-            seconds: self.counters.borrow_mut().take(),
+            seconds: self.counters.borrow_mut().drain(),
         }
     }
 
     /// Keeps them when the control thread has not taken the last ones yet.
-    fn hand_over_counts(&self, counts: &mpsc::Sender<Report>) {
+    fn hand_over_counts(&self, counts: &mpsc::Sender<WorkerReport>) {
         if let Ok(permit) = counts.try_reserve() {
             permit.send(self.report());
         }
     }
 
-    fn swap(&self, table: &RoutingTable, states: &States) {
+    fn swap(&self, table: &RoutingTable, states: &TargetStates) {
         let now = self.clock.millis(Instant::now());
         self.in_force.set((table.version, now));
-        let live = LiveTable::new(table, states);
+        let live = CompiledTable::new(table, states);
         live.continue_from(&self.table());
         self.pool.retain(|task| live.keeps(task));
         self.table.replace(Rc::new(live));
@@ -175,19 +175,19 @@ impl Drop for AbortOnPanic {
 }
 
 /// Runs a worker on this thread until it is drained.
-pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: Start) {
+pub(crate) fn run(runtime: &tokio::runtime::Runtime, start: WorkerStart) {
     let _guard = AbortOnPanic;
     let local = LocalSet::new();
     local.block_on(runtime, serve(start));
 }
 
-async fn serve(start: Start) {
+async fn serve(start: WorkerStart) {
     let worker = Rc::new(Worker {
         table: RefCell::default(),
-        pool: Pool::new(start.limits.target_connections),
-        scratch: Scratch::new(),
+        pool: UpstreamPool::new(start.limits.target_connections),
+        scratch: ScratchBuffer::new(),
         files: FileCache::default(),
-        lines: Lines::new(start.log),
+        lines: AccessLogLines::new(start.log),
         counters: RefCell::default(),
         number: start.number,
         clock: start.clock,
@@ -225,7 +225,7 @@ async fn serve(start: Start) {
     }
     loop {
         let freed = worker.seats.freed();
-        if worker.seats.taken() == 0 {
+        if worker.seats.in_use() == 0 {
             break;
         }
         freed.await;
@@ -241,7 +241,7 @@ async fn serve(start: Start) {
     let _ = start.counts.try_send(last);
 }
 
-async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<Swap>) {
+async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<TableSwap>) {
     while let Some(swap) = swaps.recv().await {
         worker.swap(&swap.table, &swap.states);
         // Nobody waits any more when the router is ending.
@@ -249,7 +249,7 @@ async fn swaps(worker: Rc<Worker>, mut swaps: mpsc::Receiver<Swap>) {
     }
 }
 
-async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<Report>) {
+async fn ticks(worker: Rc<Worker>, counts: mpsc::Sender<WorkerReport>) {
     loop {
         // As soon as a second is over, it can be told.
         let into = worker.clock.millis(Instant::now()) % 1000;

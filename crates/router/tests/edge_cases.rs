@@ -127,7 +127,7 @@ fn what_two_servers_could_read_differently_is_refused_and_never_forwarded() {
         assert!(body.starts_with(&status.to_string()));
         assert_eq!(wire.rest(), "", "closed after {shown:?}");
     }
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn options_of_the_server_as_a_whole_is_the_routers_to_answer() {
         assert_eq!((status, body.as_str()), (200, ""), "{target}");
         assert_eq!(header(&head, "content-length").as_deref(), Some("0"));
     }
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
     wire.send("OPTIONS /x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(wire.response().expect("an answer").2, "t1");
     for line in router.log_lines(2) {
@@ -168,7 +168,7 @@ fn a_tls_handshake_is_answered_at_once_in_words_and_logged() {
     for line in router.log_lines(2) {
         assert_eq!(line["error"], "TlsToPlainPort", "{line}");
     }
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn extensions_and_trailers_of_requests_do_not_reach_the_target() {
     assert_eq!(wire.response().expect("an answer").2, "hello");
     wire.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(wire.response().expect("an answer").2, "t1");
-    assert_eq!(backend.seen(), 2);
+    assert_eq!(backend.requests(), 2);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn a_client_that_goes_away_is_no_error_of_the_target() {
     let (mut router, backend) = serving();
     let mut wire = Wire::open(router.address);
     wire.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
-    support::until("request", || (backend.seen() == 1).then_some(()));
+    support::until("request", || (backend.requests() == 1).then_some(()));
     drop(wire);
     let by_router = BTreeMap::from([(460, 1)]);
     assert_eq!(counted(&mut router, 1), [BTreeMap::new(), by_router]);

@@ -35,7 +35,7 @@ fn bodies_of_every_method_arrive() {
         let answer = ask(&send, request("GET", "/echo"), &[""]).await;
         assert_eq!(answer.expect("an answer").body, "");
     });
-    assert_eq!(backend.seen(), 16);
+    assert_eq!(backend.requests(), 16);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn heads_are_judged_as_those_of_http_1() {
             let answer = ask(&send, asked.version(Version::HTTP_2), &[]).await;
             assert_eq!(answer.expect("an answer").status, status, "{shown}");
         }
-        assert_eq!(backend.seen(), 0);
+        assert_eq!(backend.requests(), 0);
         let same = request("GET", "/x").header("host", "A.test");
         assert_eq!(ask(&send, same, &[]).await.expect("an answer").status, 200);
     });

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use neargate_router::Limits;
+use neargate_router::RouterLimits;
 use support::backend::Backend;
 use support::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS, PING,
@@ -14,7 +14,7 @@ use support::{Router, table, target, until};
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-fn serving(limits: Limits) -> (Router, Backend) {
+fn serving(limits: RouterLimits) -> (Router, Backend) {
     let backend = Backend::start("t1");
     let mut router = Router::with(limits);
     router
@@ -25,7 +25,7 @@ fn serving(limits: Limits) -> (Router, Backend) {
 
 #[test]
 fn bounds_are_said_in_the_settings() {
-    let (router, _backend) = serving(Limits::default());
+    let (router, _backend) = serving(RouterLimits::default());
     let frames = Frames::open(router.address, &[]);
     let settings: Vec<_> = frames.settings.into_iter().collect();
     // MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_HEADER_LIST_SIZE.
@@ -36,7 +36,7 @@ fn bounds_are_said_in_the_settings() {
 
 #[test]
 fn malformed_requests_are_stream_errors_and_reach_no_target() {
-    let (router, backend) = serving(Limits::default());
+    let (router, backend) = serving(RouterLimits::default());
     let usual = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -89,12 +89,12 @@ fn malformed_requests_are_stream_errors_and_reach_no_target() {
         assert_ne!(end.kind, HEADERS, "{what}: answered");
         assert_eq!(end.code(), PROTOCOL_ERROR, "{what}");
     }
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
 }
 
 #[test]
 fn a_body_of_another_length_than_said_is_a_stream_error() {
-    let (router, backend) = serving(Limits::default());
+    let (router, backend) = serving(RouterLimits::default());
     for body in ["hell", "hello!"] {
         let mut frames = Frames::open(router.address, &[]);
         let head = block(&[
@@ -113,12 +113,12 @@ fn a_body_of_another_length_than_said_is_a_stream_error() {
             "{body}"
         );
     }
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
 }
 
 #[test]
 fn header_lists_beyond_the_bound_are_431_and_floods_end_the_connection() {
-    let (router, backend) = serving(Limits::default());
+    let (router, backend) = serving(RouterLimits::default());
     let value = "v".repeat(16_000);
     let mut frames = Frames::open(router.address, &[]);
     let mut list = get("/x");
@@ -139,12 +139,12 @@ fn header_lists_beyond_the_bound_are_431_and_floods_end_the_connection() {
     frames.send(&frame(HEADERS, END_STREAM, 1, &get("/x")));
     while frames.send(&frame(CONTINUATION, 0, 1, &block(&[("x", "y")]))) {}
     // The connection is closed: the kernel refuses more.
-    assert_eq!(backend.seen(), 0);
+    assert_eq!(backend.requests(), 0);
 }
 
 #[test]
 fn streams_that_are_reset_at_once_end_the_connection() {
-    let (router, _backend) = serving(Limits::default());
+    let (router, _backend) = serving(RouterLimits::default());
     let mut frames = Frames::open(router.address, &[]);
     let mut burst = Vec::new();
     for i in 0..200 {
@@ -159,7 +159,7 @@ fn streams_that_are_reset_at_once_end_the_connection() {
 
 #[test]
 fn streams_that_are_reset_one_after_another_end_the_connection() {
-    let (router, backend) = serving(Limits::default());
+    let (router, backend) = serving(RouterLimits::default());
     let mut frames = Frames::open(router.address, &[]);
     let mut id = 1;
     let end = until("GOAWAY", || {
@@ -172,7 +172,7 @@ fn streams_that_are_reset_one_after_another_end_the_connection() {
         (next.kind == GOAWAY).then_some(next)
     });
     assert_eq!(end.code(), ENHANCE_YOUR_CALM);
-    assert!(backend.seen() <= 300);
+    assert!(backend.requests() <= 300);
     // Who is answered in between may cancel as much as it likes.
     let mut frames = Frames::open(router.address, &[]);
     for i in 0..600 {
@@ -192,10 +192,10 @@ fn streams_that_are_reset_one_after_another_end_the_connection() {
 
 #[test]
 fn a_connection_without_streams_is_closed_when_it_was_idle() {
-    let (router, _backend) = serving(Limits {
+    let (router, _backend) = serving(RouterLimits {
         client_idle: Duration::from_millis(200),
         drain_idle: Duration::from_millis(200),
-        ..Limits::default()
+        ..RouterLimits::default()
     });
     let mut frames = Frames::open(router.address, &[]);
     let end = frames.wait(&[GOAWAY]).expect("GOAWAY");
@@ -205,9 +205,9 @@ fn a_connection_without_streams_is_closed_when_it_was_idle() {
 
 #[test]
 fn streams_beyond_the_memory_are_refused_and_taken_again_later() {
-    let (router, backend) = serving(Limits {
+    let (router, backend) = serving(RouterLimits {
         http2_memory: 128 * 1024,
-        ..Limits::default()
+        ..RouterLimits::default()
     });
     let mut frames = Frames::open(router.address, &[]);
     for i in 0..40 {
@@ -229,7 +229,7 @@ fn streams_beyond_the_memory_are_refused_and_taken_again_later() {
     );
     // Those that were taken go on; when they are gone there is room again.
     until("requests at the target", || {
-        (backend.seen() == 40 - refused.len()).then_some(())
+        (backend.requests() == 40 - refused.len()).then_some(())
     });
     for id in (0..40)
         .map(|i| 1 + 2 * i)
@@ -248,9 +248,9 @@ fn streams_beyond_the_memory_are_refused_and_taken_again_later() {
 
 #[test]
 fn clients_that_take_nothing_give_way_to_others() {
-    let (router, _backend) = serving(Limits {
+    let (router, _backend) = serving(RouterLimits {
         http2_memory: 512 * 1024,
-        ..Limits::default()
+        ..RouterLimits::default()
     });
     // Two workers: whichever gets a connection, both are full of streams with no window.
     let mut stuck: Vec<Frames> = (0..12)
@@ -278,7 +278,7 @@ fn clients_that_take_nothing_give_way_to_others() {
 
 #[test]
 fn a_client_is_slowed_to_what_the_target_takes() {
-    let (router, _backend) = serving(Limits::default());
+    let (router, _backend) = serving(RouterLimits::default());
     let mut frames = Frames::open(router.address, &[]);
     let head = block(&[
         (":method", "POST"),
@@ -310,7 +310,7 @@ fn a_client_is_slowed_to_what_the_target_takes() {
 
 #[test]
 fn a_body_ends_when_the_window_ends_with_it() {
-    let (router, _backend) = serving(Limits::default());
+    let (router, _backend) = serving(RouterLimits::default());
     // `to the end` and `hi` with trailers, both chunked by then, and `t1` with its length.
     for (path, window) in [("/until-close", 10), ("/trailers", 2), ("/x", 2)] {
         let mut frames = Frames::open(router.address, &[(INITIAL_WINDOW_SIZE, window)]);
@@ -326,9 +326,9 @@ fn a_body_ends_when_the_window_ends_with_it() {
 
 #[test]
 fn a_stream_whose_client_takes_nothing_is_reset() {
-    let (router, _backend) = serving(Limits {
+    let (router, _backend) = serving(RouterLimits {
         client_idle: Duration::from_millis(300),
-        ..Limits::default()
+        ..RouterLimits::default()
     });
     let mut frames = Frames::open(router.address, &[(INITIAL_WINDOW_SIZE, 0)]);
     frames.headers(1, &get("/x"), true);
@@ -341,9 +341,9 @@ fn a_stream_whose_client_takes_nothing_is_reset() {
 
 #[test]
 fn connections_without_streams_give_way_to_new_ones() {
-    let (router, _backend) = serving(Limits {
+    let (router, _backend) = serving(RouterLimits {
         http2_memory: 124 * 1024,
-        ..Limits::default()
+        ..RouterLimits::default()
     });
     let mut open: Vec<Frames> = Vec::new();
     for _ in 0..8 {

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use neargate_core::manifest::model::{Route, Static};
-use neargate_core::routing::table::{Action, Listener, RoutingTable, Rule, StaticSite};
+use neargate_core::routing::table::{Listener, ListenerRule, RoutingTable, RuleAction, StaticSite};
 use support::frames::{Frames, HEADERS, WINDOW_UPDATE, frame, get};
 use support::{Router, until};
 
@@ -37,12 +37,12 @@ fn site(directory: &std::path::Path) -> RoutingTable {
         },
         earlier: Vec::new(),
     };
-    let rules = vec![Rule {
+    let rules = vec![ListenerRule {
         route: Route {
             priority: 1,
             ..Route::default()
         },
-        action: Action::Static(site),
+        action: RuleAction::Static(site),
     }];
     RoutingTable {
         version: 0,

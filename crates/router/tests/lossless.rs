@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use neargate_core::routing::table::{Admission, TargetHealth};
-use neargate_router::Limits;
+use neargate_router::RouterLimits;
 use support::backend::Backend;
 use support::{Engine, Router, Wire, get, group, health, listeners, process, table, target, until};
 
@@ -91,10 +91,10 @@ fn no_request_is_lost_by_publications_and_drains_under_load() {
             .engine
             .wait(|m| matches!(m, FromRouter::Drained { task: t, cut: 0 } if *t == task));
         // Drained: nothing may reach it any more, so its connections may go.
-        let before = backends[leaving].seen();
+        let before = backends[leaving].requests();
         backends[leaving].hang_up();
         load.go_on(50);
-        assert_eq!(backends[leaving].seen(), before);
+        assert_eq!(backends[leaving].requests(), before);
         router.engine.publish(&table(targets.clone()));
     }
     assert_eq!(load.failures(), Vec::<String>::new());
@@ -129,7 +129,11 @@ fn a_router_that_replaces_another_loses_nothing() {
     let load = Load::start(old.address, 4);
     for _ in 0..3 {
         load.go_on(200);
-        let mut new = Router::on(old.address, support::again(&old.sockets), Limits::default());
+        let mut new = Router::on(
+            old.address,
+            support::again(&old.sockets),
+            RouterLimits::default(),
+        );
         new.engine.publish(&table);
         old.engine.order(&ToRouter::Drain { timeout_ms: 20_000 });
         old.thread.join().expect("no panic").expect("drained");
@@ -217,7 +221,7 @@ fn a_request_that_outlasts_the_deregistration_delay_is_cut() {
     router.engine.publish(&table(targets.clone()));
     let mut wire = Wire::open(router.address);
     wire.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
-    until("request", || (backend.seen() == 1).then_some(()));
+    until("request", || (backend.requests() == 1).then_some(()));
     targets[0].admission = Admission::Draining { delay_ms: 100 };
     router.engine.publish(&table(targets));
     assert_eq!(wire.response().expect("an answer").0, 502);
@@ -230,9 +234,9 @@ fn a_request_that_outlasts_the_deregistration_delay_is_cut() {
 #[test]
 fn slow_clients_and_targets_meet_their_timeouts() {
     let backend = Backend::start("t");
-    let limits = Limits {
+    let limits = RouterLimits {
         client_idle: Duration::from_millis(200),
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let mut router = Router::with(limits);
     let mut table = table(vec![target("t", 1, backend.address)]);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use neargate_core::manifest::model::{Route, Static};
 use neargate_core::routing::table::{
-    Action, EarlierFiles, Listener, RoutingTable, Rule, StaticSite,
+    EarlierFiles, Listener, ListenerRule, RoutingTable, RuleAction, StaticSite,
 };
 use support::{Router, Wire, header};
 
@@ -30,9 +30,9 @@ fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> Ro
         priority: 1,
         ..Route::default()
     };
-    let rules = vec![Rule {
+    let rules = vec![ListenerRule {
         route,
-        action: Action::Static(site),
+        action: RuleAction::Static(site),
     }];
     RoutingTable {
         version: 0,
@@ -47,8 +47,8 @@ fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> Ro
 fn site_of(table: &mut RoutingTable) -> &mut StaticSite {
     let edge = table.listeners.get_mut("edge").expect("an edge");
     match &mut edge.rules[0].action {
-        Action::Static(site) => site,
-        Action::Forward(_) => panic!("a site"),
+        RuleAction::Static(site) => site,
+        RuleAction::Forward(_) => panic!("a site"),
     }
 }
 

@@ -11,7 +11,8 @@ use neargate_core::manifest::model::{Route, Sticky};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{
-    Action, Admission, Listener, RoutingTable, Rule, Target, TargetHealth, WeightedGroup,
+    Admission, Listener, ListenerRule, RoutingTable, RuleAction, Target, TargetHealth,
+    WeightedGroup,
 };
 use support::backend::Backend;
 use support::http2::{ask, client, connect, request};
@@ -83,12 +84,12 @@ fn shift(groups: [(&str, u32, u32, Vec<Target>); 2]) -> RoutingTable {
             weight,
         });
     }
-    let rule = Rule {
+    let rule = ListenerRule {
         route: Route {
             priority: 1,
             ..Route::default()
         },
-        action: Action::Forward(shared),
+        action: RuleAction::Forward(shared),
     };
     let listener = Listener { rules: vec![rule] };
     table.listeners = BTreeMap::from([("edge".to_owned(), listener)]);
@@ -310,7 +311,7 @@ fn a_cookie_opens_no_group_that_weights_keep_shut() {
 fn sessions_survive_another_router_and_are_the_same_on_both_workers() {
     let (_backends, targets) = three();
     let (address, sockets) = listeners();
-    let mut first = Router::on(address, sockets, neargate_router::Limits::default());
+    let mut first = Router::on(address, sockets, neargate_router::RouterLimits::default());
     let table = table(targets, None);
     first.engine.publish(&table);
     let mut browsers: Vec<(Browser, String)> = Vec::new();
@@ -322,7 +323,7 @@ fn sessions_survive_another_router_and_are_the_same_on_both_workers() {
     let mut second = Router::on(
         address,
         support::again(&first.sockets),
-        neargate_router::Limits::default(),
+        neargate_router::RouterLimits::default(),
     );
     second.engine.publish(&table);
     first

@@ -135,7 +135,7 @@ pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) ->
         return next.run(request).await;
     };
     let client = app.key.pseudonym(&client(&request));
-    let verdict = limiter.take(&app.cache, &client).await;
+    let verdict = limiter.acquire(&app.cache, &client).await;
     let mut response = if verdict.allowed {
         next.run(request).await
     } else {

@@ -69,7 +69,7 @@ pub async fn list(
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     match page_wanted(&app, &query) {
-        Ok(Wanted {
+        Ok(PageQuery {
             q,
             limit,
             cursor: None,
@@ -82,13 +82,13 @@ pub async fn list(
     }
 }
 
-struct Wanted {
+struct PageQuery {
     q: String,
     limit: i64,
     cursor: Option<Cursor>,
 }
 
-fn page_wanted(app: &App, query: &HashMap<String, String>) -> Result<Wanted, Problem> {
+fn page_wanted(app: &App, query: &HashMap<String, String>) -> Result<PageQuery, Problem> {
     let mut problems = Vec::new();
     let q = query
         .get("q")
@@ -121,7 +121,7 @@ fn page_wanted(app: &App, query: &HashMap<String, String>) -> Result<Wanted, Pro
     };
     problems
         .is_empty()
-        .then_some(Wanted { q, limit, cursor })
+        .then_some(PageQuery { q, limit, cursor })
         .ok_or_else(|| Problem::invalid(problems))
 }
 
@@ -145,7 +145,7 @@ async fn first_page(app: &App, limit: i64) -> Response {
     };
     let json = match page(
         app,
-        &Wanted {
+        &PageQuery {
             q: String::new(),
             limit,
             cursor: None,
@@ -163,7 +163,7 @@ async fn first_page(app: &App, limit: i64) -> Response {
 }
 
 /// One more than asked for is read: it says whether there is a next page.
-async fn page(app: &App, wanted: &Wanted) -> Result<String, StoreError> {
+async fn page(app: &App, wanted: &PageQuery) -> Result<String, StoreError> {
     let limit = wanted.limit as usize;
     let (notes, next): (Vec<Summary>, Option<Cursor>) = if wanted.q.is_empty() {
         let before = match wanted.cursor {

@@ -6,18 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::definition::Definition;
-use super::rule::Rule;
-use super::standing::{AlarmState, Transition};
+use super::definition::AlarmDefinition;
+use super::rule::AlarmRule;
+use super::status::{AlarmState, Transition};
 use crate::time::Timestamp;
 
 /// An alarm of alarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Composite {
+pub struct CompositeAlarm {
     /// Its name.
     pub name: String,
     /// When it fires.
-    pub rule: Rule,
+    pub rule: AlarmRule,
 }
 
 /// Why alarms cannot be put in order.
@@ -36,7 +36,7 @@ pub enum CompositeError {
     },
 }
 
-impl Composite {
+impl CompositeAlarm {
     /// The change of state at `now`, if there is one. `states`: of the other alarms, by name; one
     /// that is not there is in no state.
     #[must_use]
@@ -76,12 +76,12 @@ impl Composite {
 ///
 /// # Errors
 /// [`CompositeError`] when there is a circle or an unknown child.
-pub fn order(alarms: &[Definition]) -> Result<Vec<&str>, CompositeError> {
+pub fn order(alarms: &[AlarmDefinition]) -> Result<Vec<&str>, CompositeError> {
     let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for alarm in alarms {
         let children = match alarm {
-            Definition::Metric(_) => BTreeSet::new(),
-            Definition::Composite(composite) => composite.rule.children(),
+            AlarmDefinition::Metric(_) => BTreeSet::new(),
+            AlarmDefinition::Composite(composite) => composite.rule.children(),
         };
         waiting.insert(alarm.name(), children);
     }

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use super::composite::Composite;
-use super::rule::{Rule, RuleError};
-use crate::manifest::model::{Alarm, Breach, Missing};
-use crate::metrics::math::{Expression, Kind, MathError};
-use crate::metrics::{Limits, Statistic, StatisticError, names};
+use super::composite::CompositeAlarm;
+use super::rule::{AlarmRule, RuleError};
+use crate::manifest::model::{Alarm, Comparison, TreatMissingData};
+use crate::metrics::math::{Expression, ExpressionKind, MathError};
+use crate::metrics::{RetentionLimits, Statistic, StatisticError, names};
 use crate::time::Timestamp;
 
 /// Most metrics in one expression.
@@ -21,11 +21,11 @@ pub const SETTLE: Duration = Duration::from_millis(1500);
 
 /// An alarm.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Definition {
+pub enum AlarmDefinition {
     /// Watches a metric or an expression.
     Metric(Box<MetricAlarm>),
     /// Watches other alarms.
-    Composite(Composite),
+    Composite(CompositeAlarm),
 }
 
 /// An alarm on a metric or an expression.
@@ -36,9 +36,9 @@ pub struct MetricAlarm {
     /// Whose metric; `None`: of all services.
     pub service: Option<String>,
     /// What is watched.
-    pub watch: Watch,
+    pub watch: DatapointSource,
     /// Comparison and threshold; the data point is the left operand.
-    pub breach: Breach,
+    pub breach: Comparison,
     /// Length of one data point.
     pub period: Duration,
     /// M: breaching data points that make an alarm.
@@ -46,7 +46,7 @@ pub struct MetricAlarm {
     /// N: most recent data points that are looked at.
     pub periods: u32,
     /// What a missing data point is.
-    pub missing: Missing,
+    pub missing: TreatMissingData,
     /// What a percentile of few samples is.
     pub low_samples: LowSamples,
     /// A data point of fewer samples is missing (0: none is).
@@ -55,7 +55,7 @@ pub struct MetricAlarm {
 
 /// Where data points come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Watch {
+pub enum DatapointSource {
     /// A statistic of a metric.
     Metric {
         /// The metric's name.
@@ -108,7 +108,7 @@ pub enum DefinitionError {
     Expression(String, #[source] MathError),
     /// A number or several series.
     #[error("the expression of alarm `{0}` gives {1}, not one time series")]
-    NotASeries(String, Kind),
+    NotASeries(String, ExpressionKind),
     /// Too many metrics.
     #[error("the expression of alarm `{0}` has more than 10 metrics")]
     TooManyMetrics(String),
@@ -117,7 +117,7 @@ pub enum DefinitionError {
     Rule(String, #[source] RuleError),
 }
 
-impl Definition {
+impl AlarmDefinition {
     /// The definition that a manifest gives.
     ///
     /// # Errors
@@ -125,17 +125,17 @@ impl Definition {
     pub fn from_manifest(alarm: &Alarm) -> Result<Self, DefinitionError> {
         let name = || alarm.name.clone();
         let watch = match (&alarm.metric, &alarm.expression, &alarm.rule) {
-            (Some(metric), None, None) => Watch::Metric {
+            (Some(metric), None, None) => DatapointSource::Metric {
                 metric: metric.clone(),
                 statistic: statistic(alarm)?.unwrap_or_else(|| names::natural(metric)),
             },
-            (None, Some(expression), None) => Watch::Expression {
+            (None, Some(expression), None) => DatapointSource::Expression {
                 expression: watched(alarm, expression)?,
                 statistic: statistic(alarm)?,
             },
             (None, None, Some(rule)) => {
-                let rule: Rule = rule.parse().map_err(|e| DefinitionError::Rule(name(), e))?;
-                return Ok(Self::Composite(Composite { name: name(), rule }));
+                let rule: AlarmRule = rule.parse().map_err(|e| DefinitionError::Rule(name(), e))?;
+                return Ok(Self::Composite(CompositeAlarm { name: name(), rule }));
             }
             _ => return Err(DefinitionError::Watch(name())),
         };
@@ -178,7 +178,7 @@ fn watched(alarm: &Alarm, text: &str) -> Result<Expression, DefinitionError> {
     let name = || alarm.name.clone();
     let parsed: Result<Expression, _> = text.parse();
     let expression = parsed.map_err(|e| DefinitionError::Expression(name(), e))?;
-    if expression.kind() != Kind::Series {
+    if expression.kind() != ExpressionKind::Series {
         return Err(DefinitionError::NotASeries(name(), expression.kind()));
     }
     if expression.ids().len() > MOST_METRICS {
@@ -254,24 +254,27 @@ impl MetricAlarm {
 
     /// Limits that keep enough samples for this alarm.
     #[must_use]
-    pub fn limits(&self, limits: Limits) -> Limits {
+    pub fn limits(&self, limits: RetentionLimits) -> RetentionLimits {
         limits.covering(self.period, self.range() as u64)
     }
 }
 
 /// The threshold of a comparison.
-pub(super) fn threshold(breach: Breach) -> f64 {
+pub(super) fn threshold(breach: Comparison) -> f64 {
     match breach {
-        Breach::Below(t) | Breach::AtMost(t) | Breach::Above(t) | Breach::AtLeast(t) => t,
+        Comparison::Below(t)
+        | Comparison::AtMost(t)
+        | Comparison::Above(t)
+        | Comparison::AtLeast(t) => t,
     }
 }
 
 /// Whether a value breaches.
-pub(super) fn breaches(breach: Breach, value: f64) -> bool {
+pub(super) fn breaches(breach: Comparison, value: f64) -> bool {
     match breach {
-        Breach::Below(threshold) => value < threshold,
-        Breach::AtMost(threshold) => value <= threshold,
-        Breach::Above(threshold) => value > threshold,
-        Breach::AtLeast(threshold) => value >= threshold,
+        Comparison::Below(threshold) => value < threshold,
+        Comparison::AtMost(threshold) => value <= threshold,
+        Comparison::Above(threshold) => value > threshold,
+        Comparison::AtLeast(threshold) => value >= threshold,
     }
 }

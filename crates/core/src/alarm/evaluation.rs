@@ -3,11 +3,11 @@
 //! Invariant: pure; the same history, state and time give the same evaluation, and there is a
 //! transition only when the state changes.
 
-use super::definition::{LowSamples, MetricAlarm, Watch, breaches};
-use super::history::Slot;
-use super::judge::{Judgement, Seen, Verdict, judge};
-use super::standing::{AlarmState, DataPoint, Transition};
-use super::words;
+use super::datapoints_to_alarm::{DatapointVerdict, Judgement, RangeSlot, judge};
+use super::definition::{DatapointSource, LowSamples, MetricAlarm, breaches};
+use super::display;
+use super::history::HistorySlot;
+use super::status::{AlarmState, DataPoint, Transition};
 use crate::time::Timestamp;
 
 /// What an evaluation found.
@@ -28,12 +28,12 @@ pub struct Evaluation {
     /// Data points of the range that had too few samples to be judged.
     pub thin: u32,
     /// Whether there was enough to judge at all.
-    pub traffic: Traffic,
+    pub traffic: DataSufficiency,
 }
 
 /// Whether an alarm had enough data points to judge by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Traffic {
+pub enum DataSufficiency {
     /// At least M data points were judged, and none of them was a percentile of too few samples.
     Enough,
     /// The alarm could not have fired by data alone.
@@ -54,30 +54,30 @@ impl Evaluation {
 #[must_use]
 pub fn evaluate(
     alarm: &MetricAlarm,
-    history: &[Slot],
+    history: &[HistorySlot],
     before: AlarmState,
     now: Timestamp,
 ) -> Evaluation {
     let recent = &history[history.len().saturating_sub(alarm.range())..];
-    let mut range = vec![Seen::Missing; alarm.range() - recent.len()];
+    let mut range = vec![RangeSlot::Missing; alarm.range() - recent.len()];
     let padding = range.len();
     range.extend(recent.iter().map(|slot| seen(alarm, slot)));
     let thin = recent.iter().filter(|slot| too_thin(alarm, slot)).count() as u32;
     let judgement = judge(&range, alarm.datapoints, alarm.periods, alarm.missing);
-    let slots: Vec<&Slot> = judgement
+    let slots: Vec<&HistorySlot> = judgement
         .judged
         .iter()
         .map(|i| &recent[i - padding])
         .collect();
     let low = low_sample(alarm, &slots);
     let state = match judgement.verdict {
-        Verdict::Is(state) if low.is_none() => state,
-        Verdict::Is(_) | Verdict::Kept => before,
+        DatapointVerdict::Is(state) if low.is_none() => state,
+        DatapointVerdict::Is(_) | DatapointVerdict::Kept => before,
     };
     let datapoints: Vec<DataPoint> = slots.iter().rev().filter_map(|slot| point(slot)).collect();
     let reason = match low {
-        Some(samples) => words::low(alarm, before, samples),
-        None => words::reason(alarm, &judgement, &datapoints, thin, before),
+        Some(samples) => display::low(alarm, before, samples),
+        None => display::reason(alarm, &judgement, &datapoints, thin, before),
     };
     let transition = Transition::between(before, state, now, || reason.clone());
     Evaluation {
@@ -95,29 +95,29 @@ pub fn evaluate(
     }
 }
 
-fn traffic(alarm: &MetricAlarm, judgement: &Judgement, low: Option<u64>) -> Traffic {
+fn traffic(alarm: &MetricAlarm, judgement: &Judgement, low: Option<u64>) -> DataSufficiency {
     if judgement.judged.len() < alarm.datapoints as usize || low.is_some() {
-        return Traffic::TooLittle;
+        return DataSufficiency::TooLittle;
     }
-    Traffic::Enough
+    DataSufficiency::Enough
 }
 
-fn seen(alarm: &MetricAlarm, slot: &Slot) -> Seen {
+fn seen(alarm: &MetricAlarm, slot: &HistorySlot) -> RangeSlot {
     match slot.value {
-        Some(_) if too_thin(alarm, slot) => Seen::Missing,
-        Some(value) if breaches(alarm.breach, value) => Seen::Breaching,
-        Some(_) => Seen::Good,
-        None => Seen::Missing,
+        Some(_) if too_thin(alarm, slot) => RangeSlot::Missing,
+        Some(value) if breaches(alarm.breach, value) => RangeSlot::Breaching,
+        Some(_) => RangeSlot::Good,
+        None => RangeSlot::Missing,
     }
 }
 
-fn too_thin(alarm: &MetricAlarm, slot: &Slot) -> bool {
+fn too_thin(alarm: &MetricAlarm, slot: &HistorySlot) -> bool {
     slot.value.is_some() && slot.samples < alarm.minimum_samples
 }
 
 /// The fewest samples of a judged percentile, when they are too few and such are ignored.
-fn low_sample(alarm: &MetricAlarm, judged: &[&Slot]) -> Option<u64> {
-    let Watch::Metric { statistic, .. } = &alarm.watch else {
+fn low_sample(alarm: &MetricAlarm, judged: &[&HistorySlot]) -> Option<u64> {
+    let DatapointSource::Metric { statistic, .. } = &alarm.watch else {
         return None;
     };
     if alarm.low_samples == LowSamples::Evaluate {
@@ -128,7 +128,7 @@ fn low_sample(alarm: &MetricAlarm, judged: &[&Slot]) -> Option<u64> {
     counts.min().filter(|samples| *samples < needed)
 }
 
-fn point(slot: &Slot) -> Option<DataPoint> {
+fn point(slot: &HistorySlot) -> Option<DataPoint> {
     Some(DataPoint {
         at: slot.at,
         value: slot.value?,

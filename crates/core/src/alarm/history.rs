@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::{MetricAlarm, Watch};
-use crate::metrics::math::{Inputs, Value};
-use crate::metrics::{Dimensions, Metrics, Statistic, Window, names};
+use super::definition::{DatapointSource, MetricAlarm};
+use crate::metrics::math::{ExpressionInputs, ExpressionValue};
+use crate::metrics::{Dimensions, MetricsStore, Statistic, Window, names};
 use crate::time::Timestamp;
 
 /// One period.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slot {
+pub struct HistorySlot {
     /// Its start.
     pub at: Timestamp,
     /// The data point; `None`: missing.
@@ -26,10 +26,10 @@ pub struct Slot {
 #[must_use]
 pub fn history(
     alarm: &MetricAlarm,
-    metrics: &Metrics,
+    metrics: &MetricsStore,
     of: &Dimensions,
     now: Timestamp,
-) -> Vec<Slot> {
+) -> Vec<HistorySlot> {
     history_until(alarm, metrics, of, alarm.window_end(now))
 }
 
@@ -38,19 +38,19 @@ pub fn history(
 #[must_use]
 pub fn history_until(
     alarm: &MetricAlarm,
-    metrics: &Metrics,
+    metrics: &MetricsStore,
     of: &Dimensions,
     end: Timestamp,
-) -> Vec<Slot> {
+) -> Vec<HistorySlot> {
     let count = alarm.range();
     let windows = |metric: &str| metrics.windows(metric, of, alarm.period, end, count);
     let (values, samples) = match &alarm.watch {
-        Watch::Metric { metric, statistic } => {
+        DatapointSource::Metric { metric, statistic } => {
             let windows = windows(metric);
             let counts = windows.iter().map(Window::count).collect();
             (taken(&windows, *statistic), counts)
         }
-        Watch::Expression {
+        DatapointSource::Expression {
             expression,
             statistic,
         } => {
@@ -69,7 +69,7 @@ pub fn history_until(
                 let statistic = statistic.unwrap_or_else(|| names::natural(id));
                 series.insert(id.to_owned(), taken(&windows, statistic));
             }
-            let inputs = Inputs {
+            let inputs = ExpressionInputs {
                 start: start(alarm, end, count),
                 period: alarm.period,
                 length: count,
@@ -80,7 +80,7 @@ pub fn history_until(
     };
     let slots = values.into_iter().zip(samples).enumerate();
     slots
-        .map(|(i, (value, samples))| Slot {
+        .map(|(i, (value, samples))| HistorySlot {
             at: start(alarm, end, count - i),
             value,
             samples,
@@ -98,10 +98,10 @@ fn taken(windows: &[Window], statistic: Statistic) -> Vec<Option<f64>> {
     windows.iter().map(|window| statistic.of(window)).collect()
 }
 
-fn points(value: Value, count: usize) -> Vec<Option<f64>> {
+fn points(value: ExpressionValue, count: usize) -> Vec<Option<f64>> {
     match value {
-        Value::Series(points) => points,
+        ExpressionValue::Series(points) => points,
         // A definition holds an expression that gives one series.
-        Value::Scalar(_) | Value::Array(_) => vec![None; count],
+        ExpressionValue::Scalar(_) | ExpressionValue::Array(_) => vec![None; count],
     }
 }

@@ -11,22 +11,23 @@
 //! - [`Alarms`]: all alarms of an app, evaluated as time passes; [`Standing`]: the state of one,
 //!   for the journal.
 
-mod board;
+mod alarm_set;
 mod composite;
+mod datapoints_to_alarm;
 mod definition;
+mod display;
 mod evaluation;
 mod history;
-mod judge;
 mod rule;
-mod standing;
-mod words;
+mod status;
 
-pub use board::Alarms;
-pub use composite::{Composite, CompositeError, order};
+pub use alarm_set::Alarms;
+pub use composite::{CompositeAlarm, CompositeError, order};
 pub use definition::{
-    Definition, DefinitionError, LowSamples, MOST_METRICS, MetricAlarm, SETTLE, Watch,
+    AlarmDefinition, DatapointSource, DefinitionError, LowSamples, MOST_METRICS, MetricAlarm,
+    SETTLE,
 };
-pub use evaluation::{Evaluation, Traffic, evaluate};
-pub use history::{Slot, history, history_until};
-pub use rule::{MOST_CHILDREN, MOST_ELEMENTS, MOST_RULE, Rule, RuleError};
-pub use standing::{AlarmState, DataPoint, MOST_TRANSITIONS, Standing, Transition};
+pub use evaluation::{DataSufficiency, Evaluation, evaluate};
+pub use history::{HistorySlot, history, history_until};
+pub use rule::{AlarmRule, MOST_CHILDREN, MOST_ELEMENTS, MOST_RULE, RuleError};
+pub use status::{AlarmState, AlarmStatus, DataPoint, MOST_TRANSITIONS, Transition};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::standing::AlarmState;
+use super::status::AlarmState;
 
 /// Most alarms that a rule names.
 pub const MOST_CHILDREN: usize = 100;
@@ -20,17 +20,17 @@ const MOST_DEPTH: usize = 64;
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
+pub enum AlarmRule {
     /// `TRUE`, `FALSE`
     Always(bool),
     /// `ALARM("name")`: an alarm is in a state.
     Is(AlarmState, String),
     /// `NOT`
-    Not(Box<Rule>),
+    Not(Box<AlarmRule>),
     /// `AND`
-    And(Box<Rule>, Box<Rule>),
+    And(Box<AlarmRule>, Box<AlarmRule>),
     /// `OR`
-    Or(Box<Rule>, Box<Rule>),
+    Or(Box<AlarmRule>, Box<AlarmRule>),
 }
 
 /// Where a rule is wrong.
@@ -49,7 +49,7 @@ pub struct RuleError {
     pub found: String,
 }
 
-impl Rule {
+impl AlarmRule {
     /// The alarms that it names.
     #[must_use]
     pub fn children(&self) -> BTreeSet<&str> {
@@ -102,7 +102,7 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for AlarmRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Always(true) => f.write_str("TRUE"),
@@ -132,11 +132,11 @@ fn plain(name: &str) -> bool {
     !name.contains(|c: char| c.is_whitespace() || "()\"".contains(c))
 }
 
-impl FromStr for Rule {
+impl FromStr for AlarmRule {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, RuleError> {
-        let mut reader = Reader {
+        let mut reader = RuleParser {
             text,
             at: 0,
             depth: 0,
@@ -157,14 +157,14 @@ impl FromStr for Rule {
     }
 }
 
-struct Reader<'a> {
+struct RuleParser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
     elements: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RuleParser<'a> {
     /// The next token, its quotes included; empty at the end.
     fn peek(&mut self) -> &'a str {
         let rest = self.text.get(self.at..).unwrap_or_default();
@@ -210,32 +210,32 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn either(&mut self) -> Result<Rule, RuleError> {
+    fn either(&mut self) -> Result<AlarmRule, RuleError> {
         let mut rule = self.both()?;
         while self.take("OR") {
             self.element()?;
-            rule = Rule::Or(Box::new(rule), Box::new(self.both()?));
+            rule = AlarmRule::Or(Box::new(rule), Box::new(self.both()?));
         }
         Ok(rule)
     }
 
-    fn both(&mut self) -> Result<Rule, RuleError> {
+    fn both(&mut self) -> Result<AlarmRule, RuleError> {
         let mut rule = self.one()?;
         while self.take("AND") {
             self.element()?;
-            rule = Rule::And(Box::new(rule), Box::new(self.one()?));
+            rule = AlarmRule::And(Box::new(rule), Box::new(self.one()?));
         }
         Ok(rule)
     }
 
-    fn one(&mut self) -> Result<Rule, RuleError> {
+    fn one(&mut self) -> Result<AlarmRule, RuleError> {
         self.element()?;
         self.depth += 1;
         if self.depth > MOST_DEPTH {
             return Err(self.wrong("a simpler rule (at most 64 levels)"));
         }
         let rule = if self.take("NOT") {
-            Rule::Not(Box::new(self.one()?))
+            AlarmRule::Not(Box::new(self.one()?))
         } else if self.take("(") {
             let rule = self.either()?;
             self.expect(")")?;
@@ -247,14 +247,14 @@ impl<'a> Reader<'a> {
         Ok(rule)
     }
 
-    fn leaf(&mut self) -> Result<Rule, RuleError> {
+    fn leaf(&mut self) -> Result<AlarmRule, RuleError> {
         let state = match self.peek() {
             "TRUE" | "FALSE" => {
                 let truth = self.take("TRUE");
                 if !truth {
                     self.expect("FALSE")?;
                 }
-                return Ok(Rule::Always(truth));
+                return Ok(AlarmRule::Always(truth));
             }
             "ALARM" => AlarmState::Alarm,
             "OK" => AlarmState::Ok,
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
         self.expect("(")?;
         let name = self.name()?;
         self.expect(")")?;
-        Ok(Rule::Is(state, name))
+        Ok(AlarmRule::Is(state, name))
     }
 
     fn name(&mut self) -> Result<String, RuleError> {

@@ -6,23 +6,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Entry, Fact};
+use super::entry::{Fact, JournalEntry};
 use super::evidence;
+use super::release_timeline::FinishedRelease;
 use super::start_backoff::StartBackoff;
 use super::state::{
-    Counters, FORGOTTEN_KEPT, HISTORY_KEPT, Health, HookRun, Lifecycle, Outcome, Phase,
-    REVISIONS_KEPT, Record, Release, Removal, Revision, RevisionStatus, ServiceState, Stage, State,
-    Task,
+    EnvironmentPhase, EnvironmentState, FORGOTTEN_KEPT, HISTORY_KEPT, HookRun, REVISIONS_KEPT,
+    Release, ReleaseOutcome, ReleaseStage, Removal, RetiredNumbers, Revision, RevisionStatus,
+    ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
-use super::story::FinishedRelease;
-use super::strategy::{Gate, Split, Verdict};
+use super::strategy::{GuardVerdict, Promotion, SplitCheck};
 use crate::time::Timestamp;
 
 /// Applies one entry.
-pub fn apply(state: &mut State, entry: &Entry) {
+pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
     match &entry.fact {
-        Fact::EnvironmentStarted => state.phase = Phase::Up,
-        Fact::EnvironmentStopped => state.phase = Phase::Down,
+        Fact::EnvironmentStarted => state.phase = EnvironmentPhase::Up,
+        Fact::EnvironmentStopped => state.phase = EnvironmentPhase::Down,
         Fact::ServiceForgotten => {
             forget_deadline(state, &entry.service);
             if let Some(service) = state.services.remove(&entry.service) {
@@ -44,15 +44,15 @@ pub fn apply(state: &mut State, entry: &Entry) {
     }
 }
 
-fn forget_deadline(state: &mut State, name: &str) {
+fn forget_deadline(state: &mut EnvironmentState, name: &str) {
     if let Some(deadline) = state.services.get(name).and_then(ServiceState::deadline) {
         state.deadlines.remove(&(deadline, name.to_owned()));
     }
 }
 
 /// A service of this name that comes later goes on counting: numbers are never used again.
-fn keep_numbers(state: &mut State, service: &ServiceState) {
-    let counters = Counters {
+fn keep_numbers(state: &mut EnvironmentState, service: &ServiceState) {
+    let counters = RetiredNumbers {
         next_revision: service.next_revision,
         next_task: service.next_task,
     };
@@ -63,7 +63,7 @@ fn keep_numbers(state: &mut State, service: &ServiceState) {
 }
 
 /// Applies an entry about a service to it.
-pub(super) fn apply_to_service(service: &mut ServiceState, entry: &Entry) {
+pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry) {
     let at = entry.at;
     match &entry.fact {
         Fact::RevisionRegistered {
@@ -168,7 +168,7 @@ fn drop_old_revisions(service: &mut ServiceState, new: u32) {
         .retain(|number, _| revisions.contains_key(number));
 }
 
-fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
+fn apply_to_release(service: &mut ServiceState, entry: &JournalEntry) {
     match &entry.fact {
         Fact::ReleaseStarted {
             release,
@@ -183,7 +183,7 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
                 kind: *kind,
                 from: service.primary,
                 to: *to,
-                stage: Stage::Pending,
+                stage: ReleaseStage::Pending,
                 stage_deadline: *deadline,
                 started_at: entry.at,
                 hooks_done: 0,
@@ -198,8 +198,8 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
                 bake_until: None,
                 step_since: None,
                 guards: BTreeMap::new(),
-                split: Split::Unmeasured,
-                gate: Gate::Closed,
+                split: SplitCheck::Unmeasured,
+                gate: Promotion::Closed,
                 story: Vec::new(),
             });
             service.backoffs.clear();
@@ -216,7 +216,7 @@ fn apply_to_release(service: &mut ServiceState, entry: &Entry) {
             if let Some(release) = &mut service.release {
                 apply_in_release(release, &mut service.primary, &entry.fact, entry.at);
                 if tells(&entry.fact) {
-                    release.tell(entry.at, entry.describe());
+                    release.record(entry.at, entry.describe());
                 }
             }
         }
@@ -235,10 +235,10 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             if *stage != release.stage {
                 release.hooks_done = 0;
             }
-            if matches!(stage, Stage::ScaleUp | Stage::RollingBack) {
+            if matches!(stage, ReleaseStage::ScaleUp | ReleaseStage::RollingBack) {
                 forget_step(release);
             }
-            if *stage == Stage::RollingBack {
+            if *stage == ReleaseStage::RollingBack {
                 // From here on those of the revision are counted that the release goes back to.
                 release.failures = 0;
             }
@@ -258,7 +258,7 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             ..
         } => {
             release.guards.insert(guard.clone(), *verdict);
-            if *verdict == Verdict::Fired {
+            if *verdict == GuardVerdict::Fired {
                 evidence::keep(release, &format!("guard {guard}: {reason}"), &[]);
             }
         }
@@ -300,7 +300,7 @@ fn take_step(release: &mut Release, fact: &Fact, at: Timestamp) {
     release.step_since = Some(at);
     release.stage = *stage;
     release.stage_deadline = *deadline;
-    if gate == Gate::PromotedFully {
+    if gate == Promotion::PromotedFully {
         release.gate = gate;
     }
 }
@@ -312,8 +312,8 @@ fn forget_step(release: &mut Release) {
     release.bake_until = None;
     release.step_since = None;
     release.guards.clear();
-    release.split = Split::Unmeasured;
-    release.gate = Gate::Closed;
+    release.split = SplitCheck::Unmeasured;
+    release.gate = Promotion::Closed;
 }
 
 fn apply_to_hook(release: &mut Release, fact: &Fact) {
@@ -357,7 +357,7 @@ fn tells(fact: &Fact) -> bool {
 
 fn finish_release(
     service: &mut ServiceState,
-    outcome: Outcome,
+    outcome: ReleaseOutcome,
     reason: &str,
     serving: u32,
     at: Timestamp,
@@ -365,7 +365,7 @@ fn finish_release(
     let Some(release) = service.release.take() else {
         return;
     };
-    if outcome == Outcome::Done {
+    if outcome == ReleaseOutcome::Done {
         service.stable = Some(release.to);
         if let Some(revision) = service.revisions.get_mut(&release.to) {
             revision.status = RevisionStatus::Stable;
@@ -375,7 +375,7 @@ fn finish_release(
         service.primary = serving;
     }
     let mut release = release;
-    release.tell(at, format!("{}: {reason}", outcome.name()));
+    release.record(at, format!("{}: {reason}", outcome.name()));
     service.history.push_back(Arc::new(FinishedRelease {
         id: release.id,
         kind: release.kind,
@@ -394,7 +394,7 @@ fn finish_release(
     }
 }
 
-fn apply_to_task(service: &mut ServiceState, entry: &Entry) {
+fn apply_to_task(service: &mut ServiceState, entry: &JournalEntry) {
     let at = entry.at;
     match &entry.fact {
         Fact::TaskCreated { task, revision } => {
@@ -427,13 +427,13 @@ fn new_task(id: &str, revision: u32, at: Timestamp) -> Task {
     Task {
         id: id.to_owned(),
         revision,
-        lifecycle: Lifecycle::Pending { since: at },
-        health: Health::Unknown,
+        lifecycle: TaskLifecycle::Pending { since: at },
+        health: TaskHealth::Unknown,
         health_reason: String::new(),
         grace_until: None,
         last_lines: Vec::new(),
         ran_at: None,
-        record: Record::New,
+        record: TaskHistory::New,
     }
 }
 
@@ -441,7 +441,7 @@ fn new_task(id: &str, revision: u32, at: Timestamp) -> Task {
 fn apply_in_task(task: &mut Task, fact: &Fact, at: Timestamp) -> bool {
     match fact {
         Fact::TaskRan { .. } => {
-            task.lifecycle = Lifecycle::Running { since: at };
+            task.lifecycle = TaskLifecycle::Running { since: at };
             task.ran_at = Some(at);
         }
         Fact::TaskHealthChanged {
@@ -455,34 +455,34 @@ fn apply_in_task(task: &mut Task, fact: &Fact, at: Timestamp) -> bool {
             task.last_lines.clone_from(last_lines);
             reason.clone_into(&mut task.health_reason);
             task.grace_until = *grace_until;
-            if *health == Health::Healthy {
-                if task.record == Record::New {
-                    task.record = Record::Proven;
+            if *health == TaskHealth::Healthy {
+                if task.record == TaskHistory::New {
+                    task.record = TaskHistory::Proven;
                 }
                 return true;
             }
         }
         Fact::TaskDeactivated { deadline, .. } => {
-            task.lifecycle = Lifecycle::Deactivating {
+            task.lifecycle = TaskLifecycle::Deactivating {
                 since: at,
                 deadline: *deadline,
             };
         }
         Fact::TaskStopRequested { deadline, .. } => {
-            task.lifecycle = Lifecycle::Stopping {
+            task.lifecycle = TaskLifecycle::Stopping {
                 since: at,
                 deadline: *deadline,
             };
         }
         Fact::TaskKilled { deadline, .. } => {
-            if let Lifecycle::Stopping {
+            if let TaskLifecycle::Stopping {
                 deadline: until, ..
             } = &mut task.lifecycle
             {
                 *until = *deadline;
             }
         }
-        Fact::FailureCounted { .. } => task.record = Record::Counted,
+        Fact::FailureCounted { .. } => task.record = TaskHistory::Counted,
         _ => {}
     }
     false

@@ -3,8 +3,8 @@
 //! Invariant: says yes only when nothing else keeps the release in its step: no job, no bake, no
 //! guard, no pause. So what is said to people once is true until they act, or it goes back.
 
-use super::state::{Release, ReleaseKind, ServiceState, Stage};
-use super::strategy::{Gate, Split, Verdict};
+use super::state::{Release, ReleaseKind, ReleaseStage, ServiceState};
+use super::strategy::{GuardVerdict, Promotion, SplitCheck};
 use crate::manifest::model::LowTraffic;
 
 /// A step that waits for `neargate promote`.
@@ -27,7 +27,7 @@ pub struct ApprovalWanted {
 pub fn approval_wanted(service: &ServiceState) -> Option<ApprovalWanted> {
     let release = service.release.as_ref()?;
     let policy = &service.definition(release.to)?.service.release;
-    let idle = policy.approve && release.gate == Gate::Closed && release.hook.is_none();
+    let idle = policy.approve && release.gate == Promotion::Closed && release.hook.is_none();
     let smoked =
         release.kind == ReleaseKind::Rollback || release.hooks_done as usize >= policy.smoke.len();
     if !idle || !smoked || !between_steps(service, release, policy.low_traffic) {
@@ -46,10 +46,10 @@ pub fn approval_wanted(service: &ServiceState) -> Option<ApprovalWanted> {
 
 fn between_steps(service: &ServiceState, release: &Release, low_traffic: LowTraffic) -> bool {
     match release.stage {
-        Stage::TestTraffic => true,
-        Stage::Shifting => {
+        ReleaseStage::TestTraffic => true,
+        ReleaseStage::Shifting => {
             release.bake_until.is_none()
-                && release.split != Split::Off
+                && release.split != SplitCheck::Off
                 && guards_quiet(service, release, low_traffic)
         }
         _ => false,
@@ -60,9 +60,9 @@ fn guards_quiet(service: &ServiceState, release: &Release, low_traffic: LowTraff
     let guards = service.definition(release.to).map(|to| to.guards.keys());
     guards.into_iter().flatten().all(|name| {
         match release.guards.get(name).copied().unwrap_or_default() {
-            Verdict::Quiet => true,
-            Verdict::TooLittle => low_traffic == LowTraffic::Go,
-            Verdict::Pending | Verdict::Fired => false,
+            GuardVerdict::Quiet => true,
+            GuardVerdict::TooLittle => low_traffic == LowTraffic::Go,
+            GuardVerdict::Pending | GuardVerdict::Fired => false,
         }
     })
 }

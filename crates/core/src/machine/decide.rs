@@ -1,16 +1,20 @@
 //! The one function that decides.
 
-use super::draft::Draft;
-use super::entry::{Entry, Fact};
+use super::circuit_breaker;
+use super::commands;
+use super::decision::Decision;
+use super::entry::{Fact, JournalEntry};
 use super::event::Event;
 use super::evidence;
 use super::release;
-use super::requests;
-use super::schedule::reconcile;
-use super::shift;
+use super::scheduler::reconcile;
 use super::start_backoff::{self, Obstacle};
-use super::state::{Exit, Health, Lifecycle, Phase, Record, ServiceState, State, Task};
-use super::step::Step;
+use super::state::{
+    EnvironmentPhase, EnvironmentState, ProcessExit, ServiceState, Task, TaskHealth, TaskHistory,
+    TaskLifecycle,
+};
+use super::traffic_shift;
+use super::transaction::Transaction;
 use crate::time::Timestamp;
 
 /// Tasks that one service may have near.
@@ -20,10 +24,10 @@ pub const MOST_TASKS: u32 = 500;
 pub(super) const A_PERSON_ASKED: &str = "a person asked";
 
 /// Decides what an event means. Total: an event that means nothing gives an empty step.
-pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
+pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decision {
     match event {
-        Event::UpRequested => change_phase(state, now, Phase::Up),
-        Event::DownRequested => change_phase(state, now, Phase::Down),
+        Event::UpRequested => change_phase(state, now, EnvironmentPhase::Up),
+        Event::DownRequested => change_phase(state, now, EnvironmentPhase::Down),
         Event::TimePassed => time_passed(state, now),
         Event::HostRestarted => host_restarted(state, now),
         Event::ObstacleRemoved { obstacle } => each_service(state, now, |draft| {
@@ -35,9 +39,9 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
         | Event::ScaleRequested { service, .. }
         | Event::RollbackRequested { service, .. }
         | Event::ReleaseSteered { service, .. } => {
-            match requests::asked(state, now, service, event) {
-                Ok(entries) => Step::new(entries),
-                Err(refusal) => Step::refused(refusal),
+            match commands::handle_command(state, now, service, event) {
+                Ok(entries) => Decision::new(entries),
+                Err(refusal) => Decision::refused(refusal),
             }
         }
         Event::HookFinished { release, .. }
@@ -52,7 +56,7 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
                 release_event(&mut draft, event);
                 settle(draft)
             });
-            Step::new(decided.unwrap_or_default())
+            Decision::new(decided.unwrap_or_default())
         }
         Event::TaskStarted { task }
         | Event::TaskStartFailed { task, .. }
@@ -60,16 +64,16 @@ pub fn decide(state: &State, now: Timestamp, event: &Event) -> Step {
         | Event::TaskHealthChanged { task, .. }
         | Event::TaskDrained { task, .. } => {
             let Some((service, found)) = find_task(state, task) else {
-                return Step::new(Vec::new());
+                return Decision::new(Vec::new());
             };
             let mut draft = draft_of(state, service.clone(), now);
             task_event(&mut draft, &found.clone(), event);
-            Step::new(settle(draft))
+            Decision::new(settle(draft))
         }
     }
 }
 
-fn release_event(draft: &mut Draft, event: &Event) {
+fn release_event(draft: &mut Transaction, event: &Event) {
     match event {
         Event::HookFinished {
             release,
@@ -83,36 +87,40 @@ fn release_event(draft: &mut Draft, event: &Event) {
             verdict,
             reason,
             ..
-        } => shift::judged(draft, *step, guard, *verdict, reason),
+        } => traffic_shift::judged(draft, *step, guard, *verdict, reason),
         Event::SplitMeasured {
             step,
             split,
             share,
             requests,
             ..
-        } => shift::measured(draft, *step, *split, *share, *requests),
+        } => traffic_shift::measured(draft, *step, *split, *share, *requests),
         _ => {}
     }
 }
 
 /// The service of a task, whose id begins with its service's name.
-fn find_task<'a>(state: &'a State, id: &str) -> Option<(&'a ServiceState, &'a Task)> {
+fn find_task<'a>(state: &'a EnvironmentState, id: &str) -> Option<(&'a ServiceState, &'a Task)> {
     let (service, _) = id.rsplit_once("-r")?;
     let service = state.services.get(service)?;
     Some((service, service.tasks.get(id)?))
 }
 
-pub(super) fn draft_of(state: &State, service: ServiceState, now: Timestamp) -> Draft {
-    Draft::new(service, state.phase, state.next_release.max(1), now)
+pub(super) fn draft_of(
+    state: &EnvironmentState,
+    service: ServiceState,
+    now: Timestamp,
+) -> Transaction {
+    Transaction::new(service, state.phase, state.next_release.max(1), now)
 }
 
 /// Lets release and scheduler react until nothing more follows. The scheduler acts for the stage
 /// that the release has come to, never for one that it passes in the same decision.
-pub(super) fn settle(mut draft: Draft) -> Vec<Entry> {
+pub(super) fn settle(mut draft: Transaction) -> Vec<JournalEntry> {
     // Each pass records at least one fact about a bounded number of tasks and stages.
     for _ in 0..10_000 {
         let before = draft.len();
-        if draft.phase == Phase::Up {
+        if draft.phase == EnvironmentPhase::Up {
             release::advance(&mut draft);
         }
         if draft.len() > before && !draft.forgotten() {
@@ -126,43 +134,47 @@ pub(super) fn settle(mut draft: Draft) -> Vec<Entry> {
     draft.into_entries()
 }
 
-fn change_phase(state: &State, now: Timestamp, phase: Phase) -> Step {
+fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhase) -> Decision {
     if state.phase == phase {
         return match phase {
-            Phase::Up => each_service(state, now, |draft| {
+            EnvironmentPhase::Up => each_service(state, now, |draft| {
                 start_backoff::end_all(draft, A_PERSON_ASKED);
             }),
-            Phase::Down => Step::new(Vec::new()),
+            EnvironmentPhase::Down => Decision::new(Vec::new()),
         };
     }
     let fact = match phase {
-        Phase::Up => Fact::EnvironmentStarted,
-        Phase::Down => Fact::EnvironmentStopped,
+        EnvironmentPhase::Up => Fact::EnvironmentStarted,
+        EnvironmentPhase::Down => Fact::EnvironmentStopped,
     };
-    let mut entries = vec![Entry {
+    let mut entries = vec![JournalEntry {
         at: now,
         service: String::new(),
         fact,
     }];
     for service in state.services.values() {
-        let mut draft = Draft::new(service.clone(), phase, state.next_release.max(1), now);
+        let mut draft = Transaction::new(service.clone(), phase, state.next_release.max(1), now);
         match phase {
-            Phase::Up => {
+            EnvironmentPhase::Up => {
                 start_backoff::end_all(&mut draft, A_PERSON_ASKED);
                 release::renew(&mut draft);
             }
-            Phase::Down => {
+            EnvironmentPhase::Down => {
                 release::cut_hook(&mut draft);
                 draft.hurry_drains();
             }
         }
         entries.extend(settle(draft));
     }
-    Step::new(entries)
+    Decision::new(entries)
 }
 
 /// Decides the same for every service; those that it records nothing about are left alone.
-fn each_service(state: &State, now: Timestamp, decide: impl Fn(&mut Draft)) -> Step {
+fn each_service(
+    state: &EnvironmentState,
+    now: Timestamp,
+    decide: impl Fn(&mut Transaction),
+) -> Decision {
     let mut entries = Vec::new();
     for service in state.services.values() {
         let mut draft = draft_of(state, service.clone(), now);
@@ -171,29 +183,29 @@ fn each_service(state: &State, now: Timestamp, decide: impl Fn(&mut Draft)) -> S
             entries.extend(settle(draft));
         }
     }
-    Step::new(entries)
+    Decision::new(entries)
 }
 
 /// Every task is gone, and no revision is to blame: nothing is counted, no start waits, and a
 /// release goes through its stage again, as after `down` and `up`.
-fn host_restarted(state: &State, now: Timestamp) -> Step {
+fn host_restarted(state: &EnvironmentState, now: Timestamp) -> Decision {
     each_service(state, now, |draft| {
         for task in draft.service.tasks.clone().into_values() {
             draft.record(Fact::TaskStopped {
                 task: task.id,
                 revision: task.revision,
-                exit: Exit::HostRestarted,
+                exit: ProcessExit::HostRestarted,
                 last_lines: Vec::new(),
             });
         }
-        if draft.phase == Phase::Up {
+        if draft.phase == EnvironmentPhase::Up {
             start_backoff::end_all(draft, "the machine restarted");
             release::renew(draft);
         }
     })
 }
 
-fn time_passed(state: &State, now: Timestamp) -> Step {
+fn time_passed(state: &EnvironmentState, now: Timestamp) -> Decision {
     let due: Vec<&String> = state
         .deadlines
         .iter()
@@ -209,11 +221,11 @@ fn time_passed(state: &State, now: Timestamp) -> Step {
         expire(&mut draft);
         entries.extend(settle(draft));
     }
-    Step::new(entries)
+    Decision::new(entries)
 }
 
 /// Deadlines of a service that have passed.
-fn expire(draft: &mut Draft) {
+fn expire(draft: &mut Transaction) {
     release::expire(draft);
     start_backoff::expire(draft);
     let due: Vec<Task> = draft
@@ -230,34 +242,36 @@ fn expire(draft: &mut Draft) {
         .collect();
     for task in due {
         match task.lifecycle {
-            Lifecycle::Pending { .. } => {
+            TaskLifecycle::Pending { .. } => {
                 let reason = "it did not start within 2 minutes";
-                release::count_failure(draft, &task, reason, &[]);
+                circuit_breaker::count_failure(draft, &task, reason, &[]);
                 start_backoff::delay_starts(draft, &task, reason, None);
                 draft.stop(&task, reason);
             }
-            Lifecycle::Running { .. } if task.health == Health::Unhealthy => {
+            TaskLifecycle::Running { .. } if task.health == TaskHealth::Unhealthy => {
                 judge(
                     draft,
                     &task,
-                    Health::Unhealthy,
+                    TaskHealth::Unhealthy,
                     &task.health_reason,
                     None,
                     &task.last_lines,
                 );
             }
-            Lifecycle::Running { .. } => {
+            TaskLifecycle::Running { .. } => {
                 judge(
                     draft,
                     &task,
-                    Health::Healthy,
+                    TaskHealth::Healthy,
                     "it ran for 40 seconds",
                     None,
                     &[],
                 );
             }
-            Lifecycle::Deactivating { .. } => draft.stop(&task, "its deregistration delay is over"),
-            Lifecycle::Stopping { .. } => {
+            TaskLifecycle::Deactivating { .. } => {
+                draft.stop(&task, "its deregistration delay is over");
+            }
+            TaskLifecycle::Stopping { .. } => {
                 let deadline = draft.now.after(std::time::Duration::from_secs(10));
                 draft.record(Fact::TaskKilled {
                     task: task.id.clone(),
@@ -268,15 +282,15 @@ fn expire(draft: &mut Draft) {
     }
 }
 
-fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
-    let running = matches!(task.lifecycle, Lifecycle::Running { .. });
+fn task_event(draft: &mut Transaction, task: &Task, event: &Event) {
+    let running = matches!(task.lifecycle, TaskLifecycle::Running { .. });
     match event {
         Event::TaskStarted { .. } => match task.lifecycle {
-            Lifecycle::Pending { .. } => draft.record(Fact::TaskRan {
+            TaskLifecycle::Pending { .. } => draft.record(Fact::TaskRan {
                 task: task.id.clone(),
             }),
             // It was told to stop before it was up.
-            Lifecycle::Stopping { .. } => draft.stop(task, "it is not wanted any more"),
+            TaskLifecycle::Stopping { .. } => draft.stop(task, "it is not wanted any more"),
             _ => {}
         },
         Event::TaskStartFailed {
@@ -285,7 +299,7 @@ fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
             ended(
                 draft,
                 task,
-                Exit::NotStarted(reason.clone()),
+                ProcessExit::NotStarted(reason.clone()),
                 &[],
                 obstacle.clone(),
             );
@@ -300,11 +314,11 @@ fn task_event(draft: &mut Draft, task: &Task, event: &Event) {
             ..
         } if running && *health != task.health => {
             let grace = grace_until(draft, task)
-                .filter(|until| *health == Health::Unhealthy && *until > draft.now);
+                .filter(|until| *health == TaskHealth::Unhealthy && *until > draft.now);
             judge(draft, task, *health, reason, grace, last_lines);
         }
         Event::TaskDrained { cut, .. }
-            if matches!(task.lifecycle, Lifecycle::Deactivating { .. }) =>
+            if matches!(task.lifecycle, TaskLifecycle::Deactivating { .. }) =>
         {
             draft.stop(task, &drained(*cut));
         }
@@ -321,7 +335,7 @@ fn drained(cut: u64) -> String {
     }
 }
 
-fn grace_until(draft: &Draft, task: &Task) -> Option<Timestamp> {
+fn grace_until(draft: &Transaction, task: &Task) -> Option<Timestamp> {
     let grace = draft
         .service
         .definition(task.revision)?
@@ -333,21 +347,21 @@ fn grace_until(draft: &Draft, task: &Task) -> Option<Timestamp> {
 }
 
 /// A task that was never healthy may only be slow.
-fn never_healthy(draft: &Draft, task: &Task) -> &'static str {
+fn never_healthy(draft: &Transaction, task: &Task) -> &'static str {
     let checked = draft
         .service
         .definition(task.revision)
         .is_some_and(|definition| definition.service.health.is_some());
     match task.record {
-        Record::New if checked => evidence::NEVER_HEALTHY,
+        TaskHistory::New if checked => evidence::NEVER_HEALTHY,
         _ => "",
     }
 }
 
 fn judge(
-    draft: &mut Draft,
+    draft: &mut Transaction,
     task: &Task,
-    health: Health,
+    health: TaskHealth,
     reason: &str,
     grace_until: Option<Timestamp>,
     last_lines: &[String],
@@ -360,28 +374,28 @@ fn judge(
         last_lines: grace_until.map_or_else(Vec::new, |_| last_lines.to_vec()),
     });
     match health {
-        Health::Healthy => release::forget_failures(draft, task),
-        Health::Unhealthy if grace_until.is_none() => {
+        TaskHealth::Healthy => circuit_breaker::forget_failures(draft, task),
+        TaskHealth::Unhealthy if grace_until.is_none() => {
             let reason = format!("unhealthy: {reason}{}", never_healthy(draft, task));
-            release::count_failure(draft, task, &reason, last_lines);
+            circuit_breaker::count_failure(draft, task, &reason, last_lines);
         }
-        Health::Unhealthy | Health::Unknown => {}
+        TaskHealth::Unhealthy | TaskHealth::Unknown => {}
     }
 }
 
 /// A task is gone. One that was healthy once is replaced at once, as on ECS.
 fn ended(
-    draft: &mut Draft,
+    draft: &mut Transaction,
     task: &Task,
-    exit: Exit,
+    exit: ProcessExit,
     last_lines: &[String],
     obstacle: Option<Obstacle>,
 ) {
     let asked_to = !task.active();
     if !asked_to {
         let reason = exit.to_string();
-        release::count_failure(draft, task, &reason, last_lines);
-        if task.record != Record::Proven {
+        circuit_breaker::count_failure(draft, task, &reason, last_lines);
+        if task.record != TaskHistory::Proven {
             start_backoff::delay_starts(draft, task, &reason, obstacle);
         }
     }

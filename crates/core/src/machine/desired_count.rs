@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use super::entry::Fact;
 use super::state::{Removal, RevisionDefinition, ServiceState};
+use super::transaction::Transaction;
 use crate::manifest::model::Scale;
 
 /// Fewest and most tasks, as a manifest gives them.
@@ -84,7 +84,7 @@ impl ServiceState {
 
 /// Brings the desired count to what a definition asks for. A static site keeps the number for the
 /// day that the service has tasks again.
-pub fn keep_within_bounds(draft: &mut Draft, definition: &RevisionDefinition) {
+pub fn keep_within_bounds(draft: &mut Transaction, definition: &RevisionDefinition) {
     if !definition.has_tasks() {
         return;
     }

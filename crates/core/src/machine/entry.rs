@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::desired_count::ScaleBounds;
 use super::start_backoff::Obstacle;
-use super::state::{Exit, Health, Outcome, ReleaseKind, RevisionDefinition, Stage};
-use super::strategy::{Gate, Split, Verdict};
+use super::state::{
+    ProcessExit, ReleaseKind, ReleaseOutcome, ReleaseStage, RevisionDefinition, TaskHealth,
+};
+use super::strategy::{GuardVerdict, Promotion, SplitCheck};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// When it was decided.
     pub at: Timestamp,
     /// Service name; empty: the environment.
@@ -70,7 +72,7 @@ pub enum Fact {
         /// Release id.
         release: u64,
         /// The stage.
-        stage: Stage,
+        stage: ReleaseStage,
         /// The revision that new tasks are of from now on.
         primary: u32,
         /// When the stage must be over.
@@ -91,7 +93,7 @@ pub enum Fact {
         /// When it must be taken.
         deadline: Timestamp,
         /// `shifting`, or `baking` at the last step.
-        stage: Stage,
+        stage: ReleaseStage,
     },
     /// The bake of a step is over.
     BakeEnded {
@@ -105,7 +107,7 @@ pub enum Fact {
         /// Alarm name.
         guard: String,
         /// The verdict.
-        verdict: Verdict,
+        verdict: GuardVerdict,
         /// The alarm's words.
         reason: String,
     },
@@ -114,7 +116,7 @@ pub enum Fact {
         /// Release id.
         release: u64,
         /// What came of it.
-        split: Split,
+        split: SplitCheck,
         /// Measured share, tenths of a percent.
         share: u32,
         /// Requests measured.
@@ -125,7 +127,7 @@ pub enum Fact {
         /// Release id.
         release: u64,
         /// Where the gate is now.
-        gate: Gate,
+        gate: Promotion,
         /// Who.
         by: String,
     },
@@ -179,7 +181,7 @@ pub enum Fact {
         /// Task id.
         task: String,
         /// The verdict.
-        health: Health,
+        health: TaskHealth,
         /// The check's words.
         reason: String,
         /// The verdict is ignored until then.
@@ -220,7 +222,7 @@ pub enum Fact {
         /// Its revision.
         revision: u32,
         /// How.
-        exit: Exit,
+        exit: ProcessExit,
         /// Its last log lines, when nobody asked for its end.
         last_lines: Vec<String>,
     },
@@ -283,7 +285,7 @@ pub enum Fact {
         /// Its id.
         release: u64,
         /// How.
-        outcome: Outcome,
+        outcome: ReleaseOutcome,
         /// Why.
         reason: String,
         /// Log lines, exits, answers.

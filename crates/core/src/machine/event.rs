@@ -1,8 +1,8 @@
 //! What happened or was asked, in past tense.
 
 use super::start_backoff::Obstacle;
-use super::state::{Exit, Health, RevisionDefinition};
-use super::strategy::{Split, Verdict};
+use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
+use super::strategy::{GuardVerdict, SplitCheck};
 
 /// What a deploy does about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Supersede {
 
 /// What a person says about a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Steer {
+pub enum ReleaseControl {
     /// Take the next step now.
     Promote,
     /// Take all steps now.
@@ -89,7 +89,7 @@ pub enum Event {
         /// Service name.
         service: String,
         /// What.
-        steer: Steer,
+        steer: ReleaseControl,
         /// Who.
         by: String,
     },
@@ -102,7 +102,7 @@ pub enum Event {
         /// Alarm name.
         guard: String,
         /// The verdict.
-        verdict: Verdict,
+        verdict: GuardVerdict,
         /// The alarm's words, with its data points.
         reason: String,
     },
@@ -113,7 +113,7 @@ pub enum Event {
         /// The step that was measured.
         step: u32,
         /// What came of it.
-        split: Split,
+        split: SplitCheck,
         /// Measured share of the new revision, tenths of a percent.
         share: u32,
         /// Requests measured.
@@ -145,7 +145,7 @@ pub enum Event {
         /// Task id.
         task: String,
         /// How.
-        exit: Exit,
+        exit: ProcessExit,
         /// Its last log lines.
         last_lines: Vec<String>,
     },
@@ -154,7 +154,7 @@ pub enum Event {
         /// Task id.
         task: String,
         /// The verdict.
-        health: Health,
+        health: TaskHealth,
         /// The check's words.
         reason: String,
         /// The task's last log lines, when it is unhealthy.
@@ -174,7 +174,7 @@ pub enum Event {
         /// Which run of the release's jobs.
         run: u32,
         /// How.
-        exit: Exit,
+        exit: ProcessExit,
         /// Its last log lines.
         last_lines: Vec<String>,
     },

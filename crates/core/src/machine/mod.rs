@@ -13,67 +13,68 @@
 
 mod apply;
 mod approval;
+mod circuit_breaker;
+mod commands;
 mod decide;
+mod decision;
 mod desired_count;
-mod draft;
+mod display;
 mod entry;
 mod event;
 mod evidence;
 pub mod limits;
-mod reading;
+mod queries;
 mod release;
-mod requests;
-mod schedule;
-mod shift;
+mod release_timeline;
+mod scheduler;
 mod start_backoff;
 mod state;
-mod step;
-mod story;
 pub mod strategy;
-mod words;
+mod traffic_shift;
+mod transaction;
 
 pub use apply::apply;
 pub use approval::{ApprovalWanted, approval_wanted};
 pub use decide::{MOST_TASKS, decide};
+pub use decision::{Action, Decision, EntryLog, Persisted, Refusal};
 pub use desired_count::ScaleBounds;
-pub use entry::{Entry, Fact};
-pub use event::{Event, Steer, Supersede};
+pub use display::{lifecycle, waiting_for, weight};
+pub use entry::{Fact, JournalEntry};
+pub use event::{Event, ReleaseControl, Supersede};
 pub use evidence::NOT_AT_ITS_PORT;
+pub use release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
 pub use start_backoff::{Obstacle, StartBackoff};
 pub use state::{
-    Exit, Health, HookRun, Lifecycle, Outcome, Phase, Record, Release, ReleaseKind, Removal,
-    Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Stage,
-    State, Task,
+    EnvironmentPhase, EnvironmentState, HookRun, ProcessExit, Release, ReleaseKind, ReleaseOutcome,
+    ReleaseStage, Removal, Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT,
+    STEADY_AFTER, ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
-pub use step::{Action, Journal, Persisted, Refusal, Step};
-pub use story::{FinishedRelease, MOMENTS_KEPT, Moment};
-pub use strategy::{Gate, Split, Verdict};
-pub use words::{lifecycle, waiting_for, weight};
+pub use strategy::{GuardVerdict, Promotion, SplitCheck};
 
 use crate::time::Timestamp;
 
 /// When `decide` must be asked again with [`Event::TimePassed`], if nothing else happens.
 #[must_use]
-pub fn next_deadline(state: &State) -> Option<Timestamp> {
+pub fn next_deadline(state: &EnvironmentState) -> Option<Timestamp> {
     state.deadlines.first().map(|(deadline, _)| *deadline)
 }
 
 /// Everything that was decided and may not have been done: after a replay, do it again.
 #[must_use]
-pub fn outstanding(state: &State) -> Vec<Action> {
+pub fn outstanding(state: &EnvironmentState) -> Vec<Action> {
     let mut actions = Vec::new();
     for service in state.services.values() {
         for task in service.tasks.values() {
             match task.lifecycle {
-                Lifecycle::Pending { .. } => actions.push(Action::StartTask {
+                TaskLifecycle::Pending { .. } => actions.push(Action::StartTask {
                     service: service.name.clone(),
                     revision: task.revision,
                     task: task.id.clone(),
                 }),
-                Lifecycle::Stopping { .. } => actions.push(Action::StopTask {
+                TaskLifecycle::Stopping { .. } => actions.push(Action::StopTask {
                     task: task.id.clone(),
                 }),
-                Lifecycle::Running { .. } | Lifecycle::Deactivating { .. } => {}
+                TaskLifecycle::Running { .. } | TaskLifecycle::Deactivating { .. } => {}
             }
         }
         if let Some(release) = &service.release {

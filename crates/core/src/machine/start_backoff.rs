@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::Draft;
 use super::entry::Fact;
 use super::limits;
 use super::state::{RevisionDefinition, ServiceState, Task};
-use crate::manifest::model::Use;
+use super::transaction::Transaction;
+use crate::manifest::model::UsedResource;
 use crate::time::Timestamp;
 
 /// Failed starts of a revision's tasks: none in a row is forgotten until a task is healthy, a
@@ -60,8 +60,8 @@ impl Obstacle {
     fn stands_before(&self, definition: &RevisionDefinition) -> bool {
         let uses = &definition.service.uses;
         match self {
-            Self::Database(name) => uses.contains(&Use::Database(name.clone())),
-            Self::Cache(name) => uses.contains(&Use::Cache(name.clone())),
+            Self::Database(name) => uses.contains(&UsedResource::Database(name.clone())),
+            Self::Cache(name) => uses.contains(&UsedResource::Cache(name.clone())),
             Self::DiskFull | Self::Descriptors | Self::PortTaken(_) => true,
         }
     }
@@ -77,7 +77,12 @@ impl ServiceState {
 
 /// A task failed to start: the next one of its revision waits. Those that were started together
 /// and fail together are one failed start.
-pub fn delay_starts(draft: &mut Draft, task: &Task, reason: &str, obstacle: Option<Obstacle>) {
+pub fn delay_starts(
+    draft: &mut Transaction,
+    task: &Task,
+    reason: &str,
+    obstacle: Option<Obstacle>,
+) {
     let before = draft.service.backoffs.get(&task.revision);
     let failures = match before {
         Some(backoff) if backoff.until.is_some() => backoff.failures.max(1),
@@ -96,7 +101,7 @@ pub fn delay_starts(draft: &mut Draft, task: &Task, reason: &str, obstacle: Opti
 }
 
 /// Delays that are over.
-pub fn expire(draft: &mut Draft) {
+pub fn expire(draft: &mut Transaction) {
     let now = draft.now;
     for revision in revisions(draft, |backoff| backoff.until.is_some_and(|at| at <= now)) {
         draft.record(Fact::StartsResumed { revision });
@@ -104,12 +109,12 @@ pub fn expire(draft: &mut Draft) {
 }
 
 /// Whatever failed before is tried at once.
-pub fn end_all(draft: &mut Draft, reason: &str) {
+pub fn end_all(draft: &mut Transaction, reason: &str) {
     end(draft, |_, _| true, reason);
 }
 
 /// What stood in the way is gone.
-pub fn end_by_obstacle(draft: &mut Draft, gone: &Obstacle) {
+pub fn end_by_obstacle(draft: &mut Transaction, gone: &Obstacle) {
     let ends = |backoff: &StartBackoff, definition: Option<&RevisionDefinition>| {
         backoff.obstacle.as_ref() == Some(gone)
             || definition.is_some_and(|definition| gone.stands_before(definition))
@@ -118,7 +123,7 @@ pub fn end_by_obstacle(draft: &mut Draft, gone: &Obstacle) {
 }
 
 fn end(
-    draft: &mut Draft,
+    draft: &mut Transaction,
     ends: impl Fn(&StartBackoff, Option<&RevisionDefinition>) -> bool,
     reason: &str,
 ) {
@@ -137,7 +142,7 @@ fn end(
     }
 }
 
-fn revisions(draft: &Draft, matches: impl Fn(&StartBackoff) -> bool) -> Vec<u32> {
+fn revisions(draft: &Transaction, matches: impl Fn(&StartBackoff) -> bool) -> Vec<u32> {
     let backoffs = draft.service.backoffs.iter();
     backoffs
         .filter(|(_, backoff)| matches(backoff))

@@ -10,10 +10,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::desired_count::ScaleBounds;
+use super::release_timeline::{FinishedRelease, TimelineEvent};
 use super::start_backoff::StartBackoff;
-use super::story::{FinishedRelease, Moment};
-use super::strategy::{Gate, Split, Verdict};
-use crate::manifest::model::{Alarm, Job, Manifest, Runs, Service};
+use super::strategy::{GuardVerdict, Promotion, SplitCheck};
+use crate::manifest::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
 /// Revisions kept per service, besides those in use.
@@ -31,23 +31,23 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(40);
 
 /// Everything that was decided for one environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct EnvironmentState {
     /// Whether the environment should run.
-    pub phase: Phase,
+    pub phase: EnvironmentPhase,
     /// Services by name.
     pub services: BTreeMap<String, ServiceState>,
     /// Id of the next release.
     pub next_release: u64,
     /// Where the numbers of removed services go on when one of their name comes again.
     #[serde(default)]
-    pub(super) forgotten: BTreeMap<String, Counters>,
+    pub(super) forgotten: BTreeMap<String, RetiredNumbers>,
     /// Nearest deadline of each service that has one; kept by `apply`.
     pub(super) deadlines: BTreeSet<(Timestamp, String)>,
 }
 
 /// Numbers of a removed service that are never used again (ECS: a revision number is not reused).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Counters {
+pub(super) struct RetiredNumbers {
     /// Number of the next revision.
     pub next_revision: u32,
     /// Number of the next task.
@@ -57,7 +57,7 @@ pub(super) struct Counters {
 /// Whether the environment should run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Phase {
+pub enum EnvironmentPhase {
     /// `neargate up` was the last word.
     Up,
     /// Nothing runs, by `neargate down` or because nothing was ever asked.
@@ -136,7 +136,7 @@ impl RevisionDefinition {
     /// Static sites have no tasks.
     #[must_use]
     pub fn has_tasks(&self) -> bool {
-        !matches!(self.service.runs, Runs::Static(_))
+        !matches!(self.service.runs, Workload::Static(_))
     }
 }
 
@@ -214,9 +214,9 @@ pub struct Task {
     /// Its revision.
     pub revision: u32,
     /// Where it is.
-    pub lifecycle: Lifecycle,
+    pub lifecycle: TaskLifecycle,
     /// What its check says.
-    pub health: Health,
+    pub health: TaskHealth,
     /// The words that came with it.
     pub health_reason: String,
     /// An unhealthy verdict is ignored until then.
@@ -227,13 +227,13 @@ pub struct Task {
     /// When it ran first.
     pub ran_at: Option<Timestamp>,
     /// Whether it was healthy once.
-    pub record: Record,
+    pub record: TaskHistory,
 }
 
 /// What a task has shown so far, for the circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Record {
+pub enum TaskHistory {
     /// Nothing yet.
     New,
     /// It was healthy once.
@@ -245,7 +245,7 @@ pub enum Record {
 /// Where a task is. Stopped tasks leave the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
-pub enum Lifecycle {
+pub enum TaskLifecycle {
     /// Asked to start.
     Pending {
         /// Since when.
@@ -275,7 +275,7 @@ pub enum Lifecycle {
 /// What a health check says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Health {
+pub enum TaskHealth {
     /// No verdict yet.
     #[default]
     Unknown,
@@ -288,7 +288,7 @@ pub enum Health {
 /// Stages of a release (DESIGN §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum ReleaseStage {
     /// Accepted.
     Pending,
     /// Jobs in the new revision, before any of its tasks.
@@ -307,7 +307,7 @@ pub enum Stage {
     RollingBack,
 }
 
-impl Stage {
+impl ReleaseStage {
     /// The name in `status --json` and in scripts.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -346,7 +346,7 @@ pub struct Release {
     /// The revision that it is to.
     pub to: u32,
     /// Where it is.
-    pub stage: Stage,
+    pub stage: ReleaseStage,
     /// When the stage must be over (ECS: 24 hours).
     pub stage_deadline: Timestamp,
     /// When it began.
@@ -381,16 +381,16 @@ pub struct Release {
     pub step_since: Option<Timestamp>,
     /// What its guards say, by alarm name.
     #[serde(default)]
-    pub guards: BTreeMap<String, Verdict>,
+    pub guards: BTreeMap<String, GuardVerdict>,
     /// Whether the router splits the requests as asked.
     #[serde(default)]
-    pub split: Split,
+    pub split: SplitCheck,
     /// What people said about going on.
     #[serde(default)]
-    pub gate: Gate,
+    pub gate: Promotion,
     /// What happened so far.
     #[serde(default)]
-    pub story: Vec<Arc<Moment>>,
+    pub story: Vec<Arc<TimelineEvent>>,
 }
 
 /// A job that runs for a release.
@@ -407,7 +407,7 @@ pub struct HookRun {
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ReleaseOutcome {
     /// The new revision serves and is stable.
     Done,
     /// The stable revision serves again.
@@ -416,7 +416,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl ReleaseOutcome {
     /// The name that people and scripts see.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -431,7 +431,7 @@ impl Outcome {
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Exit {
+pub enum ProcessExit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
@@ -446,7 +446,7 @@ pub enum Exit {
     HostRestarted,
 }
 
-impl std::fmt::Display for Exit {
+impl std::fmt::Display for ProcessExit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Code(126) => write!(

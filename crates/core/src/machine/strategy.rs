@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Release, ReleaseKind, RevisionStatus, ServiceState, Stage};
+use super::state::{Release, ReleaseKind, ReleaseStage, RevisionStatus, ServiceState};
 use crate::manifest::model::{Alarm, Strategy};
 
 /// All requests, in tenths of a percent.
@@ -18,7 +18,7 @@ const LONGEST_ROLLING_BAKE: Duration = Duration::from_secs(300);
 
 /// One step of a shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct TrafficStep {
     /// Share of the new revision, tenths of a percent.
     pub weight: u32,
     /// Time before the next step (after the last: before the old revision goes).
@@ -27,16 +27,16 @@ pub struct Step {
 
 /// The steps of a strategy in order; none for rolling.
 #[must_use]
-pub fn steps(strategy: &Strategy) -> Vec<Step> {
+pub fn steps(strategy: &Strategy) -> Vec<TrafficStep> {
     match strategy {
         Strategy::Rolling => Vec::new(),
-        Strategy::BlueGreen { bake } => vec![Step {
+        Strategy::BlueGreen { bake } => vec![TrafficStep {
             weight: WHOLE,
             bake: *bake,
         }],
         Strategy::Canary { steps, bake } => steps
             .iter()
-            .map(|percent| Step {
+            .map(|percent| TrafficStep {
                 weight: tenths(*percent),
                 bake: *bake,
             })
@@ -48,7 +48,7 @@ pub fn steps(strategy: &Strategy) -> Vec<Step> {
         } => {
             let each = tenths(*percent).max(1);
             let count = WHOLE.div_ceil(each);
-            let step = |number: u32| Step {
+            let step = |number: u32| TrafficStep {
                 weight: (each * number).min(WHOLE),
                 bake: if number == count { *bake } else { *interval },
             };
@@ -76,7 +76,7 @@ fn tenths(percent: f64) -> u32 {
 /// What a guard says about the new revision in the present step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum GuardVerdict {
     /// Its evaluation is not complete.
     #[default]
     Pending,
@@ -91,7 +91,7 @@ pub enum Verdict {
 /// Whether the router's measured split is the one that was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Split {
+pub enum SplitCheck {
     /// Too few requests to tell.
     #[default]
     Unmeasured,
@@ -104,7 +104,7 @@ pub enum Split {
 /// What people said about going on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Gate {
+pub enum Promotion {
     /// Nothing.
     #[default]
     Closed,
@@ -122,17 +122,17 @@ pub const SPLIT_REQUESTS: u64 = 200;
 /// Whether `new` of `all` requests are the share that was asked for, in tenths of a percent:
 /// within one percentage point, or within what chance explains (four standard deviations).
 #[must_use]
-pub fn compare_split(asked: u32, new: u64, all: u64) -> Split {
+pub fn compare_split(asked: u32, new: u64, all: u64) -> SplitCheck {
     if all < SPLIT_REQUESTS {
-        return Split::Unmeasured;
+        return SplitCheck::Unmeasured;
     }
     let share = f64::from(asked.min(WHOLE)) / f64::from(WHOLE);
     let (new, all) = (new as f64, all as f64);
     let chance = 4.0 * (share * (1.0 - share) / all).sqrt();
     if (new / all - share).abs() <= chance.max(0.01) {
-        Split::Verified
+        SplitCheck::Verified
     } else {
-        Split::Off
+        SplitCheck::Off
     }
 }
 
@@ -140,7 +140,7 @@ impl ServiceState {
     /// The steps of a release: none when it is rolling, a rollback, of a service without tasks,
     /// or when there is no stable revision to keep the rest of the traffic.
     #[must_use]
-    pub fn steps(&self, release: &Release) -> Vec<Step> {
+    pub fn steps(&self, release: &Release) -> Vec<TrafficStep> {
         let keeps = self.revisions.get(&release.from).is_some_and(|from| {
             from.status == RevisionStatus::Stable && from.definition.has_tasks()
         });
@@ -181,7 +181,7 @@ impl ServiceState {
                 (self.primary, WHOLE - release.weight.min(WHOLE)),
                 (release.to, release.weight.min(WHOLE)),
             ]),
-            Stage::RollingBack if self.primary != release.to => {
+            ReleaseStage::RollingBack if self.primary != release.to => {
                 Some([(self.primary, WHOLE), (release.to, 0)])
             }
             _ => None,
@@ -189,10 +189,13 @@ impl ServiceState {
     }
 }
 
-fn both_run(stage: Stage) -> bool {
+fn both_run(stage: ReleaseStage) -> bool {
     matches!(
         stage,
-        Stage::ScaleUp | Stage::TestTraffic | Stage::Shifting | Stage::Baking
+        ReleaseStage::ScaleUp
+            | ReleaseStage::TestTraffic
+            | ReleaseStage::Shifting
+            | ReleaseStage::Baking
     )
 }
 
@@ -221,15 +224,15 @@ mod tests {
     #[test]
     fn a_split_is_told_from_enough_requests_and_within_chance() {
         for (asked, new, all, expected) in [
-            (100, 10, 100, Split::Unmeasured),
-            (100, 20, 200, Split::Verified),
-            (100, 36, 200, Split::Verified),
-            (100, 40, 200, Split::Off),
-            (100, 1_090, 10_000, Split::Verified),
-            (100, 1_130, 10_000, Split::Off),
-            (1000, 10_000, 10_000, Split::Verified),
-            (1000, 9_000, 10_000, Split::Off),
-            (0, 0, 200, Split::Verified),
+            (100, 10, 100, SplitCheck::Unmeasured),
+            (100, 20, 200, SplitCheck::Verified),
+            (100, 36, 200, SplitCheck::Verified),
+            (100, 40, 200, SplitCheck::Off),
+            (100, 1_090, 10_000, SplitCheck::Verified),
+            (100, 1_130, 10_000, SplitCheck::Off),
+            (1000, 10_000, 10_000, SplitCheck::Verified),
+            (1000, 9_000, 10_000, SplitCheck::Off),
+            (0, 0, 200, SplitCheck::Verified),
         ] {
             assert_eq!(
                 compare_split(asked, new, all),

@@ -3,27 +3,27 @@
 //! Invariant: minutes of a day or of a week, UTC. Refuses windows under 30 minutes and
 //! schedules that EventBridge would refuse.
 
-use super::shape::Form;
+use super::schema::TextFormat;
 
 const DAY: u32 = 24 * 60;
 const WEEK: u32 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-pub(super) static WINDOW: Form = Form {
+pub(super) static WINDOW: TextFormat = TextFormat {
     what: "a daily window",
     example: "03:00-04:00",
     pattern: "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
     check: |text| window(text).map(|_| ()),
 };
 
-pub(super) static MAINTENANCE: Form = Form {
+pub(super) static MAINTENANCE: TextFormat = TextFormat {
     what: "a weekly window",
     example: "mon:04:00-mon:05:00",
     pattern: "^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$",
     check: |text| maintenance(text).map(|_| ()),
 };
 
-pub(super) static SCHEDULE: Form = Form {
+pub(super) static SCHEDULE: TextFormat = TextFormat {
     what: "a schedule",
     example: "rate(5 minutes)",
     pattern: "^(rate|cron)\\(.+\\)$",

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A place: bytes of one of the texts that make up the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct At {
+pub struct SourceSpan {
     /// 0 is the file; `n` is the n-th `--set`.
     pub source: usize,
     /// First byte.
@@ -37,11 +37,11 @@ pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
     /// Where.
-    pub at: At,
+    pub at: SourceSpan,
     /// A few words beside the marked text.
     pub label: String,
     /// Another place that belongs to the problem, and what it is.
-    pub related: Option<(At, String)>,
+    pub related: Option<(SourceSpan, String)>,
     /// What to write instead.
     pub help: Option<String>,
 }
@@ -49,7 +49,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error.
     #[must_use]
-    pub fn error(code: &'static str, at: At, message: impl Into<String>) -> Self {
+    pub fn error(code: &'static str, at: SourceSpan, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -63,7 +63,7 @@ impl Diagnostic {
 
     /// A warning.
     #[must_use]
-    pub fn warning(code: &'static str, at: At, message: impl Into<String>) -> Self {
+    pub fn warning(code: &'static str, at: SourceSpan, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(code, at, message)
@@ -86,7 +86,7 @@ impl Diagnostic {
 
     /// Adds a second place.
     #[must_use]
-    pub fn related(mut self, at: At, what: impl Into<String>) -> Self {
+    pub fn related(mut self, at: SourceSpan, what: impl Into<String>) -> Self {
         self.related = Some((at, what.into()));
         self
     }
@@ -94,7 +94,7 @@ impl Diagnostic {
 
 /// The wire form of one problem (`--json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct DiagnosticRecord {
     /// Error or warning.
     pub severity: Severity,
     /// Stable name of the kind of problem.
@@ -188,7 +188,7 @@ impl Diagnostics {
     }
 
     /// The line of a place, from 1.
-    pub(crate) fn line(&self, at: At) -> usize {
+    pub(crate) fn line(&self, at: SourceSpan) -> usize {
         self.position(at).0
     }
 
@@ -207,7 +207,7 @@ impl Diagnostics {
     }
 
     /// The place moved inside the text and onto character boundaries.
-    fn clamp(&self, at: At) -> (usize, usize) {
+    fn clamp(&self, at: SourceSpan) -> (usize, usize) {
         let text = self.text(at.source);
         let mut start = at.start.min(text.len());
         while !text.is_char_boundary(start) {
@@ -221,7 +221,7 @@ impl Diagnostics {
     }
 
     /// Line and column, from 1; the column in characters.
-    fn position(&self, at: At) -> (usize, usize) {
+    fn position(&self, at: SourceSpan) -> (usize, usize) {
         let (start, _) = self.clamp(at);
         let before = &self.text(at.source)[..start];
         let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
@@ -307,17 +307,17 @@ impl Diagnostics {
         format!("{parts} in {}", self.name(0))
     }
 
-    /// The wire form: a list of [`Entry`].
+    /// The wire form: a list of [`DiagnosticRecord`].
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        let entries: Vec<Entry> = self.list.iter().map(|d| self.entry(d)).collect();
+        let entries: Vec<DiagnosticRecord> = self.list.iter().map(|d| self.entry(d)).collect();
         serde_json::to_value(entries).expect("entries are plain data with string keys")
     }
 
-    fn entry(&self, d: &Diagnostic) -> Entry {
+    fn entry(&self, d: &Diagnostic) -> DiagnosticRecord {
         let (line, column) = self.position(d.at);
         let (start, end) = self.clamp(d.at);
-        Entry {
+        DiagnosticRecord {
             severity: d.severity,
             code: d.code,
             message: d.message.clone(),

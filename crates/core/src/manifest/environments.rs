@@ -4,38 +4,38 @@
 //! whichever environment was chosen.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::shape::nearest;
-use super::tree::{Table, Value, find};
+use super::schema::nearest;
+use super::toml_tree::{TomlTable, TomlValue, find};
 
 /// The environments whose target is AWS, by name.
-pub(super) fn on_aws(file: &Table) -> Vec<String> {
+pub(super) fn on_aws(file: &TomlTable) -> Vec<String> {
     let everywhere = is_aws(file);
-    let Some(Value::Table(environments)) = find(file, &["env"]).map(|node| &node.value) else {
+    let Some(TomlValue::Table(environments)) = find(file, &["env"]).map(|node| &node.value) else {
         return Vec::new();
     };
     let there = environments
         .iter()
         .filter(|(_, entry)| match &entry.node.value {
-            Value::Table(overlay) => is_aws(overlay).unwrap_or(everywhere == Some(true)),
+            TomlValue::Table(overlay) => is_aws(overlay).unwrap_or(everywhere == Some(true)),
             _ => false,
         });
     there.map(|(name, _)| name.clone()).collect()
 }
 
-fn is_aws(layer: &Table) -> Option<bool> {
+fn is_aws(layer: &TomlTable) -> Option<bool> {
     let target = find(layer, &["target"])?;
-    Some(target.value == Value::Text("aws".to_owned()))
+    Some(target.value == TomlValue::Text("aws".to_owned()))
 }
 
 /// Reports environments of the pipeline that it cannot release, or would release twice.
-pub(super) fn check(file: &Table, on_aws: &[String], out: &mut Diagnostics) {
+pub(super) fn check(file: &TomlTable, on_aws: &[String], out: &mut Diagnostics) {
     let written = find(file, &["pipeline", "environments"]);
-    let Some(Value::List(items)) = written.map(|node| &node.value) else {
+    let Some(TomlValue::List(items)) = written.map(|node| &node.value) else {
         return;
     };
     let mut seen: Vec<&str> = Vec::new();
     for item in items {
-        let Value::Text(name) = &item.value else {
+        let TomlValue::Text(name) = &item.value else {
             continue;
         };
         if !on_aws.contains(name) {

@@ -8,27 +8,27 @@
 mod calendar;
 mod check;
 pub mod diagnostic;
+pub mod edit_location;
 mod environments;
 mod fargate;
+mod lower;
 pub mod model;
-mod not_acted_on;
 mod overrides;
-pub mod place;
-mod read;
-mod shape;
+mod schema;
 pub mod site_files;
 mod syntax;
-mod tree;
-mod view;
+mod toml_tree;
+mod typed_table;
+mod unsupported;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
-pub(crate) use shape::nearest;
+pub(crate) use schema::nearest;
 
-use diagnostic::At;
+use diagnostic::SourceSpan;
 use model::Manifest;
-use site_files::SiteFile;
-use tree::{Table, Value};
+use site_files::SitePage;
+use toml_tree::{TomlTable, TomlValue};
 
 /// What a manifest is called when nothing else is said; a site never serves a file of this name.
 pub const FILE_NAME: &str = "neargate.toml";
@@ -38,7 +38,7 @@ pub const LONGEST: usize = 1 << 20;
 
 /// A manifest's text and what to call it in diagnostics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct ManifestSource {
     /// The file's name as the user knows it.
     pub name: String,
     /// Its content.
@@ -47,7 +47,7 @@ pub struct Source {
 
 /// A manifest that is right.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
+pub struct LoadedManifest {
     /// The checked model.
     pub manifest: Manifest,
     /// What is probably not meant.
@@ -57,14 +57,18 @@ pub struct Loaded {
     /// The environments of the file whose target is AWS, by name.
     pub on_aws: Vec<String>,
     /// Files that static sites are said to have; nobody has looked for them yet.
-    pub site_files: Vec<SiteFile>,
+    pub site_files: Vec<SitePage>,
 }
 
 /// Reads an environment of a manifest, with `--set` overrides (`PATH=VALUE`) laid over it.
 ///
 /// # Errors
 /// All problems of the file and of the overrides, sorted by place; warnings among them.
-pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, Diagnostics> {
+pub fn load(
+    source: &ManifestSource,
+    env: &str,
+    overrides: &[String],
+) -> Result<LoadedManifest, Diagnostics> {
     let mut sources = vec![(source.name.clone(), source.text.clone())];
     sources.extend(
         overrides
@@ -74,7 +78,11 @@ pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, 
     let mut out = Diagnostics::new(sources);
     if source.text.len() > LONGEST {
         let message = format!("the manifest is longer than {LONGEST} bytes");
-        out.push(Diagnostic::error("too-long", At::default(), message));
+        out.push(Diagnostic::error(
+            "too-long",
+            SourceSpan::default(),
+            message,
+        ));
         return Err(out);
     }
     let mut on_aws = Vec::new();
@@ -82,7 +90,7 @@ pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, 
         .and_then(|tree| finish(tree, env, &mut out));
     out.sort();
     match loaded {
-        Some((manifest, not_acted_on, site_files)) if !out.has_errors() => Ok(Loaded {
+        Some((manifest, not_acted_on, site_files)) if !out.has_errors() => Ok(LoadedManifest {
             manifest,
             warnings: out,
             not_acted_on,
@@ -96,16 +104,16 @@ pub fn load(source: &Source, env: &str, overrides: &[String]) -> Result<Loaded, 
 /// All layers merged; nothing when the text has syntax errors, because whatever else is wrong
 /// may only follow from them.
 fn layers(
-    source: &Source,
+    source: &ManifestSource,
     env: &str,
     overrides: &[String],
     on_aws: &mut Vec<String>,
     out: &mut Diagnostics,
-) -> Option<Table> {
-    let mut file = tree::parse(0, &source.text, out);
+) -> Option<TomlTable> {
+    let mut file = toml_tree::parse(0, &source.text, out);
     syntax::mend(&source.text, out);
     let broken: Vec<usize> = out.iter().map(|d| out.line(d.at)).collect();
-    shape::conform(&mut file, &shape::FILE, "", out);
+    schema::conform(&mut file, &schema::FILE, "", out);
     if !broken.is_empty() {
         let lines: Vec<usize> = out.iter().map(|d| out.line(d.at)).collect();
         let mut lines = lines.into_iter();
@@ -118,66 +126,66 @@ fn layers(
     *on_aws = environments::on_aws(&file);
     environments::check(&file, on_aws, out);
     let mut environments = match file.remove("env").map(|entry| entry.node.value) {
-        Some(Value::Table(environments)) => environments,
-        _ => Table::new(),
+        Some(TomlValue::Table(environments)) => environments,
+        _ => TomlTable::new(),
     };
     let known: Vec<String> = environments.keys().cloned().collect();
     match environments.remove(env).map(|entry| entry.node.value) {
-        Some(Value::Table(overlay)) => tree::merge(&mut file, overlay),
+        Some(TomlValue::Table(overlay)) => toml_tree::merge(&mut file, overlay),
         Some(_) => {}
         None if env == "local" => {}
         None => out.push(no_environment(env, known)),
     }
     for (index, text) in overrides.iter().enumerate() {
         let mut layer = overrides::layer(index + 1, text, out);
-        shape::conform(&mut layer, &shape::FILE, "", out);
+        schema::conform(&mut layer, &schema::FILE, "", out);
         if let Some(entry) = layer.remove("env") {
             let message = "`--set` cannot change an `[env.NAME]`: it is laid over the chosen one";
             let found = Diagnostic::error("wrong-override", entry.key, message);
             out.push(found.help("choose the environment by --env, and leave `env.NAME.` out"));
         }
-        tree::merge(&mut file, layer);
+        toml_tree::merge(&mut file, layer);
     }
     Some(file)
 }
 
 /// The model, what is not acted on, and the files of sites.
-type Finished = (Manifest, Vec<String>, Vec<SiteFile>);
+type Finished = (Manifest, Vec<String>, Vec<SitePage>);
 
 fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
     known.push("local".to_owned());
     known.sort();
     known.dedup();
     let message = format!("there is no environment `{}` here", env.escape_debug());
-    let found = Diagnostic::error("unknown-environment", At::default(), message);
+    let found = Diagnostic::error("unknown-environment", SourceSpan::default(), message);
     found.help(format!(
         "this file has the environments {}",
         known.join(", ")
     ))
 }
 
-fn finish(mut tree: Table, env: &str, out: &mut Diagnostics) -> Option<Finished> {
-    shape::require(&tree, &shape::FILE, ("", At::default()), out);
+fn finish(mut tree: TomlTable, env: &str, out: &mut Diagnostics) -> Option<Finished> {
+    schema::require(&tree, &schema::FILE, ("", SourceSpan::default()), out);
     let written = tree.clone();
-    shape::fill(&mut tree, &shape::FILE, At::default());
-    let mut manifest = read::read(&tree, env);
+    schema::fill(&mut tree, &schema::FILE, SourceSpan::default());
+    let mut manifest = lower::read(&tree, env);
     check::priority::assign(&mut manifest.services);
     version(&tree, out);
-    check::check(&mut check::Case {
+    check::check(&mut check::CheckContext {
         manifest: &manifest,
         tree: &tree,
         written: &written,
         out,
     });
-    let left_out = not_acted_on::list(&written, &manifest.target);
+    let left_out = unsupported::list(&written, &manifest.target);
     let site_files = site_files::list(&manifest, &tree);
     Some((manifest, left_out, site_files))
 }
 
 /// Reports a file that is written for another version.
-fn version(tree: &Table, out: &mut Diagnostics) {
+fn version(tree: &TomlTable, out: &mut Diagnostics) {
     let own = env!("CARGO_PKG_VERSION");
-    let Some(Value::Text(text)) = tree.get("requires").map(|entry| &entry.node.value) else {
+    let Some(TomlValue::Text(text)) = tree.get("requires").map(|entry| &entry.node.value) else {
         return;
     };
     let (Ok(wanted), Ok(version)) = (semver::VersionReq::parse(text), semver::Version::parse(own))
@@ -185,7 +193,7 @@ fn version(tree: &Table, out: &mut Diagnostics) {
         return;
     };
     if !wanted.matches(&version) {
-        let at = tree::place_of(tree, &["requires"]);
+        let at = toml_tree::place_of(tree, &["requires"]);
         let message = format!("this is Neargate {own}, and the file requires {text}");
         out.push(Diagnostic::error("version", at, message).help("install a version that fits"));
     }
@@ -194,5 +202,5 @@ fn version(tree: &Table, out: &mut Diagnostics) {
 /// The JSON Schema (2020-12) of a manifest, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    shape::schema::schema()
+    schema::json_schema::schema()
 }

@@ -17,10 +17,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
-pub use aws::{Architecture, Aws, Entry, Grade, Insights, Key, Nat, NatKind, Waf};
-pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Generate, Secret};
-pub use job::{HttpCheck, Job, Work};
-pub use notify::{Format, Notify, Occasion, Receiver};
+pub use aws::{
+    Architecture, AwsSettings, ContainerInsights, EncryptionKey, EntryPoint, EnvironmentGrade,
+    NatKind, NatSettings, WafSettings,
+};
+pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Secret, SecretGenerator};
+pub use job::{HttpCheck, Job, JobWork};
+pub use notify::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 pub use pipeline::Pipeline;
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
@@ -31,7 +34,7 @@ pub struct Manifest {
     /// The environment that was resolved (`local` when none was named).
     pub env: String,
     /// Where this environment runs.
-    pub target: Place,
+    pub target: DeploymentTarget,
     /// Services by name.
     pub services: BTreeMap<String, Service>,
     /// Jobs by name.
@@ -56,7 +59,7 @@ pub struct Manifest {
     pub pipeline: Pipeline,
     /// What the environment is made of on AWS.
     #[serde(default)]
-    pub aws: Aws,
+    pub aws: AwsSettings,
     /// What `neargate audit` is told.
     #[serde(default)]
     pub audit: Audit,
@@ -65,7 +68,7 @@ pub struct Manifest {
 /// Near or far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum DeploymentTarget {
     /// This machine.
     Near,
     /// ECS Fargate in one region.
@@ -85,17 +88,17 @@ pub struct Service {
     /// File or directory that is snapshotted into the revision.
     pub artifact: Option<String>,
     /// What runs (or is served).
-    pub runs: Runs,
+    pub runs: Workload,
     /// The port that the application listens on far; near it gets `PORT`. `None`: a worker.
     pub port: Option<u16>,
     /// Public routes; empty: internal only.
     pub routes: Vec<Route>,
     /// CPU units and memory, a valid Fargate pair.
-    pub size: Size,
+    pub size: TaskSize,
     /// How health is judged. `None`: healthy 40 s after it runs (ECS's rule).
-    pub health: Option<Health>,
+    pub health: Option<HealthCheck>,
     /// What is injected.
-    pub uses: Vec<Use>,
+    pub uses: Vec<UsedResource>,
     /// Plain environment.
     pub env: BTreeMap<String, String>,
     /// Deregistration delay: at most this long for requests in flight before SIGTERM.
@@ -124,7 +127,7 @@ pub struct Service {
 /// What a service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Runs {
+pub enum Workload {
     /// A process: program and arguments.
     Command(Vec<String>),
     /// A container image (not run near yet).
@@ -186,7 +189,7 @@ pub struct Route {
 
 /// Fargate task size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Size {
+pub struct TaskSize {
     /// CPU units, 1024 = one core.
     pub cpu: u32,
     /// MiB.
@@ -195,7 +198,7 @@ pub struct Size {
 
 /// Health check of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
+pub struct HealthCheck {
     /// What is asked.
     pub probe: Probe,
     /// Between two checks of one task.
@@ -231,7 +234,7 @@ pub enum Probe {
 /// Something injected into the environment of a service's tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Use {
+pub enum UsedResource {
     /// `DATABASE_URL` (and `DATABASE_<NAME>_URL` when a service uses several).
     Database(String),
     /// `REDIS_URL` (likewise).
@@ -409,14 +412,14 @@ pub struct Alarm {
     /// `average`, `sum`, `p95`, …
     pub statistic: Option<String>,
     /// Comparison and threshold.
-    pub breach: Option<Breach>,
+    pub breach: Option<Comparison>,
     /// One data point.
     #[serde(with = "crate::duration")]
     pub period: Duration,
     /// M of N: (M, N).
     pub datapoints: (u32, u32),
     /// Missing data.
-    pub missing: Missing,
+    pub missing: TreatMissingData,
     /// Fewest samples in a period that can be judged.
     pub minimum_samples: u32,
 }
@@ -424,7 +427,7 @@ pub struct Alarm {
 /// When a data point breaches.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Breach {
+pub enum Comparison {
     /// `<`
     Below(f64),
     /// `<=`
@@ -438,7 +441,7 @@ pub enum Breach {
 /// TreatMissingData.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Missing {
+pub enum TreatMissingData {
     /// `missing`
     #[default]
     Missing,
@@ -486,5 +489,5 @@ pub struct Edge {
     pub waf: bool,
     /// Its rules, where they are written.
     #[serde(default)]
-    pub waf_rules: Waf,
+    pub waf_rules: WafSettings,
 }

@@ -3,12 +3,12 @@
 //! Invariant: VALUE is TOML when it parses as TOML, and a text otherwise. Refuses a PATH that
 //! is not dotted keys.
 
-use super::diagnostic::{At, Diagnostic, Diagnostics};
-use super::tree::{self, Entry, Node, Table, Value};
+use super::diagnostic::{Diagnostic, Diagnostics, SourceSpan};
+use super::toml_tree::{self, TableEntry, TomlNode, TomlTable, TomlValue};
 
 /// The layer of the `source`-th override.
-pub(super) fn layer(source: usize, text: &str, out: &mut Diagnostics) -> Table {
-    let whole = At {
+pub(super) fn layer(source: usize, text: &str, out: &mut Diagnostics) -> TomlTable {
+    let whole = SourceSpan {
         source,
         start: 0,
         end: text.len(),
@@ -16,36 +16,36 @@ pub(super) fn layer(source: usize, text: &str, out: &mut Diagnostics) -> Table {
     let Some((path, value)) = text.split_once('=') else {
         let found = Diagnostic::error("wrong-override", whole, "`--set` has no `=`");
         out.push(found.help("write --set PATH=VALUE, for example service.api.scale.min=2"));
-        return Table::new();
+        return TomlTable::new();
     };
-    let key = At {
+    let key = SourceSpan {
         end: path.len(),
         ..whole
     };
     let Some(steps) = steps(path) else {
         let found = Diagnostic::error("wrong-override", key, "this is not a path of keys");
         out.push(found.help("write keys with `.` between them, for example service.api.scale.min"));
-        return Table::new();
+        return TomlTable::new();
     };
-    let at = At {
+    let at = SourceSpan {
         start: path.len() + 1,
         ..whole
     };
-    let mut node = Node {
+    let mut node = TomlNode {
         at,
         value: parse(value),
     };
     relocate(&mut node, at);
     for step in steps.into_iter().rev() {
-        let table = Table::from([(step, Entry { key, node })]);
-        node = Node {
+        let table = TomlTable::from([(step, TableEntry { key, node })]);
+        node = TomlNode {
             at: key,
-            value: Value::Table(table),
+            value: TomlValue::Table(table),
         };
     }
     match node.value {
-        Value::Table(table) => table,
-        _ => Table::new(),
+        TomlValue::Table(table) => table,
+        _ => TomlTable::new(),
     }
 }
 
@@ -55,33 +55,33 @@ fn steps(path: &str) -> Option<Vec<String>> {
         return None;
     }
     let mut ignored = Diagnostics::default();
-    let mut table = tree::parse(0, &format!("{path}=0"), &mut ignored);
+    let mut table = toml_tree::parse(0, &format!("{path}=0"), &mut ignored);
     let mut steps = Vec::new();
     while ignored.is_empty() {
         let (name, entry) = table.pop_first()?;
         steps.push(name);
         match entry.node.value {
-            Value::Table(inner) => table = inner,
+            TomlValue::Table(inner) => table = inner,
             _ => return Some(steps),
         }
     }
     None
 }
 
-fn parse(text: &str) -> Value {
+fn parse(text: &str) -> TomlValue {
     let mut problems = Diagnostics::default();
-    let mut table = tree::parse(0, &format!("v = {text}"), &mut problems);
+    let mut table = toml_tree::parse(0, &format!("v = {text}"), &mut problems);
     match table.remove("v") {
         Some(entry) if problems.is_empty() && table.is_empty() => entry.node.value,
-        _ => Value::Text(text.to_owned()),
+        _ => TomlValue::Text(text.to_owned()),
     }
 }
 
-fn relocate(node: &mut Node, at: At) {
+fn relocate(node: &mut TomlNode, at: SourceSpan) {
     node.at = at;
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| relocate(item, at)),
-        Value::Table(table) => {
+        TomlValue::List(items) => items.iter_mut().for_each(|item| relocate(item, at)),
+        TomlValue::Table(table) => {
             for entry in table.values_mut() {
                 entry.key = at;
                 relocate(&mut entry.node, at);

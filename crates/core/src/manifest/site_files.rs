@@ -3,14 +3,14 @@
 //! Invariant: nothing here looks at a disk; whoever does says what it found, and gets the problem in
 //! the manifest's own words and place.
 
-use super::diagnostic::{At, Diagnostic};
-use super::model::{Manifest, Runs};
-use super::tree::{self, Table};
-use super::{Diagnostics, Loaded};
+use super::diagnostic::{Diagnostic, SourceSpan};
+use super::model::{Manifest, Workload};
+use super::toml_tree::{self, TomlTable};
+use super::{Diagnostics, LoadedManifest};
 
 /// A file that a site sends for paths that have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteFile {
+pub struct SitePage {
     /// The service.
     pub service: String,
     /// The site's folder, from the manifest's.
@@ -21,7 +21,7 @@ pub struct SiteFile {
     key: &'static str,
     /// Whether a build step may make it.
     built: bool,
-    at: At,
+    at: SourceSpan,
 }
 
 /// What is on the disk.
@@ -35,7 +35,7 @@ pub enum Found {
     Nothing,
 }
 
-impl SiteFile {
+impl SitePage {
     /// What is wrong; a build that may mend it makes a warning of it. A folder that nobody here
     /// builds may come from anywhere: who takes it says when it is not there.
     fn problem(&self, found: Found) -> Option<Diagnostic> {
@@ -64,35 +64,35 @@ impl SiteFile {
 }
 
 /// All of a manifest.
-pub(super) fn list(manifest: &Manifest, tree: &Table) -> Vec<SiteFile> {
+pub(super) fn list(manifest: &Manifest, tree: &TomlTable) -> Vec<SitePage> {
     let mut all = Vec::new();
     for (name, service) in &manifest.services {
-        let Runs::Static(site) = &service.runs else {
+        let Workload::Static(site) = &service.runs else {
             continue;
         };
         let named = [("fallback", &site.fallback), ("not-found", &site.not_found)];
         for (key, file) in named {
-            all.extend(file.as_ref().map(|file| SiteFile {
+            all.extend(file.as_ref().map(|file| SitePage {
                 service: name.clone(),
                 root: site.root.clone(),
                 file: file.clone(),
                 key,
                 built: service.build.is_some(),
-                at: tree::place_of(tree, &["service", name, "static", key]),
+                at: toml_tree::place_of(tree, &["service", name, "static", key]),
             }));
         }
     }
     all
 }
 
-impl Loaded {
+impl LoadedManifest {
     /// Judges the files of sites by what is on the disk.
     ///
     /// # Errors
     /// A file is missing that no build makes; the warnings are among the problems.
     pub fn with_site_files(
         mut self,
-        find: impl Fn(&SiteFile) -> Found,
+        find: impl Fn(&SitePage) -> Found,
     ) -> Result<Self, Box<Diagnostics>> {
         for file in &self.site_files {
             if let Some(problem) = file.problem(find(file)) {
@@ -109,7 +109,7 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Severity, Source, load};
+    use super::super::{ManifestSource, Severity, load};
     use super::*;
 
     /// Severity, line and message of what is said of a manifest.
@@ -117,7 +117,7 @@ mod tests {
         let text = format!(
             "app = \"shop\"\n[service.web]\n{build}\nroute = \"/*\"\n[service.web.static]\nroot = \"public\"\nnot-found = \"404.html\"\n"
         );
-        let source = Source {
+        let source = ManifestSource {
             name: "neargate.toml".into(),
             text,
         };

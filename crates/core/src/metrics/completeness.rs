@@ -29,7 +29,7 @@ impl Completeness {
     }
 
     /// A router has told everything of before a moment.
-    pub fn told(&mut self, router: u64, through: Timestamp) {
+    pub fn complete_through(&mut self, router: u64, through: Timestamp) {
         self.told.insert(router, Some(through));
         self.looks = 0;
     }
@@ -73,16 +73,16 @@ mod tests {
         assert_eq!(judged(&mut known, 90), Some(at(90)), "no router");
         known.joined(1);
         assert_eq!(judged(&mut known, 100), None, "nothing was told");
-        known.told(1, at(99));
+        known.complete_through(1, at(99));
         assert_eq!(judged(&mut known, 100), Some(at(100)));
         // The engine was stopped for a minute.
         assert_eq!(judged(&mut known, 160), Some(at(100)));
-        known.told(1, at(159));
-        known.told(2, at(140));
+        known.complete_through(1, at(159));
+        known.complete_through(2, at(140));
         assert_eq!(judged(&mut known, 160), Some(at(141)));
         known.left(2);
         assert_eq!(judged(&mut known, 160), Some(at(160)));
-        known.told(3, at(120));
+        known.complete_through(3, at(120));
         assert_eq!(judged(&mut known, 160), Some(at(160)), "never back");
     }
 

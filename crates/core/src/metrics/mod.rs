@@ -12,10 +12,10 @@
 
 mod completeness;
 mod dimensions;
-pub mod figures;
 mod histogram;
 pub mod math;
 pub mod names;
+pub mod report;
 mod statistic;
 mod store;
 mod traffic;
@@ -24,7 +24,10 @@ mod window;
 pub use completeness::Completeness;
 pub use dimensions::{Dimensions, StatusClass};
 pub use histogram::{Histogram, MOST_BUCKETS};
-pub use statistic::{Bound, Statistic, StatisticError, Trim};
-pub use store::{Cut, Limits, MOST_SERIES, MOST_WINDOWS, Metrics, RESOLUTIONS, resolution};
+pub use statistic::{Statistic, StatisticError, Trim, TrimBound};
+pub use store::{
+    MOST_SERIES, MOST_WINDOWS, MetricsStore, RESOLUTIONS, RetentionLimits, WindowBoundary,
+    resolution,
+};
 pub use traffic::{Sample, samples};
 pub use window::Window;

@@ -29,9 +29,9 @@ pub enum Statistic {
         /// What is taken of them.
         what: Trim,
         /// Lower bound, exclusive.
-        low: Bound,
+        low: TrimBound,
         /// Upper bound, inclusive.
-        high: Bound,
+        high: TrimBound,
     },
 }
 
@@ -52,7 +52,7 @@ pub enum Trim {
 
 /// One end of a range of samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bound {
+pub enum TrimBound {
     /// No bound.
     Open,
     /// A percentile, 0..=100.
@@ -124,19 +124,19 @@ fn down(percent: f64, count: u64) -> u64 {
     ((rank + rank * 1e-12).floor() as u64).min(count)
 }
 
-fn trimmed(window: &Window, what: Trim, low: Bound, high: Bound) -> Option<f64> {
+fn trimmed(window: &Window, what: Trim, low: TrimBound, high: TrimBound) -> Option<f64> {
     let values = window.histogram()?;
     let (minimum, maximum) = (window.minimum()?, window.maximum()?);
     let all = values.count();
     let after = match low {
-        Bound::Open => 0,
-        Bound::Percent(percent) => down(percent, all),
-        Bound::Value(value) => values.at_most(value),
+        TrimBound::Open => 0,
+        TrimBound::Percent(percent) => down(percent, all),
+        TrimBound::Value(value) => values.at_most(value),
     };
     let to = match high {
-        Bound::Open => all,
-        Bound::Percent(percent) => up(percent, all),
-        Bound::Value(value) => values.at_most(value),
+        TrimBound::Open => all,
+        TrimBound::Percent(percent) => up(percent, all),
+        TrimBound::Value(value) => values.at_most(value),
     };
     let kept = to.saturating_sub(after);
     let sum = || -> f64 {
@@ -152,8 +152,8 @@ fn trimmed(window: &Window, what: Trim, low: Bound, high: Bound) -> Option<f64> 
         Trim::Mean => (kept > 0).then(|| sum() / kept as f64),
         Trim::Winsorized => {
             let edge = |bound, rank| match bound {
-                Bound::Value(value) => Some(value),
-                Bound::Open | Bound::Percent(_) => values.at_rank(rank),
+                TrimBound::Value(value) => Some(value),
+                TrimBound::Open | TrimBound::Percent(_) => values.at_rank(rank),
             };
             let below = edge(low, after + 1).unwrap_or(maximum) * after as f64;
             let above = edge(high, to.max(1)).unwrap_or(minimum) * (all - to.max(after)) as f64;
@@ -174,8 +174,8 @@ impl FromStr for Statistic {
             "Maximum" | "maximum" => Self::Maximum,
             "IQM" | "iqm" => Self::Trimmed {
                 what: Trim::Mean,
-                low: Bound::Percent(25.0),
-                high: Bound::Percent(75.0),
+                low: TrimBound::Percent(25.0),
+                high: TrimBound::Percent(75.0),
             },
             _ if text.ends_with(')') => return range(text),
             _ => return single(text),
@@ -205,8 +205,8 @@ fn single(text: &str) -> Result<Statistic, StatisticError> {
         None => Statistic::Percentile(percent),
         Some(what) => Statistic::Trimmed {
             what,
-            low: Bound::Open,
-            high: Bound::Percent(percent),
+            low: TrimBound::Open,
+            high: TrimBound::Percent(percent),
         },
     })
 }
@@ -238,33 +238,35 @@ fn range(text: &str) -> Result<Statistic, StatisticError> {
         .ok_or_else(wrong)?;
     let (low, high) = (bound(low, text)?, bound(high, text)?);
     let backwards = match (low, high) {
-        (Bound::Open, Bound::Open) => true,
-        (Bound::Percent(_), Bound::Value(_)) | (Bound::Value(_), Bound::Percent(_)) => true,
-        (Bound::Percent(a), Bound::Percent(b)) | (Bound::Value(a), Bound::Value(b)) => a >= b,
+        (TrimBound::Open, TrimBound::Open) => true,
+        (TrimBound::Percent(_), TrimBound::Value(_))
+        | (TrimBound::Value(_), TrimBound::Percent(_)) => true,
+        (TrimBound::Percent(a), TrimBound::Percent(b))
+        | (TrimBound::Value(a), TrimBound::Value(b)) => a >= b,
         _ => false,
     };
-    let percent = matches!(low, Bound::Percent(_)) || matches!(high, Bound::Percent(_));
+    let percent = matches!(low, TrimBound::Percent(_)) || matches!(high, TrimBound::Percent(_));
     if backwards || (what == Trim::Rank && percent) {
         return Err(wrong());
     }
     Ok(Statistic::Trimmed { what, low, high })
 }
 
-fn bound(part: &str, text: &str) -> Result<Bound, StatisticError> {
+fn bound(part: &str, text: &str) -> Result<TrimBound, StatisticError> {
     let part = part.trim();
     if part.is_empty() {
-        return Ok(Bound::Open);
+        return Ok(TrimBound::Open);
     }
     if let Some(number) = part.strip_suffix('%') {
-        return percentage(number, text).map(Bound::Percent);
+        return percentage(number, text).map(TrimBound::Percent);
     }
     match part.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(Bound::Value(value)),
+        Ok(value) if value.is_finite() => Ok(TrimBound::Value(value)),
         _ => Err(StatisticError::Range(text.to_owned())),
     }
 }
 
-impl fmt::Display for Bound {
+impl fmt::Display for TrimBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => Ok(()),

@@ -24,14 +24,14 @@ pub const MOST_WINDOWS: usize = 16_384;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RetentionLimits {
     /// Series.
     pub series: usize,
     /// Windows per series of each of [`RESOLUTIONS`].
     pub windows: [usize; 3],
 }
 
-impl Default for Limits {
+impl Default for RetentionLimits {
     /// 5 minutes of seconds, 30 minutes of tens, 3 hours of minutes.
     fn default() -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl RetentionLimits {
     /// The same, but enough for `count` data points of a period (bounded by [`MOST_WINDOWS`]).
     #[must_use]
     pub fn covering(mut self, period: Duration, count: u64) -> Self {
@@ -67,7 +67,7 @@ fn tier(period: u64) -> usize {
 
 /// Moments at which windows of a service's series end, besides those of the clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub struct WindowBoundary {
     /// Whose series.
     pub service: String,
     /// The first of them.
@@ -76,7 +76,7 @@ pub struct Cut {
     pub every: Option<Duration>,
 }
 
-impl Cut {
+impl WindowBoundary {
     /// The last of the moments that is not after `at`, in milliseconds; 0 when none is. Windows
     /// that are longer than it is between two moments are cut at the first only.
     fn before(&self, at: u64, resolution: u64) -> u64 {
@@ -94,9 +94,9 @@ impl Cut {
 
 /// All series of an environment.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics {
-    limits: Limits,
-    cuts: Vec<Cut>,
+pub struct MetricsStore {
+    limits: RetentionLimits,
+    cuts: Vec<WindowBoundary>,
     /// By metric name, then dimensions.
     series: BTreeMap<String, BTreeMap<Dimensions, Series>>,
     count: usize,
@@ -109,10 +109,10 @@ struct Series {
     tiers: [VecDeque<(u64, Window)>; 3],
 }
 
-impl Metrics {
+impl MetricsStore {
     /// Empty.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: RetentionLimits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -120,7 +120,7 @@ impl Metrics {
     }
 
     /// From now on at least so much is kept, and windows are cut there.
-    pub fn keep(&mut self, limits: Limits, cuts: Vec<Cut>) {
+    pub fn keep(&mut self, limits: RetentionLimits, cuts: Vec<WindowBoundary>) {
         self.limits = limits;
         self.cuts = cuts;
     }
@@ -290,7 +290,13 @@ impl Metrics {
 }
 
 impl Series {
-    fn merge(&mut self, at: u64, samples: &Window, limits: &Limits, cut: impl Fn(u64) -> u64) {
+    fn merge(
+        &mut self,
+        at: u64,
+        samples: &Window,
+        limits: &RetentionLimits,
+        cut: impl Fn(u64) -> u64,
+    ) {
         self.newest = self.newest.max(at);
         let newest = self.newest;
         let tiers = self.tiers.iter_mut().zip(RESOLUTIONS).zip(limits.windows);

@@ -17,13 +17,13 @@ pub struct Window {
     sum: f64,
     minimum: f64,
     maximum: f64,
-    spread: Spread,
+    spread: ValueSpread,
 }
 
 /// How the values of a window are spread.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Spread {
+enum ValueSpread {
     /// All values are the minimum (or there are none).
     #[default]
     Uniform,
@@ -50,9 +50,9 @@ impl Window {
         }
         let equal = minimum == maximum && sum == minimum * count as f64 && minimum >= 0.0;
         let spread = if equal {
-            Spread::Uniform
+            ValueSpread::Uniform
         } else {
-            Spread::Unavailable
+            ValueSpread::Unavailable
         };
         Some(Self {
             count,
@@ -69,9 +69,9 @@ impl Window {
             return false;
         }
         let spread = if value < 0.0 {
-            Spread::Unavailable
+            ValueSpread::Unavailable
         } else {
-            Spread::Uniform
+            ValueSpread::Uniform
         };
         if times > 0 {
             self.take(value * times as f64, times, (value, value), &spread);
@@ -115,25 +115,25 @@ impl Window {
     #[must_use]
     pub fn buckets(&self) -> usize {
         match &self.spread {
-            Spread::Measured(histogram) => histogram.len(),
-            Spread::Uniform | Spread::Unavailable => 0,
+            ValueSpread::Measured(histogram) => histogram.len(),
+            ValueSpread::Uniform | ValueSpread::Unavailable => 0,
         }
     }
 
     /// The values with their counts; `None` when there are none or they are unavailable.
     pub(super) fn histogram(&self) -> Option<Histogram> {
         match &self.spread {
-            Spread::Uniform if self.count > 0 => {
+            ValueSpread::Uniform if self.count > 0 => {
                 let mut histogram = Histogram::default();
                 histogram.record(self.minimum, self.count);
                 Some(histogram)
             }
-            Spread::Measured(histogram) => Some(histogram.clone()),
-            Spread::Uniform | Spread::Unavailable => None,
+            ValueSpread::Measured(histogram) => Some(histogram.clone()),
+            ValueSpread::Uniform | ValueSpread::Unavailable => None,
         }
     }
 
-    fn take(&mut self, sum: f64, count: u64, (minimum, maximum): (f64, f64), spread: &Spread) {
+    fn take(&mut self, sum: f64, count: u64, (minimum, maximum): (f64, f64), spread: &ValueSpread) {
         if self.count == 0 {
             let spread = spread.clone();
             *self = Self {
@@ -153,25 +153,25 @@ impl Window {
     }
 
     /// The spread with some more values; called before the other fields change.
-    fn widen(&mut self, count: u64, minimum: f64, spread: &Spread) {
+    fn widen(&mut self, count: u64, minimum: f64, spread: &ValueSpread) {
         match (&mut self.spread, spread) {
-            (Spread::Unavailable, _) => return,
-            (here, Spread::Unavailable) => {
-                *here = Spread::Unavailable;
+            (ValueSpread::Unavailable, _) => return,
+            (here, ValueSpread::Unavailable) => {
+                *here = ValueSpread::Unavailable;
                 return;
             }
-            (Spread::Uniform, Spread::Uniform) if self.minimum == minimum => return,
-            (here @ Spread::Uniform, _) => {
+            (ValueSpread::Uniform, ValueSpread::Uniform) if self.minimum == minimum => return,
+            (here @ ValueSpread::Uniform, _) => {
                 let mut histogram = Histogram::default();
                 histogram.record(self.minimum, self.count);
-                *here = Spread::Measured(histogram);
+                *here = ValueSpread::Measured(histogram);
             }
-            (Spread::Measured(_), _) => {}
+            (ValueSpread::Measured(_), _) => {}
         }
-        if let Spread::Measured(histogram) = &mut self.spread {
+        if let ValueSpread::Measured(histogram) = &mut self.spread {
             match spread {
-                Spread::Measured(other) => histogram.merge(other),
-                Spread::Uniform | Spread::Unavailable => {
+                ValueSpread::Measured(other) => histogram.merge(other),
+                ValueSpread::Uniform | ValueSpread::Unavailable => {
                     histogram.record(minimum, count);
                 }
             }

@@ -8,9 +8,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{News, Notification, bounded};
-use crate::machine::Outcome;
-use crate::manifest::model::Format;
+use super::{Notification, NotificationKind, bounded};
+use crate::machine::ReleaseOutcome;
+use crate::manifest::model::WebhookFormat;
 
 /// Most characters of Slack's header.
 const SLACK_HEADER: usize = 150;
@@ -19,11 +19,11 @@ const SLACK_SECTION: usize = 3_000;
 
 /// What is posted.
 #[must_use]
-pub fn body(format: Format, notification: &Notification) -> Value {
+pub fn body(format: WebhookFormat, notification: &Notification) -> Value {
     match format {
-        Format::Json => own(notification),
-        Format::Slack => slack(notification),
-        Format::Teams => teams(notification),
+        WebhookFormat::Json => own(notification),
+        WebhookFormat::Slack => slack(notification),
+        WebhookFormat::Teams => teams(notification),
     }
 }
 
@@ -38,8 +38,10 @@ fn own(notification: &Notification) -> Value {
     body.insert("text".into(), notification.title().into());
     body.insert("reason".into(), notification.reason.as_str().into());
     let (key, value) = match &notification.news {
-        News::Started { release, to } => ("release", json!({ "id": release, "to": to })),
-        News::Ended {
+        NotificationKind::Started { release, to } => {
+            ("release", json!({ "id": release, "to": to }))
+        }
+        NotificationKind::Ended {
             release,
             outcome,
             serving,
@@ -47,7 +49,7 @@ fn own(notification: &Notification) -> Value {
             "release",
             json!({ "id": release, "outcome": outcome.name(), "serving": serving }),
         ),
-        News::Waits(wanted) => (
+        NotificationKind::Waits(wanted) => (
             "release",
             json!({
                 "id": wanted.release,
@@ -57,7 +59,7 @@ fn own(notification: &Notification) -> Value {
                 "percent": f64::from(wanted.weight) / 10.0,
             }),
         ),
-        News::Alarm { name, from, to } => (
+        NotificationKind::Alarm { name, from, to } => (
             "alarm",
             json!({ "name": name, "from": from.to_string(), "to": to.to_string() }),
         ),
@@ -124,15 +126,15 @@ fn teams(notification: &Notification) -> Value {
 fn color(notification: &Notification) -> &'static str {
     use crate::alarm::AlarmState;
     match &notification.news {
-        News::Ended {
-            outcome: Outcome::Done,
+        NotificationKind::Ended {
+            outcome: ReleaseOutcome::Done,
             ..
         } => "Good",
-        News::Ended { .. } => "Attention",
-        News::Waits(_) => "Warning",
-        News::Alarm { to, .. } if *to == AlarmState::Alarm => "Attention",
-        News::Alarm { to, .. } if *to == AlarmState::Ok => "Good",
-        News::Started { .. } | News::Alarm { .. } => "Default",
+        NotificationKind::Ended { .. } => "Attention",
+        NotificationKind::Waits(_) => "Warning",
+        NotificationKind::Alarm { to, .. } if *to == AlarmState::Alarm => "Attention",
+        NotificationKind::Alarm { to, .. } if *to == AlarmState::Ok => "Good",
+        NotificationKind::Started { .. } | NotificationKind::Alarm { .. } => "Default",
     }
 }
 

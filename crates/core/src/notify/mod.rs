@@ -9,8 +9,8 @@ mod body;
 pub use body::body;
 
 use crate::alarm::{AlarmState, Transition};
-use crate::machine::{ApprovalWanted, Entry, Fact, Outcome};
-use crate::manifest::model::{Notify, Occasion};
+use crate::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseOutcome};
+use crate::manifest::model::{NotificationEvent, Notify};
 use crate::time::Timestamp;
 
 /// Most characters of a reason that are sent (Slack takes 3,000 in a block).
@@ -18,7 +18,7 @@ pub const MOST_REASON: usize = 1_500;
 
 /// Whose news it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub struct NotificationOrigin {
     /// App name.
     pub app: String,
     /// Environment name.
@@ -29,20 +29,20 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// Whose.
-    pub origin: Origin,
+    pub origin: NotificationOrigin,
     /// When it happened.
     pub at: Timestamp,
     /// The service that it is about; `None`: none (an alarm of other alarms).
     pub service: Option<String>,
     /// What happened.
-    pub news: News,
+    pub news: NotificationKind,
     /// Why, in words, at most [`MOST_REASON`] characters; empty: nothing to add.
     pub reason: String,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum NotificationKind {
     /// A release began.
     Started {
         /// Release id.
@@ -55,7 +55,7 @@ pub enum News {
         /// Release id.
         release: u64,
         /// How.
-        outcome: Outcome,
+        outcome: ReleaseOutcome,
         /// The revision that serves now; 0: none.
         serving: u32,
     },
@@ -75,10 +75,10 @@ pub enum News {
 impl Notification {
     /// The news in a fact of the machine; `None`: it is none.
     #[must_use]
-    pub fn of_entry(origin: &Origin, entry: &Entry) -> Option<Self> {
+    pub fn of_entry(origin: &NotificationOrigin, entry: &JournalEntry) -> Option<Self> {
         let (news, reason) = match &entry.fact {
             Fact::ReleaseStarted { release, to, .. } => (
-                News::Started {
+                NotificationKind::Started {
                     release: *release,
                     to: *to,
                 },
@@ -91,7 +91,7 @@ impl Notification {
                 serving,
                 ..
             } => (
-                News::Ended {
+                NotificationKind::Ended {
                     release: *release,
                     outcome: *outcome,
                     serving: *serving,
@@ -107,19 +107,25 @@ impl Notification {
     /// A release that waits for a person since `at`.
     #[must_use]
     pub fn of_approval(
-        origin: &Origin,
+        origin: &NotificationOrigin,
         at: Timestamp,
         service: &str,
         wanted: ApprovalWanted,
     ) -> Self {
         let command = format!("`neargate promote {service}` lets it go on");
-        Self::new(origin, at, Some(service), News::Waits(wanted), &command)
+        Self::new(
+            origin,
+            at,
+            Some(service),
+            NotificationKind::Waits(wanted),
+            &command,
+        )
     }
 
     /// An alarm that changed; `None`: it neither began nor ended.
     #[must_use]
     pub fn of_alarm(
-        origin: &Origin,
+        origin: &NotificationOrigin,
         service: Option<&str>,
         name: &str,
         change: &Transition,
@@ -127,7 +133,7 @@ impl Notification {
         if change.from == change.to || ![change.from, change.to].contains(&AlarmState::Alarm) {
             return None;
         }
-        let news = News::Alarm {
+        let news = NotificationKind::Alarm {
             name: name.to_owned(),
             from: change.from,
             to: change.to,
@@ -136,10 +142,10 @@ impl Notification {
     }
 
     fn new(
-        origin: &Origin,
+        origin: &NotificationOrigin,
         at: Timestamp,
         service: Option<&str>,
-        news: News,
+        news: NotificationKind,
         reason: &str,
     ) -> Self {
         Self {
@@ -153,16 +159,16 @@ impl Notification {
 
     /// As what a webhook asks for it.
     #[must_use]
-    pub fn occasion(&self) -> Occasion {
+    pub fn occasion(&self) -> NotificationEvent {
         match &self.news {
-            News::Started { .. } => Occasion::ReleaseStarted,
-            News::Ended {
-                outcome: Outcome::Done,
+            NotificationKind::Started { .. } => NotificationEvent::ReleaseStarted,
+            NotificationKind::Ended {
+                outcome: ReleaseOutcome::Done,
                 ..
-            } => Occasion::ReleaseFinished,
-            News::Ended { .. } => Occasion::ReleaseFailed,
-            News::Waits(_) => Occasion::WaitsForApproval,
-            News::Alarm { .. } => Occasion::Alarm,
+            } => NotificationEvent::ReleaseFinished,
+            NotificationKind::Ended { .. } => NotificationEvent::ReleaseFailed,
+            NotificationKind::Waits(_) => NotificationEvent::WaitsForApproval,
+            NotificationKind::Alarm { .. } => NotificationEvent::Alarm,
         }
     }
 
@@ -179,10 +185,10 @@ impl Notification {
     pub fn title(&self) -> String {
         let service = self.service.as_deref().unwrap_or_default();
         match &self.news {
-            News::Started { release, to } => {
+            NotificationKind::Started { release, to } => {
                 format!("{service}: release {release} to revision {to} starts")
             }
-            News::Ended {
+            NotificationKind::Ended {
                 release,
                 outcome,
                 serving,
@@ -192,20 +198,20 @@ impl Notification {
                     serving => format!("revision {serving} serves"),
                 };
                 let ended = match outcome {
-                    Outcome::Done => "is done",
-                    Outcome::RolledBack => "was rolled back",
-                    Outcome::Failed => "failed",
+                    ReleaseOutcome::Done => "is done",
+                    ReleaseOutcome::RolledBack => "was rolled back",
+                    ReleaseOutcome::Failed => "failed",
                 };
                 format!("{service}: release {release} {ended}; {serves}")
             }
-            News::Waits(wanted) => format!(
+            NotificationKind::Waits(wanted) => format!(
                 "{service}: release {} waits for approval of step {} of {} ({} % of the traffic)",
                 wanted.release,
                 wanted.step,
                 wanted.steps,
                 f64::from(wanted.weight) / 10.0
             ),
-            News::Alarm { name, from, to } => match to {
+            NotificationKind::Alarm { name, from, to } => match to {
                 AlarmState::Alarm => format!("alarm {name}: {from} → {to}"),
                 _ => format!("alarm {name} is over: {from} → {to}"),
             },

@@ -7,12 +7,12 @@
 use serde::Serialize;
 
 use super::fault::{Fault, all};
-use super::{On, Question, Rehearsal, RehearseError, rehearse};
+use super::{Rehearsal, RehearsalSettings, RehearseError, TimingModel, rehearse};
 use crate::manifest::model::{Manifest, Service};
 
 /// A fault and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Advised {
+pub struct FaultAdvice {
     /// In words, after "a version that …".
     pub words: String,
     /// Why this service cannot meet the fault; `None`: it can.
@@ -20,12 +20,12 @@ pub struct Advised {
     /// The rehearsal of the manifest as it is.
     pub rehearsal: Rehearsal,
     /// What would catch it, when the manifest does not.
-    pub change: Option<Change>,
+    pub change: Option<SuggestedChange>,
 }
 
 /// A change of the manifest that catches a fault.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct SuggestedChange {
     /// As `--set` takes them.
     pub settings: Vec<String>,
     /// The rehearsal with them.
@@ -38,12 +38,12 @@ pub struct Change {
 /// [`RehearseError`] when there is nothing to rehearse.
 pub fn advise(
     manifest: &Manifest,
-    question: &Question,
+    question: &RehearsalSettings,
     load: impl Fn(&[String]) -> Option<Manifest>,
-) -> Result<Vec<Advised>, RehearseError> {
+) -> Result<Vec<FaultAdvice>, RehearseError> {
     let mut table = Vec::new();
     for fault in all() {
-        let question = Question {
+        let question = RehearsalSettings {
             fault,
             ..question.clone()
         };
@@ -59,8 +59,8 @@ pub fn advise(
                 &load,
             )
         };
-        table.push(Advised {
-            words: fault.words(),
+        table.push(FaultAdvice {
+            words: fault.describe(),
             not_here,
             rehearsal,
             change,
@@ -70,14 +70,14 @@ pub fn advise(
 }
 
 fn first_that_catches(
-    question: &Question,
+    question: &RehearsalSettings,
     candidates: Vec<Vec<String>>,
     load: impl Fn(&[String]) -> Option<Manifest>,
-) -> Option<Change> {
+) -> Option<SuggestedChange> {
     candidates.into_iter().find_map(|settings| {
         let manifest = load(&settings)?;
         let then = rehearse(&manifest, question).ok()?;
-        then.caught.then(|| Change {
+        then.caught.then(|| SuggestedChange {
             settings,
             then: Box::new(then),
         })
@@ -100,13 +100,17 @@ fn not_here(service: &Service, fault: Fault) -> Option<String> {
 }
 
 fn uses_database(service: &Service) -> bool {
-    use crate::manifest::model::Use;
+    use crate::manifest::model::UsedResource;
     let mut uses = service.uses.iter();
-    uses.any(|used| matches!(used, Use::Database(_)))
+    uses.any(|used| matches!(used, UsedResource::Database(_)))
 }
 
 /// Changes that may catch a fault, the smallest first.
-fn candidates(manifest: &Manifest, question: &Question, found: &Rehearsal) -> Vec<Vec<String>> {
+fn candidates(
+    manifest: &Manifest,
+    question: &RehearsalSettings,
+    found: &Rehearsal,
+) -> Vec<Vec<String>> {
     let writer = Writer {
         manifest,
         question,
@@ -160,7 +164,7 @@ const JUDGED: &str = "missing = \"not-breaching\", minimum-samples = 20";
 /// Writes changes of one service.
 struct Writer<'a> {
     manifest: &'a Manifest,
-    question: &'a Question,
+    question: &'a RehearsalSettings,
     service: &'a Service,
 }
 
@@ -202,8 +206,8 @@ impl Writer<'_> {
             name.to_owned()
         };
         let period = match self.question.on {
-            On::Near => "10s",
-            On::Ecs => "1m",
+            TimingModel::Near => "10s",
+            TimingModel::Ecs => "1m",
         };
         let service = &self.service.name;
         vec![

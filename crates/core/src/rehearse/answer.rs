@@ -1,21 +1,21 @@
 //! What a rehearsal shows, read from its world.
 
 use super::fault::Fault;
-use super::timing::On;
-use super::traffic::Tally;
-use super::world::World;
-use super::{Ending, Fired, Question, Rehearsal, Told};
-use crate::machine::{self, FinishedRelease, Moment, ServiceState};
+use super::timing::TimingModel;
+use super::traffic::RequestTally;
+use super::world::RehearsalWorld;
+use super::{AlarmFiring, Rehearsal, RehearsalEvent, RehearsalOutcome, RehearsalSettings};
+use crate::machine::{self, FinishedRelease, ServiceState, TimelineEvent};
 use crate::time::Timestamp;
 
 /// Reads the answer from a world.
-pub(super) struct Answer<'a> {
-    question: &'a Question,
+pub(super) struct AnswerReader<'a> {
+    question: &'a RehearsalSettings,
     began: Timestamp,
 }
 
-impl<'a> Answer<'a> {
-    pub fn new(question: &'a Question, began: Timestamp) -> Self {
+impl<'a> AnswerReader<'a> {
+    pub fn new(question: &'a RehearsalSettings, began: Timestamp) -> Self {
         Self { question, began }
     }
 
@@ -25,7 +25,7 @@ impl<'a> Answer<'a> {
 
     pub fn read(
         &self,
-        world: &World,
+        world: &RehearsalWorld,
         refusal: Option<String>,
         met_at: Option<Timestamp>,
     ) -> Rehearsal {
@@ -35,12 +35,12 @@ impl<'a> Answer<'a> {
             .filter(|ended| ended.to == world.bad);
         let (ending, reason) = ending(world, refusal, ended.map(AsRef::as_ref));
         let new_serves = service.is_some_and(|service| service.primary == world.bad)
-            && ending != Ending::Refused;
+            && ending != RehearsalOutcome::Refused;
         let notice = world.notices.first();
         let tally = |mine: bool| {
             let all = world.traffic.tallies.iter();
             let own = all.filter(|(revision, _)| (**revision == world.bad) == mine);
-            own.fold(Tally::default(), |sum, (_, tally)| Tally {
+            own.fold(RequestTally::default(), |sum, (_, tally)| RequestTally {
                 requests: sum.requests + tally.requests,
                 failed: sum.failed + tally.failed,
                 slowed: sum.slowed + tally.slowed,
@@ -71,8 +71,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub fn alarms(&self, world: &World) -> Vec<Fired> {
-        let fired = |(at, alarm, reason): &(Timestamp, String, String)| Fired {
+    pub fn alarms(&self, world: &RehearsalWorld) -> Vec<AlarmFiring> {
+        let fired = |(at, alarm, reason): &(Timestamp, String, String)| AlarmFiring {
             at: self.at(*at),
             alarm: alarm.clone(),
             reason: reason.clone(),
@@ -80,12 +80,12 @@ impl<'a> Answer<'a> {
         world.alarms.iter().map(fired).collect()
     }
 
-    fn timeline(&self, world: &World, met_at: Option<Timestamp>) -> Vec<Told> {
-        let told = |at: Timestamp, text: String| Told {
+    fn timeline(&self, world: &RehearsalWorld, met_at: Option<Timestamp>) -> Vec<RehearsalEvent> {
+        let told = |at: Timestamp, text: String| RehearsalEvent {
             at: self.at(at),
             text,
         };
-        let mut timeline: Vec<Told> = story(world)
+        let mut timeline: Vec<RehearsalEvent> = story(world)
             .iter()
             .map(|moment| told(moment.at, moment.text.clone()))
             .collect();
@@ -109,7 +109,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn story(world: &World) -> Vec<std::sync::Arc<Moment>> {
+fn story(world: &RehearsalWorld) -> Vec<std::sync::Arc<TimelineEvent>> {
     let Some(service) = world.service() else {
         return Vec::new();
     };
@@ -121,17 +121,17 @@ fn story(world: &World) -> Vec<std::sync::Arc<Moment>> {
 }
 
 fn ending(
-    world: &World,
+    world: &RehearsalWorld,
     refusal: Option<String>,
     ended: Option<&FinishedRelease>,
-) -> (Ending, String) {
+) -> (RehearsalOutcome, String) {
     match (refusal, ended) {
-        (Some(refusal), _) => (Ending::Refused, refusal),
+        (Some(refusal), _) => (RehearsalOutcome::Refused, refusal),
         (None, Some(ended)) => {
             let ending = match ended.outcome {
-                machine::Outcome::Done => Ending::Done,
-                machine::Outcome::RolledBack => Ending::RolledBack,
-                machine::Outcome::Failed => Ending::Failed,
+                machine::ReleaseOutcome::Done => RehearsalOutcome::Done,
+                machine::ReleaseOutcome::RolledBack => RehearsalOutcome::RolledBack,
+                machine::ReleaseOutcome::Failed => RehearsalOutcome::Failed,
             };
             (ending, ended.reason.clone())
         }
@@ -140,20 +140,20 @@ fn ending(
                 .service()
                 .map(|service| machine::waiting_for(service, world.now));
             let words = words.unwrap_or_default();
-            (Ending::Waiting, format!("it waits for {words}"))
+            (RehearsalOutcome::Waiting, format!("it waits for {words}"))
         }
     }
 }
 
 /// A bad version must not serve in the end; a good one must, or wait for requests.
-fn caught(fault: Fault, ending: Ending, new_serves: bool) -> bool {
+fn caught(fault: Fault, ending: RehearsalOutcome, new_serves: bool) -> bool {
     match (fault.is_bad(), ending) {
-        (true, Ending::Waiting) => false,
+        (true, RehearsalOutcome::Waiting) => false,
         (true, _) => !new_serves,
-        (false, Ending::Done | Ending::Waiting) => true,
+        (false, RehearsalOutcome::Done | RehearsalOutcome::Waiting) => true,
         // What else is down may well stop a release.
-        (false, Ending::RolledBack | Ending::Refused) => fault != Fault::None,
-        (false, Ending::Failed) => false,
+        (false, RehearsalOutcome::RolledBack | RehearsalOutcome::Refused) => fault != Fault::None,
+        (false, RehearsalOutcome::Failed) => false,
     }
 }
 
@@ -168,7 +168,7 @@ fn healthy(service: Option<&ServiceState>) -> (usize, u32) {
     (serving.count(), service.desired)
 }
 
-fn assumptions(question: &Question) -> Vec<String> {
+fn assumptions(question: &RehearsalSettings) -> Vec<String> {
     let mut all = vec![
         format!(
             "{} requests a second all the time, 5 to 80 ms each",
@@ -177,7 +177,7 @@ fn assumptions(question: &Question) -> Vec<String> {
         "a good task uses 5 % of its memory and 20 % of its CPU".to_owned(),
         "jobs succeed, unless the fault is theirs; people approve at once".to_owned(),
     ];
-    if question.on == On::Ecs {
+    if question.on == TimingModel::Ecs {
         all.push("a task runs 40 s after it was asked for (ECS publishes no time)".to_owned());
         all.push(
             "CloudWatch has data of whole minutes, and its alarms reach ECS a minute later"

@@ -65,7 +65,7 @@ pub fn all() -> Vec<Fault> {
 impl Fault {
     /// In words, after "a version that …".
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::None => "is good".to_owned(),
             Self::ErrorRate(percent) => format!("answers {percent} % of its requests with 500"),

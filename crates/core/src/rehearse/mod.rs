@@ -17,19 +17,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use advice::{Advised, advise};
+pub use advice::{FaultAdvice, advise};
 pub use fault::{FORMS, Fault, FaultError, all};
-pub use notice::Noticed;
-pub use timing::On;
-pub use traffic::Tally;
+pub use notice::Detector;
+pub use timing::TimingModel;
+pub use traffic::RequestTally;
 
-use crate::alarm::Definition;
+use crate::alarm::AlarmDefinition;
 use crate::machine::{self, Event, RevisionDefinition, Supersede};
-use crate::manifest::model::{Alarm, Manifest, Missing, Service};
+use crate::manifest::model::{Alarm, Manifest, Service, TreatMissingData};
 use crate::time::Timestamp;
-use answer::Answer;
-use timing::Timing;
-use world::World;
+use answer::AnswerReader;
+use timing::RehearsalTiming;
+use world::RehearsalWorld;
 
 /// Most requests a second that are modelled.
 pub const MOST_RATE: f64 = 10_000.0;
@@ -40,13 +40,13 @@ const LONGEST: Duration = Duration::from_secs(26 * 3600);
 
 /// What is rehearsed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub struct RehearsalSettings {
     /// Name of the service.
     pub service: String,
     /// What is wrong.
     pub fault: Fault,
     /// Whose times.
-    pub on: On,
+    pub on: TimingModel,
     /// Requests a second.
     pub rate: f64,
     /// Decides what is chance.
@@ -73,7 +73,7 @@ pub enum RehearseError {
 /// How a rehearsal ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ending {
+pub enum RehearsalOutcome {
     /// The new version serves.
     Done,
     /// The stable version serves again.
@@ -86,7 +86,7 @@ pub enum Ending {
     Waiting,
 }
 
-impl Ending {
+impl RehearsalOutcome {
     /// The name that people and scripts see.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -108,19 +108,19 @@ pub struct Rehearsal {
     /// The fault as it is written.
     pub fault: String,
     /// Whose times.
-    pub on: On,
+    pub on: TimingModel,
     /// Requests a second.
     pub rate: f64,
     /// The seed.
     pub seed: u64,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: RehearsalOutcome,
     /// Why, in the machine's words.
     pub reason: String,
     /// Whether the machine did what should be done about this fault.
     pub caught: bool,
     /// Who noticed first; nobody when the release was done or waits.
-    pub noticed_by: Option<Noticed>,
+    pub noticed_by: Option<Detector>,
     /// When.
     pub noticed_at: Option<u64>,
     /// When the first request met the fault.
@@ -128,26 +128,26 @@ pub struct Rehearsal {
     /// When the release was over.
     pub ended_at: u64,
     /// Requests to the new version until then.
-    pub new: Tally,
+    pub new: RequestTally,
     /// Requests to the stable version until then.
-    pub stable: Tally,
+    pub stable: RequestTally,
     /// Requests a minute that meet the fault when the release is over.
     pub met_per_minute_after: u64,
     /// The service's alarms that fire in or after the release: when, which, why.
-    pub alarms: Vec<Fired>,
+    pub alarms: Vec<AlarmFiring>,
     /// The revision that serves in the end: the new one or not.
     pub new_serves: bool,
     /// Its healthy tasks, and how many there should be.
     pub healthy: (usize, u32),
     /// What happened.
-    pub timeline: Vec<Told>,
+    pub timeline: Vec<RehearsalEvent>,
     /// What was taken to be so.
     pub assumptions: Vec<String>,
 }
 
 /// An alarm that fired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fired {
+pub struct AlarmFiring {
     /// When.
     pub at: u64,
     /// Its name.
@@ -158,7 +158,7 @@ pub struct Fired {
 
 /// A moment of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct RehearsalEvent {
     /// When.
     pub at: u64,
     /// What.
@@ -169,10 +169,13 @@ pub struct Told {
 ///
 /// # Errors
 /// [`RehearseError`] when there is nothing to rehearse.
-pub fn rehearse(manifest: &Manifest, question: &Question) -> Result<Rehearsal, RehearseError> {
+pub fn rehearse(
+    manifest: &Manifest,
+    question: &RehearsalSettings,
+) -> Result<Rehearsal, RehearseError> {
     let service = subject(manifest, question)?;
     let manifest = as_on(manifest, question.on, &service.name);
-    let mut world = World::new(
+    let mut world = RehearsalWorld::new(
         &service.name,
         question.fault,
         question.on,
@@ -187,13 +190,16 @@ pub fn rehearse(manifest: &Manifest, question: &Question) -> Result<Rehearsal, R
     let began = world.now;
     let refusal = deploy_new(&mut world, &manifest, service);
     let met_at = follow(&mut world, question.fault);
-    let mut found = Answer::new(question, began).read(&world, refusal, met_at);
+    let mut found = AnswerReader::new(question, began).read(&world, refusal, met_at);
     watch_on(&mut world, question, &manifest, &mut found);
     Ok(found)
 }
 
 /// The service, when it can be rehearsed.
-fn subject<'a>(manifest: &'a Manifest, question: &Question) -> Result<&'a Service, RehearseError> {
+fn subject<'a>(
+    manifest: &'a Manifest,
+    question: &RehearsalSettings,
+) -> Result<&'a Service, RehearseError> {
     let name = &question.service;
     let Some(service) = manifest.services.get(name) else {
         let known: Vec<&str> = manifest.services.keys().map(String::as_str).collect();
@@ -211,12 +217,12 @@ fn subject<'a>(manifest: &'a Manifest, question: &Question) -> Result<&'a Servic
 
 /// The manifest as it is watched: on ECS there is no data for shorter periods than a minute; the
 /// alarms of other services have no data at all here, and that means nothing.
-fn as_on(manifest: &Manifest, on: On, service: &str) -> Manifest {
+fn as_on(manifest: &Manifest, on: TimingModel, service: &str) -> Manifest {
     let mut manifest = manifest.clone();
     for alarm in manifest.alarms.values_mut() {
-        alarm.period = alarm.period.max(Timing::of(on).period);
+        alarm.period = alarm.period.max(RehearsalTiming::of(on).period);
         if alarm.service.as_deref().is_some_and(|of| of != service) {
-            alarm.missing = Missing::Missing;
+            alarm.missing = TreatMissingData::Missing;
         }
     }
     manifest
@@ -224,14 +230,14 @@ fn as_on(manifest: &Manifest, on: On, service: &str) -> Manifest {
 
 /// A good version becomes stable.
 fn settle_first(
-    world: &mut World,
+    world: &mut RehearsalWorld,
     manifest: &Manifest,
     service: &Service,
 ) -> Result<(), RehearseError> {
     world.happen(&Event::UpRequested);
     deploy(world, RevisionDefinition::of(manifest, service));
     let until = world.now.after(LONGEST);
-    let stable = |world: &World| {
+    let stable = |world: &RehearsalWorld| {
         world
             .service()
             .is_some_and(|service| service.release.is_none())
@@ -255,7 +261,7 @@ fn settle_first(
 }
 
 /// Alarms see a while of good days first.
-fn warm_up(world: &mut World, manifest: &Manifest) {
+fn warm_up(world: &mut RehearsalWorld, manifest: &Manifest) {
     let now = world.now;
     world.watches.watch(&manifest.alarms, BTreeMap::new(), now);
     let until = now.after(longest_range(&manifest.alarms).min(Duration::from_secs(3600)));
@@ -265,8 +271,8 @@ fn warm_up(world: &mut World, manifest: &Manifest) {
 }
 
 fn longest_range(alarms: &BTreeMap<String, Alarm>) -> Duration {
-    let range = |alarm: &Alarm| match Definition::from_manifest(alarm) {
-        Ok(Definition::Metric(alarm)) => {
+    let range = |alarm: &Alarm| match AlarmDefinition::from_manifest(alarm) {
+        Ok(AlarmDefinition::Metric(alarm)) => {
             let range = u32::try_from(alarm.range()).unwrap_or(u32::MAX);
             alarm.period.saturating_mul(range) + alarm.cadence()
         }
@@ -275,7 +281,7 @@ fn longest_range(alarms: &BTreeMap<String, Alarm>) -> Duration {
     alarms.values().map(range).max().unwrap_or_default()
 }
 
-fn deploy(world: &mut World, definition: RevisionDefinition) -> Option<String> {
+fn deploy(world: &mut RehearsalWorld, definition: RevisionDefinition) -> Option<String> {
     world.happen(&Event::DeployRequested {
         service: definition.service.name.clone(),
         definition: Box::new(definition),
@@ -284,7 +290,11 @@ fn deploy(world: &mut World, definition: RevisionDefinition) -> Option<String> {
     })
 }
 
-fn deploy_new(world: &mut World, manifest: &Manifest, service: &Service) -> Option<String> {
+fn deploy_new(
+    world: &mut RehearsalWorld,
+    manifest: &Manifest,
+    service: &Service,
+) -> Option<String> {
     let mut definition = RevisionDefinition::of(manifest, service);
     // A revision that differs in nothing would not be released.
     definition.overrides.push("rehearsal".to_owned());
@@ -295,7 +305,7 @@ fn deploy_new(world: &mut World, manifest: &Manifest, service: &Service) -> Opti
 }
 
 /// Until the release is over or waits for ever; when the first request met the fault.
-fn follow(world: &mut World, fault: Fault) -> Option<Timestamp> {
+fn follow(world: &mut RehearsalWorld, fault: Fault) -> Option<Timestamp> {
     let until = world.now.after(LONGEST);
     let mut met_at = None;
     let mut seen = (None, world.now);
@@ -317,8 +327,8 @@ fn follow(world: &mut World, fault: Fault) -> Option<Timestamp> {
 }
 
 /// Requests that met the fault so far.
-fn met(world: &World, fault: Fault) -> u64 {
-    let by = |tally: &Tally| match fault {
+fn met(world: &RehearsalWorld, fault: Fault) -> u64 {
+    let by = |tally: &RequestTally| match fault {
         // An answer that is too late counts once.
         Fault::Latency(_) => tally.slowed,
         _ => tally.failed,
@@ -327,7 +337,12 @@ fn met(world: &World, fault: Fault) -> u64 {
 }
 
 /// A bad version that serves is watched on: what it does to a minute, and which alarm sees it.
-fn watch_on(world: &mut World, question: &Question, manifest: &Manifest, found: &mut Rehearsal) {
+fn watch_on(
+    world: &mut RehearsalWorld,
+    question: &RehearsalSettings,
+    manifest: &Manifest,
+    found: &mut Rehearsal,
+) {
     if found.caught || !found.new_serves {
         return;
     }
@@ -345,5 +360,5 @@ fn watch_on(world: &mut World, question: &Question, manifest: &Manifest, found: 
         }
     }
     found.met_per_minute_after = after_a_minute.unwrap_or(0);
-    found.alarms = Answer::new(question, began).alarms(world);
+    found.alarms = AnswerReader::new(question, began).alarms(world);
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::machine::{Event, Outcome, Release, ServiceState, Stage, Verdict};
+use crate::machine::{Event, GuardVerdict, Release, ReleaseOutcome, ReleaseStage, ServiceState};
 use crate::manifest::model::LowTraffic;
 use crate::time::Timestamp;
 
@@ -12,13 +12,13 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Notice {
     pub at: Timestamp,
-    pub by: Noticed,
+    pub by: Detector,
 }
 
 /// Who found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
-pub enum Noticed {
+pub enum Detector {
     /// A guard, by its alarm's name.
     Guard(String),
     /// The circuit breaker.
@@ -33,7 +33,7 @@ pub enum Noticed {
     Deadline,
 }
 
-impl fmt::Display for Noticed {
+impl fmt::Display for Detector {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Guard(name) => write!(out, "guard {name}"),
@@ -47,21 +47,21 @@ impl fmt::Display for Noticed {
 }
 
 /// What was before an event.
-pub(super) struct Stand {
+pub(super) struct StateBefore {
     release: Option<Release>,
 }
 
-impl Stand {
+impl StateBefore {
     pub fn of(service: Option<&ServiceState>) -> Self {
         let release = service.and_then(|service| service.release.clone());
         Self { release }
     }
 }
 
-impl Noticed {
+impl Detector {
     /// Who noticed, when this event turned a release.
     pub(super) fn by(
-        before: &Stand,
+        before: &StateBefore,
         after: Option<&ServiceState>,
         event: &Event,
         now: Timestamp,
@@ -69,18 +69,17 @@ impl Noticed {
         let release = before.release.as_ref()?;
         let after = after?;
         let turned = match &after.release {
-            Some(now) => now.id == release.id && now.stage == Stage::RollingBack,
-            None => after
-                .history
-                .back()
-                .is_some_and(|ended| ended.id == release.id && ended.outcome != Outcome::Done),
+            Some(now) => now.id == release.id && now.stage == ReleaseStage::RollingBack,
+            None => after.history.back().is_some_and(|ended| {
+                ended.id == release.id && ended.outcome != ReleaseOutcome::Done
+            }),
         };
-        if release.stage == Stage::RollingBack || !turned {
+        if release.stage == ReleaseStage::RollingBack || !turned {
             return None;
         }
         let job = release.hook.as_ref().map(|hook| hook.job.clone());
         Some(match (event, job) {
-            (Event::GuardJudged { guard, verdict, .. }, _) if *verdict == Verdict::Fired => {
+            (Event::GuardJudged { guard, verdict, .. }, _) if *verdict == GuardVerdict::Fired => {
                 Self::Guard(guard.clone())
             }
             (Event::HookFinished { .. }, Some(job)) => Self::Job(job),
@@ -98,6 +97,6 @@ impl Noticed {
 fn too_little(release: &Release, service: &ServiceState) -> Option<String> {
     let policy = &service.definition(release.to)?.service.release;
     let mut guards = release.guards.iter();
-    let found = guards.find(|(_, verdict)| **verdict == Verdict::TooLittle)?;
+    let found = guards.find(|(_, verdict)| **verdict == GuardVerdict::TooLittle)?;
     (policy.low_traffic == LowTraffic::Back).then(|| found.0.clone())
 }

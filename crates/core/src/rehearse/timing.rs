@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Whose times a rehearsal takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum On {
+pub enum TimingModel {
     /// One machine.
     #[default]
     Near,
@@ -18,7 +18,7 @@ pub enum On {
     Ecs,
 }
 
-impl On {
+impl TimingModel {
     /// `near`, `ecs`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -31,7 +31,7 @@ impl On {
 
 /// The times.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
+pub(super) struct RehearsalTiming {
     /// From asking for a task to its process.
     pub run: Duration,
     /// From its process to its open port.
@@ -50,7 +50,7 @@ pub(super) struct Timing {
     pub period: Duration,
 }
 
-const NEAR: Timing = Timing {
+const NEAR: RehearsalTiming = RehearsalTiming {
     run: Duration::from_millis(20),
     listen: Duration::from_millis(50),
     check: Duration::from_millis(100),
@@ -63,7 +63,7 @@ const NEAR: Timing = Timing {
 
 /// CloudWatch reference: ALB metrics have a period of 60 s, an alarm is evaluated at most 60 s
 /// after the end of a period. The rest is assumed.
-const ECS: Timing = Timing {
+const ECS: RehearsalTiming = RehearsalTiming {
     run: Duration::from_secs(40),
     listen: Duration::from_secs(3),
     check: Duration::ZERO,
@@ -74,11 +74,11 @@ const ECS: Timing = Timing {
     period: Duration::from_secs(60),
 };
 
-impl Timing {
-    pub fn of(on: On) -> Self {
+impl RehearsalTiming {
+    pub fn of(on: TimingModel) -> Self {
         match on {
-            On::Near => NEAR,
-            On::Ecs => ECS,
+            TimingModel::Near => NEAR,
+            TimingModel::Ecs => ECS,
         }
     }
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::machine::{Health, Lifecycle, ServiceState, Task};
+use crate::machine::{ServiceState, Task, TaskHealth, TaskLifecycle};
 use crate::metrics::Window;
 use crate::random::Random;
 use crate::routing::control::RequestCount;
 
 /// What a task does to requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Conduct {
+pub(super) enum TaskBehaviour {
     /// It answers.
     Good,
     /// This share is answered with 500, percent.
@@ -28,7 +28,7 @@ pub(super) enum Conduct {
 
 /// Requests and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Tally {
+pub struct RequestTally {
     /// All.
     pub requests: u64,
     /// Answered with 5xx, by the task or by the router for it.
@@ -39,7 +39,7 @@ pub struct Tally {
 
 /// The users and the router.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub(super) struct TrafficModel {
     rate: f64,
     random: Random,
     owed: f64,
@@ -47,7 +47,7 @@ pub(super) struct Traffic {
     turn: usize,
     counts: BTreeMap<String, RequestCount>,
     /// By revision; those of no task count for the revision that they were meant for.
-    pub tallies: BTreeMap<u32, Tally>,
+    pub tallies: BTreeMap<u32, RequestTally>,
 }
 
 /// How a healthy request is taken to do: percent of requests, microseconds.
@@ -60,7 +60,7 @@ const LATENCIES: [(f64, u64); 4] = [
 /// A request in flight for longer than this is answered with 504 (near's default idle timeout).
 const GATEWAY_TIMEOUT: u16 = 504;
 
-impl Traffic {
+impl TrafficModel {
     pub fn new(rate: f64, random: Random) -> Self {
         Self {
             rate,
@@ -78,7 +78,7 @@ impl Traffic {
         &mut self,
         stretch: Duration,
         service: &ServiceState,
-        conduct: impl Fn(&str) -> Conduct,
+        conduct: impl Fn(&str) -> TaskBehaviour,
     ) {
         self.owed += self.rate * stretch.as_secs_f64();
         let shares = service.shares();
@@ -106,8 +106,8 @@ impl Traffic {
         }
     }
 
-    fn ask(&mut self, service: &ServiceState, task: &Task, conduct: Conduct) {
-        if conduct == Conduct::Gone {
+    fn ask(&mut self, service: &ServiceState, task: &Task, conduct: TaskBehaviour) {
+        if conduct == TaskBehaviour::Gone {
             self.unserved(service, task.revision, 502);
             return;
         }
@@ -118,8 +118,8 @@ impl Traffic {
         let tally = self.tallies.entry(task.revision).or_default();
         tally.requests += 1;
         match conduct {
-            Conduct::Failing(percent) if self.random.chance(percent) => status = 500,
-            Conduct::Slow(by) => {
+            TaskBehaviour::Failing(percent) if self.random.chance(percent) => status = 500,
+            TaskBehaviour::Slow(by) => {
                 tally.slowed += 1;
                 let idle = idle_timeout(service, task.revision);
                 if by >= idle {
@@ -127,7 +127,7 @@ impl Traffic {
                 }
                 micros += by.min(idle).as_micros() as u64;
             }
-            Conduct::Good | Conduct::Gone | Conduct::Failing(_) => {}
+            TaskBehaviour::Good | TaskBehaviour::Gone | TaskBehaviour::Failing(_) => {}
         }
         tally.failed += u64::from(status >= 500);
         let count = self.count(service, task.revision, &task.id);
@@ -173,7 +173,7 @@ impl Traffic {
     }
 
     /// What the router tells once a second.
-    pub fn told(&mut self) -> Vec<RequestCount> {
+    pub fn drain_counts(&mut self) -> Vec<RequestCount> {
         std::mem::take(&mut self.counts).into_values().collect()
     }
 }
@@ -181,13 +181,13 @@ impl Traffic {
 /// Tasks that take requests: of one revision, or of all (0).
 fn members(service: &ServiceState, revision: u32) -> Vec<Task> {
     let running = |task: &&Task| {
-        matches!(task.lifecycle, Lifecycle::Running { .. })
+        matches!(task.lifecycle, TaskLifecycle::Running { .. })
             && (revision == 0 || task.revision == revision)
     };
     let known = || service.tasks.values().filter(running);
     let healthy: Vec<Task> = known().filter(|task| task.healthy()).cloned().collect();
     if healthy.is_empty() {
-        let open = known().filter(|task| task.health == Health::Unhealthy);
+        let open = known().filter(|task| task.health == TaskHealth::Unhealthy);
         return open.cloned().collect();
     }
     healthy

@@ -113,11 +113,11 @@ fn in_turn(targets: &[Candidate], turn: usize) -> impl Iterator<Item = usize> {
 /// Shares requests between groups: exact over every run of `sum(weights)` requests, and
 /// smooth within it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shares {
+pub struct WeightedShares {
     credit: Vec<i64>,
 }
 
-impl Shares {
+impl WeightedShares {
     /// The next group's index; `None` when all weights are 0. Credit is kept while the number
     /// of groups stays the same, so that a changed weight does not begin a new run.
     pub fn next(&mut self, weights: impl ExactSizeIterator<Item = u32>) -> Option<usize> {
@@ -220,7 +220,7 @@ mod tests {
             vec![999, 1, 500],
             vec![3, 3, 3],
         ] {
-            let mut shares = Shares::default();
+            let mut shares = WeightedShares::default();
             let sum: u32 = weights.iter().sum();
             for _ in 0..3 {
                 let mut seen = vec![0; weights.len()];
@@ -230,6 +230,6 @@ mod tests {
                 assert_eq!(seen, weights);
             }
         }
-        assert_eq!(Shares::default().next([0, 0].into_iter()), None);
+        assert_eq!(WeightedShares::default().next([0, 0].into_iter()), None);
     }
 }

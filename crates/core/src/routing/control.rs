@@ -133,7 +133,7 @@ impl RouterLoad {
 
     /// It for people; `None`: the router lacked nothing.
     #[must_use]
-    pub fn words(&self) -> Option<String> {
+    pub fn describe(&self) -> Option<String> {
         let mut parts = Vec::new();
         if self.closed_idle + self.refused > 0 {
             let most = self.most_connections;

@@ -24,7 +24,7 @@ pub struct TrustedProxies(Vec<AddressBlock>);
 
 /// What a trusted proxy says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Forwarded {
+pub struct ForwardedClient {
     /// The client.
     pub client: IpAddr,
     /// `http` or `https`; `None`: it does not say.
@@ -54,7 +54,7 @@ impl TrustedProxies {
         &self,
         peer: IpAddr,
         [forwarded_for, proto, port, host]: [Option<&str>; 4],
-    ) -> Option<Forwarded> {
+    ) -> Option<ForwardedClient> {
         if !self.trusts(peer) {
             return None;
         }
@@ -64,7 +64,7 @@ impl TrustedProxies {
             _ => None,
         };
         let port = last(port).parse().ok().filter(|port| *port > 0);
-        Some(Forwarded {
+        Some(ForwardedClient {
             client: self.client(peer, forwarded_for.unwrap_or_default()),
             proto,
             port: port.or_else(|| assumed_port(proto?, host.unwrap_or_default())),

@@ -20,7 +20,7 @@ pub const MOST_HEADERS: usize = 200;
 
 /// HTTP/1.x minor version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub enum HttpVersion {
     /// HTTP/1.0.
     Http10,
     /// HTTP/1.1.
@@ -29,7 +29,7 @@ pub enum Version {
 
 /// How long the body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
+pub enum RequestFraming {
     /// No body.
     Empty,
     /// This many bytes.
@@ -40,15 +40,15 @@ pub enum Framing {
 
 /// Why a request is refused: the answer's status and a reason for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RequestRefusal {
     /// Status code.
     pub status: u16,
     /// ALB's classification reason where there is one.
     pub reason: &'static str,
 }
 
-const fn refuse<T>(status: u16, reason: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { status, reason })
+const fn refuse<T>(status: u16, reason: &'static str) -> Result<T, RequestRefusal> {
+    Err(RequestRefusal { status, reason })
 }
 
 /// Judges a parsed head; the framing of its body when it may be passed on.
@@ -58,21 +58,21 @@ const fn refuse<T>(status: u16, reason: &'static str) -> Result<T, Refusal> {
 pub fn judge<'a>(
     method: &str,
     target: &str,
-    version: Version,
+    version: HttpVersion,
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<Framing, Refusal> {
+) -> Result<RequestFraming, RequestRefusal> {
     if method == "TRACE" {
         return refuse(405, "TRACE");
     }
     judge_target(method, target)?;
-    let mut seen = Seen::default();
+    let mut seen = SeenHeaders::default();
     for (name, value) in headers {
         if name.len() + value.len() > MOST_HEADER {
             return refuse(431, "HeaderTooLong");
         }
         seen.header(name, value)?;
     }
-    if seen.hosts > 1 || (seen.hosts == 0 && version == Version::Http11) {
+    if seen.hosts > 1 || (seen.hosts == 0 && version == HttpVersion::Http11) {
         return refuse(
             400,
             if seen.hosts > 1 {
@@ -87,25 +87,25 @@ pub fn judge<'a>(
     }
     match (seen.chunked, seen.length) {
         (true, Some(_)) => refuse(400, "BothTeClPresent"),
-        (true, None) if version == Version::Http10 => refuse(400, "BadTransferEncoding"),
-        (true, None) => Ok(Framing::Chunked),
-        (false, None | Some(0)) => Ok(Framing::Empty),
-        (false, Some(length)) => Ok(Framing::Length(length)),
+        (true, None) if version == HttpVersion::Http10 => refuse(400, "BadTransferEncoding"),
+        (true, None) => Ok(RequestFraming::Chunked),
+        (false, None | Some(0)) => Ok(RequestFraming::Empty),
+        (false, Some(length)) => Ok(RequestFraming::Length(length)),
     }
 }
 
-fn judge_target(method: &str, target: &str) -> Result<(), Refusal> {
+fn judge_target(method: &str, target: &str) -> Result<(), RequestRefusal> {
     if target.len() > MOST_LINE {
         return refuse(414, "UriTooLong");
     }
     if method == "CONNECT" {
         return refuse(400, "BadMethod");
     }
-    let bad = match Target::of(target) {
-        Target::Origin => false,
-        Target::Asterisk => method != "OPTIONS",
-        Target::Absolute { authority, .. } => !authority::is_valid(authority.as_bytes()),
-        Target::Other => true,
+    let bad = match RequestTarget::of(target) {
+        RequestTarget::Origin => false,
+        RequestTarget::Asterisk => method != "OPTIONS",
+        RequestTarget::Absolute { authority, .. } => !authority::is_valid(authority.as_bytes()),
+        RequestTarget::Other => true,
     };
     if bad || target.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'#') {
         return refuse(400, "BadUri");
@@ -115,7 +115,7 @@ fn judge_target(method: &str, target: &str) -> Result<(), Refusal> {
 
 /// The forms of a request target (RFC 9112, 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum RequestTarget<'a> {
     /// A path, perhaps with a query.
     Origin,
     /// `*`.
@@ -131,7 +131,7 @@ pub enum Target<'a> {
     Other,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     /// Tells them apart; the scheme in any case.
     #[must_use]
     pub fn of(target: &'a str) -> Self {
@@ -155,15 +155,15 @@ impl<'a> Target<'a> {
 }
 
 #[derive(Default)]
-struct Seen {
+struct SeenHeaders {
     hosts: usize,
     length: Option<u64>,
     chunked: bool,
     forwarded: usize,
 }
 
-impl Seen {
-    fn header(&mut self, name: &str, value: &[u8]) -> Result<(), Refusal> {
+impl SeenHeaders {
+    fn header(&mut self, name: &str, value: &[u8]) -> Result<(), RequestRefusal> {
         if name.eq_ignore_ascii_case("host") {
             self.hosts += 1;
             if !authority::is_valid(value) {
@@ -185,7 +185,7 @@ impl Seen {
         Ok(())
     }
 
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), RequestRefusal> {
         if self.chunked {
             return refuse(400, "MultipleTransferEncodingChunked");
         }

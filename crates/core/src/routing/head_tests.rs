@@ -2,7 +2,12 @@
 
 use super::*;
 
-fn verdict(version: Version, method: &str, target: &str, lines: &[&str]) -> Result<Framing, u16> {
+fn verdict(
+    version: HttpVersion,
+    method: &str,
+    target: &str,
+    lines: &[&str],
+) -> Result<RequestFraming, u16> {
     let headers = lines.iter().map(|line| {
         let (name, value) = line.split_once(": ").expect("name: value");
         (name, value.as_bytes())
@@ -11,10 +16,15 @@ fn verdict(version: Version, method: &str, target: &str, lines: &[&str]) -> Resu
 }
 
 /// HTTP/1.1 requests with `Host: a`: method, target, further headers (`|` between them).
-const WITH_HOST: &[(&str, &str, &str, Result<Framing, u16>)] = &[
-    ("GET", "/", "", Ok(Framing::Empty)),
+const WITH_HOST: &[(&str, &str, &str, Result<RequestFraming, u16>)] = &[
+    ("GET", "/", "", Ok(RequestFraming::Empty)),
     ("GET", "/", "host: b", Err(400)),
-    ("POST", "/", "Content-Length: 5", Ok(Framing::Length(5))),
+    (
+        "POST",
+        "/",
+        "Content-Length: 5",
+        Ok(RequestFraming::Length(5)),
+    ),
     ("POST", "/", "Content-Length: 5|Content-Length: 5", Err(400)),
     ("POST", "/", "Content-Length: +3", Err(400)),
     ("POST", "/", "Content-Length: 3, 3", Err(400)),
@@ -28,13 +38,13 @@ const WITH_HOST: &[(&str, &str, &str, Result<Framing, u16>)] = &[
         "POST",
         "/",
         "Transfer-Encoding: chunked",
-        Ok(Framing::Chunked),
+        Ok(RequestFraming::Chunked),
     ),
     (
         "POST",
         "/",
         "Transfer-Encoding: Chunked",
-        Ok(Framing::Chunked),
+        Ok(RequestFraming::Chunked),
     ),
     (
         "POST",
@@ -61,13 +71,13 @@ const WITH_HOST: &[(&str, &str, &str, Result<Framing, u16>)] = &[
     ("CONNECT", "a:443", "", Err(400)),
     ("GET", "a", "", Err(400)),
     ("GET", "/a#b", "", Err(400)),
-    ("OPTIONS", "*", "", Ok(Framing::Empty)),
-    ("GET", "http://a/b", "", Ok(Framing::Empty)),
+    ("OPTIONS", "*", "", Ok(RequestFraming::Empty)),
+    ("GET", "http://a/b", "", Ok(RequestFraming::Empty)),
 ];
 
 #[test]
 fn heads_are_judged_by_the_edge_case_table() {
-    use Version::{Http10, Http11};
+    use HttpVersion::{Http10, Http11};
     let h = "Host: a";
     for (method, target, more, expected) in WITH_HOST {
         let more = more.split('|').filter(|line| !line.is_empty());
@@ -75,7 +85,7 @@ fn heads_are_judged_by_the_edge_case_table() {
         let got = verdict(Http11, method, target, &lines);
         assert_eq!(got, *expected, "{method} {target} {lines:?}");
     }
-    assert_eq!(verdict(Http10, "GET", "/", &[]), Ok(Framing::Empty));
+    assert_eq!(verdict(Http10, "GET", "/", &[]), Ok(RequestFraming::Empty));
     assert_eq!(verdict(Http11, "GET", "/", &[]), Err(400));
     assert_eq!(verdict(Http11, "GET", "/", &["Host: a/b"]), Err(400));
     assert_eq!(
@@ -86,7 +96,7 @@ fn heads_are_judged_by_the_edge_case_table() {
 
 #[test]
 fn heads_beyond_their_bounds_are_refused() {
-    use Version::Http11;
+    use HttpVersion::Http11;
     let h = "Host: a";
     let many = format!("X-Forwarded-For: {}", ["1.1.1.1"; 31].join(", "));
     assert_eq!(verdict(Http11, "GET", "/", &[h, &many]), Err(463));
@@ -98,19 +108,19 @@ fn heads_beyond_their_bounds_are_refused() {
 
 #[test]
 fn targets_are_told_apart() {
-    let absolute = |authority, path| Target::Absolute { authority, path };
+    let absolute = |authority, path| RequestTarget::Absolute { authority, path };
     for (target, form) in [
-        ("/", Target::Origin),
-        ("//a/b", Target::Origin),
-        ("*", Target::Asterisk),
+        ("/", RequestTarget::Origin),
+        ("//a/b", RequestTarget::Origin),
+        ("*", RequestTarget::Asterisk),
         ("http://a", absolute("a", "")),
         ("HTTPS://a:1/b?c", absolute("a:1", "/b?c")),
         ("http://a?c/d", absolute("a", "?c/d")),
-        ("http:/a", Target::Other),
-        ("a:443", Target::Other),
-        ("", Target::Other),
+        ("http:/a", RequestTarget::Other),
+        ("a:443", RequestTarget::Other),
+        ("", RequestTarget::Other),
     ] {
-        assert_eq!(Target::of(target), form, "{target}");
+        assert_eq!(RequestTarget::of(target), form, "{target}");
     }
 }
 

@@ -8,11 +8,11 @@
 use std::net::IpAddr;
 
 use super::address_block::AddressBlock;
-use super::table::Rule;
+use super::table::ListenerRule;
 use crate::manifest::model::Route;
 
 /// What of a request rules look at.
-pub trait Facts {
+pub trait RequestFacts {
     /// `Host` without its port.
     fn host(&self) -> &str;
     /// Path as it was sent, without the query.
@@ -30,11 +30,11 @@ pub trait Facts {
 /// The compiled rules of a listener.
 #[derive(Debug, Clone, Default)]
 pub struct Matcher {
-    rules: Vec<Compiled>,
+    rules: Vec<CompiledRule>,
 }
 
 #[derive(Debug, Clone)]
-struct Compiled {
+struct CompiledRule {
     index: usize,
     host: Vec<Pattern>,
     path: Vec<Pattern>,
@@ -47,7 +47,7 @@ struct Compiled {
 impl Matcher {
     /// Compiles rules.
     #[must_use]
-    pub fn new(rules: &[Rule]) -> Self {
+    pub fn new(rules: &[ListenerRule]) -> Self {
         let mut order: Vec<(u32, usize)> = rules
             .iter()
             .enumerate()
@@ -62,16 +62,16 @@ impl Matcher {
     }
 
     /// Index (in the list that was compiled) of the first rule that matches.
-    pub fn find(&self, facts: &impl Facts) -> Option<usize> {
+    pub fn find(&self, facts: &impl RequestFacts) -> Option<usize> {
         let rule = self.rules.iter().find(|rule| rule.matches(facts))?;
         Some(rule.index)
     }
 }
 
-fn compile(index: usize, route: &Route) -> Compiled {
-    let exact = |p: &String| Pattern::new(p, Case::Sensitive);
-    let folded = |p: &String| Pattern::new(p, Case::Insensitive);
-    Compiled {
+fn compile(index: usize, route: &Route) -> CompiledRule {
+    let exact = |p: &String| Pattern::new(p, LetterCase::Sensitive);
+    let folded = |p: &String| Pattern::new(p, LetterCase::Insensitive);
+    CompiledRule {
         index,
         host: route.host.iter().map(folded).collect(),
         path: route.path.iter().map(exact).collect(),
@@ -96,8 +96,8 @@ fn compile(index: usize, route: &Route) -> Compiled {
     }
 }
 
-impl Compiled {
-    fn matches(&self, facts: &impl Facts) -> bool {
+impl CompiledRule {
+    fn matches(&self, facts: &impl RequestFacts) -> bool {
         any(&self.path, facts.path())
             && any(&self.host, facts.host())
             && (self.method.is_empty() || self.method.iter().any(|m| m == facts.method()))
@@ -129,7 +129,7 @@ fn any(patterns: &[Pattern], text: &str) -> bool {
 
 /// Whether letters are compared as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
+pub enum LetterCase {
     /// As they are.
     Sensitive,
     /// ASCII letters are equal in both cases.
@@ -139,12 +139,12 @@ pub enum Case {
 /// A pattern: `*` is any run of characters, `?` exactly one, `\` takes the next as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    parts: Vec<Part>,
-    case: Case,
+    parts: Vec<PatternPart>,
+    case: LetterCase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum PatternPart {
     One(u8),
     AnyOne,
     Run,
@@ -153,15 +153,15 @@ enum Part {
 impl Pattern {
     /// Compiles a pattern.
     #[must_use]
-    pub fn new(text: &str, case: Case) -> Self {
+    pub fn new(text: &str, case: LetterCase) -> Self {
         let mut parts = Vec::with_capacity(text.len());
         let mut bytes = text.bytes();
         while let Some(byte) = bytes.next() {
             parts.push(match byte {
-                b'*' => Part::Run,
-                b'?' => Part::AnyOne,
-                b'\\' => Part::One(fold(bytes.next().unwrap_or(b'\\'), case)),
-                other => Part::One(fold(other, case)),
+                b'*' => PatternPart::Run,
+                b'?' => PatternPart::AnyOne,
+                b'\\' => PatternPart::One(fold(bytes.next().unwrap_or(b'\\'), case)),
+                other => PatternPart::One(fold(other, case)),
             });
         }
         Self { parts, case }
@@ -175,12 +175,12 @@ impl Pattern {
         let mut back: Option<(usize, usize)> = None;
         while t < text.len() {
             match parts.get(p) {
-                Some(Part::Run) => {
+                Some(PatternPart::Run) => {
                     back = Some((p + 1, t));
                     p += 1;
                 }
-                Some(Part::AnyOne) => (t, p) = (t + 1, p + 1),
-                Some(Part::One(byte)) if *byte == fold(text[t], self.case) => {
+                Some(PatternPart::AnyOne) => (t, p) = (t + 1, p + 1),
+                Some(PatternPart::One(byte)) if *byte == fold(text[t], self.case) => {
                     (t, p) = (t + 1, p + 1);
                 }
                 _ => match back {
@@ -192,14 +192,14 @@ impl Pattern {
                 },
             }
         }
-        parts[p..].iter().all(|part| *part == Part::Run)
+        parts[p..].iter().all(|part| *part == PatternPart::Run)
     }
 }
 
-fn fold(byte: u8, case: Case) -> u8 {
+fn fold(byte: u8, case: LetterCase) -> u8 {
     match case {
-        Case::Sensitive => byte,
-        Case::Insensitive => byte.to_ascii_lowercase(),
+        LetterCase::Sensitive => byte,
+        LetterCase::Insensitive => byte.to_ascii_lowercase(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Vectors of the ALB reference (listener rules), and the edges of conditions.
 
 use super::*;
-use crate::routing::table::Action;
+use crate::routing::table::RuleAction;
 
 #[derive(Default)]
-struct Asked {
+struct TestRequest {
     host: String,
     path: String,
     method: String,
@@ -13,7 +13,7 @@ struct Asked {
     headers: Vec<(String, String)>,
 }
 
-impl Facts for Asked {
+impl RequestFacts for TestRequest {
     fn host(&self) -> &str {
         &self.host
     }
@@ -34,10 +34,10 @@ impl Facts for Asked {
     }
 }
 
-fn matches(route: Route, asked: &Asked) -> bool {
-    let rule = Rule {
+fn matches(route: Route, asked: &TestRequest) -> bool {
+    let rule = ListenerRule {
         route,
-        action: Action::Forward(Vec::new()),
+        action: RuleAction::Forward(Vec::new()),
     };
     Matcher::new(&[rule]).find(asked).is_some()
 }
@@ -75,7 +75,7 @@ fn conditions_match_as_the_reference_says() {
         ("header", "*Chrome*", "curl", false),
     ] {
         let mut route = Route::default();
-        let mut asked = Asked::default();
+        let mut asked = TestRequest::default();
         let (pattern_owned, input_owned) = (pattern.to_owned(), input.to_owned());
         match condition {
             "host" => (route.host, asked.host) = (vec![pattern_owned], input_owned),
@@ -111,14 +111,14 @@ fn conditions_match_as_the_reference_says() {
 
 #[test]
 fn the_lowest_priority_number_wins_and_all_conditions_hold() {
-    let rule = |priority, path: &str, method: &[&str]| Rule {
+    let rule = |priority, path: &str, method: &[&str]| ListenerRule {
         route: Route {
             priority,
             path: vec![path.to_owned()],
             method: method.iter().map(|m| (*m).to_owned()).collect(),
             ..Route::default()
         },
-        action: Action::Forward(Vec::new()),
+        action: RuleAction::Forward(Vec::new()),
     };
     let matcher = Matcher::new(&[
         rule(30, "*", &[]),
@@ -130,19 +130,19 @@ fn the_lowest_priority_number_wins_and_all_conditions_hold() {
         ("GET", "/api/x", 2),
         ("PUT", "/api/x", 0),
     ] {
-        let asked = Asked {
+        let asked = TestRequest {
             method: method.into(),
             path: path.into(),
-            ..Asked::default()
+            ..TestRequest::default()
         };
         assert_eq!(matcher.find(&asked), Some(expected), "{method} {path}");
     }
-    assert_eq!(Matcher::default().find(&Asked::default()), None);
+    assert_eq!(Matcher::default().find(&TestRequest::default()), None);
 }
 
 #[test]
 fn a_hostile_pattern_stays_linear() {
-    let pattern = Pattern::new(&"*a".repeat(60), Case::Sensitive);
+    let pattern = Pattern::new(&"*a".repeat(60), LetterCase::Sensitive);
     assert!(!pattern.matches(&"a".repeat(59)));
     assert!(!pattern.matches(&format!("{}b", "a".repeat(10_000))));
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::matching::{Case, Pattern};
+use super::matching::{LetterCase, Pattern};
 use crate::manifest::{self, model::Static};
 
 /// Sent where an answer must not be taken for the path's own file later: a fallback, a 404.
@@ -164,7 +164,8 @@ pub fn stand_in_cache_control<'a>(site: &'a Static, file: &str) -> &'a str {
 #[must_use]
 pub fn cache_control<'a>(site: &'a Static, path: &str) -> Option<&'a str> {
     let mut rules = site.cache.iter();
-    let (_, value) = rules.find(|(rule, _)| Pattern::new(rule, Case::Sensitive).matches(path))?;
+    let (_, value) =
+        rules.find(|(rule, _)| Pattern::new(rule, LetterCase::Sensitive).matches(path))?;
     Some(value)
 }
 

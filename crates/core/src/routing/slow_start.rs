@@ -24,7 +24,7 @@ pub enum Registered {
 
 /// Another target of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Other {
+pub struct OtherTarget {
     /// Its health.
     pub health: TargetHealth,
     /// Its share now, 0..=[`FULL`].
@@ -37,7 +37,7 @@ pub fn begins(
     (from, to): (TargetHealth, TargetHealth),
     duration: Duration,
     registered: Registered,
-    mut others: impl Iterator<Item = Other>,
+    mut others: impl Iterator<Item = OtherTarget>,
 ) -> bool {
     let healed = to == TargetHealth::Healthy && from != TargetHealth::Healthy;
     let first = registered == Registered::IntoEmpty && from == TargetHealth::Initial;
@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(warmth(Duration::ZERO, Duration::ZERO), FULL);
     }
 
-    fn other(health: TargetHealth, warmth: u32) -> Other {
-        Other { health, warmth }
+    fn other(health: TargetHealth, warmth: u32) -> OtherTarget {
+        OtherTarget { health, warmth }
     }
 
     #[test]

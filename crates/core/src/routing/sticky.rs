@@ -14,8 +14,8 @@ mod seal;
 mod tests;
 
 use cookie::{Travel, end, pair, pairs};
-pub use seal::{CookieKey, KEY_BYTES, Sealer, Token};
-use seal::{ENTRY_TEXT, Entry, Kind, MOST_ENTRIES, Scope};
+pub use seal::{CookieKey, KEY_BYTES, Sealer, StickyToken};
+use seal::{CookieKind, ENTRY_TEXT, MOST_ENTRIES, Scope, SealedEntry};
 
 use crate::manifest::model::Sticky;
 
@@ -39,7 +39,7 @@ const MOST_TRIED: usize = 4;
 
 /// Whether clients also stay with a target group, here a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Groups {
+pub enum GroupStickiness {
     /// Releases of the service move weights: clients stay with their revision.
     Sticky,
     /// There is only ever one group.
@@ -56,22 +56,22 @@ pub struct Sessions {
     duration: u64,
     /// The application's own cookie; `None`: duration-based.
     application: Option<String>,
-    groups: Groups,
+    groups: GroupStickiness,
 }
 
 /// What a request was served by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given {
+pub struct ServedBy {
     /// The task.
-    pub target: Token,
+    pub target: StickyToken,
     /// Its revision.
-    pub revision: Token,
+    pub revision: StickyToken,
 }
 
 impl Sessions {
     /// Sessions of a service as its manifest wants them.
     #[must_use]
-    pub fn new(sealer: &Sealer, service: &str, sticky: &Sticky, groups: Groups) -> Self {
+    pub fn new(sealer: &Sealer, service: &str, sticky: &Sticky, groups: GroupStickiness) -> Self {
         Self {
             sealer: sealer.clone(),
             service: service.to_owned(),
@@ -84,8 +84,8 @@ impl Sessions {
 
     /// What cookies call a task and its revision.
     #[must_use]
-    pub fn given(&self, task: &str, revision: u32) -> Given {
-        Given {
+    pub fn served_by(&self, task: &str, revision: u32) -> ServedBy {
+        ServedBy {
             target: self.sealer.target(&self.service, task),
             revision: self.revision(revision),
         }
@@ -93,7 +93,7 @@ impl Sessions {
 
     /// What cookies call a revision.
     #[must_use]
-    pub fn revision(&self, revision: u32) -> Token {
+    pub fn revision(&self, revision: u32) -> StickyToken {
         self.sealer.revision(&self.service, revision)
     }
 
@@ -103,13 +103,13 @@ impl Sessions {
         &self,
         cookies: impl Iterator<Item = &'a [u8]> + Clone,
         now: u64,
-    ) -> Option<Token> {
+    ) -> Option<StickyToken> {
         match &self.application {
             None => self
-                .read(Kind::Balancer, BALANCER, cookies.clone(), now)
-                .or_else(|| self.read(Kind::Balancer, BALANCER_CORS, cookies, now)),
+                .read(CookieKind::Balancer, BALANCER, cookies.clone(), now)
+                .or_else(|| self.read(CookieKind::Balancer, BALANCER_CORS, cookies, now)),
             Some(name) if comes(cookies.clone(), name) => {
-                self.read(Kind::Application, APPLICATION, cookies, now)
+                self.read(CookieKind::Application, APPLICATION, cookies, now)
             }
             Some(_) => None,
         }
@@ -120,12 +120,12 @@ impl Sessions {
         &self,
         cookies: impl Iterator<Item = &'a [u8]> + Clone,
         now: u64,
-    ) -> Option<Token> {
-        if self.groups == Groups::Single {
+    ) -> Option<StickyToken> {
+        if self.groups == GroupStickiness::Single {
             return None;
         }
-        self.read(Kind::Group, GROUP, cookies.clone(), now)
-            .or_else(|| self.read(Kind::Group, GROUP_CORS, cookies, now))
+        self.read(CookieKind::Group, GROUP, cookies.clone(), now)
+            .or_else(|| self.read(CookieKind::Group, GROUP_CORS, cookies, now))
     }
 
     /// The `set-cookie` lines of a response, each with its end of line; empty when there are
@@ -136,15 +136,15 @@ impl Sessions {
     /// own cookie, and is renewed when both cookies came.
     pub fn answer<'a>(
         &self,
-        given: Given,
+        given: ServedBy,
         cookies: impl Iterator<Item = &'a [u8]> + Clone,
         set: impl Iterator<Item = &'a [u8]>,
         now: u64,
     ) -> String {
         let mut out = String::with_capacity(match (self.groups, &self.application) {
-            (Groups::Sticky, _) => 4 * LINE,
-            (Groups::Single, None) => 2 * LINE,
-            (Groups::Single, Some(_)) => 0,
+            (GroupStickiness::Sticky, _) => 4 * LINE,
+            (GroupStickiness::Single, None) => 2 * LINE,
+            (GroupStickiness::Single, Some(_)) => 0,
         });
         let mut both = |kind, [plain, cross]: [&str; 2], token| {
             for (name, travel) in [(plain, Travel::Plain), (cross, Travel::CrossSite)] {
@@ -153,15 +153,19 @@ impl Sessions {
                 end(&mut out, now.saturating_add(expires), travel);
             }
         };
-        if self.groups == Groups::Sticky {
-            both(Kind::Group, [GROUP, GROUP_CORS], given.revision);
+        if self.groups == GroupStickiness::Sticky {
+            both(CookieKind::Group, [GROUP, GROUP_CORS], given.revision);
         }
         match &self.application {
-            None => both(Kind::Balancer, [BALANCER, BALANCER_CORS], given.target),
+            None => both(
+                CookieKind::Balancer,
+                [BALANCER, BALANCER_CORS],
+                given.target,
+            ),
             Some(name) if self.follows(name, cookies.clone(), set) => {
                 let token = given.target;
                 self.write(
-                    Kind::Application,
+                    CookieKind::Application,
                     APPLICATION,
                     token,
                     cookies,
@@ -187,11 +191,11 @@ impl Sessions {
 
     fn read<'a>(
         &self,
-        kind: Kind,
+        kind: CookieKind,
         name: &str,
         cookies: impl Iterator<Item = &'a [u8]>,
         now: u64,
-    ) -> Option<Token> {
+    ) -> Option<StickyToken> {
         values(cookies, name)
             .flat_map(entries)
             .filter_map(|text| self.sealer.read(kind, self.scope, text))
@@ -204,9 +208,9 @@ impl Sessions {
     /// those are.
     fn write<'a>(
         &self,
-        kind: Kind,
+        kind: CookieKind,
         name: &str,
-        token: Token,
+        token: StickyToken,
         cookies: impl Iterator<Item = &'a [u8]>,
         now: u64,
         out: &mut String,
@@ -214,7 +218,7 @@ impl Sessions {
         out.push_str("set-cookie: ");
         out.push_str(name);
         out.push('=');
-        let entry = Entry { token, issued: now };
+        let entry = SealedEntry { token, issued: now };
         self.sealer.write(kind, self.scope, entry, out);
         let others = values(cookies, name)
             .take(1)

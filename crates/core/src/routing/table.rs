@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
-use crate::manifest::model::{Balance, Health, Route, Static, Sticky};
+use crate::manifest::model::{Balance, HealthCheck, Route, Static, Sticky};
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
 /// force is ignored.
@@ -42,7 +42,7 @@ impl RoutingTable {
         };
         let rules = self.listeners.values_mut().flat_map(|one| &mut one.rules);
         for rule in rules {
-            if let Action::Static(site) = &mut rule.action {
+            if let RuleAction::Static(site) = &mut rule.action {
                 below(&mut site.directory);
                 site.earlier
                     .iter_mut()
@@ -56,22 +56,22 @@ impl RoutingTable {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     /// Sorted by priority, lowest first; what matches none is answered 404.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ListenerRule>,
 }
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rule {
+pub struct ListenerRule {
     /// Conditions and priority.
     pub route: Route,
     /// What is done.
-    pub action: Action,
+    pub action: RuleAction,
 }
 
 /// What a rule does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum RuleAction {
     /// Share requests between groups by weight (0..=999 each); a chosen group without a
     /// usable target answers 503.
     Forward(Vec<WeightedGroup>),
@@ -124,7 +124,7 @@ pub struct TargetGroup {
     /// Algorithm.
     pub balance: Balance,
     /// Health check; `None` or a command probe: the engine tells health (see [`Target::health`]).
-    pub health: Option<Health>,
+    pub health: Option<HealthCheck>,
     /// Slow start; 0 is off.
     #[serde(with = "crate::duration")]
     pub slow_start: Duration,

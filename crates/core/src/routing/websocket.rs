@@ -3,7 +3,7 @@
 //! Invariant: an upgrade to anything else (`h2c`, `TLS/1.0`) never reaches a target: what would
 //! follow it is a tunnel that neither routes nor the access log see into.
 
-use super::head::{Framing, Version};
+use super::head::{HttpVersion, RequestFraming};
 
 /// Bytes of a key in base64: 16 bytes.
 const KEY: usize = 24;
@@ -12,10 +12,10 @@ const KEY: usize = 24;
 #[must_use]
 pub fn is_handshake<'a>(
     method: &str,
-    (version, framing): (Version, Framing),
+    (version, framing): (HttpVersion, RequestFraming),
     headers: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> bool {
-    if method != "GET" || version != Version::Http11 || framing != Framing::Empty {
+    if method != "GET" || version != HttpVersion::Http11 || framing != RequestFraming::Empty {
         return false;
     }
     let (mut upgrades, mut keys, mut versions) = (0, 0, 0);
@@ -65,7 +65,12 @@ mod tests {
     const KEY_LINE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     const VERSION_LINE: &str = "Sec-WebSocket-Version: 13";
 
-    fn handshake(method: &str, version: Version, framing: Framing, lines: &[&str]) -> bool {
+    fn handshake(
+        method: &str,
+        version: HttpVersion,
+        framing: RequestFraming,
+        lines: &[&str],
+    ) -> bool {
         let headers = lines.iter().map(|line| {
             let (name, value) = line.split_once(": ").expect("name: value");
             (name, value.as_bytes())
@@ -74,7 +79,7 @@ mod tests {
     }
 
     fn of_lines(lines: &[&str]) -> bool {
-        handshake("GET", Version::Http11, Framing::Empty, lines)
+        handshake("GET", HttpVersion::Http11, RequestFraming::Empty, lines)
     }
 
     #[test]
@@ -121,11 +126,11 @@ mod tests {
             assert!(!of_lines(&[c, u, &key, VERSION_LINE]), "{key}");
         }
         assert!(!of_lines(&[c, u, KEY_LINE, "Sec-WebSocket-Version: 8"]));
-        let (one, zero) = (Version::Http11, Version::Http10);
-        assert!(!handshake("POST", one, Framing::Empty, &whole));
-        assert!(!handshake("GET", zero, Framing::Empty, &whole));
-        assert!(!handshake("GET", one, Framing::Length(1), &whole));
-        assert!(!handshake("GET", one, Framing::Chunked, &whole));
+        let (one, zero) = (HttpVersion::Http11, HttpVersion::Http10);
+        assert!(!handshake("POST", one, RequestFraming::Empty, &whole));
+        assert!(!handshake("GET", zero, RequestFraming::Empty, &whole));
+        assert!(!handshake("GET", one, RequestFraming::Length(1), &whole));
+        assert!(!handshake("GET", one, RequestFraming::Chunked, &whole));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Manifest, Place, Probe, Runs, Strategy, Use};
-use neargate_core::manifest::{Diagnostics, Loaded, Source, load};
+use neargate_core::manifest::model::{
+    DeploymentTarget, Manifest, Probe, Strategy, UsedResource, Workload,
+};
+use neargate_core::manifest::{Diagnostics, LoadedManifest, ManifestSource, load};
 
 use crate::example::EXAMPLE;
 
-fn try_load(text: &str, env: &str, overrides: &[&str]) -> Result<Loaded, Diagnostics> {
-    let source = Source {
+fn try_load(text: &str, env: &str, overrides: &[&str]) -> Result<LoadedManifest, Diagnostics> {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: text.to_owned(),
     };
@@ -30,15 +32,15 @@ fn the_designs_example_is_read_as_it_says() {
     let manifest = right(EXAMPLE, "local", &[]);
     assert_eq!(
         (manifest.app.as_str(), &manifest.target),
-        ("notes", &Place::Near)
+        ("notes", &DeploymentTarget::Near)
     );
     let api = &manifest.services["api"];
     assert_eq!(
         api.runs,
-        Runs::Command(vec!["notes".into(), "serve".into()])
+        Workload::Command(vec!["notes".into(), "serve".into()])
     );
     assert_eq!(api.port, Some(3000));
-    assert_eq!(api.uses[0], Use::Database("main".into()));
+    assert_eq!(api.uses[0], UsedResource::Database("main".into()));
     assert_eq!(
         (api.scale.min, api.scale.max, api.scale.cpu),
         (1, 4, Some(70.0))
@@ -53,7 +55,7 @@ fn the_designs_example_is_read_as_it_says() {
     assert_eq!(*bake, Duration::from_secs(60));
     assert!(api.release.breaker.is_some());
     assert!(
-        matches!(&manifest.services["web"].runs, Runs::Static(site) if site.root == "frontend")
+        matches!(&manifest.services["web"].runs, Workload::Static(site) if site.root == "frontend")
     );
     assert!(manifest.edge.expose, "local exposes revisions");
     assert_eq!(manifest.edge.trusted, ["127.0.0.0/8", "::1/128"]);
@@ -68,7 +70,7 @@ fn the_designs_example_is_read_as_it_says() {
 fn an_environment_is_laid_over_the_file_key_by_key() {
     let manifest = right(EXAMPLE, "prod", &[]);
     let region = "eu-central-1".to_owned();
-    assert_eq!(manifest.target, Place::Aws { region });
+    assert_eq!(manifest.target, DeploymentTarget::Aws { region });
     assert_eq!(
         (
             manifest.services["api"].scale.min,

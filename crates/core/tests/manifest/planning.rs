@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use neargate_core::machine::RevisionDefinition;
 use neargate_core::manifest::model::Manifest;
-use neargate_core::manifest::{Source, load};
-use neargate_core::plan::{Observed, ObservedService, Operation, Surroundings, plan};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::plan::{ObservedService, Operation, PlanContext, RunningEnvironment, plan};
 
 use crate::example::EXAMPLE;
 
 fn manifest(overrides: &[&str]) -> Manifest {
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".into(),
         text: EXAMPLE.into(),
     };
@@ -20,7 +20,7 @@ fn manifest(overrides: &[&str]) -> Manifest {
         .manifest
 }
 
-fn running(manifest: &Manifest) -> Observed {
+fn running(manifest: &Manifest) -> RunningEnvironment {
     let service = |(name, definition): (&String, &neargate_core::manifest::model::Service)| {
         let observed = ObservedService {
             definition: definition.clone(),
@@ -34,7 +34,7 @@ fn running(manifest: &Manifest) -> Observed {
         };
         (name.clone(), observed)
     };
-    Observed {
+    RunningEnvironment {
         services: manifest.services.iter().map(service).collect(),
         databases: manifest.databases.clone(),
         caches: manifest.caches.clone(),
@@ -45,9 +45,9 @@ fn running(manifest: &Manifest) -> Observed {
 }
 
 /// A folder, and the digest of the web's artifact.
-fn of(web: &str) -> Surroundings {
+fn of(web: &str) -> PlanContext {
     let digests = [("web".to_owned(), web.to_owned())];
-    Surroundings {
+    PlanContext {
         digests: digests
             .into_iter()
             .filter(|(_, digest)| !digest.is_empty())
@@ -58,7 +58,7 @@ fn of(web: &str) -> Surroundings {
 
 #[test]
 fn a_first_plan_creates_secrets_then_data_then_services() {
-    let plan = plan(&manifest(&[]), &of(""), &Observed::default());
+    let plan = plan(&manifest(&[]), &of(""), &RunningEnvironment::default());
     let text = plan.to_string();
     let kinds: Vec<&str> = text
         .lines()
@@ -177,7 +177,7 @@ fn what_is_no_longer_wanted_goes_last() {
 fn another_folder_is_a_new_revision_only_of_what_runs_in_it() {
     let wanted = manifest(&[]);
     let mut observed = running(&wanted);
-    let moved = Surroundings {
+    let moved = PlanContext {
         root: "/new".into(),
         ..of("sha256:1")
     };
@@ -190,7 +190,7 @@ fn another_folder_is_a_new_revision_only_of_what_runs_in_it() {
         text,
         "~ service.api: release a new revision\n    folder: \"/old\" → \"/new\"\n"
     );
-    let back = Surroundings {
+    let back = PlanContext {
         root: "/old".into(),
         ..moved
     };
@@ -204,7 +204,7 @@ fn another_folder_is_a_new_revision_only_of_what_runs_in_it() {
 fn a_new_version_of_a_secret_and_a_failed_revision_are_released_and_a_build_step_is_not() {
     let wanted = manifest(&[]);
     let mut observed = running(&wanted);
-    let api = |observed: &mut Observed, version: u32, failed: bool| {
+    let api = |observed: &mut RunningEnvironment, version: u32, failed: bool| {
         observed.versions.insert("session".into(), 2);
         if let Some(api) = observed.services.get_mut("api") {
             api.secrets.insert("session".into(), version);

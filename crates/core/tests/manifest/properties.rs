@@ -1,7 +1,7 @@
 //! Properties of every text.
 
 use neargate_core::manifest::model::Manifest;
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use proptest::prelude::*;
 
 use crate::example::EXAMPLE;
@@ -9,7 +9,7 @@ use crate::example::EXAMPLE;
 /// Loads, renders, and holds an accepted manifest to its own JSON.
 fn survives(text: String, env: &str, overrides: &[String]) {
     let name = "neargate.toml".to_owned();
-    match load(&Source { name, text }, env, overrides) {
+    match load(&ManifestSource { name, text }, env, overrides) {
         Ok(loaded) => {
             let json = serde_json::to_string(&loaded.manifest).expect("serialises");
             let again: Manifest = serde_json::from_str(&json).expect("deserialises");

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -158,7 +158,7 @@ fn every_blueprint_loads_for_every_environment_that_it_names() {
         let named = table.get("env").and_then(toml::Value::as_table);
         let named = named.into_iter().flat_map(toml::Table::keys);
         for env in named.map(String::as_str).chain(["local"]) {
-            let source = Source {
+            let source = ManifestSource {
                 name: name.clone(),
                 text: text.clone(),
             };

@@ -1,11 +1,12 @@
 //! What goes wrong, and what people do in the middle of it.
 
 use neargate_core::machine::{
-    self, Event, Exit, Health, Lifecycle, Obstacle, State, Steer, Supersede, Task,
+    self, EnvironmentState, Event, Obstacle, ProcessExit, ReleaseControl, Supersede, Task,
+    TaskHealth, TaskLifecycle,
 };
 
 use crate::world::{Behaviour, Numbers, World, definition};
-use crate::{Look, judged, replay};
+use crate::{FindService, judged, replay};
 
 pub fn fault(world: &mut World) {
     match world.random.below(100) {
@@ -40,7 +41,7 @@ pub fn fault(world: &mut World) {
                     1,
                     Event::TaskExited {
                         task,
-                        exit: Exit::Signal(9),
+                        exit: ProcessExit::Signal(9),
                         last_lines: Vec::new(),
                     },
                 );
@@ -68,7 +69,7 @@ pub fn fault(world: &mut World) {
 fn kill_all(world: &mut World) {
     let tasks: Vec<String> = world.processes.keys().cloned().collect();
     for task in tasks {
-        let exit = Exit::Signal(9);
+        let exit = ProcessExit::Signal(9);
         let last_lines = Vec::new();
         world.later(
             1,
@@ -144,7 +145,7 @@ fn power_cut(world: &mut World) {
     world.now.0 += world.random.below(300_000);
     world.happen(&Event::HostRestarted);
     for action in machine::outstanding(&world.state) {
-        world.act(action);
+        world.execute(action);
     }
     world.watch();
 }
@@ -159,11 +160,11 @@ fn asked_by_people(event: &Event) -> bool {
 /// People do things in the middle of a release.
 pub fn interfere(world: &mut World, numbers: Numbers, version: u32) {
     let steer = match world.random.below(1000) {
-        0..=3 => Steer::Pause,
-        4..=7 => Steer::Promote,
-        8 => Steer::PromoteFully,
-        9 => Steer::Abort,
-        10..=14 => Steer::Resume,
+        0..=3 => ReleaseControl::Pause,
+        4..=7 => ReleaseControl::Promote,
+        8 => ReleaseControl::PromoteFully,
+        9 => ReleaseControl::Abort,
+        10..=14 => ReleaseControl::Resume,
         15 => {
             let before = world.service_or_none();
             let deploy = Event::DeployRequested {
@@ -190,10 +191,10 @@ pub fn interfere(world: &mut World, numbers: Numbers, version: u32) {
         by: "ops".into(),
     };
     judged(world, &event, before.as_ref());
-    if steer == Steer::Pause {
+    if steer == ReleaseControl::Pause {
         let resume = Event::ReleaseSteered {
             service: "api".into(),
-            steer: Steer::Resume,
+            steer: ReleaseControl::Resume,
             by: "ops".into(),
         };
         world.later(300_000, resume);
@@ -206,7 +207,7 @@ fn crash(world: &mut World) {
     let partial = replay(world, prefix);
     let text = serde_json::to_string(&partial).expect("a state is JSON");
     assert_eq!(
-        serde_json::from_str::<State>(&text).expect("and back"),
+        serde_json::from_str::<EnvironmentState>(&text).expect("and back"),
         partial,
         "a snapshot loses nothing"
     );
@@ -248,19 +249,19 @@ fn crash(world: &mut World) {
             (true, _) => world.happen(&Event::TaskStarted {
                 task: task.id.clone(),
             }),
-            (false, Lifecycle::Pending { .. }) => {}
+            (false, TaskLifecycle::Pending { .. }) => {}
             (false, _) if exits.contains(&task.id) => {}
             (false, _) => {
                 world.happen(&Event::TaskExited {
                     task: task.id,
-                    exit: Exit::Unknown,
+                    exit: ProcessExit::Unknown,
                     last_lines: Vec::new(),
                 });
             }
         }
     }
     for action in machine::outstanding(&world.state) {
-        world.act(action);
+        world.execute(action);
     }
     retell(world);
     world.watch();
@@ -280,19 +281,19 @@ fn retell(world: &mut World) {
             continue;
         }
         let (health, reason) = match world.behaviour_of(revision) {
-            Behaviour::NeverHealthy => (Health::Unhealthy, "503"),
+            Behaviour::NeverHealthy => (TaskHealth::Unhealthy, "503"),
             Behaviour::Crashing => {
                 world.later(
                     50,
                     Event::TaskExited {
                         task,
-                        exit: Exit::Code(1),
+                        exit: ProcessExit::Code(1),
                         last_lines: Vec::new(),
                     },
                 );
                 continue;
             }
-            _ => (Health::Healthy, "200"),
+            _ => (TaskHealth::Healthy, "200"),
         };
         world.later(
             500,

@@ -11,7 +11,7 @@ mod oracles;
 mod world;
 
 use faults::{fault, interfere, relieve};
-use neargate_core::machine::{self, Event, Outcome, State, Supersede};
+use neargate_core::machine::{self, EnvironmentState, Event, ReleaseOutcome, Supersede};
 use neargate_core::manifest::model::{Breaker, Threshold};
 use oracles::{judge, settled, stable_is_wanted};
 use world::{Behaviour, Numbers, Shift, World, definition};
@@ -171,9 +171,9 @@ fn simulate(seed: u64) -> [u32; 3] {
     let mut counts = [0; 3];
     for finished in &world.service().history {
         counts[match finished.outcome {
-            Outcome::Done => 0,
-            Outcome::RolledBack => 1,
-            Outcome::Failed => 2,
+            ReleaseOutcome::Done => 0,
+            ReleaseOutcome::RolledBack => 1,
+            ReleaseOutcome::Failed => 2,
         }] += 1;
     }
     counts
@@ -220,18 +220,18 @@ fn chaos(world: &mut World, seed: u64, numbers: Numbers, version: u32) {
     settled(world);
 }
 
-trait Look {
+trait FindService {
     fn service_or_none(&self) -> Option<machine::ServiceState>;
 }
 
-impl Look for World {
+impl FindService for World {
     fn service_or_none(&self) -> Option<machine::ServiceState> {
         self.state.services.get("api").cloned()
     }
 }
 
-fn replay(world: &World, prefix: usize) -> State {
-    let mut state = State::default();
+fn replay(world: &World, prefix: usize) -> EnvironmentState {
+    let mut state = EnvironmentState::default();
     for entry in &world.tape.0[..prefix] {
         machine::apply(&mut state, entry);
     }

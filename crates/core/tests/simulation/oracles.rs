@@ -1,11 +1,12 @@
 //! What must hold, after every decision and when all is quiet.
 
 use neargate_core::machine::{
-    self, Action, Fact, Gate, RevisionStatus, Split, Stage, Task, Verdict, limits,
+    self, Action, Fact, GuardVerdict, Promotion, ReleaseStage, RevisionStatus, SplitCheck, Task,
+    limits,
 };
 use neargate_core::manifest::model::LowTraffic;
 
-use crate::Look;
+use crate::FindService;
 use crate::world::{self, World};
 
 /// What must hold after every decision.
@@ -39,7 +40,10 @@ pub fn judge(world: &World, before: Option<&machine::ServiceState>) {
             !machine::waiting_for(&service, world.now).is_empty(),
             "every wait has a name"
         );
-        let moves = !matches!(release.stage, Stage::Pending | Stage::BeforeHooks);
+        let moves = !matches!(
+            release.stage,
+            ReleaseStage::Pending | ReleaseStage::BeforeHooks
+        );
         let primary = service
             .revisions
             .get(&service.primary)
@@ -83,16 +87,16 @@ fn weight_rises_only_when_it_may(
             matches!(
                 entry.fact,
                 Fact::GateMoved {
-                    gate: Gate::Promoted | Gate::PromotedFully,
+                    gate: Promotion::Promoted | Promotion::PromotedFully,
                     ..
                 }
             )
         })
-        || old.gate == Gate::PromotedFully;
+        || old.gate == Promotion::PromotedFully;
     let fired = new
         .guards
         .values()
-        .any(|verdict| *verdict == Verdict::Fired);
+        .any(|verdict| *verdict == GuardVerdict::Fired);
     assert!(!fired, "the weight rose under a guard that fired: {new:?}");
     if promoted || old.step == 0 {
         return;
@@ -125,7 +129,7 @@ fn weight_rises_only_when_it_may(
         });
     assert_ne!(
         measured,
-        Some(Split::Off),
+        Some(SplitCheck::Off),
         "the weight rose on a wrong split"
     );
 }
@@ -149,7 +153,7 @@ fn floor_holds(world: &World, before: &machine::ServiceState, now: &machine::Ser
                 .get(&task.id)
                 .is_some_and(|old| old.healthy() && task.health != old.health)
     });
-    if retired > 0 && !unhealthy_before && world.state.phase == machine::Phase::Up {
+    if retired > 0 && !unhealthy_before && world.state.phase == machine::EnvironmentPhase::Up {
         assert!(
             healthy >= floor,
             "{healthy} healthy tasks are left of at least {floor}: {now:?}"
@@ -172,7 +176,7 @@ pub fn stable_is_wanted(world: &World) {
     let release = service.release.as_ref();
     let from = release.map_or(stable, |release| release.from);
     let waits = |revision| service.starts_delayed_until(revision).is_some();
-    if world.state.phase == machine::Phase::Down || waits(stable) || waits(from) {
+    if world.state.phase == machine::EnvironmentPhase::Down || waits(stable) || waits(from) {
         return;
     }
     let policy = &primary.service.release;

@@ -10,20 +10,20 @@ pub mod stories;
 pub use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
 use neargate_core::machine::{
-    self, Action, Entry, Event, Exit, Gate, Health, Journal, ServiceState, Split, State, Steer,
-    Verdict,
+    self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
+    Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
 };
 pub use neargate_core::random::Random;
 use neargate_core::time::Timestamp;
 
 /// A journal in memory.
 #[derive(Debug, Default, Clone)]
-pub struct Tape(pub Vec<Entry>);
+pub struct Tape(pub Vec<JournalEntry>);
 
-impl Journal for Tape {
+impl EntryLog for Tape {
     type Error = Infallible;
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Infallible> {
+    fn append(&mut self, entries: &[JournalEntry]) -> Result<(), Infallible> {
         self.0.extend_from_slice(entries);
         Ok(())
     }
@@ -41,7 +41,7 @@ pub enum Process {
 /// The machine and everything around it.
 pub struct World {
     /// The state.
-    pub state: State,
+    pub state: EnvironmentState,
     /// What was persisted.
     pub tape: Tape,
     /// The time.
@@ -70,7 +70,7 @@ impl World {
     /// An empty world.
     pub fn new(seed: u64) -> Self {
         Self {
-            state: State::default(),
+            state: EnvironmentState::default(),
             tape: Tape::default(),
             now: Timestamp(1_000_000),
             processes: BTreeMap::new(),
@@ -125,7 +125,7 @@ impl World {
     /// Decides and acts.
     pub fn happen(&mut self, event: &Event) {
         for action in self.decide(event) {
-            self.act(action);
+            self.execute(action);
         }
     }
 
@@ -137,7 +137,7 @@ impl World {
     }
 
     /// Does an action; twice is as good as once.
-    pub fn act(&mut self, action: Action) {
+    pub fn execute(&mut self, action: Action) {
         match action {
             Action::StartTask { revision, task, .. } => self.start(revision, task),
             Action::StopTask { task } | Action::KillTask { task } => self.stop(task),
@@ -179,13 +179,13 @@ impl World {
         };
         let (after, event) = match behaviour {
             Behaviour::Good | Behaviour::Erroring | Behaviour::Unseen => {
-                (100, health(Health::Healthy, "200"))
+                (100, health(TaskHealth::Healthy, "200"))
             }
-            Behaviour::Slow => (20_000, health(Health::Healthy, "200")),
+            Behaviour::Slow => (20_000, health(TaskHealth::Healthy, "200")),
             Behaviour::NeverHealthy => {
                 let unhealthy = Event::TaskHealthChanged {
                     task: task.clone(),
-                    health: Health::Unhealthy,
+                    health: TaskHealth::Unhealthy,
                     reason: "503".into(),
                     last_lines: vec!["no cache".into()],
                 };
@@ -195,7 +195,7 @@ impl World {
                 50,
                 Event::TaskExited {
                     task: task.clone(),
-                    exit: Exit::Code(1),
+                    exit: ProcessExit::Code(1),
                     last_lines: vec!["boom".into()],
                 },
             ),
@@ -212,7 +212,7 @@ impl World {
                     delay,
                     Event::TaskExited {
                         task,
-                        exit: Exit::Code(0),
+                        exit: ProcessExit::Code(0),
                         last_lines: Vec::new(),
                     },
                 );
@@ -222,7 +222,7 @@ impl World {
                 1,
                 Event::TaskExited {
                     task,
-                    exit: Exit::Unknown,
+                    exit: ProcessExit::Unknown,
                     last_lines: Vec::new(),
                 },
             ),
@@ -246,9 +246,9 @@ impl World {
             1
         };
         let exit = if succeeds {
-            Exit::Code(0)
+            ProcessExit::Code(0)
         } else {
-            Exit::Code(3)
+            ProcessExit::Code(3)
         };
         self.later(
             delay,
@@ -277,16 +277,18 @@ impl World {
             .is_some_and(|to| to.service.release.approve);
         let waits = matches!(
             release.stage,
-            machine::Stage::TestTraffic | machine::Stage::Shifting | machine::Stage::Baking
+            machine::ReleaseStage::TestTraffic
+                | machine::ReleaseStage::Shifting
+                | machine::ReleaseStage::Baking
         );
-        let up = self.state.phase == machine::Phase::Up;
+        let up = self.state.phase == machine::EnvironmentPhase::Up;
         if !up || !waits || !self.watched.insert((release.id, release.step)) {
             return;
         }
-        if approves || release.gate == Gate::Paused {
+        if approves || release.gate == Promotion::Paused {
             let steer = Event::ReleaseSteered {
                 service: "api".into(),
-                steer: Steer::Promote,
+                steer: ReleaseControl::Promote,
                 by: "ops".into(),
             };
             self.later(90_000, steer);
@@ -301,13 +303,13 @@ impl World {
             share,
             requests: 1000,
         };
-        self.later(900, split(Split::Off, 0));
-        self.later(2_000, split(Split::Verified, release.weight));
+        self.later(900, split(SplitCheck::Off, 0));
+        self.later(2_000, split(SplitCheck::Verified, release.weight));
         if guarded {
             let verdict = match self.behaviour_of(release.to) {
-                Behaviour::Erroring => Verdict::Fired,
-                Behaviour::Unseen => Verdict::TooLittle,
-                _ => Verdict::Quiet,
+                Behaviour::Erroring => GuardVerdict::Fired,
+                Behaviour::Unseen => GuardVerdict::TooLittle,
+                _ => GuardVerdict::Quiet,
             };
             let judged = |verdict| Event::GuardJudged {
                 release: release.id,
@@ -318,7 +320,7 @@ impl World {
             };
             self.later(JUDGED_AFTER_MS, judged(verdict));
             // Somebody sends requests after all.
-            self.later(JUDGED_AFTER_MS + 100_000, judged(Verdict::Quiet));
+            self.later(JUDGED_AFTER_MS + 100_000, judged(GuardVerdict::Quiet));
         }
     }
 
@@ -329,7 +331,7 @@ impl World {
             .services
             .values()
             .flat_map(|service| service.tasks.values())
-            .filter(|task| matches!(task.lifecycle, machine::Lifecycle::Deactivating { .. }))
+            .filter(|task| matches!(task.lifecycle, machine::TaskLifecycle::Deactivating { .. }))
             .map(|task| task.id.clone())
             .collect();
         for task in draining {

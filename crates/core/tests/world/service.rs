@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::machine::RevisionDefinition;
-use neargate_core::manifest::model::{Alarm, Breaker, Job, Service, Work};
+use neargate_core::manifest::model::{Alarm, Breaker, Job, JobWork, Service};
 
 /// How tasks of a revision behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub fn definition(numbers: Numbers, version: u32) -> RevisionDefinition {
     let job = |name: &str| Job {
         name: name.into(),
         service: "api".into(),
-        work: Work::Command(vec![name.into()]),
+        work: JobWork::Command(vec![name.into()]),
         timeout: Duration::from_secs(60),
         schedule: None,
     };

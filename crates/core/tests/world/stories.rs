@@ -1,6 +1,6 @@
 //! What stories about releases begin with and end in.
 
-use neargate_core::machine::{Event, Outcome, RevisionDefinition, Supersede};
+use neargate_core::machine::{Event, ReleaseOutcome, RevisionDefinition, Supersede};
 use neargate_core::manifest::model::{Breaker, Threshold};
 
 use super::{Numbers, Shift, World, definition};
@@ -53,7 +53,7 @@ pub fn stable(numbers: Numbers) -> World {
 }
 
 /// How the last release ended, and why.
-pub fn last(world: &World) -> (Outcome, String) {
+pub fn last(world: &World) -> (ReleaseOutcome, String) {
     let finished = world.service().history.back().expect("a finished release");
     (finished.outcome, finished.reason.clone())
 }

@@ -67,7 +67,7 @@ impl Sum for Cents {
 /// Parts of a bill, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
+pub enum BillSection {
     /// Tasks on Fargate and their images.
     Tasks,
     /// Load balancer, gateway, CloudFront, web ACL.
@@ -84,7 +84,7 @@ pub enum Part {
     Watching,
 }
 
-impl Part {
+impl BillSection {
     /// All, in order.
     pub const ALL: [Self; 7] = [
         Self::Tasks,
@@ -114,7 +114,7 @@ impl Part {
 /// Whether a line depends on how much is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Basis {
+pub enum CostBasis {
     /// It is paid because it is there.
     Standing,
     /// It is paid by use, which is assumed.
@@ -123,9 +123,9 @@ pub enum Basis {
 
 /// One thing that is paid.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Line {
+pub struct LineItem {
     /// Where it belongs.
-    pub part: Part,
+    pub part: BillSection,
     /// Whose it is, such as `service.api`; with `item` unique in an estimate.
     pub subject: String,
     /// What it is.
@@ -133,7 +133,7 @@ pub struct Line {
     /// How much of it, in words.
     pub detail: String,
     /// Standing or by use.
-    pub basis: Basis,
+    pub basis: CostBasis,
     /// US dollars a month.
     pub monthly: Cents,
 }
@@ -146,7 +146,7 @@ pub struct Estimate {
     /// Where it runs; the prices are those of [`super::prices::REGION`].
     pub region: String,
     /// What is paid, by part.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
     /// What has no price here, one sentence each; the sum is without it.
     pub unpriced: Vec<String>,
 }
@@ -160,44 +160,60 @@ impl Estimate {
 
     /// One part.
     #[must_use]
-    pub fn of(&self, part: Part) -> Cents {
+    pub fn of(&self, part: BillSection) -> Cents {
         let lines = self.lines.iter().filter(|line| line.part == part);
         lines.map(|line| line.monthly).sum()
     }
 
     /// What is paid although nobody comes.
     #[must_use]
-    pub fn standing(&self) -> Cents {
-        let standing = self.lines.iter().filter(|l| l.basis == Basis::Standing);
+    pub fn fixed_total(&self) -> Cents {
+        let standing = self.lines.iter().filter(|l| l.basis == CostBasis::Standing);
         standing.map(|line| line.monthly).sum()
     }
 }
 
 /// Gathers lines.
 #[derive(Debug, Default)]
-pub(super) struct Bill {
-    pub(super) lines: Vec<Line>,
+pub(super) struct BillBuilder {
+    pub(super) lines: Vec<LineItem>,
     pub(super) unpriced: Vec<String>,
 }
 
-impl Bill {
+impl BillBuilder {
     /// What is there all month.
-    pub(super) fn standing(&mut self, at: (Part, &str, &'static str), how: String, dollars: f64) {
-        self.line(at, how, Basis::Standing, dollars);
+    pub(super) fn add_fixed(
+        &mut self,
+        at: (BillSection, &str, &'static str),
+        how: String,
+        dollars: f64,
+    ) {
+        self.line(at, how, CostBasis::Standing, dollars);
     }
 
     /// What is paid by use.
-    pub(super) fn used(&mut self, at: (Part, &str, &'static str), how: String, dollars: f64) {
-        self.line(at, how, Basis::Use, dollars);
+    pub(super) fn used(
+        &mut self,
+        at: (BillSection, &str, &'static str),
+        how: String,
+        dollars: f64,
+    ) {
+        self.line(at, how, CostBasis::Use, dollars);
     }
 
-    fn line(&mut self, at: (Part, &str, &'static str), how: String, basis: Basis, dollars: f64) {
+    fn line(
+        &mut self,
+        at: (BillSection, &str, &'static str),
+        how: String,
+        basis: CostBasis,
+        dollars: f64,
+    ) {
         let (part, subject, item) = at;
         let monthly = Cents::of(dollars);
         if monthly == Cents(0) {
             return;
         }
-        self.lines.push(Line {
+        self.lines.push(LineItem {
             part,
             subject: subject.to_owned(),
             item,

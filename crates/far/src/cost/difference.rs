@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bill::{Cents, Estimate, Line, Part};
+use super::bill::{BillSection, Cents, Estimate, LineItem};
 
 /// A line that is not the same in both.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct CostChange {
     /// Where it belongs.
-    pub part: Part,
+    pub part: BillSection,
     /// Whose it is.
     pub subject: String,
     /// What it is.
@@ -29,7 +29,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
     /// Lines that are not the same, by part.
-    pub changes: Vec<Change>,
+    pub changes: Vec<CostChange>,
     /// US dollars a month more, or less.
     pub total: Cents,
 }
@@ -49,19 +49,19 @@ impl Difference {
     }
 }
 
-fn by_key(estimate: &Estimate) -> BTreeMap<(Part, &str, &str), &Line> {
+fn by_key(estimate: &Estimate) -> BTreeMap<(BillSection, &str, &str), &LineItem> {
     let lines = estimate.lines.iter();
     lines
         .map(|line| ((line.part, &*line.subject, line.item), line))
         .collect()
 }
 
-fn change(before: Option<&Line>, after: Option<&Line>) -> Option<Change> {
+fn change(before: Option<&LineItem>, after: Option<&LineItem>) -> Option<CostChange> {
     let line = after.or(before)?;
-    let cents = |line: Option<&Line>| line.map_or(Cents(0), |line| line.monthly);
-    let words = |line: Option<&Line>| line.map_or_else(String::new, |line| line.detail.clone());
+    let cents = |line: Option<&LineItem>| line.map_or(Cents(0), |line| line.monthly);
+    let words = |line: Option<&LineItem>| line.map_or_else(String::new, |line| line.detail.clone());
     let difference = cents(after) - cents(before);
-    (difference != Cents(0)).then(|| Change {
+    (difference != Cents(0)).then(|| CostChange {
         part: line.part,
         subject: line.subject.clone(),
         item: line.item,

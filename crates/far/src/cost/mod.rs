@@ -8,24 +8,24 @@
 
 mod bill;
 mod difference;
-mod items;
+mod line_items;
 pub mod prices;
 mod report;
 mod savings;
 mod usage;
 
-pub use bill::{Basis, Cents, Estimate, Line, Part};
-pub use difference::{Change, Difference};
+pub use bill::{BillSection, Cents, CostBasis, Estimate, LineItem};
+pub use difference::{CostChange, Difference};
 pub use report::{difference_table, savings_table, table};
 pub use savings::{Saving, savings};
-pub use usage::{Allowances, Usage};
+pub use usage::{FreeTier, Usage};
 
 use crate::stack::Stack;
 
 /// Prices a stack.
 #[must_use]
 pub fn estimate(stack: &Stack, usage: &Usage) -> Estimate {
-    let bill = items::bill(stack, usage);
+    let bill = line_items::bill(stack, usage);
     let mut lines = bill.lines;
     lines.sort_by_key(|line| line.part);
     Estimate {

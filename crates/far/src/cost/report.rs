@@ -1,6 +1,6 @@
 //! Estimates as tables for people. JSON is the values themselves.
 
-use super::bill::{Basis, Cents, Estimate, Part};
+use super::bill::{BillSection, Cents, CostBasis, Estimate};
 use super::difference::Difference;
 use super::prices::{AS_OF, REGION};
 use super::savings::Saving;
@@ -14,14 +14,14 @@ pub fn table(estimate: &Estimate, usage: &Usage) -> Vec<String> {
         "{env} in {}, US dollars a month, at the prices of {REGION} of {AS_OF}",
         estimate.region
     )];
-    for part in Part::ALL {
+    for part in BillSection::ALL {
         let mut lines = estimate.lines.iter().filter(|l| l.part == part).peekable();
         if lines.peek().is_none() {
             continue;
         }
         out.push(row(part.name(), "", "", estimate.of(part)));
         for line in lines {
-            let by_use = if line.basis == Basis::Use {
+            let by_use = if line.basis == CostBasis::Use {
                 ", by use"
             } else {
                 ""
@@ -36,9 +36,9 @@ pub fn table(estimate: &Estimate, usage: &Usage) -> Vec<String> {
         "  of it although nobody comes",
         "",
         "",
-        estimate.standing(),
+        estimate.fixed_total(),
     ));
-    out.push(format!("Assumed: {}.", usage.words()));
+    out.push(format!("Assumed: {}.", usage.describe()));
     let missing = estimate.unpriced.iter();
     out.extend(missing.map(|words| format!("Not in the sum: {words}.")));
     out

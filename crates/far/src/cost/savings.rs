@@ -4,7 +4,7 @@
 //! gives another stack, and that another estimate. A change that the manifest's checks refuse is
 //! not offered. Each names what it gives up.
 
-mod ideas;
+mod candidates;
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub struct Saving {
 /// What a change is about. Of changes about the same only the one that saves most is offered,
 /// because each of the others would be in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum About {
+enum SavingSubject {
     Nat,
     Endpoints,
     Zones,
@@ -49,8 +49,8 @@ enum About {
 
 /// A change that may save.
 #[derive(Debug, Clone)]
-struct Idea {
-    about: About,
+struct SavingCandidate {
+    about: SavingSubject,
     what: &'static str,
     /// Path and value, as TOML.
     changes: Vec<(String, String)>,
@@ -65,12 +65,12 @@ pub fn savings(
     with: impl Fn(&[String]) -> Option<Stack>,
 ) -> Vec<Saving> {
     let now = estimate(stack, usage);
-    let mut all: Vec<(About, Saving)> = ideas::of(stack)
+    let mut all: Vec<(SavingSubject, Saving)> = candidates::of(stack)
         .into_iter()
         .filter_map(|idea| tried(idea, &now, usage, &with))
         .collect();
     all.sort_by_key(|(_, saving)| std::cmp::Reverse(saving.monthly));
-    let mut best: Vec<(About, Saving)> = Vec::new();
+    let mut best: Vec<(SavingSubject, Saving)> = Vec::new();
     for (about, saving) in all {
         if best.len() < OFFERED && !best.iter().any(|(other, _)| *other == about) {
             best.push((about, saving));
@@ -80,11 +80,11 @@ pub fn savings(
 }
 
 fn tried(
-    idea: Idea,
+    idea: SavingCandidate,
     now: &Estimate,
     usage: &Usage,
     with: &impl Fn(&[String]) -> Option<Stack>,
-) -> Option<(About, Saving)> {
+) -> Option<(SavingSubject, Saving)> {
     let changes = idea.changes.iter();
     let overrides: Vec<String> = changes
         .map(|(path, value)| format!("{path}={value}"))

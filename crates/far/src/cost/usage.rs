@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::Grade;
+use neargate_core::manifest::model::EnvironmentGrade;
 use serde::Serialize;
 
 /// Whether what AWS gives every account for free is taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Allowances {
+pub enum FreeTier {
     /// Yes: the account has this environment alone.
     Counted,
     /// No: others use them up.
@@ -33,16 +33,16 @@ pub struct Usage {
     /// Tasks of a service over the whole month; its fewest when it is not here.
     pub tasks: BTreeMap<String, f64>,
     /// The account's free share.
-    pub allowances: Allowances,
+    pub allowances: FreeTier,
 }
 
 impl Usage {
     /// What is assumed when nobody says: a trial that a few people look at, or a small production.
     #[must_use]
-    pub fn of(grade: Grade) -> Self {
+    pub fn of(grade: EnvironmentGrade) -> Self {
         let (millions, traffic_gb, logs_gb, outgoing_gb) = match grade {
-            Grade::Trial => (0.1, 2.0, 1.0, 2.0),
-            Grade::Production => (3.0, 50.0, 5.0, 20.0),
+            EnvironmentGrade::Trial => (0.1, 2.0, 1.0, 2.0),
+            EnvironmentGrade::Production => (3.0, 50.0, 5.0, 20.0),
         };
         Self {
             millions,
@@ -51,7 +51,7 @@ impl Usage {
             outgoing_gb,
             lcus: None,
             tasks: BTreeMap::new(),
-            allowances: Allowances::Counted,
+            allowances: FreeTier::Counted,
         }
     }
 
@@ -59,21 +59,21 @@ impl Usage {
     #[must_use]
     pub fn beyond(&self, used: f64, free: f64) -> f64 {
         match self.allowances {
-            Allowances::Counted => (used - free).max(0.0),
-            Allowances::UsedUp => used,
+            FreeTier::Counted => (used - free).max(0.0),
+            FreeTier::UsedUp => used,
         }
     }
 
     /// The assumptions, for people.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let balancer = match self.lcus {
             Some(units) => format!(", {units} capacity units of the load balancer"),
             None => String::new(),
         };
         let free = match self.allowances {
-            Allowances::Counted => "the account's free allowances are counted",
-            Allowances::UsedUp => "the account's free allowances are used up by others",
+            FreeTier::Counted => "the account's free allowances are counted",
+            FreeTier::UsedUp => "the account's free allowances are used up by others",
         };
         format!(
             "{} million requests, {} GB to users, {} GB out of services, {} GB of logs{balancer}, \

@@ -1,19 +1,19 @@
 //! What a revision is on AWS: one task definition, and how two of them differ.
 //!
-//! Pure: a checked service, Terraform's facts and an image go in, a [`Definition`] comes out.
+//! Pure: a checked service, Terraform's facts and an image go in, a [`ReleasedDefinition`] comes out.
 //! Invariant: equal inputs give equal definitions, so a deploy without changes registers
 //! nothing. Refuses static sites, and services without an image.
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Health, Probe, Runs, Service};
+use neargate_core::manifest::model::{HealthCheck, Probe, Service, Workload};
 
-use super::facts::ServiceFacts;
-use super::trouble::Trouble;
+use super::error::DriverError;
+use super::terraform_outputs::ServiceFacts;
 
 /// The parts of a task definition that a release decides. One container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Definition {
+pub struct ReleasedDefinition {
     /// Family.
     pub family: String,
     /// CPU units.
@@ -45,7 +45,7 @@ pub struct Definition {
     /// ARNs by variable.
     pub secrets: BTreeMap<String, String>,
     /// Run inside the container: 0 is healthy.
-    pub check: Option<Check>,
+    pub check: Option<TaskHealthCheck>,
     /// CloudWatch's log group.
     pub log_group: String,
     /// Region of the log group.
@@ -54,7 +54,7 @@ pub struct Definition {
 
 /// ECS's container health check. Seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct TaskHealthCheck {
     /// `CMD` and the program with its arguments.
     pub command: Vec<String>,
     /// Between two checks.
@@ -71,21 +71,21 @@ pub struct Check {
 ///
 /// # Errors
 /// There is none.
-pub fn image(service: &Service, given: Option<&str>) -> Result<String, Trouble> {
+pub fn image(service: &Service, given: Option<&str>) -> Result<String, DriverError> {
     let written = match &service.runs {
-        Runs::Static(_) => {
-            return Err(Trouble::Usage(format!(
+        Workload::Static(_) => {
+            return Err(DriverError::Usage(format!(
                 "`{}` is a static site: the driver releases services with tasks only",
                 service.name
             )));
         }
-        Runs::Image { image, .. } => image.as_deref(),
-        Runs::Command(_) => None,
+        Workload::Image { image, .. } => image.as_deref(),
+        Workload::Command(_) => None,
     };
     given
         .or(written)
         .map(str::to_owned)
-        .ok_or_else(|| Trouble::Missing {
+        .ok_or_else(|| DriverError::Missing {
             what: format!("there is no image of `{}` to release", service.name),
             help:
                 "say what it is made of, with `artifact` or `build.dockerfile`, or name one that \
@@ -94,10 +94,10 @@ pub fn image(service: &Service, given: Option<&str>) -> Result<String, Trouble> 
         })
 }
 
-impl Definition {
+impl ReleasedDefinition {
     /// What a service should be.
     #[must_use]
-    pub fn wanted(service: &Service, facts: &ServiceFacts, region: &str, image: &str) -> Self {
+    pub fn of_service(service: &Service, facts: &ServiceFacts, region: &str, image: &str) -> Self {
         let mut environment = facts.environment.clone();
         if let Some(port) = service.port {
             environment.insert("PORT".to_owned(), port.to_string());
@@ -108,9 +108,9 @@ impl Definition {
         secrets.retain(|name, _| !service.env.contains_key(name));
         environment.retain(|name, _| !secrets.contains_key(name));
         let command = match &service.runs {
-            Runs::Command(command) => command.clone(),
-            Runs::Image { command, .. } => command.clone().unwrap_or_default(),
-            Runs::Static(_) => Vec::new(),
+            Workload::Command(command) => command.clone(),
+            Workload::Image { command, .. } => command.clone().unwrap_or_default(),
+            Workload::Static(_) => Vec::new(),
         };
         Self {
             family: facts.family.clone(),
@@ -196,13 +196,13 @@ impl Definition {
     }
 }
 
-fn check(health: &Health) -> Option<Check> {
+fn check(health: &HealthCheck) -> Option<TaskHealthCheck> {
     let Probe::Command(command) = &health.probe else {
         return None;
     };
     let mut words = vec!["CMD".to_owned()];
     words.extend(command.iter().cloned());
-    Some(Check {
+    Some(TaskHealthCheck {
         command: words,
         interval: seconds(health.interval),
         timeout: seconds(health.timeout),
@@ -220,7 +220,7 @@ fn text(port: &Option<u16>) -> String {
     port.map(|port| port.to_string()).unwrap_or_default()
 }
 
-fn shown_check(definition: &Definition) -> String {
+fn shown_check(definition: &ReleasedDefinition) -> String {
     match &definition.check {
         None => String::new(),
         Some(check) => format!(

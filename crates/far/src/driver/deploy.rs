@@ -7,18 +7,18 @@
 use neargate_core::machine::{ReleaseKind, strategy};
 use neargate_core::manifest::model::Service;
 
-use super::aws::{ServiceSeen, Stored};
-use super::definition::{self, Definition, number};
-use super::facts::ServiceFacts;
-use super::native::{Begin, Native, NativeStrategy, Way, way};
-use super::record::{Drive, End};
-use super::session::{Driver, Ended, Wish};
-use super::trouble::Trouble;
+use super::aws::{EcsServiceState, StoredRecord};
+use super::definition::{self, ReleasedDefinition, number};
+use super::ecs_strategy::{Mover, NativeDeployment, NativeStrategy, ReleaseStart, mover};
+use super::environment::{Driver, ReleaseEnd, ReleaseRequest};
+use super::error::DriverError;
+use super::record::{RecordedEnd, ReleasePhase};
+use super::terraform_outputs::ServiceFacts;
 
 /// How the jobs of one stage ended.
 pub(super) enum Jobs {
     Done,
-    Failed(End),
+    Failed(RecordedEnd),
 }
 
 impl Driver {
@@ -27,7 +27,7 @@ impl Driver {
     ///
     /// # Errors
     /// A release could not begin, or there is no repository.
-    pub async fn image_wanted(&self, service: &str) -> Result<Option<String>, Trouble> {
+    pub async fn image_wanted(&self, service: &str) -> Result<Option<String>, DriverError> {
         let (spec, _) = self.service(service)?;
         if self.read(service).await?.record.open.is_some() {
             return Ok(None);
@@ -35,7 +35,7 @@ impl Driver {
         self.preflight(service).await?;
         self.quiet_guards(spec).await?;
         let repository = self.facts.repositories.get(service).cloned();
-        repository.map(Some).ok_or_else(|| Trouble::Missing {
+        repository.map(Some).ok_or_else(|| DriverError::Missing {
             what: format!("there is no repository for images of `{service}`"),
             help: "apply the infrastructure first: neargate infra apply".to_owned(),
         })
@@ -46,12 +46,16 @@ impl Driver {
     /// # Errors
     /// It could not begin, or could not be followed. A release that failed is no error: its
     /// outcome says so.
-    pub async fn deploy(&self, service: &str, image: Option<&str>) -> Result<Ended, Trouble> {
+    pub async fn deploy(
+        &self,
+        service: &str,
+        image: Option<&str>,
+    ) -> Result<ReleaseEnd, DriverError> {
         match (self.site(service)?, image) {
             (Some((spec, site)), None) => return self.deploy_site(spec, site).await,
             (Some(_), Some(_)) => {
                 let words = format!("`{service}` is a static site: it has no image");
-                return Err(Trouble::Usage(words));
+                return Err(DriverError::Usage(words));
             }
             (None, _) => {}
         }
@@ -67,11 +71,11 @@ impl Driver {
             self.write(service, &mut stored).await?;
             return self.drive(service, stored).await;
         }
-        let seen = self.seen(service).await?;
+        let seen = self.service_state(service).await?;
         self.preflight(service).await?;
         let image = definition::image(spec, image)?;
         let told = self.with_values(spec, facts).await?;
-        let wanted = Definition::wanted(spec, &told, &self.aws.region, &image);
+        let wanted = ReleasedDefinition::of_service(spec, &told, &self.aws.region, &image);
         let present = self
             .aws
             .definition(&seen.definition, &facts.container)
@@ -85,7 +89,7 @@ impl Driver {
             self.say(service, &change);
         }
         let to = self.registered(service, facts, &wanted).await?;
-        let wish = Wish {
+        let wish = ReleaseRequest {
             kind: ReleaseKind::Deploy,
             from: if seen.desired == 0 {
                 String::new()
@@ -94,16 +98,19 @@ impl Driver {
             },
             to,
             strategy: strategy::name(&spec.release.strategy).to_owned(),
-            drive: Drive::Prepared,
+            drive: ReleasePhase::Prepared,
         };
         self.begin(service, &mut stored, wish).await?;
         self.drive(service, stored).await
     }
 
-    pub(super) async fn seen(&self, service: &str) -> Result<ServiceSeen, Trouble> {
+    pub(super) async fn service_state(
+        &self,
+        service: &str,
+    ) -> Result<EcsServiceState, DriverError> {
         let (_, facts) = self.service(service)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
-        seen.ok_or_else(|| Trouble::Missing {
+        seen.ok_or_else(|| DriverError::Missing {
             what: format!(
                 "the cluster {} has no service {}",
                 self.facts.cluster, facts.name
@@ -112,11 +119,11 @@ impl Driver {
         })
     }
 
-    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> Ended {
+    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> ReleaseEnd {
         let reason =
             format!("revision {revision} is what the manifest asks for: nothing to release");
         self.say(service, &reason);
-        Ended {
+        ReleaseEnd {
             outcome: "done".to_owned(),
             reason,
             evidence: Vec::new(),
@@ -132,8 +139,8 @@ impl Driver {
         &self,
         service: &str,
         facts: &ServiceFacts,
-        wanted: &Definition,
-    ) -> Result<String, Trouble> {
+        wanted: &ReleasedDefinition,
+    ) -> Result<String, DriverError> {
         let newest = self.aws.definition(&facts.family, &facts.container).await?;
         if let Some((arn, _)) = newest.filter(|(_, it)| wanted.changes(it).is_empty()) {
             self.say(
@@ -158,12 +165,18 @@ impl Driver {
     }
 
     /// Drives the open release to its end, from wherever it is.
-    pub(super) async fn drive(&self, service: &str, mut stored: Stored) -> Result<Ended, Trouble> {
+    pub(super) async fn drive(
+        &self,
+        service: &str,
+        mut stored: StoredRecord,
+    ) -> Result<ReleaseEnd, DriverError> {
         let (spec, _) = self.service(service)?;
         let Some(open) = stored.record.open.clone() else {
-            return Err(Trouble::Failed("the release has ended already".to_owned()));
+            return Err(DriverError::Failed(
+                "the release has ended already".to_owned(),
+            ));
         };
-        if open.drive == Drive::Prepared {
+        if open.drive == ReleasePhase::Prepared {
             let jobs = self
                 .jobs(service, &mut stored, &spec.release.before, "before")
                 .await?;
@@ -181,7 +194,7 @@ impl Driver {
         }
         let drive = stored.record.open.as_ref().map(|open| &open.drive);
         let end = match drive {
-            Some(Drive::Native { .. } | Drive::Back { .. }) => {
+            Some(ReleasePhase::Native { .. } | ReleasePhase::Back { .. }) => {
                 self.drive_native(service, &mut stored).await?
             }
             _ => self.follow_weights(service, &mut stored).await?,
@@ -193,10 +206,10 @@ impl Driver {
     pub(super) async fn jobs(
         &self,
         service: &str,
-        stored: &mut Stored,
+        stored: &mut StoredRecord,
         names: &[String],
         stage: &str,
-    ) -> Result<Jobs, Trouble> {
+    ) -> Result<Jobs, DriverError> {
         let Some(open) = stored.record.open.clone() else {
             return Ok(Jobs::Done);
         };
@@ -205,7 +218,9 @@ impl Driver {
         }
         for (at, name) in names.iter().enumerate().skip(open.jobs_done as usize) {
             let Some(job) = self.manifest.jobs.get(name) else {
-                return Err(Trouble::Usage(format!("the manifest has no job `{name}`")));
+                return Err(DriverError::Usage(format!(
+                    "the manifest has no job `{name}`"
+                )));
             };
             self.say(
                 service,
@@ -217,7 +232,7 @@ impl Driver {
                 return Ok(Jobs::Failed(job_failed(name, stage, &end)));
             }
             self.change(service, stored, |record| {
-                record.tell(super::session::now(), &format!("job {name} succeeded"));
+                record.add_event(super::environment::now(), &format!("job {name} succeeded"));
                 if let Some(open) = &mut record.open {
                     open.jobs_done = u32::try_from(at + 1).unwrap_or(u32::MAX);
                 }
@@ -228,25 +243,31 @@ impl Driver {
     }
 
     /// Who moves the service, and what that needs to be remembered.
-    async fn first_move(&self, service: &str, stored: &Stored) -> Result<Drive, Trouble> {
+    async fn first_move(
+        &self,
+        service: &str,
+        stored: &StoredRecord,
+    ) -> Result<ReleasePhase, DriverError> {
         let (spec, facts) = self.service(service)?;
         let Some(open) = &stored.record.open else {
-            return Err(Trouble::Failed("the release has ended already".to_owned()));
+            return Err(DriverError::Failed(
+                "the release has ended already".to_owned(),
+            ));
         };
-        match self.way(spec, facts, &open.from, open.kind) {
-            Way::Native(native) => {
+        match self.mover(spec, facts, &open.from, open.kind) {
+            Mover::Native(native) => {
                 let word = native.strategy.word();
                 self.say(service, &format!("ECS moves the service ({word})"));
                 let before = self
                     .aws
                     .newest_deployment(&self.facts.cluster, &facts.name)
                     .await?;
-                Ok(Drive::Native {
+                Ok(ReleasePhase::Native {
                     before: before.unwrap_or_default(),
                     deployment: String::new(),
                 })
             }
-            Way::Weights { why } => {
+            Mover::Weights { why } => {
                 self.say(
                     service,
                     &format!("neargate moves the listener's weights: {why}"),
@@ -257,18 +278,18 @@ impl Driver {
     }
 
     /// A rollback rolls: it goes to what ran before, at once. So does what has no listener rule.
-    pub(super) fn way(
+    pub(super) fn mover(
         &self,
         spec: &Service,
         facts: &ServiceFacts,
         from: &str,
         kind: ReleaseKind,
-    ) -> Way {
+    ) -> Mover {
         let begin = match kind {
-            ReleaseKind::Deploy if !from.is_empty() => Begin::Rules(facts.rules.len()),
-            _ => Begin::First,
+            ReleaseKind::Deploy if !from.is_empty() => ReleaseStart::Rules(facts.rules.len()),
+            _ => ReleaseStart::First,
         };
-        way(&spec.release, begin)
+        mover(&spec.release, begin)
     }
 
     /// The settings of a release by ECS.
@@ -278,11 +299,11 @@ impl Driver {
         facts: &ServiceFacts,
         from: &str,
         kind: ReleaseKind,
-    ) -> Native {
-        match self.way(spec, facts, from, kind) {
-            Way::Native(native) => native,
+    ) -> NativeDeployment {
+        match self.mover(spec, facts, from, kind) {
+            Mover::Native(native) => native,
             // The manifest was changed while the release went on: it ends as it began, by ECS.
-            Way::Weights { .. } => Native {
+            Mover::Weights { .. } => NativeDeployment {
                 strategy: NativeStrategy::Rolling,
                 minimum: 100,
                 maximum: 200,
@@ -301,15 +322,15 @@ pub(super) fn run_name(service: &str, release: u64, stage: &str, at: usize) -> S
         .collect()
 }
 
-fn job_failed(name: &str, stage: &str, end: &super::jobs::JobEnd) -> End {
+fn job_failed(name: &str, stage: &str, end: &super::jobs::JobEnd) -> RecordedEnd {
     let when = if stage == "before" {
         " before any new task was started"
     } else {
         ""
     };
-    End {
+    RecordedEnd {
         outcome: "failed",
-        reason: format!("job `{name}` failed{when}: {}", end.words()),
+        reason: format!("job `{name}` failed{when}: {}", end.describe()),
         evidence: end.last_lines.clone(),
     }
 }

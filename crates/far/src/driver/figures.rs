@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::metrics::figures::Figures;
+use neargate_core::metrics::report::ServiceMetrics;
 use neargate_core::time::Timestamp;
 
-use super::facts::{Facts, ServiceFacts};
+use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 
 /// The longest stretch: one data point is not made of more (CloudWatch API reference, MetricStat).
 pub const LONGEST: Duration = Duration::from_hours(24);
@@ -19,7 +19,7 @@ const MINUTE: u64 = 60;
 
 /// One number that CloudWatch is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
+pub struct MetricQuery {
     /// Names its answer.
     pub id: String,
     /// `AWS/ECS`
@@ -33,7 +33,7 @@ pub struct Query {
 }
 
 /// Data points by the query's id.
-pub type Answers = BTreeMap<String, Vec<f64>>;
+pub type MetricAnswers = BTreeMap<String, Vec<f64>>;
 
 /// Metrics of a target group: what an id begins with, the name, the statistic (ELB user guide,
 /// CloudWatch metrics).
@@ -49,7 +49,7 @@ const OF_TASKS: [(&str, &str); 2] = [("cpu", "CPUUtilization"), ("memory", "Memo
 
 /// A stretch of whole minutes that ends with the one that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct MetricsPeriod {
     /// Seconds since 1970.
     pub from: u64,
     /// Seconds since 1970.
@@ -58,7 +58,7 @@ pub struct Stretch {
     pub seconds: u64,
 }
 
-impl Stretch {
+impl MetricsPeriod {
     /// At least as long as asked.
     #[must_use]
     pub fn of(asked: Duration, now: Timestamp) -> Self {
@@ -82,8 +82,8 @@ impl Stretch {
 
 /// What is asked for of a service.
 #[must_use]
-pub fn queries(facts: &Facts, service: &ServiceFacts) -> Vec<Query> {
-    let of_tasks = OF_TASKS.iter().map(|(id, metric)| Query {
+pub fn queries(facts: &TerraformOutputs, service: &ServiceFacts) -> Vec<MetricQuery> {
+    let of_tasks = OF_TASKS.iter().map(|(id, metric)| MetricQuery {
         id: (*id).to_owned(),
         namespace: "AWS/ECS",
         metric,
@@ -93,7 +93,7 @@ pub fn queries(facts: &Facts, service: &ServiceFacts) -> Vec<Query> {
             ("ServiceName", service.name.clone()),
         ],
     });
-    let mut all: Vec<Query> = of_tasks.collect();
+    let mut all: Vec<MetricQuery> = of_tasks.collect();
     let Some(balancer) = service.rules.values().find_map(|rule| balancer(rule)) else {
         return all;
     };
@@ -101,7 +101,7 @@ pub fn queries(facts: &Facts, service: &ServiceFacts) -> Vec<Query> {
         let Some((_, group)) = group.arn.rsplit_once(':') else {
             continue;
         };
-        all.extend(OF_GROUPS.iter().map(|(id, metric, statistic)| Query {
+        all.extend(OF_GROUPS.iter().map(|(id, metric, statistic)| MetricQuery {
             id: format!("{id}_{colour}"),
             namespace: "AWS/ApplicationELB",
             metric,
@@ -128,16 +128,18 @@ pub fn rows(
     name: &str,
     service: &ServiceFacts,
     tasks: u32,
-    answers: &Answers,
+    answers: &MetricAnswers,
     seconds: u64,
-) -> Vec<Figures> {
+) -> Vec<ServiceMetrics> {
     let groups = service.target_groups.keys();
     let parts = groups.filter_map(|colour| part(name, colour, answers, seconds));
-    let parts: Vec<Figures> = parts.collect();
-    let sum = |of: fn(&Figures) -> Option<f64>| parts.iter().filter_map(of).reduce(|a, b| a + b);
-    let greatest = |of: fn(&Figures) -> Option<f64>| parts.iter().filter_map(of).reduce(f64::max);
+    let parts: Vec<ServiceMetrics> = parts.collect();
+    let sum =
+        |of: fn(&ServiceMetrics) -> Option<f64>| parts.iter().filter_map(of).reduce(|a, b| a + b);
+    let greatest =
+        |of: fn(&ServiceMetrics) -> Option<f64>| parts.iter().filter_map(of).reduce(f64::max);
     let average = |id: &str| greatest_of(answers.get(id)?);
-    let whole = Figures {
+    let whole = ServiceMetrics {
         service: name.to_owned(),
         tasks: Some(tasks),
         requests: sum(|it| it.requests),
@@ -147,19 +149,19 @@ pub fn rows(
         p99: greatest(|it| it.p99),
         cpu: average("cpu"),
         memory: average("memory"),
-        ..Figures::default()
+        ..ServiceMetrics::default()
     };
     let mut rows = vec![whole.with_shares(seconds)];
     rows.extend(parts);
     rows
 }
 
-fn part(name: &str, colour: &str, answers: &Answers, seconds: u64) -> Option<Figures> {
+fn part(name: &str, colour: &str, answers: &MetricAnswers, seconds: u64) -> Option<ServiceMetrics> {
     let points = |id: &str| answers.get(&format!("{id}_{colour}"));
     let requests = points("requests").filter(|it| !it.is_empty())?;
     let errors = points("errors").map_or(0.0, |it| it.iter().sum());
     let millis = |id: &str| Some(greatest_of(points(id)?)? * 1000.0);
-    let figures = Figures {
+    let figures = ServiceMetrics {
         service: name.to_owned(),
         target_group: Some(colour.to_owned()),
         requests: Some(requests.iter().sum()),
@@ -167,7 +169,7 @@ fn part(name: &str, colour: &str, answers: &Answers, seconds: u64) -> Option<Fig
         p50: millis("p50"),
         p95: millis("p95"),
         p99: millis("p99"),
-        ..Figures::default()
+        ..ServiceMetrics::default()
     };
     Some(figures.with_shares(seconds))
 }
@@ -191,8 +193,8 @@ mod tests {
             (1_000_000, 864_000_000, (777_660, 864_060, 86_340)),
         ];
         for (asked, now, (from, to, seconds)) in rows {
-            let stretch = Stretch::of(Duration::from_secs(asked), Timestamp(now));
-            assert_eq!(stretch, Stretch { from, to, seconds }, "{asked}");
+            let stretch = MetricsPeriod::of(Duration::from_secs(asked), Timestamp(now));
+            assert_eq!(stretch, MetricsPeriod { from, to, seconds }, "{asked}");
             assert_eq!(stretch.period() % 60, 0);
         }
     }

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use neargate_core::manifest::model::Job;
 use neargate_core::time::Timestamp;
 
-use super::aws::{JobSeen, JobWanted};
-use super::session::{Driver, now};
-use super::trouble::Trouble;
+use super::aws::{JobRequest, JobTask};
+use super::environment::{Driver, now};
+use super::error::DriverError;
 
 /// Lines of a job's log that are kept as evidence.
 const LAST_LINES: usize = 20;
@@ -31,7 +31,7 @@ pub struct JobEnd {
 impl JobEnd {
     /// In words: `exit code 1`, or why there is none.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self.exit {
             Some(code) => format!("exit code {code}"),
             None if self.reason.is_empty() => "it ended without an exit code".to_owned(),
@@ -51,9 +51,9 @@ impl Driver {
         definition: &str,
         job: &Job,
         run: &str,
-    ) -> Result<JobEnd, Trouble> {
+    ) -> Result<JobEnd, DriverError> {
         let (_, facts) = self.service(service)?;
-        let wanted = JobWanted {
+        let wanted = JobRequest {
             definition,
             command: job.command(),
             run,
@@ -104,7 +104,7 @@ impl Driver {
         service: &str,
         task: &str,
         since: Timestamp,
-    ) -> Result<Vec<(String, String)>, Trouble> {
+    ) -> Result<Vec<(String, String)>, DriverError> {
         let (_, facts) = self.service(service)?;
         // ECS names the stream prefix/container/task (ECS developer guide, awslogs).
         let id = task.rsplit('/').next().unwrap_or_default();
@@ -117,7 +117,7 @@ impl Driver {
     }
 }
 
-fn end(seen: JobSeen, lines: &[(String, String)]) -> JobEnd {
+fn end(seen: JobTask, lines: &[(String, String)]) -> JobEnd {
     JobEnd {
         exit: seen.exit,
         reason: seen.reason,

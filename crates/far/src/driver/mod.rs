@@ -6,45 +6,45 @@
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
 #[cfg(feature = "aws")]
-pub mod account;
-#[cfg(feature = "aws")]
-mod act;
+pub mod account_checks;
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "aws")]
-mod back;
 pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
-pub mod facts;
+pub mod deployment_status;
+pub mod ecs_strategy;
+#[cfg(feature = "aws")]
+pub mod environment;
+pub mod error;
+#[cfg(feature = "aws")]
+pub mod exec;
 pub mod figures;
-#[cfg(feature = "aws")]
-mod follow_native;
-#[cfg(feature = "aws")]
-mod follow_weights;
 #[cfg(feature = "aws")]
 mod jobs;
 #[cfg(feature = "aws")]
-mod look;
-pub mod native;
-pub mod outcome;
-pub mod places;
-pub mod plugin;
+mod native_release;
+#[cfg(feature = "aws")]
+mod native_rollback;
+#[cfg(feature = "aws")]
+mod operations;
 #[cfg(feature = "aws")]
 pub mod preflight;
 pub mod record;
+pub mod secret_stores;
 #[cfg(feature = "aws")]
 pub mod secrets;
+pub mod session_manager_plugin;
 #[cfg(feature = "aws")]
-pub mod session;
+pub mod site_files;
 #[cfg(feature = "aws")]
-pub mod sessions;
-pub mod site;
+mod site_release;
 #[cfg(feature = "aws")]
-pub mod site_folder;
+pub mod site_retention;
+pub mod site_revision;
 #[cfg(feature = "aws")]
-pub mod site_keep;
+mod status;
+pub mod terraform_outputs;
+pub mod weighted_plan;
 #[cfg(feature = "aws")]
-mod sites;
-pub mod trouble;
-pub mod weights;
+mod weighted_release;

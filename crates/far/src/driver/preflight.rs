@@ -6,23 +6,23 @@
 //! other.
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::manifest::model::{Architecture, Runs, Service, Use};
+use neargate_core::manifest::model::{Architecture, Service, UsedResource, Workload};
 use serde::Serialize;
 
-use super::facts::ServiceFacts;
-use super::native::{Begin, NativeStrategy, Way, way};
-use super::session::Driver;
-use super::trouble::Trouble;
+use super::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
+use super::environment::Driver;
+use super::error::DriverError;
+use super::terraform_outputs::ServiceFacts;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct PreflightFinding {
     /// The service; empty: the environment.
     pub service: String,
     /// What was looked at.
     pub what: String,
     /// Whether it is as a release needs it.
-    pub is: Is,
+    pub is: FindingState,
     /// In words.
     pub words: String,
 }
@@ -30,7 +30,7 @@ pub struct Finding {
 /// How a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Is {
+pub enum FindingState {
     /// As needed.
     Ok,
     /// A release cannot go.
@@ -44,12 +44,12 @@ impl Driver {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn verify(&self) -> Result<Vec<Finding>, Trouble> {
+    pub async fn verify(&self) -> Result<Vec<PreflightFinding>, DriverError> {
         let who = self.aws.who().await?;
-        let mut findings = vec![finding("", "credentials", Is::Ok, who)];
+        let mut findings = vec![finding("", "credentials", FindingState::Ok, who)];
         for (name, service) in &self.manifest.services {
             match service.runs {
-                Runs::Static(_) => findings.push(self.site_finding(name)),
+                Workload::Static(_) => findings.push(self.site_finding(name)),
                 _ => findings.extend(self.look(name).await?),
             }
         }
@@ -57,43 +57,43 @@ impl Driver {
     }
 
     /// Images are built for the manifest's processor, tasks run on the applied one.
-    fn architecture(&self, name: &str, facts: &ServiceFacts) -> Finding {
+    fn architecture(&self, name: &str, facts: &ServiceFacts) -> PreflightFinding {
         let wanted = match self.manifest.aws.architecture {
             Architecture::Arm64 => "ARM64",
             Architecture::X86_64 => "X86_64",
         };
         let applied = facts.architecture.as_str();
         if wanted == applied {
-            return finding(name, "processor", Is::Ok, wanted.to_owned());
+            return finding(name, "processor", FindingState::Ok, wanted.to_owned());
         }
         let words = format!(
             "the manifest asks for {wanted}, and the infrastructure was applied for {applied}. \
              Apply it again: neargate infra apply"
         );
-        finding(name, "processor", Is::Missing, words)
+        finding(name, "processor", FindingState::Missing, words)
     }
 
-    fn site_finding(&self, name: &str) -> Finding {
+    fn site_finding(&self, name: &str) -> PreflightFinding {
         match &self.facts.static_bucket {
-            Some(bucket) => finding(name, "bucket", Is::Ok, bucket.clone()),
+            Some(bucket) => finding(name, "bucket", FindingState::Ok, bucket.clone()),
             None => {
                 let words = "the infrastructure has none for a site";
-                finding(name, "bucket", Is::Missing, words.to_owned())
+                finding(name, "bucket", FindingState::Missing, words.to_owned())
             }
         }
     }
 
     /// The findings of one service, the missing ones as a failure.
-    pub(super) async fn preflight(&self, service: &str) -> Result<(), Trouble> {
+    pub(super) async fn preflight(&self, service: &str) -> Result<(), DriverError> {
         let findings = self.look(service).await?;
-        let missing = findings.iter().filter(|it| it.is == Is::Missing);
+        let missing = findings.iter().filter(|it| it.is == FindingState::Missing);
         let missing: Vec<String> = missing
             .map(|it| format!("{}: {}", it.what, it.words))
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Trouble::Missing {
+        Err(DriverError::Missing {
             what: format!("`{service}` cannot be released: {}", missing.join("; ")),
             help: format!(
                 "look at all of it: neargate verify -e {}",
@@ -102,22 +102,22 @@ impl Driver {
         })
     }
 
-    async fn look(&self, name: &str) -> Result<Vec<Finding>, Trouble> {
+    async fn look(&self, name: &str) -> Result<Vec<PreflightFinding>, DriverError> {
         let (spec, facts) = self.service(name)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
         let (is, words) = match &seen {
             Some(seen) => (
-                Is::Ok,
+                FindingState::Ok,
                 format!("{} of {} tasks run", seen.running, seen.desired),
             ),
             None => (
-                Is::Missing,
+                FindingState::Missing,
                 format!("{} has no service {}", self.facts.cluster, facts.name),
             ),
         };
         let mut findings = vec![finding(name, "service", is, words)];
         findings.push(self.architecture(name, facts));
-        findings.extend(mover(name, spec, facts));
+        findings.extend(mover_finding(name, spec, facts));
         findings.extend(variables(name, spec, facts));
         findings.extend(self.secret_findings(spec).await?);
         findings.extend(jobs(name, spec, |job| self.manifest.jobs.contains_key(job)));
@@ -125,7 +125,11 @@ impl Driver {
         Ok(findings)
     }
 
-    async fn guard_findings(&self, name: &str, spec: &Service) -> Result<Vec<Finding>, Trouble> {
+    async fn guard_findings(
+        &self,
+        name: &str,
+        spec: &Service,
+    ) -> Result<Vec<PreflightFinding>, DriverError> {
         let states = self.guard_states(spec).await?;
         let guard = |guard: &String| {
             let what = format!("guard {guard}");
@@ -133,22 +137,27 @@ impl Driver {
                 None => finding(
                     name,
                     &what,
-                    Is::Missing,
+                    FindingState::Missing,
                     "CloudWatch has no such alarm".to_owned(),
                 ),
                 // A firing guard refuses a release in its own words.
                 Some((AlarmState::Alarm, reason)) => {
-                    finding(name, &what, Is::Ok, format!("it fires: {reason}"))
+                    finding(name, &what, FindingState::Ok, format!("it fires: {reason}"))
                 }
-                Some((state, _)) => finding(name, &what, Is::Ok, state.to_string()),
+                Some((state, _)) => finding(name, &what, FindingState::Ok, state.to_string()),
             }
         };
         Ok(spec.release.guard.iter().map(guard).collect())
     }
 }
 
-pub(super) fn finding(service: &str, what: &str, is: Is, words: String) -> Finding {
-    Finding {
+pub(super) fn finding(
+    service: &str,
+    what: &str,
+    is: FindingState,
+    words: String,
+) -> PreflightFinding {
+    PreflightFinding {
         service: service.to_owned(),
         what: what.to_owned(),
         is,
@@ -158,69 +167,74 @@ pub(super) fn finding(service: &str, what: &str, is: Is, words: String) -> Findi
 
 /// Who moves a release must be who the applied infrastructure was made for: ECS needs a role and
 /// its rules, and must not move weights that the driver moves.
-fn mover(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<Finding> {
+fn mover_finding(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<PreflightFinding> {
     let by = facts.weights_by.as_deref()?;
     let applied = facts.deployment.strategy.as_str();
     let ecs = by == "ecs" && applied != "ROLLING";
-    let (wanted, agree) = match way(&spec.release, Begin::Rules(facts.rules.len())) {
-        Way::Weights { why } => (format!("neargate moves the weights: {why}"), !ecs),
-        Way::Native(native) => (
+    let (wanted, agree) = match mover(&spec.release, ReleaseStart::Rules(facts.rules.len())) {
+        Mover::Weights { why } => (format!("neargate moves the weights: {why}"), !ecs),
+        Mover::Native(native) => (
             format!("ECS moves it ({})", native.strategy.word()),
             ecs || native.strategy == NativeStrategy::Rolling,
         ),
     };
     if agree {
-        return Some(finding(name, "release", Is::Ok, wanted));
+        return Some(finding(name, "release", FindingState::Ok, wanted));
     }
     let words = format!(
         "the manifest asks for another way than the infrastructure was applied for. Now: \
          {wanted}. Applied: {applied}, weights by {by}. Apply it again: neargate infra apply"
     );
-    Some(finding(name, "release", Is::Missing, words))
+    Some(finding(name, "release", FindingState::Missing, words))
 }
 
 /// What `uses` names must come from Terraform, as a variable or a secret.
-fn variables(name: &str, spec: &Service, facts: &ServiceFacts) -> Vec<Finding> {
+fn variables(name: &str, spec: &Service, facts: &ServiceFacts) -> Vec<PreflightFinding> {
     let upper = |name: &str| name.to_uppercase().replace('-', "_");
     let given = |variable: &str| {
         facts.secrets.contains_key(variable)
             || facts.environment.contains_key(variable)
             || spec.env.contains_key(variable)
     };
-    let look = |used: &Use| {
+    let look = |used: &UsedResource| {
         let (what, names) = match used {
-            Use::Database(own) => (
+            UsedResource::Database(own) => (
                 format!("database.{own}"),
                 vec![
                     "DATABASE_URL".to_owned(),
                     format!("DATABASE_{}_URL", upper(own)),
                 ],
             ),
-            Use::Cache(own) => (
+            UsedResource::Cache(own) => (
                 format!("cache.{own}"),
                 vec!["REDIS_URL".to_owned(), format!("REDIS_{}_URL", upper(own))],
             ),
-            Use::Secret(own) => (format!("secret.{own}"), vec![upper(own)]),
+            UsedResource::Secret(own) => (format!("secret.{own}"), vec![upper(own)]),
         };
         match names.iter().find(|variable| given(variable)) {
-            Some(variable) => finding(name, &what, Is::Ok, format!("as {variable}")),
+            Some(variable) => finding(name, &what, FindingState::Ok, format!("as {variable}")),
             None => {
                 let words = format!("Terraform gives no {}", names.join(" or "));
-                finding(name, &what, Is::Missing, words)
+                finding(name, &what, FindingState::Missing, words)
             }
         }
     };
     spec.uses.iter().map(look).collect()
 }
 
-fn jobs(name: &str, spec: &Service, known: impl Fn(&str) -> bool) -> Vec<Finding> {
+fn jobs(name: &str, spec: &Service, known: impl Fn(&str) -> bool) -> Vec<PreflightFinding> {
     let release = &spec.release;
     let all = release.before.iter().chain(&release.smoke);
     all.chain(&release.after)
         .filter(|job| !known(job))
         .map(|job| {
             let what = format!("job {job}");
-            finding(name, &what, Is::Missing, "the manifest has none".to_owned())
+            finding(
+                name,
+                &what,
+                FindingState::Missing,
+                "the manifest has none".to_owned(),
+            )
         })
         .collect()
 }

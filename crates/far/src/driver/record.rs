@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::{Entry, Moment, ReleaseKind};
+use neargate_core::machine::{JournalEntry, ReleaseKind, TimelineEvent};
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::trouble::Trouble;
+use super::error::DriverError;
 
 /// How long a client that says nothing is taken to be alive.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -32,20 +32,20 @@ pub fn key(app: &str, env: &str, service: &str) -> String {
 
 /// What is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct EnvironmentRecord {
     /// Format of this object.
     pub format: u32,
     /// Id of the next release.
     pub next: u64,
     /// Who drives.
-    pub lease: Option<Lease>,
+    pub lease: Option<ReleaseLease>,
     /// The release in progress.
-    pub open: Option<Open>,
+    pub open: Option<OpenRelease>,
     /// Releases that ended, oldest first.
-    pub past: Vec<Past>,
+    pub past: Vec<PastRelease>,
 }
 
-impl Default for Record {
+impl Default for EnvironmentRecord {
     fn default() -> Self {
         Self {
             format: FORMAT,
@@ -59,7 +59,7 @@ impl Default for Record {
 
 /// Who drives a release, and until when nobody else does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
+pub struct ReleaseLease {
     /// User, machine and process.
     pub holder: String,
     /// Then it is anybody's.
@@ -68,7 +68,7 @@ pub struct Lease {
 
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Open {
+pub struct OpenRelease {
     /// Its id.
     pub id: u64,
     /// Why it began.
@@ -92,15 +92,15 @@ pub struct Open {
     /// ECS's task of the job that runs.
     pub job: Option<String>,
     /// How the service is moved.
-    pub drive: Drive,
+    pub drive: ReleasePhase,
     /// What happened.
-    pub story: Vec<Moment>,
+    pub story: Vec<TimelineEvent>,
 }
 
 /// How a service is moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Drive {
+pub enum ReleasePhase {
     /// Not yet: the jobs before it run.
     Prepared,
     /// By ECS.
@@ -124,7 +124,7 @@ pub enum Drive {
     /// By listener weights: the journal of the release machine.
     Weights {
         /// Entries, oldest first.
-        journal: Vec<Entry>,
+        journal: Vec<JournalEntry>,
     },
     /// A static site's files are copied, from the revision's list.
     Files,
@@ -132,7 +132,7 @@ pub enum Drive {
 
 /// A release that ended. The names are those of `neargate releases --json` near.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Past {
+pub struct PastRelease {
     /// Its id.
     pub id: u64,
     /// Service name.
@@ -162,23 +162,23 @@ pub struct Past {
     /// Log lines, exits, states of alarms.
     pub evidence: Vec<String>,
     /// What happened.
-    pub story: Vec<Moment>,
+    pub story: Vec<TimelineEvent>,
     /// ARN of the task definition that it was to.
     pub task_definition: String,
 }
 
-impl Record {
+impl EnvironmentRecord {
     /// Reads the object.
     ///
     /// # Errors
     /// It is of a newer version, or is none.
-    pub fn read(key: &str, text: &[u8]) -> Result<Self, Trouble> {
-        let record: Self = serde_json::from_slice(text).map_err(|error| Trouble::Missing {
+    pub fn read(key: &str, text: &[u8]) -> Result<Self, DriverError> {
+        let record: Self = serde_json::from_slice(text).map_err(|error| DriverError::Missing {
             what: format!("the record {key} cannot be read: {error}"),
             help: "the bucket keeps its versions: restore an earlier one".to_owned(),
         })?;
         if record.format > FORMAT {
-            return Err(Trouble::Missing {
+            return Err(DriverError::Missing {
                 what: format!("the record {key} was written by a newer neargate"),
                 help: "install the newer version".to_owned(),
             });
@@ -195,13 +195,13 @@ impl Record {
         holder: &str,
         now: Timestamp,
         lease: Duration,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DriverError> {
         if let Some(other) = &self.lease
             && other.holder != holder
             && other.until > now
         {
             let seconds = other.until.since(now).as_secs();
-            return Err(Trouble::Refused {
+            return Err(DriverError::Refused {
                 what: format!("{} drives a release of this service", other.holder),
                 help: format!(
                     "wait for it to end, see: neargate status; if it is lost, anybody may go on \
@@ -209,7 +209,7 @@ impl Record {
                 ),
             });
         }
-        self.lease = Some(Lease {
+        self.lease = Some(ReleaseLease {
             holder: holder.to_owned(),
             until: now.after(lease),
         });
@@ -225,11 +225,11 @@ impl Record {
     }
 
     /// Adds a moment to the story of the open release. Moments beyond the bound are dropped.
-    pub fn tell(&mut self, at: Timestamp, text: &str) {
+    pub fn add_event(&mut self, at: Timestamp, text: &str) {
         if let Some(open) = &mut self.open
             && open.story.len() < STORY_KEPT
         {
-            open.story.push(Moment {
+            open.story.push(TimelineEvent {
                 at,
                 text: text.to_owned(),
             });
@@ -237,15 +237,15 @@ impl Record {
     }
 
     /// The open release has ended: it becomes history, and the lease is given back.
-    pub fn close(&mut self, service: &str, end: End, now: Timestamp) {
+    pub fn close(&mut self, service: &str, end: RecordedEnd, now: Timestamp) {
         self.lease = None;
         let Some(open) = self.open.take() else { return };
-        self.past.push(Past {
+        self.past.push(PastRelease {
             ended_at: Some(now),
             outcome: end.outcome.to_owned(),
             reason: end.reason,
             evidence: end.evidence,
-            ..open.shown(service)
+            ..open.to_past_release(service)
         });
         let surplus = self.past.len().saturating_sub(PAST_KEPT);
         self.past.drain(..surplus);
@@ -253,7 +253,7 @@ impl Record {
 
     /// The task definition of the last release that was done.
     #[must_use]
-    pub fn serving(&self) -> Option<&Past> {
+    pub fn serving(&self) -> Option<&PastRelease> {
         self.past.iter().rev().find(|past| past.outcome == "done")
     }
 
@@ -261,22 +261,25 @@ impl Record {
     ///
     /// # Errors
     /// There is none such.
-    pub fn rollback_target(&self, serving: &str, to: Option<u32>) -> Result<&Past, Trouble> {
+    pub fn rollback_target(
+        &self,
+        serving: &str,
+        to: Option<u32>,
+    ) -> Result<&PastRelease, DriverError> {
         let mut done = self.past.iter().rev().filter(|past| past.outcome == "done");
         let found = match to {
             Some(number) => done.find(|past| past.to == number),
             None => done.find(|past| past.task_definition != serving),
         };
         match (found, to) {
-            (Some(past), _) if past.task_definition == serving => Err(Trouble::Failed(format!(
-                "revision {} serves already",
-                past.to
-            ))),
+            (Some(past), _) if past.task_definition == serving => Err(DriverError::Failed(
+                format!("revision {} serves already", past.to),
+            )),
             (Some(past), _) => Ok(past),
-            (None, Some(number)) => Err(Trouble::Usage(format!(
+            (None, Some(number)) => Err(DriverError::Usage(format!(
                 "no release to revision {number} was done; see: neargate releases"
             ))),
-            (None, None) => Err(Trouble::Failed(
+            (None, None) => Err(DriverError::Failed(
                 "there is no other stable revision to roll back to".to_owned(),
             )),
         }
@@ -285,7 +288,7 @@ impl Record {
 
 /// How a release ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
+pub struct RecordedEnd {
     /// `done`, `rolled-back` or `failed`.
     pub outcome: &'static str,
     /// Why.
@@ -294,11 +297,11 @@ pub struct End {
     pub evidence: Vec<String>,
 }
 
-impl Open {
+impl OpenRelease {
     /// As it is listed while it goes on.
     #[must_use]
-    pub fn shown(&self, service: &str) -> Past {
-        Past {
+    pub fn to_past_release(&self, service: &str) -> PastRelease {
+        PastRelease {
             id: self.id,
             service: service.to_owned(),
             kind: self.kind,
@@ -325,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_its_holders_until_it_runs_out() {
-        let mut record = Record::default();
+        let mut record = EnvironmentRecord::default();
         let start = Timestamp(1_000);
         record.take_lease("ann", start, LEASE).expect("free");
         record.take_lease("ann", start, LEASE).expect("her own");
@@ -339,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_revision_that_was_never_released_is_a_wrong_request_and_no_failure() {
-        let record = Record::default();
+        let record = EnvironmentRecord::default();
         let exit = |to| {
             let trouble = record.rollback_target("api:3", to);
             trouble.expect_err("there is none").exit()
@@ -349,10 +352,10 @@ mod tests {
 
     #[test]
     fn a_record_of_a_newer_version_is_refused() {
-        let mut newer = Record::default();
+        let mut newer = EnvironmentRecord::default();
         newer.format += 1;
         let text = serde_json::to_vec(&newer).expect("json");
-        assert!(Record::read("k", &text).is_err());
-        assert!(Record::read("k", b"{").is_err());
+        assert!(EnvironmentRecord::read("k", &text).is_err());
+        assert!(EnvironmentRecord::read("k", b"{").is_err());
     }
 }

@@ -5,22 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::manifest::model::{Generate, Service};
+use neargate_core::manifest::model::{SecretGenerator, Service};
 use neargate_core::secret::SecretValue;
 
-use super::aws::{Over, VersionSeen};
-use super::facts::ServiceFacts;
-use super::places::{Needed, Place, Without, needed};
-use super::preflight::{Finding, Is, finding};
-use super::session::Driver;
-use super::trouble::Trouble;
+use super::aws::{LabelledVersion, WriteConflict};
+use super::environment::Driver;
+use super::error::DriverError;
+use super::preflight::{FindingState, PreflightFinding, finding};
+use super::secret_stores::{MissingSecretRule, NeededSecret, SecretLocation, needed};
+use super::terraform_outputs::ServiceFacts;
 
 impl Driver {
     /// Versions of the manifest's secrets, by name; nothing: it has no value yet.
     ///
     /// # Errors
     /// A call failed.
-    pub async fn secret_versions(&self) -> Result<Vec<(String, Vec<VersionSeen>)>, Trouble> {
+    pub async fn secret_versions(
+        &self,
+    ) -> Result<Vec<(String, Vec<LabelledVersion>)>, DriverError> {
         let mut all = Vec::new();
         for name in self.manifest.secrets.keys() {
             let versions = self.aws.versions(&self.place(name)?).await?;
@@ -33,10 +35,10 @@ impl Driver {
     ///
     /// # Errors
     /// There is none, or a call failed.
-    pub async fn secret(&self, name: &str) -> Result<(String, SecretValue), Trouble> {
+    pub async fn secret(&self, name: &str) -> Result<(String, SecretValue), DriverError> {
         let found = self.aws.value(&self.place(name)?).await?;
         found.ok_or_else(|| {
-            Trouble::Failed(format!(
+            DriverError::Failed(format!(
                 "secret {name} has no value: set it with `neargate secret set {name} -e {}`",
                 self.manifest.env
             ))
@@ -47,24 +49,26 @@ impl Driver {
     ///
     /// # Errors
     /// The value cannot be kept there, or a call failed.
-    pub async fn set_secret(&self, name: &str, value: &SecretValue) -> Result<String, Trouble> {
+    pub async fn set_secret(&self, name: &str, value: &SecretValue) -> Result<String, DriverError> {
         let place = self.place(name)?;
         if let Some(why) = place.refuses(value) {
-            return Err(Trouble::Usage(format!(
+            return Err(DriverError::Usage(format!(
                 "secret {name} cannot have this value: {why}"
             )));
         }
         let key = self.facts.kms_key.as_deref();
-        let version = self.aws.put_value(&place, value, key, Over::Replace);
+        let version = self
+            .aws
+            .put_value(&place, value, key, WriteConflict::Replace);
         Ok(version.await?.unwrap_or_default())
     }
 
     /// Where a secret of the manifest is kept.
-    fn place(&self, name: &str) -> Result<Place, Trouble> {
+    fn place(&self, name: &str) -> Result<SecretLocation, DriverError> {
         let env = &self.manifest.env;
         if !self.manifest.secrets.contains_key(name) {
             let names: Vec<&str> = self.manifest.secrets.keys().map(String::as_str).collect();
-            return Err(Trouble::Usage(if name.contains('.') {
+            return Err(DriverError::Usage(if name.contains('.') {
                 format!("`{name}` is written by Terraform: neargate infra apply -e {env}")
             } else {
                 format!(
@@ -73,27 +77,34 @@ impl Driver {
                 )
             }));
         }
-        self.place_of(name).ok_or_else(|| Trouble::Missing {
+        self.place_of(name).ok_or_else(|| DriverError::Missing {
             what: format!("secret {name} has no place on AWS yet"),
             help: format!("apply the infrastructure first: neargate infra apply -e {env}"),
         })
     }
 
-    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
-        Place::of(self.facts.secrets.get(name)?)
+    pub(super) fn place_of(&self, name: &str) -> Option<SecretLocation> {
+        SecretLocation::of(self.facts.secrets.get(name)?)
     }
 
     /// What a release of a service would find: its secrets, with and without values.
-    pub(super) async fn secret_findings(&self, spec: &Service) -> Result<Vec<Finding>, Trouble> {
+    pub(super) async fn secret_findings(
+        &self,
+        spec: &Service,
+    ) -> Result<Vec<PreflightFinding>, DriverError> {
         let mut findings = Vec::new();
         for (need, _, has) in self.looked_for(spec).await? {
             let (is, words) = match (has, need.without) {
-                (true, _) => (Is::Ok, "it is there".to_owned()),
-                (false, Without::Make(_)) => (Is::Ok, "none yet: a deploy makes it".to_owned()),
-                (false, Without::LeaveOut) => (Is::Ok, "none: it is left out".to_owned()),
-                (false, Without::SetIt | Without::ApplyIt) => {
+                (true, _) => (FindingState::Ok, "it is there".to_owned()),
+                (false, MissingSecretRule::Make(_)) => {
+                    (FindingState::Ok, "none yet: a deploy makes it".to_owned())
+                }
+                (false, MissingSecretRule::LeaveOut) => {
+                    (FindingState::Ok, "none: it is left out".to_owned())
+                }
+                (false, MissingSecretRule::SetIt | MissingSecretRule::ApplyIt) => {
                     let command = need.command(&self.manifest.env).unwrap_or_default();
-                    (Is::Missing, format!("there is none: {command}"))
+                    (FindingState::Missing, format!("there is none: {command}"))
                 }
             };
             let what = format!("value of {}", need.label);
@@ -107,10 +118,10 @@ impl Driver {
         &self,
         spec: &Service,
         facts: &ServiceFacts,
-    ) -> Result<ServiceFacts, Trouble> {
+    ) -> Result<ServiceFacts, DriverError> {
         let looked = self.looked_for(spec).await?;
         for (need, place, has) in &looked {
-            if let (false, Without::Make(rule)) = (has, need.without) {
+            if let (false, MissingSecretRule::Make(rule)) = (has, need.without) {
                 self.make_value(spec, need, place, rule).await?;
             }
         }
@@ -118,22 +129,22 @@ impl Driver {
     }
 
     /// The facts of a service without the variables that have no value and need none.
-    pub(super) async fn told(
+    pub(super) async fn without_optional(
         &self,
         spec: &Service,
         facts: &ServiceFacts,
-    ) -> Result<ServiceFacts, Trouble> {
+    ) -> Result<ServiceFacts, DriverError> {
         Ok(self.without_absent(&self.looked_for(spec).await?, facts))
     }
 
     fn without_absent(
         &self,
-        looked: &[(Needed, Place, bool)],
+        looked: &[(NeededSecret, SecretLocation, bool)],
         facts: &ServiceFacts,
     ) -> ServiceFacts {
         let absent = looked
             .iter()
-            .filter(|(need, _, has)| !has && need.without == Without::LeaveOut)
+            .filter(|(need, _, has)| !has && need.without == MissingSecretRule::LeaveOut)
             .filter_map(|(need, ..)| self.facts.secrets.get(&need.place));
         let absent: BTreeSet<&String> = absent.collect();
         let mut told = facts.clone();
@@ -144,17 +155,20 @@ impl Driver {
     async fn make_value(
         &self,
         spec: &Service,
-        need: &Needed,
-        place: &Place,
-        rule: Generate,
-    ) -> Result<(), Trouble> {
+        need: &NeededSecret,
+        place: &SecretLocation,
+        rule: SecretGenerator,
+    ) -> Result<(), DriverError> {
         let mut random = vec![0; rule.bytes()];
         getrandom::fill(&mut random).map_err(|error| {
-            Trouble::Failed(format!("the system gave no random bytes: {error}"))
+            DriverError::Failed(format!("the system gave no random bytes: {error}"))
         })?;
-        let value = SecretValue::made(rule, &random);
+        let value = SecretValue::generate(rule, &random);
         let key = self.facts.kms_key.as_deref();
-        let made = self.aws.put_value(place, &value, key, Over::Keep).await?;
+        let made = self
+            .aws
+            .put_value(place, &value, key, WriteConflict::Keep)
+            .await?;
         let words = match made {
             Some(_) => "has a first value",
             None => "has a value that another client made",
@@ -164,7 +178,10 @@ impl Driver {
     }
 
     /// The secrets of a service whose place is known, and whether they have values.
-    async fn looked_for(&self, spec: &Service) -> Result<Vec<(Needed, Place, bool)>, Trouble> {
+    async fn looked_for(
+        &self,
+        spec: &Service,
+    ) -> Result<Vec<(NeededSecret, SecretLocation, bool)>, DriverError> {
         let mut found = Vec::new();
         for need in needed(&self.manifest, spec) {
             if let Some(place) = self.place_of(&need.place) {

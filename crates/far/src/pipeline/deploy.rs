@@ -11,8 +11,8 @@ use super::steps::{
     DOWNLOAD, RUNNER, RUNNER_ARM, UPLOAD, checkout, credentials, head, install, neargate,
     on_branch, queued, reads, reads_and_takes_roles, run, trivy,
 };
-use super::yaml::{Node, map, text, texts};
-use super::{App, notify, stage};
+use super::yaml::{YamlNode, map, text, texts};
+use super::{PipelineApp, notify, stage};
 
 /// Most minutes of a release: a canary of five steps with long bakes.
 const RELEASE_MINUTES: u32 = 180;
@@ -21,11 +21,11 @@ const DAYS: u32 = 1;
 /// The images of one run, beside the sources.
 const ARCHIVE: &str = "images.tar";
 
-pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
+pub(super) fn workflow(app: &PipelineApp) -> Vec<(String, YamlNode)> {
     let branch = app.last().map_or("main", |last| &last.pipeline.branch);
     let on = map([
         ("push", map([("branches", texts(&[branch]))])),
-        ("workflow_dispatch", Node::Map(Vec::new())),
+        ("workflow_dispatch", YamlNode::Map(Vec::new())),
     ]);
     let mut jobs = vec![("build".to_owned(), build(app))];
     let mut before = "build".to_owned();
@@ -35,17 +35,22 @@ pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
         before = name;
     }
     let needed: Vec<String> = jobs.iter().map(|(name, _)| name.clone()).collect();
-    jobs.extend(notify::job(app, "deploy", &needed, notify::When::Always));
+    jobs.extend(notify::job(
+        app,
+        "deploy",
+        &needed,
+        notify::NotifyWhen::Always,
+    ));
     let mut pairs = head(app, "deploy", on, "deploy");
-    pairs.push(("jobs".to_owned(), Node::Map(jobs)));
+    pairs.push(("jobs".to_owned(), YamlNode::Map(jobs)));
     pairs
 }
 
-fn stage_of(app: &App, env: &str, stage: &str) -> String {
+fn stage_of(app: &PipelineApp, env: &str, stage: &str) -> String {
     neargate(app, &format!("pipeline run {stage} -e {env}"))
 }
 
-fn build(app: &App) -> Node {
+fn build(app: &PipelineApp) -> YamlNode {
     let env = app.last().map_or("", |last| &last.env);
     let mut steps = vec![checkout(), install(app)];
     let checks: Vec<String> = app
@@ -72,25 +77,25 @@ fn build(app: &App) -> Node {
         ("name", text("Test, build and scan")),
         ("if", text(on_branch(app))),
         ("runs-on", text(runner(app))),
-        ("timeout-minutes", Node::Number(60)),
+        ("timeout-minutes", YamlNode::Number(60)),
         ("permissions", reads()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }
 
-fn processor(app: &App) -> Processor {
+fn processor(app: &PipelineApp) -> Processor {
     app.last().map_or(Processor::Arm64, stage::processor)
 }
 
 /// A runner of the tasks' own processor: a build there needs no emulation.
-fn runner(app: &App) -> &'static str {
+fn runner(app: &PipelineApp) -> &'static str {
     match processor(app) {
         Processor::Arm64 => RUNNER_ARM,
         Processor::X86_64 => RUNNER,
     }
 }
 
-fn images(app: &App) -> Vec<String> {
+fn images(app: &PipelineApp) -> Vec<String> {
     let services = app.built().into_iter();
     services
         .map(|service| stage::built_name(app.name(), &service.name))
@@ -98,7 +103,7 @@ fn images(app: &App) -> Vec<String> {
 }
 
 /// Paths of the action are the repository's, whatever folder scripts run in.
-fn archive(app: &App) -> String {
+fn archive(app: &PipelineApp) -> String {
     if app.folder.is_empty() {
         ARCHIVE.to_owned()
     } else {
@@ -106,16 +111,16 @@ fn archive(app: &App) -> String {
     }
 }
 
-fn kept(app: &App) -> Node {
+fn kept(app: &PipelineApp) -> YamlNode {
     map([
         ("name", text("images")),
         ("path", text(archive(app))),
         ("if-no-files-found", text("error")),
-        ("retention-days", Node::Number(DAYS)),
+        ("retention-days", YamlNode::Number(DAYS)),
     ])
 }
 
-fn release(app: &App, manifest: &Manifest, before: &str) -> Node {
+fn release(app: &PipelineApp, manifest: &Manifest, before: &str) -> YamlNode {
     let env = &manifest.env;
     let mut steps = vec![checkout(), install(app)];
     let images = !images(app).is_empty();
@@ -145,8 +150,8 @@ fn release(app: &App, manifest: &Manifest, before: &str) -> Node {
         ("runs-on", text(RUNNER)),
         ("environment", text(env)),
         ("concurrency", queued(&format!("{}-{env}", app.name()))),
-        ("timeout-minutes", Node::Number(RELEASE_MINUTES)),
+        ("timeout-minutes", YamlNode::Number(RELEASE_MINUTES)),
         ("permissions", reads_and_takes_roles()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }

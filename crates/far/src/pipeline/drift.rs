@@ -8,22 +8,22 @@ use neargate_core::manifest::model::Manifest;
 use super::steps::{
     RUNNER, checkout, credentials, head, install, neargate, reads_and_takes_roles, run,
 };
-use super::yaml::{Node, map, text};
-use super::{App, notify};
+use super::yaml::{YamlNode, map, text};
+use super::{PipelineApp, notify};
 
 /// Off the full hour, when GitHub starts most schedules late. UTC.
 const SCHEDULE: &str = "23 5 * * *";
 
-pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
+pub(super) fn workflow(app: &PipelineApp) -> Vec<(String, YamlNode)> {
     let on = map([
         (
             "schedule",
-            Node::List(vec![map([("cron", text(SCHEDULE))])]),
+            YamlNode::List(vec![map([("cron", text(SCHEDULE))])]),
         ),
-        ("workflow_dispatch", Node::Map(Vec::new())),
+        ("workflow_dispatch", YamlNode::Map(Vec::new())),
     ]);
     let each = app.environments.iter();
-    let mut jobs: Vec<(String, Node)> = each
+    let mut jobs: Vec<(String, YamlNode)> = each
         .map(|manifest| (format!("drift-{}", manifest.env), job(app, manifest)))
         .collect();
     let needed: Vec<String> = jobs.iter().map(|(name, _)| name.clone()).collect();
@@ -31,14 +31,14 @@ pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
         app,
         "drift check",
         &needed,
-        notify::When::Failure,
+        notify::NotifyWhen::Failure,
     ));
     let mut pairs = head(app, "drift", on, "drift");
-    pairs.push(("jobs".to_owned(), Node::Map(jobs)));
+    pairs.push(("jobs".to_owned(), YamlNode::Map(jobs)));
     pairs
 }
 
-fn job(app: &App, manifest: &Manifest) -> Node {
+fn job(app: &PipelineApp, manifest: &Manifest) -> YamlNode {
     let env = &manifest.env;
     let steps = vec![
         checkout(),
@@ -49,8 +49,8 @@ fn job(app: &App, manifest: &Manifest) -> Node {
     map([
         ("name", text(format!("Drift of {env}"))),
         ("runs-on", text(RUNNER)),
-        ("timeout-minutes", Node::Number(30)),
+        ("timeout-minutes", YamlNode::Number(30)),
         ("permissions", reads_and_takes_roles()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }

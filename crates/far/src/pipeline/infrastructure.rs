@@ -5,17 +5,17 @@
 
 use neargate_core::manifest::model::Manifest;
 
-use super::App;
+use super::PipelineApp;
 use super::steps::{
     RUNNER, checkout, credentials, head, install, neargate, on_branch, queued, reads,
     reads_and_takes_roles, run, terraform,
 };
-use super::yaml::{Node, map, text, texts};
+use super::yaml::{YamlNode, map, text, texts};
 
 /// Most minutes of an apply: a database with a standby takes up to half an hour to be made.
 const APPLY_MINUTES: u32 = 90;
 
-pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
+pub(super) fn workflow(app: &PipelineApp) -> Vec<(String, YamlNode)> {
     let branch = app.last().map_or("main", |last| &last.pipeline.branch);
     let beside = |name: &str| {
         if app.folder.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
             "push",
             map([("branches", texts(&[branch])), ("paths", paths)]),
         ),
-        ("workflow_dispatch", Node::Map(Vec::new())),
+        ("workflow_dispatch", YamlNode::Map(Vec::new())),
     ]);
     let mut jobs = vec![("validate".to_owned(), validate(app))];
     let mut before: Option<String> = None;
@@ -50,11 +50,11 @@ pub(super) fn workflow(app: &App) -> Vec<(String, Node)> {
         on,
         "infrastructure-${{ github.ref }}",
     );
-    pairs.push(("jobs".to_owned(), Node::Map(jobs)));
+    pairs.push(("jobs".to_owned(), YamlNode::Map(jobs)));
     pairs
 }
 
-fn validate(app: &App) -> Node {
+fn validate(app: &PipelineApp) -> YamlNode {
     let mut steps = vec![checkout(), install(app), terraform()];
     let workflows = neargate(app, "pipeline render --check");
     steps.push(run("The workflows are those of the manifest", &workflows));
@@ -73,16 +73,16 @@ fn validate(app: &App) -> Node {
     map([
         ("name", text("Validate")),
         ("runs-on", text(RUNNER)),
-        ("timeout-minutes", Node::Number(30)),
+        ("timeout-minutes", YamlNode::Number(30)),
         ("permissions", reads()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }
 
 /// Forks get no token, so their pull requests are validated only.
 const OWN: &str = "github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository";
 
-fn plan(app: &App, manifest: &Manifest) -> Node {
+fn plan(app: &PipelineApp, manifest: &Manifest) -> YamlNode {
     let env = &manifest.env;
     let plan = neargate(app, &format!("infra plan -e {env}"));
     let lines = [
@@ -105,9 +105,9 @@ fn plan(app: &App, manifest: &Manifest) -> Node {
         ("if", text(OWN)),
         ("needs", text("validate")),
         ("runs-on", text(RUNNER)),
-        ("timeout-minutes", Node::Number(30)),
+        ("timeout-minutes", YamlNode::Number(30)),
         ("permissions", reads_and_takes_roles()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }
 
@@ -116,7 +116,7 @@ const NO_BUCKET: &str = "\
 echo '::error::Terraform would lose its state with this runner: write its bucket as aws.state-bucket'
 exit 1";
 
-fn apply(app: &App, manifest: &Manifest, before: Option<&str>) -> Node {
+fn apply(app: &PipelineApp, manifest: &Manifest, before: Option<&str>) -> YamlNode {
     let env = &manifest.env;
     let mut needs = vec![format!("plan-{env}")];
     needs.extend(before.map(str::to_owned));
@@ -135,8 +135,8 @@ fn apply(app: &App, manifest: &Manifest, before: Option<&str>) -> Node {
         ("runs-on", text(RUNNER)),
         ("environment", text(env)),
         ("concurrency", queued(&format!("{}-{env}", app.name()))),
-        ("timeout-minutes", Node::Number(APPLY_MINUTES)),
+        ("timeout-minutes", YamlNode::Number(APPLY_MINUTES)),
         ("permissions", reads_and_takes_roles()),
-        ("steps", Node::List(steps)),
+        ("steps", YamlNode::List(steps)),
     ])
 }

@@ -5,22 +5,22 @@
 
 use neargate_core::manifest::model::{Job, Manifest};
 
-use super::App;
+use super::PipelineApp;
 use super::steps::{
     RUNNER, checkout, credentials, head, install, neargate, on_branch, queued,
     reads_and_takes_roles,
 };
-use super::yaml::{Node, map, script, text, texts};
+use super::yaml::{YamlNode, map, script, text, texts};
 
 /// Nothing for an app without jobs. HTTP checks are no jobs here: the driver asks nothing over HTTP.
-pub(super) fn workflow(app: &App) -> Option<Vec<(String, Node)>> {
+pub(super) fn workflow(app: &PipelineApp) -> Option<Vec<(String, YamlNode)>> {
     let jobs: Vec<&String> = commands(app.last()?).map(|job| &job.name).collect();
     let first = jobs.iter().find(|name| name.as_str() == "migrate");
     let first = first.or_else(|| jobs.first())?;
     let environments: Vec<&String> = app.environments.iter().map(|m| &m.env).collect();
-    let choice = |what: &str, options: Node, default: Option<&str>| {
+    let choice = |what: &str, options: YamlNode, default: Option<&str>| {
         map([("description", text(what)), ("type", text("choice"))])
-            .with("required", Node::Flag(true))
+            .with("required", YamlNode::Flag(true))
             .maybe("default", default.map(text))
             .with("options", options)
     };
@@ -32,7 +32,7 @@ pub(super) fn workflow(app: &App) -> Option<Vec<(String, Node)>> {
     let each = app.environments.iter();
     let each = each.map(|manifest| (format!("run-{}", manifest.env), job(app, manifest)));
     let mut pairs = head(app, "run a job", on, "job");
-    pairs.push(("jobs".to_owned(), Node::Map(each.collect())));
+    pairs.push(("jobs".to_owned(), YamlNode::Map(each.collect())));
     Some(pairs)
 }
 
@@ -43,7 +43,7 @@ fn commands(manifest: &Manifest) -> impl Iterator<Item = &Job> {
 
 /// One command for each job of the manifest: the choice decides between them and is never part
 /// of one.
-fn command(app: &App, manifest: &Manifest) -> String {
+fn command(app: &PipelineApp, manifest: &Manifest) -> String {
     let env = &manifest.env;
     let mut lines = vec!["case \"$JOB\" in".to_owned()];
     for job in commands(manifest) {
@@ -68,7 +68,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn job(app: &App, manifest: &Manifest) -> Node {
+fn job(app: &PipelineApp, manifest: &Manifest) -> YamlNode {
     let env = &manifest.env;
     let command = command(app, manifest);
     let step = map([
@@ -83,11 +83,11 @@ fn job(app: &App, manifest: &Manifest) -> Node {
         ("runs-on", text(RUNNER)),
         ("environment", text(env)),
         ("concurrency", queued(&format!("{}-{env}", app.name()))),
-        ("timeout-minutes", Node::Number(60)),
+        ("timeout-minutes", YamlNode::Number(60)),
         ("permissions", reads_and_takes_roles()),
         (
             "steps",
-            Node::List(vec![
+            YamlNode::List(vec![
                 checkout(),
                 install(app),
                 credentials(manifest, "deploy"),

@@ -7,24 +7,24 @@
 //! that they did not write themselves. Refuses: names of folders and files that need quoting,
 //! and texts with `${{`.
 
+mod checksum;
 mod deploy;
 mod drift;
 mod infrastructure;
 mod migrate;
 mod names;
 mod notify;
-mod seal;
 pub mod stage;
 mod steps;
 mod yaml;
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Manifest, Receiver, Runs, Service};
+use neargate_core::manifest::model::{Manifest, Service, WebhookAddress, Workload};
 use thiserror::Error;
 
+pub use checksum::{FileChange, change};
 pub use names::{Registry, account_variable, is_account};
-pub use seal::{Change, change};
 
 /// Why there are no workflows.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -69,13 +69,13 @@ pub enum PipelineError {
 
 /// What the workflows are made of: the app in each of its environments.
 #[derive(Debug, Clone, PartialEq)]
-pub struct App {
+pub struct PipelineApp {
     environments: Vec<Manifest>,
     folder: String,
     file: String,
 }
 
-impl App {
+impl PipelineApp {
     /// `environments` in the order in which they are released; `folder` of the manifest, below
     /// the repository's own (empty: that one); `file` is the manifest's name.
     ///
@@ -91,7 +91,7 @@ impl App {
             names::region(manifest)?;
             same_build(first, manifest)?;
             for notify in manifest.notify.values() {
-                if let Receiver::Url(url) = &notify.to {
+                if let WebhookAddress::Url(url) = &notify.to {
                     no_expression(&format!("`notify.{}.url`", notify.name), url)?;
                 }
             }
@@ -134,9 +134,9 @@ impl App {
 #[must_use]
 pub fn is_built(service: &Service) -> bool {
     match &service.runs {
-        Runs::Command(_) => service.artifact.is_some(),
-        Runs::Image { dockerfile, .. } => dockerfile.is_some(),
-        Runs::Static(_) => false,
+        Workload::Command(_) => service.artifact.is_some(),
+        Workload::Image { dockerfile, .. } => dockerfile.is_some(),
+        Workload::Static(_) => false,
     }
 }
 
@@ -170,7 +170,7 @@ fn same_build(one: &Manifest, other: &Manifest) -> Result<(), PipelineError> {
 
 /// The workflows by file name; `None`: this app needs no such workflow.
 #[must_use]
-pub fn workflows(app: &App) -> BTreeMap<String, Option<String>> {
+pub fn workflows(app: &PipelineApp) -> BTreeMap<String, Option<String>> {
     let name = |what: &str| {
         if app.folder.is_empty() {
             format!("neargate-{what}.yml")
@@ -179,7 +179,7 @@ pub fn workflows(app: &App) -> BTreeMap<String, Option<String>> {
             format!("neargate-{}-{what}.yml", app.name())
         }
     };
-    let sealed = |pairs: Vec<(String, yaml::Node)>| seal::seal(&yaml::document(&pairs));
+    let sealed = |pairs: Vec<(String, yaml::YamlNode)>| checksum::seal(&yaml::document(&pairs));
     BTreeMap::from([
         (
             name("infrastructure"),

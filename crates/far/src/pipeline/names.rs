@@ -3,15 +3,15 @@
 //! Invariant: roles and repositories are called what `terraform/modules/pipeline` and
 //! `terraform/modules/cluster` call them.
 
-use neargate_core::manifest::model::{Manifest, Place};
+use neargate_core::manifest::model::{DeploymentTarget, Manifest};
 
 use super::PipelineError;
 
 /// The region of an environment.
 pub(super) fn region(manifest: &Manifest) -> Result<&str, PipelineError> {
     match &manifest.target {
-        Place::Aws { region } => Ok(region),
-        Place::Near => Err(PipelineError::NotOnAws {
+        DeploymentTarget::Aws { region } => Ok(region),
+        DeploymentTarget::Near => Err(PipelineError::NotOnAws {
             env: manifest.env.clone(),
         }),
     }

@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Format, Notify, Occasion, Receiver};
+use neargate_core::manifest::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 
-use super::App;
+use super::PipelineApp;
 use super::names::shouted;
 use super::steps::RUNNER;
-use super::yaml::{Node, map, script, text, texts};
+use super::yaml::{YamlNode, map, script, text, texts};
 
 /// When webhooks are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum NotifyWhen {
     /// However it ended.
     Always,
     /// When something failed.
@@ -23,44 +23,51 @@ pub(super) enum When {
 }
 
 /// The job, when somebody wants to be told.
-pub(super) fn job(app: &App, what: &str, needs: &[String], when: When) -> Option<(String, Node)> {
+pub(super) fn job(
+    app: &PipelineApp,
+    what: &str,
+    needs: &[String],
+    when: NotifyWhen,
+) -> Option<(String, YamlNode)> {
     let webhooks = webhooks(app, when);
     if webhooks.is_empty() {
         return None;
     }
     let steps = webhooks.values().map(|notify| step(app, what, notify));
     let only = match when {
-        When::Always => "always()",
-        When::Failure => "failure()",
+        NotifyWhen::Always => "always()",
+        NotifyWhen::Failure => "failure()",
     };
     let job = map([
         ("name", text("Notify")),
         ("if", text(only)),
         ("needs", texts(needs)),
         ("runs-on", text(RUNNER)),
-        ("timeout-minutes", Node::Number(5)),
-        ("permissions", Node::Map(Vec::new())),
-        ("steps", Node::List(steps.collect())),
+        ("timeout-minutes", YamlNode::Number(5)),
+        ("permissions", YamlNode::Map(Vec::new())),
+        ("steps", YamlNode::List(steps.collect())),
     ]);
     Some(("notify".to_owned(), job))
 }
 
 /// The webhooks of all environments by name; the last environment's word counts.
-fn webhooks(app: &App, when: When) -> BTreeMap<&str, &Notify> {
+fn webhooks(app: &PipelineApp, when: NotifyWhen) -> BTreeMap<&str, &Notify> {
     let all = app.environments.iter().flat_map(|m| m.notify.values());
     let wanted = all.filter(|notify| {
-        let failed = notify.on.contains(&Occasion::ReleaseFailed);
-        failed || (when == When::Always && notify.on.contains(&Occasion::ReleaseFinished))
+        let failed = notify.on.contains(&NotificationEvent::ReleaseFailed);
+        failed
+            || (when == NotifyWhen::Always
+                && notify.on.contains(&NotificationEvent::ReleaseFinished))
     });
     wanted
         .map(|notify| (notify.name.as_str(), notify))
         .collect()
 }
 
-fn step(app: &App, what: &str, notify: &Notify) -> Node {
+fn step(app: &PipelineApp, what: &str, notify: &Notify) -> YamlNode {
     let url = match &notify.to {
-        Receiver::Url(url) => url.clone(),
-        Receiver::Secret(_) => {
+        WebhookAddress::Url(url) => url.clone(),
+        WebhookAddress::Secret(_) => {
             format!(
                 "${{{{ secrets.NEARGATE_NOTIFY_{} }}}}",
                 shouted(&notify.name)
@@ -81,14 +88,14 @@ fn step(app: &App, what: &str, notify: &Notify) -> Node {
         ),
     ]);
     let program = match notify.format {
-        Format::Json => JSON,
-        Format::Slack => SLACK,
-        Format::Teams => TEAMS,
+        WebhookFormat::Json => JSON,
+        WebhookFormat::Slack => SLACK,
+        WebhookFormat::Teams => TEAMS,
     };
-    let quiet = !notify.on.contains(&Occasion::ReleaseFinished);
+    let quiet = !notify.on.contains(&NotificationEvent::ReleaseFinished);
     map([
         ("name", text(format!("Tell {}", notify.name))),
-        ("continue-on-error", Node::Flag(true)),
+        ("continue-on-error", YamlNode::Flag(true)),
         // There is no checkout, so no folder of the manifest.
         ("working-directory", text("/tmp")),
         ("env", env),

@@ -3,7 +3,7 @@
 //! Invariant: the workflows call these stages, so a laptop and a runner do the same. Pure: which
 //! tools the machine has, what it built and whose account it is are for the runner to find out.
 
-use neargate_core::manifest::model::{Architecture, Manifest, Place, Runs, Service};
+use neargate_core::manifest::model::{Architecture, DeploymentTarget, Manifest, Service, Workload};
 
 use super::is_built;
 
@@ -48,7 +48,7 @@ pub fn processor(manifest: &Manifest) -> Processor {
 
 /// A stage, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum PipelineStage {
     /// The manifest is right.
     Check,
     /// The app's own tests.
@@ -65,7 +65,7 @@ pub enum Stage {
     Verify,
 }
 
-impl Stage {
+impl PipelineStage {
     /// All of them in order.
     pub const ALL: [Self; 7] = [
         Self::Check,
@@ -94,7 +94,7 @@ impl Stage {
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum StageAction {
     /// `sh -c` in the manifest's folder, with these variables.
     Shell {
         /// What the manifest says.
@@ -147,7 +147,7 @@ pub enum From {
 }
 
 /// What the acts of a stage are; the sentence says why there are none.
-pub type Acts = Result<Vec<Act>, &'static str>;
+pub type StageActions = Result<Vec<StageAction>, &'static str>;
 
 /// The local name of an image that the pipeline built. Its host is no registry anywhere, so it
 /// is never pulled by mistake.
@@ -160,43 +160,43 @@ pub fn built_name(app: &str, service: &str) -> String {
 ///
 /// # Errors
 /// No error, but nothing to do, and why.
-pub fn acts(stage: Stage, manifest: &Manifest) -> Acts {
-    let far = matches!(manifest.target, Place::Aws { .. });
+pub fn acts(stage: PipelineStage, manifest: &Manifest) -> StageActions {
+    let far = matches!(manifest.target, DeploymentTarget::Aws { .. });
     let acts = match stage {
-        Stage::Check => vec![Act::Neargate(vec!["check".into()])],
-        Stage::Test => {
+        PipelineStage::Check => vec![StageAction::Neargate(vec!["check".into()])],
+        PipelineStage::Test => {
             let test = manifest.pipeline.test.as_ref();
             let script = test.ok_or("the manifest has no `pipeline.test`")?.clone();
-            vec![Act::Shell {
+            vec![StageAction::Shell {
                 script,
                 variables: Vec::new(),
             }]
         }
-        Stage::Build => build(manifest, far),
-        Stage::Scan | Stage::Push if !far => return Err("near runs no images"),
-        Stage::Scan => scan(manifest),
-        Stage::Push => push(manifest),
-        Stage::Release => release(manifest, far),
-        Stage::Verify if far => vec![neargate(&["drift"]), neargate(&["status"])],
-        Stage::Verify => vec![neargate(&["status"])],
+        PipelineStage::Build => build(manifest, far),
+        PipelineStage::Scan | PipelineStage::Push if !far => return Err("near runs no images"),
+        PipelineStage::Scan => scan(manifest),
+        PipelineStage::Push => push(manifest),
+        PipelineStage::Release => release(manifest, far),
+        PipelineStage::Verify if far => vec![neargate(&["drift"]), neargate(&["status"])],
+        PipelineStage::Verify => vec![neargate(&["status"])],
     };
     match (acts.is_empty(), stage) {
         (false, _) => Ok(acts),
-        (true, Stage::Build) => Err("no service says how it is built"),
-        (true, Stage::Scan) => Err("no service has an image"),
+        (true, PipelineStage::Build) => Err("no service says how it is built"),
+        (true, PipelineStage::Scan) => Err("no service has an image"),
         (true, _) => Err("no service has an image of its own"),
     }
 }
 
-fn neargate(arguments: &[&str]) -> Act {
-    Act::Neargate(arguments.iter().map(|word| (*word).to_owned()).collect())
+fn neargate(arguments: &[&str]) -> StageAction {
+    StageAction::Neargate(arguments.iter().map(|word| (*word).to_owned()).collect())
 }
 
-fn build(manifest: &Manifest, far: bool) -> Vec<Act> {
+fn build(manifest: &Manifest, far: bool) -> Vec<StageAction> {
     let mut acts = Vec::new();
     for service in manifest.services.values() {
         if let Some(script) = &service.build {
-            let act = Act::Shell {
+            let act = StageAction::Shell {
                 script: script.clone(),
                 variables: Vec::new(),
             };
@@ -213,8 +213,8 @@ fn build(manifest: &Manifest, far: bool) -> Vec<Act> {
     acts
 }
 
-fn image(manifest: &Manifest, service: &Service) -> Option<Act> {
-    Some(Act::Image {
+fn image(manifest: &Manifest, service: &Service) -> Option<StageAction> {
+    Some(StageAction::Image {
         name: built_name(&manifest.app, &service.name),
         from: image_of(manifest, service)?,
     })
@@ -224,8 +224,8 @@ fn image(manifest: &Manifest, service: &Service) -> Option<Act> {
 #[must_use]
 pub fn image_of(manifest: &Manifest, service: &Service) -> Option<From> {
     match (&service.runs, &service.artifact) {
-        (Runs::Image { dockerfile, .. }, _) => Some(From::Dockerfile(dockerfile.clone()?)),
-        (Runs::Command(command), Some(artifact)) => Some(From::Artifact {
+        (Workload::Image { dockerfile, .. }, _) => Some(From::Dockerfile(dockerfile.clone()?)),
+        (Workload::Command(command), Some(artifact)) => Some(From::Artifact {
             artifact: artifact.clone(),
             dockerfile: dockerfile(&manifest.pipeline.base, command),
         }),
@@ -244,28 +244,28 @@ fn dockerfile(base: &str, command: &[String]) -> String {
 /// Nobody's user and group in images that are made from an artifact.
 const USER: &str = "65532:65532";
 
-fn scan(manifest: &Manifest) -> Vec<Act> {
+fn scan(manifest: &Manifest) -> Vec<StageAction> {
     let services = manifest.services.values();
     let images = services.filter_map(|service| match &service.runs {
         _ if is_built(service) => Some(built_name(&manifest.app, &service.name)),
-        Runs::Image { image, .. } => image.clone(),
+        Workload::Image { image, .. } => image.clone(),
         _ => None,
     });
     images
         .map(|image| match &manifest.pipeline.scan {
-            Some(script) => Act::Shell {
+            Some(script) => StageAction::Shell {
                 script: script.clone(),
                 variables: vec![("IMAGE".to_owned(), image)],
             },
-            None => Act::Scan { image },
+            None => StageAction::Scan { image },
         })
         .collect()
 }
 
-fn push(manifest: &Manifest) -> Vec<Act> {
+fn push(manifest: &Manifest) -> Vec<StageAction> {
     let built = manifest.services.values().filter(|s| is_built(s));
     built
-        .map(|service| Act::Push {
+        .map(|service| StageAction::Push {
             service: service.name.clone(),
             name: built_name(&manifest.app, &service.name),
         })
@@ -273,12 +273,12 @@ fn push(manifest: &Manifest) -> Vec<Act> {
 }
 
 /// What runs first, files after it: a new front end finds the API that it asks for.
-fn release(manifest: &Manifest, far: bool) -> Vec<Act> {
+fn release(manifest: &Manifest, far: bool) -> Vec<StageAction> {
     let mut services: Vec<&Service> = manifest.services.values().collect();
-    services.sort_by_key(|service| matches!(service.runs, Runs::Static(_)));
+    services.sort_by_key(|service| matches!(service.runs, Workload::Static(_)));
     let each = services.into_iter().map(|service| {
         if far && is_built(service) {
-            return Act::Release {
+            return StageAction::Release {
                 service: service.name.clone(),
                 name: built_name(&manifest.app, &service.name),
             };

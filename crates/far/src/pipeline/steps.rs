@@ -5,39 +5,39 @@
 
 use neargate_core::manifest::model::Manifest;
 
-use super::App;
+use super::PipelineApp;
 use super::names;
-use super::yaml::{Node, map, script, text};
+use super::yaml::{YamlNode, map, script, text};
 
 /// github.com/actions/checkout.
-const CHECKOUT: Node = Node::Action(
+const CHECKOUT: YamlNode = YamlNode::Action(
     "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
     "v7.0.1",
 );
 /// github.com/actions/upload-artifact.
-pub(super) const UPLOAD: Node = Node::Action(
+pub(super) const UPLOAD: YamlNode = YamlNode::Action(
     "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
     "v7.0.0",
 );
 /// github.com/actions/download-artifact.
-pub(super) const DOWNLOAD: Node = Node::Action(
+pub(super) const DOWNLOAD: YamlNode = YamlNode::Action(
     "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
     "v8.0.1",
 );
 /// github.com/aws-actions/configure-aws-credentials.
-const CREDENTIALS: Node = Node::Action(
+const CREDENTIALS: YamlNode = YamlNode::Action(
     "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c",
     "v6.2.3",
 );
 /// github.com/hashicorp/setup-terraform.
-const TERRAFORM: Node = Node::Action(
+const TERRAFORM: YamlNode = YamlNode::Action(
     "hashicorp/setup-terraform@dfe3c3f87815947d99a8997f908cb6525fc44e9e",
     "v4.0.1",
 );
 /// The Terraform that the workflows install; the modules need 1.11 for write-only arguments.
 const TERRAFORM_VERSION: &str = "1.11.4";
 /// github.com/aquasecurity/setup-trivy.
-const TRIVY: Node = Node::Action(
+const TRIVY: YamlNode = YamlNode::Action(
     "aquasecurity/setup-trivy@81e514348e19b6112ce2a7e3ecbafe19c1e1f567",
     "v0.3.1",
 );
@@ -50,18 +50,18 @@ pub(super) const RUNNER: &str = "ubuntu-24.04";
 pub(super) const RUNNER_ARM: &str = "ubuntu-24.04-arm";
 
 /// A step that calls a script.
-pub(super) fn run(name: &str, command: &str) -> Node {
+pub(super) fn run(name: &str, command: &str) -> YamlNode {
     map([("name", text(name)), ("run", script(command))])
 }
 
 /// The sources, without the token in `.git/config`.
-pub(super) fn checkout() -> Node {
-    let with = map([("persist-credentials", Node::Flag(false))]);
+pub(super) fn checkout() -> YamlNode {
+    let with = map([("persist-credentials", YamlNode::Flag(false))]);
     map([("uses", CHECKOUT), ("with", with)])
 }
 
 /// `neargate` on the PATH.
-pub(super) fn install(app: &App) -> Node {
+pub(super) fn install(app: &PipelineApp) -> YamlNode {
     let written = app.last().and_then(|last| last.pipeline.install.as_deref());
     run("Install neargate", written.unwrap_or(NOT_WRITTEN))
 }
@@ -74,16 +74,16 @@ if ! command -v neargate; then
 fi";
 
 /// Terraform, without the wrapper that would keep its exit codes.
-pub(super) fn terraform() -> Node {
+pub(super) fn terraform() -> YamlNode {
     let with = map([
         ("terraform_version", text(TERRAFORM_VERSION)),
-        ("terraform_wrapper", Node::Flag(false)),
+        ("terraform_wrapper", YamlNode::Flag(false)),
     ]);
     map([("uses", TERRAFORM), ("with", with)])
 }
 
 /// trivy.
-pub(super) fn trivy() -> Node {
+pub(super) fn trivy() -> YamlNode {
     map([
         ("uses", TRIVY),
         ("with", map([("version", text(TRIVY_VERSION))])),
@@ -91,7 +91,7 @@ pub(super) fn trivy() -> Node {
 }
 
 /// Credentials of one of the environment's roles, for as long as the job.
-pub(super) fn credentials(manifest: &Manifest, role: &str) -> Node {
+pub(super) fn credentials(manifest: &Manifest, role: &str) -> YamlNode {
     let region = names::region(manifest).unwrap_or_default();
     let with = map([
         ("role-to-assume", text(names::role(manifest, region, role))),
@@ -101,7 +101,7 @@ pub(super) fn credentials(manifest: &Manifest, role: &str) -> Node {
 }
 
 /// `neargate` with the manifest's name where it is not the usual one.
-pub(super) fn neargate(app: &App, command: &str) -> String {
+pub(super) fn neargate(app: &PipelineApp, command: &str) -> String {
     if app.file == "neargate.toml" {
         format!("neargate {command}")
     } else {
@@ -112,7 +112,12 @@ pub(super) fn neargate(app: &App, command: &str) -> String {
 
 /// The keys that every workflow begins with: no permission unless a job names it, and one run
 /// after another in each `group`.
-pub(super) fn head(app: &App, what: &str, on: Node, group: &str) -> Vec<(String, Node)> {
+pub(super) fn head(
+    app: &PipelineApp,
+    what: &str,
+    on: YamlNode,
+    group: &str,
+) -> Vec<(String, YamlNode)> {
     let shell = map([("shell", text("bash"))]);
     let run = if app.folder.is_empty() {
         shell
@@ -122,7 +127,7 @@ pub(super) fn head(app: &App, what: &str, on: Node, group: &str) -> Vec<(String,
     let pairs = [
         ("name", text(format!("{}: {what}", app.name()))),
         ("on", on),
-        ("permissions", Node::Map(Vec::new())),
+        ("permissions", YamlNode::Map(Vec::new())),
         ("defaults", map([("run", run)])),
         ("concurrency", queued(&format!("{}-{group}", app.name()))),
     ];
@@ -130,26 +135,26 @@ pub(super) fn head(app: &App, what: &str, on: Node, group: &str) -> Vec<(String,
 }
 
 /// Jobs that read the sources and nothing else.
-pub(super) fn reads() -> Node {
+pub(super) fn reads() -> YamlNode {
     map([("contents", text("read"))])
 }
 
 /// Jobs that read the sources and take a role by OIDC.
-pub(super) fn reads_and_takes_roles() -> Node {
-    let token = Node::Because("write", "for the role, by OIDC: there is no key");
+pub(super) fn reads_and_takes_roles() -> YamlNode {
+    let token = YamlNode::Because("write", "for the role, by OIDC: there is no key");
     map([("contents", text("read")), ("id-token", token)])
 }
 
 /// One after another, never cancelled: half an apply or release is worse than a late one.
-pub(super) fn queued(group: &str) -> Node {
+pub(super) fn queued(group: &str) -> YamlNode {
     map([
         ("group", text(group)),
-        ("cancel-in-progress", Node::Flag(false)),
+        ("cancel-in-progress", YamlNode::Flag(false)),
     ])
 }
 
 /// Only commits of the released branch change anything.
-pub(super) fn on_branch(app: &App) -> String {
+pub(super) fn on_branch(app: &PipelineApp) -> String {
     let branch = app.last().map_or("main", |last| &last.pipeline.branch);
     format!("github.ref == 'refs/heads/{branch}'")
 }

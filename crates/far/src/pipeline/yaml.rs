@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub(super) enum YamlNode {
     /// A text on one line.
     Text(String),
     /// A shell script, line by line.
@@ -22,35 +22,35 @@ pub(super) enum Node {
     /// `true` or `false`.
     Flag(bool),
     /// Items.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// Keys and values.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, YamlNode)>),
 }
 
 /// A text.
-pub(super) fn text(text: impl Into<String>) -> Node {
-    Node::Text(text.into())
+pub(super) fn text(text: impl Into<String>) -> YamlNode {
+    YamlNode::Text(text.into())
 }
 
 /// A script.
-pub(super) fn script(text: impl Into<String>) -> Node {
-    Node::Script(text.into())
+pub(super) fn script(text: impl Into<String>) -> YamlNode {
+    YamlNode::Script(text.into())
 }
 
 /// A map.
-pub(super) fn map<const N: usize>(pairs: [(&str, Node); N]) -> Node {
+pub(super) fn map<const N: usize>(pairs: [(&str, YamlNode); N]) -> YamlNode {
     let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
-    Node::Map(pairs.into())
+    YamlNode::Map(pairs.into())
 }
 
 /// A list of texts.
-pub(super) fn texts<T: AsRef<str>>(items: &[T]) -> Node {
-    Node::List(items.iter().map(|item| text(item.as_ref())).collect())
+pub(super) fn texts<T: AsRef<str>>(items: &[T]) -> YamlNode {
+    YamlNode::List(items.iter().map(|item| text(item.as_ref())).collect())
 }
 
-impl Node {
+impl YamlNode {
     /// A map with one more pair at its end; anything else stays what it is.
-    pub(super) fn with(mut self, key: &str, value: Node) -> Self {
+    pub(super) fn with(mut self, key: &str, value: YamlNode) -> Self {
         if let Self::Map(pairs) = &mut self {
             pairs.push((key.to_owned(), value));
         }
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// The same, when there is a value.
-    pub(super) fn maybe(self, key: &str, value: Option<Node>) -> Self {
+    pub(super) fn maybe(self, key: &str, value: Option<YamlNode>) -> Self {
         match value {
             Some(value) => self.with(key, value),
             None => self,
@@ -67,7 +67,7 @@ impl Node {
 }
 
 /// A document; a blank line stands before each key of the outermost map but the first.
-pub(super) fn document(pairs: &[(String, Node)]) -> String {
+pub(super) fn document(pairs: &[(String, YamlNode)]) -> String {
     let mut out = String::new();
     for (index, pair) in pairs.iter().enumerate() {
         if index > 0 {
@@ -78,7 +78,7 @@ pub(super) fn document(pairs: &[(String, Node)]) -> String {
     out
 }
 
-fn entries(pairs: &[(String, Node)], depth: usize, out: &mut String) {
+fn entries(pairs: &[(String, YamlNode)], depth: usize, out: &mut String) {
     for (index, (key, value)) in pairs.iter().enumerate() {
         if index > 0 || !out.ends_with("- ") {
             indent(depth, out);
@@ -89,32 +89,32 @@ fn entries(pairs: &[(String, Node)], depth: usize, out: &mut String) {
     }
 }
 
-fn after_key(value: &Node, depth: usize, out: &mut String) {
+fn after_key(value: &YamlNode, depth: usize, out: &mut String) {
     match value {
-        Node::Map(pairs) if pairs.is_empty() => out.push_str(" {}\n"),
-        Node::List(items) if items.is_empty() => out.push_str(" []\n"),
-        Node::Map(pairs) => {
+        YamlNode::Map(pairs) if pairs.is_empty() => out.push_str(" {}\n"),
+        YamlNode::List(items) if items.is_empty() => out.push_str(" []\n"),
+        YamlNode::Map(pairs) => {
             out.push('\n');
             entries(pairs, depth + 1, out);
         }
-        Node::List(items) if items.iter().all(is_scalar) => {
+        YamlNode::List(items) if items.iter().all(is_scalar) => {
             let items: Vec<String> = items.iter().map(inline).collect();
             let _ = writeln!(out, " [{}]", items.join(", "));
         }
-        Node::List(items) => {
+        YamlNode::List(items) => {
             out.push('\n');
             for item in items {
                 indent(depth + 1, out);
                 out.push_str("- ");
                 match item {
-                    Node::Map(pairs) => entries(pairs, depth + 2, out),
+                    YamlNode::Map(pairs) => entries(pairs, depth + 2, out),
                     other => {
                         let _ = writeln!(out, "{}", inline(other));
                     }
                 }
             }
         }
-        Node::Script(script) => block(script, depth + 1, out),
+        YamlNode::Script(script) => block(script, depth + 1, out),
         other => {
             let _ = writeln!(out, " {}", inline(other));
         }
@@ -155,19 +155,22 @@ fn block(script: &str, depth: usize, out: &mut String) {
     }
 }
 
-fn is_scalar(node: &Node) -> bool {
-    matches!(node, Node::Text(_) | Node::Number(_) | Node::Flag(_))
+fn is_scalar(node: &YamlNode) -> bool {
+    matches!(
+        node,
+        YamlNode::Text(_) | YamlNode::Number(_) | YamlNode::Flag(_)
+    )
 }
 
-fn inline(node: &Node) -> String {
+fn inline(node: &YamlNode) -> String {
     match node {
-        Node::Text(text) => scalar(text),
-        Node::Script(text) => quoted(text),
-        Node::Action(of, why) | Node::Because(of, why) => format!("{of} # {why}"),
-        Node::Number(number) => number.to_string(),
-        Node::Flag(flag) => flag.to_string(),
+        YamlNode::Text(text) => scalar(text),
+        YamlNode::Script(text) => quoted(text),
+        YamlNode::Action(of, why) | YamlNode::Because(of, why) => format!("{of} # {why}"),
+        YamlNode::Number(number) => number.to_string(),
+        YamlNode::Flag(flag) => flag.to_string(),
         // A collection stands below its key, never here.
-        Node::List(_) | Node::Map(_) => String::from("null"),
+        YamlNode::List(_) | YamlNode::Map(_) => String::from("null"),
     }
 }
 
@@ -220,9 +223,9 @@ fn escape(c: char, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Node, document, map, script, text, texts};
+    use super::{YamlNode, document, map, script, text, texts};
 
-    fn written(node: Node) -> String {
+    fn written(node: YamlNode) -> String {
         document(&[("key".to_owned(), node)])
     }
 
@@ -251,11 +254,11 @@ mod tests {
     fn scripts_are_blocks_and_lists_of_words_stand_on_one_line() {
         let step = map([("run", script("set -x\n\necho hi: there\n"))]);
         let node = map([
-            ("none", Node::Map(Vec::new())),
+            ("none", YamlNode::Map(Vec::new())),
             ("branches", texts(&["main", "true"])),
             (
                 "steps",
-                Node::List(vec![step, map([("run", script("ls"))])]),
+                YamlNode::List(vec![step, map([("run", script("ls"))])]),
             ),
         ]);
         let expected = "key:\n  none: {}\n  branches: [main, \"true\"]\n  steps:\n    - run: |\n        set -x\n\n        echo hi: there\n    - run: ls\n";

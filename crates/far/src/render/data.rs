@@ -4,13 +4,13 @@ use neargate_core::manifest::model::CacheEngine;
 
 use super::hcl::{Block, is, table, text};
 use super::{call, groups, module};
-use crate::stack::{Cache, Database, SecretStore, Stack, url_secret};
+use crate::stack::{RdsInstance, ReplicationGroup, SecretStore, Stack, url_secret};
 
 /// Letters and digits of a password: 40 of 62 have 238 bits.
 const PASSWORD_LENGTH: u32 = 40;
 
 /// A password that Terraform forgets; made anew by each run, used when the version is raised.
-pub(super) fn password(database: &Database) -> Block {
+pub(super) fn password(database: &RdsInstance) -> Block {
     let head = format!("ephemeral \"{PASSWORD}\" \"{}\"", call_of(database));
     Block::new(head)
         .comment("Made anew by each run and kept nowhere; the database takes it when password_version is raised.")
@@ -20,11 +20,11 @@ pub(super) fn password(database: &Database) -> Block {
 
 const PASSWORD: &str = "aws_secretsmanager_random_password";
 
-fn call_of(database: &Database) -> String {
+fn call_of(database: &RdsInstance) -> String {
     module("database", &database.name)
 }
 
-pub(super) fn database(stack: &Stack, database: &Database) -> Block {
+pub(super) fn database(stack: &Stack, database: &RdsInstance) -> Block {
     let name = &database.name;
     let place = url_secret(name);
     let url = match stack.secret_store {
@@ -74,7 +74,7 @@ pub(super) fn database(stack: &Stack, database: &Database) -> Block {
         .with("tags", is("local.tags"))
 }
 
-pub(super) fn cache(cache: &Cache) -> Block {
+pub(super) fn cache(cache: &ReplicationGroup) -> Block {
     let name = &cache.name;
     let tuned = |key: &str| is(format!("var.caches[\"{name}\"].{key}"));
     let engine = match cache.engine {

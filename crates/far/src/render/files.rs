@@ -1,12 +1,14 @@
 //! The files beside `main.tf`: variables and their values, outputs, versions, the backend.
 
-use neargate_core::manifest::model::Key;
+use neargate_core::manifest::model::EncryptionKey;
 use serde_json::{Map, Value as Json, json};
 
-use super::hcl::{Block, Value, is, table, text};
+use super::hcl::{Block, HclValue, is, table, text};
 use super::{module, output, service};
 use crate::cost::{self, Usage};
-use crate::stack::{EcsStrategy, Nat, SecretStore, Service, Setting, Stack, url_secret};
+use crate::stack::{
+    EcsService, EcsStrategy, NatMode, SecretStore, Stack, VariableValue, url_secret,
+};
 use crate::terraform::ESTIMATE;
 
 /// What of the folder is not for version control.
@@ -112,9 +114,9 @@ pub(super) fn variables(stack: &Stack) -> Vec<Block> {
 /// The values of those variables, as the manifest has them.
 pub(super) fn values(stack: &Stack) -> Json {
     let (nat, count) = match stack.network.nat {
-        Nat::Gateway { count } => ("gateway", count),
-        Nat::Instance { count } => ("instance", count),
-        Nat::None => ("none", 1),
+        NatMode::Gateway { count } => ("gateway", count),
+        NatMode::Instance { count } => ("instance", count),
+        NatMode::None => ("none", 1),
     };
     let mut values = json!({
         "region": stack.region,
@@ -165,7 +167,7 @@ pub(super) fn values(stack: &Stack) -> Json {
     values
 }
 
-fn tuned(service: &Service) -> Json {
+fn tuned(service: &EcsService) -> Json {
     let scale = &service.scale;
     let mut limits = json!({
         "min": scale.min,
@@ -229,7 +231,7 @@ pub(super) fn backend(stack: &Stack) -> Vec<Block> {
     vec![Block::new("terraform").holding(s3)]
 }
 
-fn url(stack: &Stack) -> Value {
+fn url(stack: &Stack) -> HclValue {
     match &stack.front {
         front if front.edge.is_some() => is("module.edge.url"),
         front if front.gateway.is_some() => is("module.gateway.url"),
@@ -282,7 +284,7 @@ pub(super) fn driver(stack: &Stack) -> Vec<Block> {
     vec![Block::new("locals").with("driver", facts(stack)), parameter]
 }
 
-fn facts(stack: &Stack) -> Value {
+fn facts(stack: &Stack) -> HclValue {
     let services = stack.services.iter();
     let databases = stack.databases.iter().map(|database| {
         let of = |key: &str| output("database", &database.name, key);
@@ -315,7 +317,10 @@ fn facts(stack: &Stack) -> Value {
         ("secrets", secrets(stack)),
         (
             "kms_key",
-            some(stack.key == Key::Customer, "module.secrets.kms_key_arn"),
+            some(
+                stack.key == EncryptionKey::Customer,
+                "module.secrets.kms_key_arn",
+            ),
         ),
         ("alarms", is("module.observability.alarm_names")),
         ("static_bucket", some(edge, "module.edge.static_bucket")),
@@ -324,7 +329,7 @@ fn facts(stack: &Stack) -> Value {
 }
 
 /// Where the values of secrets are, by name.
-fn secrets(stack: &Stack) -> Value {
+fn secrets(stack: &Stack) -> HclValue {
     let urls = stack.databases.iter().map(|database| {
         let place = module("database", &database.name);
         let name = url_secret(&database.name);
@@ -342,11 +347,11 @@ fn secrets(stack: &Stack) -> Value {
 }
 
 /// What only Terraform knows of a task: the manifest's own variables are a release's.
-fn known_by_terraform(key: &str, value: &Setting) -> bool {
-    !matches!(value, Setting::Plain(_)) || key.starts_with("NEARGATE_")
+fn known_by_terraform(key: &str, value: &VariableValue) -> bool {
+    !matches!(value, VariableValue::Plain(_)) || key.starts_with("NEARGATE_")
 }
 
-fn service_facts(stack: &Stack, service: &Service) -> Value {
+fn service_facts(stack: &Stack, service: &EcsService) -> HclValue {
     let of = |key: &str| output("service", &service.name, key);
     let by = match service.release.strategy {
         EcsStrategy::Driven => "driver",

@@ -23,7 +23,7 @@ here.\n\nTo have them rendered again, remove this file and run `neargate infra r
 
 /// What is done with files that people changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub enum EditedFiles {
     /// Nothing is written.
     Refuse,
     /// They are overwritten.
@@ -32,7 +32,7 @@ pub enum Changed {
 
 /// What happened to the files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Written {
+pub struct WrittenFolder {
     /// Paths of files that are new or other than before.
     pub written: Vec<String>,
     /// Paths of files that are no longer needed.
@@ -82,12 +82,16 @@ pub fn is_rendered(folder: &Path) -> bool {
 ///
 /// # Errors
 /// [`FolderError`]; with [`FolderError::Changed`] and [`FolderError::Ejected`] nothing was touched.
-pub fn write(folder: &Path, files: &Files, changed: Changed) -> Result<Written, FolderError> {
+pub fn write(
+    folder: &Path,
+    files: &Files,
+    changed: EditedFiles,
+) -> Result<WrittenFolder, FolderError> {
     if is_ejected(folder) {
         return Err(FolderError::Ejected(folder.to_owned()));
     }
     let before = listed(folder)?;
-    let mut written = Written::default();
+    let mut written = WrittenFolder::default();
     let mut by_hand = Vec::new();
     for (path, text) in files {
         match read(&folder.join(path))? {
@@ -107,7 +111,7 @@ pub fn write(folder: &Path, files: &Files, changed: Changed) -> Result<Written, 
         }
         written.removed.push(path.clone());
     }
-    if !by_hand.is_empty() && changed == Changed::Refuse {
+    if !by_hand.is_empty() && changed == EditedFiles::Refuse {
         return Err(FolderError::Changed(by_hand));
     }
     for path in &written.written {

@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum HclValue {
     /// A literal text.
     Text(String),
     /// An expression, such as `module.network.vpc_id`.
@@ -22,24 +22,24 @@ pub enum Value {
 }
 
 /// A text.
-pub fn text(text: impl Into<String>) -> Value {
-    Value::Text(text.into())
+pub fn text(text: impl Into<String>) -> HclValue {
+    HclValue::Text(text.into())
 }
 
 /// An expression.
-pub fn is(expression: impl Into<String>) -> Value {
-    Value::Expression(expression.into())
+pub fn is(expression: impl Into<String>) -> HclValue {
+    HclValue::Expression(expression.into())
 }
 
 /// A list of texts.
-pub fn texts<T: AsRef<str>>(items: &[T]) -> Value {
-    Value::List(items.iter().map(|item| text(item.as_ref())).collect())
+pub fn texts<T: AsRef<str>>(items: &[T]) -> HclValue {
+    HclValue::List(items.iter().map(|item| text(item.as_ref())).collect())
 }
 
 /// A table.
-pub fn table<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Value {
+pub fn table<K: Into<String>>(entries: impl IntoIterator<Item = (K, HclValue)>) -> HclValue {
     let entries = entries.into_iter();
-    Value::Table(entries.map(|(key, value)| (key.into(), value)).collect())
+    HclValue::Table(entries.map(|(key, value)| (key.into(), value)).collect())
 }
 
 /// A block: its head, such as `module "network"`, and what is in it.
@@ -52,7 +52,7 @@ pub struct Block {
     /// Lines first in it.
     remark: String,
     /// Groups of attributes, with an empty line between two.
-    groups: Vec<Vec<(String, Value)>>,
+    groups: Vec<Vec<(String, HclValue)>>,
     /// Blocks in it, after the attributes.
     inner: Vec<Self>,
 }
@@ -80,7 +80,7 @@ impl Block {
     }
 
     /// One more attribute.
-    pub fn with(mut self, name: &str, value: Value) -> Self {
+    pub fn with(mut self, name: &str, value: HclValue) -> Self {
         if let Some(group) = self.groups.last_mut() {
             group.push((name.to_owned(), value));
         }
@@ -88,7 +88,7 @@ impl Block {
     }
 
     /// One more attribute when there is a value.
-    pub fn with_some(self, name: &str, value: Option<Value>) -> Self {
+    pub fn with_some(self, name: &str, value: Option<HclValue>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -159,7 +159,7 @@ pub fn is_hcl(text: &str) -> Result<(), hcl_edit::parser::Error> {
 }
 
 /// `name = value` lines. Neighbours on one line each have their `=` in one column.
-fn attributes(entries: &[(String, Value)], indent: usize, out: &mut String) {
+fn attributes(entries: &[(String, HclValue)], indent: usize, out: &mut String) {
     let pad = " ".repeat(indent);
     let lines: Vec<(String, String)> = entries
         .iter()
@@ -193,7 +193,7 @@ fn key(name: &str) -> String {
     }
 }
 
-impl Value {
+impl HclValue {
     /// On one line, if it fits beside what stands before it, else on several.
     fn at(&self, indent: usize, column: usize) -> String {
         let line = self.line();

@@ -9,14 +9,14 @@ mod files;
 pub mod folder;
 mod hcl;
 mod modules;
+mod observability;
 mod platform;
 mod service;
-mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::stack::Stack;
-use hcl::{Block, Value, is};
+use hcl::{Block, HclValue, is};
 
 /// The files of an environment, by path below its folder.
 pub type Files = BTreeMap<String, String>;
@@ -92,7 +92,7 @@ fn calls(stack: &Stack) -> Vec<(&'static str, Block)> {
         all.push(("database", data::database(stack, one)));
     }
     all.extend(stack.caches.iter().map(|one| ("cache", data::cache(one))));
-    all.push(("observability", watch::observability(stack)));
+    all.push(("observability", observability::observability(stack)));
     all
 }
 
@@ -109,12 +109,12 @@ fn module(kind: &str, name: &str) -> String {
 }
 
 /// An output of a part's module.
-fn output(kind: &str, name: &str, output: &str) -> Value {
+fn output(kind: &str, name: &str, output: &str) -> HclValue {
     is(format!("module.{}.{output}", module(kind, name)))
 }
 
 /// The security groups of services, by their names.
-fn groups(services: &[String]) -> Value {
+fn groups(services: &[String]) -> HclValue {
     hcl::table(services.iter().map(|name| {
         let group = output("service", name, "security_group_id");
         (name.clone(), group)

@@ -1,11 +1,12 @@
 //! Calls of the modules that all services share: secrets, network, what users meet, the cluster.
 
-use neargate_core::manifest::model::{Insights, Key};
+use neargate_core::manifest::model::{ContainerInsights, EncryptionKey};
 
-use super::hcl::{Block, Value, is, table, text, texts};
+use super::hcl::{Block, HclValue, is, table, text, texts};
 use super::{call, groups};
 use crate::stack::{
-    Balancer, Edge, EdgeKind, Gateway, Scheme, Secret, SecretStore, Setting, SiteStyle, Stack, Waf,
+    Balancer, EdgeKind, EdgeStack, Gateway, LoadBalancerScheme, SecretSlot, SecretStore, SiteStyle,
+    Stack, VariableValue, WebAcl,
 };
 
 const COMMON: &str = "AWSManagedRulesCommonRuleSet";
@@ -19,11 +20,11 @@ pub(super) fn locals(stack: &Stack) -> Block {
 }
 
 pub(super) fn secrets(stack: &Stack) -> Block {
-    let managed = |secret: &Secret| {
+    let managed = |secret: &SecretSlot| {
         let description = table([("description", text(&secret.description))]);
         (secret.name.clone(), description)
     };
-    let parameter = |secret: &Secret| (secret.name.clone(), text(&secret.description));
+    let parameter = |secret: &SecretSlot| (secret.name.clone(), text(&secret.description));
     let block = call("secrets", "secrets").with("name", is("local.name"));
     let block = match stack.secret_store {
         SecretStore::SecretsManager => block
@@ -36,8 +37,8 @@ pub(super) fn secrets(stack: &Stack) -> Block {
         }
     };
     let key = match stack.key {
-        Key::Customer => "customer",
-        Key::Aws => "aws",
+        EncryptionKey::Customer => "customer",
+        EncryptionKey::Aws => "aws",
     };
     block.with("key", text(key)).with("tags", is("local.tags"))
 }
@@ -58,21 +59,23 @@ pub(super) fn network(stack: &Stack) -> Block {
 
 pub(super) fn balancer(stack: &Stack, balancer: Balancer) -> Block {
     let (scheme, subnets) = match balancer.scheme {
-        Scheme::Public => ("public", "public"),
-        Scheme::Internal => ("internal", "private"),
+        LoadBalancerScheme::Public => ("public", "public"),
+        LoadBalancerScheme::Internal => ("internal", "private"),
     };
     let inside = stack.services.iter().any(|service| {
         service
             .environment
             .values()
-            .any(|s| *s == Setting::Balancer)
+            .any(|s| *s == VariableValue::Balancer)
     });
     let by_gateway = stack.front.gateway.is_some();
     let ranges = match balancer.scheme {
-        Scheme::Public => texts(&["0.0.0.0/0"]),
+        LoadBalancerScheme::Public => texts(&["0.0.0.0/0"]),
         // CloudFront's VPC origins, and services among themselves, call from within.
-        Scheme::Internal if inside || !by_gateway => Value::List(vec![is("module.network.cidr")]),
-        Scheme::Internal => Value::List(Vec::new()),
+        LoadBalancerScheme::Internal if inside || !by_gateway => {
+            HclValue::List(vec![is("module.network.cidr")])
+        }
+        LoadBalancerScheme::Internal => HclValue::List(Vec::new()),
     };
     let link = by_gateway.then(|| table([("gateway", is("module.gateway.security_group_id"))]));
     let certificate = is("module.edge.balancer_certificate_arn");
@@ -97,7 +100,7 @@ pub(super) fn balancer(stack: &Stack, balancer: Balancer) -> Block {
         .with_some("ingress_security_group_ids", link)
         .with_some(
             "certificate_arns",
-            balancer.tls.then(|| Value::List(vec![certificate])),
+            balancer.tls.then(|| HclValue::List(vec![certificate])),
         )
         .with("access_logs", logs)
         .with("deletion_protection", is("var.protect"))
@@ -125,7 +128,7 @@ pub(super) fn gateway(gateway: &Gateway) -> Block {
         .with("tags", is("local.tags"))
 }
 
-pub(super) fn edge(stack: &Stack, edge: &Edge) -> Block {
+pub(super) fn edge(stack: &Stack, edge: &EdgeStack) -> Block {
     let front = match edge.kind {
         EdgeKind::Cloudfront => "cloudfront",
         EdgeKind::Balancer => "balancer",
@@ -165,7 +168,7 @@ pub(super) fn edge(stack: &Stack, edge: &Edge) -> Block {
 }
 
 /// Where CloudFront passes requests on to.
-fn api(stack: &Stack, edge: &Edge) -> Option<Value> {
+fn api(stack: &Stack, edge: &EdgeStack) -> Option<HclValue> {
     let balancer = stack.front.balancer?;
     if edge.kind == EdgeKind::Balancer {
         return None;
@@ -194,7 +197,7 @@ fn api(stack: &Stack, edge: &Edge) -> Option<Value> {
     Some(table(api))
 }
 
-fn waf(waf: &Waf) -> Value {
+fn waf(waf: &WebAcl) -> HclValue {
     let mut settings = vec![
         ("rate_limit", is(waf.rate_limit.to_string())),
         ("groups", texts(&waf.groups)),
@@ -209,9 +212,9 @@ fn waf(waf: &Waf) -> Value {
 pub(super) fn cluster(stack: &Stack) -> Block {
     let cluster = &stack.cluster;
     let insights = match cluster.insights {
-        Insights::Disabled => "disabled",
-        Insights::Enabled => "enabled",
-        Insights::Enhanced => "enhanced",
+        ContainerInsights::Disabled => "disabled",
+        ContainerInsights::Enabled => "enabled",
+        ContainerInsights::Enhanced => "enhanced",
     };
     let spot = stack
         .services
@@ -237,6 +240,6 @@ pub(super) fn cluster(stack: &Stack) -> Block {
 }
 
 /// The security groups that may call a service; none when there are no callers.
-pub(super) fn callers(services: &[String]) -> Option<Value> {
+pub(super) fn callers(services: &[String]) -> Option<HclValue> {
     (!services.is_empty()).then(|| groups(services))
 }

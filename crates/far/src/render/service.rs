@@ -2,15 +2,18 @@
 
 use neargate_core::manifest::model::{Architecture, Balance, Route};
 
-use super::hcl::{Block, Value, is, table, text, texts};
+use super::hcl::{Block, HclValue, is, table, text, texts};
 use super::platform::callers;
 use super::{call, module, output};
-use crate::stack::{Check, EcsStrategy, Health, Job, SecretStore, Service, Setting, Stack, url_of};
+use crate::stack::{
+    ContainerHealthCheck, EcsService, EcsStrategy, ScheduledJob, SecretStore, Stack,
+    TargetGroupHealthCheck, VariableValue, url_of,
+};
 
 /// Most percent of desired tasks that the module takes.
 const MOST_PERCENT: u32 = 200;
 
-pub(super) fn service(stack: &Stack, service: &Service) -> Block {
+pub(super) fn service(stack: &Stack, service: &EcsService) -> Block {
     let name = &service.name;
     let own = service.image.is_none();
     let routed = !service.routes.is_empty();
@@ -27,8 +30,8 @@ pub(super) fn service(stack: &Stack, service: &Service) -> Block {
             ("name", text(name)),
         ])
     });
-    let keys = Value::List(vec![is("module.secrets.kms_key_arn")]);
-    let customer = stack.key == neargate_core::manifest::model::Key::Customer;
+    let keys = HclValue::List(vec![is("module.secrets.kms_key_arn")]);
+    let customer = stack.key == neargate_core::manifest::model::EncryptionKey::Customer;
     let block = call(&module("service", name), "service")
         .with("name", is(format!("\"${{local.name}}-{name}\"")))
         .with("cluster_name", is("module.cluster.name"))
@@ -36,7 +39,7 @@ pub(super) fn service(stack: &Stack, service: &Service) -> Block {
         .with("subnet_ids", is("module.network.private_subnet_ids"))
         .gap()
         .with("task", task(stack, service))
-        .with("repository_arns", Value::List(repositories))
+        .with("repository_arns", HclValue::List(repositories))
         .with_some("kms_key_arns", customer.then_some(keys))
         .with("capacity", text(capacity))
         .with_some("exec", stack.exec.then(|| is("true")))
@@ -57,7 +60,7 @@ pub(super) fn service(stack: &Stack, service: &Service) -> Block {
         .with("tags", is("local.tags"))
 }
 
-fn task(stack: &Stack, service: &Service) -> Value {
+fn task(stack: &Stack, service: &EcsService) -> HclValue {
     let name = &service.name;
     let image = service.image.as_ref().map_or_else(
         || {
@@ -90,7 +93,7 @@ fn task(stack: &Stack, service: &Service) -> Value {
     table(task)
 }
 
-fn check(check: &Check) -> Value {
+fn check(check: &ContainerHealthCheck) -> HclValue {
     table([
         ("command", texts(&check.command)),
         ("interval", is(check.interval.to_string())),
@@ -101,7 +104,7 @@ fn check(check: &Check) -> Value {
 }
 
 /// The call of the module of a job on a schedule.
-pub(super) fn job(job: &Job) -> Block {
+pub(super) fn job(job: &ScheduledJob) -> Block {
     let of = |key: &str| output("service", &job.service, key);
     call(&module("job", &job.name), "schedule")
         .with("name", is(format!("\"${{local.name}}-{}\"", job.name)))
@@ -119,7 +122,7 @@ pub(super) fn job(job: &Job) -> Block {
 }
 
 /// The task definition's name of a processor.
-pub(super) fn architecture(service: &Service) -> &'static str {
+pub(super) fn architecture(service: &EcsService) -> &'static str {
     match service.architecture {
         Architecture::Arm64 => "ARM64",
         Architecture::X86_64 => "X86_64",
@@ -127,14 +130,17 @@ pub(super) fn architecture(service: &Service) -> &'static str {
 }
 
 /// Variables that are no secrets.
-pub(super) fn environment(service: &Service, wanted: fn(&str, &Setting) -> bool) -> Value {
+pub(super) fn environment(
+    service: &EcsService,
+    wanted: fn(&str, &VariableValue) -> bool,
+) -> HclValue {
     let settings = service.environment.iter();
     let settings = settings.filter(|(key, value)| wanted(key, value));
     table(settings.map(|(key, value)| (key.clone(), setting(value))))
 }
 
 /// Variables that hold secrets: where their values are.
-pub(super) fn secrets(stack: &Stack, service: &Service) -> Value {
+pub(super) fn secrets(stack: &Stack, service: &EcsService) -> HclValue {
     let store = match stack.secret_store {
         SecretStore::SecretsManager => "secret_arns",
         SecretStore::Parameters => "parameter_arns",
@@ -148,18 +154,18 @@ pub(super) fn secrets(stack: &Stack, service: &Service) -> Value {
     table(secrets.map(|(key, name)| (key.clone(), place(name))))
 }
 
-fn setting(setting: &Setting) -> Value {
+fn setting(setting: &VariableValue) -> HclValue {
     match setting {
-        Setting::Plain(value) => text(value),
-        Setting::CacheUrl(cache) => output("cache", cache, "url"),
-        Setting::Peer(name, port) => {
+        VariableValue::Plain(value) => text(value),
+        VariableValue::CacheUrl(cache) => output("cache", cache, "url"),
+        VariableValue::Peer(name, port) => {
             is(format!("\"http://{name}.${{local.name}}.internal:{port}\""))
         }
-        Setting::Balancer => is("\"http://${module.balancer.dns_name}\""),
+        VariableValue::Balancer => is("\"http://${module.balancer.dns_name}\""),
     }
 }
 
-fn routing(stack: &Stack, service: &Service, block: Block) -> Block {
+fn routing(stack: &Stack, service: &EcsService, block: Block) -> Block {
     let balancing = match service.balance {
         Balance::RoundRobin => "round_robin",
         Balance::LeastOutstanding => "least_outstanding_requests",
@@ -192,7 +198,7 @@ fn routing(stack: &Stack, service: &Service, block: Block) -> Block {
 }
 
 /// Routes with priorities 10, 20, 30, … over all services, so that there is room for test rules.
-fn routes(stack: &Stack, service: &Service) -> Value {
+fn routes(stack: &Stack, service: &EcsService) -> HclValue {
     let behind = stack.services.iter().flat_map(|service| &service.routes);
     let mut order: Vec<u32> = behind.map(|route| route.priority).collect();
     order.sort_unstable();
@@ -212,7 +218,7 @@ fn routes(stack: &Stack, service: &Service) -> Value {
     }))
 }
 
-fn conditions(route: &Route, priority: usize) -> Value {
+fn conditions(route: &Route, priority: usize) -> HclValue {
     let mut all = vec![("priority", is(priority.to_string()))];
     let lists = [
         ("hosts", &route.host),
@@ -235,12 +241,15 @@ fn conditions(route: &Route, priority: usize) -> Value {
             let key = key.as_ref().map(|key| ("key", text(key)));
             table(key.into_iter().chain([("value", text(value))]))
         };
-        all.push(("query", Value::List(route.query.iter().map(pair).collect())));
+        all.push((
+            "query",
+            HclValue::List(route.query.iter().map(pair).collect()),
+        ));
     }
     table(all)
 }
 
-fn health(health: &Health) -> Value {
+fn health(health: &TargetGroupHealthCheck) -> HclValue {
     table([
         ("path", text(&health.path)),
         ("interval", is(health.interval.to_string())),
@@ -252,7 +261,7 @@ fn health(health: &Health) -> Value {
     ])
 }
 
-fn deployment(service: &Service) -> Value {
+fn deployment(service: &EcsService) -> HclValue {
     let release = &service.release;
     let minutes = |key: &'static str, minutes: u64| (key, is(minutes.to_string()));
     let mut all = match release.strategy {
@@ -290,7 +299,7 @@ fn deployment(service: &Service) -> Value {
     if !release.guards.is_empty() {
         let names = release.guards.iter();
         let names = names.map(|guard| is(format!("\"${{local.name}}-{guard}\"")));
-        all.push(("alarm_names", Value::List(names.collect())));
+        all.push(("alarm_names", HclValue::List(names.collect())));
     }
     table(all)
 }

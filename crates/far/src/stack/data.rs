@@ -1,6 +1,6 @@
 //! Databases, caches and secrets.
 
-use neargate_core::manifest::model::{self, CacheEngine, Grade, Manifest};
+use neargate_core::manifest::model::{self, CacheEngine, EnvironmentGrade, Manifest};
 use serde::{Deserialize, Serialize};
 
 const DAY: u64 = 86_400;
@@ -15,7 +15,7 @@ const MAINTENANCE_WINDOWS: [&str; 3] = [
 
 /// An RDS instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Database {
+pub struct RdsInstance {
     /// Its name in the manifest.
     pub name: String,
     /// PostgreSQL's version, such as `16`.
@@ -42,7 +42,7 @@ pub struct Database {
 
 /// An ElastiCache replication group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cache {
+pub struct ReplicationGroup {
     /// Its name in the manifest.
     pub name: String,
     /// Redis or Valkey.
@@ -73,14 +73,14 @@ pub enum SecretStore {
 
 /// A place for a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret {
+pub struct SecretSlot {
     /// Its name: the manifest's, or `database.NAME` for the URL of a database of ours.
     pub name: String,
     /// What it is, for people.
     pub description: String,
 }
 
-impl Secret {
+impl SecretSlot {
     /// The database whose URL is kept here; `None`: a secret of the manifest.
     #[must_use]
     pub fn database(&self) -> Option<&str> {
@@ -103,14 +103,14 @@ pub fn url_of(place: &str) -> Option<&str> {
     place.strip_prefix(URL)
 }
 
-pub(super) fn databases(manifest: &Manifest, grade: Grade) -> Vec<Database> {
+pub(super) fn databases(manifest: &Manifest, grade: EnvironmentGrade) -> Vec<RdsInstance> {
     let own = manifest.databases.values().filter(|d| d.url.is_none());
     own.map(|database| made(manifest, database, grade))
         .collect()
 }
 
-fn made(manifest: &Manifest, database: &model::Database, grade: Grade) -> Database {
-    let production = grade == Grade::Production;
+fn made(manifest: &Manifest, database: &model::Database, grade: EnvironmentGrade) -> RdsInstance {
+    let production = grade == EnvironmentGrade::Production;
     let backup = database.backup.as_ref();
     let days = backup.map(|backup| backup.retention.as_secs() / DAY);
     let (backup_window, maintenance) = windows(
@@ -123,7 +123,7 @@ fn made(manifest: &Manifest, database: &model::Database, grade: Grade) -> Databa
     } else {
         "db.t4g.micro"
     };
-    Database {
+    RdsInstance {
         name: database.name.clone(),
         version: database.version.clone().unwrap_or_else(|| "16".to_owned()),
         class: database.size.clone().unwrap_or_else(|| class.to_owned()),
@@ -137,13 +137,16 @@ fn made(manifest: &Manifest, database: &model::Database, grade: Grade) -> Databa
         maintenance,
         protect: database.protect || production,
         monitoring_seconds: if production { 60 } else { 0 },
-        clients: clients(manifest, &model::Use::Database(database.name.clone())),
+        clients: clients(
+            manifest,
+            &model::UsedResource::Database(database.name.clone()),
+        ),
     }
 }
 
-pub(super) fn caches(manifest: &Manifest) -> Vec<Cache> {
+pub(super) fn caches(manifest: &Manifest) -> Vec<ReplicationGroup> {
     let own = manifest.caches.values().filter(|cache| cache.url.is_none());
-    own.map(|cache| Cache {
+    own.map(|cache| ReplicationGroup {
         name: cache.name.clone(),
         engine: cache.engine,
         version: cache.version.clone().unwrap_or_else(|| {
@@ -160,22 +163,22 @@ pub(super) fn caches(manifest: &Manifest) -> Vec<Cache> {
         replicas: cache.replicas,
         eviction: cache.eviction.clone(),
         snapshot_days: u32::try_from(cache.snapshots.as_secs() / DAY).unwrap_or_default(),
-        clients: clients(manifest, &model::Use::Cache(cache.name.clone())),
+        clients: clients(manifest, &model::UsedResource::Cache(cache.name.clone())),
     })
     .collect()
 }
 
-pub(super) fn secrets(manifest: &Manifest) -> Vec<Secret> {
-    let written = manifest.secrets.values().map(|secret| Secret {
+pub(super) fn secrets(manifest: &Manifest) -> Vec<SecretSlot> {
+    let written = manifest.secrets.values().map(|secret| SecretSlot {
         name: secret.name.clone(),
         description: format!("secret.{} of the manifest", secret.name),
     });
     let own = manifest.databases.values().filter(|d| d.url.is_none());
-    let urls = own.map(|database| Secret {
+    let urls = own.map(|database| SecretSlot {
         name: url_secret(&database.name),
         description: format!("URL of database.{}, with its password", database.name),
     });
-    let mut all: Vec<Secret> = written.chain(urls).collect();
+    let mut all: Vec<SecretSlot> = written.chain(urls).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
@@ -197,7 +200,7 @@ pub(super) fn never_rotated(manifest: &Manifest) -> Vec<String> {
     said.collect()
 }
 
-fn clients(manifest: &Manifest, wanted: &model::Use) -> Vec<String> {
+fn clients(manifest: &Manifest, wanted: &model::UsedResource) -> Vec<String> {
     let services = manifest.services.values();
     let using = services.filter(|service| service.uses.contains(wanted));
     using.map(|service| service.name.clone()).collect()

@@ -5,11 +5,11 @@
 use neargate_core::manifest::model::Manifest;
 use serde::{Deserialize, Serialize};
 
-use super::Service;
+use super::EcsService;
 
 /// A job on a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
+pub struct ScheduledJob {
     /// Its name in the manifest.
     pub name: String,
     /// In whose revision, size and environment it runs.
@@ -22,9 +22,9 @@ pub struct Job {
 
 pub(super) fn jobs(
     manifest: &Manifest,
-    services: &[Service],
+    services: &[EcsService],
     left_out: &mut Vec<String>,
-) -> Vec<Job> {
+) -> Vec<ScheduledJob> {
     let mut all = Vec::new();
     for job in manifest.jobs.values() {
         let Some(schedule) = &job.schedule else {
@@ -34,7 +34,7 @@ pub(super) fn jobs(
             left_out.push(format!("job.{}: its service has no tasks", job.name));
             continue;
         }
-        all.push(Job {
+        all.push(ScheduledJob {
             name: job.name.clone(),
             service: job.service.clone(),
             command: job.command().to_vec(),

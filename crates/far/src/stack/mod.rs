@@ -5,21 +5,31 @@
 //! manifests have equal stacks. Refuses an environment whose target is not AWS.
 
 mod data;
-mod front;
+mod ingress;
 mod jobs;
 mod network;
+mod observability;
 mod service;
-mod watch;
 
-use neargate_core::manifest::model::{Grade, Insights, Key, Manifest, Place};
+use neargate_core::manifest::model::{
+    ContainerInsights, DeploymentTarget, EncryptionKey, EnvironmentGrade, Manifest,
+};
 use serde::{Deserialize, Serialize};
 
-pub use data::{Cache, Database, Secret, SecretStore, url_of, url_secret};
-pub use front::{Balancer, Domain, Edge, EdgeKind, Front, Gateway, Scheme, Site, SiteStyle, Waf};
-pub use jobs::Job;
-pub use network::{Nat, Network};
-pub use service::{Check, EcsStrategy, Health, Release, Scale, Service, Setting};
-pub use watch::{Alarm, Colour, Dimension, Metric, Row, Slo, Watch};
+pub use data::{RdsInstance, ReplicationGroup, SecretSlot, SecretStore, url_of, url_secret};
+pub use ingress::{
+    Balancer, Domain, EdgeKind, EdgeStack, Gateway, Ingress, LoadBalancerScheme, SiteBucket,
+    SiteStyle, WebAcl,
+};
+pub use jobs::ScheduledJob;
+pub use network::{NatMode, Network};
+pub use observability::{
+    AlarmSource, CloudWatchAlarm, DashboardRow, Dimension, Metric, SloAlarms, TargetGroupColour,
+};
+pub use service::{
+    ContainerHealthCheck, DeploymentConfiguration, EcsService, EcsStrategy, ScalableTarget,
+    TargetGroupHealthCheck, VariableValue,
+};
 
 /// Everything of one environment on AWS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,33 +41,33 @@ pub struct Stack {
     /// For example `eu-central-1`.
     pub region: String,
     /// Which defaults hold, and whether what holds data is protected.
-    pub grade: Grade,
+    pub grade: EnvironmentGrade,
     /// Whose key encrypts data, secrets and logs.
-    pub key: Key,
+    pub key: EncryptionKey,
     /// The network.
     pub network: Network,
     /// What stands between users and tasks.
-    pub front: Front,
+    pub front: Ingress,
     /// The ECS cluster.
-    pub cluster: Cluster,
+    pub cluster: EcsCluster,
     /// Services on ECS, by name.
-    pub services: Vec<Service>,
+    pub services: Vec<EcsService>,
     /// Jobs on a schedule, by name.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<ScheduledJob>,
     /// RDS instances, by name.
-    pub databases: Vec<Database>,
+    pub databases: Vec<RdsInstance>,
     /// ElastiCache groups, by name.
-    pub caches: Vec<Cache>,
+    pub caches: Vec<ReplicationGroup>,
     /// Places of secrets, by name.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<SecretSlot>,
     /// Where those are.
     pub secret_store: SecretStore,
     /// Alarms, by name: the manifest's and the usual ones.
-    pub alarms: Vec<Alarm>,
+    pub alarms: Vec<CloudWatchAlarm>,
     /// Service level objectives that CloudWatch judges.
-    pub slos: Vec<Slo>,
+    pub slos: Vec<SloAlarms>,
     /// Rows of the dashboard; empty: none.
-    pub dashboard: Vec<Row>,
+    pub dashboard: Vec<DashboardRow>,
     /// Days that logs are kept.
     pub log_days: u32,
     /// Days that CloudTrail's record is kept; 0: no trail.
@@ -76,9 +86,9 @@ pub struct Stack {
 
 /// The ECS cluster and its image repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
+pub struct EcsCluster {
     /// Container Insights.
-    pub insights: Insights,
+    pub insights: ContainerInsights,
     /// Image repositories, one for each service whose image is ours.
     pub repositories: Vec<String>,
     /// Tagged images that a repository keeps.
@@ -101,14 +111,14 @@ impl Stack {
     /// # Errors
     /// [`StackError::Near`] when the target is not AWS.
     pub fn of(manifest: &Manifest) -> Result<Self, StackError> {
-        let Place::Aws { region } = &manifest.target else {
+        let DeploymentTarget::Aws { region } = &manifest.target else {
             return Err(StackError::Near(manifest.env.clone()));
         };
         let aws = &manifest.aws;
         let grade = aws.grade.unwrap_or_else(|| grade(manifest));
-        let production = grade == Grade::Production;
+        let production = grade == EnvironmentGrade::Production;
         let log_days = aws.log_days.unwrap_or(if production { 30 } else { 7 });
-        let front = Front::of(manifest, grade, log_days);
+        let front = Ingress::of(manifest, grade, log_days);
         let spot = aws.spot.unwrap_or(if production { 0 } else { 100 });
         let services = service::services(manifest, &front, spot);
         let mut left_out = data::never_rotated(manifest);
@@ -119,8 +129,8 @@ impl Stack {
             region: region.clone(),
             grade,
             key: aws.key.unwrap_or(match grade {
-                Grade::Trial => Key::Aws,
-                Grade::Production => Key::Customer,
+                EnvironmentGrade::Trial => EncryptionKey::Aws,
+                EnvironmentGrade::Production => EncryptionKey::Customer,
             }),
             network: Network::of(manifest, grade, log_days),
             front,
@@ -131,8 +141,8 @@ impl Stack {
             caches: data::caches(manifest),
             secrets: data::secrets(manifest),
             secret_store: match grade {
-                Grade::Trial => SecretStore::Parameters,
-                Grade::Production => SecretStore::SecretsManager,
+                EnvironmentGrade::Trial => SecretStore::Parameters,
+                EnvironmentGrade::Production => SecretStore::SecretsManager,
             },
             alarms: Vec::new(),
             slos: Vec::new(),
@@ -145,7 +155,7 @@ impl Stack {
             exec: aws.exec,
             left_out,
         };
-        watch::watch(manifest, &mut stack);
+        observability::watch(manifest, &mut stack);
         Ok(stack)
     }
 
@@ -158,27 +168,27 @@ impl Stack {
     /// Whether what holds data is protected from being deleted.
     #[must_use]
     pub fn is_protected(&self) -> bool {
-        self.grade == Grade::Production
+        self.grade == EnvironmentGrade::Production
     }
 }
 
 /// Production when something of the data is worth it.
-fn grade(manifest: &Manifest) -> Grade {
+fn grade(manifest: &Manifest) -> EnvironmentGrade {
     let kept = manifest.databases.values().any(|d| d.protect || d.multi_az);
     if kept {
-        Grade::Production
+        EnvironmentGrade::Production
     } else {
-        Grade::Trial
+        EnvironmentGrade::Trial
     }
 }
 
-fn cluster(manifest: &Manifest, services: &[Service], grade: Grade) -> Cluster {
+fn cluster(manifest: &Manifest, services: &[EcsService], grade: EnvironmentGrade) -> EcsCluster {
     let insights = manifest.aws.insights.unwrap_or(match grade {
-        Grade::Trial => Insights::Disabled,
-        Grade::Production => Insights::Enabled,
+        EnvironmentGrade::Trial => ContainerInsights::Disabled,
+        EnvironmentGrade::Production => ContainerInsights::Enabled,
     });
     let own = services.iter().filter(|service| service.image.is_none());
-    Cluster {
+    EcsCluster {
         insights,
         repositories: own.map(|service| service.name.clone()).collect(),
         kept_images: 10,

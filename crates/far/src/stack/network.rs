@@ -1,6 +1,6 @@
 //! The network: zones, the way out, endpoints, the flow log.
 
-use neargate_core::manifest::model::{Grade, Manifest, NatKind};
+use neargate_core::manifest::model::{EnvironmentGrade, Manifest, NatKind};
 use serde::{Deserialize, Serialize};
 
 /// Two zones are the least that a load balancer and a database take.
@@ -19,7 +19,7 @@ pub struct Network {
     /// Availability zones in use, each with a public, a private and an isolated subnet.
     pub zones: u32,
     /// How private subnets reach the internet.
-    pub nat: Nat,
+    pub nat: NatMode,
     /// Services with a gateway endpoint, which costs nothing.
     pub gateway_endpoints: Vec<String>,
     /// Services with an interface endpoint, paid by the hour in each zone.
@@ -31,7 +31,7 @@ pub struct Network {
 /// How private subnets reach the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Nat {
+pub enum NatMode {
     /// AWS's NAT gateways, with an address each.
     Gateway {
         /// 1, or one for each zone.
@@ -46,7 +46,7 @@ pub enum Nat {
     None,
 }
 
-impl Nat {
+impl NatMode {
     /// How many there are.
     #[must_use]
     pub fn count(self) -> u32 {
@@ -58,7 +58,7 @@ impl Nat {
 }
 
 impl Network {
-    pub(super) fn of(manifest: &Manifest, grade: Grade, log_days: u32) -> Self {
+    pub(super) fn of(manifest: &Manifest, grade: EnvironmentGrade, log_days: u32) -> Self {
         let zones = manifest.aws.zones.unwrap_or(ZONES);
         let nat = nat(manifest, grade, zones);
         Self {
@@ -72,32 +72,32 @@ impl Network {
     }
 }
 
-fn nat(manifest: &Manifest, grade: Grade, zones: u32) -> Nat {
+fn nat(manifest: &Manifest, grade: EnvironmentGrade, zones: u32) -> NatMode {
     let written = manifest.aws.nat.as_ref();
     let kind = written.map(|nat| nat.kind).unwrap_or(match grade {
-        Grade::Trial => NatKind::Instance,
-        Grade::Production => NatKind::Gateway,
+        EnvironmentGrade::Trial => NatKind::Instance,
+        EnvironmentGrade::Production => NatKind::Gateway,
     });
     let per_zone = written.and_then(|nat| nat.per_zone);
-    let per_zone = per_zone.unwrap_or(grade == Grade::Production);
+    let per_zone = per_zone.unwrap_or(grade == EnvironmentGrade::Production);
     let count = if per_zone { zones } else { 1 };
     match kind {
-        NatKind::Gateway => Nat::Gateway { count },
-        NatKind::Instance => Nat::Instance { count },
-        NatKind::None => Nat::None,
+        NatKind::Gateway => NatMode::Gateway { count },
+        NatKind::Instance => NatMode::Instance { count },
+        NatKind::None => NatMode::None,
     }
 }
 
-fn endpoints(manifest: &Manifest, grade: Grade, nat: Nat) -> Vec<String> {
+fn endpoints(manifest: &Manifest, grade: EnvironmentGrade, nat: NatMode) -> Vec<String> {
     let mut all: Vec<String> = match &manifest.aws.endpoints {
         Some(written) => written.clone(),
-        None if nat == Nat::None => {
+        None if nat == NatMode::None => {
             let mut needed: Vec<String> = NEEDED.map(str::to_owned).to_vec();
             let own = manifest.databases.values().any(|d| d.url.is_none());
             if own || !manifest.secrets.is_empty() {
                 let store = match grade {
-                    Grade::Trial => "ssm",
-                    Grade::Production => "secretsmanager",
+                    EnvironmentGrade::Trial => "ssm",
+                    EnvironmentGrade::Production => "secretsmanager",
                 };
                 needed.push(store.to_owned());
             }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use neargate_core::manifest::model::{
-    self, Architecture, Balance, Manifest, Probe, Route, Runs, Use,
+    self, Architecture, Balance, Manifest, Probe, Route, UsedResource, Workload,
 };
 use serde::{Deserialize, Serialize};
 
 use super::data::url_secret;
-use super::front::{Front, Scheme, takes_requests};
-use crate::driver::native::{Begin, NativeStrategy, Way, way};
+use super::ingress::{Ingress, LoadBalancerScheme, takes_requests};
+use crate::driver::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
 
 /// A service on ECS. Static services are not here: they are files behind the edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Service {
+pub struct EcsService {
     /// Its name in the manifest.
     pub name: String,
     /// An image of others; `None`: one that a release builds and pushes.
@@ -31,7 +31,7 @@ pub struct Service {
     /// Percent of tasks beyond the first on Fargate Spot.
     pub spot_percent: u32,
     /// Variables and where they come from.
-    pub environment: BTreeMap<String, Setting>,
+    pub environment: BTreeMap<String, VariableValue>,
     /// Variables and the secret that holds their value.
     pub secrets: BTreeMap<String, String>,
     /// From SIGTERM to SIGKILL, seconds.
@@ -39,9 +39,9 @@ pub struct Service {
     /// Routes in the order in which they are tried.
     pub routes: Vec<Route>,
     /// How the load balancer asks for health.
-    pub health: Option<Health>,
+    pub health: Option<TargetGroupHealthCheck>,
     /// How the container agent does.
-    pub check: Option<Check>,
+    pub check: Option<ContainerHealthCheck>,
     /// How long a leaving task may finish its requests, seconds.
     pub drain_seconds: u64,
     /// Over how long a new task is warmed up, seconds; 0: off.
@@ -53,9 +53,9 @@ pub struct Service {
     /// The application's own cookie that marks a session; `None`: the load balancer's.
     pub sticky_cookie: Option<String>,
     /// How a release goes.
-    pub release: Release,
+    pub release: DeploymentConfiguration,
     /// Fewest and most tasks, and what changes their number.
-    pub scale: Scale,
+    pub scale: ScalableTarget,
     /// Services that may call this one without the load balancer.
     pub callers: Vec<String>,
 }
@@ -63,7 +63,7 @@ pub struct Service {
 /// Where the value of a variable comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Setting {
+pub enum VariableValue {
     /// This text.
     Plain(String),
     /// The URL of a cache of ours.
@@ -76,7 +76,7 @@ pub enum Setting {
 
 /// Health check of a target group; seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
+pub struct TargetGroupHealthCheck {
     /// Path that is asked.
     pub path: String,
     /// Between two checks.
@@ -95,7 +95,7 @@ pub struct Health {
 
 /// Health check of a container, by a command; seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct ContainerHealthCheck {
     /// Program and arguments; exit code 0 is healthy.
     pub command: Vec<String>,
     /// Between two checks.
@@ -110,7 +110,7 @@ pub struct Check {
 
 /// How a release goes, in the terms of ECS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Release {
+pub struct DeploymentConfiguration {
     /// By whom weights are moved.
     pub strategy: EcsStrategy,
     /// Percent of desired.
@@ -156,7 +156,7 @@ pub enum EcsStrategy {
 
 /// Number of tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
+pub struct ScalableTarget {
     /// Fewest.
     pub min: u32,
     /// Most.
@@ -173,7 +173,7 @@ pub struct Scale {
     pub in_cooldown: u64,
 }
 
-impl Scale {
+impl ScalableTarget {
     /// Whether something other than people changes the number.
     #[must_use]
     pub fn is_automatic(&self) -> bool {
@@ -181,9 +181,9 @@ impl Scale {
     }
 }
 
-pub(super) fn services(manifest: &Manifest, front: &Front, spot: u32) -> Vec<Service> {
-    let on_ecs = |s: &&model::Service| !matches!(s.runs, Runs::Static(_));
-    let mut all: Vec<Service> = manifest
+pub(super) fn services(manifest: &Manifest, front: &Ingress, spot: u32) -> Vec<EcsService> {
+    let on_ecs = |s: &&model::Service| !matches!(s.runs, Workload::Static(_));
+    let mut all: Vec<EcsService> = manifest
         .services
         .values()
         .filter(on_ecs)
@@ -200,15 +200,15 @@ pub(super) fn services(manifest: &Manifest, front: &Front, spot: u32) -> Vec<Ser
     all
 }
 
-fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32) -> Service {
+fn made(manifest: &Manifest, service: &model::Service, front: &Ingress, spot: u32) -> EcsService {
     let command = match &service.runs {
-        Runs::Command(command) => Some(command.clone()).filter(|c| !c.is_empty()),
-        Runs::Image { command, .. } => command.clone(),
-        Runs::Static(_) => None,
+        Workload::Command(command) => Some(command.clone()).filter(|c| !c.is_empty()),
+        Workload::Image { command, .. } => command.clone(),
+        Workload::Static(_) => None,
     };
     let mut routes = service.routes.clone();
     routes.sort_by_key(|route| route.priority);
-    Service {
+    EcsService {
         name: service.name.clone(),
         image: foreign(service),
         command,
@@ -229,7 +229,7 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
         sticky_cookie: service.sticky.as_ref().and_then(|s| s.cookie.clone()),
         sticky_seconds: service.sticky.as_ref().map_or(0, |s| s.duration.as_secs()),
         release: release(service),
-        scale: Scale {
+        scale: ScalableTarget {
             min: service.scale.min,
             max: service.scale.max,
             cpu: service.scale.cpu,
@@ -244,17 +244,17 @@ fn made(manifest: &Manifest, service: &model::Service, front: &Front, spot: u32)
 
 fn foreign(service: &model::Service) -> Option<String> {
     match &service.runs {
-        Runs::Image {
+        Workload::Image {
             image, dockerfile, ..
         } if dockerfile.is_none() => image.clone(),
         _ => None,
     }
 }
 
-fn peers(service: &Service) -> Vec<String> {
+fn peers(service: &EcsService) -> Vec<String> {
     let settings = service.environment.values();
     let named = settings.filter_map(|setting| match setting {
-        Setting::Peer(name, _) => Some(name.clone()),
+        VariableValue::Peer(name, _) => Some(name.clone()),
         _ => None,
     });
     named.collect()
@@ -263,8 +263,8 @@ fn peers(service: &Service) -> Vec<String> {
 fn environment(
     manifest: &Manifest,
     service: &model::Service,
-    front: &Front,
-) -> BTreeMap<String, Setting> {
+    front: &Ingress,
+) -> BTreeMap<String, VariableValue> {
     let mut all = BTreeMap::new();
     let others = manifest
         .services
@@ -274,39 +274,42 @@ fn environment(
         let by_balancer = takes_requests(other)
             && front
                 .balancer
-                .is_some_and(|b| b.scheme == Scheme::Internal && !b.tls);
+                .is_some_and(|b| b.scheme == LoadBalancerScheme::Internal && !b.tls);
         let setting = if by_balancer {
-            Setting::Balancer
+            VariableValue::Balancer
         } else {
-            Setting::Peer(other.name.clone(), port)
+            VariableValue::Peer(other.name.clone(), port)
         };
         all.insert(format!("{}_URL", capitals(&other.name)), setting);
     }
     for used in &service.uses {
         let (short, kind, name, setting) = match used {
-            Use::Cache(name) => {
+            UsedResource::Cache(name) => {
                 let url = manifest.caches.get(name).and_then(|c| c.url.clone());
-                let setting = url.map_or_else(|| Setting::CacheUrl(name.clone()), Setting::Plain);
+                let setting = url.map_or_else(
+                    || VariableValue::CacheUrl(name.clone()),
+                    VariableValue::Plain,
+                );
                 ("REDIS_URL", "REDIS", name, setting)
             }
-            Use::Database(name) => {
+            UsedResource::Database(name) => {
                 let external = manifest.databases.get(name).and_then(|d| d.url.clone());
                 let Some(url) = external else { continue };
-                ("DATABASE_URL", "DATABASE", name, Setting::Plain(url))
+                ("DATABASE_URL", "DATABASE", name, VariableValue::Plain(url))
             }
-            Use::Secret(_) => continue,
+            UsedResource::Secret(_) => continue,
         };
         all.insert(format!("{kind}_{}_URL", capitals(name)), setting.clone());
         all.entry(short.to_owned()).or_insert(setting);
     }
     let plain = service.env.iter();
-    all.extend(plain.map(|(key, value)| (key.clone(), Setting::Plain(value.clone()))));
+    all.extend(plain.map(|(key, value)| (key.clone(), VariableValue::Plain(value.clone()))));
     for (key, value) in [
         ("NEARGATE_APP", &manifest.app),
         ("NEARGATE_ENV", &manifest.env),
         ("NEARGATE_SERVICE", &service.name),
     ] {
-        all.insert(key.to_owned(), Setting::Plain(value.clone()));
+        all.insert(key.to_owned(), VariableValue::Plain(value.clone()));
     }
     all
 }
@@ -315,10 +318,10 @@ fn secrets(manifest: &Manifest, service: &model::Service) -> BTreeMap<String, St
     let mut all = BTreeMap::new();
     for used in &service.uses {
         match used {
-            Use::Secret(name) => {
+            UsedResource::Secret(name) => {
                 all.insert(capitals(name), name.clone());
             }
-            Use::Database(name)
+            UsedResource::Database(name)
                 if manifest
                     .databases
                     .get(name)
@@ -328,13 +331,13 @@ fn secrets(manifest: &Manifest, service: &model::Service) -> BTreeMap<String, St
                 all.entry("DATABASE_URL".to_owned())
                     .or_insert_with(|| url_secret(name));
             }
-            Use::Database(_) | Use::Cache(_) => {}
+            UsedResource::Database(_) | UsedResource::Cache(_) => {}
         }
     }
     all
 }
 
-fn health(health: &model::Health) -> Option<Health> {
+fn health(health: &model::HealthCheck) -> Option<TargetGroupHealthCheck> {
     let Probe::Http { path, matcher } = &health.probe else {
         return None;
     };
@@ -345,7 +348,7 @@ fn health(health: &model::Health) -> Option<Health> {
             false => format!("{low}-{high}"),
         })
         .collect();
-    Some(Health {
+    Some(TargetGroupHealthCheck {
         path: path.clone(),
         interval: health.interval.as_secs(),
         timeout: health.timeout.as_secs(),
@@ -359,11 +362,11 @@ fn health(health: &model::Health) -> Option<Health> {
 /// Most seconds that ECS ignores failures for.
 const LONGEST_START: u64 = 300;
 
-fn check(health: &model::Health) -> Option<Check> {
+fn check(health: &model::HealthCheck) -> Option<ContainerHealthCheck> {
     let Probe::Command(command) = &health.probe else {
         return None;
     };
-    Some(Check {
+    Some(ContainerHealthCheck {
         command: command.clone(),
         interval: health.interval.as_secs(),
         timeout: health.timeout.as_secs(),
@@ -372,14 +375,14 @@ fn check(health: &model::Health) -> Option<Check> {
     })
 }
 
-fn release(service: &model::Service) -> Release {
+fn release(service: &model::Service) -> DeploymentConfiguration {
     let policy = &service.release;
     // The driver decides by the same function.
-    let strategy = match way(policy, Begin::Rules(service.routes.len())) {
-        Way::Weights { .. } => EcsStrategy::Driven,
-        Way::Native(native) => strategy(native.strategy),
+    let strategy = match mover(policy, ReleaseStart::Rules(service.routes.len())) {
+        Mover::Weights { .. } => EcsStrategy::Driven,
+        Mover::Native(native) => strategy(native.strategy),
     };
-    Release {
+    DeploymentConfiguration {
         strategy,
         minimum_percent: policy.minimum_percent,
         maximum_percent: policy.maximum_percent,

@@ -3,13 +3,15 @@
 //! Invariant: what Terraform says goes where the caller wants it and is not changed on the way.
 //! Refuses versions before 1.11, which have no write-only arguments.
 
-mod meaning;
+mod plan_summary;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-pub use meaning::{Action, Bill, Change, Meaning, OUTPUT as ESTIMATE, Risk};
+pub use plan_summary::{
+    DataLoss, MonthlyBill, OUTPUT as ESTIMATE, PlanSummary, ResourceAction, ResourceChange,
+};
 
 /// The oldest version that the modules take.
 const OLDEST: (u64, u64) = (1, 11);
@@ -42,7 +44,7 @@ pub enum TerraformError {
 
 /// Where Terraform's own words go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Words {
+pub enum TerraformOutput {
     /// To standard output.
     Out,
     /// To standard error, because standard output is for a document.
@@ -51,7 +53,7 @@ pub enum Words {
 
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum PlanPurpose {
     /// To bring the environment to the files.
     Apply,
     /// To remove everything.
@@ -62,7 +64,7 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct Terraform {
     folder: PathBuf,
-    words: Words,
+    words: TerraformOutput,
 }
 
 impl Terraform {
@@ -70,7 +72,7 @@ impl Terraform {
     ///
     /// # Errors
     /// [`TerraformError::Missing`] and [`TerraformError::TooOld`].
-    pub fn find(folder: &Path, words: Words) -> Result<Self, TerraformError> {
+    pub fn find(folder: &Path, words: TerraformOutput) -> Result<Self, TerraformError> {
         let output = Command::new("terraform")
             .args(["version", "-json"])
             .env("CHECKPOINT_DISABLE", "1")
@@ -106,10 +108,10 @@ impl Terraform {
     ///
     /// # Errors
     /// [`TerraformError`].
-    pub fn plan(&self, purpose: Purpose) -> Result<Meaning, TerraformError> {
+    pub fn plan(&self, purpose: PlanPurpose) -> Result<PlanSummary, TerraformError> {
         let out = format!("-out={PLAN}");
         let mut arguments = vec!["-input=false", out.as_str()];
-        if purpose == Purpose::Destroy {
+        if purpose == PlanPurpose::Destroy {
             arguments.push("-destroy");
         }
         self.run("plan", &arguments)?;
@@ -124,7 +126,7 @@ impl Terraform {
         }
         let plan = serde_json::from_slice(&output.stdout);
         let plan = plan.map_err(|error| TerraformError::Json("show", error))?;
-        Ok(Meaning::of(&plan))
+        Ok(PlanSummary::of(&plan))
     }
 
     /// Does exactly what was planned last.
@@ -157,10 +159,10 @@ impl Terraform {
     fn run(&self, verb: &'static str, arguments: &[&str]) -> Result<(), TerraformError> {
         let mut command = self.command(verb);
         command.args(arguments);
-        if self.words == Words::Err {
+        if self.words == TerraformOutput::Err {
             command.stdout(io::stderr());
         }
-        if self.words == Words::Err || !io::stdout().is_terminal() {
+        if self.words == TerraformOutput::Err || !io::stdout().is_terminal() {
             command.arg("-no-color");
         }
         let status = command

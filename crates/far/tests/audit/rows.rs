@@ -1,14 +1,14 @@
 //! A row for each rule: a manifest that has it.
 
-use neargate_far::audit::Severity;
-use neargate_far::audit::Severity::{High, Low, Medium};
+use neargate_far::posture::FindingSeverity;
+use neargate_far::posture::FindingSeverity::{High, Low, Medium};
 
 /// What has a finding.
 pub struct Row {
     /// The rule that finds it.
     pub rule: &'static str,
     /// How bad it is there.
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     /// What it is about.
     pub subject: &'static str,
     /// The environment.
@@ -65,7 +65,7 @@ const WORKER: &str = "[service.worker]\ncommand = [\"notes\", \"work\"]\nartifac
 /// A row of `prod` with overrides alone.
 const fn prod(
     rule: &'static str,
-    severity: Severity,
+    severity: FindingSeverity,
     subject: &'static str,
     set: &'static [&'static str],
 ) -> Row {

@@ -7,7 +7,7 @@ use crate::world::{World, run, world};
 const ROLLING: &str = r#"strategy = "rolling""#;
 const MIGRATED: &str = r#"strategy = "rolling", before = ["migrate"]"#;
 
-async fn released(world: &World, image: &str) -> neargate_far::driver::session::Ended {
+async fn released(world: &World, image: &str) -> neargate_far::driver::environment::ReleaseEnd {
     let driver = world.client("first", ROLLING).await;
     let ended = driver.deploy("api", Some(image)).await.expect("it goes");
     assert_eq!(ended.outcome, "done", "{ended:?}");

@@ -1,8 +1,8 @@
 //! Secrets: set, listed, read, made by a release, and missed before one.
 
 use neargate_core::secret::SecretValue;
-use neargate_far::driver::aws::Stage;
-use neargate_far::driver::preflight::Is;
+use neargate_far::driver::aws::StagingLabel;
+use neargate_far::driver::preflight::FindingState;
 use serde_json::json;
 
 use crate::world::{World, run, world};
@@ -63,8 +63,12 @@ fn a_secret_is_set_read_and_listed_by_versions_in_both_stores() {
             assert_eq!(value.expose(), b"second");
             let all = driver.secret_versions().await.expect("a list");
             let (_, versions) = all.iter().find(|it| it.0 == name).expect("it is listed");
-            let stages: Vec<Stage> = versions.iter().map(|it| it.stage).collect();
-            assert_eq!(stages, [Stage::Current, Stage::Previous], "{name}");
+            let stages: Vec<StagingLabel> = versions.iter().map(|it| it.stage).collect();
+            assert_eq!(
+                stages,
+                [StagingLabel::Current, StagingLabel::Previous],
+                "{name}"
+            );
             assert_eq!(versions[0].version, version, "{name}");
             assert!(versions[0].at.0 > 1_600_000_000_000, "{versions:?}");
         }
@@ -187,7 +191,7 @@ fn missing_values_stop_a_release_all_at_once_before_anything_is_registered() {
         );
         assert_eq!(world.calls("PutSecretValue"), 0, "nothing is made either");
         let findings = driver.verify().await.expect("verify");
-        let missing = findings.iter().filter(|it| it.is == Is::Missing);
+        let missing = findings.iter().filter(|it| it.is == FindingState::Missing);
         assert_eq!(missing.count(), 3, "{findings:?}");
     });
 }

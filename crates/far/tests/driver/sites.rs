@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use neargate_far::driver::session::{Driver, Ended};
+use neargate_far::driver::environment::{Driver, ReleaseEnd};
 use serde_json::{Value, json};
 
 use crate::world::{World, run, until, world};
@@ -20,7 +20,7 @@ fn write(world: &World, files: &[(&str, &str)]) {
     }
 }
 
-async fn released(world: &World, files: &[(&str, &str)]) -> (Driver, Ended) {
+async fn released(world: &World, files: &[(&str, &str)]) -> (Driver, ReleaseEnd) {
     write(world, files);
     let driver = world.client("first", ROLLING).await;
     let ended = driver.deploy("web", None).await.expect("it goes");

@@ -1,6 +1,6 @@
 //! What AWS refuses, and what the driver says of it.
 
-use neargate_far::driver::preflight::Is;
+use neargate_far::driver::preflight::FindingState;
 use serde_json::json;
 
 use crate::world::{run, world};
@@ -152,7 +152,7 @@ fn a_manifest_that_moved_away_from_the_applied_infrastructure_is_refused() {
             let found = findings.iter().find(|it| it.what == "release");
             let found = found.expect("a finding");
             assert_eq!(
-                found.is == Is::Ok,
+                found.is == FindingState::Ok,
                 agree,
                 "{by} {applied} {release}: {found:?}"
             );

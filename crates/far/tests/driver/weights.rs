@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::Steer;
+use neargate_core::machine::ReleaseControl;
 
 use crate::world::{World, both, run, until, world};
 
@@ -120,7 +120,7 @@ fn a_lost_client_is_gone_on_with_and_a_second_one_is_refused_meanwhile() {
 
         let again = world.client("a", SLOW).await;
         again
-            .steer("api", Steer::PromoteFully)
+            .steer("api", ReleaseControl::PromoteFully)
             .await
             .expect("promoted");
         let ended = again.deploy("api", None).await.expect("it goes on");
@@ -189,7 +189,7 @@ fn a_lease_that_runs_out_lets_any_client_go_on_with_what_was_left() {
         let third = world.client("c", SLOW).await;
         let promote = async {
             heard(&world, "goes on with release 2, which its client left").await;
-            third.steer("api", Steer::PromoteFully).await
+            third.steer("api", ReleaseControl::PromoteFully).await
         };
         let (ended, promoted) = both(goes_on, promote).await;
         promoted.expect("promoted");

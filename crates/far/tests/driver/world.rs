@@ -8,11 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use neargate_core::manifest::model::{Manifest, Strategy};
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::driver::aws::Endpoint;
+use neargate_far::driver::environment::{Driver, ReleaseOperator};
+use neargate_far::driver::error::DriverError;
 use neargate_far::driver::record::LEASE;
-use neargate_far::driver::session::{Asker, Driver};
-use neargate_far::driver::trouble::Trouble;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -102,7 +102,7 @@ impl World {
         self.try_client(holder, release).await.expect("it opens")
     }
 
-    pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, Trouble> {
+    pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, DriverError> {
         self.leased(holder, release, LEASE).await
     }
 
@@ -112,8 +112,8 @@ impl World {
         holder: &str,
         release: &str,
         lease: Duration,
-    ) -> Result<Driver, Trouble> {
-        let asker = Asker {
+    ) -> Result<Driver, DriverError> {
+        let asker = ReleaseOperator {
             user: "ann".to_owned(),
             holder: holder.to_owned(),
             git: Some("abc123".to_owned()),
@@ -167,7 +167,7 @@ region = "eu-central-1"
 "#,
             self.app, self.uses, self.more
         );
-        let source = Source {
+        let source = ManifestSource {
             name: "neargate.toml".to_owned(),
             text,
         };

@@ -1,4 +1,4 @@
-//! Serves the API: every request becomes one [`Call`] to the engine's loop, which alone knows
+//! Serves the API: every request becomes one [`ApiCall`] to the engine's loop, which alone knows
 //! the state.
 //!
 //! Refuses: anyone but the owner (the socket is 0600 in a 0700 directory), bodies over 1 MiB.
@@ -16,20 +16,20 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use neargate_core::metrics::figures::Table;
-use neargate_core::plan::Observed;
+use neargate_core::metrics::report::MetricsReport;
+use neargate_core::plan::RunningEnvironment;
 use neargate_core::status::Status;
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::audited::{Peer, audited};
+use super::audit_layer::{Peer, audited};
 use super::wire::{
-    Accepted, AlarmRecord, DataAccess, Definition, Problem, Progress, ReleaseRecord, Rollback,
-    Scale, Session, SessionRequest, Steering,
+    Accepted, AlarmRecord, ControlRequest, DataAccess, EnvironmentDefinition, Problem,
+    ReleaseProgress, ReleaseRecord, Rollback, ScaleRequest, SessionRequest, ShellEnvironment,
 };
-use crate::arrivals::Sender;
-use crate::audit::AuditLog;
+use crate::audit_log::AuditLog;
+use crate::input_channel::InputSender;
 use crate::socket::ShortName;
 
 /// Events per answer of the engine's loop to one reader.
@@ -45,47 +45,47 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(3600);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Where the answer of a call goes.
-pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+pub type CallReply<T> = oneshot::Sender<Result<T, Problem>>;
 
 /// One request, for the engine's loop.
-pub enum Call {
+pub enum ApiCall {
     /// `GET /v1/status`
-    Status(Reply<Status>),
+    Status(CallReply<Status>),
     /// `POST /v1/up`
-    Up(Box<Definition>, Reply<Accepted>),
+    Up(Box<EnvironmentDefinition>, CallReply<Accepted>),
     /// `POST /v1/services/NAME/deploy`
-    Deploy(String, Box<Definition>, Reply<Accepted>),
+    Deploy(String, Box<EnvironmentDefinition>, CallReply<Accepted>),
     /// `POST /v1/services/NAME/rollback`
-    Rollback(String, Rollback, Reply<Accepted>),
+    Rollback(String, Rollback, CallReply<Accepted>),
     /// `POST /v1/services/NAME/steer`
-    Steer(String, Steering, Reply<Accepted>),
+    Steer(String, ControlRequest, CallReply<Accepted>),
     /// `GET /v1/services/NAME/releases`
-    Releases(String, Reply<Vec<ReleaseRecord>>),
+    Releases(String, CallReply<Vec<ReleaseRecord>>),
     /// `GET /v1/alarms`
-    Alarms(Reply<Vec<AlarmRecord>>),
+    Alarms(CallReply<Vec<AlarmRecord>>),
     /// `GET /v1/metrics?seconds=N`
-    Metrics(Duration, Reply<Table>),
+    Metrics(Duration, CallReply<MetricsReport>),
     /// `POST /v1/services/NAME/scale`
-    Scale(String, Scale, Reply<Accepted>),
+    Scale(String, ScaleRequest, CallReply<Accepted>),
     /// `POST /v1/services/NAME/session`
-    Session(String, SessionRequest, Reply<Session>),
+    Session(String, SessionRequest, CallReply<ShellEnvironment>),
     /// `GET /v1/data/NAME`
-    Data(String, Reply<DataAccess>),
+    Data(String, CallReply<DataAccess>),
     /// `GET /v1/observed`
-    Observed(Reply<Observed>),
+    Observed(CallReply<RunningEnvironment>),
     /// `GET /v1/events?after=SEQ`
-    Events(u64, Reply<Vec<Progress>>),
+    Events(u64, CallReply<Vec<ReleaseProgress>>),
     /// `POST /v1/router/replace`
-    ReplaceRouter(Reply<Accepted>),
+    ReplaceRouter(CallReply<Accepted>),
     /// `POST /v1/down`
-    Down(Reply<Accepted>),
+    Down(CallReply<Accepted>),
 }
 
 /// The loop's address.
 #[derive(Debug, Clone)]
-pub struct Calls {
+pub struct ApiState {
     /// Calls to the loop.
-    pub calls: Sender<Call>,
+    pub calls: InputSender<ApiCall>,
     /// Last journal position, for readers of events.
     pub seq: watch::Receiver<u64>,
 }
@@ -111,7 +111,7 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
 /// Those of the listener.
 pub async fn serve(
     listener: UnixListener,
-    calls: Calls,
+    calls: ApiState,
     audit: Arc<AuditLog>,
     ending: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
@@ -144,9 +144,9 @@ pub async fn serve(
 }
 
 /// A problem as an answer: 400 when the request is wrong (exit 2), 409 when the engine cannot do it now.
-struct Refused(Problem);
+struct ProblemResponse(Problem);
 
-impl IntoResponse for Refused {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let status = if self.0.exit == 2 {
             StatusCode::BAD_REQUEST
@@ -157,20 +157,20 @@ impl IntoResponse for Refused {
     }
 }
 
-type Answer<T> = Result<Json<T>, Refused>;
+type HandlerResult<T> = Result<Json<T>, ProblemResponse>;
 
-async fn ask<T>(calls: &Calls, call: impl FnOnce(Reply<T>) -> Call) -> Answer<T> {
+async fn ask<T>(calls: &ApiState, call: impl FnOnce(CallReply<T>) -> ApiCall) -> HandlerResult<T> {
     ask_within(CALL_TIMEOUT, calls, call).await
 }
 
 async fn ask_within<T>(
     limit: Duration,
-    calls: &Calls,
-    call: impl FnOnce(Reply<T>) -> Call,
-) -> Answer<T> {
+    calls: &ApiState,
+    call: impl FnOnce(CallReply<T>) -> ApiCall,
+) -> HandlerResult<T> {
     let (reply, answer) = oneshot::channel();
     let stuck = |error: &str| {
-        Refused(Problem {
+        ProblemResponse(Problem {
             error: error.to_owned(),
             help: Some("see engine.log in the state directory".into()),
             exit: 1,
@@ -183,7 +183,7 @@ async fn ask_within<T>(
         .map_err(|_| stuck("the engine is ending"))?;
     match tokio::time::timeout(limit, answer).await {
         Ok(Ok(Ok(value))) => Ok(Json(value)),
-        Ok(Ok(Err(problem))) => Err(Refused(problem)),
+        Ok(Ok(Err(problem))) => Err(ProblemResponse(problem)),
         Ok(Err(_)) => Err(stuck("the engine is ending")),
         Err(_) => Err(stuck(&format!(
             "the engine did not answer within {} minutes",
@@ -192,105 +192,114 @@ async fn ask_within<T>(
     }
 }
 
-async fn status(State(calls): State<Calls>) -> Answer<Status> {
-    ask(&calls, Call::Status).await
+async fn status(State(calls): State<ApiState>) -> HandlerResult<Status> {
+    ask(&calls, ApiCall::Status).await
 }
 
-async fn up(State(calls): State<Calls>, Json(body): Json<Definition>) -> Answer<Accepted> {
+async fn up(
+    State(calls): State<ApiState>,
+    Json(body): Json<EnvironmentDefinition>,
+) -> HandlerResult<Accepted> {
     ask_within(COPY_TIMEOUT, &calls, |reply| {
-        Call::Up(Box::new(body), reply)
+        ApiCall::Up(Box::new(body), reply)
     })
     .await
 }
 
 async fn deploy(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
-    Json(body): Json<Definition>,
-) -> Answer<Accepted> {
+    Json(body): Json<EnvironmentDefinition>,
+) -> HandlerResult<Accepted> {
     ask_within(COPY_TIMEOUT, &calls, |reply| {
-        Call::Deploy(name, Box::new(body), reply)
+        ApiCall::Deploy(name, Box::new(body), reply)
     })
     .await
 }
 
 async fn rollback(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
     Json(body): Json<Rollback>,
-) -> Answer<Accepted> {
-    ask(&calls, |reply| Call::Rollback(name, body, reply)).await
+) -> HandlerResult<Accepted> {
+    ask(&calls, |reply| ApiCall::Rollback(name, body, reply)).await
 }
 
 async fn steer(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
-    Json(body): Json<Steering>,
-) -> Answer<Accepted> {
-    ask(&calls, |reply| Call::Steer(name, body, reply)).await
+    Json(body): Json<ControlRequest>,
+) -> HandlerResult<Accepted> {
+    ask(&calls, |reply| ApiCall::Steer(name, body, reply)).await
 }
 
 async fn releases(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
-) -> Answer<Vec<ReleaseRecord>> {
-    ask(&calls, |reply| Call::Releases(name, reply)).await
+) -> HandlerResult<Vec<ReleaseRecord>> {
+    ask(&calls, |reply| ApiCall::Releases(name, reply)).await
 }
 
-async fn alarms(State(calls): State<Calls>) -> Answer<Vec<AlarmRecord>> {
-    ask(&calls, Call::Alarms).await
+async fn alarms(State(calls): State<ApiState>) -> HandlerResult<Vec<AlarmRecord>> {
+    ask(&calls, ApiCall::Alarms).await
 }
 
 /// How long a stretch is asked for, seconds.
 #[derive(Deserialize)]
-struct Stretch {
+struct PeriodQuery {
     seconds: u64,
 }
 
-async fn metrics(State(calls): State<Calls>, Query(stretch): Query<Stretch>) -> Answer<Table> {
+async fn metrics(
+    State(calls): State<ApiState>,
+    Query(stretch): Query<PeriodQuery>,
+) -> HandlerResult<MetricsReport> {
     let stretch = Duration::from_secs(stretch.seconds);
-    ask(&calls, |reply| Call::Metrics(stretch, reply)).await
+    ask(&calls, |reply| ApiCall::Metrics(stretch, reply)).await
 }
 
 async fn scale(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
-    Json(body): Json<Scale>,
-) -> Answer<Accepted> {
-    ask(&calls, |reply| Call::Scale(name, body, reply)).await
+    Json(body): Json<ScaleRequest>,
+) -> HandlerResult<Accepted> {
+    ask(&calls, |reply| ApiCall::Scale(name, body, reply)).await
 }
 
 async fn session(
-    State(calls): State<Calls>,
+    State(calls): State<ApiState>,
     UrlPath(name): UrlPath<String>,
     Json(body): Json<SessionRequest>,
-) -> Answer<Session> {
-    ask(&calls, |reply| Call::Session(name, body, reply)).await
+) -> HandlerResult<ShellEnvironment> {
+    ask(&calls, |reply| ApiCall::Session(name, body, reply)).await
 }
 
-async fn data(State(calls): State<Calls>, UrlPath(name): UrlPath<String>) -> Answer<DataAccess> {
-    ask(&calls, |reply| Call::Data(name, reply)).await
+async fn data(
+    State(calls): State<ApiState>,
+    UrlPath(name): UrlPath<String>,
+) -> HandlerResult<DataAccess> {
+    ask(&calls, |reply| ApiCall::Data(name, reply)).await
 }
 
-async fn observed(State(calls): State<Calls>) -> Answer<Observed> {
-    ask(&calls, Call::Observed).await
+async fn observed(State(calls): State<ApiState>) -> HandlerResult<RunningEnvironment> {
+    ask(&calls, ApiCall::Observed).await
 }
 
-async fn replace_router(State(calls): State<Calls>) -> Answer<Accepted> {
-    ask(&calls, Call::ReplaceRouter).await
+async fn replace_router(State(calls): State<ApiState>) -> HandlerResult<Accepted> {
+    ask(&calls, ApiCall::ReplaceRouter).await
 }
 
-async fn down(State(calls): State<Calls>) -> Answer<Accepted> {
-    ask(&calls, Call::Down).await
+async fn down(State(calls): State<ApiState>) -> HandlerResult<Accepted> {
+    ask(&calls, ApiCall::Down).await
 }
 
 #[derive(Deserialize)]
-struct After {
+struct EventsQuery {
     /// `None`: from now on.
     after: Option<u64>,
 }
 
-async fn events(State(calls): State<Calls>, Query(from): Query<After>) -> Response {
+async fn events(State(calls): State<ApiState>, Query(from): Query<EventsQuery>) -> Response {
     let (sender, receiver) = mpsc::channel(4);
     let after = from.after.unwrap_or_else(|| *calls.seq.borrow());
     tokio::spawn(follow(calls, after, sender));
@@ -298,9 +307,9 @@ async fn events(State(calls): State<Calls>, Query(from): Query<After>) -> Respon
     Response::new(Body::new(stream))
 }
 
-async fn follow(mut calls: Calls, mut after: u64, sender: mpsc::Sender<Bytes>) {
+async fn follow(mut calls: ApiState, mut after: u64, sender: mpsc::Sender<Bytes>) {
     loop {
-        let Ok(Json(batch)) = ask(&calls, |reply| Call::Events(after, reply)).await else {
+        let Ok(Json(batch)) = ask(&calls, |reply| ApiCall::Events(after, reply)).await else {
             return;
         };
         let Some(last) = batch.last() else {

@@ -3,18 +3,18 @@
 //! | request | body | answer |
 //! |---|---|---|
 //! | `GET /v1/status` | | [`Status`](neargate_core::status::Status) |
-//! | `POST /v1/up` | [`Definition`] | [`Accepted`] |
-//! | `POST /v1/services/NAME/deploy` | [`Definition`] | [`Accepted`] |
+//! | `POST /v1/up` | [`EnvironmentDefinition`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/deploy` | [`EnvironmentDefinition`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/rollback` | [`Rollback`] | [`Accepted`] |
-//! | `POST /v1/services/NAME/steer` | [`Steering`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/steer` | [`ControlRequest`] | [`Accepted`] |
 //! | `GET /v1/services/NAME/releases` | | list of [`ReleaseRecord`], oldest first, the one in progress last |
-//! | `POST /v1/services/NAME/scale` | [`Scale`] | [`Accepted`] |
-//! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`Session`] |
+//! | `POST /v1/services/NAME/scale` | [`ScaleRequest`] | [`Accepted`] |
+//! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`ShellEnvironment`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
-//! | `GET /v1/observed` | | [`Observed`](neargate_core::plan::Observed), for `plan` |
+//! | `GET /v1/observed` | | [`RunningEnvironment`](neargate_core::plan::Observed), for `plan` |
 //! | `GET /v1/alarms` | | list of [`AlarmRecord`] |
-//! | `GET /v1/metrics?seconds=N` | | [`Table`](neargate_core::metrics::figures::Table) of the last N seconds |
-//! | `GET /v1/events?after=SEQ` | | [`Progress`], one JSON object a line, never ends; without SEQ from now on |
+//! | `GET /v1/metrics?seconds=N` | | [`MetricsReport`](neargate_core::metrics::figures::Table) of the last N seconds |
+//! | `GET /v1/events?after=SEQ` | | [`ReleaseProgress`], one JSON object a line, never ends; without SEQ from now on |
 //! | `POST /v1/router/replace` | | [`Accepted`] once the new router serves and the old one has ended |
 //! | `POST /v1/down` | | [`Accepted`]; the engine stops everything and ends |
 //!
@@ -23,15 +23,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use neargate_core::alarm::Standing;
-use neargate_core::machine::{Moment, ReleaseKind};
+use neargate_core::alarm::AlarmStatus;
+use neargate_core::machine::{ReleaseKind, TimelineEvent};
 use neargate_core::manifest::model::Manifest;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What should run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Definition {
+pub struct EnvironmentDefinition {
     /// The checked manifest, overrides applied.
     pub manifest: Manifest,
     /// The manifest's folder, absolute.
@@ -39,7 +39,7 @@ pub struct Definition {
     /// `--set` as written, for the record.
     pub overrides: Vec<String>,
     /// Who and what: user name, git revision.
-    pub cause: Cause,
+    pub cause: RevisionSource,
     /// A release in progress gives way to this one.
     #[serde(default)]
     pub supersede: bool,
@@ -50,7 +50,7 @@ pub struct Definition {
 
 /// Where a revision came from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Cause {
+pub struct RevisionSource {
     /// Login name.
     pub user: String,
     /// `git describe --always --dirty`, when the folder is a work tree.
@@ -67,9 +67,9 @@ pub struct Rollback {
 
 /// `POST …/steer`: what a person says about the release in progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Steering {
+pub struct ControlRequest {
     /// What.
-    pub steer: Steered,
+    pub steer: ControlWord,
     /// Who.
     pub by: String,
 }
@@ -77,7 +77,7 @@ pub struct Steering {
 /// What a person may say about a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Steered {
+pub enum ControlWord {
     /// Take the next step.
     Promote,
     /// Take all steps.
@@ -122,7 +122,7 @@ pub struct ReleaseRecord {
     /// Log lines, exits, data points.
     pub evidence: Vec<String>,
     /// What happened, oldest first.
-    pub story: Vec<Moment>,
+    pub story: Vec<TimelineEvent>,
 }
 
 /// One alarm.
@@ -132,12 +132,12 @@ pub struct AlarmRecord {
     pub name: String,
     /// Where it stands, and how it came there.
     #[serde(flatten)]
-    pub standing: Standing,
+    pub standing: AlarmStatus,
 }
 
 /// `POST …/scale`
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Scale {
+pub struct ScaleRequest {
     /// Number of tasks.
     pub desired: u32,
 }
@@ -167,7 +167,7 @@ pub struct StartedRelease {
 
 /// One thing that happened, for people and scripts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Progress {
+pub struct ReleaseProgress {
     /// Journal position; rises, with gaps.
     pub seq: u64,
     /// When.
@@ -202,7 +202,7 @@ pub struct SessionRequest {
 
 /// An environment to run a command in. Holds secrets: never logged, never written.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Session {
+pub struct ShellEnvironment {
     /// Revision it belongs to.
     pub revision: u32,
     /// The whole environment.

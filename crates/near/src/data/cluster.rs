@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::account::Account;
 use super::error::DataError;
-use super::owner::Owner;
+use super::os_account::OsAccount;
+use super::process_owner::ProcessOwner;
 use crate::secrets::SecretValue;
 
 /// The cluster's superuser. A manifest's names have no underscore, so no app is called this.
@@ -45,7 +45,7 @@ const ROLES: &str = "pg_monitor, pg_signal_backend";
 const CERTIFICATE: &str = "server.crt";
 
 /// What is needed to make a cluster.
-pub(super) struct Cluster<'a> {
+pub(super) struct PostgresCluster<'a> {
     /// `database main`.
     pub label: &'a str,
     /// Directory of `initdb` and `postgres`.
@@ -57,10 +57,10 @@ pub(super) struct Cluster<'a> {
     /// The service's own directory, parent of `pgdata`.
     pub directory: &'a Path,
     /// Whom the server runs as.
-    pub owner: Owner,
+    pub owner: ProcessOwner,
 }
 
-impl Cluster<'_> {
+impl PostgresCluster<'_> {
     /// Makes the cluster with one role that owns one database.
     pub(super) async fn create(
         &self,
@@ -212,7 +212,7 @@ impl Cluster<'_> {
             .stderr(Stdio::piped())
             .kill_on_drop(true);
         if let Some((uid, gid)) = self.owner.ids() {
-            let account = Account::write(self.directory, uid, gid);
+            let account = OsAccount::write(self.directory, uid, gid);
             let account =
                 account.map_err(|source| files("write", self.directory.to_owned(), source))?;
             // SAFETY: `enter` makes system calls on values that exist already; it allocates

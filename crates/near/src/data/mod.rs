@@ -1,29 +1,29 @@
 //! Data services: PostgreSQL for `[database.*]`, Redis or Valkey for `[cache.*]`.
 //!
 //! They are real: the machine's own programs, run like tasks by whoever implements
-//! [`Processes`], each on a loopback port of its own with a generated password. A service with
+//! [`ServerProcesses`], each on a loopback port of its own with a generated password. A service with
 //! a `url` in the manifest is somebody else's and only handed on.
 //!
 //! Invariant: a service that runs is adopted by the next engine on the same port, without a
 //! restart; an acknowledged write survives the death of any process; facts and errors hold no
 //! password. Refuses to start what the machine has no program for, with the package's name.
 
-mod account;
 mod backoff;
 mod cluster;
 mod error;
-mod facts;
-mod keeper;
 mod leftovers;
-mod owner;
+mod os_account;
 mod ports;
 mod postgres;
 mod probe;
+mod process_owner;
 mod processes;
 mod program;
 pub mod programs;
 mod redis;
 mod service;
+mod service_supervisor;
+mod status;
 mod url;
 
 use std::collections::BTreeMap;
@@ -36,40 +36,40 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use error::DataError;
-pub use facts::{Facts, Key, Kind, State};
-pub use owner::Owner;
-pub use processes::{NotStarted, Process, Processes, StopSignal};
-pub use url::{Parts, parts, redacted, taken_by_all};
+pub use process_owner::ProcessOwner;
+pub use processes::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
+pub use status::{DataServiceKind, DataServiceName, DataServiceState, DataServiceStatus};
+pub use url::{PostgresVariables, parts, redacted, taken_by_all};
 
 use crate::paths::StateDir;
 use crate::secrets::{SecretValue, Secrets};
-use keeper::{Board, Keeper, Wanted};
-use ports::Ports;
-use service::{Engine, Service};
+use ports::DataPorts;
+use service::{DataEngine, DataService};
+use service_supervisor::{DesiredState, ServiceSupervisor, StatusSender};
 
 /// The data services of one environment.
-pub struct Data<P> {
+pub struct DataSupervisor<P> {
     state: StateDir,
     app: String,
     processes: Arc<P>,
-    ports: Ports,
-    board: Arc<Board>,
-    running: Mutex<BTreeMap<Key, Running>>,
+    ports: DataPorts,
+    board: Arc<StatusSender>,
+    running: Mutex<BTreeMap<DataServiceName, RequestedService>>,
 }
 
 /// A service that was asked for.
-enum Running {
+enum RequestedService {
     /// Kept by a keeper.
     Kept {
-        service: Service,
-        wanted: watch::Sender<Wanted>,
+        service: DataService,
+        wanted: watch::Sender<DesiredState>,
         keeper: JoinHandle<()>,
     },
     /// Somebody else's.
     External { url: SecretValue },
 }
 
-impl<P: Processes> Data<P> {
+impl<P: ServerProcesses> DataSupervisor<P> {
     /// The data services of the app in this state directory. Starts nothing yet.
     #[must_use]
     pub fn new(state: &StateDir, app: &str, processes: Arc<P>) -> Self {
@@ -77,32 +77,32 @@ impl<P: Processes> Data<P> {
             state: state.clone(),
             app: app.to_owned(),
             processes,
-            ports: Ports::default(),
+            ports: DataPorts::default(),
             board: Arc::new(watch::Sender::new(BTreeMap::new())),
             running: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// Starts or adopts a database, and keeps it running. Returns at once; [`Data::available`]
+    /// Starts or adopts a database, and keeps it running. Returns at once; [`DataSupervisor::available`]
     /// waits. One that is kept already is left alone. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the machine lacks something ([`DataError::is_environment`]).
     pub fn start_database(&self, database: &Database) -> Result<(), DataError> {
-        let key = Key::database(&database.name);
+        let key = DataServiceName::database(&database.name);
         if let Some(url) = &database.url {
             self.hand_on(key, "postgres", url);
             return Ok(());
         }
         let directory = self.directory(&key);
-        let engine = Engine::Postgres(postgres::Postgres {
+        let engine = DataEngine::Postgres(postgres::PostgresDatabase {
             name: database.name.clone(),
             label: key.label(),
             directory: directory.clone(),
             role: role(&self.app),
             version: database.version.clone(),
         });
-        self.keep(Service {
+        self.keep(DataService {
             key,
             directory,
             state: self.state.clone(),
@@ -110,12 +110,12 @@ impl<P: Processes> Data<P> {
         })
     }
 
-    /// Starts or adopts a cache, as [`Data::start_database`].
+    /// Starts or adopts a cache, as [`DataSupervisor::start_database`].
     ///
     /// # Errors
     /// When the machine lacks something ([`DataError::is_environment`]).
     pub fn start_cache(&self, cache: &Cache) -> Result<(), DataError> {
-        let key = Key::cache(&cache.name);
+        let key = DataServiceName::cache(&cache.name);
         let (kind, servers) = match cache.engine {
             CacheEngine::Redis => ("redis", ("redis-server", "valkey-server")),
             CacheEngine::Valkey => ("valkey", ("valkey-server", "redis-server")),
@@ -125,14 +125,14 @@ impl<P: Processes> Data<P> {
             return Ok(());
         }
         let directory = self.directory(&key);
-        let engine = Engine::Redis(redis::Redis {
+        let engine = DataEngine::Redis(redis::Redis {
             label: key.label(),
             directory: directory.clone(),
             servers,
             eviction: cache.eviction.clone(),
             memory_mib: cache.memory,
         });
-        self.keep(Service {
+        self.keep(DataService {
             key,
             directory,
             state: self.state.clone(),
@@ -142,13 +142,13 @@ impl<P: Processes> Data<P> {
 
     /// What is known of every service now.
     #[must_use]
-    pub fn facts(&self) -> Vec<Facts> {
+    pub fn facts(&self) -> Vec<DataServiceStatus> {
         self.board.borrow().values().cloned().collect()
     }
 
     /// Told at every change of the facts.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<BTreeMap<Key, Facts>> {
+    pub fn subscribe(&self) -> watch::Receiver<BTreeMap<DataServiceName, DataServiceStatus>> {
         self.board.subscribe()
     }
 
@@ -157,9 +157,18 @@ impl<P: Processes> Data<P> {
     /// # Errors
     /// [`DataError::NotAvailable`] after the deadline, with what it was doing;
     /// [`DataError::Unknown`] when it was not started.
-    pub async fn available(&self, key: &Key, deadline: Duration) -> Result<(), DataError> {
+    pub async fn available(
+        &self,
+        key: &DataServiceName,
+        deadline: Duration,
+    ) -> Result<(), DataError> {
         let mut board = self.board.subscribe();
-        let usable = |state| matches!(state, State::Available | State::External);
+        let usable = |state| {
+            matches!(
+                state,
+                DataServiceState::Available | DataServiceState::External
+            )
+        };
         let wait = board.wait_for(|board| board.get(key).is_none_or(|facts| usable(facts.state)));
         let done = match tokio::time::timeout(deadline, wait).await {
             Ok(board) => board.is_ok_and(|board| board.contains_key(key)),
@@ -188,11 +197,11 @@ impl<P: Processes> Data<P> {
     ///
     /// # Errors
     /// [`DataError::Unknown`], [`DataError::Password`].
-    pub fn url(&self, key: &Key) -> Result<SecretValue, DataError> {
+    pub fn url(&self, key: &DataServiceName) -> Result<SecretValue, DataError> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.get(key) {
-            Some(Running::External { url }) => Ok(url.clone()),
-            Some(Running::Kept { service, .. }) => {
+            Some(RequestedService::External { url }) => Ok(url.clone()),
+            Some(RequestedService::Kept { service, .. }) => {
                 let service = service.located();
                 service.address().map(|address| service.url(&address))
             }
@@ -204,17 +213,17 @@ impl<P: Processes> Data<P> {
 
     /// Whether the server is ours: near, not at a URL of the manifest.
     #[must_use]
-    pub fn is_own(&self, key: &Key) -> bool {
+    pub fn is_own(&self, key: &DataServiceName) -> bool {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(running.get(key), Some(Running::Kept { .. }))
+        matches!(running.get(key), Some(RequestedService::Kept { .. }))
     }
 
     /// A person asked for something: what waits before its next start is started at once.
     pub fn start_waiting(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in running.values() {
-            if let Running::Kept { wanted, .. } = entry {
-                wanted.send_replace(Wanted::Run);
+            if let RequestedService::Kept { wanted, .. } = entry {
+                wanted.send_replace(DesiredState::Run);
             }
         }
     }
@@ -227,9 +236,9 @@ impl<P: Processes> Data<P> {
         };
         let mut keepers = Vec::new();
         for entry in running.into_values() {
-            if let Running::Kept { wanted, keeper, .. } = entry {
+            if let RequestedService::Kept { wanted, keeper, .. } = entry {
                 // A keeper that is gone has nothing to stop.
-                let _ = wanted.send(Wanted::Stop);
+                let _ = wanted.send(DesiredState::Stop);
                 keepers.push((wanted, keeper));
             }
         }
@@ -238,22 +247,22 @@ impl<P: Processes> Data<P> {
         }
     }
 
-    fn directory(&self, key: &Key) -> std::path::PathBuf {
+    fn directory(&self, key: &DataServiceName) -> std::path::PathBuf {
         let kind = match key.kind {
-            Kind::Database => "postgres",
-            Kind::Cache => "redis",
+            DataServiceKind::Database => "postgres",
+            DataServiceKind::Cache => "redis",
         };
         self.state.data().join(format!("{kind}-{}", key.name))
     }
 
-    fn hand_on(&self, key: Key, engine: &str, url: &str) {
+    fn hand_on(&self, key: DataServiceName, engine: &str, url: &str) {
         self.board.send_modify(|board| {
             board.insert(
                 key.clone(),
-                Facts {
+                DataServiceStatus {
                     key: key.clone(),
                     engine: engine.to_owned(),
-                    state: State::External,
+                    state: DataServiceState::External,
                     words: None,
                     port: None,
                     pid: None,
@@ -263,20 +272,20 @@ impl<P: Processes> Data<P> {
         });
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let url = SecretValue::new(url);
-        running.insert(key, Running::External { url });
+        running.insert(key, RequestedService::External { url });
     }
 
-    fn keep(&self, service: Service) -> Result<(), DataError> {
+    fn keep(&self, service: DataService) -> Result<(), DataError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Running::Kept { wanted, .. }) = running.get(&service.key) {
+        if let Some(RequestedService::Kept { wanted, .. }) = running.get(&service.key) {
             // One that waits before its next start waits no longer.
-            wanted.send_replace(Wanted::Run);
+            wanted.send_replace(DesiredState::Run);
             return Ok(());
         }
-        let facts = Facts {
+        let facts = DataServiceStatus {
             key: service.key.clone(),
-            engine: service.look()?,
-            state: State::Starting,
+            engine: service.find_binaries()?,
+            state: DataServiceState::Starting,
             words: None,
             port: None,
             pid: None,
@@ -285,8 +294,8 @@ impl<P: Processes> Data<P> {
         self.board.send_modify(|board| {
             board.insert(service.key.clone(), facts);
         });
-        let wanted = watch::Sender::new(Wanted::Run);
-        let keeper = Keeper {
+        let wanted = watch::Sender::new(DesiredState::Run);
+        let keeper = ServiceSupervisor {
             service: service.clone(),
             processes: Arc::clone(&self.processes),
             ports: self.ports.clone(),
@@ -297,7 +306,7 @@ impl<P: Processes> Data<P> {
         let keeper = tokio::spawn(keeper.run());
         running.insert(
             key,
-            Running::Kept {
+            RequestedService::Kept {
                 service,
                 wanted,
                 keeper,

@@ -22,32 +22,32 @@ pub const LAST: u16 = 31_999;
 
 /// Ports given out by this engine.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ports(Arc<Mutex<BTreeSet<u16>>>);
+pub(super) struct DataPorts(Arc<Mutex<BTreeSet<u16>>>);
 
 /// What to do when the port that was used before is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhenTaken {
+pub(super) enum TakenPortPolicy {
     /// Nobody uses the service yet: take another.
     Move,
     /// Its users know the port: refuse.
     Refuse,
 }
 
-impl Ports {
+impl DataPorts {
     /// The port in `file`, or another by the rule, written to `file`.
     pub(super) fn assign(
         &self,
         service: &str,
         file: &Path,
-        taken: WhenTaken,
+        taken: TakenPortPolicy,
     ) -> Result<u16, DataError> {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(port) = known(file) {
+        if let Some(port) = remembered_port(file) {
             if is_free(port) {
                 given.insert(port);
                 return Ok(port);
             }
-            if taken == WhenTaken::Refuse {
+            if taken == TakenPortPolicy::Refuse {
                 return Err(DataError::PortTaken {
                     service: service.to_owned(),
                     port,
@@ -77,7 +77,7 @@ impl Ports {
 }
 
 /// The port that was given before.
-pub(super) fn known(file: &Path) -> Option<u16> {
+pub(super) fn remembered_port(file: &Path) -> Option<u16> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
@@ -100,36 +100,38 @@ mod tests {
     fn port_is_kept_moved_or_refused() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("port");
-        let ports = Ports::default();
+        let ports = DataPorts::default();
         let first = ports
-            .assign("database main", &file, WhenTaken::Move)
+            .assign("database main", &file, TakenPortPolicy::Move)
             .unwrap();
         assert!((FIRST..=LAST).contains(&first));
-        let again = Ports::default().assign("database main", &file, WhenTaken::Move);
+        let again = DataPorts::default().assign("database main", &file, TakenPortPolicy::Move);
         assert_eq!(again.unwrap(), first);
         let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
         let error = ports
-            .assign("database main", &file, WhenTaken::Refuse)
+            .assign("database main", &file, TakenPortPolicy::Refuse)
             .unwrap_err();
         assert!(error.to_string().contains(&first.to_string()), "{error}");
         let holds = format!("by pid {} (", std::process::id());
         assert!(error.to_string().contains(&holds), "{error}");
         let moved = ports
-            .assign("database main", &file, WhenTaken::Move)
+            .assign("database main", &file, TakenPortPolicy::Move)
             .unwrap();
         assert_ne!(moved, first);
-        assert_eq!(known(&file), Some(moved));
+        assert_eq!(remembered_port(&file), Some(moved));
         drop(holder);
     }
 
     #[test]
     fn services_of_one_engine_never_share_a_port() {
         let dir = tempfile::tempdir().unwrap();
-        let ports = Ports::default();
+        let ports = DataPorts::default();
         let given: BTreeSet<u16> = (0..20)
             .map(|number| {
                 let file = dir.path().join(number.to_string());
-                ports.assign("cache main", &file, WhenTaken::Move).unwrap()
+                ports
+                    .assign("cache main", &file, TakenPortPolicy::Move)
+                    .unwrap()
             })
             .collect();
         assert_eq!(given.len(), 20);

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::cluster::Cluster;
+use super::cluster::PostgresCluster;
 use super::error::DataError;
 use super::leftovers;
-use super::owner::Owner;
-use super::processes::{Process, StopSignal};
+use super::process_owner::ProcessOwner;
+use super::processes::{ServerProcess, ServerStopSignal};
 use super::program;
 use crate::secrets::SecretValue;
 
@@ -58,7 +58,7 @@ const RIGHTS: &str = "rights 1";
 
 /// One database of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Postgres {
+pub(super) struct PostgresDatabase {
     /// Name in the manifest.
     pub name: String,
     /// `database main`.
@@ -71,13 +71,13 @@ pub(super) struct Postgres {
     pub version: Option<String>,
 }
 
-impl Postgres {
+impl PostgresDatabase {
     fn data(&self) -> PathBuf {
         self.directory.join("pgdata")
     }
 
     /// The PostgreSQL that will run it.
-    pub(super) fn look(&self) -> Result<program::Postgres, DataError> {
+    pub(super) fn find_binaries(&self) -> Result<program::PostgresBinaries, DataError> {
         let data = fs::read_to_string(self.data().join("PG_VERSION")).ok();
         let data = data.as_deref().and_then(program::major);
         program::postgres(&self.name, data, self.version.as_deref())
@@ -92,12 +92,12 @@ impl Postgres {
     pub(super) async fn prepare(
         &self,
         id: &str,
-        owner: Owner,
+        owner: ProcessOwner,
         port: u16,
         password: &SecretValue,
-    ) -> Result<Process, DataError> {
-        let program = self.look()?;
-        let cluster = Cluster {
+    ) -> Result<ServerProcess, DataError> {
+        let program = self.find_binaries()?;
+        let cluster = PostgresCluster {
             label: &self.label,
             bin: &program.bin,
             version: program.version,
@@ -122,17 +122,17 @@ impl Postgres {
                 self.write_mark(&mark, &digest)?;
             }
         }
-        Ok(Process {
+        Ok(ServerProcess {
             id: id.to_owned(),
             argv: self.arguments(&program, port),
             directory: self.data(),
             owner,
-            stop: StopSignal::Interrupt,
+            stop: ServerStopSignal::Interrupt,
             stop_timeout: STOP_TIMEOUT,
         })
     }
 
-    fn arguments(&self, program: &program::Postgres, port: u16) -> Vec<String> {
+    fn arguments(&self, program: &program::PostgresBinaries, port: u16) -> Vec<String> {
         let mut arguments: Vec<String> = ["/bin/sh", "-c", WITH_DIRECTORY]
             .map(str::to_owned)
             .to_vec();

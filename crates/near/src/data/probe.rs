@@ -21,7 +21,7 @@ const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ProbeResult {
     /// Accepts connections.
     Ready,
     /// Not yet, in its own words or ours.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 }
 
 /// Asks PostgreSQL as `pg_isready` does: a startup message, and whether it is turned away.
-pub(super) async fn postgres(port: u16, role: &str, database: &str) -> Answer {
+pub(super) async fn postgres(port: u16, role: &str, database: &str) -> ProbeResult {
     let question = startup(role, database);
     match ask(port, &question, |answer| !answer.is_empty()).await {
         Err(unanswered) => unanswered,
@@ -40,7 +40,7 @@ pub(super) async fn postgres(port: u16, role: &str, database: &str) -> Answer {
 }
 
 /// Asks Redis: AUTH, then PING.
-pub(super) async fn redis(port: u16, password: &str) -> Answer {
+pub(super) async fn redis(port: u16, password: &str) -> ProbeResult {
     let question = format!(
         "*2\r\n$4\r\nAUTH\r\n${}\r\n{password}\r\n*1\r\n$4\r\nPING\r\n",
         password.len()
@@ -52,7 +52,11 @@ pub(super) async fn redis(port: u16, password: &str) -> Answer {
     }
 }
 
-async fn ask(port: u16, question: &[u8], whole: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Answer> {
+async fn ask(
+    port: u16,
+    question: &[u8],
+    whole: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, ProbeResult> {
     let talk = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         stream.write_all(question).await?;
@@ -68,12 +72,12 @@ async fn ask(port: u16, question: &[u8], whole: impl Fn(&[u8]) -> bool) -> Resul
         std::io::Result::Ok(answer)
     };
     match tokio::time::timeout(PATIENCE, talk).await {
-        Err(_) => Err(Answer::NotYet(format!(
+        Err(_) => Err(ProbeResult::NotYet(format!(
             "port {port} did not answer within {} s",
             PATIENCE.as_secs()
         ))),
-        Ok(Err(error)) if is_shortage(&error) => Err(Answer::NotAsked),
-        Ok(Err(error)) => Err(Answer::NotYet(format!("port {port}: {error}"))),
+        Ok(Err(error)) if is_shortage(&error) => Err(ProbeResult::NotAsked),
+        Ok(Err(error)) => Err(ProbeResult::NotYet(format!("port {port}: {error}"))),
         Ok(Ok(answer)) => Ok(answer),
     }
 }
@@ -90,9 +94,9 @@ fn startup(role: &str, database: &str) -> Vec<u8> {
 }
 
 /// `R`: it asks for the password. `E`: an error with fields of a letter and a text each.
-fn judge_postgres(answer: &[u8]) -> Answer {
+fn judge_postgres(answer: &[u8]) -> ProbeResult {
     match answer.first() {
-        Some(b'R') => Answer::Ready,
+        Some(b'R') => ProbeResult::Ready,
         Some(b'E') => {
             let fields = answer.get(5..).unwrap_or_default();
             let field = |letter: u8| {
@@ -103,30 +107,30 @@ fn judge_postgres(answer: &[u8]) -> Answer {
             };
             match field(b'C').as_deref() {
                 Some(CANNOT_CONNECT_NOW) | None => {
-                    Answer::NotYet(field(b'M').unwrap_or_else(|| "it refused".to_owned()))
+                    ProbeResult::NotYet(field(b'M').unwrap_or_else(|| "it refused".to_owned()))
                 }
                 // Any other error (too many connections, …) comes from a server that serves.
-                Some(_) => Answer::Ready,
+                Some(_) => ProbeResult::Ready,
             }
         }
-        Some(_) => Answer::NotYet("what answers is not PostgreSQL".to_owned()),
-        None => Answer::NotYet("it closed the connection".to_owned()),
+        Some(_) => ProbeResult::NotYet("what answers is not PostgreSQL".to_owned()),
+        None => ProbeResult::NotYet("it closed the connection".to_owned()),
     }
 }
 
-fn judge_redis(answer: &[u8]) -> Answer {
+fn judge_redis(answer: &[u8]) -> ProbeResult {
     let text = String::from_utf8_lossy(answer);
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
-        (Some("+OK"), Some("+PONG")) => Answer::Ready,
+        (Some("+OK"), Some("+PONG")) => ProbeResult::Ready,
         (_, Some(line)) if line.starts_with("-LOADING") => {
-            Answer::NotYet("it loads its data".to_owned())
+            ProbeResult::NotYet("it loads its data".to_owned())
         }
         (Some(line), _) if line.starts_with('-') => {
-            Answer::NotYet(line.trim_start_matches('-').to_owned())
+            ProbeResult::NotYet(line.trim_start_matches('-').to_owned())
         }
-        (Some(_), _) => Answer::NotYet("what answers is not Redis".to_owned()),
-        (None, _) => Answer::NotYet("it closed the connection".to_owned()),
+        (Some(_), _) => ProbeResult::NotYet("what answers is not Redis".to_owned()),
+        (None, _) => ProbeResult::NotYet("it closed the connection".to_owned()),
     }
 }
 
@@ -140,14 +144,14 @@ mod tests {
             let body = format!("SFATAL\0VFATAL\0C{code}\0M{words}\0\0");
             [b"E\0\0\0\0", body.as_bytes()].concat()
         };
-        let not_yet = |words: &str| Answer::NotYet(words.to_owned());
+        let not_yet = |words: &str| ProbeResult::NotYet(words.to_owned());
         let table = [
-            (b"R\0\0\0\x17".to_vec(), Answer::Ready),
+            (b"R\0\0\0\x17".to_vec(), ProbeResult::Ready),
             (
                 error("57P03", "the database system is starting up"),
                 not_yet("the database system is starting up"),
             ),
-            (error("53300", "too many clients"), Answer::Ready),
+            (error("53300", "too many clients"), ProbeResult::Ready),
             (
                 b"HTTP/1.1 400".to_vec(),
                 not_yet("what answers is not PostgreSQL"),
@@ -162,9 +166,9 @@ mod tests {
 
     #[test]
     fn redis_answers_are_told_apart() {
-        let not_yet = |words: &str| Answer::NotYet(words.to_owned());
-        let table: [(&[u8], Answer); 5] = [
-            (b"+OK\r\n+PONG\r\n", Answer::Ready),
+        let not_yet = |words: &str| ProbeResult::NotYet(words.to_owned());
+        let table: [(&[u8], ProbeResult); 5] = [
+            (b"+OK\r\n+PONG\r\n", ProbeResult::Ready),
             (
                 b"+OK\r\n-LOADING Redis is loading\r\n",
                 not_yet("it loads its data"),

@@ -7,11 +7,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::owner::Owner;
+use super::process_owner::ProcessOwner;
 
 /// A process to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
+pub struct ServerProcess {
     /// Stable name: `database-main`. At most one process of a name runs.
     pub id: String,
     /// Program (absolute) and arguments. Never holds a secret.
@@ -20,16 +20,16 @@ pub struct Process {
     /// necessarily the ones above it.
     pub directory: PathBuf,
     /// Whom it runs as.
-    pub owner: Owner,
+    pub owner: ProcessOwner,
     /// How it is asked to stop.
-    pub stop: StopSignal,
+    pub stop: ServerStopSignal,
     /// How long it may take to stop before it is killed.
     pub stop_timeout: Duration,
 }
 
 /// The signals that data services stop on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopSignal {
+pub enum ServerStopSignal {
     /// SIGINT: PostgreSQL's fast shutdown.
     Interrupt,
     /// SIGTERM.
@@ -42,10 +42,13 @@ pub enum StopSignal {
 pub struct NotStarted(pub String);
 
 /// Runs processes that outlive the engine.
-pub trait Processes: Send + Sync + 'static {
+pub trait ServerProcesses: Send + Sync + 'static {
     /// Starts a process and hands back its pid; one of this id that runs already is handed back
     /// instead.
-    fn start(&self, process: &Process) -> impl Future<Output = Result<u32, NotStarted>> + Send;
+    fn start(
+        &self,
+        process: &ServerProcess,
+    ) -> impl Future<Output = Result<u32, NotStarted>> + Send;
 
     /// Pid of the process with this id if it runs, checked by its start time too. After an
     /// engine's death this is how the next one finds it.
@@ -55,7 +58,7 @@ pub trait Processes: Send + Sync + 'static {
     /// `signal 9`. Returns at once when it does not run.
     fn ended(&self, id: &str) -> impl Future<Output = String> + Send;
 
-    /// Asks it to stop as its [`Process`] says. Does not wait.
+    /// Asks it to stop as its [`ServerProcess`] says. Does not wait.
     fn stop(&self, id: &str) -> impl Future<Output = ()> + Send;
 
     /// Kills it and all that it started. Does not wait.

@@ -15,14 +15,14 @@ const POSTGRES_HOMES: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/us
 
 /// One installed PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Postgres {
+pub(super) struct PostgresBinaries {
     /// Major version.
     pub version: u32,
     /// Directory of `postgres` and `initdb`.
     pub bin: PathBuf,
 }
 
-impl Postgres {
+impl PostgresBinaries {
     /// Whether it can load `pg_stat_statements` (in Debian a part of the server's package).
     pub(super) fn has_statistics(&self) -> bool {
         let home = self.bin.parent().unwrap_or(&self.bin);
@@ -34,7 +34,7 @@ impl Postgres {
 
 /// One installed Redis or Valkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cache {
+pub(super) struct CacheBinaries {
     /// `redis 7.0`, `valkey 8.0`.
     pub words: String,
     /// The server's path.
@@ -46,10 +46,10 @@ pub(super) fn postgres(
     name: &str,
     data: Option<u32>,
     asked: Option<&str>,
-) -> Result<Postgres, DataError> {
+) -> Result<PostgresBinaries, DataError> {
     let installed = installed_postgres();
     let take = |version: u32| {
-        installed.get(&version).map(|bin| Postgres {
+        installed.get(&version).map(|bin| PostgresBinaries {
             version,
             bin: bin.clone(),
         })
@@ -71,7 +71,7 @@ pub(super) fn postgres(
 }
 
 /// The server of a cache: `wanted` first, its sibling (they speak the same protocol) second.
-pub(super) fn cache(wanted: &str, sibling: &str) -> Result<Cache, DataError> {
+pub(super) fn cache(wanted: &str, sibling: &str) -> Result<CacheBinaries, DataError> {
     for program in [wanted, sibling] {
         if let Some(server) = on_path(program) {
             let kind = program.trim_end_matches("-server");
@@ -79,7 +79,7 @@ pub(super) fn cache(wanted: &str, sibling: &str) -> Result<Cache, DataError> {
                 Some(version) => format!("{kind} {version}"),
                 None => kind.to_owned(),
             };
-            return Ok(Cache { words, server });
+            return Ok(CacheBinaries { words, server });
         }
     }
     Err(DataError::NotInstalled {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use super::error::DataError;
 use super::leftovers;
-use super::owner::Owner;
-use super::processes::{Process, StopSignal};
+use super::process_owner::ProcessOwner;
+use super::processes::{ServerProcess, ServerStopSignal};
 use super::program;
 use crate::secrets::SecretValue;
 
@@ -50,7 +50,7 @@ impl Redis {
     }
 
     /// The server that will run it.
-    pub(super) fn look(&self) -> Result<program::Cache, DataError> {
+    pub(super) fn find_binaries(&self) -> Result<program::CacheBinaries, DataError> {
         let (wanted, sibling) = self.servers;
         program::cache(wanted, sibling)
     }
@@ -68,11 +68,11 @@ impl Redis {
     pub(super) fn prepare(
         &self,
         id: &str,
-        owner: Owner,
+        owner: ProcessOwner,
         port: u16,
         password: &SecretValue,
-    ) -> Result<Process, DataError> {
-        let program = self.look()?;
+    ) -> Result<ServerProcess, DataError> {
+        let program = self.find_binaries()?;
         self.make_directories(owner)?;
         let text = self.configuration(port, password);
         let path = self.home().join("redis.conf");
@@ -81,7 +81,7 @@ impl Redis {
             source,
         })?;
         give(&path, owner)?;
-        Ok(Process {
+        Ok(ServerProcess {
             id: id.to_owned(),
             argv: vec![
                 "/bin/sh".to_owned(),
@@ -91,14 +91,14 @@ impl Redis {
             ],
             directory: self.home(),
             owner,
-            stop: StopSignal::Terminate,
+            stop: ServerStopSignal::Terminate,
             stop_timeout: STOP_TIMEOUT,
         })
     }
 
     /// `home` is the engine's, so that the server cannot put anything in place of its
     /// configuration; `data` is the server's.
-    fn make_directories(&self, owner: Owner) -> Result<(), DataError> {
+    fn make_directories(&self, owner: ProcessOwner) -> Result<(), DataError> {
         for (path, mode) in [(self.home(), 0o711), (self.data(), 0o700)] {
             fs::create_dir_all(&path)
                 .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
@@ -134,7 +134,7 @@ impl Redis {
     }
 }
 
-fn give(path: &Path, owner: Owner) -> Result<(), DataError> {
+fn give(path: &Path, owner: ProcessOwner) -> Result<(), DataError> {
     let Some((uid, gid)) = owner.ids() else {
         return Ok(());
     };

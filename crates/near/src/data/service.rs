@@ -3,57 +3,57 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use neargate_core::manifest::model::Generate;
+use neargate_core::manifest::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 
 use super::error::DataError;
-use super::facts::Key;
-use super::owner::Owner;
-use super::ports::{Ports, WhenTaken, known};
-use super::postgres::Postgres;
-use super::probe::{self, Answer};
-use super::processes::Process;
+use super::ports::{DataPorts, TakenPortPolicy, remembered_port};
+use super::postgres::PostgresDatabase;
+use super::probe::{self, ProbeResult};
+use super::process_owner::ProcessOwner;
+use super::processes::ServerProcess;
 use super::redis::Redis;
+use super::status::DataServiceName;
 use super::url;
 use crate::atomic::private_directory;
 use crate::paths::StateDir;
 use crate::secrets::{SecretValue, Secrets};
 
 /// Bytes of a generated password: 32 letters.
-const PASSWORD: Generate = Generate::Base64(24);
+const PASSWORD: SecretGenerator = SecretGenerator::Base64(24);
 
 /// What runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Engine {
+pub(super) enum DataEngine {
     /// A database.
-    Postgres(Postgres),
+    Postgres(PostgresDatabase),
     /// A cache.
     Redis(Redis),
 }
 
 /// One data service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Service {
+pub(super) struct DataService {
     /// Which it is.
-    pub key: Key,
+    pub key: DataServiceName,
     /// Its own directory.
     pub directory: PathBuf,
     /// Where its password lies.
     pub state: StateDir,
     /// What runs it.
-    pub engine: Engine,
+    pub engine: DataEngine,
 }
 
 /// How to reach it.
 #[derive(Debug, Clone)]
-pub(super) struct Address {
+pub(super) struct DataServiceAddress {
     /// Loopback port.
     pub port: u16,
     /// Password.
     pub password: SecretValue,
 }
 
-impl Service {
+impl DataService {
     /// The same service where the state directory is now: it may have been renamed.
     pub(super) fn located(&self) -> Self {
         let mut located = self.clone();
@@ -61,58 +61,64 @@ impl Service {
             located.directory = self.state.data().join(name);
         }
         match &mut located.engine {
-            Engine::Postgres(postgres) => postgres.directory.clone_from(&located.directory),
-            Engine::Redis(redis) => redis.directory.clone_from(&located.directory),
+            DataEngine::Postgres(postgres) => postgres.directory.clone_from(&located.directory),
+            DataEngine::Redis(redis) => redis.directory.clone_from(&located.directory),
         }
         located
     }
 
     /// `postgres 15`; fails when the machine lacks what it needs.
-    pub(super) fn look(&self) -> Result<String, DataError> {
+    pub(super) fn find_binaries(&self) -> Result<String, DataError> {
         match &self.engine {
-            Engine::Postgres(postgres) => {
-                let program = postgres.look()?;
+            DataEngine::Postgres(postgres) => {
+                let program = postgres.find_binaries()?;
                 Ok(format!("postgres {}", program.version))
             }
-            Engine::Redis(redis) => redis.look().map(|program| program.words),
+            DataEngine::Redis(redis) => redis.find_binaries().map(|program| program.words),
         }
     }
 
     /// How to reach it, when it was prepared before.
-    pub(super) fn address(&self) -> Result<Address, DataError> {
-        let port = known(&self.port_file()).ok_or_else(|| DataError::Unknown {
+    pub(super) fn address(&self) -> Result<DataServiceAddress, DataError> {
+        let port = remembered_port(&self.port_file()).ok_or_else(|| DataError::Unknown {
             service: self.key.label(),
         })?;
         let password = self.password()?;
-        Ok(Address { port, password })
+        Ok(DataServiceAddress { port, password })
     }
 
     /// Everything that must be there before its process starts.
     pub(super) async fn prepare(
         &self,
-        ports: &Ports,
-        taken: WhenTaken,
-    ) -> Result<(Process, Address), DataError> {
+        ports: &DataPorts,
+        taken: TakenPortPolicy,
+    ) -> Result<(ServerProcess, DataServiceAddress), DataError> {
         let (service, ports) = (self.clone(), ports.clone());
         let (address, owner) = tokio::task::spawn_blocking(move || service.ground(&ports, taken))
             .await
             .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         let id = self.key.process();
         let process = match &self.engine {
-            Engine::Postgres(postgres) => {
+            DataEngine::Postgres(postgres) => {
                 postgres
                     .prepare(&id, owner, address.port, &address.password)
                     .await?
             }
-            Engine::Redis(redis) => redis.prepare(&id, owner, address.port, &address.password)?,
+            DataEngine::Redis(redis) => {
+                redis.prepare(&id, owner, address.port, &address.password)?
+            }
         };
         Ok((process, address))
     }
 
     /// Directory, no leftovers, owner, port, password. Blocks.
-    fn ground(&self, ports: &Ports, taken: WhenTaken) -> Result<(Address, Owner), DataError> {
+    fn ground(
+        &self,
+        ports: &DataPorts,
+        taken: TakenPortPolicy,
+    ) -> Result<(DataServiceAddress, ProcessOwner), DataError> {
         let label = self.key.label();
-        if self.state.gone() {
+        if self.state.is_gone() {
             return Err(DataError::Lost { service: label });
         }
         let data = self.state.data();
@@ -123,43 +129,43 @@ impl Service {
             })?;
         }
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.clear()?,
-            Engine::Redis(redis) => redis.clear()?,
+            DataEngine::Postgres(postgres) => postgres.clear()?,
+            DataEngine::Redis(redis) => redis.clear()?,
         }
         let preferred = match &self.engine {
-            Engine::Postgres(_) => "postgres",
-            Engine::Redis(_) => "redis",
+            DataEngine::Postgres(_) => "postgres",
+            DataEngine::Redis(_) => "redis",
         };
-        let owner = Owner::of(&self.state, &label, preferred)?;
+        let owner = ProcessOwner::of(&self.state, &label, preferred)?;
         for data in ["pgdata", "home/data"] {
             owner.take_over(&self.directory.join(data))?;
         }
         let port = ports.assign(&label, &self.port_file(), taken)?;
         let password = self.password()?;
-        Ok((Address { port, password }, owner))
+        Ok((DataServiceAddress { port, password }, owner))
     }
 
     /// Whether it accepts connections.
-    pub(super) async fn probe(&self, address: &Address) -> Answer {
+    pub(super) async fn probe(&self, address: &DataServiceAddress) -> ProbeResult {
         match &self.engine {
-            Engine::Postgres(postgres) => {
+            DataEngine::Postgres(postgres) => {
                 probe::postgres(address.port, &postgres.role, &postgres.role).await
             }
-            Engine::Redis(_) => match address.password.expose_text() {
+            DataEngine::Redis(_) => match address.password.expose_text() {
                 Ok(password) => probe::redis(address.port, password).await,
-                Err(error) => Answer::NotYet(error.to_string()),
+                Err(error) => ProbeResult::NotYet(error.to_string()),
             },
         }
     }
 
     /// The URL that its users get.
-    pub(super) fn url(&self, address: &Address) -> SecretValue {
+    pub(super) fn url(&self, address: &DataServiceAddress) -> SecretValue {
         let password = String::from_utf8_lossy(address.password.expose());
         match &self.engine {
-            Engine::Postgres(postgres) => {
+            DataEngine::Postgres(postgres) => {
                 url::postgres(&postgres.role, &password, address.port, &postgres.role)
             }
-            Engine::Redis(_) => url::redis(&password, address.port),
+            DataEngine::Redis(_) => url::redis(&password, address.port),
         }
     }
 
@@ -177,7 +183,7 @@ impl Service {
         let read = || {
             let mut secrets = Secrets::open(&self.state)?;
             let version = secrets.ensure(now(), &name, PASSWORD)?;
-            secrets.get(&name, crate::secrets::Which::Version(version))
+            secrets.get(&name, crate::secrets::VersionSelector::Version(version))
         };
         read()
             .map(|(_, password)| password)

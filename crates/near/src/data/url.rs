@@ -10,7 +10,7 @@ const SCHEME: &str = "postgresql://";
 
 /// What `libpq` and its kin read when they get no URL, from a URL.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Parts {
+pub struct PostgresVariables {
     /// `PGHOST`
     pub host: String,
     /// `PGPORT`
@@ -36,7 +36,7 @@ pub fn taken_by_all(url: &str) -> String {
 
 /// The parts of a PostgreSQL URL of one host; `None`: it is another, or names several.
 #[must_use]
-pub fn parts(url: &str) -> Option<Parts> {
+pub fn parts(url: &str) -> Option<PostgresVariables> {
     let rest = taken_by_all(url);
     let rest = rest.strip_prefix(SCHEME)?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -55,7 +55,7 @@ pub fn parts(url: &str) -> Option<Parts> {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
     };
-    Some(Parts {
+    Some(PostgresVariables {
         host: decoded(host)?,
         port: port.to_owned(),
         user: decoded(user)?,

@@ -7,15 +7,15 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::machine::{self, Event, Exit};
+use neargate_core::machine::{self, Event, ProcessExit};
 
 use super::ids::{is_task, service_of};
-use super::journal_writer::Report;
-use super::notes::Cause;
-use super::{Engine, EngineError, Input, LAST_LINES, log};
-use crate::arrivals::Receiver;
+use super::journal_writer::JournalReport;
+use super::notes::NoteCause;
+use super::{Engine, EngineError, EngineInput, LAST_LINES, log};
+use crate::input_channel::InputReceiver;
 use crate::logs;
-use crate::supervisor::Found;
+use crate::supervisor::LeftBehind;
 
 impl Engine {
     /// Goes on where the last engine was: adopts what runs, starts what should run.
@@ -24,19 +24,19 @@ impl Engine {
     /// [`EngineError::Tasks`]: what runs cannot be told, so nothing may be started or ended.
     pub(super) async fn resume(
         &mut self,
-        reports: &mut Receiver<Report>,
+        reports: &mut InputReceiver<JournalReport>,
     ) -> Result<(), EngineError> {
         let found = self.surroundings.supervisor.adopt_all();
         let found = found.map_err(EngineError::Tasks)?;
-        let runs = |one: &Found| matches!(one, Found::Running(one) if is_task(&one.id));
+        let runs = |one: &LeftBehind| matches!(one, LeftBehind::Running(one) if is_task(&one.id));
         self.tasks_found = found.iter().any(runs);
         self.watch_data();
-        if self.ledger.state().phase == machine::Phase::Up
+        if self.ledger.state().phase == machine::EnvironmentPhase::Up
             && let Err(problem) = self.provide_again().await
         {
-            let note = format!("{}: {}", Cause::NotProvided.words(), problem.error);
+            let note = format!("{}: {}", NoteCause::NotProvided.describe(), problem.error);
             log(&note);
-            self.notes.set(Cause::NotProvided, &[note]);
+            self.notes.set(NoteCause::NotProvided, &[note]);
         }
         self.adopt_tasks(found, reports).await;
         self.written(reports).await;
@@ -47,7 +47,11 @@ impl Engine {
         Ok(())
     }
 
-    async fn adopt_tasks(&mut self, found: Vec<Found>, reports: &mut Receiver<Report>) {
+    async fn adopt_tasks(
+        &mut self,
+        found: Vec<LeftBehind>,
+        reports: &mut InputReceiver<JournalReport>,
+    ) {
         let lost = self.lost_all(&found);
         if !lost.is_empty() {
             self.happened(Event::HostRestarted);
@@ -59,44 +63,44 @@ impl Engine {
         let mut seen = BTreeSet::new();
         for found in found {
             match found {
-                Found::Running(running) if self.knows(&running.id) => {
+                LeftBehind::Running(running) if self.knows(&running.id) => {
                     seen.insert(running.id.clone());
-                    self.take(Input::Started(running.id.clone(), Ok(running)));
+                    self.handle(EngineInput::Started(running.id.clone(), Ok(running)));
                 }
-                Found::Exited(id, exit) if self.knows(&id) => {
+                LeftBehind::Exited(id, exit) if self.knows(&id) => {
                     seen.insert(id.clone());
                     self.missed_exit(&id, exit);
                 }
                 // Data services and jobs are looked for by whoever wants them; tasks that the
                 // journal does not know are nobody's.
-                Found::Running(running) if self.nobodys(&running.id) => {
+                LeftBehind::Running(running) if self.nobodys(&running.id) => {
                     self.kill(running.id);
                 }
-                Found::Exited(id, _) if self.nobodys(&id) => {
+                LeftBehind::Exited(id, _) if self.nobodys(&id) => {
                     self.surroundings.supervisor.forget(&id);
                 }
-                Found::Running(_) | Found::Exited(..) => {}
+                LeftBehind::Running(_) | LeftBehind::Exited(..) => {}
             }
         }
         for id in self.task_ids() {
             if self.ran(&id) && !seen.contains(&id) {
-                self.missed_exit(&id, Exit::Unknown);
+                self.missed_exit(&id, ProcessExit::Unknown);
             }
         }
     }
 
     /// A task ended while no engine looked. The loop has not begun: its lines are read here.
-    fn missed_exit(&mut self, id: &str, exit: Exit) {
+    fn missed_exit(&mut self, id: &str, exit: ProcessExit) {
         let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
         self.exited(id, exit, last_lines);
     }
 
     /// The tasks of the journal, when some ran, none runs and nobody saw one end: the machine was
     /// restarted, or lost all processes in another way. None otherwise.
-    fn lost_all(&self, found: &[Found]) -> Vec<String> {
-        let survives = |found: &Found| match found {
-            Found::Running(running) => self.knows(&running.id),
-            Found::Exited(id, exit) => self.knows(id) && *exit != Exit::Unknown,
+    fn lost_all(&self, found: &[LeftBehind]) -> Vec<String> {
+        let survives = |found: &LeftBehind| match found {
+            LeftBehind::Running(running) => self.knows(&running.id),
+            LeftBehind::Exited(id, exit) => self.knows(id) && *exit != ProcessExit::Unknown,
         };
         let tasks = self.task_ids();
         let ran = tasks.iter().any(|id| self.ran(id));
@@ -110,7 +114,7 @@ impl Engine {
     /// Whether a task's process was up once, as far as the journal knows.
     fn ran(&self, id: &str) -> bool {
         self.task(id)
-            .is_some_and(|task| !matches!(task.lifecycle, machine::Lifecycle::Pending { .. }))
+            .is_some_and(|task| !matches!(task.lifecycle, machine::TaskLifecycle::Pending { .. }))
     }
 
     pub(super) fn task_ids(&self) -> Vec<String> {

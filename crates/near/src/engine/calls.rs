@@ -5,56 +5,56 @@ use std::sync::Arc;
 use neargate_core::machine::{Event, Refusal, RevisionDefinition, ServiceState};
 use neargate_core::manifest::model::Manifest;
 
+use super::follow_up::FollowUp;
 use super::ledger::TurnError;
-use super::preparation::Contents;
-use super::provide::numeric_edge;
-use super::sequel::Sequel;
-use super::tasks::{Surroundings, chain};
+use super::preparation::RevisionContents;
+use super::prerequisites::numeric_edge;
+use super::tasks::{TaskEnvironment, chain};
 use super::{Engine, reply};
-use crate::api::server::{Call, Reply};
-use crate::api::wire::{Accepted, Definition, Problem};
+use crate::api::server::{ApiCall, CallReply};
+use crate::api::wire::{Accepted, EnvironmentDefinition, Problem};
 use crate::data::DataError;
 
 impl Engine {
-    pub(super) fn answer(&mut self, call: Call) {
+    pub(super) fn answer(&mut self, call: ApiCall) {
         match call {
-            Call::Status(to) => {
+            ApiCall::Status(to) => {
                 let status = self.status();
                 reply(to, Ok(status));
             }
-            Call::Up(definition, to) => self.begin_up(*definition, to),
-            Call::Deploy(service, definition, to) => {
+            ApiCall::Up(definition, to) => self.begin_up(*definition, to),
+            ApiCall::Deploy(service, definition, to) => {
                 self.begin_deploy(service, *definition, to);
             }
-            Call::Rollback(service, wish, to) => {
+            ApiCall::Rollback(service, wish, to) => {
                 self.surroundings.data.start_waiting();
                 let event = Event::RollbackRequested {
                     service,
                     to: wish.to,
                 };
-                self.ask(vec![event], Sequel::Answer(to));
+                self.ask(vec![event], FollowUp::Answer(to));
             }
-            Call::Steer(service, steering, to) => {
-                let event = super::releases::steered(service, &steering);
-                self.ask(vec![event], Sequel::Answer(to));
+            ApiCall::Steer(service, steering, to) => {
+                let event = super::release_history::steered(service, &steering);
+                self.ask(vec![event], FollowUp::Answer(to));
             }
-            Call::Releases(service, to) => reply(to, self.releases(&service)),
-            Call::Alarms(to) => reply(to, Ok(self.alarms())),
-            Call::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
-            Call::Scale(service, wish, to) => {
+            ApiCall::Releases(service, to) => reply(to, self.releases(&service)),
+            ApiCall::Alarms(to) => reply(to, Ok(self.alarms())),
+            ApiCall::Metrics(asked, to) => reply(to, Ok(self.figures(asked))),
+            ApiCall::Scale(service, wish, to) => {
                 self.surroundings.data.start_waiting();
                 let event = Event::ScaleRequested {
                     service: service.clone(),
                     desired: wish.desired,
                 };
-                self.ask(vec![event], Sequel::Scaled(service, to));
+                self.ask(vec![event], FollowUp::Scaled(service, to));
             }
-            Call::Session(service, request, to) => self.session(&service, &request, to),
-            Call::Data(name, to) => self.data_access(&name, to),
-            Call::Observed(to) => self.observed(to),
-            Call::Events(after, to) => self.events(after, to),
-            Call::ReplaceRouter(to) => self.replace_router(to),
-            Call::Down(to) => self.down(to),
+            ApiCall::Session(service, request, to) => self.session(&service, &request, to),
+            ApiCall::Data(name, to) => self.data_access(&name, to),
+            ApiCall::Observed(to) => self.observed(to),
+            ApiCall::Events(after, to) => self.events(after, to),
+            ApiCall::ReplaceRouter(to) => self.replace_router(to),
+            ApiCall::Down(to) => self.down(to),
         }
     }
 
@@ -67,7 +67,10 @@ impl Engine {
     }
 
     /// A state directory is one environment's of one app.
-    pub(super) fn refuse_another_app(&self, definition: &Definition) -> Result<(), Problem> {
+    pub(super) fn refuse_another_app(
+        &self,
+        definition: &EnvironmentDefinition,
+    ) -> Result<(), Problem> {
         let own = owner(&definition.manifest);
         if let Some(claimed) = self.claimed.as_ref().filter(|claimed| **claimed != own) {
             return Err(belongs_to_another(claimed, &definition.manifest));
@@ -76,18 +79,21 @@ impl Engine {
     }
 
     /// The definition with an address in place of a name, unless it is another app's.
-    pub(super) fn acceptable(&self, mut definition: Definition) -> Result<Definition, Problem> {
+    pub(super) fn acceptable(
+        &self,
+        mut definition: EnvironmentDefinition,
+    ) -> Result<EnvironmentDefinition, Problem> {
         self.refuse_another_app(&definition)?;
         numeric_edge(&mut definition.manifest);
         Ok(definition)
     }
 
     /// Takes what the app should be from now on; it is written.
-    pub(super) fn set_definition(&mut self, definition: &Arc<Definition>) {
+    pub(super) fn set_definition(&mut self, definition: &Arc<EnvironmentDefinition>) {
         if self.definition.is_none() {
             let manifest = &definition.manifest;
             let (app, env) = (manifest.app.clone(), manifest.env.clone());
-            self.surroundings = Surroundings::of(
+            self.surroundings = TaskEnvironment::of(
                 &self.state,
                 self.surroundings.supervisor.clone(),
                 (app, env),
@@ -102,9 +108,9 @@ impl Engine {
     /// The revision that a service of the manifest would be: artifact and secret versions of now.
     pub(super) fn revision(
         &self,
-        definition: &Definition,
+        definition: &EnvironmentDefinition,
         name: &str,
-        contents: &Contents,
+        contents: &RevisionContents,
     ) -> Result<RevisionDefinition, Problem> {
         let manifest = &definition.manifest;
         let service = manifest.services.get(name).ok_or_else(|| Problem {
@@ -124,7 +130,7 @@ impl Engine {
         })
     }
 
-    fn replace_router(&mut self, to: Reply<Accepted>) {
+    fn replace_router(&mut self, to: CallReply<Accepted>) {
         match self.routers.replace() {
             Ok(_) => self.replacing.push(to),
             Err(error) => reply(to, Err(problem(&error, 1))),
@@ -154,7 +160,7 @@ pub(super) fn refused(error: &TurnError) -> Problem {
 
 /// Whose state directory it is, in words.
 pub(super) fn owner(manifest: &Manifest) -> String {
-    super::owner::words(&manifest.app, &manifest.env)
+    super::owner::describe(&manifest.app, &manifest.env)
 }
 
 /// A manifest that is not the one of the state directory's owner.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 
-use crate::data::{NotStarted, Process, Processes, StopSignal};
+use crate::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
 use crate::logs;
 use crate::paths::StateDir;
 use crate::supervisor::{
-    self, Children, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
+    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, UserIdentity, WorkingDirectory,
 };
 
 /// The supervisor as data services see it.
@@ -19,8 +19,8 @@ pub struct DataProcesses {
     pub state: StateDir,
 }
 
-impl Processes for DataProcesses {
-    async fn start(&self, process: &Process) -> Result<u32, NotStarted> {
+impl ServerProcesses for DataProcesses {
+    async fn start(&self, process: &ServerProcess) -> Result<u32, NotStarted> {
         let spec = TaskSpec {
             id: process.id.clone(),
             log: LogTarget {
@@ -29,14 +29,17 @@ impl Processes for DataProcesses {
             },
             argv: process.argv.clone(),
             env: std::collections::BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),
-            place: Place::Directory(process.directory.clone()),
-            identity: process.owner.ids().map(|(uid, gid)| Identity { uid, gid }),
+            place: WorkingDirectory::Directory(process.directory.clone()),
+            identity: process
+                .owner
+                .ids()
+                .map(|(uid, gid)| UserIdentity { uid, gid }),
             limits: None,
             port: None,
             stop: StopPolicy {
                 signal: signal(process.stop),
                 timeout: process.stop_timeout,
-                children: Children::Killed,
+                children: OrphanPolicy::Killed,
             },
         };
         let running = self
@@ -53,7 +56,7 @@ impl Processes for DataProcesses {
 
     async fn ended(&self, id: &str) -> String {
         match self.supervisor.server_exited(id).await {
-            Exit::Unknown => "ended unseen".to_owned(),
+            ProcessExit::Unknown => "ended unseen".to_owned(),
             exit => exit.to_string(),
         }
     }
@@ -71,10 +74,10 @@ impl Processes for DataProcesses {
     }
 }
 
-fn signal(signal: StopSignal) -> supervisor::StopSignal {
+fn signal(signal: ServerStopSignal) -> supervisor::StopSignal {
     match signal {
-        StopSignal::Interrupt => supervisor::StopSignal::Interrupt,
-        StopSignal::Terminate => supervisor::StopSignal::Terminate,
+        ServerStopSignal::Interrupt => supervisor::StopSignal::Interrupt,
+        ServerStopSignal::Terminate => supervisor::StopSignal::Terminate,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use neargate_core::manifest::model::{Service, Use};
+use neargate_core::manifest::model::{Service, UsedResource};
 
 use crate::data;
 
@@ -19,7 +19,7 @@ const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 const SSL_MODE: &str = "disable";
 
 /// What the variables are made of. Holds secrets.
-pub struct Source<'a> {
+pub struct VariableSources<'a> {
     /// App name.
     pub app: &'a str,
     /// Environment name.
@@ -46,7 +46,7 @@ pub struct Source<'a> {
 
 /// The variables of one task.
 #[must_use]
-pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
+pub fn variables(source: &VariableSources<'_>) -> BTreeMap<String, String> {
     let mut variables = source.service.env.clone();
     let (lang, utf_8) = LOCALE;
     let otherwise = [(lang.to_owned(), utf_8.to_owned())].into_iter();
@@ -78,7 +78,7 @@ pub fn variables(source: &Source<'_>) -> BTreeMap<String, String> {
     variables
 }
 
-fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
+fn injected(source: &VariableSources<'_>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let mut first = |general: &str, specific: String, url: &String| {
         variables
@@ -88,7 +88,7 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
     };
     for used in &source.service.uses {
         match used {
-            Use::Database(name) => {
+            UsedResource::Database(name) => {
                 if let Some(url) = source.databases.get(name) {
                     let url = data::taken_by_all(url);
                     first(
@@ -98,16 +98,16 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
                     );
                 }
             }
-            Use::Cache(name) => {
+            UsedResource::Cache(name) => {
                 if let Some(url) = source.caches.get(name) {
                     first("REDIS_URL", format!("REDIS_{}_URL", upper(name)), url);
                 }
             }
-            Use::Secret(_) => {}
+            UsedResource::Secret(_) => {}
         }
     }
     for used in &source.service.uses {
-        if let Use::Secret(name) = used
+        if let UsedResource::Secret(name) = used
             && let Some(value) = source.secrets.get(name)
         {
             variables.insert(upper(name), value.clone());
@@ -118,10 +118,10 @@ fn injected(source: &Source<'_>) -> BTreeMap<String, String> {
 
 /// The database of `DATABASE_URL` for clients that read no URL. None of them where `env` names a
 /// server of its own: our password is not for that one.
-fn for_libpq(source: &Source<'_>) -> Vec<(String, String)> {
+fn for_libpq(source: &VariableSources<'_>) -> Vec<(String, String)> {
     let uses = source.service.uses.iter();
     let mut databases = uses.filter_map(|used| match used {
-        Use::Database(name) => Some((name, source.databases.get(name)?)),
+        UsedResource::Database(name) => Some((name, source.databases.get(name)?)),
         _ => None,
     });
     let own = ["PGHOST", "PGHOSTADDR", "PGSERVICE"];
@@ -182,7 +182,7 @@ mod tests {
     fn a_task_sees_what_it_uses_and_where_it_is() {
         let service = service();
         let named = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        let variables = variables(&Source {
+        let variables = variables(&VariableSources {
             app: "notes",
             env: "local",
             service: &service,
@@ -238,9 +238,11 @@ mod tests {
             ("other".to_owned(), "postgresql://u:p@other/d".to_owned()),
         ]);
         let mut service = service();
-        service.uses.insert(1, Use::Database("other".to_owned()));
+        service
+            .uses
+            .insert(1, UsedResource::Database("other".to_owned()));
         let told = |service: &Service, name: &str| {
-            variables(&Source {
+            variables(&VariableSources {
                 app: "notes",
                 env: "local",
                 service,

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::machine::{Exit, Health, NOT_AT_ITS_PORT};
+use neargate_core::machine::{NOT_AT_ITS_PORT, ProcessExit, TaskHealth};
 use tokio::sync::mpsc;
 
 use super::ids::service_of;
-use super::{Input, LAST_LINES, QUEUE};
-use crate::arrivals::Sender;
+use super::{EngineInput, LAST_LINES, QUEUE};
+use crate::input_channel::InputSender;
 use crate::logs;
 use crate::paths::StateDir;
 use crate::port_holder;
@@ -20,25 +20,26 @@ use crate::supervisor::Supervisor;
 #[derive(Debug)]
 pub(super) enum Incident {
     /// Its process ended.
-    Exited(String, Exit),
+    Exited(String, ProcessExit),
     /// Its health changed, with ALB's reason.
-    HealthChanged(String, Health, String),
+    HealthChanged(String, TaskHealth, String),
 }
 
 /// Starts the reader. Incidents go in, [`Input::Exited`] and [`Input::HealthChanged`] come out.
-pub(super) fn reader(state: StateDir, inputs: Sender<Input>) -> mpsc::Sender<Incident> {
+pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc::Sender<Incident> {
     let (incidents, mut queue) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         while let Some(incident) = queue.recv().await {
             let incident = match incident {
-                Incident::HealthChanged(task, Health::Unhealthy, reason) => {
+                Incident::HealthChanged(task, TaskHealth::Unhealthy, reason) => {
                     let reason = with_listened_ports(&state, &task, reason).await;
-                    Incident::HealthChanged(task, Health::Unhealthy, reason)
+                    Incident::HealthChanged(task, TaskHealth::Unhealthy, reason)
                 }
                 other => other,
             };
             let lines = match &incident {
-                Incident::Exited(task, _) | Incident::HealthChanged(task, Health::Unhealthy, _) => {
+                Incident::Exited(task, _)
+                | Incident::HealthChanged(task, TaskHealth::Unhealthy, _) => {
                     last_lines(&state, service_of(task), task).await
                 }
                 Incident::HealthChanged(..) => Vec::new(),
@@ -77,14 +78,14 @@ fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
 }
 
 /// An incident with its evidence, as the loop takes it.
-pub(super) fn input(incident: Incident, last_lines: Vec<String>) -> Input {
+pub(super) fn input(incident: Incident, last_lines: Vec<String>) -> EngineInput {
     match incident {
-        Incident::Exited(task, exit) => Input::Exited {
+        Incident::Exited(task, exit) => EngineInput::Exited {
             task,
             exit,
             last_lines,
         },
-        Incident::HealthChanged(task, health, reason) => Input::HealthChanged {
+        Incident::HealthChanged(task, health, reason) => EngineInput::HealthChanged {
             task,
             health,
             reason,

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::machine::{Event, Exit};
-use neargate_core::manifest::model::{HttpCheck, Work};
+use neargate_core::machine::{Event, ProcessExit};
+use neargate_core::manifest::model::{HttpCheck, JobWork};
 
-use super::checks::{self, Asking};
+use super::follow_up::FollowUp;
+use super::http_checks::{self, PendingCheck};
 use super::ids::{job_of, service_of_job};
-use super::sequel::Sequel;
-use super::tasks::Start;
-use super::{Engine, Input, evidence};
+use super::tasks::TaskStart;
+use super::{Engine, EngineInput, evidence};
 use crate::logs::writer::LogWriter;
 
 impl Engine {
@@ -33,13 +33,13 @@ impl Engine {
             return;
         };
         let command = match &job.work {
-            Work::Command(command) => command.clone(),
-            Work::Http(check) => {
+            JobWork::Command(command) => command.clone(),
+            JobWork::Http(check) => {
                 let (check, timeout) = (check.clone(), job.timeout);
                 return self.run_check(id, (release, run, revision), check, timeout);
             }
         };
-        let start = Start {
+        let start = TaskStart {
             id: id.clone(),
             revision,
             definition,
@@ -54,11 +54,11 @@ impl Engine {
                 Some(exit) => exit,
                 None => match surroundings.start(&start).await {
                     Ok(_) => surroundings.supervisor.exited(&id).await,
-                    Err(failure) => Exit::NotStarted(failure.reason),
+                    Err(failure) => ProcessExit::NotStarted(failure.reason),
                 },
             };
             let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
-            let ended = Input::HookEnded {
+            let ended = EngineInput::HookEnded {
                 release,
                 run,
                 id,
@@ -87,7 +87,7 @@ impl Engine {
         let asked = tokio::spawn(async move {
             let exit = match address {
                 Some(address) => {
-                    let asking = Asking {
+                    let asking = PendingCheck {
                         address,
                         revision,
                         check,
@@ -95,12 +95,12 @@ impl Engine {
                     };
                     // Without a log the check still counts; the release keeps its answer.
                     let mut log = LogWriter::open(&logs, &id, revision).ok();
-                    checks::ask(&asking, &mut log).await
+                    http_checks::ask(&asking, &mut log).await
                 }
-                None => Exit::NotStarted(format!("`{service}` has no address")),
+                None => ProcessExit::NotStarted(format!("`{service}` has no address")),
             };
             let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
-            let ended = Input::HookEnded {
+            let ended = EngineInput::HookEnded {
                 release,
                 run,
                 id,
@@ -118,7 +118,7 @@ impl Engine {
         release: u64,
         run: u32,
         id: &str,
-        exit: Exit,
+        exit: ProcessExit,
         last_lines: Vec<String>,
     ) {
         self.checks.remove(id);
@@ -128,7 +128,7 @@ impl Engine {
             exit,
             last_lines,
         };
-        self.happened_then(event, Sequel::JobEnded(id.to_owned()));
+        self.happened_then(event, FollowUp::JobEnded(id.to_owned()));
     }
 
     /// Removes what is left of a job; before its end is written, it would be run again.

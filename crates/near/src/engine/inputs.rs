@@ -2,38 +2,38 @@
 //!
 //! Invariant: an input is a fact that somebody else found out; its handling waits for nothing.
 
-use neargate_core::machine::{Event, Exit, Health, Obstacle};
+use neargate_core::machine::{Event, Obstacle, ProcessExit, TaskHealth};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::evidence::{self, Incident};
+use super::follow_up::FollowUp;
 use super::ids::service_of;
-use super::meter::Reading;
-use super::notes::Cause;
+use super::notes::NoteCause;
 use super::obstacles::StartFailure;
-use super::preparation::{Prepared, Request};
-use super::router_process::RouterFact;
-use super::routers::Learned;
-use super::sequel::Sequel;
+use super::preparation::{Preparation, PreparedRequest};
+use super::router_process::RouterEvent;
+use super::routers::RouterOutcome;
+use super::task_usage::UsageReading;
 use super::{Engine, log, tasks};
 use crate::api::wire::{Accepted, Problem};
 use crate::logs;
-use crate::supervisor::Running;
+use crate::supervisor::RunningProcess;
 
 /// An input of the loop, besides calls and routers.
-pub(super) enum Input {
+pub(super) enum EngineInput {
     /// A start succeeded or failed.
-    Started(String, Result<Running, StartFailure>),
+    Started(String, Result<RunningProcess, StartFailure>),
     /// A task's process ended.
     Exited {
         task: String,
-        exit: Exit,
+        exit: ProcessExit,
         last_lines: Vec<String>,
     },
     /// A target became healthy or unhealthy.
     HealthChanged {
         task: String,
-        health: Health,
+        health: TaskHealth,
         reason: String,
         last_lines: Vec<String>,
     },
@@ -42,15 +42,15 @@ pub(super) enum Input {
         release: u64,
         run: u32,
         id: String,
-        exit: Exit,
+        exit: ProcessExit,
         last_lines: Vec<String>,
     },
     /// What tasks use was read.
-    Used(Reading),
+    Used(UsageReading),
     /// What an `up` needs before any task is there, or is not.
-    Provided(Box<Request>, Result<(), Problem>),
+    Provided(Box<PreparedRequest>, Result<(), Problem>),
     /// The artifacts of an `up` or a `deploy` are there, or are not.
-    Prepared(Box<Request>, Result<Prepared, Problem>),
+    Prepared(Box<PreparedRequest>, Result<Preparation, Problem>),
     /// What kept tasks from starting is gone.
     ObstacleRemoved(Obstacle),
     /// What an app that is up lacked is there, or is not.
@@ -62,20 +62,20 @@ pub(super) enum Input {
 }
 
 impl Engine {
-    pub(super) fn take(&mut self, input: Input) {
+    pub(super) fn handle(&mut self, input: EngineInput) {
         match input {
-            Input::Started(id, Ok(running)) => {
+            EngineInput::Started(id, Ok(running)) => {
                 self.starting.remove(&id);
                 if !self.knows(&id) {
                     self.kill(id);
                     return;
                 }
-                self.notes.set(Cause::Task(id.clone()), &running.notes);
+                self.notes.set(NoteCause::Task(id.clone()), &running.notes);
                 self.running.insert(id.clone(), running);
                 self.watch(id.clone());
                 self.happened(Event::TaskStarted { task: id });
             }
-            Input::Started(id, Err(failure)) => {
+            EngineInput::Started(id, Err(failure)) => {
                 self.starting.remove(&id);
                 self.surroundings.supervisor.forget(&id);
                 self.happened(Event::TaskStartFailed {
@@ -84,14 +84,16 @@ impl Engine {
                     obstacle: failure.obstacle,
                 });
             }
-            Input::ObstacleRemoved(obstacle) => self.happened(Event::ObstacleRemoved { obstacle }),
-            Input::ProvidedAgain(provided) => self.provided_again(provided),
-            Input::Exited {
+            EngineInput::ObstacleRemoved(obstacle) => {
+                self.happened(Event::ObstacleRemoved { obstacle });
+            }
+            EngineInput::ProvidedAgain(provided) => self.provided_again(provided),
+            EngineInput::Exited {
                 task,
                 exit,
                 last_lines,
             } => self.exited(&task, exit, last_lines),
-            Input::HealthChanged {
+            EngineInput::HealthChanged {
                 task,
                 health,
                 reason,
@@ -102,18 +104,18 @@ impl Engine {
                 reason,
                 last_lines,
             }),
-            Input::HookEnded {
+            EngineInput::HookEnded {
                 release,
                 run,
                 id,
                 exit,
                 last_lines,
             } => self.hook_ended(release, run, &id, exit, last_lines),
-            Input::Used(reading) => self.used(reading),
-            Input::Provided(request, provided) => self.provided(*request, provided),
-            Input::Prepared(request, prepared) => self.prepared(*request, prepared),
-            Input::Unserved(problem) => self.unserved(&problem),
-            Input::DataStopped => self.data_stopped(),
+            EngineInput::Used(reading) => self.used(reading),
+            EngineInput::Provided(request, provided) => self.provided(*request, provided),
+            EngineInput::Prepared(request, prepared) => self.prepared(*request, prepared),
+            EngineInput::Unserved(problem) => self.unserved(&problem),
+            EngineInput::DataStopped => self.data_stopped(),
         }
     }
 
@@ -127,9 +129,9 @@ impl Engine {
         });
     }
 
-    pub(super) fn exited(&mut self, id: &str, exit: Exit, last_lines: Vec<String>) {
+    pub(super) fn exited(&mut self, id: &str, exit: ProcessExit, last_lines: Vec<String>) {
         self.running.remove(id);
-        self.notes.clear(&Cause::Task(id.to_owned()));
+        self.notes.clear(&NoteCause::Task(id.to_owned()));
         if let Some(revision) = self
             .task(id)
             .filter(|task| task.active())
@@ -142,7 +144,7 @@ impl Engine {
             exit,
             last_lines,
         };
-        self.happened_then(event, Sequel::TaskEnded(id.to_owned()));
+        self.happened_then(event, FollowUp::TaskEnded(id.to_owned()));
     }
 
     /// Removes what is left of a task that has ended, and logs of tasks that ended long ago.
@@ -162,21 +164,23 @@ impl Engine {
         });
     }
 
-    pub(super) fn learn(&mut self, number: u64, fact: RouterFact) {
+    pub(super) fn learn(&mut self, number: u64, fact: RouterEvent) {
         for learned in self.routers.learn(number, fact) {
             match learned {
-                Learned::Health {
+                RouterOutcome::Health {
                     task,
                     health,
                     reason,
                 } => self.health_changed(task, health, reason),
-                Learned::Drained { task, cut } => self.happened(Event::TaskDrained { task, cut }),
-                Learned::Replaced => {
+                RouterOutcome::Drained { task, cut } => {
+                    self.happened(Event::TaskDrained { task, cut });
+                }
+                RouterOutcome::Replaced => {
                     for reply in self.replacing.drain(..) {
                         let _ = reply.send(Ok(Accepted::default()));
                     }
                 }
-                Learned::NotStarted(error) => {
+                RouterOutcome::NotStarted(error) => {
                     let why = tasks::chain(&error);
                     log(&why);
                     let problem = Problem {
@@ -189,9 +193,9 @@ impl Engine {
                         let _ = reply.send(Err(problem.clone()));
                     }
                 }
-                Learned::Joined(router) => self.counted.joined(router),
-                Learned::Left(router) => self.counted.left(router),
-                Learned::Counted {
+                RouterOutcome::Joined(router) => self.counted.joined(router),
+                RouterOutcome::Left(router) => self.counted.left(router),
+                RouterOutcome::Counted {
                     router,
                     stretch,
                     seconds,
@@ -203,15 +207,15 @@ impl Engine {
     fn health_changed(&mut self, task: String, health: TargetHealth, reason: String) {
         let health = match health {
             TargetHealth::Initial => return,
-            TargetHealth::Healthy => Health::Healthy,
-            TargetHealth::Unhealthy => Health::Unhealthy,
+            TargetHealth::Healthy => TaskHealth::Healthy,
+            TargetHealth::Unhealthy => TaskHealth::Unhealthy,
         };
         // A queue that is full means hundreds of changes at once: then this one has no lines.
         if let Err(TrySendError::Full(incident) | TrySendError::Closed(incident)) = self
             .incidents
             .try_send(Incident::HealthChanged(task, health, reason))
         {
-            self.take(evidence::input(incident, Vec::new()));
+            self.handle(evidence::input(incident, Vec::new()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `up` and the releases that it finds under way.
 
-use neargate_core::machine::{Phase, Supersede};
+use neargate_core::machine::{EnvironmentPhase, Supersede};
 
 use super::Engine;
 use crate::api::wire::{Accepted, StartedRelease};
@@ -9,7 +9,7 @@ impl Engine {
     /// What `up` does about a release in progress: it leaves one alone that is about what it asks
     /// for. Another manifest takes over only what was interrupted, by `down` or with an engine.
     pub(super) fn supersede_of_up(&self) -> Supersede {
-        if self.interrupted || self.ledger.state().phase == Phase::Down {
+        if self.interrupted || self.ledger.state().phase == EnvironmentPhase::Down {
             Supersede::ContinueOrTakeOver
         } else {
             Supersede::Continue

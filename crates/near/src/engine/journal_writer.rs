@@ -1,7 +1,7 @@
 //! The journal's own thread: the loop hands it what is to be written and goes on; the thread tells
 //! when that is on the disk, however long the disk takes.
 //!
-//! Invariant: a [`Receipt`] is made here alone, after a write is durable; actions are had for a
+//! Invariant: a [`WriteReceipt`] is made here alone, after a write is durable; actions are had for a
 //! receipt alone. One order at a time. When the writer is gone, so is its thread: whoever opens the
 //! journal next finds what was ordered, whole or not at all.
 
@@ -10,20 +10,20 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use neargate_core::machine::{self, Entry, State};
+use neargate_core::machine::{self, EnvironmentState, JournalEntry};
 use neargate_core::time::Timestamp;
 
-use crate::arrivals::Sender;
+use crate::input_channel::InputSender;
 use crate::journal::{Journal, JournalError};
 
 /// What the thread is to do.
-pub(super) enum Order {
+pub(super) enum JournalOrder {
     /// Write entries and facts that are no entries, together.
     Write {
         /// When it was decided.
         at: Timestamp,
         /// In order.
-        entries: Vec<Entry>,
+        entries: Vec<JournalEntry>,
         /// By their key.
         facts: Vec<(String, String)>,
     },
@@ -32,19 +32,19 @@ pub(super) enum Order {
         /// Number of the last entry that the state holds.
         seq: u64,
         /// The state after it.
-        state: Box<State>,
+        state: Box<EnvironmentState>,
     },
 }
 
 /// How an order ended.
-pub(super) enum Report {
+pub(super) enum JournalReport {
     /// What was to be written is on the disk, or none of it is.
-    Written(Result<Receipt, JournalError>),
+    Written(Result<WriteReceipt, JournalError>),
     /// Old entries were replaced, or all is as it was.
     Compacted(Result<(), JournalError>),
 }
 
-impl Report {
+impl JournalReport {
     /// Why it failed.
     pub fn error(self) -> Option<JournalError> {
         match self {
@@ -55,20 +55,20 @@ impl Report {
 }
 
 /// The proof that what was ordered is on the disk.
-pub(super) struct Receipt(());
+pub(super) struct WriteReceipt(());
 
-impl machine::Journal for Receipt {
+impl machine::EntryLog for WriteReceipt {
     type Error = Infallible;
 
     /// They are written: the receipt says so.
-    fn append(&mut self, _: &[Entry]) -> Result<(), Infallible> {
+    fn append(&mut self, _: &[JournalEntry]) -> Result<(), Infallible> {
         Ok(())
     }
 }
 
 /// The loop's end of the thread.
 pub(super) struct JournalWriter {
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<JournalOrder>>,
     thread: Option<JoinHandle<Journal>>,
 }
 
@@ -77,7 +77,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(journal: Journal, reports: Sender<Report>) -> io::Result<Self> {
+    pub fn start(journal: Journal, reports: InputSender<JournalReport>) -> io::Result<Self> {
         let (orders, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -89,7 +89,7 @@ impl JournalWriter {
     }
 
     /// Gives an order. A thread that is gone (it panicked) does nothing, and nothing is acted on.
-    pub fn order(&self, order: Order) {
+    pub fn order(&self, order: JournalOrder) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
         }
@@ -118,14 +118,20 @@ impl Drop for JournalWriter {
     }
 }
 
-fn run(mut journal: Journal, orders: &mpsc::Receiver<Order>, reports: &Sender<Report>) -> Journal {
+fn run(
+    mut journal: Journal,
+    orders: &mpsc::Receiver<JournalOrder>,
+    reports: &InputSender<JournalReport>,
+) -> Journal {
     while let Ok(order) = orders.recv() {
         let report = match order {
-            Order::Write { at, entries, facts } => {
+            JournalOrder::Write { at, entries, facts } => {
                 let written = journal.write(at, &entries, &facts);
-                Report::Written(written.map(|_| Receipt(())))
+                JournalReport::Written(written.map(|_| WriteReceipt(())))
             }
-            Order::Compact { seq, state } => Report::Compacted(journal.compact(seq, &*state)),
+            JournalOrder::Compact { seq, state } => {
+                JournalReport::Compacted(journal.compact(seq, &*state))
+            }
         };
         if reports.send_blocking(report).is_err() {
             break;

@@ -89,7 +89,7 @@ mod tests {
         let mut gauge = LagGauge::new(began);
         gauge.handling(Instant::now());
         gauge.idle(Instant::now());
-        let (inputs, mut queue) = crate::arrivals::queue(2);
+        let (inputs, mut queue) = crate::input_channel::queue(2);
         inputs.send_blocking(held_up).expect("a queue");
         inputs.send_blocking(Duration::ZERO).expect("a queue");
         let mut read = Vec::new();

@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use neargate_core::machine::{self, Action, Entry, Event, Refusal, State, Step};
+use neargate_core::machine::{
+    self, Action, Decision, EnvironmentState, Event, JournalEntry, Refusal,
+};
 use neargate_core::time::Timestamp;
 use tokio::sync::watch;
 
-use super::journal_writer::{JournalWriter, Order, Receipt, Report};
-use super::sequel::Sequel;
-use crate::arrivals::Sender;
-use crate::clock::Clock;
+use super::follow_up::FollowUp;
+use super::journal_writer::{JournalOrder, JournalReport, JournalWriter, WriteReceipt};
+use crate::clock::EngineClock;
+use crate::input_channel::InputSender;
 use crate::journal::{Journal, JournalError, Recorded};
 
 /// Where the timeline is, in the journal's meta table.
@@ -41,9 +43,9 @@ pub enum TurnError {
     Journal(#[from] Arc<JournalError>),
 }
 
-impl Recorded for Entry {
+impl Recorded for JournalEntry {
     fn kind(&self) -> &str {
-        Entry::kind(self)
+        JournalEntry::kind(self)
     }
 }
 
@@ -56,24 +58,24 @@ pub(super) struct Proposal {
     /// Waits until it can be written, instead of being given up.
     pub lasting: bool,
     /// What follows.
-    pub sequel: Sequel,
+    pub sequel: FollowUp,
 }
 
 /// A proposal that was written, refused or given up.
-pub(super) struct Settled {
+pub(super) struct SettledProposal {
     /// What follows.
-    pub sequel: Sequel,
+    pub sequel: FollowUp,
     /// What was decided; or nothing could be written.
-    pub outcome: Result<Decided, Arc<JournalError>>,
+    pub outcome: Result<RecordedDecision, Arc<JournalError>>,
 }
 
 /// What was decided, and is written.
 #[derive(Default)]
-pub(super) struct Decided {
+pub(super) struct RecordedDecision {
     /// Number of the last entry before.
     pub after: u64,
     /// What was written.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<JournalEntry>,
     /// What is to be done.
     pub actions: Vec<Action>,
     /// Why some of it was not decided.
@@ -81,28 +83,28 @@ pub(super) struct Decided {
 }
 
 /// A proposal that is being written.
-struct Draft {
+struct PendingProposal {
     proposal: Proposal,
-    steps: Vec<Step>,
+    steps: Vec<Decision>,
     refusals: Vec<Refusal>,
 }
 
 /// What the journal's thread is doing.
-enum Writing {
+enum WriterState {
     Nothing,
-    Drafts(Vec<Draft>),
+    Drafts(Vec<PendingProposal>),
     Snapshot(u64),
 }
 
 /// The state and its journal.
 pub(super) struct Ledger {
-    state: State,
+    state: EnvironmentState,
     writer: JournalWriter,
-    writing: Writing,
+    writing: WriterState,
     waiting: VecDeque<Proposal>,
     /// The last write failed: those that wait are tried again later.
     failed: bool,
-    clock: Clock,
+    clock: EngineClock,
     clock_unwritten: bool,
     facts: BTreeMap<String, String>,
     last: u64,
@@ -111,22 +113,22 @@ pub(super) struct Ledger {
 }
 
 /// What a journal holds, replayed.
-pub(super) struct Replayed {
+pub(super) struct ReplayedJournal {
     journal: Journal,
-    state: State,
-    clock: Clock,
+    state: EnvironmentState,
+    clock: EngineClock,
     clock_unwritten: bool,
     facts: BTreeMap<String, String>,
     snapshot_at: u64,
 }
 
-impl Replayed {
+impl ReplayedJournal {
     /// Replays a journal.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn of(mut journal: Journal) -> Result<Self, JournalError> {
-        let loaded = journal.load::<State, Entry>()?;
+        let loaded = journal.load::<EnvironmentState, JournalEntry>()?;
         let (snapshot_at, mut state) = loaded.snapshot.unwrap_or_default();
         for stored in &loaded.entries {
             machine::apply(&mut state, &stored.entry);
@@ -135,7 +137,7 @@ impl Replayed {
         // One that cannot be read is as good as none: the timeline goes on by the wall clock.
         let anchor = facts.get(CLOCK);
         let anchor = anchor.and_then(|text| serde_json::from_str(text).ok());
-        let clock = Clock::after(anchor.as_ref(), journal.latest()?);
+        let clock = EngineClock::after(anchor.as_ref(), journal.latest()?);
         // On a full disk it is written later.
         let clock_unwritten = journal.put_meta(CLOCK, &anchor_of(&clock)).is_err();
         Ok(Self {
@@ -149,7 +151,7 @@ impl Replayed {
     }
 }
 
-fn anchor_of(clock: &Clock) -> String {
+fn anchor_of(clock: &EngineClock) -> String {
     serde_json::to_string(clock.anchor()).unwrap_or_default()
 }
 
@@ -158,13 +160,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal's thread cannot be started.
-    pub fn open(replayed: Replayed, reports: Sender<Report>) -> io::Result<Self> {
+    pub fn open(
+        replayed: ReplayedJournal,
+        reports: InputSender<JournalReport>,
+    ) -> io::Result<Self> {
         let last = replayed.journal.last();
         let (seq, _) = watch::channel(last);
         Ok(Self {
             state: replayed.state,
             writer: JournalWriter::start(replayed.journal, reports)?,
-            writing: Writing::Nothing,
+            writing: WriterState::Nothing,
             waiting: VecDeque::new(),
             failed: false,
             clock: replayed.clock,
@@ -178,7 +183,7 @@ impl Ledger {
 
     /// The timeline.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &EngineClock {
         &self.clock
     }
 
@@ -191,7 +196,7 @@ impl Ledger {
                 events: Vec::new(),
                 facts: vec![fact],
                 lasting: false,
-                sequel: Sequel::ClockNoted,
+                sequel: FollowUp::ClockNoted,
             });
         }
     }
@@ -203,7 +208,7 @@ impl Ledger {
 
     /// What is decided.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &EnvironmentState {
         &self.state
     }
 
@@ -233,7 +238,7 @@ impl Ledger {
             events: Vec::new(),
             facts: vec![fact],
             lasting: true,
-            sequel: Sequel::Nothing,
+            sequel: FollowUp::Nothing,
         });
     }
 
@@ -263,7 +268,7 @@ impl Ledger {
     /// Whether the journal's thread has an order.
     #[must_use]
     pub fn is_writing(&self) -> bool {
-        !matches!(self.writing, Writing::Nothing)
+        !matches!(self.writing, WriterState::Nothing)
     }
 
     /// Whether something waits because it could not be written.
@@ -274,7 +279,7 @@ impl Ledger {
 
     /// Decides what waits and orders it to be written, unless the thread has an order. What needs
     /// no writing is settled at once.
-    pub fn advance(&mut self) -> Vec<Settled> {
+    pub fn advance(&mut self) -> Vec<SettledProposal> {
         if self.is_writing() || self.waiting.is_empty() {
             return Vec::new();
         }
@@ -286,14 +291,15 @@ impl Ledger {
             let settled = |draft| settled(draft, self.last);
             return drafts.into_iter().map(settled).collect();
         }
-        self.writing = Writing::Drafts(drafts);
+        self.writing = WriterState::Drafts(drafts);
         let at = now;
-        self.writer.order(Order::Write { at, entries, facts });
+        self.writer
+            .order(JournalOrder::Write { at, entries, facts });
         Vec::new()
     }
 
     /// Decides proposals, each in the state that those before it make.
-    fn decide(&mut self, now: Timestamp) -> (Vec<Draft>, Vec<Entry>) {
+    fn decide(&mut self, now: Timestamp) -> (Vec<PendingProposal>, Vec<JournalEntry>) {
         let count = self.waiting.len().min(MOST_AT_ONCE);
         let mut ahead = None;
         let (mut entries, mut applied) = (Vec::new(), 0);
@@ -317,7 +323,7 @@ impl Ledger {
                     }
                 }
             }
-            drafts.push(Draft {
+            drafts.push(PendingProposal {
                 proposal,
                 steps,
                 refusals,
@@ -327,10 +333,10 @@ impl Ledger {
     }
 
     /// Takes in how the thread's order ended.
-    pub fn reported(&mut self, report: Report) -> (Vec<Settled>, Outcome) {
-        let writing = std::mem::replace(&mut self.writing, Writing::Nothing);
+    pub fn reported(&mut self, report: JournalReport) -> (Vec<SettledProposal>, JournalOutcome) {
+        let writing = std::mem::replace(&mut self.writing, WriterState::Nothing);
         match (report, writing) {
-            (Report::Written(Ok(mut receipt)), Writing::Drafts(drafts)) => {
+            (JournalReport::Written(Ok(mut receipt)), WriterState::Drafts(drafts)) => {
                 self.failed = false;
                 let take = |draft| self.take(draft, &mut receipt);
                 let settled = drafts.into_iter().map(take).collect();
@@ -338,30 +344,30 @@ impl Ledger {
                     let before = std::mem::replace(seq, self.last);
                     before != self.last
                 });
-                (settled, Outcome::Written(None))
+                (settled, JournalOutcome::Written(None))
             }
-            (Report::Written(Err(error)), Writing::Drafts(drafts)) => {
+            (JournalReport::Written(Err(error)), WriterState::Drafts(drafts)) => {
                 self.failed = true;
                 let error = Arc::new(error);
                 (
                     self.give_back(drafts, &error),
-                    Outcome::Written(Some(error)),
+                    JournalOutcome::Written(Some(error)),
                 )
             }
-            (Report::Compacted(Ok(())), Writing::Snapshot(seq)) => {
+            (JournalReport::Compacted(Ok(())), WriterState::Snapshot(seq)) => {
                 self.snapshot_at = seq;
-                (Vec::new(), Outcome::Compacted(None))
+                (Vec::new(), JournalOutcome::Compacted(None))
             }
-            (report, _) => (Vec::new(), Outcome::Compacted(report.error())),
+            (report, _) => (Vec::new(), JournalOutcome::Compacted(report.error())),
         }
     }
 
     /// What is written holds, and is acted on.
-    fn take(&mut self, draft: Draft, receipt: &mut Receipt) -> Settled {
-        let mut decided = Decided {
+    fn take(&mut self, draft: PendingProposal, receipt: &mut WriteReceipt) -> SettledProposal {
+        let mut decided = RecordedDecision {
             after: self.last,
             refusals: draft.refusals,
-            ..Decided::default()
+            ..RecordedDecision::default()
         };
         for step in draft.steps {
             let Ok(persisted) = step.persist(receipt);
@@ -373,20 +379,24 @@ impl Ledger {
             decided.actions.extend(persisted.into_actions());
         }
         self.facts.extend(draft.proposal.facts);
-        Settled {
+        SettledProposal {
             sequel: draft.proposal.sequel,
             outcome: Ok(decided),
         }
     }
 
     /// What happened waits again, before all that came meanwhile; what was asked is given up.
-    fn give_back(&mut self, drafts: Vec<Draft>, error: &Arc<JournalError>) -> Vec<Settled> {
+    fn give_back(
+        &mut self,
+        drafts: Vec<PendingProposal>,
+        error: &Arc<JournalError>,
+    ) -> Vec<SettledProposal> {
         let mut given_up = Vec::new();
         for draft in drafts.into_iter().rev() {
             if draft.proposal.lasting {
                 self.waiting.push_front(draft.proposal);
             } else {
-                given_up.push(Settled {
+                given_up.push(SettledProposal {
                     sequel: draft.proposal.sequel,
                     outcome: Err(Arc::clone(error)),
                 });
@@ -400,8 +410,8 @@ impl Ledger {
     pub fn compact(&mut self) {
         if !self.is_writing() && self.last - self.snapshot_at >= ENTRIES_PER_SNAPSHOT {
             let (seq, state) = (self.last, Box::new(self.state.clone()));
-            self.writing = Writing::Snapshot(seq);
-            self.writer.order(Order::Compact { seq, state });
+            self.writing = WriterState::Snapshot(seq);
+            self.writer.order(JournalOrder::Compact { seq, state });
         }
     }
 
@@ -415,7 +425,7 @@ impl Ledger {
 }
 
 /// How an order of the journal's thread ended, and why it failed.
-pub(super) enum Outcome {
+pub(super) enum JournalOutcome {
     /// Decisions were written, or none of them.
     Written(Option<Arc<JournalError>>),
     /// A snapshot was written, or not.
@@ -423,13 +433,13 @@ pub(super) enum Outcome {
 }
 
 /// A proposal that needed no writing.
-fn settled(draft: Draft, after: u64) -> Settled {
-    Settled {
+fn settled(draft: PendingProposal, after: u64) -> SettledProposal {
+    SettledProposal {
         sequel: draft.proposal.sequel,
-        outcome: Ok(Decided {
+        outcome: Ok(RecordedDecision {
             after,
             refusals: draft.refusals,
-            ..Decided::default()
+            ..RecordedDecision::default()
         }),
     }
 }

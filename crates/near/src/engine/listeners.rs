@@ -38,14 +38,14 @@ pub enum ListenError {
 
 /// How many queues of connections a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Queues {
+enum ListenerQueues {
     /// One for each worker. Whoever has the engine's user can add another.
     PerWorker,
     /// One for all; nobody can add another.
     One,
 }
 
-impl Queues {
+impl ListenerQueues {
     /// Those of this engine: of root nobody else has the user.
     fn own() -> Self {
         if rustix::process::geteuid().is_root() {
@@ -58,13 +58,13 @@ impl Queues {
 
 /// All listening sockets by name.
 #[derive(Debug, Default)]
-pub struct Listeners {
+pub struct ListeningSockets {
     by_name: BTreeMap<String, Vec<OwnedFd>>,
     /// Rises with every change.
     version: u64,
 }
 
-impl Listeners {
+impl ListeningSockets {
     /// Takes over sockets that a running router handed back.
     pub fn adopt(&mut self, names: &[String], sockets: Vec<OwnedFd>) {
         self.version += 1;
@@ -86,7 +86,10 @@ impl Listeners {
         let mut opened = BTreeMap::new();
         for (name, address) in wanted {
             if self.address(name) != Some(*address) {
-                opened.insert(name.clone(), open(*address, workers, Queues::own())?);
+                opened.insert(
+                    name.clone(),
+                    open(*address, workers, ListenerQueues::own())?,
+                );
             }
         }
         let before = self.by_name.len();
@@ -153,11 +156,15 @@ pub fn try_address(address: SocketAddr) -> Result<(), ListenError> {
 }
 
 /// The sockets of a listener at a free address.
-fn open(address: SocketAddr, workers: usize, queues: Queues) -> Result<Vec<OwnedFd>, ListenError> {
+fn open(
+    address: SocketAddr,
+    workers: usize,
+    queues: ListenerQueues,
+) -> Result<Vec<OwnedFd>, ListenError> {
     // Without SO_REUSEPORT first: with it, a second engine of the same user would share
     // the port silently.
     let one = bind(address, false)?;
-    if queues == Queues::One {
+    if queues == ListenerQueues::One {
         let copy = |_| one.try_clone();
         let copies: std::io::Result<_> = (0..workers).map(copy).collect();
         return copies.map_err(|source| ListenError::Bind { address, source });
@@ -205,13 +212,13 @@ mod tests {
     fn a_taken_port_names_its_holder() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let error = Listeners::default()
+        let error = ListeningSockets::default()
             .set(&[("edge".to_owned(), address)], 2)
             .unwrap_err();
         let ListenError::Taken { address } = error else {
             panic!("{error}");
         };
-        let words = port_holder::taken(address);
+        let words = port_holder::port_taken(address);
         let own = format!("pid {}", std::process::id());
         assert!(words.contains(&own), "{words}");
     }
@@ -223,7 +230,7 @@ mod tests {
 
     #[test]
     fn opening_a_listener_twice_keeps_its_sockets() {
-        let mut listeners = Listeners::default();
+        let mut listeners = ListeningSockets::default();
         let wanted = [("edge".to_owned(), free())];
         assert!(listeners.set(&wanted, 2).unwrap());
         assert!(!listeners.set(&wanted, 2).unwrap());
@@ -235,7 +242,7 @@ mod tests {
     #[test]
     fn nobody_shares_the_port_of_a_listener_with_one_queue() {
         let address = free();
-        let sockets = open(address, 3, Queues::One).unwrap();
+        let sockets = open(address, 3, ListenerQueues::One).unwrap();
         assert_eq!(sockets.len(), 3);
         let everywhere = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), address.port());
         for tried in [address, everywhere] {
@@ -255,7 +262,7 @@ mod tests {
     fn when_one_port_is_taken_all_listeners_stay_as_they_are() {
         let (edge, taken) = (free(), TcpListener::bind("127.0.0.1:0").unwrap());
         let (taken, elsewhere) = (taken.local_addr().unwrap(), (free(), taken));
-        let mut listeners = Listeners::default();
+        let mut listeners = ListeningSockets::default();
         let wanted = [("edge".to_owned(), edge), ("service-a".to_owned(), free())];
         assert!(listeners.set(&wanted, 1).unwrap());
         let other = [

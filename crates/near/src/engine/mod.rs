@@ -9,48 +9,48 @@
 //! are persisted. An event whose entries cannot be written (a full disk) waits and is tried again; a
 //! person's request that cannot be written is refused with the reason.
 
-mod act;
 mod adopt;
+mod artifact_copies;
 mod calls;
-mod checks;
 mod cookie_key;
-mod copies;
 mod data_processes;
+mod engine_lifetime;
+mod engine_log;
 mod environment;
 mod error;
 mod evidence;
-mod figures;
+mod execute;
+mod follow_up;
 mod hooks;
+mod http_checks;
 mod ids;
 mod inputs;
 mod interruptions;
 mod journal_writer;
-mod judge;
 mod lag;
-mod leaving;
 mod ledger;
 mod listeners;
-mod lookups;
-mod meter;
+mod metrics;
+mod monitoring;
 mod notes;
 mod notifications;
 mod observed;
 mod obstacles;
-mod own_log;
 mod owner;
 mod preparation;
-mod provide;
-mod releases;
+mod prerequisites;
+mod queries;
+mod release_history;
 mod router_process;
 mod router_rooms;
-mod router_vigil;
+mod router_strain;
+mod router_watch;
 mod routers;
-mod routes;
-mod sequel;
-mod strain;
+mod routing_table;
+mod shutdown;
+mod status;
+mod task_usage;
 mod tasks;
-mod view;
-mod vigil;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,45 +60,45 @@ use std::time::{Duration, Instant};
 use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event};
 use neargate_core::metrics::Completeness;
+use neargate_core::monitoring::Monitoring;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::time::Timestamp;
-use neargate_core::watches::Watches;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{RwLock, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::api::server::{self, Calls, Reply};
-use crate::api::wire::{Accepted, Definition};
-use crate::arrivals::{Receiver, Sender, queue};
-use crate::audit::AuditLog;
+use crate::api::server::{self, ApiState, CallReply};
+use crate::api::wire::{Accepted, EnvironmentDefinition};
+use crate::audit_log::AuditLog;
+use crate::input_channel::{InputReceiver, InputSender, queue};
 use crate::journal::{self, Journal};
 use crate::paths::StateDir;
-use crate::ports::Ports;
+use crate::ports::PortAllocator;
 use crate::secrets::Secrets;
-use crate::supervisor::{Running, Supervisor};
+use crate::supervisor::{RunningProcess, Supervisor};
 use crate::watchdog::sentinel::Sentinel;
-use crate::watchdog::sockets::Named;
-use copies::Copies;
+use crate::watchdog::sockets::NamedSockets;
+use artifact_copies::Copies;
+pub use engine_lifetime::EngineOrigin;
+pub(crate) use engine_log::log;
 pub use error::EngineError;
 use evidence::Incident;
-use inputs::Input;
-use journal_writer::Report;
+use inputs::EngineInput;
+use journal_writer::JournalReport;
 use lag::LagGauge;
-use leaving::Leaving;
-use ledger::{Ledger, Replayed};
-use meter::Meter;
+use ledger::{Ledger, ReplayedJournal};
 use notes::Notes;
 use notifications::Notifications;
 pub use observed::{observed_at_rest, secret_names};
-pub(crate) use own_log::log;
 pub use owner::{another_app, owner};
-pub use provide::edge_taken;
+pub use prerequisites::edge_taken;
+use router_strain::RouterStrain;
 use routers::Routers;
 pub(crate) use routers::most_workers;
-use strain::Strain;
-use tasks::Surroundings;
-pub use vigil::Origin;
+use shutdown::EngineShutdown;
+use task_usage::UsageMeter;
+use tasks::TaskEnvironment;
 
 /// How often events that could not be written are tried again.
 const CATCH_UP: Duration = Duration::from_millis(500);
@@ -116,30 +116,30 @@ const LAST_LINES: usize = 20;
 const DEFINITION: &str = "definition";
 
 /// The task that serves the API.
-type Api = JoinHandle<std::io::Result<()>>;
+type ApiTask = JoinHandle<std::io::Result<()>>;
 
 /// The engine.
 struct Engine {
     state: StateDir,
     ledger: Ledger,
-    surroundings: Arc<Surroundings>,
+    surroundings: Arc<TaskEnvironment>,
     routers: Routers,
     /// Version of the listening sockets that the watchdog got.
     shared_listeners: u64,
     cookie_key: CookieKey,
     /// What is observed of tasks that run.
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<String, RunningProcess>,
     /// Whether tasks were found that are not taken over yet.
     tasks_found: bool,
     /// Ports that were given out to tasks that are starting.
     starting: BTreeMap<String, u16>,
     /// HTTP checks that are asking, by the job's id.
     checks: BTreeMap<String, AbortHandle>,
-    ports: Ports,
-    definition: Option<Arc<Definition>>,
+    ports: PortAllocator,
+    definition: Option<Arc<EnvironmentDefinition>>,
     /// Whose state directory this is, from the moment at which its definition is being written.
     claimed: Option<String>,
-    inputs: Sender<Input>,
+    inputs: InputSender<EngineInput>,
     incidents: mpsc::Sender<Incident>,
     /// Requests that are being prepared.
     preparing: usize,
@@ -152,17 +152,17 @@ struct Engine {
     publish: bool,
     /// The last attempt to provide what an app that is up lacks.
     mended: Instant,
-    replacing: Vec<Reply<Accepted>>,
-    leaving: Option<Leaving>,
+    replacing: Vec<CallReply<Accepted>>,
+    leaving: Option<EngineShutdown>,
     /// Whether nobody asked for `up` in this engine's life: what it finds was interrupted.
     interrupted: bool,
     notes: Notes,
-    strain: Strain,
-    watches: Watches,
+    strain: RouterStrain,
+    watches: Monitoring,
     /// Verdicts of alarms and guards that are being written.
     judging: usize,
     /// `None` while it is being read.
-    meter: Option<Meter>,
+    meter: Option<UsageMeter>,
     counted: Completeness,
     notifications: Notifications,
 }
@@ -175,8 +175,8 @@ struct Engine {
 pub fn main(
     state: &StateDir,
     program: PathBuf,
-    origin: Origin,
-    listeners: Named,
+    origin: EngineOrigin,
+    listeners: NamedSockets,
 ) -> Result<(), EngineError> {
     // The loop has this thread to itself: nothing that others wait for can hold it up.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -187,24 +187,24 @@ pub fn main(
             what: "cannot start the runtime",
             source,
         })?;
-    own_log::begin();
+    engine_log::begin();
     let ended = runtime.block_on(run(state, program, origin, listeners));
-    own_log::end();
+    engine_log::end();
     // A removal that goes on is taken up by the next engine.
     runtime.shutdown_background();
     ended
 }
 
 /// The manifest that was asked for last.
-fn last_definition(ledger: &Ledger) -> Result<Option<Definition>, EngineError> {
+fn last_definition(ledger: &Ledger) -> Result<Option<EnvironmentDefinition>, EngineError> {
     let text = ledger.fact(DEFINITION);
     text.map(|text| serde_json::from_str(text).map_err(EngineError::Definition))
         .transpose()
 }
 
 /// The ledger of a state directory, and where its thread reports.
-fn ledger(state: &StateDir) -> Result<(Ledger, Receiver<Report>), EngineError> {
-    let replayed = Replayed::of(Journal::open(&state.database())?)?;
+fn ledger(state: &StateDir) -> Result<(Ledger, InputReceiver<JournalReport>), EngineError> {
+    let replayed = ReplayedJournal::of(Journal::open(&state.database())?)?;
     // One order at a time, one report.
     let (reports, report) = queue(1);
     let what = "cannot start the journal's thread";
@@ -216,12 +216,12 @@ fn ledger(state: &StateDir) -> Result<(Ledger, Receiver<Report>), EngineError> {
 async fn run(
     state: &StateDir,
     program: PathBuf,
-    origin: Origin,
-    listeners: Named,
+    origin: EngineOrigin,
+    listeners: NamedSockets,
 ) -> Result<(), EngineError> {
-    let state = &vigil::enter(state)?;
+    let state = &engine_lifetime::enter(state)?;
     let _lock = journal::lock_when_free(state).await?;
-    let sentinel = vigil::report(state, program.clone())?;
+    let sentinel = engine_lifetime::report(state, program.clone())?;
     let (ledger, mut report) = ledger(state)?;
     let (definition, seq) = (last_definition(&ledger)?, ledger.seq());
     let (inputs, mut input) = queue(QUEUE);
@@ -230,13 +230,13 @@ async fn run(
     let routers = Routers::adopt(program.clone(), state.clone(), facts, listeners).await;
     let mut engine = Engine::new(state, program, ledger, definition, inputs, routers)?;
     engine.succeed(origin, &mut report).await?;
-    let (mut api, ending) = serve(state, Calls { calls, seq })?;
+    let (mut api, ending) = serve(state, ApiState { calls, seq })?;
     let mut terminate = terminations()?;
-    let periods = [judge::LOOK, figures::METER, liveness::PERIOD];
+    let periods = [monitoring::LOOK, metrics::METER, liveness::PERIOD];
     let [mut looks, mut readings, mut beats] = periods.map(every);
     loop {
         engine.turn(&sentinel);
-        if engine.finished() || engine.state.gone() {
+        if engine.finished() || engine.state.is_gone() {
             break;
         }
         engine.lag.idle(Instant::now());
@@ -250,7 +250,7 @@ async fn run(
             }
             Some(arrived) = input.recv(), if engine.ledger.has_room() => {
                 engine.lag.handling(arrived.at);
-                engine.take(arrived.input);
+                engine.handle(arrived.input);
             }
             Some(arrived) = fact.recv(), if engine.ledger.has_room() => {
                 engine.lag.handling(arrived.at);
@@ -262,7 +262,7 @@ async fn run(
                 engine.answer(arrived.input);
             }
             () = tokio::time::sleep_until(due.into()) => engine.due(due, Engine::tick),
-            at = next_look(&mut looks, engine.watching()) => engine.due(at, Engine::look),
+            at = next_look(&mut looks, engine.watching()) => engine.due(at, Engine::evaluate_alarms),
             at = readings.tick() => engine.due(at.into_std(), Engine::read_meters),
             // So that the loop goes round, and reports it.
             at = beats.tick() => engine.due(at.into_std(), Engine::mend),
@@ -281,8 +281,8 @@ async fn run(
 /// The engine's end; `true`: whoever asked is answered still.
 async fn leave(state: &StateDir, engine: Engine, sentinel: &Sentinel) -> bool {
     let _ = std::fs::remove_file(state.api_socket());
-    if state.gone() {
-        vigil::end_lost(state, sentinel).await;
+    if state.is_gone() {
+        engine_lifetime::end_lost(state, sentinel).await;
         return false;
     }
     engine.end(sentinel);
@@ -298,7 +298,7 @@ async fn next_look(looks: &mut Interval, watching: bool) -> Instant {
     looks.tick().await.into_std()
 }
 
-async fn last_answers(ending: oneshot::Sender<()>, api: Api) {
+async fn last_answers(ending: oneshot::Sender<()>, api: ApiTask) {
     let _ = ending.send(());
     if !api.is_finished() {
         // Whoever does not read its answer by then is not waited for.
@@ -307,7 +307,7 @@ async fn last_answers(ending: oneshot::Sender<()>, api: Api) {
 }
 
 /// Serves the API; what ends it, once its last answers are given.
-fn serve(state: &StateDir, calls: Calls) -> Result<(Api, oneshot::Sender<()>), EngineError> {
+fn serve(state: &StateDir, calls: ApiState) -> Result<(ApiTask, oneshot::Sender<()>), EngineError> {
     let what = "cannot open the API socket";
     let listener = server::bind(&state.api_socket());
     let listener = listener.map_err(|source| EngineError::System { what, source })?;
@@ -335,19 +335,20 @@ impl Engine {
         state: &StateDir,
         program: PathBuf,
         ledger: Ledger,
-        definition: Option<Definition>,
-        inputs: Sender<Input>,
+        definition: Option<EnvironmentDefinition>,
+        inputs: InputSender<EngineInput>,
         routers: Routers,
     ) -> Result<Self, EngineError> {
         let now = ledger.clock().now();
         let supervisor = Supervisor::new(state.clone(), vec![program.into(), "shim".into()]);
-        let (app, env) = definition
-            .as_ref()
-            .map_or_else(Default::default, |found: &Definition| {
-                (found.manifest.app.clone(), found.manifest.env.clone())
-            });
+        let (app, env) =
+            definition
+                .as_ref()
+                .map_or_else(Default::default, |found: &EnvironmentDefinition| {
+                    (found.manifest.app.clone(), found.manifest.env.clone())
+                });
         let secrets = Arc::new(Mutex::new(Secrets::open(state)?));
-        let surroundings = Surroundings::of(state, supervisor, (app, env), secrets);
+        let surroundings = TaskEnvironment::of(state, supervisor, (app, env), secrets);
         Ok(Self {
             state: state.clone(),
             notifications: Notifications::with(surroundings.secrets.clone()),
@@ -360,7 +361,7 @@ impl Engine {
             tasks_found: false,
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
-            ports: Ports::of(state),
+            ports: PortAllocator::of(state),
             claimed: definition
                 .as_ref()
                 .map(|found| calls::owner(&found.manifest)),
@@ -379,10 +380,10 @@ impl Engine {
             leaving: None,
             interrupted: true,
             notes: Notes::default(),
-            strain: Strain::default(),
-            watches: Watches::new(now),
+            strain: RouterStrain::default(),
+            watches: Monitoring::new(now),
             judging: 0,
-            meter: Some(Meter::default()),
+            meter: Some(UsageMeter::default()),
             counted: Completeness::default(),
         })
     }
@@ -420,7 +421,7 @@ impl Engine {
 
     fn act_all(&mut self, actions: Vec<Action>) {
         for action in actions {
-            self.act(action);
+            self.execute(action);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Why there is a note.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cause {
+pub(super) enum NoteCause {
     /// Decisions cannot be written.
     JournalUnwritable,
     /// The journal cannot be compacted.
@@ -21,9 +21,9 @@ pub(super) enum Cause {
     Task(String),
 }
 
-impl Cause {
+impl NoteCause {
     /// What an error of the journal means to people.
-    pub fn words(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self {
             Self::JournalUnwritable => "decisions wait because the journal cannot be written",
             Self::JournalGrows => "the journal grows because it cannot be compacted",
@@ -38,11 +38,11 @@ impl Cause {
 
 /// The notes of now.
 #[derive(Debug, Default)]
-pub(super) struct Notes(BTreeMap<Cause, Vec<String>>);
+pub(super) struct Notes(BTreeMap<NoteCause, Vec<String>>);
 
 impl Notes {
     /// Replaces what is noted for a cause; whether that is news.
-    pub fn set(&mut self, cause: Cause, texts: &[String]) -> bool {
+    pub fn set(&mut self, cause: NoteCause, texts: &[String]) -> bool {
         if texts.is_empty() {
             return self.clear(&cause);
         }
@@ -51,12 +51,12 @@ impl Notes {
     }
 
     /// The cause is gone; whether there was a note of it.
-    pub fn clear(&mut self, cause: &Cause) -> bool {
+    pub fn clear(&mut self, cause: &NoteCause) -> bool {
         self.0.remove(cause).is_some()
     }
 
     /// Whether there is a note of a cause.
-    pub fn has(&self, cause: &Cause) -> bool {
+    pub fn has(&self, cause: &NoteCause) -> bool {
         self.0.contains_key(cause)
     }
 
@@ -75,7 +75,7 @@ mod tests {
     fn a_note_stays_as_long_as_one_of_its_causes() {
         let mut notes = Notes::default();
         let text = || vec!["limits are not enforced".to_owned()];
-        let task = |id: &str| Cause::Task(id.to_owned());
+        let task = |id: &str| NoteCause::Task(id.to_owned());
         assert!(notes.set(task("a-1"), &text()));
         assert!(notes.set(task("a-2"), &text()));
         assert!(!notes.set(task("a-2"), &text()), "it is known");
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn a_newer_text_replaces_the_one_before() {
         let mut notes = Notes::default();
-        notes.set(Cause::JournalUnwritable, &["disk full".to_owned()]);
-        notes.set(Cause::JournalUnwritable, &["read-only".to_owned()]);
+        notes.set(NoteCause::JournalUnwritable, &["disk full".to_owned()]);
+        notes.set(NoteCause::JournalUnwritable, &["read-only".to_owned()]);
         assert_eq!(notes.texts(), ["read-only"]);
-        notes.set(Cause::JournalUnwritable, &[]);
+        notes.set(NoteCause::JournalUnwritable, &[]);
         assert_eq!(notes.texts(), [""; 0]);
     }
 }

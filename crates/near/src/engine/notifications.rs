@@ -6,20 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use neargate_core::machine::{Entry, approval_wanted};
-use neargate_core::manifest::model::{Format, Notify, Receiver};
-use neargate_core::notify::{Notification, Origin, body};
+use neargate_core::machine::{JournalEntry, approval_wanted};
+use neargate_core::manifest::model::{Notify, WebhookAddress, WebhookFormat};
+use neargate_core::notify::{Notification, NotificationOrigin, body};
 
 use tokio::sync::mpsc;
 
 use super::tasks::chain;
 use super::{Engine, log};
-use crate::notify::{Letter, Notifier, QUEUE, Roots, Timing, WebhookUrl};
-use crate::secrets::{Secrets, Which};
+use crate::notify::{DeliveryTiming, Notifier, OutgoingNotification, QUEUE, Roots, WebhookUrl};
+use crate::secrets::{Secrets, VersionSelector};
 
 /// To whom news goes.
 pub(super) struct Notifications {
-    letters: mpsc::Sender<Unaddressed>,
+    letters: mpsc::Sender<UnaddressedNotification>,
     /// Release and step that people were asked to approve, by service; `None`: this engine has not
     /// looked yet.
     asked: Option<BTreeMap<String, (u64, u32)>>,
@@ -28,7 +28,7 @@ pub(super) struct Notifications {
 }
 
 /// A letter whose address may be a secret.
-struct Unaddressed {
+struct UnaddressedNotification {
     webhook: Notify,
     body: bytes::Bytes,
 }
@@ -48,13 +48,13 @@ impl Notifications {
 
 impl Engine {
     /// Tells the webhooks what was persisted.
-    pub(super) fn tell(&self, entries: &[Entry]) {
+    pub(super) fn notify_entries(&self, entries: &[JournalEntry]) {
         let Some(origin) = self.origin() else {
             return;
         };
         for entry in entries {
             if let Some(mut news) = Notification::of_entry(&origin, entry) {
-                news.at = self.shown(news.at);
+                news.at = self.wall_time(news.at);
                 self.notify(&news);
             }
         }
@@ -65,7 +65,7 @@ impl Engine {
         let Some(definition) = &self.definition else {
             return;
         };
-        let mut bodies: BTreeMap<Format, bytes::Bytes> = BTreeMap::new();
+        let mut bodies: BTreeMap<WebhookFormat, bytes::Bytes> = BTreeMap::new();
         for webhook in definition.manifest.notify.values() {
             if !news.is_for(webhook) {
                 continue;
@@ -74,7 +74,7 @@ impl Engine {
                 .entry(webhook.format)
                 .or_insert_with(|| body(webhook.format, news).to_string().into());
             let (webhook, body) = (webhook.clone(), body.clone());
-            let letter = Unaddressed { webhook, body };
+            let letter = UnaddressedNotification { webhook, body };
             if let Err(refused) = self.notifications.letters.try_send(letter) {
                 let name = &refused.into_inner().webhook.name;
                 log(&format!(
@@ -85,9 +85,9 @@ impl Engine {
     }
 
     /// Whose news it is; `None`: no webhook asks for any.
-    pub(super) fn origin(&self) -> Option<Origin> {
+    pub(super) fn origin(&self) -> Option<NotificationOrigin> {
         let manifest = &self.definition.as_ref()?.manifest;
-        (!manifest.notify.is_empty()).then(|| Origin {
+        (!manifest.notify.is_empty()).then(|| NotificationOrigin {
             app: manifest.app.clone(),
             env: manifest.env.clone(),
         })
@@ -111,7 +111,7 @@ impl Engine {
             if before.and_then(|asked| asked.get(&service.name)) != Some(&step) {
                 let news = Notification::of_approval(
                     &origin,
-                    self.shown(self.now()),
+                    self.wall_time(self.now()),
                     &service.name,
                     wanted,
                 );
@@ -124,14 +124,17 @@ impl Engine {
 }
 
 /// Writes addresses on letters, in order, and posts them.
-async fn address(mut letters: mpsc::Receiver<Unaddressed>, secrets: Arc<Mutex<Secrets>>) {
-    let notifier = Notifier::start(Roots::Machine, Timing::default(), Arc::new(log));
-    while let Some(Unaddressed { webhook, body }) = letters.recv().await {
+async fn address(
+    mut letters: mpsc::Receiver<UnaddressedNotification>,
+    secrets: Arc<Mutex<Secrets>>,
+) {
+    let notifier = Notifier::start(Roots::Machine, DeliveryTiming::default(), Arc::new(log));
+    while let Some(UnaddressedNotification { webhook, body }) = letters.recv().await {
         let (name, secrets) = (webhook.name.clone(), secrets.clone());
         let url = tokio::task::spawn_blocking(move || webhook_url(&webhook, &secrets)).await;
         let url = url.unwrap_or_else(|error| Err(chain(&error)));
         match url {
-            Ok(url) => notifier.send(Letter {
+            Ok(url) => notifier.send(OutgoingNotification {
                 webhook: name,
                 url,
                 body,
@@ -144,11 +147,11 @@ async fn address(mut letters: mpsc::Receiver<Unaddressed>, secrets: Arc<Mutex<Se
 /// Where a webhook is, or what is wrong with that, without the URL. Blocks.
 fn webhook_url(webhook: &Notify, secrets: &Mutex<Secrets>) -> Result<WebhookUrl, String> {
     let name = match &webhook.to {
-        Receiver::Url(url) => return WebhookUrl::parse(url).map_err(|error| chain(&error)),
-        Receiver::Secret(name) => name,
+        WebhookAddress::Url(url) => return WebhookUrl::parse(url).map_err(|error| chain(&error)),
+        WebhookAddress::Secret(name) => name,
     };
     let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = secrets.get(name, Which::Current);
+    let found = secrets.get(name, VersionSelector::Current);
     let (_, value) = found.map_err(|error| chain(&error))?;
     let wrong = |why: &dyn std::fmt::Display| format!("the value of secret {name}: {why}");
     let text = value.expose_text().map_err(|_| wrong(&"it is not text"))?;

@@ -5,21 +5,23 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use neargate_core::machine::{self, Entry, Phase, RevisionStatus, ServiceState, State};
-use neargate_core::plan::{Observed, ObservedService};
+use neargate_core::machine::{
+    self, EnvironmentPhase, EnvironmentState, JournalEntry, RevisionStatus, ServiceState,
+};
+use neargate_core::plan::{ObservedService, RunningEnvironment};
 
 use super::calls::problem;
-use super::lookups::answer;
+use super::queries::answer;
 use super::{DEFINITION, Engine};
-use crate::api::server::Reply;
-use crate::api::wire::{Definition, Problem};
+use crate::api::server::CallReply;
+use crate::api::wire::{EnvironmentDefinition, Problem};
 use crate::journal::{self, JournalReader};
 use crate::paths::StateDir;
-use crate::secrets::{Secrets, SecretsError, Stage};
+use crate::secrets::{Secrets, SecretsError, VersionStage};
 
 impl Engine {
     /// What runs now, for `plan`.
-    pub(super) fn observed(&self, to: Reply<Observed>) {
+    pub(super) fn observed(&self, to: CallReply<RunningEnvironment>) {
         let mut observed = observed_of(self.ledger.state(), self.definition.as_deref());
         let secrets = self.surroundings.secrets.clone();
         answer(to, move || {
@@ -35,20 +37,21 @@ impl Engine {
 ///
 /// # Errors
 /// It cannot be read: exit 3.
-pub fn observed_at_rest(state: &StateDir) -> Result<Observed, Problem> {
+pub fn observed_at_rest(state: &StateDir) -> Result<RunningEnvironment, Problem> {
     let unread = |error: &dyn std::error::Error| problem(error, 3);
-    let mut observed = Observed::default();
+    let mut observed = RunningEnvironment::default();
     let there = |path: &std::path::Path| path.try_exists().map_err(|error| unread(&error));
     if there(&state.database())? {
         let reader = JournalReader::open(&state.database()).map_err(|error| unread(&error))?;
-        let loaded = reader.load::<State, Entry>();
+        let loaded = reader.load::<EnvironmentState, JournalEntry>();
         let loaded = loaded.map_err(|error| unread(&error))?;
         let (_, mut known) = loaded.snapshot.unwrap_or_default();
         for stored in &loaded.entries {
             machine::apply(&mut known, &stored.entry);
         }
         let text = journal::read_meta(&state.database(), DEFINITION);
-        let definition: Option<Definition> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let definition: Option<EnvironmentDefinition> =
+            text.and_then(|text| serde_json::from_str(&text).ok());
         observed = observed_of(&known, definition.as_ref());
     }
     if there(&state.secrets())? {
@@ -68,16 +71,19 @@ pub fn secret_names(state: &StateDir) -> Result<BTreeSet<String>, Problem> {
         return Ok(BTreeSet::new());
     }
     let unread = |error: SecretsError| problem(&error, 3);
-    let mut observed = Observed::default();
+    let mut observed = RunningEnvironment::default();
     let secrets = Secrets::open(state).map_err(unread)?;
     list(&secrets, &mut observed).map_err(unread)?;
     Ok(observed.secrets)
 }
 
-fn observed_of(state: &State, definition: Option<&Definition>) -> Observed {
-    let mut observed = Observed {
-        stopped: state.phase == Phase::Down,
-        ..Observed::default()
+fn observed_of(
+    state: &EnvironmentState,
+    definition: Option<&EnvironmentDefinition>,
+) -> RunningEnvironment {
+    let mut observed = RunningEnvironment {
+        stopped: state.phase == EnvironmentPhase::Down,
+        ..RunningEnvironment::default()
     };
     if let Some(definition) = definition {
         observed.databases = definition.manifest.databases.clone();
@@ -112,9 +118,9 @@ fn service(service: &ServiceState) -> Option<ObservedService> {
     })
 }
 
-fn list(secrets: &Secrets, observed: &mut Observed) -> Result<(), SecretsError> {
+fn list(secrets: &Secrets, observed: &mut RunningEnvironment) -> Result<(), SecretsError> {
     for version in secrets.list()? {
-        if version.stage == Stage::Current {
+        if version.stage == VersionStage::Current {
             let (name, number) = (version.name.clone(), version.version);
             observed.versions.insert(name, number);
         }

@@ -9,8 +9,8 @@ use std::fs::File;
 
 use neargate_core::machine::{Event, Obstacle};
 
-use super::{Engine, Input};
-use crate::data::{Key, Kind, State};
+use super::{Engine, EngineInput};
+use crate::data::{DataServiceKind, DataServiceName, DataServiceState};
 
 /// Space from which a disk that was full is tried again: a task needs little to start.
 const SPACE: u64 = 8 * 1024 * 1024;
@@ -45,11 +45,11 @@ impl From<String> for StartFailure {
 
 /// The obstacle that a data service is while it is not available.
 #[must_use]
-pub fn of_data(key: &Key) -> Obstacle {
+pub fn of_data(key: &DataServiceName) -> Obstacle {
     let name = key.name.clone();
     match key.kind {
-        Kind::Database => Obstacle::Database(name),
-        Kind::Cache => Obstacle::Cache(name),
+        DataServiceKind::Database => Obstacle::Database(name),
+        DataServiceKind::Cache => Obstacle::Cache(name),
     }
 }
 
@@ -61,14 +61,14 @@ impl Engine {
         tokio::spawn(async move {
             let mut before = BTreeSet::new();
             loop {
-                let now: BTreeSet<Key> = board
+                let now: BTreeSet<DataServiceName> = board
                     .borrow_and_update()
                     .iter()
-                    .filter(|(_, facts)| facts.state == State::Available)
+                    .filter(|(_, facts)| facts.state == DataServiceState::Available)
                     .map(|(key, _)| key.clone())
                     .collect();
                 for key in now.difference(&before) {
-                    let gone = Input::ObstacleRemoved(of_data(key));
+                    let gone = EngineInput::ObstacleRemoved(of_data(key));
                     if inputs.send(gone).await.is_err() {
                         return;
                     }

@@ -4,7 +4,7 @@ use neargate_core::manifest::model::Manifest;
 
 use super::DEFINITION;
 use super::calls::belongs_to_another;
-use crate::api::wire::{Definition, Problem};
+use crate::api::wire::{EnvironmentDefinition, Problem};
 use crate::journal;
 use crate::paths::StateDir;
 
@@ -12,7 +12,7 @@ use crate::paths::StateDir;
 #[must_use]
 pub fn owner(state: &StateDir) -> Option<(String, String)> {
     let text = journal::read_meta(&state.database(), DEFINITION)?;
-    let definition: Definition = serde_json::from_str(&text).ok()?;
+    let definition: EnvironmentDefinition = serde_json::from_str(&text).ok()?;
     Some((definition.manifest.app, definition.manifest.env))
 }
 
@@ -21,10 +21,10 @@ pub fn owner(state: &StateDir) -> Option<(String, String)> {
 pub fn another_app(manifest: &Manifest, state: &StateDir) -> Option<Problem> {
     let (app, env) = owner(state)?;
     let other = (app.as_str(), env.as_str()) != (manifest.app.as_str(), manifest.env.as_str());
-    other.then(|| belongs_to_another(&words(&app, &env), manifest))
+    other.then(|| belongs_to_another(&describe(&app, &env), manifest))
 }
 
 /// Whose a state directory is, in words.
-pub(super) fn words(app: &str, env: &str) -> String {
+pub(super) fn describe(app: &str, env: &str) -> String {
     format!("app `{app}`, environment `{env}`")
 }

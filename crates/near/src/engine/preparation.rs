@@ -1,43 +1,43 @@
 //! `up` and `deploy`: what they need is made off the loop, then the loop decides.
 //!
 //! A request goes to a task of its own with its reply and comes back as an input: first
-//! [`Input::Provided`] (listeners served, data services started, secrets made; only `up`), then
-//! [`Input::Prepared`] (the artifacts' snapshots). Nothing is decided for a client that has gone
+//! [`EngineInput::Provided`] (listeners served, data services started, secrets made; only `up`), then
+//! [`EngineInput::Prepared`] (the artifacts' snapshots). Nothing is decided for a client that has gone
 //! away in the meantime, or for an engine that is going down.
 //!
 //! Invariant: a snapshot that a request holds is not removed before the request is decided
-//! ([`Lease`]); snapshots are removed only while no request holds any.
+//! ([`SnapshotLease`]); snapshots are removed only while no request holds any.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use neargate_core::descriptors::Extent;
+use neargate_core::descriptors::TaskCountBasis;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
-use neargate_core::manifest::model::Use;
+use neargate_core::manifest::model::UsedResource;
 use tokio::sync::OwnedRwLockReadGuard;
 
+use super::artifact_copies::ArtifactCopies;
 use super::calls::{self, problem};
-use super::copies::Copy;
+use super::follow_up::FollowUp;
 use super::ledger::Proposal;
-use super::notes::Cause;
-use super::provide::{Addresses, provide_off_loop};
-use super::routers::Connected;
-use super::sequel::Sequel;
+use super::notes::NoteCause;
+use super::prerequisites::{ServiceAddresses, provide_off_loop};
+use super::routers::RouterConnected;
 use super::tasks::chain;
-use super::{DEFINITION, Engine, Input, reply};
-use crate::api::server::Reply;
-use crate::api::wire::{Accepted, Definition, GOING_DOWN, Problem};
+use super::{DEFINITION, Engine, EngineInput, reply};
+use crate::api::server::CallReply;
+use crate::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
 use crate::descriptors;
 use crate::paths::StateDir;
-use crate::secrets::{Secrets, Which};
-use crate::snapshot::{Sharing, remove, set_aside_unused, snapshot, source};
+use crate::secrets::{Secrets, VersionSelector};
+use crate::snapshot::{FileSharing, remove, set_aside_unused, snapshot, source};
 
 /// Held while a request needs snapshots that no revision holds yet.
-pub(super) type Lease = OwnedRwLockReadGuard<()>;
+pub(super) type SnapshotLease = OwnedRwLockReadGuard<()>;
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(super) enum RequestGoal {
     /// Everything of the manifest.
     Up,
     /// A release of one service.
@@ -45,19 +45,19 @@ pub(super) enum Goal {
 }
 
 /// A request on its way.
-pub(super) struct Request {
-    pub(super) definition: Arc<Definition>,
-    pub(super) goal: Goal,
+pub(super) struct PreparedRequest {
+    pub(super) definition: Arc<EnvironmentDefinition>,
+    pub(super) goal: RequestGoal,
     /// What becomes of a release in progress.
     pub(super) supersede: Supersede,
     /// Journal position at its beginning.
     pub(super) after: u64,
-    pub(super) reply: Reply<Accepted>,
+    pub(super) reply: CallReply<Accepted>,
 }
 
 /// What a revision of a service holds beside its definition.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Content {
+pub(super) struct RevisionContent {
     /// Digest of its artifact's snapshot; `None`: it has no artifact.
     pub(super) digest: Option<String>,
     /// Versions of the secrets that it uses, of now.
@@ -65,17 +65,17 @@ pub(super) struct Content {
 }
 
 /// What the revisions of a request's services hold.
-pub(super) type Contents = BTreeMap<String, Content>;
+pub(super) type RevisionContents = BTreeMap<String, RevisionContent>;
 
 /// What was prepared for a request.
-pub(super) struct Prepared {
-    pub(super) contents: Contents,
-    pub(super) lease: Lease,
+pub(super) struct Preparation {
+    pub(super) contents: RevisionContents,
+    pub(super) lease: SnapshotLease,
 }
 
 /// What cannot be held together is not begun.
-fn refuse_without_descriptors(definition: &Definition) -> Result<(), Problem> {
-    let shortfall = descriptors::shortfall(&definition.manifest, Extent::Fewest);
+fn refuse_without_descriptors(definition: &EnvironmentDefinition) -> Result<(), Problem> {
+    let shortfall = descriptors::shortfall(&definition.manifest, TaskCountBasis::Fewest);
     shortfall.map_or(Ok(()), |error| {
         Err(Problem {
             error,
@@ -85,18 +85,18 @@ fn refuse_without_descriptors(definition: &Definition) -> Result<(), Problem> {
     })
 }
 
-impl Request {
+impl PreparedRequest {
     fn services(&self) -> Vec<String> {
         match &self.goal {
-            Goal::Up => self.definition.manifest.services.keys().cloned().collect(),
-            Goal::Deploy(service) => vec![service.clone()],
+            RequestGoal::Up => self.definition.manifest.services.keys().cloned().collect(),
+            RequestGoal::Deploy(service) => vec![service.clone()],
         }
     }
 }
 
 impl Engine {
     /// `up`, first part: listeners are opened, then the definition is written.
-    pub(super) fn begin_up(&mut self, definition: Definition, to: Reply<Accepted>) {
+    pub(super) fn begin_up(&mut self, definition: EnvironmentDefinition, to: CallReply<Accepted>) {
         let (after, supersede) = (self.ledger.last(), self.supersede_of_up());
         let begun = self
             .refuse_when_leaving()
@@ -116,9 +116,9 @@ impl Engine {
             Err(error) => return reply(to, Err(problem(&error, 1))),
         };
         self.claimed = Some(calls::owner(&definition.manifest));
-        let request = Box::new(Request {
+        let request = Box::new(PreparedRequest {
             definition: Arc::new(definition),
-            goal: Goal::Up,
+            goal: RequestGoal::Up,
             supersede,
             after,
             reply: to,
@@ -128,15 +128,15 @@ impl Engine {
             events: Vec::new(),
             facts: vec![(DEFINITION.to_owned(), text)],
             lasting: false,
-            sequel: Sequel::DefinitionTaken(request, listening),
+            sequel: FollowUp::DefinitionTaken(request, listening),
         });
     }
 
     /// The definition is written, or could not be: then nothing has changed.
     pub(super) fn definition_taken(
         &mut self,
-        request: Request,
-        (connected, addresses): (Option<Connected>, Addresses),
+        request: PreparedRequest,
+        (connected, addresses): (Option<RouterConnected>, ServiceAddresses),
         taken: Result<(), Problem>,
     ) {
         self.preparing -= 1;
@@ -155,8 +155,8 @@ impl Engine {
     pub(super) fn begin_deploy(
         &mut self,
         name: String,
-        definition: Definition,
-        to: Reply<Accepted>,
+        definition: EnvironmentDefinition,
+        to: CallReply<Accepted>,
     ) {
         let allowed = self
             .refuse_when_leaving()
@@ -170,9 +170,9 @@ impl Engine {
             true => Supersede::TakeOver,
             false => Supersede::Refuse,
         };
-        self.prepare_snapshots(Request {
+        self.prepare_snapshots(PreparedRequest {
             definition: Arc::new(definition),
-            goal: Goal::Deploy(name),
+            goal: RequestGoal::Deploy(name),
             supersede,
             after: self.ledger.last(),
             reply: to,
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    fn refuse_deploy(&self, name: &str, definition: &Definition) -> Result<(), Problem> {
+    fn refuse_deploy(&self, name: &str, definition: &EnvironmentDefinition) -> Result<(), Problem> {
         let services = &definition.manifest.services;
         if !services.contains_key(name) {
             let known: Vec<&str> = services.keys().map(String::as_str).collect();
@@ -210,7 +210,7 @@ impl Engine {
         self.refuse_another_app(definition)
     }
 
-    fn provide(&mut self, request: Request, connected: Option<Connected>) {
+    fn provide(&mut self, request: PreparedRequest, connected: Option<RouterConnected>) {
         self.preparing += 1;
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         tokio::spawn(async move {
@@ -219,16 +219,16 @@ impl Engine {
                 Err(problem) => Err(problem),
             };
             let _ = inputs
-                .send(Input::Provided(Box::new(request), provided))
+                .send(EngineInput::Provided(Box::new(request), provided))
                 .await;
         });
     }
 
     /// `up`, second part: what was up before starts.
-    pub(super) fn provided(&mut self, request: Request, provided: Result<(), Problem>) {
+    pub(super) fn provided(&mut self, request: PreparedRequest, provided: Result<(), Problem>) {
         self.preparing -= 1;
         if provided.is_ok() {
-            self.notes.clear(&Cause::NotProvided);
+            self.notes.clear(&NoteCause::NotProvided);
         }
         if request.reply.is_closed() {
             return;
@@ -236,7 +236,7 @@ impl Engine {
         match provided.and_then(|()| self.refuse_when_leaving()) {
             Ok(()) => {
                 self.preparing += 1;
-                let begun = Sequel::UpBegun(Box::new(request));
+                let begun = FollowUp::UpBegun(Box::new(request));
                 self.ask(vec![Event::UpRequested], begun);
             }
             Err(problem) => reply(request.reply, Err(problem)),
@@ -244,7 +244,7 @@ impl Engine {
     }
 
     /// `up`, third part: snapshots are taken.
-    pub(super) fn up_begun(&mut self, request: Request, begun: Result<(), Problem>) {
+    pub(super) fn up_begun(&mut self, request: PreparedRequest, begun: Result<(), Problem>) {
         self.preparing -= 1;
         match begun {
             Ok(()) => self.prepare_snapshots(request),
@@ -252,7 +252,7 @@ impl Engine {
         }
     }
 
-    fn prepare_snapshots(&mut self, mut request: Request) {
+    fn prepare_snapshots(&mut self, mut request: PreparedRequest) {
         self.preparing += 1;
         let (state, inputs) = (self.state.clone(), self.inputs.clone());
         let (snapshots, copies) = (self.snapshots.clone(), self.copies.clone());
@@ -275,15 +275,19 @@ impl Engine {
                 }
             };
             let taken = taken.unwrap_or_else(|error| Err(problem(&error, 70)));
-            let prepared = taken.map(|contents| Prepared { contents, lease });
+            let prepared = taken.map(|contents| Preparation { contents, lease });
             let _ = inputs
-                .send(Input::Prepared(Box::new(request), prepared))
+                .send(EngineInput::Prepared(Box::new(request), prepared))
                 .await;
         });
     }
 
     /// Last part: the snapshots are there; decides.
-    pub(super) fn prepared(&mut self, request: Request, prepared: Result<Prepared, Problem>) {
+    pub(super) fn prepared(
+        &mut self,
+        request: PreparedRequest,
+        prepared: Result<Preparation, Problem>,
+    ) {
         self.preparing -= 1;
         if request.reply.is_closed() {
             drop(prepared);
@@ -292,14 +296,16 @@ impl Engine {
         let decided = prepared.and_then(|prepared| {
             self.refuse_when_leaving()?;
             let events = match &request.goal {
-                Goal::Up => self.events_of_up(&request, &prepared.contents)?,
-                Goal::Deploy(name) => vec![self.event_of(&request, name, &prepared.contents)?],
+                RequestGoal::Up => self.events_of_up(&request, &prepared.contents)?,
+                RequestGoal::Deploy(name) => {
+                    vec![self.event_of(&request, name, &prepared.contents)?]
+                }
             };
             Ok((events, prepared.lease))
         });
         match decided {
             Ok((events, lease)) => {
-                self.ask(events, Sequel::ReleasesBegun(Box::new(request), lease));
+                self.ask(events, FollowUp::ReleasesBegun(Box::new(request), lease));
             }
             Err(problem) => {
                 self.remove_unused_snapshots();
@@ -311,16 +317,16 @@ impl Engine {
     /// The releases are decided, or refused: who asked is told.
     pub(super) fn releases_begun(
         &mut self,
-        request: Request,
-        lease: Lease,
+        request: PreparedRequest,
+        lease: SnapshotLease,
         accepted: Result<Accepted, Problem>,
     ) {
         drop(lease);
         self.remove_unused_snapshots();
         let answer = accepted.map(|mut accepted| {
             match &request.goal {
-                Goal::Deploy(name) => self.name_in_progress(&mut accepted, name),
-                Goal::Up => {
+                RequestGoal::Deploy(name) => self.name_in_progress(&mut accepted, name),
+                RequestGoal::Up => {
                     self.publish = true;
                     self.interrupted = false;
                     accepted.after = request.after;
@@ -334,7 +340,11 @@ impl Engine {
     }
 
     /// A release of each service, and the end of those that the manifest has no more.
-    fn events_of_up(&self, request: &Request, contents: &Contents) -> Result<Vec<Event>, Problem> {
+    fn events_of_up(
+        &self,
+        request: &PreparedRequest,
+        contents: &RevisionContents,
+    ) -> Result<Vec<Event>, Problem> {
         let services = &request.definition.manifest.services;
         let releases = services
             .keys()
@@ -348,12 +358,12 @@ impl Engine {
 
     fn event_of(
         &self,
-        request: &Request,
+        request: &PreparedRequest,
         name: &str,
-        contents: &Contents,
+        contents: &RevisionContents,
     ) -> Result<Event, Problem> {
         let revision = self.revision(&request.definition, name, contents)?;
-        let forced = request.goal != Goal::Up && request.definition.force;
+        let forced = request.goal != RequestGoal::Up && request.definition.force;
         Ok(match forced {
             true => self.forced_event(name, revision, request.supersede),
             false => self.deploy_event(name, revision, request.supersede),
@@ -408,7 +418,7 @@ impl Engine {
 }
 
 /// Waits for a router that was started; one that was replaced by another start is no problem.
-async fn serving(connected: Option<Connected>) -> Result<(), Problem> {
+async fn serving(connected: Option<RouterConnected>) -> Result<(), Problem> {
     let answer = match connected {
         Some(connected) => connected.await.unwrap_or(Ok(())),
         None => Ok(()),
@@ -423,11 +433,11 @@ async fn serving(connected: Option<Connected>) -> Result<(), Problem> {
 /// Takes the snapshots of these services, one after another. Blocks.
 fn take_snapshots(
     state: &StateDir,
-    definition: &Definition,
+    definition: &EnvironmentDefinition,
     services: Vec<String>,
-    copy: &Copy,
-) -> Result<Contents, Problem> {
-    let mut contents = Contents::new();
+    copy: &ArtifactCopies,
+) -> Result<RevisionContents, Problem> {
+    let mut contents = RevisionContents::new();
     for name in services {
         let Some(service) = definition.manifest.services.get(&name) else {
             continue;
@@ -437,21 +447,21 @@ fn take_snapshots(
                 let path = definition.root.join(path);
                 let progress = copy.of(&name);
                 let (artifacts, state) = (state.artifacts(), state.path());
-                snapshot(&artifacts, &path, &state, Sharing::allowed(), &progress)
+                snapshot(&artifacts, &path, &state, FileSharing::allowed(), &progress)
             })
             .transpose()
             .map_err(|error| problem(&error, 1))?;
         let secrets = BTreeMap::new();
-        contents.insert(name, Content { digest, secrets });
+        contents.insert(name, RevisionContent { digest, secrets });
     }
     Ok(contents)
 }
 
 /// Notes the present versions of the secrets that these services use. Blocks.
 fn note_secrets(
-    definition: &Definition,
+    definition: &EnvironmentDefinition,
     secrets: &Mutex<Secrets>,
-    contents: &mut Contents,
+    contents: &mut RevisionContents,
 ) -> Result<(), Problem> {
     let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, content) in contents {
@@ -459,8 +469,8 @@ fn note_secrets(
             continue;
         };
         for used in &service.uses {
-            if let Use::Secret(name) = used {
-                let found = secrets.get(name, Which::Current);
+            if let UsedResource::Secret(name) = used {
+                let found = secrets.get(name, VersionSelector::Current);
                 let (version, _) = found.map_err(|error| Problem {
                     error: chain(&error),
                     help: Some(format!("set it: neargate secret set {name}")),

@@ -24,13 +24,13 @@ use tokio::time::MissedTickBehavior;
 
 use super::log;
 use super::router_rooms::{self, RoomsError};
-use super::router_vigil::{self, RouterVigil};
-use crate::arrivals::Sender;
+use super::router_watch::{self, RouterVigil};
+use crate::input_channel::InputSender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
-use crate::supervisor::Identity;
+use crate::supervisor::UserIdentity;
 use crate::watchdog::ActivityMeter;
-use crate::watchdog::sockets::Named;
+use crate::watchdog::sockets::NamedSockets;
 
 /// Most sockets that one message can carry (`SCM_MAX_FD` of the kernel).
 const MOST_SOCKETS: usize = 253;
@@ -41,7 +41,7 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no router.
 #[derive(Debug, thiserror::Error)]
-pub enum RouterError {
+pub enum RouterStartError {
     /// The process did not start.
     #[error("cannot start the router {program}")]
     Spawn {
@@ -67,9 +67,9 @@ pub enum RouterError {
 
 /// What a router does, told to the engine's loop.
 #[derive(Debug)]
-pub enum RouterFact {
+pub enum RouterEvent {
     /// It was started and answers, or does not.
-    Connected(Result<RouterProcess, RouterError>),
+    Connected(Result<RouterProcess, RouterStartError>),
     /// It said something.
     Said(FromRouter),
     /// Its connection or its process ended.
@@ -109,8 +109,8 @@ pub async fn start(
     program: PathBuf,
     state: StateDir,
     number: u64,
-    sockets: Named,
-    facts: Sender<(u64, RouterFact)>,
+    sockets: NamedSockets,
+    facts: InputSender<(u64, RouterEvent)>,
 ) {
     let place = state.clone();
     let spawning = move || {
@@ -121,7 +121,7 @@ pub async fn start(
     match spawned.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
         Ok(()) => follow_new(state, number, facts).await,
         Err(error) => {
-            let failed = RouterFact::Connected(Err(error));
+            let failed = RouterEvent::Connected(Err(error));
             let _ = facts.send((number, failed)).await;
         }
     }
@@ -133,10 +133,10 @@ fn spawn(
     program: &Path,
     state: &StateDir,
     number: u64,
-    sockets: &Named,
-    user: Option<Identity>,
-) -> Result<(), RouterError> {
-    let failed = |source| RouterError::Spawn {
+    sockets: &NamedSockets,
+    user: Option<UserIdentity>,
+) -> Result<(), RouterStartError> {
+    let failed = |source| RouterStartError::Spawn {
         program: program.to_owned(),
         source,
     };
@@ -222,31 +222,31 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
 }
 
 /// Connects to a router that was just started, waiting until it answers, and tells the loop:
-/// [`RouterFact::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
+/// [`RouterEvent::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
 /// it says.
-async fn follow_new(state: StateDir, number: u64, facts: Sender<(u64, RouterFact)>) {
+async fn follow_new(state: StateDir, number: u64, facts: InputSender<(u64, RouterEvent)>) {
     match connect_new(&state, number).await {
-        Ok(Connection {
+        Ok(RouterConnection {
             router,
             reader,
             vigil,
             taken,
             ..
         }) => {
-            let connected = RouterFact::Connected(Ok(router));
+            let connected = RouterEvent::Connected(Ok(router));
             if facts.send((number, connected)).await.is_ok() {
                 listen(reader, number, vigil, taken, facts).await;
             }
         }
         Err(error) => {
             let _ = facts
-                .send((number, RouterFact::Connected(Err(error))))
+                .send((number, RouterEvent::Connected(Err(error))))
                 .await;
         }
     }
 }
 
-async fn connect_new(state: &StateDir, number: u64) -> Result<Connection, RouterError> {
+async fn connect_new(state: &StateDir, number: u64) -> Result<RouterConnection, RouterStartError> {
     let socket = state.router_socket(number);
     let attempt = async {
         loop {
@@ -267,7 +267,7 @@ async fn connect_new(state: &StateDir, number: u64) -> Result<Connection, Router
     tokio::time::timeout(HELLO_TIMEOUT, attempt)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|source| RouterError::Hello {
+        .map_err(|source| RouterStartError::Hello {
             socket: state.router_socket(number),
             source,
         })
@@ -278,7 +278,7 @@ async fn connect_new(state: &StateDir, number: u64) -> Result<Connection, Router
 pub async fn adopt(
     state: &StateDir,
     number: u64,
-    facts: Sender<(u64, RouterFact)>,
+    facts: InputSender<(u64, RouterEvent)>,
 ) -> Option<(RouterProcess, Vec<String>, Vec<OwnedFd>)> {
     let socket = state.router_socket(number);
     let hello = tokio::select! {
@@ -302,7 +302,7 @@ pub async fn adopt(
 /// Kills the router with this number when it hangs, and returns then: what it holds of the
 /// listening sockets must not swallow connections.
 async fn hung(number: u64) {
-    let found = router_vigil::find(number);
+    let found = router_watch::find(number);
     let pid = found.map_or(0, |process| process.pid);
     let (mut liveness, mut meter) = (Liveness::default(), ActivityMeter::of(pid, pid));
     let (began, mut looked) = (Instant::now(), Instant::now());
@@ -310,11 +310,11 @@ async fn hung(number: u64) {
         tokio::time::sleep(PERIOD).await;
         let since = looked.elapsed();
         looked = Instant::now();
-        let remedy = liveness.look(since, false, meter.read());
+        let remedy = liveness.observe(since, false, meter.read());
         let late = began.elapsed() > HELLO_TIMEOUT;
         let remedy = remedy.or(late.then_some(Remedy::Replace(Hang::Busy)));
         if let (Some(process), Some(remedy)) = (found, remedy) {
-            router_vigil::remedy_of(process, remedy);
+            router_watch::remedy_of(process, remedy);
         }
         if matches!(remedy, Some(Remedy::Replace(_))) {
             if let Some(process) = found {
@@ -329,7 +329,7 @@ async fn hung(number: u64) {
 }
 
 /// A router that said hello; nobody listens to it yet.
-struct Connection {
+struct RouterConnection {
     router: RouterProcess,
     /// Names of its listening sockets.
     listeners: Vec<String>,
@@ -340,7 +340,7 @@ struct Connection {
     taken: watch::Sender<u64>,
 }
 
-async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
+async fn connect(socket: &Path, number: u64) -> io::Result<RouterConnection> {
     let stream = UnixStream::connect(ShortName::of(socket)?.path()).await?;
     let (head, sockets) = receive_hello(&stream).await?;
     let (line, rest) = split_line(&head).ok_or(io::ErrorKind::InvalidData)?;
@@ -358,7 +358,7 @@ async fn connect(socket: &Path, number: u64) -> io::Result<Connection> {
     let (taken, counts) = watch::channel(0);
     tokio::spawn(speak(writer, receiver, counts));
     let vigil = RouterVigil::new(number, pid, beats);
-    Ok(Connection {
+    Ok(RouterConnection {
         router: RouterProcess {
             number,
             pid,
@@ -425,7 +425,7 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
     number: u64,
     mut vigil: RouterVigil,
     taken: watch::Sender<u64>,
-    facts: Sender<(u64, RouterFact)>,
+    facts: InputSender<(u64, RouterEvent)>,
 ) {
     let mut lines = BufReader::new(reader).lines();
     let mut looks = tokio::time::interval(PERIOD);
@@ -434,7 +434,7 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
         let line = tokio::select! {
             line = lines.next_line() => line,
             _ = looks.tick() => {
-                vigil.look();
+                vigil.check_routers();
                 continue;
             }
         };
@@ -453,11 +453,11 @@ async fn listen<R: tokio::io::AsyncRead + Unpin>(
             // The queue's: what the loop does not come to is lost with its memory.
             taken.send_replace(*through);
         }
-        if facts.send((number, RouterFact::Said(said))).await.is_err() {
+        if facts.send((number, RouterEvent::Said(said))).await.is_err() {
             return;
         }
     }
-    let _ = facts.send((number, RouterFact::Ended)).await;
+    let _ = facts.send((number, RouterEvent::Ended)).await;
 }
 
 async fn speak<W: tokio::io::AsyncWrite + Unpin>(

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::atomic::{self, AtomicError};
 use crate::identity::{self, RegisterError};
 use crate::paths::StateDir;
-use crate::supervisor::Identity;
+use crate::supervisor::UserIdentity;
 
 /// Why a router has no user or no directories.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum RoomsError {
 ///
 /// # Errors
 /// [`RoomsError`].
-pub fn provide(state: &StateDir) -> Result<Option<Identity>, RoomsError> {
+pub fn provide(state: &StateDir) -> Result<Option<UserIdentity>, RoomsError> {
     let user = identity::of_router(state)?;
     atomic::group_directory(&state.artifacts(), user.map(|user| user.gid))?;
     log_directory(state, user).map_err(|source| RoomsError::Log {
@@ -50,7 +50,7 @@ pub fn provide(state: &StateDir) -> Result<Option<Identity>, RoomsError> {
     Ok(user)
 }
 
-fn log_directory(state: &StateDir, user: Option<Identity>) -> io::Result<()> {
+fn log_directory(state: &StateDir, user: Option<UserIdentity>) -> io::Result<()> {
     let directory = state.router();
     match fs::DirBuilder::new().mode(0o700).create(&directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -73,6 +73,6 @@ fn log_directory(state: &StateDir, user: Option<Identity>) -> io::Result<()> {
     }
 }
 
-fn give(path: &Path, user: Identity) -> io::Result<()> {
+fn give(path: &Path, user: UserIdentity) -> io::Result<()> {
     chown(path, Some(user.uid), Some(user.gid))
 }

@@ -13,13 +13,13 @@ use neargate_core::routing::control::{FromRouter, RouterLoad, SecondCount, ToRou
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
-use super::listeners::{ListenError, Listeners};
-use super::router_process::{self, RouterError, RouterFact, RouterProcess};
+use super::listeners::{ListenError, ListeningSockets};
+use super::router_process::{self, RouterEvent, RouterProcess, RouterStartError};
 use super::tasks::chain;
-use crate::arrivals::Sender;
+use crate::input_channel::InputSender;
 use crate::paths::StateDir;
 use crate::program;
-use crate::watchdog::sockets::Named;
+use crate::watchdog::sockets::NamedSockets;
 
 /// A router that is replaced has this long for what is in flight.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub fn most_workers() -> usize {
 
 /// What the engine learns from its routers.
 #[derive(Debug)]
-pub enum Learned {
+pub enum RouterOutcome {
     /// A target's health changed.
     Health {
         /// Task id.
@@ -71,12 +71,12 @@ pub enum Learned {
     /// A replacement is complete: the new router serves alone.
     Replaced,
     /// A router that was started does not answer.
-    NotStarted(RouterError),
+    NotStarted(RouterStartError),
 }
 
 /// Which routers are done with a draining task.
 #[derive(Debug, Default)]
-struct Drained {
+struct DrainProgress {
     by: BTreeSet<u64>,
     /// What they cut off, together.
     cut: u64,
@@ -86,21 +86,21 @@ struct Drained {
 pub struct Routers {
     program: PathBuf,
     state: StateDir,
-    listeners: Listeners,
+    listeners: ListeningSockets,
     serving: Option<RouterProcess>,
     incoming: Option<RouterProcess>,
     retiring: Vec<RouterProcess>,
-    starting: Option<Starting>,
+    starting: Option<StartingRouter>,
     last_number: u64,
     table: Option<RoutingTable>,
     /// The router that was found is of another build than this engine.
     outdated: bool,
-    drained: BTreeMap<String, Drained>,
-    facts: Sender<(u64, RouterFact)>,
+    drained: BTreeMap<String, DrainProgress>,
+    facts: InputSender<(u64, RouterEvent)>,
 }
 
 /// A router that was started and has not answered yet.
-struct Starting {
+struct StartingRouter {
     number: u64,
     connected: oneshot::Sender<Result<(), String>>,
     /// Ended as soon as it answers: the listeners were closed meanwhile.
@@ -108,7 +108,7 @@ struct Starting {
 }
 
 /// Tells when a router that was started serves, or in words why it does not.
-pub type Connected = oneshot::Receiver<Result<(), String>>;
+pub type RouterConnected = oneshot::Receiver<Result<(), String>>;
 
 impl Routers {
     /// Finds the routers that an earlier engine left; the newest serves, others retire.
@@ -116,13 +116,13 @@ impl Routers {
     pub async fn adopt(
         program: PathBuf,
         state: StateDir,
-        facts: Sender<(u64, RouterFact)>,
-        inherited: Named,
+        facts: InputSender<(u64, RouterEvent)>,
+        inherited: NamedSockets,
     ) -> Self {
         let mut routers = Self {
             program,
             state,
-            listeners: Listeners::default(),
+            listeners: ListeningSockets::default(),
             serving: None,
             incoming: None,
             retiring: Vec::new(),
@@ -163,7 +163,7 @@ impl Routers {
 
     /// The listening sockets.
     #[must_use]
-    pub fn listeners(&self) -> &Listeners {
+    pub fn listeners(&self) -> &ListeningSockets {
         &self.listeners
     }
 
@@ -202,7 +202,7 @@ impl Routers {
     pub fn listen(
         &mut self,
         wanted: &[(String, SocketAddr)],
-    ) -> Result<Option<Connected>, RoutersError> {
+    ) -> Result<Option<RouterConnected>, RoutersError> {
         let workers = most_workers();
         let changed = self.listeners.set(wanted, workers)?;
         let absent = self.serving.is_none();
@@ -210,22 +210,22 @@ impl Routers {
     }
 
     /// Starts a router on the present sockets; when it has the table, the old one is drained.
-    /// Does not wait: the end of the start is a [`RouterFact::Connected`] for [`Routers::learn`].
+    /// Does not wait: the end of the start is a [`RouterEvent::Connected`] for [`Routers::learn`].
     ///
     /// # Errors
     /// There are no descriptors for it; the old one goes on.
-    pub fn replace(&mut self) -> Result<Connected, RoutersError> {
+    pub fn replace(&mut self) -> Result<RouterConnected, RoutersError> {
         if let Some(unfinished) = self.incoming.take() {
             self.retire(unfinished);
         }
         self.last_number += 1;
         let sockets = self.listeners.copies().map_err(|source| {
             let program = self.program.clone();
-            RouterError::Spawn { program, source }
+            RouterStartError::Spawn { program, source }
         })?;
         let (connected, answer) = oneshot::channel();
         // One that is still starting is retired when it answers.
-        self.starting = Some(Starting {
+        self.starting = Some(StartingRouter {
             number: self.last_number,
             connected,
             unwanted: false,
@@ -244,8 +244,8 @@ impl Routers {
     fn connected(
         &mut self,
         number: u64,
-        result: Result<RouterProcess, RouterError>,
-    ) -> Vec<Learned> {
+        result: Result<RouterProcess, RouterStartError>,
+    ) -> Vec<RouterOutcome> {
         let Some(starting) = self.starting.take_if(|one| one.number == number) else {
             if let Ok(router) = result {
                 self.retire(router);
@@ -261,7 +261,7 @@ impl Routers {
                 if self.serving.is_none() && !starting.unwanted {
                     self.try_again(number);
                 }
-                return vec![Learned::NotStarted(error)];
+                return vec![RouterOutcome::NotStarted(error)];
             }
         };
         if starting.unwanted {
@@ -280,7 +280,7 @@ impl Routers {
         }
         self.serving = Some(router);
         match self.retiring.is_empty() {
-            true => vec![Learned::Replaced],
+            true => vec![RouterOutcome::Replaced],
             false => Vec::new(),
         }
     }
@@ -321,51 +321,54 @@ impl Routers {
 
     /// Whether no router lives.
     #[must_use]
-    pub fn gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         self.living().next().is_none() && self.starting.is_none()
     }
 
     /// Takes in what a router said; a serving router that died is replaced at once.
-    pub fn learn(&mut self, number: u64, fact: RouterFact) -> Vec<Learned> {
+    pub fn learn(&mut self, number: u64, fact: RouterEvent) -> Vec<RouterOutcome> {
         match fact {
-            RouterFact::Connected(result) => {
-                let joined = result.is_ok().then_some(Learned::Joined(number));
+            RouterEvent::Connected(result) => {
+                let joined = result.is_ok().then_some(RouterOutcome::Joined(number));
                 let learned = self.connected(number, result);
                 joined.into_iter().chain(learned).collect()
             }
-            RouterFact::Ended => {
+            RouterEvent::Ended => {
                 let learned = self.ended(number);
-                [Learned::Left(number)].into_iter().chain(learned).collect()
+                [RouterOutcome::Left(number)]
+                    .into_iter()
+                    .chain(learned)
+                    .collect()
             }
-            RouterFact::Said(FromRouter::HealthChanged {
+            RouterEvent::Said(FromRouter::HealthChanged {
                 task,
                 health,
                 reason,
             }) if self.serves(number) => {
-                vec![Learned::Health {
+                vec![RouterOutcome::Health {
                     task,
                     health,
                     reason,
                 }]
             }
-            RouterFact::Said(FromRouter::Drained { task, cut }) => {
+            RouterEvent::Said(FromRouter::Drained { task, cut }) => {
                 let drained = self.drained.entry(task).or_default();
                 if drained.by.insert(number) {
                     drained.cut += cut;
                 }
                 self.all_drained()
             }
-            RouterFact::Said(FromRouter::Counted {
+            RouterEvent::Said(FromRouter::Counted {
                 from,
                 through,
                 seconds,
-            }) => vec![Learned::Counted {
+            }) => vec![RouterOutcome::Counted {
                 router: number,
                 stretch: (from, through),
                 seconds,
             }],
-            RouterFact::Said(FromRouter::Published { .. }) => self.published(number),
-            RouterFact::Said(
+            RouterEvent::Said(FromRouter::Published { .. }) => self.published(number),
+            RouterEvent::Said(
                 FromRouter::HealthChanged { .. }
                 | FromRouter::Hello { .. }
                 | FromRouter::Beat { .. },
@@ -391,7 +394,7 @@ impl Routers {
         self.retiring.push(router);
     }
 
-    fn published(&mut self, number: u64) -> Vec<Learned> {
+    fn published(&mut self, number: u64) -> Vec<RouterOutcome> {
         if self
             .incoming
             .as_ref()
@@ -405,13 +408,13 @@ impl Routers {
         Vec::new()
     }
 
-    fn ended(&mut self, number: u64) -> Vec<Learned> {
+    fn ended(&mut self, number: u64) -> Vec<RouterOutcome> {
         let retired = self.retiring.len();
         self.retiring.retain(|router| router.number != number);
         self.incoming.take_if(|router| router.number == number);
         let mut learned = Vec::new();
         if retired != self.retiring.len() && self.incoming.is_none() {
-            learned.push(Learned::Replaced);
+            learned.push(RouterOutcome::Replaced);
         }
         if self
             .serving
@@ -440,11 +443,11 @@ impl Routers {
         let facts = self.facts.clone();
         tokio::spawn(async move {
             tokio::time::sleep(RETRY).await;
-            let _ = facts.send((number, RouterFact::Ended)).await;
+            let _ = facts.send((number, RouterEvent::Ended)).await;
         });
     }
 
-    fn all_drained(&mut self) -> Vec<Learned> {
+    fn all_drained(&mut self) -> Vec<RouterOutcome> {
         let living: BTreeSet<u64> = self.living().map(|router| router.number).collect();
         let done: Vec<String> = self
             .drained
@@ -455,7 +458,7 @@ impl Routers {
         done.into_iter()
             .map(|task| {
                 let cut = self.drained.remove(&task).map_or(0, |drained| drained.cut);
-                Learned::Drained { task, cut }
+                RouterOutcome::Drained { task, cut }
             })
             .collect()
     }
@@ -475,5 +478,5 @@ pub enum RoutersError {
     Listen(#[from] ListenError),
     /// The router did not start or does not answer.
     #[error(transparent)]
-    Router(#[from] RouterError),
+    Router(#[from] RouterStartError),
 }

@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::machine::RevisionDefinition;
-use neargate_core::manifest::model::{Runs, Use};
+use neargate_core::manifest::model::{UsedResource, Workload};
 
 use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
-use super::environment::{self, Source};
+use super::environment::{self, VariableSources};
 use super::obstacles::{StartFailure, of_data};
-use crate::data::{Data, Key};
+use crate::data::{DataServiceName, DataSupervisor};
 use crate::identity;
 use crate::paths::StateDir;
-use crate::secrets::{Secrets, Which};
+use crate::secrets::{Secrets, VersionSelector};
 use crate::supervisor::{
-    Children, Identity, Limits, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor,
-    TaskSpec,
+    LogTarget, OrphanPolicy, ResourceLimits, RunningProcess, StopPolicy, StopSignal, Supervisor,
+    TaskSpec, UserIdentity, WorkingDirectory,
 };
 
 /// What tasks need from their surroundings.
-pub struct Surroundings {
+pub struct TaskEnvironment {
     /// App name.
     pub app: String,
     /// Environment name.
@@ -34,7 +34,7 @@ pub struct Surroundings {
     /// Runs processes.
     pub supervisor: Supervisor,
     /// Databases and caches.
-    pub data: Data<DataProcesses>,
+    pub data: DataSupervisor<DataProcesses>,
     /// Secrets.
     pub secrets: Arc<Mutex<Secrets>>,
     /// Internal addresses of services by name.
@@ -42,7 +42,7 @@ pub struct Surroundings {
 }
 
 /// What is started: a task of a service, or a job in its environment.
-pub struct Start {
+pub struct TaskStart {
     /// Task id.
     pub id: String,
     /// Revision number.
@@ -55,7 +55,7 @@ pub struct Start {
     pub command: Option<Vec<String>>,
 }
 
-impl Surroundings {
+impl TaskEnvironment {
     /// Those of an app and its environment, in which nothing has been started yet.
     #[must_use]
     pub fn of(
@@ -69,7 +69,7 @@ impl Surroundings {
             state: state.clone(),
         };
         Arc::new(Self {
-            data: Data::new(state, &app, Arc::new(processes)),
+            data: DataSupervisor::new(state, &app, Arc::new(processes)),
             secrets,
             internal: Mutex::new(BTreeMap::new()),
             state: state.clone(),
@@ -83,7 +83,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// The reason names what is missing.
-    pub async fn start(&self, start: &Start) -> Result<Running, StartFailure> {
+    pub async fn start(&self, start: &TaskStart) -> Result<RunningProcess, StartFailure> {
         self.wait_for_data(&start.definition).await?;
         let identity = self.identity(&start.definition.service.name).await?;
         let spec = self.spec(start, identity)?;
@@ -94,7 +94,7 @@ impl Surroundings {
     }
 
     /// Whom the service's tasks run as. The register of users is asked off the engine's loop.
-    async fn identity(&self, service: &str) -> Result<Option<Identity>, String> {
+    async fn identity(&self, service: &str) -> Result<Option<UserIdentity>, String> {
         let (state, service) = (self.state.clone(), service.to_owned());
         let asked =
             tokio::task::spawn_blocking(move || identity::of_service(&state, &service)).await;
@@ -106,9 +106,9 @@ impl Surroundings {
     async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), StartFailure> {
         for used in &definition.service.uses {
             let key = match used {
-                Use::Database(name) => Key::database(name),
-                Use::Cache(name) => Key::cache(name),
-                Use::Secret(_) => continue,
+                UsedResource::Database(name) => DataServiceName::database(name),
+                UsedResource::Cache(name) => DataServiceName::cache(name),
+                UsedResource::Secret(_) => continue,
             };
             self.data
                 .available(&key, AVAILABLE_WITHIN)
@@ -121,14 +121,14 @@ impl Surroundings {
         Ok(())
     }
 
-    fn spec(&self, start: &Start, identity: Option<Identity>) -> Result<TaskSpec, String> {
+    fn spec(&self, start: &TaskStart, identity: Option<UserIdentity>) -> Result<TaskSpec, String> {
         let service = &start.definition.service;
         let argv = match (&start.command, &service.runs) {
-            (Some(command), _) | (None, Runs::Command(command)) => command.clone(),
-            (None, Runs::Image { .. }) => {
+            (Some(command), _) | (None, Workload::Command(command)) => command.clone(),
+            (None, Workload::Image { .. }) => {
                 return Err("near does not run container images yet".to_owned());
             }
-            (None, Runs::Static(_)) => return Err("a static site has no tasks".to_owned()),
+            (None, Workload::Static(_)) => return Err("a static site has no tasks".to_owned()),
         };
         Ok(TaskSpec {
             id: start.id.clone(),
@@ -138,18 +138,18 @@ impl Surroundings {
             },
             argv,
             env: self.variables(&start.definition, start.revision, &start.id, start.port)?,
-            place: Place::Snapshot(self.directory(&start.definition)),
+            place: WorkingDirectory::Snapshot(self.directory(&start.definition)),
             identity,
-            limits: Some(Limits {
+            limits: Some(ResourceLimits {
                 cpu_units: service.size.cpu,
                 memory_mib: service.size.memory,
-                processes: Limits::processes(),
+                processes: ResourceLimits::processes(),
             }),
             port: start.port,
             stop: StopPolicy {
                 signal: StopSignal::Terminate,
                 timeout: service.stop_timeout,
-                children: Children::Asked,
+                children: OrphanPolicy::Asked,
             },
         })
     }
@@ -179,17 +179,17 @@ impl Surroundings {
         let mut own_databases = BTreeSet::new();
         for used in &definition.service.uses {
             match used {
-                Use::Database(name) => {
-                    let key = Key::database(name);
+                UsedResource::Database(name) => {
+                    let key = DataServiceName::database(name);
                     databases.insert(name.clone(), self.url(&key)?);
                     if self.data.is_own(&key) {
                         own_databases.insert(name.clone());
                     }
                 }
-                Use::Cache(name) => {
-                    caches.insert(name.clone(), self.url(&Key::cache(name))?);
+                UsedResource::Cache(name) => {
+                    caches.insert(name.clone(), self.url(&DataServiceName::cache(name))?);
                 }
-                Use::Secret(name) => {
+                UsedResource::Secret(name) => {
                     secrets.insert(
                         name.clone(),
                         self.secret(name, definition.secrets.get(name).copied())?,
@@ -198,7 +198,7 @@ impl Surroundings {
             }
         }
         let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(environment::variables(&Source {
+        Ok(environment::variables(&VariableSources {
             app: &self.app,
             env: &self.env,
             service: &definition.service,
@@ -217,7 +217,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// It is not known yet.
-    pub fn url(&self, key: &Key) -> Result<String, String> {
+    pub fn url(&self, key: &DataServiceName) -> Result<String, String> {
         let url = self.data.url(key).map_err(|error| chain(&error))?;
         url.expose_text()
             .map(str::to_owned)
@@ -233,7 +233,7 @@ impl Surroundings {
 
     fn secret(&self, name: &str, version: Option<u32>) -> Result<String, String> {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let which = version.map_or(Which::Current, Which::Version);
+        let which = version.map_or(VersionSelector::Current, VersionSelector::Version);
         let (_, value) = secrets.get(name, which).map_err(|error| {
             format!(
                 "{}: set it with `neargate secret set {name}`",

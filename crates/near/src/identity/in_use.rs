@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::register::Numbers;
+use super::register::UserNumbers;
 use crate::paths::StateDir;
 
 /// Users of running processes, of `/etc/passwd` and `/etc/group`, and of systemd's dynamic users.
@@ -23,7 +23,7 @@ pub(super) fn numbers() -> BTreeSet<u32> {
 
 /// State directories that running engines, routers and shims name on their command lines, with
 /// the numbers that each of them keeps.
-pub(super) fn state_directories() -> BTreeMap<PathBuf, Numbers> {
+pub(super) fn state_directories() -> BTreeMap<PathBuf, UserNumbers> {
     let mut found = BTreeMap::new();
     for pid in pids() {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -41,7 +41,7 @@ pub(super) fn state_directories() -> BTreeMap<PathBuf, Numbers> {
         // Anybody can write such a command line: only what root wrote down counts.
         let file = StateDir::at(&path).users();
         let of_root = fs::symlink_metadata(&file).is_ok_and(|file| file.uid() == 0);
-        if of_root && let Some(numbers) = Numbers::read(&file) {
+        if of_root && let Some(numbers) = UserNumbers::read(&file) {
             found.insert(path, numbers);
         }
     }

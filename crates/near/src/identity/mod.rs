@@ -2,21 +2,21 @@
 //! service, each data service and the router.
 //!
 //! Users are handed out like ports: the next free number of the machine-wide register
-//! ([`Register`]), kept for the life of the state directory. Invariant: no two names, of one app
+//! ([`UserRegister`]), kept for the life of the state directory. Invariant: no two names, of one app
 //! or of several apps on the machine, have the same user; none of them is root.
 
 mod in_use;
 mod register;
 
 use crate::paths::StateDir;
-use crate::supervisor::Identity;
-pub use register::{Register, RegisterError};
+use crate::supervisor::UserIdentity;
+pub use register::{RegisterError, UserRegister};
 
 /// The user of a service's tasks; `None` when the engine is not root: its own. Blocks.
 ///
 /// # Errors
 /// [`RegisterError`].
-pub fn of_service(state: &StateDir, service: &str) -> Result<Option<Identity>, RegisterError> {
+pub fn of_service(state: &StateDir, service: &str) -> Result<Option<UserIdentity>, RegisterError> {
     of(state, &format!("service {service}"))
 }
 
@@ -25,7 +25,10 @@ pub fn of_service(state: &StateDir, service: &str) -> Result<Option<Identity>, R
 ///
 /// # Errors
 /// [`RegisterError`].
-pub fn of_data_service(state: &StateDir, label: &str) -> Result<Option<Identity>, RegisterError> {
+pub fn of_data_service(
+    state: &StateDir,
+    label: &str,
+) -> Result<Option<UserIdentity>, RegisterError> {
     of(state, label)
 }
 
@@ -33,15 +36,15 @@ pub fn of_data_service(state: &StateDir, label: &str) -> Result<Option<Identity>
 ///
 /// # Errors
 /// [`RegisterError`].
-pub fn of_router(state: &StateDir) -> Result<Option<Identity>, RegisterError> {
+pub fn of_router(state: &StateDir) -> Result<Option<UserIdentity>, RegisterError> {
     of(state, "router")
 }
 
 /// The user that a service's tasks were given before, by the state directory's own file.
 #[must_use]
-pub fn known_of_service(state: &StateDir, service: &str) -> Option<Identity> {
-    let uid = register::known(state, &format!("service {service}"))?;
-    Some(Identity { uid, gid: uid })
+pub fn known_of_service(state: &StateDir, service: &str) -> Option<UserIdentity> {
+    let uid = register::registered_user(state, &format!("service {service}"))?;
+    Some(UserIdentity { uid, gid: uid })
 }
 
 /// Gives all users of a state directory back; nothing of it runs any more. Blocks.
@@ -50,15 +53,15 @@ pub fn known_of_service(state: &StateDir, service: &str) -> Option<Identity> {
 /// [`RegisterError`].
 pub fn give_back(state: &StateDir) -> Result<(), RegisterError> {
     if rustix::process::geteuid().is_root() {
-        Register::of_machine().give_back(state)?;
+        UserRegister::of_machine().give_back(state)?;
     }
     Ok(())
 }
 
-fn of(state: &StateDir, name: &str) -> Result<Option<Identity>, RegisterError> {
+fn of(state: &StateDir, name: &str) -> Result<Option<UserIdentity>, RegisterError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let uid = Register::of_machine().user(state, name)?;
-    Ok(Some(Identity { uid, gid: uid }))
+    let uid = UserRegister::of_machine().user(state, name)?;
+    Ok(Some(UserIdentity { uid, gid: uid }))
 }

@@ -72,35 +72,35 @@ pub enum RegisterError {
 
 /// What a state directory keeps of its users, in its file `users`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Numbers {
+pub(super) struct UserNumbers {
     /// Random; names the directory wherever it is moved to.
     directory: String,
     /// Number by name: `service web`, `database main`, `router`.
     users: BTreeMap<String, u32>,
 }
 
-impl Numbers {
+impl UserNumbers {
     pub(super) fn read(file: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(file).ok()?).ok()
     }
 }
 
 /// The number that a name was given before, by the state directory's own file.
-pub(super) fn known(state: &StateDir, name: &str) -> Option<u32> {
-    Numbers::read(&state.users())?.users.get(name).copied()
+pub(super) fn registered_user(state: &StateDir, name: &str) -> Option<u32> {
+    UserNumbers::read(&state.users())?.users.get(name).copied()
 }
 
 /// The register's content.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Content {
+struct RegisterContent {
     /// Where the search for a free number begins.
     next: u32,
     /// By the directory's random name.
-    directories: BTreeMap<String, Directory>,
+    directories: BTreeMap<String, RegisteredDirectory>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Directory {
+struct RegisteredDirectory {
     /// Where it was seen last.
     path: PathBuf,
     users: BTreeMap<String, u32>,
@@ -108,13 +108,13 @@ struct Directory {
 
 /// The register of one machine.
 #[derive(Debug, Clone)]
-pub struct Register {
+pub struct UserRegister {
     place: PathBuf,
     first: u32,
     count: u32,
 }
 
-impl Register {
+impl UserRegister {
     /// The machine's: `/var/lib/neargate`, numbers 61184 to 65519.
     #[must_use]
     pub fn of_machine() -> Self {
@@ -139,9 +139,9 @@ impl Register {
         let _lock = self.lock()?;
         let mut content = self.read()?;
         let path = real(&state.path());
-        let mut own = Numbers::read(&state.users()).unwrap_or_default();
+        let mut own = UserNumbers::read(&state.users()).unwrap_or_default();
         if own.directory.is_empty() || self.is_copy(&content, &own, &path) {
-            own = Numbers {
+            own = UserNumbers {
                 directory: random_name().map_err(|source| self.failed(source))?,
                 users: BTreeMap::new(),
             };
@@ -182,7 +182,7 @@ impl Register {
         let _lock = self.lock()?;
         let mut content = self.read()?;
         let (before, path) = (content.directories.len(), real(&state.path()));
-        let own = Numbers::read(&state.users()).unwrap_or_default();
+        let own = UserNumbers::read(&state.users()).unwrap_or_default();
         let copied = self.is_copy(&content, &own, &path);
         content.directories.retain(|name, directory| {
             let same = (*name == own.directory && !copied) || directory.path == path;
@@ -196,20 +196,20 @@ impl Register {
     }
 
     /// Whether the register knows the same directory at another place where it still is.
-    fn is_copy(&self, content: &Content, own: &Numbers, path: &Path) -> bool {
+    fn is_copy(&self, content: &RegisterContent, own: &UserNumbers, path: &Path) -> bool {
         content
             .directories
             .get(&own.directory)
             .filter(|known| known.path != path)
             .is_some_and(|known| {
-                Numbers::read(&StateDir::at(&known.path).users())
+                UserNumbers::read(&StateDir::at(&known.path).users())
                     .is_some_and(|there| there.directory == own.directory)
             })
     }
 
     /// Takes in numbers that a directory has and the register has lost. One that is another's
     /// now stays with the other.
-    fn take_in(&self, content: &mut Content, own: &Numbers, path: &Path) -> bool {
+    fn take_in(&self, content: &mut RegisterContent, own: &UserNumbers, path: &Path) -> bool {
         let range = self.first..self.first + self.count;
         let taken: BTreeSet<u32> = content
             .directories
@@ -231,7 +231,7 @@ impl Register {
     }
 
     /// The next free number.
-    fn free(&self, content: &mut Content) -> Result<u32, RegisterError> {
+    fn free(&self, content: &mut RegisterContent) -> Result<u32, RegisterError> {
         for (path, numbers) in in_use::state_directories() {
             if !content.directories.contains_key(&numbers.directory) {
                 self.take_in(content, &numbers, &real(&path));
@@ -243,7 +243,7 @@ impl Register {
         }
         // Directories that were removed without `down --purge` give theirs back.
         content.directories.retain(|name, directory| {
-            let own = Numbers::read(&StateDir::at(&directory.path).users());
+            let own = UserNumbers::read(&StateDir::at(&directory.path).users());
             own.is_some_and(|own| own.directory == *name)
         });
         self.next(content, &in_use)
@@ -255,7 +255,7 @@ impl Register {
             })
     }
 
-    fn next(&self, content: &mut Content, in_use: &BTreeSet<u32>) -> Option<u32> {
+    fn next(&self, content: &mut RegisterContent, in_use: &BTreeSet<u32>) -> Option<u32> {
         let mut taken = in_use.clone();
         for directory in content.directories.values() {
             taken.extend(directory.users.values());
@@ -272,15 +272,15 @@ impl Register {
     }
 
     /// The content; that of a register that was lost or spoiled is empty.
-    fn read(&self) -> Result<Content, RegisterError> {
+    fn read(&self) -> Result<RegisterContent, RegisterError> {
         match fs::read(self.file()) {
             Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Content::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(RegisterContent::default()),
             Err(source) => Err(self.failed(source)),
         }
     }
 
-    fn write(&self, content: &Content) -> Result<(), RegisterError> {
+    fn write(&self, content: &RegisterContent) -> Result<(), RegisterError> {
         let text = serde_json::to_vec_pretty(content)
             .map_err(|error| self.failed(io::Error::other(error)))?;
         Ok(atomic::write(&self.file(), &text, 0o600)?)
@@ -327,7 +327,7 @@ impl Register {
     }
 }
 
-fn write_own(state: &StateDir, own: &Numbers) -> Result<(), RegisterError> {
+fn write_own(state: &StateDir, own: &UserNumbers) -> Result<(), RegisterError> {
     let text = serde_json::to_vec_pretty(own).map_err(|error| RegisterError::Register {
         path: state.users(),
         source: io::Error::other(error),

@@ -46,7 +46,7 @@ pub trait Recorded: Serialize + DeserializeOwned {
 
 /// An entry as the journal holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored<E> {
+pub struct StoredEntry<E> {
     /// Its number; entries are numbered from 1 without a gap.
     pub seq: u64,
     /// When it was decided.
@@ -57,11 +57,11 @@ pub struct Stored<E> {
 
 /// What rebuilds the state: the snapshot, then the entries after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded<S, E> {
+pub struct LoadedJournal<S, E> {
     /// The newest snapshot and the number of the last entry that it holds.
     pub snapshot: Option<(u64, S)>,
     /// Entries after the snapshot, in order.
-    pub entries: Vec<Stored<E>>,
+    pub entries: Vec<StoredEntry<E>>,
 }
 
 /// The journal of one environment. It has one writer, the engine.
@@ -181,7 +181,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::Damaged`] when an entry cannot be read or one is missing.
-    pub fn load<S: DeserializeOwned, E: Recorded>(&self) -> Result<Loaded<S, E>, JournalError> {
+    pub fn load<S: DeserializeOwned, E: Recorded>(
+        &self,
+    ) -> Result<LoadedJournal<S, E>, JournalError> {
         load(&self.connection, &self.path)
     }
 
@@ -312,7 +314,9 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError::Damaged`] when an entry cannot be read or one is missing.
-    pub fn load<S: DeserializeOwned, E: Recorded>(&self) -> Result<Loaded<S, E>, JournalError> {
+    pub fn load<S: DeserializeOwned, E: Recorded>(
+        &self,
+    ) -> Result<LoadedJournal<S, E>, JournalError> {
         load(&self.connection, &self.path)
     }
 
@@ -325,7 +329,7 @@ impl JournalReader {
         &self,
         after: u64,
         limit: u64,
-    ) -> Result<Vec<Stored<E>>, JournalError> {
+    ) -> Result<Vec<StoredEntry<E>>, JournalError> {
         read_entries(&self.connection, &self.path, after, limit)
     }
 }
@@ -344,7 +348,7 @@ fn put(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> 
 fn load<S: DeserializeOwned, E: Recorded>(
     connection: &Connection,
     path: &Path,
-) -> Result<Loaded<S, E>, JournalError> {
+) -> Result<LoadedJournal<S, E>, JournalError> {
     let newest = "SELECT seq, state FROM snapshot ORDER BY seq DESC LIMIT 1";
     let found = connection
         .query_row(newest, [], |row| {
@@ -361,13 +365,13 @@ fn load<S: DeserializeOwned, E: Recorded>(
         )),
     };
     let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-    let entries: Vec<Stored<E>> = read_entries(connection, path, after, u64::MAX)?;
+    let entries: Vec<StoredEntry<E>> = read_entries(connection, path, after, u64::MAX)?;
     for (expected, stored) in (after + 1..).zip(&entries) {
         if stored.seq != expected {
             return Err(damaged(path, format!("entry {expected} is missing")));
         }
     }
-    Ok(Loaded { snapshot, entries })
+    Ok(LoadedJournal { snapshot, entries })
 }
 
 fn read_entries<E: Recorded>(
@@ -375,7 +379,7 @@ fn read_entries<E: Recorded>(
     path: &Path,
     after: u64,
     limit: u64,
-) -> Result<Vec<Stored<E>>, JournalError> {
+) -> Result<Vec<StoredEntry<E>>, JournalError> {
     let failed = |source| translate(path, "read", source);
     // SQLite's integers are signed.
     let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -390,7 +394,7 @@ fn read_entries<E: Recorded>(
         let text: String = row.get(2).map_err(failed)?;
         let entry = serde_json::from_str(&text)
             .map_err(|error| damaged(path, format!("entry {seq}: {error}")))?;
-        entries.push(Stored { seq, at, entry });
+        entries.push(StoredEntry { seq, at, entry });
     }
     Ok(entries)
 }

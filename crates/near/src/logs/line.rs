@@ -5,7 +5,7 @@
 //! JSON object. `"p":true`: a part, the line goes on in the stream's next record. `"x":true`: the
 //! line was not UTF-8, each character of the message stands for one byte (ISO 8859-1).
 //!
-//! Invariant: [`Line::bytes`] of what [`record`] made are the bytes that the task wrote.
+//! Invariant: [`LogLine::bytes`] of what [`record`] made are the bytes that the task wrote.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 /// Which pipe a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Stream {
+pub enum OutputStream {
     /// Standard output.
     #[serde(rename = "o")]
     Out,
@@ -25,7 +25,7 @@ pub enum Stream {
     Err,
 }
 
-impl Stream {
+impl OutputStream {
     const fn letter(self) -> char {
         match self {
             Self::Out => 'o',
@@ -36,11 +36,11 @@ impl Stream {
 
 /// One line of a log, or a part of a long one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// When it was written.
     pub at: Timestamp,
     /// Where the task wrote it.
-    pub stream: Stream,
+    pub stream: OutputStream,
     /// Revision of the task.
     pub revision: u32,
     /// Task id.
@@ -52,9 +52,9 @@ pub struct Line {
 }
 
 #[derive(Deserialize)]
-struct Record<'a> {
+struct LogRecord<'a> {
     t: Timestamp,
-    s: Stream,
+    s: OutputStream,
     r: u32,
     #[serde(borrow)]
     k: Cow<'a, str>,
@@ -66,7 +66,7 @@ struct Record<'a> {
     m: &'a RawValue,
 }
 
-impl Line {
+impl LogLine {
     /// The text, with U+FFFD for what is not UTF-8.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
@@ -97,7 +97,7 @@ impl Line {
 
     /// Reads a record; nothing for half of one.
     pub(super) fn parse(record: &[u8]) -> Option<Self> {
-        let record: Record<'_> = serde_json::from_slice(record).ok()?;
+        let record: LogRecord<'_> = serde_json::from_slice(record).ok()?;
         let raw = record.m.get();
         let bytes = if raw.starts_with('{') {
             raw.as_bytes().to_vec()
@@ -128,7 +128,7 @@ fn is_object(text: &str) -> bool {
 }
 
 /// The record of a line, with its end.
-pub(super) fn record(line: &Line) -> Vec<u8> {
+pub(super) fn record(line: &LogLine) -> Vec<u8> {
     let (mark, message) = match std::str::from_utf8(&line.bytes) {
         Ok(text) if is_object(text) => ("", text.to_owned()),
         Ok(text) => ("", serde_json::Value::from(text).to_string()),

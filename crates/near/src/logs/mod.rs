@@ -3,21 +3,21 @@
 //! A line is shown as the task wrote it, byte for byte, without its end (LF or CR LF). A line
 //! longer than [`writer::LINE_BYTES`] is stored and shown in parts.
 
-mod backward;
-mod chain;
+mod backward_reader;
 pub mod line;
+mod log_chain;
 pub mod reader;
 pub mod retention;
 pub mod writer;
 
-pub use line::{Line, Stream};
-pub use reader::{Filter, Reader};
+pub use line::{LogLine, OutputStream};
+pub use reader::{LogFilter, LogReader};
 pub use retention::prune;
 
 use std::path::Path;
 
-use backward::Backward;
-use chain::Chain;
+use backward_reader::BackwardReader;
+use log_chain::LogChain;
 
 use crate::paths::StateDir;
 
@@ -34,10 +34,10 @@ pub fn last_lines(state: &StateDir, service: &str, task: &str, count: usize) -> 
 }
 
 fn newest_lines(path: &Path, count: usize) -> Vec<String> {
-    let Ok(chain) = Chain::open(path) else {
+    let Ok(chain) = LogChain::open(path) else {
         return Vec::new();
     };
-    let Ok(mut backward) = Backward::from_end(&chain) else {
+    let Ok(mut backward) = BackwardReader::from_end(&chain) else {
         return Vec::new();
     };
     let mut lines = Vec::new();

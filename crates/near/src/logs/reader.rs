@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use neargate_core::time::Timestamp;
 
-use super::backward::{Backward, Place};
-use super::chain::Chain;
-use super::line::Line;
+use super::backward_reader::{BackwardReader, RecordPosition};
+use super::line::LogLine;
+use super::log_chain::LogChain;
 use crate::paths::StateDir;
 
 /// How often a reader that has lines to read looks for what rotation and new tasks brought.
@@ -22,7 +22,7 @@ const REFRESH: Duration = Duration::from_millis(100);
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct LogFilter {
     /// Services (or `database-main`, `cache-main`); empty: all services.
     pub services: Vec<String>,
     /// One task.
@@ -37,8 +37,8 @@ pub struct Filter {
     pub grep: Option<String>,
 }
 
-impl Filter {
-    fn accepts(&self, line: &Line) -> bool {
+impl LogFilter {
+    fn accepts(&self, line: &LogLine) -> bool {
         self.since.is_none_or(|since| line.at >= since)
             && self.until.is_none_or(|until| line.at <= until)
             && self
@@ -96,53 +96,53 @@ fn is_log(path: &std::path::Path) -> bool {
 
 /// Lines of many logs as one sequence.
 #[derive(Debug)]
-pub struct Reader {
+pub struct LogReader {
     state: StateDir,
-    filter: Filter,
-    chains: BTreeMap<PathBuf, Chain>,
+    filter: LogFilter,
+    chains: BTreeMap<PathBuf, LogChain>,
     /// The next line of each log that has one.
-    heads: BinaryHeap<Reverse<Head>>,
+    heads: BinaryHeap<Reverse<PendingLine>>,
     refreshed: Instant,
 }
 
 #[derive(Debug)]
-struct Head {
+struct PendingLine {
     path: PathBuf,
-    line: Line,
+    line: LogLine,
 }
 
-impl Head {
+impl PendingLine {
     fn order(&self) -> (Timestamp, &PathBuf) {
         (self.line.at, &self.path)
     }
 }
 
-impl PartialEq for Head {
+impl PartialEq for PendingLine {
     fn eq(&self, other: &Self) -> bool {
         self.order() == other.order()
     }
 }
 
-impl Eq for Head {}
+impl Eq for PendingLine {}
 
-impl PartialOrd for Head {
+impl PartialOrd for PendingLine {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Head {
+impl Ord for PendingLine {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.order().cmp(&other.order())
     }
 }
 
-impl Reader {
+impl LogReader {
     /// Opens the logs that are wanted; with `tail`, at the last so many lines of them all.
     ///
     /// # Errors
     /// A directory or file cannot be read.
-    pub fn open(state: &StateDir, filter: Filter, tail: Option<usize>) -> io::Result<Self> {
+    pub fn open(state: &StateDir, filter: LogFilter, tail: Option<usize>) -> io::Result<Self> {
         let mut reader = Self {
             state: state.clone(),
             filter,
@@ -151,7 +151,7 @@ impl Reader {
             refreshed: Instant::now(),
         };
         for path in reader.paths()? {
-            let mut chain = Chain::open(&path)?;
+            let mut chain = LogChain::open(&path)?;
             if let Some(since) = reader.filter.since {
                 chain.skip_older_than(since)?;
             }
@@ -164,11 +164,11 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The next line; nothing at the present end. Call [`Reader::refresh`] to go on.
+    /// The next line; nothing at the present end. Call [`LogReader::refresh`] to go on.
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
+    pub fn next_line(&mut self) -> io::Result<Option<LogLine>> {
         if self.refreshed.elapsed() >= REFRESH && !self.heads.is_empty() {
             self.refresh()?;
         }
@@ -189,7 +189,7 @@ impl Reader {
             match self.chains.get_mut(&path) {
                 Some(chain) => chain.refresh()?,
                 None => {
-                    self.chains.insert(path.clone(), Chain::open(&path)?);
+                    self.chains.insert(path.clone(), LogChain::open(&path)?);
                 }
             }
         }
@@ -246,7 +246,7 @@ impl Reader {
         while let Some(line) = chain.next_line()? {
             if self.filter.accepts(&line) {
                 let path = path.clone();
-                self.heads.push(Reverse(Head { path, line }));
+                self.heads.push(Reverse(PendingLine { path, line }));
                 break;
             }
         }
@@ -267,15 +267,15 @@ impl Reader {
 
 /// Where the oldest of the last `count` wanted lines of each log begins, or the log's end.
 fn last_places(
-    chains: &BTreeMap<PathBuf, Chain>,
-    filter: &Filter,
+    chains: &BTreeMap<PathBuf, LogChain>,
+    filter: &LogFilter,
     count: usize,
-) -> io::Result<BTreeMap<PathBuf, Place>> {
+) -> io::Result<BTreeMap<PathBuf, RecordPosition>> {
     let mut starts = BTreeMap::new();
     let mut walks = Vec::new();
-    let mut newest: BinaryHeap<(Timestamp, usize, Place)> = BinaryHeap::new();
+    let mut newest: BinaryHeap<(Timestamp, usize, RecordPosition)> = BinaryHeap::new();
     for (path, chain) in chains {
-        let mut walk = Backward::from_end(chain)?;
+        let mut walk = BackwardReader::from_end(chain)?;
         starts.insert(path.clone(), walk.end);
         if let Some((at, place)) = wanted_before(&mut walk, filter)? {
             newest.push((at, walks.len(), place));
@@ -298,9 +298,9 @@ fn last_places(
 }
 
 fn wanted_before(
-    walk: &mut Backward<'_>,
-    filter: &Filter,
-) -> io::Result<Option<(Timestamp, Place)>> {
+    walk: &mut BackwardReader<'_>,
+    filter: &LogFilter,
+) -> io::Result<Option<(Timestamp, RecordPosition)>> {
     while let Some((place, line)) = walk.next_line()? {
         if filter.since.is_some_and(|since| line.at < since) {
             break;

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
-pub use super::line::Stream;
-use super::line::{Line, record};
+pub use super::line::OutputStream;
+use super::line::{LogLine, record};
 use crate::clock::now;
 
 /// Longest line; a longer one is written in parts of at most so many bytes, cut between characters.
@@ -60,18 +60,18 @@ impl LogWriter {
     }
 
     /// Writes one line (without its end).
-    pub fn write(&mut self, stream: Stream, line: &[u8]) {
+    pub fn write(&mut self, stream: OutputStream, line: &[u8]) {
         self.write_part(stream, line, false);
     }
 
     /// Writes a line, or a part of one that `continues` in the stream's next record.
-    pub fn write_part(&mut self, stream: Stream, line: &[u8], continues: bool) {
+    pub fn write_part(&mut self, stream: OutputStream, line: &[u8], continues: bool) {
         if self.dropped > 0 {
             let lost = format!(
                 "neargate: {} lines were lost because the disk was full",
                 self.dropped
             );
-            if self.append(&self.record(Stream::Err, lost.as_bytes(), false)) {
+            if self.append(&self.record(OutputStream::Err, lost.as_bytes(), false)) {
                 self.dropped = 0;
             }
         }
@@ -80,8 +80,8 @@ impl LogWriter {
         }
     }
 
-    fn record(&self, stream: Stream, line: &[u8], continues: bool) -> Vec<u8> {
-        record(&Line {
+    fn record(&self, stream: OutputStream, line: &[u8], continues: bool) -> Vec<u8> {
+        record(&LogLine {
             at: now(),
             stream,
             revision: self.revision,
@@ -153,14 +153,14 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Copies a pipe to the log, line by line, until it ends.
-pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, stream: Stream) {
+pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, stream: OutputStream) {
     let mut reader = BufReader::with_capacity(8 * 1024, pipe);
     let mut line = Vec::new();
     while let Ok(read) = read_line(&mut reader, &mut line).await {
-        if read == Read::Last && line.is_empty() {
+        if read == PipeRead::Last && line.is_empty() {
             break;
         }
-        if read == Read::Line && line.last() == Some(&b'\r') {
+        if read == PipeRead::Line && line.last() == Some(&b'\r') {
             line.pop();
         }
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,12 +170,12 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
             line.drain(..part);
         }
         match read {
-            Read::Part => {}
-            Read::Line => {
+            PipeRead::Part => {}
+            PipeRead::Line => {
                 log.write(stream, &line);
                 line.clear();
             }
-            Read::Last => {
+            PipeRead::Last => {
                 log.write(stream, &line);
                 break;
             }
@@ -185,7 +185,7 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
 
 /// What was read into the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
+enum PipeRead {
     /// A line, without its line feed.
     Line,
     /// More than a line may have, and no end yet.
@@ -198,11 +198,11 @@ enum Read {
 async fn read_line<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     line: &mut Vec<u8>,
-) -> io::Result<Read> {
+) -> io::Result<PipeRead> {
     loop {
         let available = reader.fill_buf().await?;
         if available.is_empty() {
-            return Ok(Read::Last);
+            return Ok(PipeRead::Last);
         }
         let room = LINE_BYTES + LOOK_AHEAD - line.len();
         let near = &available[..available.len().min(room)];
@@ -211,10 +211,10 @@ async fn read_line<R: AsyncBufRead + Unpin>(
         line.extend_from_slice(&near[..length]);
         reader.consume(length + usize::from(end.is_some()));
         if end.is_some() {
-            return Ok(Read::Line);
+            return Ok(PipeRead::Line);
         }
         if line.len() == LINE_BYTES + LOOK_AHEAD {
-            return Ok(Read::Part);
+            return Ok(PipeRead::Part);
         }
     }
 }

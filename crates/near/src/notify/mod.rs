@@ -9,8 +9,8 @@
 mod post;
 mod url;
 
-pub use post::{PostError, Poster, Roots};
-pub use url::{Scheme, UrlError, WebhookUrl};
+pub use post::{PostError, Roots, WebhookPoster};
+pub use url::{UrlError, UrlScheme, WebhookUrl};
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ pub const RETRIES: u32 = 5;
 
 /// One body for one webhook.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct OutgoingNotification {
     /// The webhook's name in the manifest.
     pub webhook: String,
     /// Where it is.
@@ -43,7 +43,7 @@ pub struct Letter {
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Timing {
+pub struct DeliveryTiming {
     /// One attempt, from the name's look-up to the answer's head.
     pub attempt: Duration,
     /// The delay before the second attempt; it doubles.
@@ -52,7 +52,7 @@ pub struct Timing {
     pub longest_delay: Duration,
 }
 
-impl Default for Timing {
+impl Default for DeliveryTiming {
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(10),
@@ -62,7 +62,7 @@ impl Default for Timing {
     }
 }
 
-impl Timing {
+impl DeliveryTiming {
     /// The delay before the retry with this number (from 0): doubled each time, lengthened by up to
     /// a half by the clock's milliseconds, so that many engines do not come back together.
     #[must_use]
@@ -78,33 +78,33 @@ impl Timing {
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[derive(Default)]
-struct Waiting {
-    letters: VecDeque<Letter>,
+struct QueuedNotification {
+    letters: VecDeque<OutgoingNotification>,
     dropped: u64,
 }
 
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct NotifierState {
+    waiting: Mutex<QueuedNotification>,
     came: Notify,
-    poster: Poster,
-    timing: Timing,
+    poster: WebhookPoster,
+    timing: DeliveryTiming,
     log: Log,
 }
 
 /// Takes letters and posts them in a task of its own, which ends with it.
 pub struct Notifier {
-    shared: Arc<Shared>,
+    shared: Arc<NotifierState>,
     task: AbortHandle,
 }
 
 impl Notifier {
     /// Starts the task on the present runtime.
     #[must_use]
-    pub fn start(roots: Roots, timing: Timing, log: Log) -> Self {
-        let shared = Arc::new(Shared {
+    pub fn start(roots: Roots, timing: DeliveryTiming, log: Log) -> Self {
+        let shared = Arc::new(NotifierState {
             waiting: Mutex::default(),
             came: Notify::new(),
-            poster: Poster::new(roots),
+            poster: WebhookPoster::new(roots),
             timing,
             log,
         });
@@ -113,7 +113,7 @@ impl Notifier {
     }
 
     /// Hands a letter in; when [`QUEUE`] wait already, the oldest of them is dropped.
-    pub fn send(&self, letter: Letter) {
+    pub fn send(&self, letter: OutgoingNotification) {
         let mut waiting = self.shared.lock();
         if waiting.letters.len() >= QUEUE {
             waiting.letters.pop_front();
@@ -131,15 +131,16 @@ impl Drop for Notifier {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+impl NotifierState {
+    fn lock(&self) -> MutexGuard<'_, QueuedNotification> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The oldest letter whose webhook has none under way.
-    fn next(&self, busy: &HashMap<task::Id, String>) -> Option<Letter> {
+    fn next(&self, busy: &HashMap<task::Id, String>) -> Option<OutgoingNotification> {
         let mut waiting = self.lock();
-        let free = |letter: &Letter| !busy.values().any(|name| *name == letter.webhook);
+        let free =
+            |letter: &OutgoingNotification| !busy.values().any(|name| *name == letter.webhook);
         let at = waiting.letters.iter().position(free)?;
         waiting.letters.remove(at)
     }
@@ -154,7 +155,7 @@ impl Shared {
     }
 }
 
-async fn run(shared: Arc<Shared>) {
+async fn run(shared: Arc<NotifierState>) {
     let mut under_way = JoinSet::new();
     let mut busy = HashMap::new();
     loop {
@@ -177,7 +178,7 @@ async fn run(shared: Arc<Shared>) {
 }
 
 /// Posts a letter until it is taken, refused, or given up.
-async fn deliver(shared: Arc<Shared>, letter: Letter) {
+async fn deliver(shared: Arc<NotifierState>, letter: OutgoingNotification) {
     let mut retry = 0;
     loop {
         let attempt = shared.poster.post(&letter.url, letter.body.clone());
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn delays_double_with_jitter_and_stay_between_1_and_30_seconds() {
-        let timing = Timing::default();
+        let timing = DeliveryTiming::default();
         let delays = |clock| -> Vec<u128> {
             let all = (0..7).map(|retry| timing.delay(retry, clock).as_millis());
             all.collect()

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use super::url::{Scheme, WebhookUrl};
+use super::url::{UrlScheme, WebhookUrl};
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +75,12 @@ pub enum Roots {
 }
 
 /// Posts bodies.
-pub struct Poster {
+pub struct WebhookPoster {
     roots: Roots,
     tls: OnceCell<TlsConnector>,
 }
 
-impl Poster {
+impl WebhookPoster {
     /// A poster that trusts these roots; they are read when they are needed first.
     #[must_use]
     pub fn new(roots: Roots) -> Self {
@@ -99,8 +99,8 @@ impl Poster {
             .await
             .map_err(PostError::Connect)?;
         let status = match url.scheme() {
-            Scheme::Clear => exchange(stream, url, body).await?,
-            Scheme::Tls => {
+            UrlScheme::Clear => exchange(stream, url, body).await?,
+            UrlScheme::Tls => {
                 let name = ServerName::try_from(url.host().to_owned())
                     .map_err(|error| PostError::Tls(io::Error::other(error)))?;
                 let tls = self.tls().await?;

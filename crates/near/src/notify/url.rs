@@ -27,7 +27,7 @@ pub enum UrlError {
 
 /// In clear or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum UrlScheme {
     /// `http`
     Clear,
     /// `https`
@@ -37,7 +37,7 @@ pub enum Scheme {
 /// Where a webhook is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl {
-    scheme: Scheme,
+    scheme: UrlScheme,
     host: String,
     port: u16,
     authority: String,
@@ -52,8 +52,8 @@ impl WebhookUrl {
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let uri: Uri = text.trim().parse().map_err(|_| UrlError::Form)?;
         let (scheme, usual) = match uri.scheme_str() {
-            Some("https") => (Scheme::Tls, 443),
-            Some("http") => (Scheme::Clear, 80),
+            Some("https") => (UrlScheme::Tls, 443),
+            Some("http") => (UrlScheme::Clear, 80),
             _ => return Err(UrlError::Scheme),
         };
         let authority = uri.authority().ok_or(UrlError::Host)?;
@@ -77,7 +77,7 @@ impl WebhookUrl {
 
     /// In clear or not.
     #[must_use]
-    pub fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> UrlScheme {
         self.scheme
     }
 
@@ -120,7 +120,7 @@ mod tests {
         for (text, scheme, host, port, authority, target) in [
             (
                 "https://hooks.example.com/services/T0/x?k=1",
-                Scheme::Tls,
+                UrlScheme::Tls,
                 "hooks.example.com",
                 443,
                 "hooks.example.com",
@@ -128,13 +128,20 @@ mod tests {
             ),
             (
                 "http://127.0.0.1:9000",
-                Scheme::Clear,
+                UrlScheme::Clear,
                 "127.0.0.1",
                 9000,
                 "127.0.0.1:9000",
                 "/",
             ),
-            ("http://[::1]/x\n", Scheme::Clear, "::1", 80, "[::1]", "/x"),
+            (
+                "http://[::1]/x\n",
+                UrlScheme::Clear,
+                "::1",
+                80,
+                "[::1]",
+                "/x",
+            ),
         ] {
             let url = WebhookUrl::parse(text).unwrap();
             assert_eq!((url.scheme(), url.port()), (scheme, port), "{text}");

@@ -21,13 +21,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use neargate_core::manifest::model::Generate;
+use neargate_core::manifest::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::SecretsError;
 pub use neargate_core::secret::MAX_BYTES;
-use seal::{Seal, WhenMissing};
+use seal::{MissingKeyPolicy, Seal};
 pub use value::SecretValue;
 
 use crate::paths::StateDir;
@@ -59,7 +59,7 @@ const TABLES: &str = "
 
 /// Which version is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum VersionSelector {
     /// The one in use.
     Current,
     /// The one before it.
@@ -70,7 +70,7 @@ pub enum Which {
 
 /// The label on a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum VersionStage {
     /// In use.
     Current,
     /// In use before.
@@ -81,13 +81,13 @@ pub enum Stage {
 
 /// One version of one secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
+pub struct SecretVersion {
     /// The secret's name.
     pub name: String,
     /// Versions are numbered from 1.
     pub version: u32,
     /// Its label.
-    pub stage: Stage,
+    pub stage: VersionStage,
     /// When it was set.
     pub at: Timestamp,
 }
@@ -129,8 +129,8 @@ impl Secrets {
             .optional()
             .map_err(failed)?;
         let missing = match proof {
-            None => WhenMissing::Make,
-            Some(_) => WhenMissing::Refuse,
+            None => MissingKeyPolicy::Make,
+            Some(_) => MissingKeyPolicy::Refuse,
         };
         let seal = Seal::open(&state.key(), &store, missing)?;
         match proof {
@@ -164,7 +164,7 @@ impl Secrets {
         &mut self,
         now: Timestamp,
         name: &str,
-        rule: Generate,
+        rule: SecretGenerator,
     ) -> Result<u32, SecretsError> {
         check_name(name)?;
         self.write(|transaction, seal| {
@@ -172,7 +172,7 @@ impl Secrets {
                 return Ok(version);
             }
             let value = value::generate(rule)
-                .map_err(|source| Refused::Secrets(SecretsError::Random { source }))?;
+                .map_err(|source| SecretChangeError::Secrets(SecretsError::Random { source }))?;
             insert(transaction, seal, now, name, &value)
         })
     }
@@ -203,14 +203,18 @@ impl Secrets {
     ///
     /// # Errors
     /// [`SecretsError::Missing`], [`SecretsError::Tampered`], and what reading refuses.
-    pub fn get(&self, name: &str, which: Which) -> Result<(u32, SecretValue), SecretsError> {
+    pub fn get(
+        &self,
+        name: &str,
+        which: VersionSelector,
+    ) -> Result<(u32, SecretValue), SecretsError> {
         let (condition, what) = match which {
-            Which::Current => ("stage = 'CURRENT'".to_owned(), "has no value".to_owned()),
-            Which::Previous => (
+            VersionSelector::Current => ("stage = 'CURRENT'".to_owned(), "has no value".to_owned()),
+            VersionSelector::Previous => (
                 "stage = 'PREVIOUS'".to_owned(),
                 "has no previous value".to_owned(),
             ),
-            Which::Version(version) => (
+            VersionSelector::Version(version) => (
                 format!("version = {version}"),
                 format!("has no version {version}"),
             ),
@@ -241,7 +245,7 @@ impl Secrets {
     ///
     /// # Errors
     /// What reading refuses.
-    pub fn list(&self) -> Result<Vec<Version>, SecretsError> {
+    pub fn list(&self) -> Result<Vec<SecretVersion>, SecretsError> {
         let failed = |source| translate(&self.store, "read", source);
         let mut select = self
             .connection
@@ -250,13 +254,13 @@ impl Secrets {
         let rows = select
             .query_map([], |row| {
                 let stage: Option<String> = row.get(2)?;
-                Ok(Version {
+                Ok(SecretVersion {
                     name: row.get(0)?,
                     version: row.get(1)?,
                     stage: match stage.as_deref() {
-                        Some("CURRENT") => Stage::Current,
-                        Some(_) => Stage::Previous,
-                        None => Stage::Older,
+                        Some("CURRENT") => VersionStage::Current,
+                        Some(_) => VersionStage::Previous,
+                        None => VersionStage::Older,
                     },
                     at: Timestamp(row.get(3)?),
                 })
@@ -278,7 +282,7 @@ impl Secrets {
 
     fn write<T>(
         &mut self,
-        change: impl FnOnce(&Transaction<'_>, &Seal) -> Result<T, Refused>,
+        change: impl FnOnce(&Transaction<'_>, &Seal) -> Result<T, SecretChangeError>,
     ) -> Result<T, SecretsError> {
         let failed = |source| translate(&self.store, "write", source);
         let transaction = self
@@ -286,8 +290,8 @@ impl Secrets {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
         let result = change(&transaction, &self.seal).map_err(|refused| match refused {
-            Refused::Sqlite(source) => failed(source),
-            Refused::Secrets(error) => error,
+            SecretChangeError::Sqlite(source) => failed(source),
+            SecretChangeError::Secrets(error) => error,
         })?;
         transaction.commit().map_err(failed)?;
         Ok(result)
@@ -295,18 +299,18 @@ impl Secrets {
 }
 
 /// Why a change inside a transaction stopped; the path is added outside.
-enum Refused {
+enum SecretChangeError {
     Sqlite(rusqlite::Error),
     Secrets(SecretsError),
 }
 
-impl From<rusqlite::Error> for Refused {
+impl From<rusqlite::Error> for SecretChangeError {
     fn from(source: rusqlite::Error) -> Self {
         Self::Sqlite(source)
     }
 }
 
-impl From<SecretsError> for Refused {
+impl From<SecretsError> for SecretChangeError {
     fn from(error: SecretsError) -> Self {
         Self::Secrets(error)
     }
@@ -328,7 +332,7 @@ fn insert(
     now: Timestamp,
     name: &str,
     value: &SecretValue,
-) -> Result<u32, Refused> {
+) -> Result<u32, SecretChangeError> {
     let newest: u32 = transaction.query_row(
         "SELECT coalesce(max(version), 0) FROM secret WHERE name = ?1",
         [name],

@@ -22,7 +22,7 @@ pub(super) struct Seal(XChaCha20Poly1305);
 
 /// Whether a missing key may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhenMissing {
+pub(super) enum MissingKeyPolicy {
     /// Nothing is encrypted yet: make one.
     Make,
     /// There are values that another key could not read: refuse.
@@ -34,13 +34,13 @@ impl Seal {
     pub(super) fn open(
         path: &Path,
         store: &Path,
-        missing: WhenMissing,
+        missing: MissingKeyPolicy,
     ) -> Result<Self, SecretsError> {
         match fs::metadata(path) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => match missing {
-                WhenMissing::Make => make(path)?,
-                WhenMissing::Refuse => {
+                MissingKeyPolicy::Make => make(path)?,
+                MissingKeyPolicy::Refuse => {
                     return Err(SecretsError::KeyMissing {
                         key: path.to_owned(),
                         store: store.to_owned(),

@@ -2,17 +2,17 @@
 //!
 //! What a value is, and how it is made of bytes, is core's.
 
-use neargate_core::manifest::model::Generate;
+use neargate_core::manifest::model::SecretGenerator;
 pub use neargate_core::secret::{SecretValue, hex};
 
 /// Makes a value from the system's random source.
 ///
 /// # Errors
 /// When the system has no random source.
-pub(super) fn generate(rule: Generate) -> Result<SecretValue, getrandom::Error> {
+pub(super) fn generate(rule: SecretGenerator) -> Result<SecretValue, getrandom::Error> {
     let mut bytes = vec![0; rule.bytes()];
     getrandom::fill(&mut bytes)?;
-    Ok(SecretValue::made(rule, &bytes))
+    Ok(SecretValue::generate(rule, &bytes))
 }
 
 /// Bytes of a hexadecimal text; `None` when it is not one.
@@ -43,8 +43,11 @@ mod tests {
     #[test]
     fn generated_values_have_the_length_asked_and_differ() {
         let text = |rule| generate(rule).unwrap().expose_text().unwrap().to_owned();
-        assert_eq!(text(Generate::Base64(32)).len(), 43);
-        assert_eq!(text(Generate::Hex(16)).len(), 32);
-        assert_ne!(text(Generate::Hex(16)), text(Generate::Hex(16)));
+        assert_eq!(text(SecretGenerator::Base64(32)).len(), 43);
+        assert_eq!(text(SecretGenerator::Hex(16)).len(), 32);
+        assert_ne!(
+            text(SecretGenerator::Hex(16)),
+            text(SecretGenerator::Hex(16))
+        );
     }
 }

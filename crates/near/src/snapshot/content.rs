@@ -13,9 +13,9 @@ use rustix::fs::{Mode, OFlags, SeekFrom, Timespec, Timestamps};
 use sha2::{Digest as _, Sha256};
 
 use super::Digest;
+use super::artifact_tree::{FileStamp, SourceFile};
 use super::error::{SnapshotError, reading, writing};
-use super::progress::Progress;
-use super::tree::{Source, Stamp};
+use super::progress::SnapshotProgress;
 
 /// How often a file that changes is read again.
 const READINGS: u32 = 3;
@@ -23,10 +23,10 @@ const BUFFER: usize = 256 * 1024;
 
 /// The digest of a file, and what tells that it is the file that was read.
 pub(super) fn digest(
-    source: &Source,
-    buffer: &mut Buffer,
-    progress: &Progress,
-) -> Result<(Digest, Stamp), SnapshotError> {
+    source: &SourceFile,
+    buffer: &mut CopyBuffer,
+    progress: &SnapshotProgress,
+) -> Result<(Digest, FileStamp), SnapshotError> {
     stable(source, |file, stamp| {
         let mut hash = Sha256::new();
         each_piece(file, stamp.size, buffer, |_, piece| {
@@ -39,23 +39,24 @@ pub(super) fn digest(
 
 /// Copies a file to `target`, which does not exist: read-only, with the file's time of change.
 pub(super) fn copy(
-    source: &Source,
+    source: &SourceFile,
     target: &Path,
-    buffer: &mut Buffer,
-    progress: &Progress,
-) -> Result<(Digest, Stamp), SnapshotError> {
+    buffer: &mut CopyBuffer,
+    progress: &SnapshotProgress,
+) -> Result<(Digest, FileStamp), SnapshotError> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let out = rustix::fs::open(target, flags, Mode::RUSR | Mode::WUSR);
     let out = File::from(out.map_err(|error| writing(target)(error.into()))?);
     let (digest, stamp) = stable(source, |file, stamp| {
         let mut hash = Sha256::new();
         for size in [0, stamp.size] {
-            out.set_len(size).map_err(Failed::Write)?;
+            out.set_len(size).map_err(ReadFailure::Write)?;
         }
         each_piece(file, stamp.size, buffer, |offset, piece| {
             hash.update(piece);
             if let Some(offset) = offset {
-                out.write_all_at(piece, offset).map_err(Failed::Write)?;
+                out.write_all_at(piece, offset)
+                    .map_err(ReadFailure::Write)?;
                 progress.copied(piece.len() as u64);
             }
             continues(progress)
@@ -75,7 +76,7 @@ pub(super) fn mode(executable: bool) -> Mode {
     Mode::from_raw_mode(if executable { 0o555 } else { 0o444 })
 }
 
-fn finish(out: &File, stamp: &Stamp) -> io::Result<()> {
+fn finish(out: &File, stamp: &FileStamp) -> io::Result<()> {
     rustix::fs::fchmod(out, mode(stamp.executable))?;
     let (seconds, nanoseconds) = stamp.modified;
     let modified = Timespec {
@@ -90,7 +91,7 @@ fn finish(out: &File, stamp: &Stamp) -> io::Result<()> {
 }
 
 /// Why a reading came to no end.
-enum Failed {
+enum ReadFailure {
     /// The file changed.
     Changed,
     Read(io::Error),
@@ -99,12 +100,12 @@ enum Failed {
 }
 
 /// Space for what is read, and zeros for what need not be read.
-pub(super) struct Buffer {
+pub(super) struct CopyBuffer {
     bytes: Vec<u8>,
     zeros: Vec<u8>,
 }
 
-impl Buffer {
+impl CopyBuffer {
     pub(super) fn new() -> Self {
         Self {
             bytes: vec![0; BUFFER],
@@ -113,18 +114,18 @@ impl Buffer {
     }
 }
 
-fn continues(progress: &Progress) -> Result<(), Failed> {
+fn continues(progress: &SnapshotProgress) -> Result<(), ReadFailure> {
     if progress.given_up() {
-        return Err(Failed::GivenUp);
+        return Err(ReadFailure::GivenUp);
     }
     Ok(())
 }
 
 /// Reads until the file was the same before and after.
 fn stable<T>(
-    source: &Source,
-    mut read: impl FnMut(&File, &Stamp) -> Result<T, Failed>,
-) -> Result<(T, Stamp), SnapshotError> {
+    source: &SourceFile,
+    mut read: impl FnMut(&File, &FileStamp) -> Result<T, ReadFailure>,
+) -> Result<(T, FileStamp), SnapshotError> {
     let path = source.path.as_path();
     for _ in 0..READINGS {
         // A pipe that took the file's place must not hold anybody up.
@@ -140,18 +141,18 @@ fn stable<T>(
         if !found.is_file() {
             return Err(SnapshotError::Changing(path.to_owned()));
         }
-        let before = Stamp::of(&found);
+        let before = FileStamp::of(&found);
         match read(&file, &before) {
             Ok(value) => {
-                let after = Stamp::of(&file.metadata().map_err(reading(path))?);
+                let after = FileStamp::of(&file.metadata().map_err(reading(path))?);
                 if before == after {
                     return Ok((value, after));
                 }
             }
-            Err(Failed::Changed) => {}
-            Err(Failed::Read(error)) => return Err(reading(path)(error)),
-            Err(Failed::Write(error)) => return Err(writing(path)(error)),
-            Err(Failed::GivenUp) => return Err(SnapshotError::GivenUp),
+            Err(ReadFailure::Changed) => {}
+            Err(ReadFailure::Read(error)) => return Err(reading(path)(error)),
+            Err(ReadFailure::Write(error)) => return Err(writing(path)(error)),
+            Err(ReadFailure::GivenUp) => return Err(SnapshotError::GivenUp),
         }
     }
     Err(SnapshotError::Changing(path.to_owned()))
@@ -161,9 +162,9 @@ fn stable<T>(
 fn each_piece(
     file: &File,
     size: u64,
-    buffer: &mut Buffer,
-    mut piece: impl FnMut(Option<u64>, &[u8]) -> Result<(), Failed>,
-) -> Result<(), Failed> {
+    buffer: &mut CopyBuffer,
+    mut piece: impl FnMut(Option<u64>, &[u8]) -> Result<(), ReadFailure>,
+) -> Result<(), ReadFailure> {
     let mut at = 0;
     while at < size {
         let data = seek(file.as_fd(), SeekFrom::Data(at))?.map_or(size, |data| data.min(size));
@@ -179,9 +180,9 @@ fn each_piece(
         while at < hole {
             let wanted = as_length(hole - at);
             let read = file.read_at(&mut buffer.bytes[..wanted], at);
-            let read = read.map_err(Failed::Read)?;
+            let read = read.map_err(ReadFailure::Read)?;
             if read == 0 {
-                return Err(Failed::Changed);
+                return Err(ReadFailure::Changed);
             }
             piece(Some(at), &buffer.bytes[..read])?;
             at += read as u64;
@@ -195,7 +196,7 @@ fn as_length(bytes: u64) -> usize {
 }
 
 /// Where the next data or hole is; nothing: none until the end.
-fn seek(file: BorrowedFd<'_>, from: SeekFrom) -> Result<Option<u64>, Failed> {
+fn seek(file: BorrowedFd<'_>, from: SeekFrom) -> Result<Option<u64>, ReadFailure> {
     match rustix::fs::seek(file, from) {
         Ok(at) => Ok(Some(at)),
         Err(rustix::io::Errno::NXIO) => Ok(None),
@@ -204,6 +205,6 @@ fn seek(file: BorrowedFd<'_>, from: SeekFrom) -> Result<Option<u64>, Failed> {
             SeekFrom::Data(at) => Some(at),
             _ => None,
         }),
-        Err(error) => Err(Failed::Read(error.into())),
+        Err(error) => Err(ReadFailure::Read(error.into())),
     }
 }

@@ -11,12 +11,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::content::{self, Buffer};
+use super::artifact_tree::{ArtifactPart, ArtifactTree, SourceFile};
+use super::content::{self, CopyBuffer};
 use super::error::{SnapshotError, writing};
-use super::progress::Progress;
-use super::record::Record;
-use super::tree::{Part, Source, Tree};
-use super::{Digest, Sharing};
+use super::progress::SnapshotProgress;
+use super::record::SnapshotRecord;
+use super::{Digest, FileSharing};
 
 /// So few files are synced one by one: a whole file system may have much else to write.
 const FEW: usize = 64;
@@ -27,26 +27,26 @@ const SPARE: u64 = 32 << 20;
 /// all of them.
 pub(super) fn write(
     aside: &Path,
-    tree: &mut Tree,
+    tree: &mut ArtifactTree,
     digests: &mut BTreeMap<PathBuf, Digest>,
-    record: &Record,
-    (sharing, progress): (Sharing, &Progress),
+    record: &SnapshotRecord,
+    (sharing, progress): (FileSharing, &SnapshotProgress),
 ) -> Result<(), SnapshotError> {
-    let mut copy = Copy {
+    let mut copy = FileCopier {
         aside,
         record,
         sharing,
         progress,
-        buffer: Buffer::new(),
+        buffer: CopyBuffer::new(),
     };
     copy.require_space(tree, digests)?;
     copy.directory(aside)?;
     for (name, part) in tree.iter_mut() {
         let target = aside.join(name);
         match part {
-            Part::Directory => copy.directory(&target)?,
-            Part::Link(to) => symlink(to, &target).map_err(writing(&target))?,
-            Part::File(source) => {
+            ArtifactPart::Directory => copy.directory(&target)?,
+            ArtifactPart::Link(to) => symlink(to, &target).map_err(writing(&target))?,
+            ArtifactPart::File(source) => {
                 let known = digests.get(name).copied();
                 let digest = copy.file(name, source, known)?;
                 digests.insert(name.clone(), digest);
@@ -61,15 +61,15 @@ pub(super) fn write(
     sync(aside, tree, few).map_err(writing(aside))
 }
 
-struct Copy<'a> {
+struct FileCopier<'a> {
     aside: &'a Path,
-    record: &'a Record,
-    sharing: Sharing,
-    progress: &'a Progress,
-    buffer: Buffer,
+    record: &'a SnapshotRecord,
+    sharing: FileSharing,
+    progress: &'a SnapshotProgress,
+    buffer: CopyBuffer,
 }
 
-impl Copy<'_> {
+impl FileCopier<'_> {
     fn directory(&self, target: &Path) -> Result<(), SnapshotError> {
         let made = DirBuilder::new().mode(0o700).create(target);
         made.map_err(writing(target))
@@ -78,20 +78,20 @@ impl Copy<'_> {
     /// Refuses what the disk cannot hold, before it is full.
     fn require_space(
         &self,
-        tree: &Tree,
+        tree: &ArtifactTree,
         digests: &BTreeMap<PathBuf, Digest>,
     ) -> Result<(), SnapshotError> {
         let artifacts = self.aside.parent().unwrap_or(self.aside);
         let copied = tree.iter().filter_map(|(name, part)| match part {
-            Part::File(source) => {
+            ArtifactPart::File(source) => {
                 let executable = source.stamp.executable;
-                let shared = self.sharing == Sharing::Links
+                let shared = self.sharing == FileSharing::Links
                     && digests.get(name).is_some_and(|digest| {
                         self.record.equal(name, digest, executable).is_some()
                     });
                 (!shared).then_some(source.on_disk)
             }
-            Part::Link(_) | Part::Directory => None,
+            ArtifactPart::Link(_) | ArtifactPart::Directory => None,
         });
         let needed: u64 = copied.sum();
         let found = rustix::fs::statvfs(artifacts);
@@ -110,11 +110,11 @@ impl Copy<'_> {
     fn file(
         &mut self,
         name: &Path,
-        source: &mut Source,
+        source: &mut SourceFile,
         known: Option<Digest>,
     ) -> Result<Digest, SnapshotError> {
         let target = self.aside.join(name);
-        if let (Sharing::Links, Some(digest)) = (self.sharing, known)
+        if let (FileSharing::Links, Some(digest)) = (self.sharing, known)
             && let Some(equal) = self.record.equal(name, &digest, source.stamp.executable)
             && shared(&equal, &target, source).map_err(writing(&target))?
         {
@@ -129,7 +129,7 @@ impl Copy<'_> {
 }
 
 /// Links a file of the snapshot before; `false`: it cannot be, or it is not as it was written.
-fn shared(equal: &Path, target: &Path, source: &Source) -> io::Result<bool> {
+fn shared(equal: &Path, target: &Path, source: &SourceFile) -> io::Result<bool> {
     if fs::hard_link(equal, target).is_err() {
         return Ok(false);
     }
@@ -146,26 +146,26 @@ fn shared(equal: &Path, target: &Path, source: &Source) -> io::Result<bool> {
 }
 
 /// Deepest first: a directory that is read-only takes no more entries.
-fn close(aside: &Path, tree: &Tree) -> io::Result<()> {
+fn close(aside: &Path, tree: &ArtifactTree) -> io::Result<()> {
     for name in directories(tree).rev() {
         fs::set_permissions(aside.join(name), Permissions::from_mode(0o555))?;
     }
     fs::set_permissions(aside, Permissions::from_mode(0o755))
 }
 
-fn directories(tree: &Tree) -> impl DoubleEndedIterator<Item = &PathBuf> {
+fn directories(tree: &ArtifactTree) -> impl DoubleEndedIterator<Item = &PathBuf> {
     tree.iter()
-        .filter(|(_, part)| matches!(part, Part::Directory))
+        .filter(|(_, part)| matches!(part, ArtifactPart::Directory))
         .map(|(name, _)| name)
 }
 
 /// Returns when everything survives a power cut.
-fn sync(aside: &Path, tree: &Tree, few: bool) -> io::Result<()> {
+fn sync(aside: &Path, tree: &ArtifactTree, few: bool) -> io::Result<()> {
     if !few {
         return Ok(rustix::fs::syncfs(File::open(aside)?)?);
     }
     for (name, part) in tree {
-        if !matches!(part, Part::Link(_)) {
+        if !matches!(part, ArtifactPart::Link(_)) {
             File::open(aside.join(name))?.sync_all()?;
         }
     }

@@ -5,12 +5,12 @@
 //! it never changes, and two equal artifacts share one. Files that have not changed since the
 //! snapshot before are not read again, and shared with it (decision 0010).
 
+mod artifact_tree;
 mod content;
 mod copy;
 mod error;
 mod progress;
 mod record;
-mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -20,15 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use neargate_core::manifest::model::{Runs, Service};
+use neargate_core::manifest::model::{Service, Workload};
 use sha2::{Digest as _, Sha256};
 
-use content::Buffer;
+use artifact_tree::{ArtifactPart, ArtifactTree};
+use content::CopyBuffer;
 pub use error::SnapshotError;
 use error::writing;
-pub use progress::Progress;
-use record::Record;
-use tree::{Part, Tree};
+pub use progress::SnapshotProgress;
+use record::SnapshotRecord;
 
 /// Files in one artifact.
 const MOST_FILES: usize = 100_000;
@@ -42,14 +42,14 @@ type Digest = [u8; 32];
 
 /// Whether snapshots share files by hard links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
+pub enum FileSharing {
     /// Tasks run as other users, which cannot write to files of ours.
     Links,
     /// Tasks run as this user, which may write to its files.
     Never,
 }
 
-impl Sharing {
+impl FileSharing {
     /// What this process may do. Only root's tasks run as other users.
     #[must_use]
     pub fn allowed() -> Self {
@@ -69,8 +69,8 @@ pub fn snapshot(
     artifacts: &Path,
     source: &Path,
     state: &Path,
-    sharing: Sharing,
-    progress: &Progress,
+    sharing: FileSharing,
+    progress: &SnapshotProgress,
 ) -> Result<String, SnapshotError> {
     again(|| {
         progress.begin();
@@ -92,12 +92,12 @@ pub fn snapshot(
 /// # Errors
 /// [`SnapshotError`].
 pub fn digest_of(artifacts: &Path, source: &Path, state: &Path) -> Result<String, SnapshotError> {
-    let progress = Progress::default();
+    let progress = SnapshotProgress::default();
     again(|| {
         let mut reading = read(artifacts, source, state, &progress)?;
-        let mut buffer = Buffer::new();
+        let mut buffer = CopyBuffer::new();
         for (name, part) in &mut reading.tree {
-            if let Part::File(file) = part
+            if let ArtifactPart::File(file) = part
                 && !reading.digests.contains_key(name)
             {
                 let (digest, stamp) = content::digest(file, &mut buffer, &progress)?;
@@ -122,10 +122,10 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T, SnapshotError>) -> Result<T, 
 }
 
 /// What an artifact holds, and the digests of its files as far as they are known.
-struct Reading {
-    tree: Tree,
+struct ArtifactContent {
+    tree: ArtifactTree,
     digests: BTreeMap<PathBuf, Digest>,
-    record: Record,
+    record: SnapshotRecord,
 }
 
 /// Reads an artifact; bytes are read of files that may be as they were.
@@ -133,14 +133,16 @@ fn read(
     artifacts: &Path,
     source: &Path,
     state: &Path,
-    progress: &Progress,
-) -> Result<Reading, SnapshotError> {
-    let record = Record::newest(artifacts, source);
-    let mut tree = tree::read(source, state, progress)?;
+    progress: &SnapshotProgress,
+) -> Result<ArtifactContent, SnapshotError> {
+    let record = SnapshotRecord::newest(artifacts, source);
+    let mut tree = artifact_tree::read(source, state, progress)?;
     let mut digests = BTreeMap::new();
-    let mut buffer = Buffer::new();
+    let mut buffer = CopyBuffer::new();
     for (name, part) in &mut tree {
-        let Part::File(file) = part else { continue };
+        let ArtifactPart::File(file) = part else {
+            continue;
+        };
         if let Some(digest) = record.unchanged(name, &file.stamp) {
             digests.insert(name.clone(), digest);
         } else if record.may_equal(name, &file.stamp) {
@@ -149,14 +151,14 @@ fn read(
             digests.insert(name.clone(), digest);
         }
     }
-    Ok(Reading {
+    Ok(ArtifactContent {
         tree,
         digests,
         record,
     })
 }
 
-impl Reading {
+impl ArtifactContent {
     /// The digest of the snapshot; nothing while a file's is missing.
     fn digest(&self) -> Option<String> {
         let mut hash = Sha256::new();
@@ -166,14 +168,14 @@ impl Reading {
             hash.update((name_bytes.len() as u64).to_be_bytes());
             hash.update(name_bytes);
             match part {
-                Part::Directory => hash.update(b"d"),
-                Part::Link(to) => {
+                ArtifactPart::Directory => hash.update(b"d"),
+                ArtifactPart::Link(to) => {
                     let to = to.as_os_str().as_encoded_bytes();
                     hash.update(b"l");
                     hash.update((to.len() as u64).to_be_bytes());
                     hash.update(to);
                 }
-                Part::File(file) => {
+                ArtifactPart::File(file) => {
                     hash.update(if file.stamp.executable { b"x" } else { b"f" });
                     hash.update(self.digests.get(name)?);
                 }
@@ -186,9 +188,9 @@ impl Reading {
 /// Writes the snapshot aside and gives it its name as the last step.
 fn write(
     artifacts: &Path,
-    reading: &mut Reading,
-    sharing: Sharing,
-    progress: &Progress,
+    reading: &mut ArtifactContent,
+    sharing: FileSharing,
+    progress: &SnapshotProgress,
 ) -> Result<String, SnapshotError> {
     let aside = artifacts.join(format!(".copy.{}.{}", std::process::id(), next_number()));
     let (tree, digests) = (&mut reading.tree, &mut reading.digests);
@@ -244,7 +246,7 @@ fn next_number() -> u64 {
 #[must_use]
 pub fn source(service: &Service) -> Option<&Path> {
     match (&service.runs, &service.artifact) {
-        (Runs::Static(site), _) => Some(Path::new(&site.root)),
+        (Workload::Static(site), _) => Some(Path::new(&site.root)),
         (_, Some(artifact)) => Some(Path::new(artifact)),
         (_, None) => None,
     }

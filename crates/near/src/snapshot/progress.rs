@@ -6,7 +6,7 @@ use neargate_core::status::Copying;
 
 /// Counters of one snapshot; read while it is taken.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct SnapshotProgress {
     given_up: AtomicBool,
     files: AtomicU64,
     all_files: AtomicU64,
@@ -16,7 +16,7 @@ pub struct Progress {
     left_out: AtomicU64,
 }
 
-impl Progress {
+impl SnapshotProgress {
     /// Nobody waits for it any more: it ends at the next file.
     pub fn give_up(&self) {
         self.given_up.store(true, Relaxed);

@@ -6,7 +6,7 @@
 //! ones are. A record that cannot be read is none: everything is read and copied then.
 //!
 //! Invariant: a file is taken for unchanged only if it could not have changed after it was read
-//! without another [`Stamp`]: one that changed shortly before it was read is read again.
+//! without another [`FileStamp`]: one that changed shortly before it was read is read again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::tree::{Part, Stamp};
-use super::{Digest, Tree, hex, hex_of};
+use super::artifact_tree::{ArtifactPart, FileStamp};
+use super::{ArtifactTree, Digest, hex, hex_of};
 
 /// Where records are, in the directory of the snapshots.
 pub(super) const RECORDS: &str = ".records";
@@ -28,23 +28,23 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownFile {
     pub(super) digest: Digest,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: FileStamp,
     /// Whether another change would have given another stamp.
     pub(super) settled: bool,
 }
 
 /// The record of a snapshot.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(super) struct SnapshotRecord {
     /// Where that snapshot is; none for an artifact of which there is none.
     pub(super) snapshot: Option<PathBuf>,
-    files: HashMap<PathBuf, Known>,
+    files: HashMap<PathBuf, KnownFile>,
     by_digest: HashMap<(Digest, bool), PathBuf>,
 }
 
-impl Record {
+impl SnapshotRecord {
     /// The newest one of this source.
     pub(super) fn newest(artifacts: &Path, source: &Path) -> Self {
         let prefix = format!("{}.", source_name(source));
@@ -97,13 +97,13 @@ impl Record {
     }
 
     /// The digest of a file that has not changed since it was read.
-    pub(super) fn unchanged(&self, name: &Path, stamp: &Stamp) -> Option<Digest> {
+    pub(super) fn unchanged(&self, name: &Path, stamp: &FileStamp) -> Option<Digest> {
         let known = self.files.get(name)?;
         (known.settled && known.stamp == *stamp).then_some(known.digest)
     }
 
     /// Whether the file may have these bytes still, judged by its size.
-    pub(super) fn may_equal(&self, name: &Path, stamp: &Stamp) -> bool {
+    pub(super) fn may_equal(&self, name: &Path, stamp: &FileStamp) -> bool {
         let known = self.files.get(name);
         known.is_some_and(|known| known.stamp.size == stamp.size)
     }
@@ -127,7 +127,7 @@ pub(super) fn write(
     artifacts: &Path,
     source: &Path,
     snapshot: &str,
-    (tree, digests): (&Tree, &BTreeMap<PathBuf, Digest>),
+    (tree, digests): (&ArtifactTree, &BTreeMap<PathBuf, Digest>),
     began: SystemTime,
 ) {
     let settled_before = began
@@ -137,10 +137,10 @@ pub(super) fn write(
     let mut bytes = HEAD.as_bytes().to_vec();
     bytes.push(0);
     for (name, part) in tree {
-        let (Part::File(file), Some(digest)) = (part, digests.get(name)) else {
+        let (ArtifactPart::File(file), Some(digest)) = (part, digests.get(name)) else {
             continue;
         };
-        let Stamp { size, inode, .. } = file.stamp;
+        let FileStamp { size, inode, .. } = file.stamp;
         let ((modified, modified_ns), (changed, changed_ns)) =
             (file.stamp.modified, file.stamp.changed);
         let executable = u8::from(file.stamp.executable);
@@ -183,7 +183,7 @@ fn source_name(source: &Path) -> String {
     hex(digest.as_slice())[..16].to_owned()
 }
 
-fn read_line(line: &[u8]) -> Option<(PathBuf, Known)> {
+fn read_line(line: &[u8]) -> Option<(PathBuf, KnownFile)> {
     let mut fields = line.splitn(10, |byte| *byte == b' ');
     let digest = hex_of(std::str::from_utf8(fields.next()?).ok()?)?;
     let (size, inode) = (number(fields.next())?, number(fields.next())?);
@@ -192,14 +192,14 @@ fn read_line(line: &[u8]) -> Option<(PathBuf, Known)> {
     let executable = number::<u8>(fields.next())? == 1;
     let settled = number::<u8>(fields.next())? == 1;
     let name = PathBuf::from(OsString::from_vec(fields.next()?.to_vec()));
-    let stamp = Stamp {
+    let stamp = FileStamp {
         size,
         inode,
         modified,
         changed,
         executable,
     };
-    let known = Known {
+    let known = KnownFile {
         digest,
         stamp,
         settled,

@@ -12,9 +12,9 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
-use super::filter::Filter;
+use super::filter::SyscallFilter;
 use super::private_view::PrivateView;
-use super::spec::{Identity, Place, TaskSpec};
+use super::spec::{TaskSpec, UserIdentity, WorkingDirectory};
 
 /// Where a root task finds its snapshot, in a mount namespace of its own.
 pub const APP: &str = "/run/neargate/app";
@@ -27,14 +27,14 @@ const OPEN_FILES: u64 = 65_535;
 const PROCESSES_OF_USER: u64 = 8192;
 
 /// What the child does before it becomes the task.
-pub struct Preparation {
+pub struct ChildSetup {
     identity: Option<(rustix::process::Uid, rustix::process::Gid)>,
     mounts: Vec<Mount>,
     enter: CString,
     cgroups: Vec<OwnedFd>,
     parent: rustix::process::Pid,
-    terminal: Terminal,
-    filter: Option<Filter>,
+    terminal: TerminalUse,
+    filter: Option<SyscallFilter>,
     view: Option<PrivateView>,
     /// Whether its user's limit of processes is lowered.
     bounded_by_user: bool,
@@ -43,7 +43,7 @@ pub struct Preparation {
 
 /// Whether the process has a terminal of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Terminal {
+enum TerminalUse {
     /// A task: a session of its own.
     None,
     /// A command of a person: it stays in their session.
@@ -60,7 +60,7 @@ struct Mount {
 }
 
 /// Where the task will be, as it sees it.
-pub struct Seen {
+pub struct TaskView {
     /// Its working directory.
     pub directory: PathBuf,
     /// Its own writable directory.
@@ -69,27 +69,27 @@ pub struct Seen {
 
 /// Whether the paths of a task are reached through mounts of its own.
 fn mounted(spec: &TaskSpec) -> bool {
-    spec.identity.is_some() && matches!(spec.place, Place::Snapshot(_))
+    spec.identity.is_some() && matches!(spec.place, WorkingDirectory::Snapshot(_))
 }
 
 /// Where a task sees its directories.
-pub fn seen(spec: &TaskSpec, scratch: &Path) -> Seen {
+pub fn view_of_task(spec: &TaskSpec, scratch: &Path) -> TaskView {
     let directory = match &spec.place {
-        Place::Directory(path) | Place::Snapshot(path) => path.clone(),
+        WorkingDirectory::Directory(path) | WorkingDirectory::Snapshot(path) => path.clone(),
     };
     if mounted(spec) {
-        return Seen {
+        return TaskView {
             directory: APP.into(),
             scratch: SCRATCH.into(),
         };
     }
-    Seen {
+    TaskView {
         directory,
         scratch: scratch.to_owned(),
     }
 }
 
-impl Preparation {
+impl ChildSetup {
     /// Makes ready what the child needs: mount points, names, descriptors.
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl Preparation {
     pub fn new(spec: &TaskSpec, scratch: &Path, cgroups: Vec<OwnedFd>) -> io::Result<Self> {
         let identity = spec.identity.map(ids);
         let mut mounts = Vec::new();
-        let seen = seen(spec, scratch);
-        if let (Place::Snapshot(snapshot), true) = (&spec.place, mounted(spec)) {
+        let seen = view_of_task(spec, scratch);
+        if let (WorkingDirectory::Snapshot(snapshot), true) = (&spec.place, mounted(spec)) {
             for point in [APP, SCRATCH] {
                 std::fs::create_dir_all(point)?;
             }
@@ -115,7 +115,7 @@ impl Preparation {
         }
         let parent = rustix::process::getpid();
         let mut notes = Vec::new();
-        let filter = Filter::new().unwrap_or_else(|reason| {
+        let filter = SyscallFilter::new().unwrap_or_else(|reason| {
             notes.push(format!("{UNFILTERED}: {reason}"));
             None
         });
@@ -132,7 +132,7 @@ impl Preparation {
             enter: name(&seen.directory)?,
             cgroups,
             parent,
-            terminal: Terminal::None,
+            terminal: TerminalUse::None,
         })
     }
 
@@ -160,7 +160,7 @@ impl Preparation {
     /// For a command on a person's terminal.
     pub fn for_session(self) -> Self {
         Self {
-            terminal: Terminal::Kept,
+            terminal: TerminalUse::Kept,
             ..self
         }
     }
@@ -170,7 +170,7 @@ impl Preparation {
     /// # Errors
     /// The first system call that fails; the process is not started then.
     pub fn run(&self) -> io::Result<()> {
-        if self.terminal == Terminal::None {
+        if self.terminal == TerminalUse::None {
             rustix::process::setsid()?;
         }
         for group in &self.cgroups {
@@ -250,7 +250,7 @@ impl Preparation {
     }
 }
 
-fn ids(identity: Identity) -> (rustix::process::Uid, rustix::process::Gid) {
+fn ids(identity: UserIdentity) -> (rustix::process::Uid, rustix::process::Gid) {
     (
         rustix::process::Uid::from_raw(identity.uid),
         rustix::process::Gid::from_raw(identity.gid),

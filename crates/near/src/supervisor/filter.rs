@@ -86,12 +86,12 @@ const TIOCLINUX: u64 = 0x541c;
 /// On x86_64: the bit of the x32 calls, which are the same ones by other numbers.
 const X32: i64 = 0x4000_0000;
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+type TaskSyscallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// The compiled filters.
-pub struct Filter([BpfProgram; 2]);
+pub struct SyscallFilter([BpfProgram; 2]);
 
-impl Filter {
+impl SyscallFilter {
     /// Compiles them; `None`: this kernel has none.
     ///
     /// # Errors
@@ -138,16 +138,16 @@ fn programs() -> Result<[BpfProgram; 2], BackendError> {
             target,
         )?)
     };
-    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
+    let clone3 = TaskSyscallRules::from([(libc::SYS_clone3, Vec::new())]);
     Ok([
         program(with_x32(refused()?), libc::EPERM)?,
         program(with_x32(clone3), libc::ENOSYS)?,
     ])
 }
 
-fn refused() -> Result<Rules, BackendError> {
+fn refused() -> Result<TaskSyscallRules, BackendError> {
     let plain = REFUSED.iter().chain(REFUSED_HERE);
-    let mut rules: Rules = plain.map(|call| (*call, Vec::new())).collect();
+    let mut rules: TaskSyscallRules = plain.map(|call| (*call, Vec::new())).collect();
     let namespace = |flag: &i32| {
         let flag = u64::from(flag.unsigned_abs());
         rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
@@ -180,7 +180,7 @@ fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, BackendEr
     SeccompRule::new(conditions)
 }
 
-fn with_x32(mut rules: Rules) -> Rules {
+fn with_x32(mut rules: TaskSyscallRules) -> TaskSyscallRules {
     if cfg!(target_arch = "x86_64") {
         let twins: Vec<_> = rules
             .iter()

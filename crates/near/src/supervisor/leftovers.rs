@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
-use super::spec::{Process, Running};
-use crate::belongings;
-use crate::cgroup::Group;
+use super::spec::{ProcessIdentity, RunningProcess};
+use crate::cgroup::TaskCgroup;
+use crate::own_processes;
 
 /// Rounds of ending what the process left behind, 10 ms apart.
 const REAP_ROUNDS: u32 = 200;
@@ -43,11 +43,11 @@ pub fn reap_adopted(held: u32) {
 }
 
 /// In the shim: ends everything that its process started and left behind.
-pub async fn end_own(group: &Group) {
+pub async fn end_own(group: &TaskCgroup) {
     for _ in 0..REAP_ROUNDS {
         group.kill();
         let mut children = children();
-        children.retain(|child| !belongings::is_ours(number(*child)));
+        children.retain(|child| !own_processes::is_ours(number(*child)));
         for child in &children {
             let _ = kill_process(*child, Signal::KILL);
         }
@@ -60,8 +60,8 @@ pub async fn end_own(group: &Group) {
 }
 
 /// In the engine: ends the processes of a task whose shim was killed.
-pub fn end_orphans(task: &Running, scratch: &Path) {
-    let group = Group::of(&task.id, task.shim.pid);
+pub fn end_orphans(task: &RunningProcess, scratch: &Path) {
+    let group = TaskCgroup::of(&task.id, task.shim.pid);
     for _ in 0..ORPHAN_ROUNDS {
         group.kill();
         let orphans = orphans(task.task, scratch);
@@ -76,19 +76,19 @@ pub fn end_orphans(task: &Running, scratch: &Path) {
     }
 }
 
-fn orphans(task: Process, scratch: &Path) -> Vec<Pid> {
+fn orphans(task: ProcessIdentity, scratch: &Path) -> Vec<Pid> {
     // The number of a session or group is not given to a new process while it has members, but
     // may have been when they were all gone.
-    let taken_over = Process::of(task.pid).is_some_and(|now| now != task);
+    let taken_over = ProcessIdentity::of(task.pid).is_some_and(|now| now != task);
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|&pid: &u32| {
-            let Some(found) = Process::of(pid) else {
+            let Some(found) = ProcessIdentity::of(pid) else {
                 return false;
             };
             let of_session =
-                !taken_over && Process::session_and_group(pid).contains(&Some(task.pid));
+                !taken_over && ProcessIdentity::session_and_group(pid).contains(&Some(task.pid));
             found.start >= task.start && (of_session || has_scratch(pid, scratch))
         })
         .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))

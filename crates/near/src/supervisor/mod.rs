@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
@@ -32,8 +32,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub use stopped::wake;
 
 pub use spec::{
-    Children, ExitRecord, Identity, Limits, LogTarget, Place, Process, Running, StopPolicy,
-    StopSignal, TaskSpec,
+    ExitRecord, LogTarget, OrphanPolicy, ProcessIdentity, ResourceLimits, RunningProcess,
+    StopPolicy, StopSignal, TaskSpec, UserIdentity, WorkingDirectory,
 };
 
 use crate::paths::StateDir;
@@ -67,18 +67,18 @@ pub enum StartError {
 
 /// What an earlier engine left under an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum LeftBehind {
     /// It runs.
-    Running(Running),
+    Running(RunningProcess),
     /// It ended while no engine looked.
-    Exited(String, Exit),
+    Exited(String, ProcessExit),
 }
 
 /// What a shim reports once.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Report {
-    Started(Running),
+enum ShimReport {
+    Started(RunningProcess),
     Failed(String),
 }
 
@@ -100,7 +100,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// [`StartError::Process`] names the program that could not be run.
-    pub async fn start(&self, spec: &TaskSpec) -> Result<Running, StartError> {
+    pub async fn start(&self, spec: &TaskSpec) -> Result<RunningProcess, StartError> {
         if let Some(running) = self.running(&spec.id) {
             return Ok(running);
         }
@@ -108,7 +108,7 @@ impl Supervisor {
             id: spec.id.clone(),
             source,
         };
-        if self.state.gone() {
+        if self.state.is_gone() {
             return Err(failed(io::ErrorKind::NotFound.into()));
         }
         let directory = self.directory(&spec.id);
@@ -122,9 +122,9 @@ impl Supervisor {
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match report {
-            Ok(Report::Started(running)) => Ok(running),
+            Ok(ShimReport::Started(running)) => Ok(running),
             // Another call may have started it in the meantime.
-            Ok(Report::Failed(reason)) => {
+            Ok(ShimReport::Failed(reason)) => {
                 self.running(&spec.id).ok_or(StartError::Process { reason })
             }
             Err(source) => {
@@ -135,7 +135,7 @@ impl Supervisor {
         }
     }
 
-    async fn run_shim(&self, spec: &TaskSpec, directory: &Path) -> io::Result<Report> {
+    async fn run_shim(&self, spec: &TaskSpec, directory: &Path) -> io::Result<ShimReport> {
         let (program, arguments) = self.shim.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut child = tokio::process::Command::new(program)
             .args(arguments)
@@ -148,7 +148,7 @@ impl Supervisor {
             .spawn()?;
         let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let shim = child.id().and_then(Process::of);
+        let shim = child.id().and_then(ProcessIdentity::of);
         // Reaps the shim when it ends.
         tokio::spawn(async move { child.wait().await });
         let mut report = Vec::new();
@@ -169,7 +169,7 @@ impl Supervisor {
     /// # Errors
     /// The directory, or the record of a task in it, cannot be read: whether the task runs is not
     /// known then. A record that is there and says nothing is that of a task which ended.
-    pub fn adopt_all(&self) -> io::Result<Vec<Found>> {
+    pub fn adopt_all(&self) -> io::Result<Vec<LeftBehind>> {
         let entries = match fs::read_dir(self.state.tasks()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
@@ -181,14 +181,14 @@ impl Supervisor {
             };
             let started = match fs::read(self.directory(&id).join("state.json")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                text => serde_json::from_slice::<Running>(&text?).ok(),
+                text => serde_json::from_slice::<RunningProcess>(&text?).ok(),
             };
             let running = started.filter(|running| self.stands_here(&id, running.shim));
             found.push(match running {
-                Some(running) => Found::Running(running),
+                Some(running) => LeftBehind::Running(running),
                 None => {
                     let exit = self.exit(&id);
-                    Found::Exited(id, exit)
+                    LeftBehind::Exited(id, exit)
                 }
             });
         }
@@ -197,14 +197,14 @@ impl Supervisor {
 
     /// The process with this id, if it runs.
     #[must_use]
-    pub fn running(&self, id: &str) -> Option<Running> {
+    pub fn running(&self, id: &str) -> Option<RunningProcess> {
         self.started(id)
             .filter(|found| self.stands_here(id, found.shim))
     }
 
     /// Whether a shim runs and is of this directory: what a copy of a state directory says runs for
     /// the original.
-    fn stands_here(&self, id: &str, shim: Process) -> bool {
+    fn stands_here(&self, id: &str, shim: ProcessIdentity) -> bool {
         let place = |path: &Path| {
             fs::metadata(path)
                 .map(|found| (found.dev(), found.ino()))
@@ -215,14 +215,14 @@ impl Supervisor {
     }
 
     /// What the shim wrote down when it started the process.
-    fn started(&self, id: &str) -> Option<Running> {
+    fn started(&self, id: &str) -> Option<RunningProcess> {
         let text = fs::read(self.directory(id).join("state.json")).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// Returns when the process has ended, with how; at once when it does not run. A shim that is
     /// stopped meanwhile is woken.
-    pub async fn exited(&self, id: &str) -> Exit {
+    pub async fn exited(&self, id: &str) -> ProcessExit {
         if let Some(running) = self.running(id) {
             tokio::select! {
                 () = wait_for_end(running.shim) => {}
@@ -234,7 +234,7 @@ impl Supervisor {
 
     /// As [`Supervisor::exited`], for a server that nobody has a reason to stop: all of it is
     /// woken.
-    pub async fn server_exited(&self, id: &str) -> Exit {
+    pub async fn server_exited(&self, id: &str) -> ProcessExit {
         if let Some(running) = self.running(id) {
             tokio::select! {
                 () = wait_for_end(running.shim) => {}
@@ -246,26 +246,26 @@ impl Supervisor {
 
     /// How a process that was started has ended; `None` when it runs or was never started.
     #[must_use]
-    pub fn ended(&self, id: &str) -> Option<Exit> {
+    pub fn ended(&self, id: &str) -> Option<ProcessExit> {
         let started = self.directory(id).join("state.json").exists();
         (started && self.running(id).is_none()).then(|| self.exit(id))
     }
 
     /// How a process that does not run ended, by its shim's record. There is none when the shim
     /// was killed: what it could not end is ended here.
-    fn exit(&self, id: &str) -> Exit {
+    fn exit(&self, id: &str) -> ProcessExit {
         let directory = self.directory(id);
         let record = fs::read(directory.join("exit.json"))
             .ok()
             .and_then(|text| serde_json::from_slice::<ExitRecord>(&text).ok());
         // A shim that runs stands elsewhere: this is a copy, and it looks after its own.
-        let of_original = |started: &Running| started.shim.runs();
+        let of_original = |started: &RunningProcess| started.shim.runs();
         if let (None, Some(started)) = (&record, self.started(id))
             && !of_original(&started)
         {
             leftovers::end_orphans(&started, &directory.join("scratch"));
         }
-        record.map_or(Exit::Unknown, |record| record.exit)
+        record.map_or(ProcessExit::Unknown, |record| record.exit)
     }
 
     /// Asks it to stop as its spec says; the shim kills it after the timeout. Does not wait.
@@ -299,12 +299,12 @@ impl Supervisor {
     }
 }
 
-fn pid(process: Process) -> Option<Pid> {
+fn pid(process: ProcessIdentity) -> Option<Pid> {
     i32::try_from(process.pid).ok().and_then(Pid::from_raw)
 }
 
 /// Waits for the end of a process that need not be a child.
-async fn wait_for_end(process: Process) {
+async fn wait_for_end(process: ProcessIdentity) {
     let Some(pid) = pid(process) else { return };
     let Ok(handle) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else {
         // It has ended, or the kernel is too old or out of descriptors.

@@ -52,7 +52,7 @@ pub struct PrivateView {
 }
 
 /// Tells whether the child is in its view.
-pub struct Outcome(OwnedFd);
+pub struct ViewReport(OwnedFd);
 
 impl PrivateView {
     /// A view of this state directory in which these directories are what they are, and of `others`,
@@ -64,7 +64,7 @@ impl PrivateView {
         state: &Path,
         shown: &[&Path],
         others: &BTreeSet<PathBuf>,
-    ) -> io::Result<(Self, Outcome)> {
+    ) -> io::Result<(Self, ViewReport)> {
         let own = |other: &Path| {
             let mut needed = shown.iter().copied().chain([state]);
             other.starts_with(state) || needed.any(|one| one.starts_with(other))
@@ -98,10 +98,10 @@ impl PrivateView {
             scopes: scopes(),
             failure,
         };
-        Ok((view, Outcome(outcome)))
+        Ok((view, ViewReport(outcome)))
     }
 
-    /// Enters it; where the machine does not allow it, that is only told to [`Outcome`]. Runs in
+    /// Enters it; where the machine does not allow it, that is only told to [`ViewReport`]. Runs in
     /// the child, which has one thread.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ impl PrivateView {
     }
 }
 
-impl Outcome {
+impl ViewReport {
     /// Whether the process, which runs by now, has its view. The view itself must be gone: it holds
     /// the other end.
     #[must_use]

@@ -3,10 +3,10 @@
 use std::fs;
 use std::io;
 
-use super::spec::Process;
+use super::spec::ProcessIdentity;
 use crate::descriptors::is_shortage;
 
-impl Process {
+impl ProcessIdentity {
     /// The process that has this pid now; `None` when there is none (or only a zombie).
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn this_process_runs_and_one_with_another_start_time_does_not() {
-        let own = Process::of(std::process::id()).unwrap();
+        let own = ProcessIdentity::of(std::process::id()).unwrap();
         assert!(own.runs());
         assert!(
-            !Process {
+            !ProcessIdentity {
                 start: own.start + 1,
                 ..own
             }
             .runs()
         );
-        assert_eq!(Process::of(u32::MAX), None);
+        assert_eq!(ProcessIdentity::of(u32::MAX), None);
     }
 }

@@ -7,18 +7,20 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use super::child::{self, Preparation};
+use super::child::{self, ChildSetup};
 use super::shim;
-use super::spec::{Children, Identity, LogTarget, Place, StopPolicy, StopSignal, TaskSpec};
-use crate::api::wire::Session;
+use super::spec::{
+    LogTarget, OrphanPolicy, StopPolicy, StopSignal, TaskSpec, UserIdentity, WorkingDirectory,
+};
+use crate::api::wire::ShellEnvironment;
 
 /// Names tried for a folder of the session's own; leftovers of earlier ones may hold some.
 const NAMES: u32 = 100;
 
 /// A folder that goes with the session.
-struct Scratch(PathBuf);
+struct ScratchFolder(PathBuf);
 
-impl Drop for Scratch {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -28,12 +30,12 @@ impl Drop for Scratch {
 ///
 /// # Errors
 /// There is no such program, or the folder cannot be entered.
-pub fn run(session: &Session, argv: &[String]) -> io::Result<ExitStatus> {
-    let scratch = Scratch::new(session.identity)?;
+pub fn run(session: &ShellEnvironment, argv: &[String]) -> io::Result<ExitStatus> {
+    let scratch = ScratchFolder::new(session.identity)?;
     command(session, argv, &scratch.0)?.status()
 }
 
-fn command(session: &Session, argv: &[String], scratch: &Path) -> io::Result<Command> {
+fn command(session: &ShellEnvironment, argv: &[String], scratch: &Path) -> io::Result<Command> {
     let spec = TaskSpec {
         id: "session".to_owned(),
         log: LogTarget {
@@ -42,18 +44,18 @@ fn command(session: &Session, argv: &[String], scratch: &Path) -> io::Result<Com
         },
         argv: argv.to_vec(),
         env: session.env.clone(),
-        place: Place::Snapshot(session.directory.clone()),
-        identity: session.identity.map(|(uid, gid)| Identity { uid, gid }),
+        place: WorkingDirectory::Snapshot(session.directory.clone()),
+        identity: session.identity.map(|(uid, gid)| UserIdentity { uid, gid }),
         limits: None,
         port: None,
         stop: StopPolicy {
             signal: StopSignal::Terminate,
             timeout: std::time::Duration::ZERO,
-            children: Children::Killed,
+            children: OrphanPolicy::Killed,
         },
     };
-    let seen = child::seen(&spec, scratch);
-    let preparation = Preparation::new(&spec, scratch, Vec::new())?.for_session();
+    let seen = child::view_of_task(&spec, scratch);
+    let preparation = ChildSetup::new(&spec, scratch, Vec::new())?.for_session();
     let mut command = shim::command(&spec, &seen)?;
     if let Ok(terminal) = std::env::var("TERM") {
         command.env("TERM", terminal);
@@ -63,7 +65,7 @@ fn command(session: &Session, argv: &[String], scratch: &Path) -> io::Result<Com
     Ok(command)
 }
 
-impl Scratch {
+impl ScratchFolder {
     /// Makes the folder, writable for the session's user alone.
     fn new(identity: Option<(u32, u32)>) -> io::Result<Self> {
         let pid = std::process::id();

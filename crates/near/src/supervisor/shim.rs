@@ -20,23 +20,23 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use rustix::fs::FlockOperation;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::Report;
-use super::child::{self, Preparation};
+use super::ShimReport;
+use super::child::{self, ChildSetup};
 use super::leftovers;
-use super::private_view::{self, Outcome, PrivateView};
-use super::spec::{ExitRecord, Place, Process, Running, TaskSpec};
+use super::private_view::{self, PrivateView, ViewReport};
+use super::spec::{ExitRecord, ProcessIdentity, RunningProcess, TaskSpec, WorkingDirectory};
 use super::stopping::{self, Stopping};
-use crate::belongings;
-use crate::cgroup::Group;
+use crate::cgroup::TaskCgroup;
 use crate::clock::now;
-use crate::logs::writer::{LogWriter, Stream, copy};
+use crate::logs::writer::{LogWriter, OutputStream, copy};
+use crate::own_processes;
 
 /// Where programs are looked for after the snapshot.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -74,13 +74,13 @@ pub fn main(task: &Path, logs: &Path) -> ExitCode {
 
 /// What a shim is told by signals. Listened to before its process starts: a stop that comes
 /// right after the start must not end the shim alone.
-struct Told {
+struct ShimSignals {
     stop: Signal,
     kill: Signal,
     child: Signal,
 }
 
-impl Told {
+impl ShimSignals {
     fn listen() -> io::Result<Self> {
         Ok(Self {
             stop: signal(SignalKind::terminate())?,
@@ -91,28 +91,28 @@ impl Told {
 }
 
 /// What a shim holds while its process runs.
-struct Held {
+struct ShimProcess {
     child: Child,
-    group: Group,
+    group: TaskCgroup,
     output: Vec<JoinHandle<()>>,
     log: Arc<Mutex<LogWriter>>,
-    running: Running,
+    running: RunningProcess,
     _lock: File,
     _logs: File,
 }
 
 async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
     let spec: TaskSpec = serde_json::from_reader(io::stdin().lock())?;
-    let told = Told::listen()?;
+    let told = ShimSignals::listen()?;
     let mut held = match begin(task, logs, &spec) {
         Ok(held) => held,
         Err(error) => {
-            report(&Report::Failed(error.to_string()));
+            report(&ShimReport::Failed(error.to_string()));
             return Err(error);
         }
     };
-    report(&Report::Started(held.running.clone()));
-    tokio::spawn(crate::watchdog::visit::visits());
+    report(&ShimReport::Started(held.running.clone()));
+    tokio::spawn(crate::watchdog::engine_visit::visits());
     let status = wait(&mut held, &spec, told).await?;
     let out_of_memory = held.group.out_of_memory();
     stopping::kill(&held.group);
@@ -122,7 +122,7 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
     }
     if out_of_memory && let Ok(mut log) = held.log.lock() {
         log.write(
-            Stream::Err,
+            OutputStream::Err,
             b"neargate: the kernel ended the task: it used more memory than its size allows",
         );
     }
@@ -156,7 +156,7 @@ fn keep(task: &Path, record: &[u8]) {
 }
 
 /// Tells the engine, once; an engine that has died since hears nothing.
-fn report(report: &Report) {
+fn report(report: &ShimReport) {
     if let Ok(text) = serde_json::to_vec(report) {
         let mut out = io::stdout();
         let _ = out.write_all(&text).and_then(|()| out.flush());
@@ -167,7 +167,7 @@ fn report(report: &Report) {
     }
 }
 
-fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
+fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<ShimProcess> {
     let lock = lock(task)?;
     let _ = fs::remove_file(task.join("exit.json"));
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -176,7 +176,7 @@ fn begin(task: &Path, logs: &Path, spec: &TaskSpec) -> io::Result<Held> {
     fs::create_dir_all(logs)?;
     let logs = File::open(logs)?;
     let by_descriptor = format!("/proc/self/fd/{}", logs.as_raw_fd());
-    let (group, notes) = Group::create(&spec.id, spec.limits);
+    let (group, notes) = TaskCgroup::create(&spec.id, spec.limits);
     let started = start(task, Path::new(&by_descriptor), spec, &group, notes);
     if started.is_err() {
         group.end();
@@ -190,9 +190,9 @@ fn start(
     task: &Path,
     logs: &Path,
     spec: &TaskSpec,
-    group: &Group,
+    group: &TaskCgroup,
     mut notes: Vec<String>,
-) -> io::Result<(Child, Arc<Mutex<LogWriter>>, Running)> {
+) -> io::Result<(Child, Arc<Mutex<LogWriter>>, RunningProcess)> {
     let scratch = task.join("scratch");
     present(&spec.place)?;
     let (preparation, outcome) = prepare(task, spec, group)?;
@@ -202,14 +202,14 @@ fn start(
         &spec.id,
         spec.log.revision,
     )?));
-    let mut child = spawn(spec, &child::seen(spec, &scratch), preparation)?;
+    let mut child = spawn(spec, &child::view_of_task(spec, &scratch), preparation)?;
     if outcome.is_some_and(|outcome| !outcome.entered()) {
         notes.push(private_view::NONE.to_owned());
     }
     let pid = child.id().unwrap_or_default();
-    let started = Process::of(pid).unwrap_or(Process { pid, start: 0 });
-    let shim = Process::of(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
-    let running = Running {
+    let started = ProcessIdentity::of(pid).unwrap_or(ProcessIdentity { pid, start: 0 });
+    let shim = ProcessIdentity::of(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
+    let running = RunningProcess {
         id: spec.id.clone(),
         shim,
         task: started,
@@ -230,9 +230,9 @@ fn start(
 }
 
 /// Without its snapshot a process would seem to lack its program.
-fn present(place: &Place) -> io::Result<()> {
+fn present(place: &WorkingDirectory) -> io::Result<()> {
     match place {
-        Place::Snapshot(path) if !path.exists() => Err(io::Error::new(
+        WorkingDirectory::Snapshot(path) if !path.exists() => Err(io::Error::new(
             io::ErrorKind::NotFound,
             format!(
                 "the revision's artifact is not there any more ({} is missing): deploy again",
@@ -248,45 +248,46 @@ fn present(place: &Place) -> io::Result<()> {
 fn prepare(
     task: &Path,
     spec: &TaskSpec,
-    group: &Group,
-) -> io::Result<(Preparation, Option<Outcome>)> {
+    group: &TaskCgroup,
+) -> io::Result<(ChildSetup, Option<ViewReport>)> {
     let scratch = task.join("scratch");
-    let mut preparation = Preparation::new(spec, &scratch, group.membership()?)?;
+    let mut preparation = ChildSetup::new(spec, &scratch, group.membership()?)?;
     if spec.limits.is_some() && !group.bounds_processes() {
         preparation = preparation.bounded_by_user();
     }
     if spec.identity.is_some() {
         return Ok((preparation, None));
     }
-    let (Place::Directory(directory) | Place::Snapshot(directory)) = &spec.place;
+    let (WorkingDirectory::Directory(directory) | WorkingDirectory::Snapshot(directory)) =
+        &spec.place;
     let task = task.canonicalize()?;
     let state = task.parent().and_then(Path::parent);
     let state = state.ok_or(io::ErrorKind::NotFound)?;
     let shown = [directory.canonicalize()?, task.join("scratch")];
     let shown = shown.each_ref().map(PathBuf::as_path);
-    let (view, outcome) = PrivateView::new(state, &shown, &belongings::state_directories())?;
+    let (view, outcome) = PrivateView::new(state, &shown, &own_processes::state_directories())?;
     Ok((preparation.seeing(view), Some(outcome)))
 }
 
 /// Begins to copy the output of the process to its log.
 fn hold_output(
     mut child: Child,
-    group: Group,
+    group: TaskCgroup,
     log: Arc<Mutex<LogWriter>>,
-    running: Running,
+    running: RunningProcess,
     (lock, logs): (File, File),
-) -> Held {
+) -> ShimProcess {
     let output = [
         child
             .stdout
             .take()
-            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), Stream::Out))),
+            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), OutputStream::Out))),
         child
             .stderr
             .take()
-            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), Stream::Err))),
+            .map(|pipe| tokio::spawn(copy(pipe, log.clone(), OutputStream::Err))),
     ];
-    Held {
+    ShimProcess {
         child,
         group,
         output: output.into_iter().flatten().collect(),
@@ -326,7 +327,7 @@ fn scratch(task: &Path, spec: &TaskSpec) -> io::Result<()> {
     Ok(())
 }
 
-fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::Result<Child> {
+fn spawn(spec: &TaskSpec, seen: &child::TaskView, preparation: ChildSetup) -> io::Result<Child> {
     let mut command = Command::from(command(spec, seen)?);
     command
         .stdin(Stdio::null())
@@ -344,11 +345,11 @@ fn spawn(spec: &TaskSpec, seen: &child::Seen, preparation: Preparation) -> io::R
 ///
 /// # Errors
 /// There is no such program.
-pub fn command(spec: &TaskSpec, seen: &child::Seen) -> io::Result<std::process::Command> {
+pub fn command(spec: &TaskSpec, seen: &child::TaskView) -> io::Result<std::process::Command> {
     let (name, arguments) = spec.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let path = match &spec.place {
-        Place::Snapshot(_) => format!("{}:{PATH}", seen.directory.display()),
-        Place::Directory(_) => PATH.to_owned(),
+        WorkingDirectory::Snapshot(_) => format!("{}:{PATH}", seen.directory.display()),
+        WorkingDirectory::Directory(_) => PATH.to_owned(),
     };
     // The lookup is done here, with the names that the shim sees; in the task's own mounts the
     // snapshot has another name.
@@ -373,11 +374,11 @@ pub fn command(spec: &TaskSpec, seen: &child::Seen) -> io::Result<std::process::
 }
 
 /// The program as the child must name it.
-fn find(name: &str, spec: &TaskSpec, seen: &child::Seen) -> Option<PathBuf> {
+fn find(name: &str, spec: &TaskSpec, seen: &child::TaskView) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(name.into());
     }
-    if let Place::Snapshot(snapshot) = &spec.place
+    if let WorkingDirectory::Snapshot(snapshot) = &spec.place
         && executable(&snapshot.join(name))
     {
         return Some(seen.directory.join(name));
@@ -394,7 +395,11 @@ fn executable(path: &Path) -> bool {
 
 /// Waits for the end of the first process and of all that it started, and stops them when the
 /// shim is told to. How the first one ended.
-async fn wait(held: &mut Held, spec: &TaskSpec, mut told: Told) -> io::Result<ExitStatus> {
+async fn wait(
+    held: &mut ShimProcess,
+    spec: &TaskSpec,
+    mut told: ShimSignals,
+) -> io::Result<ExitStatus> {
     let first = held.running.task;
     let mut stopping = Stopping::new(spec.stop);
     let mut looks = tokio::time::interval(LOOK);
@@ -437,10 +442,10 @@ fn directory_is_gone() -> bool {
     fs::metadata("lock").is_err_and(|error| missing(&error))
 }
 
-fn exit_of(status: ExitStatus) -> Exit {
+fn exit_of(status: ExitStatus) -> ProcessExit {
     match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal(signal),
-        (None, None) => Exit::Unknown,
+        (Some(code), _) => ProcessExit::Code(code),
+        (None, Some(signal)) => ProcessExit::Signal(signal),
+        (None, None) => ProcessExit::Unknown,
     }
 }

@@ -18,14 +18,14 @@ pub struct TaskSpec {
     pub log: LogTarget,
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Its whole environment, but for what [`Place`] adds.
+    /// Its whole environment, but for what [`WorkingDirectory`] adds.
     pub env: BTreeMap<String, String>,
     /// Where it runs.
-    pub place: Place,
+    pub place: WorkingDirectory,
     /// Whom it runs as; `None`: the engine's own user.
-    pub identity: Option<Identity>,
+    pub identity: Option<UserIdentity>,
     /// CPU, memory and processes it may use.
-    pub limits: Option<Limits>,
+    pub limits: Option<ResourceLimits>,
     /// The port that it was given, for the record.
     pub port: Option<u16>,
     /// How it is stopped.
@@ -44,7 +44,7 @@ pub struct LogTarget {
 /// Where a process runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum WorkingDirectory {
     /// In this directory, entered before the user is changed.
     Directory(PathBuf),
     /// In this directory, which is also first on `PATH`. As root it is mounted read-only at a
@@ -54,7 +54,7 @@ pub enum Place {
 
 /// A user and its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct UserIdentity {
     /// User id.
     pub uid: u32,
     /// Group id.
@@ -63,17 +63,17 @@ pub struct Identity {
 
 /// Fargate's task size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct ResourceLimits {
     /// 1024 = one core.
     pub cpu_units: u32,
     /// Hard limit.
     pub memory_mib: u32,
     /// Processes and threads at one time.
-    #[serde(default = "Limits::processes")]
+    #[serde(default = "ResourceLimits::processes")]
     pub processes: u32,
 }
 
-impl Limits {
+impl ResourceLimits {
     /// Processes and threads of one task: far more than programs need, far fewer than a machine has.
     #[must_use]
     pub fn processes() -> u32 {
@@ -90,13 +90,13 @@ pub struct StopPolicy {
     #[serde(with = "neargate_core::duration")]
     pub timeout: Duration,
     /// What happens to those that it started when it has ended and they have not.
-    pub children: Children,
+    pub children: OrphanPolicy,
 }
 
 /// What happens to processes that outlive the first one of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Children {
+pub enum OrphanPolicy {
     /// They get the signal, and what is left of the timeout.
     Asked,
     /// They are killed: a server that recovers from that and must be started again soon.
@@ -115,13 +115,13 @@ pub enum StopSignal {
 
 /// A process that runs, as its shim wrote it down in `tasks/<id>/state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub struct RunningProcess {
     /// The task's id.
     pub id: String,
     /// Process id of the shim, which leads the record.
-    pub shim: Process,
+    pub shim: ProcessIdentity,
     /// Process id of the task.
-    pub task: Process,
+    pub task: ProcessIdentity,
     /// When it was started.
     pub started_at: Timestamp,
     /// The port that it was given.
@@ -135,7 +135,7 @@ pub struct Running {
 
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Process {
+pub struct ProcessIdentity {
     /// Process id.
     pub pid: u32,
     /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
@@ -146,7 +146,7 @@ pub struct Process {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitRecord {
     /// Exit code or signal.
-    pub exit: neargate_core::machine::Exit,
+    pub exit: neargate_core::machine::ProcessExit,
     /// When.
     pub at: Timestamp,
     /// The kernel killed something of it for want of memory.

@@ -12,10 +12,10 @@ use std::convert::Infallible;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Remedy, Stops};
+use neargate_core::liveness::{Remedy, StopTracker};
 use rustix::process::Signal;
 
-use super::spec::Process;
+use super::spec::ProcessIdentity;
 use crate::watchdog::line;
 
 /// Between two looks.
@@ -24,8 +24,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const MOST: usize = 4096;
 
 /// Looks after the processes that `found` names, for as long as it is waited for.
-pub async fn keep_awake(found: impl Fn() -> Vec<Process>) -> Infallible {
-    let mut known: BTreeMap<Process, Stops> = BTreeMap::new();
+pub async fn keep_awake(found: impl Fn() -> Vec<ProcessIdentity>) -> Infallible {
+    let mut known: BTreeMap<ProcessIdentity, StopTracker> = BTreeMap::new();
     let mut looked = Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
@@ -35,7 +35,7 @@ pub async fn keep_awake(found: impl Fn() -> Vec<Process>) -> Infallible {
         known.retain(|process, _| processes.contains(process));
         for process in processes {
             let stops = known.entry(process).or_default();
-            let Some(remedy) = stops.look(since, process.stopped()) else {
+            let Some(remedy) = stops.observe(since, process.stopped()) else {
                 continue;
             };
             let words = match remedy {
@@ -53,7 +53,7 @@ pub async fn keep_awake(found: impl Fn() -> Vec<Process>) -> Infallible {
 
 /// A process and all that descends from it.
 #[must_use]
-pub fn family(first: Process) -> Vec<Process> {
+pub fn family(first: ProcessIdentity) -> Vec<ProcessIdentity> {
     let mut found = vec![first];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
@@ -62,7 +62,7 @@ pub fn family(first: Process) -> Vec<Process> {
         for thread in threads.into_iter().flatten().flatten() {
             let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
             let children = text.split_whitespace().filter_map(|pid| pid.parse().ok());
-            found.extend(children.filter_map(Process::of));
+            found.extend(children.filter_map(ProcessIdentity::of));
         }
         found.truncate(MOST);
     }
@@ -70,7 +70,7 @@ pub fn family(first: Process) -> Vec<Process> {
 }
 
 /// Wakes a process and all that descends from it, as far as they are stopped.
-pub fn wake(first: Process) {
+pub fn wake(first: ProcessIdentity) {
     for process in family(first) {
         if process.stopped() {
             line::signal(process, Signal::CONT);

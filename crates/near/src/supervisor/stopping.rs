@@ -18,9 +18,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
-use super::spec::{Children, Process, StopPolicy, StopSignal};
-use crate::belongings;
-use crate::cgroup::Group;
+use super::spec::{OrphanPolicy, ProcessIdentity, StopPolicy, StopSignal};
+use crate::cgroup::TaskCgroup;
+use crate::own_processes;
 
 /// A shell that has the signal and has not ended in this part of the task's time is taken to
 /// wait for its child without having passed the signal on.
@@ -38,7 +38,7 @@ const SHELLS: [&str; 9] = [
 pub struct Stopping {
     policy: StopPolicy,
     begun: Option<Instant>,
-    asked: BTreeSet<Process>,
+    asked: BTreeSet<ProcessIdentity>,
     /// When a process with a handler was last seen after the first one's end.
     worked: Option<Instant>,
 }
@@ -60,7 +60,7 @@ impl Stopping {
     }
 
     /// Asks the first process. Later orders change nothing.
-    pub fn ask_first(&mut self, first: Process) {
+    pub fn ask_first(&mut self, first: ProcessIdentity) {
         if self.begun.is_none() {
             self.begun = Some(Instant::now());
             self.ask(first);
@@ -69,10 +69,10 @@ impl Stopping {
 
     /// While the first process runs and has been asked: its children, when it is a shell that
     /// does not end.
-    pub fn ask_children_of_shell(&mut self, first: Process, group: &Group) {
+    pub fn ask_children_of_shell(&mut self, first: ProcessIdentity, group: &TaskCgroup) {
         let patience = SHELL_PATIENCE.max(self.policy.timeout / SHELL_PART);
         let waits = self.begun.is_some_and(|begun| begun.elapsed() >= patience);
-        if waits && self.policy.children == Children::Asked && is_shell(first.pid) {
+        if waits && self.policy.children == OrphanPolicy::Asked && is_shell(first.pid) {
             let mut others = tree(group);
             others.remove(&first);
             // One without a handler would be killed in the middle of what the shell waits for.
@@ -81,8 +81,8 @@ impl Stopping {
     }
 
     /// After the first process has ended: whether others still have time, having been asked.
-    pub fn continues(&mut self, group: &Group) -> bool {
-        if self.policy.children == Children::Killed {
+    pub fn continues(&mut self, group: &TaskCgroup) -> bool {
+        if self.policy.children == OrphanPolicy::Killed {
             return false;
         }
         let begun = *self.begun.get_or_insert_with(Instant::now);
@@ -91,7 +91,7 @@ impl Stopping {
         !living.is_empty() && begun.elapsed() < self.policy.timeout
     }
 
-    fn ask_all(&mut self, living: &BTreeSet<Process>) {
+    fn ask_all(&mut self, living: &BTreeSet<ProcessIdentity>) {
         if self.ask_handlers(living) {
             self.worked = Some(Instant::now());
         }
@@ -104,7 +104,7 @@ impl Stopping {
     }
 
     /// Whether there are any.
-    fn ask_handlers(&mut self, living: &BTreeSet<Process>) -> bool {
+    fn ask_handlers(&mut self, living: &BTreeSet<ProcessIdentity>) -> bool {
         let mut found = false;
         for process in living {
             if handles(process.pid, self.signal()) {
@@ -115,7 +115,7 @@ impl Stopping {
         found
     }
 
-    fn ask(&mut self, process: Process) {
+    fn ask(&mut self, process: ProcessIdentity) {
         if self.asked.insert(process)
             && let Some(pid) = raw(process.pid)
         {
@@ -138,12 +138,12 @@ impl Stopping {
 
 /// All processes of the task that run: what descends from the shim, which adopts orphans, and
 /// what is in the task's control groups.
-pub fn tree(group: &Group) -> BTreeSet<Process> {
+pub fn tree(group: &TaskCgroup) -> BTreeSet<ProcessIdentity> {
     let own = std::process::id();
     let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
         if let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok())
-            && let Some(parent) = Process::parent(pid)
+            && let Some(parent) = ProcessIdentity::parent(pid)
         {
             parents.entry(parent).or_default().push(pid);
         }
@@ -153,15 +153,15 @@ pub fn tree(group: &Group) -> BTreeSet<Process> {
     while let Some(parent) = open.pop() {
         let mut children = parents.remove(&parent).unwrap_or_default();
         // A watchdog that this shim started is its child, and none of the task's.
-        children.retain(|pid| !belongings::is_ours(*pid));
+        children.retain(|pid| !own_processes::is_ours(*pid));
         found.extend(&children);
         open.extend(children);
     }
-    found.into_iter().filter_map(Process::of).collect()
+    found.into_iter().filter_map(ProcessIdentity::of).collect()
 }
 
 /// Kills every process of the task that runs now.
-pub fn kill(group: &Group) {
+pub fn kill(group: &TaskCgroup) {
     for pid in tree(group).iter().filter_map(|process| raw(process.pid)) {
         let _ = kill_process(pid, Signal::KILL);
     }

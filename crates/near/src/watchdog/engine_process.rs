@@ -7,15 +7,15 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Death, Hang, Liveness, Remedy};
+use neargate_core::liveness::{Hang, Liveness, ProcessDeath, Remedy};
 use rustix::process::Signal;
 
 use super::activity::ActivityMeter;
-use super::sockets::{self, Named};
+use super::sockets::{self, NamedSockets};
 use super::{line, log_of};
 use crate::journal;
 use crate::paths::StateDir;
-use crate::supervisor::Process;
+use crate::supervisor::ProcessIdentity;
 
 /// An engine that replays a long journal may take this long until its loop runs.
 const START: Duration = Duration::from_secs(120);
@@ -24,7 +24,7 @@ const START: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct EngineProcess {
     /// Which process.
-    pub process: Process,
+    pub process: ProcessIdentity,
     /// Its loop went round at least once.
     pub ready: bool,
     child: Option<Child>,
@@ -38,11 +38,11 @@ pub struct EngineProcess {
 
 /// How an engine ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EngineExit {
     /// In words: `ended with exit code 1`.
     pub words: String,
     /// By whom.
-    pub death: Death,
+    pub death: ProcessDeath,
     /// How long it lived.
     pub lived: Duration,
     /// Whether its loop ever ran.
@@ -60,7 +60,7 @@ impl EngineProcess {
         program: &Path,
         state: &StateDir,
         successor: bool,
-        listeners: &Named,
+        listeners: &NamedSockets,
     ) -> io::Result<Self> {
         let mut command = super::command(program);
         command.args(["engine", "--state-dir"]);
@@ -73,7 +73,7 @@ impl EngineProcess {
         let child = command.stderr(log_of(state)).spawn()?;
         let pid = child.id();
         // A child that has ended already is known by its status.
-        let process = Process::of(pid).unwrap_or(Process { pid, start: 0 });
+        let process = ProcessIdentity::of(pid).unwrap_or(ProcessIdentity { pid, start: 0 });
         let mut engine = Self::adopted(process);
         engine.child = Some(child);
         Ok(engine)
@@ -81,7 +81,7 @@ impl EngineProcess {
 
     /// One that somebody else started.
     #[must_use]
-    pub fn adopted(process: Process) -> Self {
+    pub fn adopted(process: ProcessIdentity) -> Self {
         Self {
             process,
             ready: false,
@@ -98,7 +98,7 @@ impl EngineProcess {
     /// The one that holds the engine's lock now.
     #[must_use]
     pub fn found(state: &StateDir) -> Option<Self> {
-        let process = Process::of(journal::holder(state)?)?;
+        let process = ProcessIdentity::of(journal::holder(state)?)?;
         Some(Self::adopted(process))
     }
 
@@ -120,11 +120,11 @@ impl EngineProcess {
     }
 
     /// Looks whether it hangs; what is to be done, and why, in words.
-    pub fn look(&mut self, since: Duration) -> Option<(Remedy, &'static str)> {
+    pub fn observe(&mut self, since: Duration) -> Option<(Remedy, &'static str)> {
         let reported = std::mem::take(&mut self.reported);
         let activity = self.meter.read();
         let late = !self.ready && self.began.elapsed() > START;
-        let remedy = self.liveness.look(since, reported, activity);
+        let remedy = self.liveness.observe(since, reported, activity);
         let words = match remedy {
             Some(Remedy::Wake) => "is stopped: it is woken",
             Some(Remedy::Replace(Hang::Idle)) => {
@@ -155,14 +155,14 @@ impl EngineProcess {
     }
 
     /// How it ended; `None` while it runs.
-    pub fn ended(&mut self) -> Option<Ended> {
+    pub fn ended(&mut self) -> Option<EngineExit> {
         let status = match &mut self.child {
             Some(child) => Some(child.try_wait().ok().flatten()?),
             None if self.process.runs() => return None,
             None => None,
         };
         let code = status.and_then(|status| status.code());
-        Some(Ended {
+        Some(EngineExit {
             words: self.words(status),
             death: self.death(status),
             lived: self.began.elapsed(),
@@ -181,16 +181,16 @@ impl EngineProcess {
         }
     }
 
-    fn death(&self, status: Option<ExitStatus>) -> Death {
+    fn death(&self, status: Option<ExitStatus>) -> ProcessDeath {
         let killed = [Signal::KILL.as_raw(), Signal::TERM.as_raw()];
         let signal = status.and_then(|status| status.signal());
         let wanted = status.is_none_or(|status| status.success());
         if self.hung && !self.ready {
-            Death::Crashed
+            ProcessDeath::Crashed
         } else if self.hung || wanted || signal.is_some_and(|signal| killed.contains(&signal)) {
-            Death::Killed
+            ProcessDeath::Killed
         } else {
-            Death::Crashed
+            ProcessDeath::Crashed
         }
     }
 }

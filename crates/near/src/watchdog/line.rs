@@ -20,7 +20,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketT
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 
-use crate::supervisor::Process;
+use crate::supervisor::ProcessIdentity;
 
 /// First byte of an engine.
 pub const ENGINE: u8 = b'e';
@@ -79,14 +79,14 @@ pub fn send(stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
 
 /// The process at the other end; `None` when it is gone.
 #[must_use]
-pub fn peer(stream: &UnixStream) -> Option<Process> {
+pub fn peer(stream: &UnixStream) -> Option<ProcessIdentity> {
     let credentials = rustix::net::sockopt::socket_peercred(stream).ok()?;
-    Process::of(u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()?)
+    ProcessIdentity::of(u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()?)
 }
 
 /// A handle on this very process; `None` when it is gone.
 #[must_use]
-pub fn handle(process: Process) -> Option<OwnedFd> {
+pub fn handle(process: ProcessIdentity) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
     let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
     process.runs().then_some(handle)
@@ -102,7 +102,7 @@ pub fn signal_for(remedy: Remedy) -> Signal {
 }
 
 /// Sends a signal to this very process, and to no other that got its number.
-pub fn signal(process: Process, signal: Signal) {
+pub fn signal(process: ProcessIdentity, signal: Signal) {
     if let Some(handle) = handle(process) {
         let _ = rustix::process::pidfd_send_signal(&handle, signal);
     }

@@ -10,12 +10,12 @@
 //! starts nothing. When the state directory is gone it ends what belongs to it.
 
 mod activity;
+mod connections;
 mod engine_process;
-mod guests;
+pub mod engine_visit;
 pub mod line;
 pub mod sentinel;
 pub mod sockets;
-pub mod visit;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -26,20 +26,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_core::liveness::{Death, PERIOD, Restarts};
+use neargate_core::liveness::{PERIOD, ProcessDeath, Restarts};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 
 pub use activity::ActivityMeter;
 
-use crate::belongings;
 use crate::engine::log;
+use crate::own_processes;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
-use engine_process::{Ended, EngineProcess};
-use guests::{Guests, Word};
+use connections::{ConnectionEvent, EngineConnections};
+use engine_process::{EngineExit, EngineProcess};
 use line::{EngineReport, QUIT, WATCHDOG};
-use sockets::Named;
+use sockets::NamedSockets;
 
 /// Attempts to get the lock, 50 ms apart: a watchdog that was killed may still be going.
 const ATTEMPTS: u32 = 10;
@@ -70,7 +70,7 @@ pub enum WatchdogError {
 
 /// What is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Duty {
+pub enum WatchReason {
     /// A command starts the first engine: when that fails, the command says why.
     First,
     /// An engine runs or ran: it is started for as long as it takes.
@@ -127,7 +127,7 @@ fn log_of(state: &StateDir) -> Stdio {
 ///
 /// # Errors
 /// [`WatchdogError`].
-pub fn main(state: &StateDir, program: PathBuf, duty: Duty) -> Result<(), WatchdogError> {
+pub fn main(state: &StateDir, program: PathBuf, duty: WatchReason) -> Result<(), WatchdogError> {
     let system = |what| move |source| WatchdogError::System { what, source };
     // It fails only for the leader of a session.
     let _ = rustix::process::setsid();
@@ -145,13 +145,13 @@ pub fn main(state: &StateDir, program: PathBuf, duty: Duty) -> Result<(), Watchd
     let listener = bind(&state).map_err(system("cannot open the watchdog's socket"))?;
     Watchdog {
         engine: EngineProcess::found(&state),
-        guests: Guests::new(listener),
+        guests: EngineConnections::new(listener),
         program,
         duty,
         restarts: Restarts::default(),
         start_at: Some(Instant::now()),
         words: String::new(),
-        listeners: Named::new(),
+        listeners: NamedSockets::new(),
         turned: Instant::now(),
         leaving: false,
         gone: None,
@@ -199,15 +199,15 @@ fn bind(state: &StateDir) -> io::Result<UnixListener> {
 struct Watchdog {
     state: StateDir,
     program: PathBuf,
-    duty: Duty,
+    duty: WatchReason,
     engine: Option<EngineProcess>,
-    guests: Guests,
+    guests: EngineConnections,
     restarts: Restarts,
     /// When the next engine is started, when there is none.
     start_at: Option<Instant>,
     words: String,
     /// Copies of the listening sockets.
-    listeners: Named,
+    listeners: NamedSockets,
     /// When an engine's loop went round last.
     turned: Instant,
     leaving: bool,
@@ -232,7 +232,7 @@ impl Watchdog {
                     return Ok(());
                 }
                 if self.gone.is_some() {
-                    belongings::end_all(&self.state.path(), belongings::GRACE);
+                    own_processes::end_all(&self.state.path(), own_processes::GRACE);
                     return Ok(());
                 }
                 self.start_when_due();
@@ -261,7 +261,7 @@ impl Watchdog {
     fn converse(&mut self) {
         for word in self.guests.hear() {
             match word {
-                Word::Engine(process) => {
+                ConnectionEvent::Engine(process) => {
                     let same = self
                         .engine
                         .as_ref()
@@ -270,19 +270,19 @@ impl Watchdog {
                         self.engine = Some(EngineProcess::adopted(process));
                     }
                 }
-                Word::Turned => {
+                ConnectionEvent::Turned => {
                     self.turned = Instant::now();
                     self.engine.iter_mut().for_each(EngineProcess::turned);
                 }
-                Word::Lives => self.engine.iter_mut().for_each(EngineProcess::lives),
-                Word::Sockets(listeners) => self.listeners = listeners,
-                Word::Quit => {
+                ConnectionEvent::Lives => self.engine.iter_mut().for_each(EngineProcess::lives),
+                ConnectionEvent::Sockets(listeners) => self.listeners = listeners,
+                ConnectionEvent::Quit => {
                     self.leaving = true;
                     // Before the answer: the ports are free when `down` has ended.
                     self.listeners.clear();
                     self.guests.tell_engine(QUIT);
                 }
-                Word::Asked { guest, now } => {
+                ConnectionEvent::Asked { guest, now } => {
                     if now {
                         self.start_at = self.start_at.map(|at| at.min(Instant::now()));
                     }
@@ -313,14 +313,14 @@ impl Watchdog {
         if self.turned.elapsed() > UNSERVED {
             self.listeners.clear();
         }
-        if self.gone.is_none() && self.state.gone() {
+        if self.gone.is_none() && self.state.is_gone() {
             self.gone = Some(Instant::now());
         }
         let late = self.gone.is_some_and(|at| at.elapsed() > GONE);
         let Some(engine) = &mut self.engine else {
             return;
         };
-        if let Some((remedy, words)) = engine.look(since) {
+        if let Some((remedy, words)) = engine.observe(since) {
             log(&format!("the engine (pid {}) {words}", engine.process.pid));
             engine.signal(line::signal_for(remedy));
         } else if late {
@@ -328,7 +328,7 @@ impl Watchdog {
         }
     }
 
-    fn ended(&mut self, ended: &Ended) -> Result<(), WatchdogError> {
+    fn ended(&mut self, ended: &EngineExit) -> Result<(), WatchdogError> {
         if self.leaving || self.gone.is_some() {
             return Ok(());
         }
@@ -337,14 +337,14 @@ impl Watchdog {
             self.engine = Some(other);
             return Ok(());
         }
-        if self.duty == Duty::First && !ended.ready && ended.death == Death::Crashed {
+        if self.duty == WatchReason::First && !ended.ready && ended.death == ProcessDeath::Crashed {
             return Err(WatchdogError::Engine {
                 code: ended.code.unwrap_or(1),
             });
         }
         let wait = self.restarts.ended(ended.death, ended.lived);
         self.words.clone_from(&ended.words);
-        if ended.death == Death::Crashed {
+        if ended.death == ProcessDeath::Crashed {
             let reason = last_words(&self.state.engine_log());
             self.words = format!("{}: {reason}", self.words);
         }
@@ -361,11 +361,11 @@ impl Watchdog {
         if self.start_at.is_some_and(|at| at > Instant::now()) {
             return;
         }
-        let successor = self.duty == Duty::Again || !self.words.is_empty();
+        let successor = self.duty == WatchReason::Again || !self.words.is_empty();
         match EngineProcess::start(&self.program, &self.state, successor, &self.listeners) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => {
-                let wait = self.restarts.ended(Death::Crashed, Duration::ZERO);
+                let wait = self.restarts.ended(ProcessDeath::Crashed, Duration::ZERO);
                 self.words = format!("cannot be started: {error}");
                 log(&format!("the engine {}", self.words));
                 self.start_at = Some(Instant::now() + wait.max(PERIOD));

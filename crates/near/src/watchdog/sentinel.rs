@@ -17,11 +17,11 @@ use neargate_core::liveness::{Liveness, PERIOD, Remedy};
 
 use super::activity::ActivityMeter;
 use super::line::{self, ALIVE, ENGINE, LOOP, QUIT};
-use super::sockets::{self, Named};
+use super::sockets::{self, NamedSockets};
 use super::start;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
-use crate::supervisor::Process;
+use crate::supervisor::ProcessIdentity;
 
 /// A watchdog that was started has this long to listen before another one is started.
 const START: Duration = Duration::from_secs(2);
@@ -31,22 +31,22 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Reports the loop's turns.
 #[derive(Debug, Clone)]
 pub struct Sentinel {
-    shared: Arc<Shared>,
+    shared: Arc<SentinelState>,
     thread: Thread,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SentinelState {
     turns: AtomicU64,
     leaving: AtomicBool,
     left: AtomicBool,
-    listeners: Mutex<Listeners>,
+    listeners: Mutex<ListenerCopies>,
 }
 
 /// Copies of the engine's listening sockets, for the watchdog.
 #[derive(Debug, Default)]
-struct Listeners {
-    sockets: Named,
+struct ListenerCopies {
+    sockets: NamedSockets,
     /// Rises with every change; 0: there was none yet.
     version: u64,
 }
@@ -57,8 +57,8 @@ impl Sentinel {
     /// # Errors
     /// No thread can be started.
     pub fn begin(state: &StateDir, program: PathBuf) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let post = Post {
+        let shared = Arc::new(SentinelState::default());
+        let post = SentinelThread {
             state: state.clone(),
             program,
             shared: Arc::clone(&shared),
@@ -76,7 +76,7 @@ impl Sentinel {
     }
 
     /// These are the listening sockets now: the watchdog gets them, and has no others any more.
-    pub fn hold(&self, sockets: Named) {
+    pub fn hold(&self, sockets: NamedSockets) {
         let mut listeners = lock(&self.shared.listeners);
         listeners.sockets = sockets;
         listeners.version += 1;
@@ -99,24 +99,24 @@ impl Sentinel {
     }
 }
 
-fn lock(listeners: &Mutex<Listeners>) -> std::sync::MutexGuard<'_, Listeners> {
+fn lock(listeners: &Mutex<ListenerCopies>) -> std::sync::MutexGuard<'_, ListenerCopies> {
     listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Post {
+struct SentinelThread {
     state: StateDir,
     program: PathBuf,
-    shared: Arc<Shared>,
-    line: Option<Line>,
+    shared: Arc<SentinelState>,
+    line: Option<WatchdogConnection>,
     children: Vec<Child>,
     started: Option<Instant>,
     reported: u64,
 }
 
 /// A connection to a watchdog.
-struct Line {
+struct WatchdogConnection {
     stream: UnixStream,
-    watchdog: Process,
+    watchdog: ProcessIdentity,
     liveness: Liveness,
     meter: ActivityMeter,
     looked: Instant,
@@ -125,7 +125,7 @@ struct Line {
     listeners: u64,
 }
 
-impl Line {
+impl WatchdogConnection {
     fn open(state: &StateDir) -> Option<Self> {
         let name = ShortName::of(&state.watchdog_socket()).ok()?;
         let stream = line::connect(name.path()).ok()?;
@@ -143,7 +143,7 @@ impl Line {
     }
 }
 
-impl Post {
+impl SentinelThread {
     fn run(mut self) {
         while !self.shared.left.load(Ordering::Acquire) {
             if self.line.is_none() {
@@ -163,13 +163,13 @@ impl Post {
     }
 
     fn connect(&mut self) {
-        self.line = Line::open(&self.state);
+        self.line = WatchdogConnection::open(&self.state);
         if self.line.is_some() {
             self.started = None;
         } else if self.leaving() {
             // Nobody watches, so nobody starts anything again.
             self.shared.left.store(true, Ordering::Release);
-        } else if self.started.is_none_or(|at| at.elapsed() > START) && !self.state.gone() {
+        } else if self.started.is_none_or(|at| at.elapsed() > START) && !self.state.is_gone() {
             self.started = Some(Instant::now());
             self.children.extend(start(&self.program, &self.state).ok());
         }
@@ -234,7 +234,7 @@ impl Post {
         }
         line.looked = Instant::now();
         let heard = std::mem::take(&mut line.heard);
-        let Some(remedy) = line.liveness.look(since, heard, line.meter.read()) else {
+        let Some(remedy) = line.liveness.observe(since, heard, line.meter.read()) else {
             return;
         };
         if self.shared.leaving.load(Ordering::Acquire) {

@@ -28,13 +28,13 @@ pub const MOST: usize = 253;
 const LINE: usize = 64 * 1024;
 
 /// Listening sockets with the names of their listeners.
-pub type Named = Vec<(String, OwnedFd)>;
+pub type NamedSockets = Vec<(String, OwnedFd)>;
 
 /// Sends all sockets; `false` when there is no room for the message now.
 ///
 /// # Errors
 /// The other end is gone, or has half of the message.
-pub fn send(stream: &UnixStream, sockets: &Named) -> io::Result<bool> {
+pub fn send(stream: &UnixStream, sockets: &NamedSockets) -> io::Result<bool> {
     let sockets = &sockets[..sockets.len().min(MOST)];
     let names: Vec<&String> = sockets.iter().map(|(name, _)| name).collect();
     let mut message = vec![SOCKETS];
@@ -57,21 +57,21 @@ pub fn send(stream: &UnixStream, sockets: &Named) -> io::Result<bool> {
 
 /// What has come on a line and was not understood yet.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub struct LineBuffer {
     bytes: Vec<u8>,
     sockets: Vec<OwnedFd>,
 }
 
 /// One thing that an engine said.
 #[derive(Debug)]
-pub enum Said {
+pub enum EngineMessage {
     /// A word of one byte.
     Byte(u8),
     /// All its listening sockets.
-    Sockets(Named),
+    Sockets(NamedSockets),
 }
 
-impl Inbox {
+impl LineBuffer {
     /// Reads what is there, without waiting; 0 at the end.
     ///
     /// # Errors
@@ -96,11 +96,11 @@ impl Inbox {
     }
 
     /// Everything that is complete.
-    pub fn take(&mut self) -> Vec<Said> {
+    pub fn take_messages(&mut self) -> Vec<EngineMessage> {
         let mut said = Vec::new();
         while let Some(&first) = self.bytes.first() {
             if first != SOCKETS {
-                said.push(Said::Byte(first));
+                said.push(EngineMessage::Byte(first));
                 self.bytes.remove(0);
                 continue;
             }
@@ -111,14 +111,16 @@ impl Inbox {
                 serde_json::from_slice(&self.bytes[1..end]).unwrap_or_default();
             self.bytes.drain(..=end);
             let sockets = std::mem::take(&mut self.sockets);
-            said.push(Said::Sockets(names.into_iter().zip(sockets).collect()));
+            said.push(EngineMessage::Sockets(
+                names.into_iter().zip(sockets).collect(),
+            ));
         }
         said
     }
 }
 
 /// Hands sockets to a process that is started: it inherits them, and is told by `--listener`.
-pub fn inherit(command: &mut Command, sockets: &Named) {
+pub fn inherit(command: &mut Command, sockets: &NamedSockets) {
     for (name, socket) in sockets {
         command.arg("--listener");
         command.arg(format!("{name}={}", socket.as_raw_fd()));
@@ -154,16 +156,18 @@ mod tests {
         super::super::line::send(&here, b"l").expect("sent");
         assert!(send(&here, &Vec::new()).expect("sent"));
         drop(named);
-        let mut inbox = Inbox::default();
+        let mut inbox = LineBuffer::default();
         let mut said = Vec::new();
         while inbox.read(&there).is_ok() {
-            said.extend(inbox.take());
+            said.extend(inbox.take_messages());
         }
         let words: Vec<String> = said
             .iter()
             .map(|one| match one {
-                Said::Byte(byte) => char::from(*byte).to_string(),
-                Said::Sockets(sockets) => sockets.iter().map(|(name, _)| name.as_str()).collect(),
+                EngineMessage::Byte(byte) => char::from(*byte).to_string(),
+                EngineMessage::Sockets(sockets) => {
+                    sockets.iter().map(|(name, _)| name.as_str()).collect()
+                }
             })
             .collect();
         assert_eq!(words, ["e", "l", "edge", "l", ""]);

@@ -1,5 +1,5 @@
 //! Runs the data services' processes for the tests: under the real supervisor, in real shims.
-//! Dropping a `Data` while this lives is an engine's death; dropping this kills what is left.
+//! Dropping a `DataSupervisor` while this lives is an engine's death; dropping this kills what is left.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,11 +8,11 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use neargate_near::data::{NotStarted, Process, Processes, StopSignal};
+use neargate_near::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::{
-    self, Children, Identity, LogTarget, Place, StopPolicy, Supervisor, TaskSpec,
+    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, UserIdentity, WorkingDirectory,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -67,8 +67,8 @@ fn shim() -> PathBuf {
     path
 }
 
-impl Processes for Shims {
-    async fn start(&self, process: &Process) -> Result<u32, NotStarted> {
+impl ServerProcesses for Shims {
+    async fn start(&self, process: &ServerProcess) -> Result<u32, NotStarted> {
         self.started.lock().unwrap().push(process.id.clone());
         let spec = TaskSpec {
             id: process.id.clone(),
@@ -78,17 +78,20 @@ impl Processes for Shims {
             },
             argv: process.argv.clone(),
             env: BTreeMap::new(),
-            place: Place::Directory(process.directory.clone()),
-            identity: process.owner.ids().map(|(uid, gid)| Identity { uid, gid }),
+            place: WorkingDirectory::Directory(process.directory.clone()),
+            identity: process
+                .owner
+                .ids()
+                .map(|(uid, gid)| UserIdentity { uid, gid }),
             limits: None,
             port: None,
             stop: StopPolicy {
                 signal: match process.stop {
-                    StopSignal::Interrupt => supervisor::StopSignal::Interrupt,
-                    StopSignal::Terminate => supervisor::StopSignal::Terminate,
+                    ServerStopSignal::Interrupt => supervisor::StopSignal::Interrupt,
+                    ServerStopSignal::Terminate => supervisor::StopSignal::Terminate,
                 },
                 timeout: process.stop_timeout,
-                children: Children::Killed,
+                children: OrphanPolicy::Killed,
             },
         };
         let running = self.supervisor.start(&spec).await;

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use neargate_near::snapshot::{self, Progress, Sharing, SnapshotError};
+use neargate_near::snapshot::{self, FileSharing, SnapshotError, SnapshotProgress};
 use tempfile::TempDir;
 
 struct World {
@@ -39,12 +39,13 @@ impl World {
     }
 
     fn snapshot(&self) -> Result<String, SnapshotError> {
-        self.sharing(Sharing::allowed()).map(|(digest, _)| digest)
+        self.sharing(FileSharing::allowed())
+            .map(|(digest, _)| digest)
     }
 
     /// The digest, and how many files are shared with the snapshot before.
-    fn sharing(&self, sharing: Sharing) -> Result<(String, u64), SnapshotError> {
-        let progress = Progress::default();
+    fn sharing(&self, sharing: FileSharing) -> Result<(String, u64), SnapshotError> {
+        let progress = SnapshotProgress::default();
         let (artifacts, source) = (&self.artifacts, &self.source);
         let taken = snapshot::snapshot(artifacts, source, &self.state, sharing, &progress)?;
         Ok((taken, progress.read("web").shared_files))
@@ -109,12 +110,12 @@ fn equal_bytes_share_a_snapshot_and_any_difference_is_another() {
 fn a_file_is_snapshotted_under_its_own_name() {
     let world = World::new();
     let source = world.source.join("bin/serve");
-    let progress = Progress::default();
+    let progress = SnapshotProgress::default();
     let digest = snapshot::snapshot(
         &world.artifacts,
         &source,
         &world.state,
-        Sharing::allowed(),
+        FileSharing::allowed(),
         &progress,
     )
     .unwrap();
@@ -145,8 +146,8 @@ fn what_neargateignore_names_is_left_out_and_counted() {
     fs::write(world.source.join("debug.log"), "noise").unwrap();
     let list = world.source.join(".neargateignore");
     fs::write(&list, "node_modules/\n*.log\n").unwrap();
-    let progress = Progress::default();
-    let (artifacts, sharing) = (&world.artifacts, Sharing::allowed());
+    let progress = SnapshotProgress::default();
+    let (artifacts, sharing) = (&world.artifacts, FileSharing::allowed());
     let digest =
         snapshot::snapshot(artifacts, &world.source, &world.state, sharing, &progress).unwrap();
     assert_eq!(digest, full, "the list itself is left out, too");

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use neargate_near::snapshot::{self, Progress, Sharing, SnapshotError};
+use neargate_near::snapshot::{self, FileSharing, SnapshotError, SnapshotProgress};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
 use super::World;
@@ -53,12 +53,12 @@ fn what_is_missing_special_or_leads_outside_is_refused_and_nothing_is_left() {
         } else {
             world.source.clone()
         };
-        let (artifacts, progress) = (&world.artifacts, Progress::default());
+        let (artifacts, progress) = (&world.artifacts, SnapshotProgress::default());
         let taken = snapshot::snapshot(
             artifacts,
             &source,
             &world.state,
-            Sharing::allowed(),
+            FileSharing::allowed(),
             &progress,
         );
         let error = taken.unwrap_err();
@@ -96,7 +96,7 @@ fn names_that_are_not_utf_8_empty_folders_and_times_of_change_are_kept() {
     fs::create_dir_all(world.source.join("empty/within")).unwrap();
     for round in 0..2 {
         fs::write(world.source.join("round"), round.to_string()).unwrap();
-        let (digest, shared) = world.sharing(Sharing::Links).unwrap();
+        let (digest, shared) = world.sharing(FileSharing::Links).unwrap();
         assert_eq!(shared, 3 * round);
         let copy = world.artifacts.join(digest);
         assert_eq!(fs::read(copy.join(odd)).unwrap(), b"odd");
@@ -299,9 +299,9 @@ fn files_that_come_go_and_grow_meanwhile_do_no_harm() {
 #[test]
 fn a_snapshot_that_nobody_waits_for_is_given_up() {
     let world = World::new();
-    let progress = Progress::default();
+    let progress = SnapshotProgress::default();
     progress.give_up();
-    let (artifacts, sharing) = (&world.artifacts, Sharing::allowed());
+    let (artifacts, sharing) = (&world.artifacts, FileSharing::allowed());
     let taken = snapshot::snapshot(artifacts, &world.source, &world.state, sharing, &progress);
     assert!(matches!(taken, Err(SnapshotError::GivenUp)));
     assert_eq!(world.snapshots(), [""; 0]);

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use neargate_near::snapshot::{self, Sharing};
+use neargate_near::snapshot::{self, FileSharing};
 
 use super::World;
 
@@ -75,10 +75,10 @@ fn assert_copy(world: &World, digest: &str) {
 #[test]
 fn unchanged_files_are_shared_with_the_snapshot_before() {
     let world = world();
-    let (first, shared) = world.sharing(Sharing::Links).unwrap();
+    let (first, shared) = world.sharing(FileSharing::Links).unwrap();
     assert_eq!(shared, 0);
     fs::write(world.source.join("many/0/0.js"), "file zero").unwrap();
-    let (second, shared) = world.sharing(Sharing::Links).unwrap();
+    let (second, shared) = world.sharing(FileSharing::Links).unwrap();
     assert_eq!(shared, FILES + 1);
     let inodes =
         |name: &str| [&first, &second].map(|one| inode(&world.artifacts.join(one).join(name)));
@@ -96,9 +96,9 @@ fn unchanged_files_are_shared_with_the_snapshot_before() {
 #[test]
 fn a_snapshot_stays_whole_when_the_one_it_shares_with_is_removed() {
     let world = world();
-    let (first, _) = world.sharing(Sharing::Links).unwrap();
+    let (first, _) = world.sharing(FileSharing::Links).unwrap();
     fs::write(world.source.join("new.js"), "new").unwrap();
-    let (second, _) = world.sharing(Sharing::Links).unwrap();
+    let (second, _) = world.sharing(FileSharing::Links).unwrap();
     let shared = world.artifacts.join(&second).join("many/1/1.js");
     assert_eq!(fs::metadata(&shared).unwrap().nlink(), 2);
     snapshot::remove_unused(&world.artifacts, &[second.clone()].into());
@@ -110,9 +110,9 @@ fn a_snapshot_stays_whole_when_the_one_it_shares_with_is_removed() {
 #[test]
 fn where_tasks_could_write_to_our_files_nothing_is_shared() {
     let world = world();
-    let (first, _) = world.sharing(Sharing::Never).unwrap();
+    let (first, _) = world.sharing(FileSharing::Never).unwrap();
     fs::write(world.source.join("new.js"), "new").unwrap();
-    let (second, shared) = world.sharing(Sharing::Never).unwrap();
+    let (second, shared) = world.sharing(FileSharing::Never).unwrap();
     assert_eq!(shared, 0);
     let name = "many/1/1.js";
     assert_ne!(
@@ -186,9 +186,9 @@ fn every_kind_of_change_is_seen() {
             std::thread::sleep(Duration::from_millis(3100));
         }
         for (world, (name, change)) in worlds.iter().zip(changes) {
-            let (first, _) = world.sharing(Sharing::Links).unwrap();
+            let (first, _) = world.sharing(FileSharing::Links).unwrap();
             change(&world.source);
-            let (second, shared) = world.sharing(Sharing::Links).unwrap();
+            let (second, shared) = world.sharing(FileSharing::Links).unwrap();
             assert_ne!(first, second, "{name}");
             assert!(shared >= FILES / 2, "{name}: {shared} files are shared");
             assert_copy(world, &second);
@@ -203,7 +203,7 @@ fn a_file_that_changes_in_the_same_tick_again_and_again_is_always_seen() {
     for number in 0..100 {
         let text = format!("{number:05}");
         fs::write(&page, &text).unwrap();
-        let (digest, _) = world.sharing(Sharing::Links).unwrap();
+        let (digest, _) = world.sharing(FileSharing::Links).unwrap();
         let copy = world.artifacts.join(digest).join("page.html");
         assert_eq!(fs::read_to_string(copy).unwrap(), text);
     }
@@ -212,14 +212,14 @@ fn a_file_that_changes_in_the_same_tick_again_and_again_is_always_seen() {
 #[test]
 fn a_file_of_the_snapshot_before_that_is_not_as_it_was_written_is_not_shared() {
     let world = world();
-    let (first, _) = world.sharing(Sharing::Links).unwrap();
+    let (first, _) = world.sharing(FileSharing::Links).unwrap();
     let spoiled = |name: &str| world.artifacts.join(&first).join(name);
     fs::set_permissions(spoiled("many/1/1.js"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(spoiled("many/2/2.js"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(spoiled("many/2/2.js"), "cut").unwrap();
     fs::set_permissions(spoiled("many/2/2.js"), fs::Permissions::from_mode(0o444)).unwrap();
     fs::write(world.source.join("new.js"), "new").unwrap();
-    let (second, shared) = world.sharing(Sharing::Links).unwrap();
+    let (second, shared) = world.sharing(FileSharing::Links).unwrap();
     assert_eq!(shared, FILES);
     assert_copy(&world, &second);
 }
@@ -232,13 +232,13 @@ fn without_a_readable_record_everything_is_copied() {
         b"neargate record 1\0nonsense\0end\0",
     ] {
         let world = world();
-        world.sharing(Sharing::Links).unwrap();
+        world.sharing(FileSharing::Links).unwrap();
         let records = fs::read_dir(world.artifacts.join(".records")).unwrap();
         for record in records.flatten() {
             fs::write(record.path(), spoil).unwrap();
         }
         fs::write(world.source.join("new.js"), "new").unwrap();
-        let (second, shared) = world.sharing(Sharing::Links).unwrap();
+        let (second, shared) = world.sharing(FileSharing::Links).unwrap();
         assert_eq!(shared, 0);
         assert_copy(&world, &second);
     }

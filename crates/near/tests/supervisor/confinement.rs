@@ -1,12 +1,12 @@
 //! What a task may not do: what container runtimes refuse, and more processes than its limit.
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use neargate_near::cgroup;
-use neargate_near::supervisor::Limits;
+use neargate_near::supervisor::ResourceLimits;
 
 use crate::world::{World, eventually, is_root, status};
 
-const FEW: Limits = Limits {
+const FEW: ResourceLimits = ResourceLimits {
     cpu_units: 1024,
     memory_mib: 512,
     processes: 32,
@@ -40,7 +40,10 @@ async fn a_task_makes_no_namespace_and_no_mount_and_still_starts_threads_and_pro
         .start(&world.script("api-r1-1", script))
         .await
         .unwrap();
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(0));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(0)
+    );
     assert_eq!(world.lines("api-r1-1"), ["a", "b", "done"]);
 }
 
@@ -61,7 +64,10 @@ async fn a_fork_bomb_ends_at_its_limit_and_a_neighbour_does_not_notice() {
     spec.limits = Some(FEW);
     world.supervisor.start(&spec).await.unwrap();
     // A shell that cannot fork gives up.
-    assert_eq!(world.supervisor.exited("bomb-r1-1").await, Exit::Code(2));
+    assert_eq!(
+        world.supervisor.exited("bomb-r1-1").await,
+        ProcessExit::Code(2)
+    );
     let lines = world.lines("bomb-r1-1");
     assert!(lines.iter().any(|line| line.contains("fork")), "{lines:?}");
     let before = world.lines("api-r1-1").len();

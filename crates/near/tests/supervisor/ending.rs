@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::Exit;
-use neargate_near::supervisor::Found;
+use neargate_core::machine::ProcessExit;
+use neargate_near::supervisor::LeftBehind;
 use rustix::process::Signal;
 
 use crate::world::{PATIENCE, World, eventually, runs, send};
@@ -12,10 +12,10 @@ use crate::world::{PATIENCE, World, eventually, runs, send};
 async fn an_end_is_kept_as_its_code_or_its_signal() {
     let world = World::new();
     for (script, exit) in [
-        ("exit 0", Exit::Code(0)),
-        ("exit 7", Exit::Code(7)),
-        ("kill -KILL $$", Exit::Signal(9)),
-        ("kill -TERM $$", Exit::Signal(15)),
+        ("exit 0", ProcessExit::Code(0)),
+        ("exit 7", ProcessExit::Code(7)),
+        ("kill -KILL $$", ProcessExit::Signal(9)),
+        ("kill -TERM $$", ProcessExit::Signal(15)),
     ] {
         let spec = world.script("api-r1-1", script);
         world.supervisor.start(&spec).await.unwrap();
@@ -42,7 +42,10 @@ async fn an_end_and_its_last_lines_are_kept_while_no_engine_runs() {
     std::fs::write(go, "").unwrap();
     eventually("the shim has ended", || !shim.runs());
     let found = world.next_engine().adopt_all().unwrap();
-    assert_eq!(found, [Found::Exited("api-r1-1".into(), Exit::Code(5))]);
+    assert_eq!(
+        found,
+        [LeftBehind::Exited("api-r1-1".into(), ProcessExit::Code(5))]
+    );
     assert_eq!(world.lines("api-r1-1"), ["late"]);
 }
 
@@ -53,7 +56,9 @@ async fn twenty_running_tasks_are_adopted_by_the_next_engine_at_once() {
     for number in 0..20 {
         let id = format!("api-r1-{number}");
         let spec = world.task(&id, &["sleep", "1000"]);
-        started.push(Found::Running(world.supervisor.start(&spec).await.unwrap()));
+        started.push(LeftBehind::Running(
+            world.supervisor.start(&spec).await.unwrap(),
+        ));
     }
     let next = world.next_engine();
     let begin = Instant::now();
@@ -63,16 +68,16 @@ async fn twenty_running_tasks_are_adopted_by_the_next_engine_at_once() {
         "{:?}",
         begin.elapsed()
     );
-    let id = |found: &Found| match found {
-        Found::Running(running) => running.id.clone(),
-        Found::Exited(id, _) => id.clone(),
+    let id = |found: &LeftBehind| match found {
+        LeftBehind::Running(running) => running.id.clone(),
+        LeftBehind::Exited(id, _) => id.clone(),
     };
     found.sort_by_key(id);
     started.sort_by_key(id);
     assert_eq!(found, started);
     // An adopted one is watched and stopped as one of the engine's own.
     next.stop("api-r1-7");
-    assert_eq!(next.exited("api-r1-7").await, Exit::Signal(15));
+    assert_eq!(next.exited("api-r1-7").await, ProcessExit::Signal(15));
 }
 
 #[tokio::test]
@@ -82,7 +87,10 @@ async fn a_task_that_is_asked_to_stop_ends_in_its_own_way() {
     let spec = world.script("api-r1-1", script);
     world.talking(&spec).await;
     world.supervisor.stop("api-r1-1");
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(3));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(3)
+    );
     assert_eq!(world.lines("api-r1-1"), ["up", "bye"]);
 }
 
@@ -97,7 +105,10 @@ async fn a_task_that_does_not_stop_is_killed_after_its_timeout_and_not_before() 
     world.talking(&spec).await;
     let begin = Instant::now();
     world.supervisor.stop("api-r1-1");
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Signal(9));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Signal(9)
+    );
     assert!(begin.elapsed() >= timeout, "{:?}", begin.elapsed());
     assert_eq!(world.lines("api-r1-1"), ["up", "no"]);
 }
@@ -111,7 +122,10 @@ async fn a_kill_does_not_wait_for_the_timeout_of_a_stop() {
     let begin = Instant::now();
     world.supervisor.stop("api-r1-1");
     world.supervisor.kill("api-r1-1");
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Signal(9));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Signal(9)
+    );
     assert!(begin.elapsed() < PATIENCE);
 }
 
@@ -123,7 +137,7 @@ async fn a_stop_right_after_the_start_is_not_lost_and_has_its_record() {
         world.supervisor.start(&spec).await.unwrap();
         world.supervisor.stop("api-r1-1");
         let exit = world.supervisor.exited("api-r1-1").await;
-        assert_eq!(exit, Exit::Signal(15), "round {round}");
+        assert_eq!(exit, ProcessExit::Signal(15), "round {round}");
         world.supervisor.forget("api-r1-1");
     }
 }
@@ -134,7 +148,10 @@ async fn what_a_task_leaves_behind_ends_with_it() {
     let script = "sleep 1000 & echo $!; setsid sleep 1001 & sleep 0.2; exit 0";
     let spec = world.script("api-r1-1", script);
     world.talking(&spec).await;
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(0));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(0)
+    );
     let left: u32 = world.lines("api-r1-1")[0].parse().unwrap();
     assert!(!runs(left), "a process in the task's group still runs");
     let of_its_own = crate::orphans::processes_of(&world, "sleep");
@@ -159,5 +176,8 @@ async fn a_record_is_not_mistaken_for_one_of_a_later_process_with_the_same_pid()
     std::fs::write(&path, text).unwrap();
     assert_eq!(world.supervisor.running("api-r1-1"), Some(running.clone()));
     send(running.task.pid, Signal::KILL);
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Signal(9));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Signal(9)
+    );
 }

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use neargate_near::cgroup;
-use neargate_near::supervisor::Limits;
+use neargate_near::supervisor::ResourceLimits;
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::process::Signal;
 
 use crate::world::{World, eventually, is_root, send, skipped_without_root};
 
-const SMALL: Limits = Limits {
+const SMALL: ResourceLimits = ResourceLimits {
     cpu_units: 256,
     memory_mib: 64,
     processes: 64,
@@ -51,7 +51,7 @@ async fn a_task_that_takes_more_memory_than_its_size_is_ended_and_its_record_say
     assert_eq!(running.notes, [""; 0]);
     assert_eq!(
         world.supervisor.exited("greedy-r1-1").await,
-        Exit::Signal(9)
+        ProcessExit::Signal(9)
     );
     let record = world.record("greedy-r1-1");
     assert!(record.contains("\"out_of_memory\":true"), "{record}");
@@ -146,7 +146,10 @@ async fn a_task_outlives_a_full_disk_and_its_log_says_what_was_lost() {
     eventually("the task has written all", || sign("full").exists());
     fs::remove_file(filler).unwrap();
     fs::write(sign("free"), "").unwrap();
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(5));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(5)
+    );
     let lines = world.lines("api-r1-1");
     assert_eq!(lines.last().map(String::as_str), Some("after"));
     assert!(
@@ -173,6 +176,9 @@ async fn an_exit_code_is_kept_on_a_full_disk() {
     world.talking(&world.script("api-r1-1", &script)).await;
     fs::write(disk.0.join("filler"), vec![0_u8; 4 << 20]).unwrap_err();
     fs::write(go, "").unwrap();
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(6));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(6)
+    );
     assert!(is_root());
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use neargate_core::machine::Exit;
-use neargate_near::supervisor::Found;
+use neargate_core::machine::ProcessExit;
+use neargate_near::supervisor::LeftBehind;
 use rustix::process::Signal;
 
 use crate::world::{World, eventually, runs, send, zombies_of};
@@ -46,7 +46,10 @@ async fn a_killed_shim_takes_the_whole_task_with_it() {
     let world = World::new();
     let (shim, pids) = with_workers(&world).await;
     send(shim, Signal::KILL);
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Unknown);
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Unknown
+    );
     for pid in pids {
         eventually("no process of the task runs", || !runs(pid));
     }
@@ -59,7 +62,10 @@ async fn a_shim_killed_while_no_engine_runs_leaves_nothing_to_the_next_one() {
     send(shim, Signal::KILL);
     eventually("the shim has ended", || !runs(shim));
     let found = world.next_engine().adopt_all().unwrap();
-    assert_eq!(found, [Found::Exited("api-r1-1".into(), Exit::Unknown)]);
+    assert_eq!(
+        found,
+        [LeftBehind::Exited("api-r1-1".into(), ProcessExit::Unknown)]
+    );
     for pid in pids {
         eventually("no process of the task runs", || !runs(pid));
     }

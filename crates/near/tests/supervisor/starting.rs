@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use neargate_near::identity;
-use neargate_near::supervisor::{Identity, Place, StartError};
+use neargate_near::supervisor::{StartError, UserIdentity, WorkingDirectory};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::world::{World, is_root, program, skipped_without_root, status};
@@ -20,7 +20,10 @@ async fn a_task_sees_exactly_its_own_environment() {
         ("SESSION".to_owned(), "a=b c\"d".to_owned()),
     ]);
     world.supervisor.start(&spec).await.unwrap();
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(0));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(0)
+    );
     let lines = world.lines("api-r1-1");
     let mut names: Vec<_> = lines
         .iter()
@@ -132,7 +135,10 @@ async fn a_task_cannot_read_the_environment_of_another_service() {
     curious.identity = identity::of_service(&world.state, "web").unwrap();
     assert_ne!(curious.identity, victim_identity);
     world.supervisor.start(&curious).await.unwrap();
-    assert_eq!(world.supervisor.exited("web-r1-1").await, Exit::Code(1));
+    assert_eq!(
+        world.supervisor.exited("web-r1-1").await,
+        ProcessExit::Code(1)
+    );
     assert!(world.lines("web-r1-1")[0].contains("Permission denied"));
 }
 
@@ -148,7 +154,7 @@ async fn a_missing_program_is_an_error_that_names_it_and_where_it_was_looked_for
         ("./readme", "./readme"),
     ] {
         let mut spec = world.task("api-r1-1", &[name]);
-        spec.place = Place::Snapshot(plain.clone());
+        spec.place = WorkingDirectory::Snapshot(plain.clone());
         let error = world.supervisor.start(&spec).await.unwrap_err();
         assert!(matches!(error, StartError::Process { .. }), "{error:?}");
         let text = error.to_string();
@@ -162,7 +168,7 @@ async fn a_missing_program_is_an_error_that_names_it_and_where_it_was_looked_for
 async fn a_snapshot_that_is_gone_is_named_and_not_the_program() {
     let world = World::new();
     let mut spec = world.task("api-r1-1", &["/bin/true"]);
-    spec.place = Place::Snapshot(world.open.join("gone"));
+    spec.place = WorkingDirectory::Snapshot(world.open.join("gone"));
     let error = world.supervisor.start(&spec).await.unwrap_err().to_string();
     assert!(error.contains("artifact is not there any more"), "{error}");
     assert!(error.contains("open/gone is missing"), "{error}");
@@ -175,9 +181,12 @@ async fn a_program_of_the_snapshot_comes_first_on_path() {
     program(&snapshot, "ls", "#!/bin/sh\necho the ls of the snapshot\n");
     for argv in [vec!["ls"], vec!["./ls"], vec!["sh", "-c", "ls"]] {
         let mut spec = world.task("api-r1-1", &argv);
-        spec.place = Place::Snapshot(snapshot.clone());
+        spec.place = WorkingDirectory::Snapshot(snapshot.clone());
         world.supervisor.start(&spec).await.unwrap();
-        assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(0));
+        assert_eq!(
+            world.supervisor.exited("api-r1-1").await,
+            ProcessExit::Code(0)
+        );
         let last = world.lines("api-r1-1").pop();
         assert_eq!(last.as_deref(), Some("the ls of the snapshot"), "{argv:?}");
         world.supervisor.forget("api-r1-1");
@@ -195,7 +204,7 @@ async fn a_task_writes_to_its_scratch_and_not_to_its_snapshot() {
     let exit = world.supervisor.exited("api-r1-1").await;
     assert_eq!(world.lines("api-r1-1")[0], "x");
     if is_root() {
-        assert_eq!(exit, Exit::Code(1));
+        assert_eq!(exit, ProcessExit::Code(1));
         let last = world.lines("api-r1-1").pop().unwrap();
         assert!(last.contains("Read-only"), "{last}");
     }
@@ -245,8 +254,8 @@ async fn a_user_that_cannot_be_taken_is_an_error_not_another_user() {
     }
     let world = World::new();
     let mut spec = world.script("api-r1-1", "echo up");
-    spec.place = Place::Directory(world.open.clone());
-    spec.identity = Some(Identity {
+    spec.place = WorkingDirectory::Directory(world.open.clone());
+    spec.identity = Some(UserIdentity {
         uid: 61_184,
         gid: 61_184,
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use neargate_core::machine::Exit;
+use neargate_core::machine::ProcessExit;
 use neargate_near::supervisor::TaskSpec;
 
 use crate::orphans::processes_of;
@@ -27,7 +27,7 @@ fn wrapped(world: &World, argv: &[&str], script: &str) -> TaskSpec {
     program(&snapshot, "worker", WORKER);
     program(&snapshot, "start", script);
     let mut spec = world.task("api-r1-1", argv);
-    spec.place = neargate_near::supervisor::Place::Snapshot(snapshot);
+    spec.place = neargate_near::supervisor::WorkingDirectory::Snapshot(snapshot);
     // A shell has a tenth of it to pass the signal on.
     spec.stop.timeout = Duration::from_secs(15);
     spec
@@ -91,7 +91,10 @@ async fn when_the_first_process_ends_by_itself_its_children_get_the_time_too() {
     spec.env.insert("GO".into(), go.display().to_string());
     world.talking(&spec).await;
     std::fs::write(go, "").unwrap();
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Code(7));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Code(7)
+    );
     assert_eq!(world.lines("api-r1-1"), ["begins", "orderly"]);
 }
 
@@ -118,6 +121,9 @@ async fn a_kill_ends_the_whole_task_at_once() {
     let spec = wrapped(&world, &["sh", "-c", "worker; true"], "");
     world.talking(&spec).await;
     world.supervisor.kill("api-r1-1");
-    assert_eq!(world.supervisor.exited("api-r1-1").await, Exit::Signal(9));
+    assert_eq!(
+        world.supervisor.exited("api-r1-1").await,
+        ProcessExit::Signal(9)
+    );
     assert_eq!(world.lines("api-r1-1"), ["begins"]);
 }

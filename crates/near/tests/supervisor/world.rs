@@ -11,7 +11,8 @@ use neargate_near::identity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::{
-    Children, Found, LogTarget, Place, Running, StopPolicy, StopSignal, Supervisor, TaskSpec,
+    LeftBehind, LogTarget, OrphanPolicy, RunningProcess, StopPolicy, StopSignal, Supervisor,
+    TaskSpec, WorkingDirectory,
 };
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
@@ -63,14 +64,14 @@ impl World {
             },
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
             env: BTreeMap::new(),
-            place: Place::Snapshot(snapshot),
+            place: WorkingDirectory::Snapshot(snapshot),
             identity: identity::of_service(&self.state, "api").unwrap(),
             limits: None,
             port: None,
             stop: StopPolicy {
                 signal: StopSignal::Terminate,
                 timeout: PATIENCE,
-                children: Children::Asked,
+                children: OrphanPolicy::Asked,
             },
         }
     }
@@ -80,7 +81,7 @@ impl World {
     }
 
     /// Starts a script and waits for its first line.
-    pub async fn talking(&self, spec: &TaskSpec) -> Running {
+    pub async fn talking(&self, spec: &TaskSpec) -> RunningProcess {
         let running = self.supervisor.start(spec).await.unwrap();
         eventually("the task says something", || {
             !self.lines(&spec.id).is_empty()
@@ -108,7 +109,7 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = identity::give_back(&self.state);
         for found in self.supervisor.adopt_all().unwrap_or_default() {
-            if let Found::Running(running) = found {
+            if let LeftBehind::Running(running) = found {
                 self.supervisor.kill(&running.id);
                 let deadline = Instant::now() + PATIENCE;
                 while running.shim.runs() && Instant::now() < deadline {

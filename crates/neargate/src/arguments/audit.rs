@@ -1,7 +1,7 @@
 //! `neargate audit` as clap reads it.
 
 use clap::ValueEnum;
-use neargate_far::audit::Severity;
+use neargate_far::posture::FindingSeverity;
 
 /// From which severity on a finding fails the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,11 +16,11 @@ pub enum FailOn {
 
 impl FailOn {
     /// The least severity that fails.
-    pub fn severity(self) -> Severity {
+    pub fn severity(self) -> FindingSeverity {
         match self {
-            Self::High => Severity::High,
-            Self::Medium => Severity::Medium,
-            Self::Low => Severity::Low,
+            Self::High => FindingSeverity::High,
+            Self::Medium => FindingSeverity::Medium,
+            Self::Low => FindingSeverity::Low,
         }
     }
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 /// `neargate infra`
 #[derive(Debug, Subcommand)]
-pub enum Infra {
+pub enum InfraArguments {
     /// Write the Terraform of an environment into infra/ENV/ beside the manifest
     #[command(
         after_help = "Examples:\n  neargate infra render -e prod\n  neargate infra render -e prod --force      overwrite files that were changed by hand"

@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 /// `neargate pipeline`
 #[derive(Debug, Subcommand)]
-pub enum Pipeline {
+pub enum PipelineArguments {
     /// Write the workflows of all environments on AWS into .github/workflows
     #[command(
         after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline render --check      exit 1 when they are not what the manifest says\n  neargate pipeline render --force      replace what people changed"
@@ -23,16 +23,16 @@ pub enum Pipeline {
     )]
     Run {
         /// Only this stage; without it, all in their order
-        stage: Option<Stage>,
+        stage: Option<StageArguments>,
         /// Leave a stage out
         #[arg(long, value_name = "STAGE")]
-        skip: Vec<Stage>,
+        skip: Vec<StageArguments>,
     },
 }
 
 /// A stage of the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Stage {
+pub enum StageArguments {
     /// The manifest is right
     Check,
     /// The app's own tests, `pipeline.test`

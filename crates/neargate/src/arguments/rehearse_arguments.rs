@@ -3,7 +3,7 @@
 use clap::Args;
 use neargate_core::rehearse::Fault;
 
-use super::Where;
+use super::RehearsalTarget;
 use crate::verbs::rehearse;
 
 /// `neargate rehearse`
@@ -20,7 +20,7 @@ pub struct RehearseArguments {
     /// Whose times and rules: near or ecs; without it, where the environment runs
     #[arg(long, value_name = "WHERE")]
     #[arg(hide_possible_values = true)]
-    pub on: Option<Where>,
+    pub on: Option<RehearsalTarget>,
     /// Decides what is chance
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

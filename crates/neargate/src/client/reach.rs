@@ -24,10 +24,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A start that is further away than this is not waited for.
 const SOON: u64 = 600;
 
-type Sender = SendRequest<Full<Bytes>>;
+type HttpSender = SendRequest<Full<Bytes>>;
 
 /// A connection to the engine that runs; while it is being replaced, to the next one.
-pub async fn sender(state: &StateDir) -> Result<Sender, Failure> {
+pub async fn sender(state: &StateDir) -> Result<HttpSender, Failure> {
     let deadline = Instant::now() + REPLACED;
     loop {
         let error = match sender_now(state).await {
@@ -60,7 +60,7 @@ pub async fn sender(state: &StateDir) -> Result<Sender, Failure> {
 }
 
 /// A connection to the engine that runs now.
-pub async fn sender_now(state: &StateDir) -> io::Result<Sender> {
+pub async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
     let name = ShortName::of(&state.api_socket())?;
     let stream = UnixStream::connect(name.path()).await?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream))

@@ -4,18 +4,19 @@
 
 use std::process::{Command, Stdio};
 
-use neargate_far::driver::account::{Question, questions};
-use neargate_far::driver::preflight::Finding;
-use neargate_far::driver::session::Driver;
+use neargate_far::driver::account_checks::{AccountQuestion, questions};
+use neargate_far::driver::environment::Driver;
+use neargate_far::driver::preflight::PreflightFinding;
 
 use crate::output;
 use crate::verbs::pipeline::machine::aws;
 
 /// What the account says.
-pub fn look(driver: &Driver) -> Vec<Finding> {
+pub fn findings(driver: &Driver) -> Vec<PreflightFinding> {
     let all = questions(driver.manifest(), driver.facts());
     if aws().is_err() {
-        let unasked = |it: &Question| it.judge(Err("the AWS CLI, which asks, is not on the PATH"));
+        let unasked =
+            |it: &AccountQuestion| it.judge(Err("the AWS CLI, which asks, is not on the PATH"));
         return all.iter().map(unasked).collect();
     }
     output::progress("", "asks the account about subnets, roles and quotas");
@@ -24,7 +25,7 @@ pub fn look(driver: &Driver) -> Vec<Finding> {
         .collect()
 }
 
-fn ask(question: &Question, region: &str) -> Finding {
+fn ask(question: &AccountQuestion, region: &str) -> PreflightFinding {
     let mut command = Command::new("aws");
     command
         .args(question.arguments())

@@ -6,23 +6,23 @@
 use std::process::ExitCode;
 
 use neargate_core::secret::SecretValue;
-use neargate_far::driver::aws::{Stage, VersionSeen};
-use neargate_far::driver::session::Driver;
-use neargate_far::driver::trouble::Trouble;
+use neargate_far::driver::aws::{LabelledVersion, StagingLabel};
+use neargate_far::driver::environment::Driver;
+use neargate_far::driver::error::DriverError;
 
-use crate::arguments::{Flags, Secret};
+use crate::arguments::{GlobalFlags, SecretArguments};
 use crate::failure::Failure;
 use crate::output;
-use crate::verbs::secret::{self, Row};
+use crate::verbs::secret::{self, SecretVersionRow};
 
 /// Runs a verb of secrets.
 pub async fn run(
     driver: &Driver,
-    flags: &Flags,
-    verb: &Secret,
-) -> Result<Result<ExitCode, Failure>, Trouble> {
+    flags: &GlobalFlags,
+    verb: &SecretArguments,
+) -> Result<Result<ExitCode, Failure>, DriverError> {
     match verb {
-        Secret::Set { name, from } => {
+        SecretArguments::Set { name, from } => {
             let value = match secret::value(name, from.as_deref()) {
                 Ok(value) => SecretValue::new(value),
                 Err(failure) => return Ok(Err(failure)),
@@ -31,7 +31,7 @@ pub async fn run(
             let words = format!("version {version} is set; the next deploy of its users takes it");
             output::progress(name, &words);
         }
-        Secret::List => {
+        SecretArguments::List => {
             for (name, versions) in driver.secret_versions().await? {
                 if versions.is_empty() {
                     output::note(&format!("secret {name} has no value yet"));
@@ -41,7 +41,7 @@ pub async fn run(
                 }
             }
         }
-        Secret::Get { name, reveal } => {
+        SecretArguments::Get { name, reveal } => {
             let (version, value) = driver.secret(name).await?;
             let value = reveal.then_some(&value);
             if let Err(failure) = secret::show(name, &version, value, flags.json) {
@@ -52,14 +52,14 @@ pub async fn run(
     Ok(Ok(ExitCode::SUCCESS))
 }
 
-fn row<'a>(name: &'a str, seen: &'a VersionSeen) -> Row<'a> {
-    Row {
+fn row<'a>(name: &'a str, seen: &'a LabelledVersion) -> SecretVersionRow<'a> {
+    SecretVersionRow {
         name,
         version: &seen.version,
         stage: match seen.stage {
-            Stage::Current => "current",
-            Stage::Previous => "previous",
-            Stage::Older => "older",
+            StagingLabel::Current => "current",
+            StagingLabel::Previous => "previous",
+            StagingLabel::Older => "older",
         },
         at: seen.at,
     }

@@ -8,17 +8,17 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_far::driver::plugin::Plugin;
-use neargate_far::driver::session::Driver;
-use neargate_far::driver::sessions::Reached;
-use neargate_far::driver::trouble::Trouble;
+use neargate_far::driver::environment::Driver;
+use neargate_far::driver::error::DriverError;
+use neargate_far::driver::exec::ReachedDatabase;
+use neargate_far::driver::session_manager_plugin::Plugin;
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::verbs::db::Url;
 
-type Ran = Result<Result<ExitCode, Failure>, Trouble>;
+type SessionResult = Result<Result<ExitCode, Failure>, DriverError>;
 
 /// How long the plugin may take to open its port.
 const OPENING: Duration = Duration::from_secs(30);
@@ -26,7 +26,12 @@ const OPENING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a command in a task, on this terminal. The plugin does not tell the command's exit code.
-pub async fn exec(driver: &Driver, service: &str, task: Option<&str>, command: &[String]) -> Ran {
+pub async fn exec(
+    driver: &Driver,
+    service: &str,
+    task: Option<&str>,
+    command: &[String],
+) -> SessionResult {
     let plugin = plugin()?;
     let opened = driver.exec(service, task, command).await?;
     let mut program = plugin.command(&opened.session, &opened.asked, &opened.place);
@@ -34,7 +39,7 @@ pub async fn exec(driver: &Driver, service: &str, task: Option<&str>, command: &
 }
 
 /// Opens psql on a database, through a task that uses it.
-pub async fn connect(driver: &Driver, name: Option<&str>, arguments: &[String]) -> Ran {
+pub async fn connect(driver: &Driver, name: Option<&str>, arguments: &[String]) -> SessionResult {
     let database = match named(driver, name) {
         Ok(database) => database,
         Err(failure) => return Ok(Err(failure)),
@@ -68,7 +73,7 @@ pub async fn connect(driver: &Driver, name: Option<&str>, arguments: &[String]) 
     Ok(ended)
 }
 
-fn plugin() -> Result<Plugin, Trouble> {
+fn plugin() -> Result<Plugin, DriverError> {
     Plugin::find(&std::env::var_os("PATH").unwrap_or_default())
 }
 
@@ -99,7 +104,7 @@ fn named(driver: &Driver, name: Option<&str>) -> Result<String, Failure> {
 /// Waits for the port, then hands the terminal to psql.
 async fn through(
     way: &mut Child,
-    reached: &Reached,
+    reached: &ReachedDatabase,
     local: u16,
     arguments: &[String],
 ) -> Result<ExitCode, Failure> {
@@ -126,7 +131,7 @@ async fn through(
 }
 
 /// psql on this end of the way. The host's own name stays, so its certificate can be checked.
-fn psql(reached: &Reached, local: u16) -> Result<Command, Failure> {
+fn psql(reached: &ReachedDatabase, local: u16) -> Result<Command, Failure> {
     let unreadable = || Failure::Failed("the URL of the database cannot be read".to_owned());
     let text = reached.url.expose_text().map_err(|_| unreadable())?;
     let url = Url::parse(text).ok_or_else(unreadable)?;

@@ -7,14 +7,14 @@ use neargate_core::time::Timestamp;
 use neargate_near::api::wire::AlarmRecord;
 use neargate_near::clock::now;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Lists the alarms.
-pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let alarms: Vec<AlarmRecord> = client.get("/v1/alarms").await?;
     show(flags, &alarms);
     for name in unwatched(flags, &alarms) {
@@ -26,7 +26,7 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
 }
 
 /// Alarms that the manifest has and the engine does not.
-fn unwatched(flags: &Flags, alarms: &[AlarmRecord]) -> Vec<String> {
+fn unwatched(flags: &GlobalFlags, alarms: &[AlarmRecord]) -> Vec<String> {
     let Ok((_, loaded)) = project::load(flags) else {
         return Vec::new();
     };
@@ -49,7 +49,7 @@ fn since(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// Shows alarms: the reason is that of the last change, so its time stands before it.
-pub fn show(flags: &Flags, alarms: &[AlarmRecord]) {
+pub fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
     if flags.json {
         output::json(&alarms);
         return;

@@ -4,11 +4,11 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::Place;
-use neargate_core::manifest::{Source, load, place};
-use neargate_far::audit::{self, Report, Standing};
+use neargate_core::manifest::model::DeploymentTarget;
+use neargate_core::manifest::{ManifestSource, edit_location, load};
+use neargate_far::posture::{self, EnvironmentClass, PostureReport};
 
-use crate::arguments::{FailOn, Flags};
+use crate::arguments::{FailOn, GlobalFlags};
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -16,10 +16,10 @@ use crate::{output, project};
 const FOUND: u8 = 1;
 
 /// Audits; fails from this severity on.
-pub fn run(flags: &Flags, fail_on: FailOn) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, fail_on: FailOn) -> Result<ExitCode, Failure> {
     let (source, loaded) = project::load_with_source(flags)?;
-    let mut report = audit::audit(&source, &loaded.manifest);
-    if report.standing == Standing::Near {
+    let mut report = posture::audit(&source, &loaded.manifest);
+    if report.standing == EnvironmentClass::Near {
         report.notes.extend(elsewhere(flags, &source));
     }
     if flags.json {
@@ -33,8 +33,8 @@ pub fn run(flags: &Flags, fail_on: FailOn) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if fails { FOUND } else { 0 }))
 }
 
-fn show(report: &Report) {
-    for line in audit::words(report) {
+fn show(report: &PostureReport) {
+    for line in posture::describe(report) {
         output::line(&line);
     }
     for note in &report.notes {
@@ -43,12 +43,12 @@ fn show(report: &Report) {
 }
 
 /// Which environments of this manifest are on AWS.
-fn elsewhere(flags: &Flags, source: &Source) -> Option<String> {
+fn elsewhere(flags: &GlobalFlags, source: &ManifestSource) -> Option<String> {
     let far = |env: &String| {
         let loaded = load(source, env, &flags.overrides);
-        loaded.is_ok_and(|loaded| matches!(loaded.manifest.target, Place::Aws { .. }))
+        loaded.is_ok_and(|loaded| matches!(loaded.manifest.target, DeploymentTarget::Aws { .. }))
     };
-    let all: Vec<String> = place::environments(source)
+    let all: Vec<String> = edit_location::environments(source)
         .into_iter()
         .filter(far)
         .collect();

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::Place;
-use neargate_near::descriptors::{self, Extent};
+use neargate_core::manifest::model::DeploymentTarget;
+use neargate_near::descriptors::{self, TaskCountBasis};
 
-use crate::arguments::Flags;
+use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
 use crate::{output, project, site_files};
 
 /// Checks; exit 2 when there are errors.
-pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     let looked = project::load(flags).and_then(|(path, loaded)| {
-        let loaded = site_files::look(&project::folder(&path), None, loaded)?;
+        let loaded = site_files::missing_pages(&project::folder(&path), None, loaded)?;
         Ok((path, loaded))
     });
     let (path, loaded) = match looked {
@@ -24,8 +24,8 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
         Err(failure) => return Err(failure),
     };
     let shortfall = match loaded.manifest.target {
-        Place::Near => descriptors::shortfall(&loaded.manifest, Extent::Most),
-        Place::Aws { .. } => None,
+        DeploymentTarget::Near => descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most),
+        DeploymentTarget::Aws { .. } => None,
     };
     if flags.json {
         output::json(&serde_json::json!({
@@ -40,8 +40,8 @@ pub fn run(flags: &Flags) -> Result<ExitCode, Failure> {
         output::diagnostics(&loaded.warnings);
     }
     let place = match &loaded.manifest.target {
-        Place::Near => "near yet",
-        Place::Aws { .. } => "on AWS",
+        DeploymentTarget::Near => "near yet",
+        DeploymentTarget::Aws { .. } => "on AWS",
     };
     for gap in &loaded.not_acted_on {
         output::note(&format!("not acted on {place}: {gap}"));

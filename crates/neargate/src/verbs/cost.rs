@@ -6,17 +6,17 @@
 use std::process::ExitCode;
 
 use neargate_far::cost::{
-    self, Allowances, Difference, Estimate, Part, Saving, Usage, estimate, prices, savings,
+    self, BillSection, Difference, Estimate, FreeTier, Saving, Usage, estimate, prices, savings,
 };
 use neargate_far::stack::Stack;
 use serde_json::{Value, json};
 
-use crate::arguments::{Cost, Flags};
+use crate::arguments::{Cost, GlobalFlags};
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Prints a table for each environment.
-pub fn run(flags: &Flags, options: &Cost) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, options: &Cost) -> Result<ExitCode, Failure> {
     let far = project::load(flags)?.1.on_aws;
     let wanted = if options.all {
         far.clone()
@@ -25,14 +25,14 @@ pub fn run(flags: &Flags, options: &Cost) -> Result<ExitCode, Failure> {
     };
     let mut priced = Vec::new();
     for env in &wanted {
-        let flags = Flags {
+        let flags = GlobalFlags {
             env: Some(env.clone()),
             ..flags.clone()
         };
         priced.extend(price(&flags, options)?);
     }
     if flags.json {
-        let each: Vec<Value> = priced.iter().map(Priced::json).collect();
+        let each: Vec<Value> = priced.iter().map(PricedEnvironment::json).collect();
         output::json(&json!({
             "prices": { "region": prices::REGION, "as_of": prices::AS_OF, "currency": "USD" },
             "environments": each,
@@ -57,7 +57,7 @@ pub fn run(flags: &Flags, options: &Cost) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn nothing(flags: &Flags, options: &Cost, far: &[String]) -> String {
+fn nothing(flags: &GlobalFlags, options: &Cost, far: &[String]) -> String {
     let which = match far {
         [] => "no environment of this manifest is on AWS".to_owned(),
         far => format!("on AWS: {}, choose by -e", far.join(", ")),
@@ -72,14 +72,14 @@ fn nothing(flags: &Flags, options: &Cost, far: &[String]) -> String {
 }
 
 /// An environment with everything that is said of it.
-struct Priced {
+struct PricedEnvironment {
     usage: Usage,
     now: Estimate,
     then: Option<(Estimate, Difference)>,
     savings: Vec<Saving>,
 }
 
-fn price(flags: &Flags, options: &Cost) -> Result<Option<Priced>, Failure> {
+fn price(flags: &GlobalFlags, options: &Cost) -> Result<Option<PricedEnvironment>, Failure> {
     let (_, loaded) = project::load(flags)?;
     let Ok(stack) = Stack::of(&loaded.manifest) else {
         return Ok(None);
@@ -98,7 +98,7 @@ fn price(flags: &Flags, options: &Cost) -> Result<Option<Priced>, Failure> {
         Some((then, difference))
     };
     let savings = savings(&stack, &usage, |overrides| with(overrides).ok().flatten());
-    Ok(Some(Priced {
+    Ok(Some(PricedEnvironment {
         usage,
         now,
         then,
@@ -107,7 +107,7 @@ fn price(flags: &Flags, options: &Cost) -> Result<Option<Priced>, Failure> {
 }
 
 /// The stack with overrides laid over the manifest; none when it is not on AWS then.
-fn changed(flags: &Flags, overrides: &[String]) -> Result<Option<Stack>, Failure> {
+fn changed(flags: &GlobalFlags, overrides: &[String]) -> Result<Option<Stack>, Failure> {
     let mut flags = flags.clone();
     flags.overrides.extend_from_slice(overrides);
     let (_, loaded) = project::load(&flags)?;
@@ -133,14 +133,14 @@ fn usage(stack: &Stack, options: &Cost) -> Result<Usage, Failure> {
         lcus: options.lcus,
         tasks: options.tasks.iter().cloned().collect(),
         allowances: if options.no_allowances {
-            Allowances::UsedUp
+            FreeTier::UsedUp
         } else {
-            Allowances::Counted
+            FreeTier::Counted
         },
     })
 }
 
-impl Priced {
+impl PricedEnvironment {
     fn print(&self) {
         for line in cost::table(&self.now, &self.usage) {
             output::line(&line);
@@ -165,7 +165,7 @@ impl Priced {
     }
 
     fn json(&self) -> Value {
-        let parts = Part::ALL
+        let parts = BillSection::ALL
             .iter()
             .map(|part| (part.name(), self.now.of(*part)));
         let parts: std::collections::BTreeMap<_, _> = parts.collect();
@@ -181,7 +181,7 @@ impl Priced {
             "env": self.now.env,
             "region": self.now.region,
             "total": self.now.total(),
-            "standing": self.now.standing(),
+            "standing": self.now.fixed_total(),
             "parts": parts,
             "lines": self.now.lines,
             "unpriced": self.now.unpriced,

@@ -5,18 +5,18 @@ use std::process::{Command, ExitCode};
 
 use neargate_near::api::wire::DataAccess;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::{self, Failure};
 use crate::project;
 
 /// Opens a client for a database or cache.
 pub async fn connect(
-    flags: &Flags,
+    flags: &GlobalFlags,
     name: Option<String>,
     arguments: &[String],
 ) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let name = match name {
         Some(name) => full_name(&client, &name).await?,
         None => only_database(&client).await?,
@@ -38,7 +38,7 @@ pub async fn connect(
     })
 }
 
-async fn only_database(client: &Client) -> Result<String, Failure> {
+async fn only_database(client: &EngineClient) -> Result<String, Failure> {
     let status = client.status().await?;
     match status.databases.as_slice() {
         [only] => Ok(format!("database.{}", only.name)),
@@ -52,7 +52,7 @@ async fn only_database(client: &Client) -> Result<String, Failure> {
 }
 
 /// `main` as `database.main`, or as `cache.main` when only a cache has this name.
-async fn full_name(client: &Client, name: &str) -> Result<String, Failure> {
+async fn full_name(client: &EngineClient, name: &str) -> Result<String, Failure> {
     let status = client.status().await?;
     let databases = status
         .databases

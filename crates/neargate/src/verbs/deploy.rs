@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use neargate_near::api::wire::{Accepted, Rollback};
 use neargate_near::snapshot;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::{self, Failure};
-use crate::follow::{self, Ended, Followed};
+use crate::follow::{self, FollowEnd, ReleaseResult};
 use crate::interrupt::Interrupt;
-use crate::screen::Screen;
+use crate::progress::ProgressScreen;
 use crate::verbs::up;
-use crate::{copying, output, project};
+use crate::{copy_progress, output, project};
 
 /// How a deploy is to go.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish {
+pub struct DeployOptions {
     /// Return when the release has begun.
     pub detach: bool,
     /// Do not run the build step.
@@ -28,8 +28,8 @@ pub struct Wish {
 }
 
 /// What the engine made of a request.
-struct Begun {
-    client: Client,
+struct StartedDeploy {
+    client: EngineClient,
     accepted: Accepted,
     /// Whether the tasks run in a snapshot of an artifact; otherwise their code may have changed
     /// without a trace.
@@ -37,14 +37,22 @@ struct Begun {
 }
 
 /// Builds a service, asks for its release, follows it.
-pub async fn deploy(flags: &Flags, service: &str, wish: Wish) -> Result<ExitCode, Failure> {
+pub async fn deploy(
+    flags: &GlobalFlags,
+    service: &str,
+    wish: DeployOptions,
+) -> Result<ExitCode, Failure> {
     let begun = begin_deploy(flags, service, wish).await;
     let begun = begun.inspect_err(|failure| refused(flags, service, failure))?;
     finish(begun, flags, service, wish.detach).await
 }
 
-async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+async fn begin_deploy(
+    flags: &GlobalFlags,
+    service: &str,
+    wish: DeployOptions,
+) -> Result<StartedDeploy, Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let (path, mut manifest) = project::load_near(flags, Some(service))?;
     if !manifest.services.contains_key(service) {
         return Err(failure::unknown(
@@ -70,9 +78,10 @@ async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun,
     definition.supersede = wish.supersede;
     definition.force = wish.force;
     let path = format!("/v1/services/{service}/deploy");
-    let accepted = copying::shown(&client, flags, client.post(&path, &definition)).await?;
+    let accepted =
+        copy_progress::with_progress(&client, flags, client.post(&path, &definition)).await?;
     let found = definition.manifest.services.get(service);
-    Ok(Begun {
+    Ok(StartedDeploy {
         client,
         accepted,
         immutable: found.is_some_and(|found| snapshot::source(found).is_some()),
@@ -81,7 +90,7 @@ async fn begin_deploy(flags: &Flags, service: &str, wish: Wish) -> Result<Begun,
 
 /// Asks for an earlier revision, follows the release.
 pub async fn rollback(
-    flags: &Flags,
+    flags: &GlobalFlags,
     service: Option<String>,
     to: Option<u32>,
     detach: bool,
@@ -93,18 +102,18 @@ pub async fn rollback(
 }
 
 async fn begin_rollback(
-    flags: &Flags,
+    flags: &GlobalFlags,
     service: Option<String>,
     to: Option<u32>,
-) -> Result<(String, Begun), Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+) -> Result<(String, StartedDeploy), Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let service = match service {
         Some(service) => client.known_service(&service).await?.name,
         None => only_service(&client).await?,
     };
     let path = format!("/v1/services/{service}/rollback");
     let accepted = client.post(&path, &Rollback { to }).await?;
-    let begun = Begun {
+    let begun = StartedDeploy {
         client,
         accepted,
         immutable: true,
@@ -113,11 +122,11 @@ async fn begin_rollback(
 }
 
 /// Scripts read the last object: there is one even when no release began.
-fn refused(flags: &Flags, service: &str, failure: &Failure) {
+fn refused(flags: &GlobalFlags, service: &str, failure: &Failure) {
     if flags.json {
-        output::json(&Ended {
+        output::json(&ReleaseResult {
             outcome: "failed".to_owned(),
-            reason: failure.words(),
+            reason: failure.describe(),
             evidence: Vec::new(),
             service: service.to_owned(),
             release: 0,
@@ -126,7 +135,7 @@ fn refused(flags: &Flags, service: &str, failure: &Failure) {
     }
 }
 
-async fn only_service(client: &Client) -> Result<String, Failure> {
+async fn only_service(client: &EngineClient) -> Result<String, Failure> {
     let status = client.status().await?;
     let mut names = status
         .services
@@ -142,8 +151,8 @@ async fn only_service(client: &Client) -> Result<String, Failure> {
 }
 
 async fn finish(
-    begun: Begun,
-    flags: &Flags,
+    begun: StartedDeploy,
+    flags: &GlobalFlags,
     service: &str,
     detach: bool,
 ) -> Result<ExitCode, Failure> {
@@ -166,16 +175,16 @@ async fn finish(
         return Ok(ExitCode::SUCCESS);
     }
     accepted.releases.append(&mut accepted.in_progress);
-    let (mut screen, mut interrupt) = (Screen::of(flags), Interrupt::listen()?);
+    let (mut screen, mut interrupt) = (ProgressScreen::of(flags), Interrupt::listen()?);
     match follow::releases(&client, &accepted, &mut screen, &mut interrupt).await? {
-        Followed::Ended(ended) => {
+        FollowEnd::Ended(ended) => {
             if flags.json {
                 ended.iter().for_each(output::json);
             }
             follow::judge(&ended)?;
             Ok(ExitCode::SUCCESS)
         }
-        Followed::Left => {
+        FollowEnd::Left => {
             let text = format!(
                 "the release of `{service}` goes on; see: neargate status --watch, \
                  end it with: neargate abort {service}"
@@ -186,8 +195,8 @@ async fn finish(
 }
 
 async fn nothing_to_do(
-    client: &Client,
-    flags: &Flags,
+    client: &EngineClient,
+    flags: &GlobalFlags,
     service: &str,
     immutable: bool,
 ) -> Result<ExitCode, Failure> {
@@ -200,7 +209,7 @@ async fn nothing_to_do(
         output::note(&unseen_code(service));
     }
     if flags.json {
-        output::json(&Ended {
+        output::json(&ReleaseResult {
             outcome: "done".to_owned(),
             reason,
             evidence: Vec::new(),

@@ -10,22 +10,22 @@ pub use machine::which;
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::{CacheEngine, Manifest, Place};
+use neargate_core::manifest::model::{CacheEngine, DeploymentTarget, Manifest};
 use neargate_near::data::programs as data_programs;
 use serde::Serialize;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
+struct DoctorFinding {
     /// What was looked at.
     what: &'static str,
     /// How it is.
-    verdict: Verdict,
+    verdict: FindingLevel,
     /// In words.
     words: String,
     /// How to mend it.
@@ -36,13 +36,13 @@ struct Finding {
 /// How it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Verdict {
+enum FindingLevel {
     Ok,
     Warning,
     Missing,
 }
 
-impl Verdict {
+impl FindingLevel {
     fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -52,11 +52,11 @@ impl Verdict {
     }
 }
 
-impl Finding {
+impl DoctorFinding {
     fn ok(what: &'static str, words: impl Into<String>) -> Self {
         Self {
             what,
-            verdict: Verdict::Ok,
+            verdict: FindingLevel::Ok,
             words: words.into(),
             fix: None,
         }
@@ -65,7 +65,7 @@ impl Finding {
     fn warning(what: &'static str, words: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             what,
-            verdict: Verdict::Warning,
+            verdict: FindingLevel::Warning,
             words: words.into(),
             fix: Some(fix.into()),
         }
@@ -73,30 +73,30 @@ impl Finding {
 
     fn missing(what: &'static str, words: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Missing,
+            verdict: FindingLevel::Missing,
             ..Self::warning(what, words, fix)
         }
     }
 }
 
 /// Looks at everything.
-pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
-    let mut findings = vec![Finding::ok("neargate", env!("CARGO_PKG_VERSION"))];
-    findings.extend(machine::look());
+pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+    let mut findings = vec![DoctorFinding::ok("neargate", env!("CARGO_PKG_VERSION"))];
+    findings.extend(machine::findings());
     let (manifest, finding) = manifest(flags);
     findings.push(finding);
     findings.extend(data_services(manifest.as_ref()));
-    findings.extend(manifest.iter().flat_map(programs::look));
+    findings.extend(manifest.iter().flat_map(programs::findings));
     findings.extend(tools(manifest.as_ref()));
     let other = flags
         .env
         .as_deref()
         .and_then(|asked| project::another_environment(flags, asked));
     if let Some(other) = other {
-        findings.push(Finding::ok("state", other.words()));
+        findings.push(DoctorFinding::ok("state", other.describe()));
     } else if let Ok(state) = project::state(flags) {
-        findings.extend(state::look(&state));
-        let status = match Client::connect(&state).await {
+        findings.extend(state::findings(&state));
+        let status = match EngineClient::connect(&state).await {
             Ok(client) => client.status().await.ok(),
             Err(_) => None,
         };
@@ -113,11 +113,11 @@ pub async fn run(flags: &Flags) -> Result<ExitCode, Failure> {
     }
     let missing = findings
         .iter()
-        .any(|found| found.verdict == Verdict::Missing);
+        .any(|found| found.verdict == FindingLevel::Missing);
     Ok(ExitCode::from(if missing { 3 } else { 0 }))
 }
 
-fn show(finding: &Finding, json: bool) {
+fn show(finding: &DoctorFinding, json: bool) {
     if json {
         return output::json(finding);
     }
@@ -134,32 +134,33 @@ fn show(finding: &Finding, json: bool) {
     }
 }
 
-fn manifest(flags: &Flags) -> (Option<Manifest>, Finding) {
+fn manifest(flags: &GlobalFlags) -> (Option<Manifest>, DoctorFinding) {
     match project::load(flags) {
-        Ok((path, loaded)) if matches!(loaded.manifest.target, Place::Aws { .. }) => {
+        Ok((path, loaded)) if matches!(loaded.manifest.target, DeploymentTarget::Aws { .. }) => {
             let words = format!(
                 "{} ({}), which is not near",
                 path.display(),
                 loaded.manifest.env
             );
-            (None, Finding::ok("manifest", words))
+            (None, DoctorFinding::ok("manifest", words))
         }
         Ok((path, loaded)) => {
             let words = format!("{} ({})", path.display(), loaded.manifest.env);
-            (Some(loaded.manifest), Finding::ok("manifest", words))
+            (Some(loaded.manifest), DoctorFinding::ok("manifest", words))
         }
         Err(Failure::Manifest(diagnostics)) => {
-            let finding = Finding::warning("manifest", diagnostics.summary(), "neargate check");
+            let finding =
+                DoctorFinding::warning("manifest", diagnostics.summary(), "neargate check");
             (None, finding)
         }
         Err(failure) => (
             None,
-            Finding::warning("manifest", failure.words(), "neargate init"),
+            DoctorFinding::warning("manifest", failure.describe(), "neargate init"),
         ),
     }
 }
 
-fn data_services(manifest: Option<&Manifest>) -> Vec<Finding> {
+fn data_services(manifest: Option<&Manifest>) -> Vec<DoctorFinding> {
     let databases =
         manifest.is_some_and(|found| found.databases.values().any(|one| one.url.is_none()));
     let caches = manifest.map(|found| found.caches.values().filter(|one| one.url.is_none()));
@@ -167,12 +168,12 @@ fn data_services(manifest: Option<&Manifest>) -> Vec<Finding> {
         .and_then(|mut caches| caches.next())
         .map(|one| one.engine);
     let found = |what, found: Result<String, String>, needed: bool| match found {
-        Ok(version) => Finding::ok(what, version),
+        Ok(version) => DoctorFinding::ok(what, version),
         // The error says which package to install.
         Err(words) => match words.split_once(": ") {
-            Some((words, fix)) if needed => Finding::missing(what, words, fix),
-            _ if needed => Finding::missing(what, words, "install it"),
-            _ => Finding::ok(
+            Some((words, fix)) if needed => DoctorFinding::missing(what, words, fix),
+            _ if needed => DoctorFinding::missing(what, words, "install it"),
+            _ => DoctorFinding::ok(
                 what,
                 format!("not installed, and not needed here ({words})"),
             ),
@@ -189,7 +190,7 @@ fn data_services(manifest: Option<&Manifest>) -> Vec<Finding> {
 }
 
 /// Programs that only some verbs need.
-fn tools(manifest: Option<&Manifest>) -> Vec<Finding> {
+fn tools(manifest: Option<&Manifest>) -> Vec<DoctorFinding> {
     let has = |what: &dyn Fn(&Manifest) -> bool| manifest.is_some_and(what);
     let wanted = [
         (
@@ -209,12 +210,12 @@ fn tools(manifest: Option<&Manifest>) -> Vec<Finding> {
     wanted
         .into_iter()
         .map(|(program, package, purpose, needed)| match which(program) {
-            Some(path) => Finding::ok(program, path.display().to_string()),
+            Some(path) => DoctorFinding::ok(program, path.display().to_string()),
             None if needed => {
                 let words = format!("not found; `neargate {purpose}` uses it");
-                Finding::warning(program, words, format!("apt-get install {package}"))
+                DoctorFinding::warning(program, words, format!("apt-get install {package}"))
             }
-            None => Finding::ok(program, format!("not found; only used by {purpose}")),
+            None => DoctorFinding::ok(program, format!("not found; only used by {purpose}")),
         })
         .collect()
 }

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use neargate_near::api::wire::Accepted;
-use neargate_near::belongings;
+use neargate_near::own_processes;
 use neargate_near::paths::StateDir;
-use neargate_near::supervisor::Process;
+use neargate_near::supervisor::ProcessIdentity;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::screen::Screen;
-use crate::stopping::{self, Leaves};
+use crate::progress::ProgressScreen;
+use crate::stop_progress::{self, RemainingData};
 use crate::{output, processes, project};
 
 /// After its answer the engine ends within moments; what does not is ended.
@@ -22,7 +22,7 @@ const LAST: Duration = Duration::from_secs(5);
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Stops; with `purge`, removes the state directory.
-pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     if purge && !yes {
@@ -30,9 +30,9 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
     }
     let emptied = !state.database().exists();
     let lost = processes::end_lost(&state).await;
-    let mut screen = Screen::of(flags);
+    let mut screen = ProgressScreen::of(flags);
     let mut said = "everything has stopped".to_owned();
-    match Client::connect(&state).await {
+    match EngineClient::connect(&state).await {
         Ok(client) => said = stop(&client, &mut screen).await?,
         Err(_) if !state.path().exists() && (lost || purge) => {}
         Err(failure) if !state.path().exists() => return Err(failure),
@@ -42,7 +42,7 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
             Err(failure) if !purge => return Err(failure),
             // No engine comes up, and nothing is to be kept.
             Err(_) => {
-                belongings::end_all(&state.path(), belongings::GRACE);
+                own_processes::end_all(&state.path(), own_processes::GRACE);
             }
         },
     }
@@ -63,27 +63,28 @@ pub async fn run(flags: &Flags, purge: bool, yes: bool) -> Result<ExitCode, Fail
 
 /// Stops everything, and says what that leaves. When the engine dies on the way, the next one goes
 /// on with it.
-pub async fn stop(client: &Client, screen: &mut Screen) -> Result<String, Failure> {
+pub async fn stop(client: &EngineClient, screen: &mut ProgressScreen) -> Result<String, Failure> {
     let status = client.status().await?;
-    let (pid, leaves) = (status.engine.pid, Leaves::of(&status));
+    let (pid, leaves) = (status.engine.pid, RemainingData::of(&status));
     let state = client.state().clone();
     output::progress("", "stopping");
     let asked = client.post_again::<_, Accepted>("/v1/down", &());
-    let asked = stopping::shown(client, screen, asked).await;
+    let asked = stop_progress::with_progress(client, screen, asked).await;
     if let Err(failure) = asked
-        && !belongings::of(&state.path()).is_empty()
+        && !own_processes::of(&state.path()).is_empty()
     {
         return Err(failure);
     }
     // The engine answers when all else has stopped; the state directory is free when it and its
     // watchdog are gone.
     let deadline = Instant::now() + LAST;
-    let left = || Process::of(pid).is_some() || !belongings::of(&state.path()).is_empty();
+    let left =
+        || ProcessIdentity::of(pid).is_some() || !own_processes::of(&state.path()).is_empty();
     while left() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     if left() {
-        belongings::end_all(&state.path(), belongings::GRACE);
+        own_processes::end_all(&state.path(), own_processes::GRACE);
     }
     Ok(leaves.after("everything has stopped"))
 }
@@ -138,20 +139,20 @@ async fn remove_shown(state: &StateDir) -> Result<(), Failure> {
 }
 
 /// Waits for the end of a stop that somebody else asked for, and says what it waits for.
-pub async fn ended(client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+pub async fn ended(client: &EngineClient, screen: &mut ProgressScreen) -> Result<(), Failure> {
     output::progress("", "a stop goes on: the app starts when it has ended");
     // An engine that cannot be asked any more is ending.
     let engine = client.status().await.ok();
-    let engine = engine.and_then(|status| Process::of(status.engine.pid));
+    let engine = engine.and_then(|status| ProcessIdentity::of(status.engine.pid));
     let gone = async {
         while engine.is_some_and(|engine| engine.runs()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     };
-    stopping::shown(client, screen, gone).await?;
+    stop_progress::with_progress(client, screen, gone).await?;
     let deadline = Instant::now() + LAST;
-    while !belongings::of(&client.state().path()).is_empty() && Instant::now() < deadline {
+    while !own_processes::of(&client.state().path()).is_empty() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())

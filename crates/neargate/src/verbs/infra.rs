@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::Manifest;
-use neargate_far::render::folder::{self, Changed, FolderError, Written};
+use neargate_far::render::folder::{self, EditedFiles, FolderError, WrittenFolder};
 use neargate_far::render::render;
 use neargate_far::stack::{Stack, StackError};
-use neargate_far::terraform::{Meaning, Purpose, Terraform, TerraformError, Words};
+use neargate_far::terraform::{
+    PlanPurpose, PlanSummary, Terraform, TerraformError, TerraformOutput,
+};
 use serde_json::json;
 
-use crate::arguments::{Flags, Infra};
+use crate::arguments::{GlobalFlags, InfraArguments};
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -22,27 +24,27 @@ use crate::{output, project};
 const CHANGES: u8 = 10;
 
 /// Runs one of the verbs.
-pub fn run(flags: &Flags, what: &Infra) -> Result<ExitCode, Failure> {
-    let site = Site::open(flags)?;
+pub fn run(flags: &GlobalFlags, what: &InfraArguments) -> Result<ExitCode, Failure> {
+    let site = InfraEnvironment::open(flags)?;
     match what {
-        Infra::Render { force } => site.render_only(*force),
-        Infra::Plan { exit_code } => site.plan_only(*exit_code),
-        Infra::Apply { yes, lose_data } => site.apply(*yes, *lose_data),
-        Infra::Destroy { app } => site.destroy(app.as_deref()),
-        Infra::Eject => site.eject(),
+        InfraArguments::Render { force } => site.render_only(*force),
+        InfraArguments::Plan { exit_code } => site.plan_only(*exit_code),
+        InfraArguments::Apply { yes, lose_data } => site.apply(*yes, *lose_data),
+        InfraArguments::Destroy { app } => site.destroy(app.as_deref()),
+        InfraArguments::Eject => site.eject(),
     }
 }
 
 /// An environment on AWS and the folder of its Terraform.
-struct Site<'a> {
-    flags: &'a Flags,
+struct InfraEnvironment<'a> {
+    flags: &'a GlobalFlags,
     manifest: Manifest,
     stack: Stack,
     folder: PathBuf,
 }
 
-impl<'a> Site<'a> {
-    fn open(flags: &'a Flags) -> Result<Self, Failure> {
+impl<'a> InfraEnvironment<'a> {
+    fn open(flags: &'a GlobalFlags) -> Result<Self, Failure> {
         let (path, loaded) = project::load(flags)?;
         if !loaded.warnings.is_empty() {
             output::diagnostics(&loaded.warnings);
@@ -65,7 +67,7 @@ impl<'a> Site<'a> {
         })
     }
 
-    fn render(&self, changed: Changed) -> Result<Written, Failure> {
+    fn render(&self, changed: EditedFiles) -> Result<WrittenFolder, Failure> {
         let files = render(&self.stack).map_err(|error| Failure::of("a bug", &error))?;
         folder::write(&self.folder, &files, changed).map_err(|error| match error {
             FolderError::Changed(_) => Failure::Failed(format!(
@@ -80,9 +82,9 @@ impl<'a> Site<'a> {
 
     fn render_only(&self, force: bool) -> Result<ExitCode, Failure> {
         let changed = if force {
-            Changed::Overwrite
+            EditedFiles::Overwrite
         } else {
-            Changed::Refuse
+            EditedFiles::Refuse
         };
         let written = self.render(changed)?;
         if self.flags.json {
@@ -107,11 +109,11 @@ impl<'a> Site<'a> {
     }
 
     /// Renders, unless people own the files, and plans.
-    fn plan(&self, purpose: Purpose) -> Result<(Terraform, Meaning), Failure> {
+    fn plan(&self, purpose: PlanPurpose) -> Result<(Terraform, PlanSummary), Failure> {
         let words = if self.flags.json {
-            Words::Err
+            TerraformOutput::Err
         } else {
-            Words::Out
+            TerraformOutput::Out
         };
         let terraform = Terraform::find(&self.folder, words).map_err(from_terraform)?;
         if folder::is_ejected(&self.folder) {
@@ -120,34 +122,34 @@ impl<'a> Site<'a> {
                 self.folder.display()
             ));
         } else {
-            self.render(Changed::Refuse)?;
+            self.render(EditedFiles::Refuse)?;
         }
         terraform.init().map_err(from_terraform)?;
         let meaning = terraform.plan(purpose).map_err(from_terraform)?;
         Ok((terraform, meaning))
     }
 
-    fn say(&self, meaning: &Meaning, done: Option<&str>) {
+    fn say(&self, meaning: &PlanSummary, done: Option<&str>) {
         if self.flags.json {
             output::json(&json!({
                 "app": self.manifest.app,
                 "env": self.manifest.env,
                 "plan": meaning,
-                "words": meaning.words(),
+                "words": meaning.describe(),
                 "left_out": self.stack.left_out,
                 "done": done,
             }));
         } else if let Some(done) = done {
             output::line(done);
         } else {
-            for line in meaning.words() {
+            for line in meaning.describe() {
                 output::line(&line);
             }
         }
     }
 
     fn plan_only(&self, exit_code: bool) -> Result<ExitCode, Failure> {
-        let (terraform, meaning) = self.plan(Purpose::Apply)?;
+        let (terraform, meaning) = self.plan(PlanPurpose::Apply)?;
         terraform.forget();
         self.say(&meaning, None);
         let code = if exit_code && !meaning.is_empty() {
@@ -159,7 +161,7 @@ impl<'a> Site<'a> {
     }
 
     fn apply(&self, yes: bool, lose_data: bool) -> Result<ExitCode, Failure> {
-        let (terraform, meaning) = self.plan(Purpose::Apply)?;
+        let (terraform, meaning) = self.plan(PlanPurpose::Apply)?;
         if meaning.is_empty() {
             terraform.forget();
             self.say(&meaning, None);
@@ -176,7 +178,7 @@ impl<'a> Site<'a> {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn agreed(&self, meaning: &Meaning, yes: bool, lose_data: bool) -> Result<(), Failure> {
+    fn agreed(&self, meaning: &PlanSummary, yes: bool, lose_data: bool) -> Result<(), Failure> {
         if !meaning.risks.is_empty() && !lose_data {
             return Err(Failure::Failed(
                 "nothing was applied, because data would be lost: add --lose-data if that is meant"
@@ -210,7 +212,7 @@ impl<'a> Site<'a> {
                 self.manifest.app
             )));
         }
-        let (terraform, meaning) = self.plan(Purpose::Destroy)?;
+        let (terraform, meaning) = self.plan(PlanPurpose::Destroy)?;
         show(&meaning);
         let agreed = match (&meaning.protected[..], app) {
             ([], Some(_)) => Ok(()),
@@ -238,7 +240,7 @@ impl<'a> Site<'a> {
     fn eject(&self) -> Result<ExitCode, Failure> {
         // What people changed already is theirs and stays.
         if !folder::is_rendered(&self.folder) && !folder::is_ejected(&self.folder) {
-            self.render(Changed::Refuse)?;
+            self.render(EditedFiles::Refuse)?;
         }
         folder::eject(&self.folder).map_err(|error| Failure::of("cannot eject", &error))?;
         let words = format!(
@@ -255,8 +257,8 @@ impl<'a> Site<'a> {
 }
 
 /// The meaning for people who are about to answer; standard output is for the result.
-fn show(meaning: &Meaning) {
-    for line in meaning.words() {
+fn show(meaning: &PlanSummary) {
+    for line in meaning.describe() {
         output::progress("", &line);
     }
 }

@@ -4,18 +4,18 @@
 //! never replaces a `.neargateignore`.
 
 mod ignore;
-mod look;
+mod survey;
 mod write;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use look::{Found, Runs};
-use neargate_core::manifest::{self, Source};
+use neargate_core::manifest::{self, ManifestSource};
 use neargate_near::atomic;
 use neargate_near::snapshot::IGNORE_FILE;
+use survey::{DetectedProgram, ProjectSurvey};
 
-use crate::arguments::Flags;
+use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -23,7 +23,7 @@ use crate::{output, project};
 const MODE: u32 = 0o644;
 
 /// Looks and writes.
-pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, force: bool) -> Result<ExitCode, Failure> {
     let given = flags.file.as_deref().unwrap_or(Path::new(project::NAME));
     let path = std::path::absolute(given)
         .map_err(|error| Failure::of("cannot tell where the manifest goes", &error))?;
@@ -33,9 +33,9 @@ pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(text));
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let found = look::look(folder);
+    let found = survey::survey(folder);
     let text = write::manifest(folder, &found);
-    let source = Source {
+    let source = ManifestSource {
         name: project::NAME.to_owned(),
         text: text.clone(),
     };
@@ -65,8 +65,8 @@ pub fn run(flags: &Flags, force: bool) -> Result<ExitCode, Failure> {
 }
 
 /// What is better done before the rest; `neargate check` warns of it too.
-fn advice(found: &Found) -> Option<&'static str> {
-    let Runs::Files { root, .. } = &found.runs else {
+fn advice(found: &ProjectSurvey) -> Option<&'static str> {
+    let DetectedProgram::Files { root, .. } = &found.runs else {
         return None;
     };
     (root == ".").then_some(
@@ -95,11 +95,12 @@ mod tests {
                 fs::create_dir_all(&site).expect("a folder");
                 fs::write(site.join("index.html"), "<p>").expect("a file");
             }
-            let found = look::look(folder.path());
+            let found = survey::survey(folder.path());
             let text = write::manifest(folder.path(), &found);
             assert!(text.contains(&format!("static = \"{root}\"")), "{text}");
             let name = project::NAME.to_owned();
-            let loaded = manifest::load(&Source { name, text }, "local", &[]).expect("it is right");
+            let loaded =
+                manifest::load(&ManifestSource { name, text }, "local", &[]).expect("it is right");
             let own = root != ".";
             assert_eq!(loaded.warnings.is_empty(), own, "{root}");
             assert_eq!(advice(&found).is_none(), own, "{root}");
@@ -110,7 +111,7 @@ mod tests {
     fn a_python_program_runs_in_its_own_virtual_environment_or_is_told_how_to_make_one() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("requirements.txt"), "flask\ngunicorn\n").expect("a file");
-        let written = || write::manifest(folder.path(), &look::look(folder.path()));
+        let written = || write::manifest(folder.path(), &survey::survey(folder.path()));
         let text = written();
         assert!(text.contains("exec python3 -m gunicorn"), "{text}");
         assert!(text.contains("/usr/bin/python3 -m venv .venv"), "{text}");

@@ -12,21 +12,21 @@ use neargate_core::duration;
 use neargate_core::time::Timestamp;
 use neargate_near::clock::now;
 use neargate_near::logs::reader::written;
-use neargate_near::logs::{Filter, Line, Reader};
+use neargate_near::logs::{LogFilter, LogLine, LogReader};
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::Supervisor;
 
-use crate::arguments::{Flags, Logs};
+use crate::arguments::{GlobalFlags, Logs};
 use crate::failure::{self, Failure};
 use crate::{output, project};
 
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Logs by name, each with its tasks.
-type Written = BTreeMap<String, BTreeSet<String>>;
+type LogsByName = BTreeMap<String, BTreeSet<String>>;
 
 /// Prints the lines that are wanted.
-pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, options: &Logs) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     if !state.path().exists() {
@@ -38,8 +38,8 @@ pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
     let failed = |error| Failure::of("cannot read the logs", &error);
     let written = written(&state).map_err(failed)?;
     let filter = filter(flags, &state, options, &written)?;
-    let mut reader = Reader::open(&state, filter, options.tail).map_err(failed)?;
-    let mut printer = Printer::new(flags.json);
+    let mut reader = LogReader::open(&state, filter, options.tail).map_err(failed)?;
+    let mut printer = LinePrinter::new(flags.json);
     loop {
         while let Some(line) = reader.next_line().map_err(failed)? {
             printer.print(&line);
@@ -59,11 +59,11 @@ pub fn run(flags: &Flags, options: &Logs) -> Result<ExitCode, Failure> {
 }
 
 fn filter(
-    flags: &Flags,
+    flags: &GlobalFlags,
     state: &StateDir,
     options: &Logs,
-    written: &Written,
-) -> Result<Filter, Failure> {
+    written: &LogsByName,
+) -> Result<LogFilter, Failure> {
     let services = names(flags, &options.services, written)?;
     let of_services = written
         .iter()
@@ -76,7 +76,7 @@ fn filter(
     }
     let supervisor = Supervisor::new(state.clone(), Vec::new());
     let runs = |task: &String| options.previous && supervisor.running(task).is_some();
-    Ok(Filter {
+    Ok(LogFilter {
         services,
         task: options.task.clone(),
         except: tasks
@@ -91,7 +91,11 @@ fn filter(
 }
 
 /// The names of logs that were asked for; `database.main` is `database-main`.
-fn names(flags: &Flags, asked: &[String], written: &Written) -> Result<Vec<String>, Failure> {
+fn names(
+    flags: &GlobalFlags,
+    asked: &[String],
+    written: &LogsByName,
+) -> Result<Vec<String>, Failure> {
     let mut known: BTreeSet<String> = written.keys().cloned().collect();
     if let Ok((_, loaded)) = project::load(flags) {
         let manifest = loaded.manifest;
@@ -122,13 +126,13 @@ fn names(flags: &Flags, asked: &[String], written: &Written) -> Result<Vec<Strin
 }
 
 /// Prints lines: as they are, or as a terminal may have them.
-pub struct Printer {
+pub struct LinePrinter {
     out: BufWriter<Stdout>,
     json: bool,
     terminal: bool,
 }
 
-impl Printer {
+impl LinePrinter {
     /// A printer on standard output.
     pub fn new(json: bool) -> Self {
         let out = std::io::stdout();
@@ -141,7 +145,7 @@ impl Printer {
     }
 
     /// Prints a line; a closed pipe ends the command quietly.
-    pub fn print(&mut self, line: &Line) {
+    pub fn print(&mut self, line: &LogLine) {
         let written = match (self.json, self.terminal) {
             (true, false) => writeln!(self.out, "{}", line.json()),
             (true, true) => writeln!(self.out, "{}", output::harmless_json(&line.json())),

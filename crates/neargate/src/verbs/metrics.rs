@@ -6,22 +6,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use neargate_core::duration;
-use neargate_core::metrics::figures::{Figures, LONGEST, Table};
+use neargate_core::metrics::report::{LONGEST, MetricsReport, ServiceMetrics};
 
-use crate::arguments::{Flags, Metrics};
-use crate::client::Client;
+use crate::arguments::{GlobalFlags, MetricsArguments};
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Shows the figures that the engine keeps.
-pub async fn run(flags: &Flags, options: &Metrics) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &GlobalFlags, options: &MetricsArguments) -> Result<ExitCode, Failure> {
     let stretch = stretch(options, LONGEST)?;
-    let client = Client::connect(&project::state(flags)?).await?;
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     if let Some(service) = &options.service {
         client.known_service(service).await?;
     }
     let path = format!("/v1/metrics?seconds={}", stretch.as_secs());
-    let mut table: Table = client.get(&path).await?;
+    let mut table: MetricsReport = client.get(&path).await?;
     if let Some(service) = &options.service {
         table.rows.retain(|row| row.service == *service);
     }
@@ -30,7 +30,7 @@ pub async fn run(flags: &Flags, options: &Metrics) -> Result<ExitCode, Failure> 
 }
 
 /// The stretch that is asked for: at least a second, not beyond what is kept.
-pub fn stretch(options: &Metrics, longest: Duration) -> Result<Duration, Failure> {
+pub fn stretch(options: &MetricsArguments, longest: Duration) -> Result<Duration, Failure> {
     let asked =
         duration::parse(&options.since).map_err(|error| Failure::Usage(error.to_string()))?;
     if asked < Duration::from_secs(1) || asked > longest {
@@ -43,7 +43,7 @@ pub fn stretch(options: &Metrics, longest: Duration) -> Result<Duration, Failure
 }
 
 /// Shows figures.
-pub fn show(flags: &Flags, table: &Table) {
+pub fn show(flags: &GlobalFlags, table: &MetricsReport) {
     if flags.json {
         output::json(table);
         return;
@@ -63,7 +63,7 @@ pub fn show(flags: &Flags, table: &Table) {
     output::note(&format!("of the last {}", duration::rounded(seconds)));
 }
 
-fn line(row: &Figures) -> String {
+fn line(row: &ServiceMetrics) -> String {
     let name = match (row.revision, &row.target_group) {
         (Some(revision), _) => format!("  revision {revision}"),
         (None, Some(group)) => format!("  {group}"),
@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_a_dash() {
-        let silent = Figures {
+        let silent = ServiceMetrics {
             service: "worker".to_owned(),
             tasks: Some(2),
             memory: Some(31.4),
-            ..Figures::default()
+            ..ServiceMetrics::default()
         };
         let words: Vec<String> = line(&silent)
             .split_whitespace()

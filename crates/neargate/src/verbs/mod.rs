@@ -2,6 +2,7 @@
 
 pub mod alarms;
 mod audit;
+mod audit_log;
 mod check;
 mod cost;
 pub mod db;
@@ -14,22 +15,21 @@ pub mod logs;
 pub mod metrics;
 pub mod pipeline;
 mod plan;
+mod promote;
 pub mod rehearse;
 pub mod releases;
 mod scale;
 pub mod secret;
 pub mod session;
 pub mod status;
-mod steer;
-mod trail;
 mod up;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use neargate_near::api::wire::Steered;
+use neargate_near::api::wire::ControlWord;
 
-use crate::arguments::{Arguments, Db, Flags, Pipeline, Verb};
+use crate::arguments::{Arguments, DbArguments, GlobalFlags, PipelineArguments, Verb};
 use crate::failure::Failure;
 use crate::{far, output, processes, project};
 
@@ -66,11 +66,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Schema => schema(),
         Verb::Completions { shell } => Ok(completions(shell)),
         Verb::Secret(secret) => secret::run(flags, secret),
-        Verb::Pipeline(Pipeline::Render { check, force }) => {
+        Verb::Pipeline(PipelineArguments::Render { check, force }) => {
             pipeline::render::run(flags, check, force)
         }
-        Verb::Pipeline(Pipeline::Run { stage, skip }) => pipeline::run::run(flags, stage, &skip),
-        Verb::Trail(options) => trail::run(flags, &options),
+        Verb::Pipeline(PipelineArguments::Run { stage, skip }) => {
+            pipeline::run::run(flags, stage, &skip)
+        }
+        Verb::Trail(options) => audit_log::run(flags, &options),
         Verb::Logs(options) => logs::run(flags, &options),
         Verb::Rehearse(asked) => rehearse::run(flags, &asked),
         verb => wait(asked(flags, verb)),
@@ -78,7 +80,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Verbs that ask the engine.
-async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
+async fn asked(flags: &GlobalFlags, verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Up {
             detach,
@@ -86,7 +88,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             no_build,
             no_logs,
         } => {
-            let wish = up::Wish {
+            let wish = up::UpOptions {
                 detach,
                 port,
                 no_build,
@@ -107,7 +109,7 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
                 let words = "--image is for environments on AWS: near runs the artifact";
                 return Err(Failure::Usage(words.to_owned()));
             }
-            let wish = deploy::Wish {
+            let wish = deploy::DeployOptions {
                 detach,
                 no_build,
                 supersede,
@@ -115,10 +117,10 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             };
             deploy::deploy(flags, &service, wish).await
         }
-        Verb::Promote { service, full } => steer::promote(flags, &service, full).await,
-        Verb::Pause { service } => steer::run(flags, &service, Steered::Pause).await,
-        Verb::Resume { service } => steer::run(flags, &service, Steered::Resume).await,
-        Verb::Abort { service } => steer::run(flags, &service, Steered::Abort).await,
+        Verb::Promote { service, full } => promote::promote(flags, &service, full).await,
+        Verb::Pause { service } => promote::run(flags, &service, ControlWord::Pause).await,
+        Verb::Resume { service } => promote::run(flags, &service, ControlWord::Resume).await,
+        Verb::Abort { service } => promote::run(flags, &service, ControlWord::Abort).await,
         Verb::Alarms => alarms::run(flags).await,
         Verb::Metrics(options) => metrics::run(flags, &options).await,
         Verb::Releases { what } => releases::run(flags, &what).await,
@@ -137,7 +139,9 @@ async fn asked(flags: &Flags, verb: Verb) -> Result<ExitCode, Failure> {
             task,
             command,
         } => session::exec(flags, &service, task.as_deref(), &command).await,
-        Verb::Db(Db::Connect { name, arguments }) => db::connect(flags, name, &arguments).await,
+        Verb::Db(DbArguments::Connect { name, arguments }) => {
+            db::connect(flags, name, &arguments).await
+        }
         other => unreachable!("{other:?} asks no engine"),
     }
 }

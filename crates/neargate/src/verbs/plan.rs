@@ -2,29 +2,29 @@
 
 use std::process::ExitCode;
 
-use neargate_core::plan::{Observed, Surroundings, plan};
+use neargate_core::plan::{PlanContext, RunningEnvironment, plan};
 use neargate_near::{engine, snapshot};
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Compares the manifest with what runs, or with what starts again when no engine runs.
-pub async fn run(flags: &Flags, exit_code: bool) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(flags, None)?;
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
-    let observed: Observed = match Client::connect(&state).await {
+    let observed: RunningEnvironment = match EngineClient::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,
         Err(_) => engine::observed_at_rest(&state).map_err(Failure::Engine)?,
     };
     let root = path.parent().unwrap_or(&path);
     // As `up` writes it down.
-    let mut surroundings = Surroundings {
+    let mut surroundings = PlanContext {
         root: root.display().to_string(),
-        ..Surroundings::default()
+        ..PlanContext::default()
     };
     for (name, service) in &manifest.services {
         if let Some(source) = snapshot::source(service) {

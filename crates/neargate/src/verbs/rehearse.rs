@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use neargate_core::duration;
 use neargate_core::manifest;
-use neargate_core::manifest::model::{Manifest, Place, Runs};
+use neargate_core::manifest::model::{DeploymentTarget, Manifest, Workload};
 use neargate_core::rehearse::{
-    Advised, Ending, Fault, FaultError, MOST_RATE, On, Question, Rehearsal, RehearseError, Tally,
-    advise, rehearse,
+    Fault, FaultAdvice, FaultError, MOST_RATE, Rehearsal, RehearsalOutcome, RehearsalSettings,
+    RehearseError, RequestTally, TimingModel, advise, rehearse,
 };
 
-use crate::arguments::{Flags, RehearseArguments, Where};
+use crate::arguments::{GlobalFlags, RehearsalTarget, RehearseArguments};
 use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Rehearses one fault or all; 1 when the manifest would not catch one.
-pub fn run(flags: &Flags, asked: &RehearseArguments) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, asked: &RehearseArguments) -> Result<ExitCode, Failure> {
     let source = project::source(&project::find(flags)?)?;
     let load = |more: &[String]| {
         let settings: Vec<String> = flags.overrides.iter().chain(more).cloned().collect();
@@ -26,7 +26,7 @@ pub fn run(flags: &Flags, asked: &RehearseArguments) -> Result<ExitCode, Failure
     let manifest = load(&[])
         .map_err(|diagnostics| Failure::Manifest(Box::new(diagnostics)))?
         .manifest;
-    let question = Question {
+    let question = RehearsalSettings {
         service: subject(&manifest, asked.service.as_deref())?,
         fault: asked.fault,
         on: place(asked.on, &manifest),
@@ -67,18 +67,18 @@ fn subject(manifest: &Manifest, named: Option<&str>) -> Result<String, Failure> 
     let mut with_tasks = manifest
         .services
         .values()
-        .filter(|service| !matches!(service.runs, Runs::Static(_)));
+        .filter(|service| !matches!(service.runs, Workload::Static(_)));
     match (with_tasks.next(), with_tasks.next()) {
         (Some(only), None) => Ok(only.name.clone()),
         _ => Err(Failure::Usage("say which service to rehearse".to_owned())),
     }
 }
 
-fn show(question: &Question, found: &Rehearsal) {
+fn show(question: &RehearsalSettings, found: &Rehearsal) {
     output::line(&format!(
         "A release of {} that {}, {}, at {} requests/s (seed {})\n",
         found.service,
-        question.fault.words(),
+        question.fault.describe(),
         found.on.name(),
         found.rate,
         found.seed
@@ -131,7 +131,7 @@ fn requests(found: &Rehearsal) -> String {
     let all = new.requests + stable.requests;
     let mut text = format!("{all}, {} to the new version", new.requests);
     for (tally, whose) in [(new, "of the new version"), (stable, "of the stable one")] {
-        let Tally { failed, slowed, .. } = tally;
+        let RequestTally { failed, slowed, .. } = tally;
         if failed > 0 {
             let _ = write!(text, "; {failed} failed {whose} ({})", share(failed, all));
         }
@@ -160,7 +160,7 @@ fn in_the_end(found: &Rehearsal) -> String {
     text
 }
 
-fn ending(ending: Ending) -> String {
+fn ending(ending: RehearsalOutcome) -> String {
     output::state(ending.name())
 }
 
@@ -172,7 +172,11 @@ fn seconds(millis: u64) -> String {
     }
 }
 
-fn show_table(flags: &Flags, question: &Question, table: &[Advised]) -> Result<ExitCode, Failure> {
+fn show_table(
+    flags: &GlobalFlags,
+    question: &RehearsalSettings,
+    table: &[FaultAdvice],
+) -> Result<ExitCode, Failure> {
     let missed = table
         .iter()
         .any(|row| row.not_here.is_none() && !row.rehearsal.caught);
@@ -202,7 +206,7 @@ fn show_table(flags: &Flags, question: &Question, table: &[Advised]) -> Result<E
     Ok(exit(!missed))
 }
 
-fn line(row: &Advised) -> String {
+fn line(row: &FaultAdvice) -> String {
     let found = &row.rehearsal;
     if let Some(reason) = &row.not_here {
         return format!("{:<20} {:<12} {reason}", found.fault, "-");
@@ -228,7 +232,7 @@ fn line(row: &Advised) -> String {
     line.trim_end().to_owned()
 }
 
-fn advice(row: &Advised) {
+fn advice(row: &FaultAdvice) {
     let found = &row.rehearsal;
     output::line("");
     output::line(&format!(
@@ -253,10 +257,10 @@ fn advice(row: &Advised) {
 }
 
 /// As asked; otherwise where the environment runs.
-fn place(asked: Option<Where>, manifest: &Manifest) -> On {
+fn place(asked: Option<RehearsalTarget>, manifest: &Manifest) -> TimingModel {
     match (asked, &manifest.target) {
-        (Some(Where::Near), _) | (None, Place::Near) => On::Near,
-        (Some(Where::Ecs), _) | (None, Place::Aws { .. }) => On::Ecs,
+        (Some(RehearsalTarget::Near), _) | (None, DeploymentTarget::Near) => TimingModel::Near,
+        (Some(RehearsalTarget::Ecs), _) | (None, DeploymentTarget::Aws { .. }) => TimingModel::Ecs,
     }
 }
 

@@ -7,14 +7,14 @@ use neargate_core::machine::ReleaseKind;
 use neargate_core::time::Timestamp;
 use neargate_near::api::wire::{Problem, ReleaseRecord};
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Lists the releases of one service or of all, or tells the story of one.
-pub async fn run(flags: &Flags, what: &[String]) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+pub async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     if let [service] = what {
         if let Some(hint) = number_alone(service) {
             return Err(hint);
@@ -41,7 +41,11 @@ fn number_alone(what: &str) -> Option<Failure> {
 }
 
 /// Lists releases, or tells the story of one of them.
-pub fn show(flags: &Flags, what: &[String], all: &[ReleaseRecord]) -> Result<ExitCode, Failure> {
+pub fn show(
+    flags: &GlobalFlags,
+    what: &[String],
+    all: &[ReleaseRecord],
+) -> Result<ExitCode, Failure> {
     match what {
         [show, id] if show == "show" => {
             let id = id.trim_start_matches('#').parse::<u64>().map_err(|_| {
@@ -62,13 +66,13 @@ pub fn show(flags: &Flags, what: &[String], all: &[ReleaseRecord]) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-async fn of(client: &Client, service: &str) -> Result<Vec<ReleaseRecord>, Failure> {
+async fn of(client: &EngineClient, service: &str) -> Result<Vec<ReleaseRecord>, Failure> {
     client
         .get(&format!("/v1/services/{service}/releases"))
         .await
 }
 
-async fn all(client: &Client) -> Result<Vec<ReleaseRecord>, Failure> {
+async fn all(client: &EngineClient) -> Result<Vec<ReleaseRecord>, Failure> {
     let mut all = Vec::new();
     for service in client.status().await?.services {
         all.extend(of(client, &service.name).await?);
@@ -77,7 +81,7 @@ async fn all(client: &Client) -> Result<Vec<ReleaseRecord>, Failure> {
     Ok(all)
 }
 
-fn list(flags: &Flags, releases: &[ReleaseRecord]) {
+fn list(flags: &GlobalFlags, releases: &[ReleaseRecord]) {
     if flags.json {
         output::json(&releases);
         return;
@@ -128,7 +132,7 @@ fn ago(at: Timestamp) -> String {
     format!("{} ago", duration::rounded(now().since(at)))
 }
 
-fn show_one(flags: &Flags, release: &ReleaseRecord) {
+fn show_one(flags: &GlobalFlags, release: &ReleaseRecord) {
     if flags.json {
         output::json(release);
         return;

@@ -3,20 +3,20 @@
 use std::process::ExitCode;
 
 use neargate_core::status::ServiceKind;
-use neargate_near::api::wire::{Accepted, Scale};
+use neargate_near::api::wire::{Accepted, ScaleRequest};
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// Asks for the counts; returns when they are accepted.
-pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCode, Failure> {
     let wanted = counts
         .iter()
         .map(|text| parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let client = Client::connect(&project::state(flags)?).await?;
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     // Nothing is changed when one of the names is wrong.
     for (service, _) in &wanted {
         if client.known_service(service).await?.kind == ServiceKind::Static {
@@ -26,7 +26,10 @@ pub async fn run(flags: &Flags, counts: &[String]) -> Result<ExitCode, Failure> 
     }
     for (service, desired) in wanted {
         let accepted: Accepted = client
-            .post(&format!("/v1/services/{service}/scale"), &Scale { desired })
+            .post(
+                &format!("/v1/services/{service}/scale"),
+                &ScaleRequest { desired },
+            )
             .await?;
         if flags.json {
             output::json(&accepted);

@@ -5,25 +5,25 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use neargate_core::time::Timestamp;
-use neargate_near::audit::{AuditLog, Record, Who};
+use neargate_near::audit_log::{AuditLog, AuditRecord, PeerUser};
 use neargate_near::clock::now;
 use neargate_near::paths::StateDir;
-use neargate_near::secrets::{SecretValue, Secrets, Stage, Which};
+use neargate_near::secrets::{SecretValue, Secrets, VersionSelector, VersionStage};
 use rustix::termios::{LocalModes, OptionalActions};
 
-use crate::arguments::{Flags, Secret};
+use crate::arguments::{GlobalFlags, SecretArguments};
 use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Runs a verb of secrets.
-pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     let mut secrets =
         Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
     let failed =
         |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
     match verb {
-        Secret::Set { name, from } => {
+        SecretArguments::Set { name, from } => {
             declared(flags, &name)?;
             let value = value(&name, from.as_deref())?;
             let version = secrets
@@ -35,11 +35,11 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
             );
             output::progress(&name, &words);
         }
-        Secret::List => list(&secrets, flags.json)?,
-        Secret::Get { name, reveal } => {
+        SecretArguments::List => list(&secrets, flags.json)?,
+        SecretArguments::Get { name, reveal } => {
             known(&secrets, &name)?;
             let (version, value) = secrets
-                .get(&name, Which::Current)
+                .get(&name, VersionSelector::Current)
                 .map_err(|error| failed(&error))?;
             if reveal {
                 note(&state, "secret-get", &name, format!("version {version}"));
@@ -52,7 +52,7 @@ pub fn run(flags: &Flags, verb: Secret) -> Result<ExitCode, Failure> {
 }
 
 /// A secret that the manifest does not have is set for nobody. Without a manifest any name may be.
-fn declared(flags: &Flags, name: &str) -> Result<(), Failure> {
+fn declared(flags: &GlobalFlags, name: &str) -> Result<(), Failure> {
     match project::load(flags) {
         Ok((_, loaded)) if !loaded.manifest.secrets.contains_key(name) => Err(
             failure::not_in_manifest("secret", name, loaded.manifest.secrets.keys()),
@@ -77,7 +77,7 @@ fn known(secrets: &Secrets, name: &str) -> Result<(), Failure> {
 
 /// A line in the audit log, by name only. A full disk takes none and stops nothing.
 fn note(state: &StateDir, what: &str, name: &str, detail: String) {
-    let record = Record::accepted(Who::own(), what, name).with(detail);
+    let record = AuditRecord::accepted(PeerUser::own(), what, name).with(detail);
     if let Err(error) = AuditLog::of(state).write(record) {
         output::note(&format!("the audit log has no line of this: {error}"));
     }
@@ -93,11 +93,11 @@ fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
         .filter(|version| !version.name.contains('.'))
     {
         let stage = match version.stage {
-            Stage::Current => "current",
-            Stage::Previous => "previous",
-            Stage::Older => "older",
+            VersionStage::Current => "current",
+            VersionStage::Previous => "previous",
+            VersionStage::Older => "older",
         };
-        let row = Row {
+        let row = SecretVersionRow {
             name: &version.name,
             version: &version.version.to_string(),
             stage,
@@ -139,7 +139,7 @@ fn number(version: &str) -> serde_json::Value {
 }
 
 /// One version of a secret, as it is listed.
-pub struct Row<'a> {
+pub struct SecretVersionRow<'a> {
     /// Its name.
     pub name: &'a str,
     /// A number near and in Parameter Store; an id in Secrets Manager.
@@ -150,7 +150,7 @@ pub struct Row<'a> {
     pub at: Timestamp,
 }
 
-impl Row<'_> {
+impl SecretVersionRow<'_> {
     /// Prints it.
     pub fn print(&self, json: bool) {
         if json {

@@ -5,18 +5,22 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
 use neargate_core::status::{ServiceKind, ServiceStatus, TaskStatus};
-use neargate_near::api::wire::{Session, SessionRequest};
+use neargate_near::api::wire::{SessionRequest, ShellEnvironment};
 use neargate_near::supervisor::session;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::{self, Failure};
 use crate::interrupt::Interrupt;
 use crate::project;
 
 /// In the environment of the serving revision.
-pub async fn run(flags: &Flags, service: &str, command: &[String]) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+pub async fn run(
+    flags: &GlobalFlags,
+    service: &str,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let found = client.known_service(service).await?;
     require_tasks(&found)?;
     start(&client, service, SessionRequest::default(), command).await
@@ -32,13 +36,13 @@ pub fn named<'a>(service: &'a str, task: Option<&'a str>) -> (&'a str, Option<&'
 
 /// In the environment of a running task.
 pub async fn exec(
-    flags: &Flags,
+    flags: &GlobalFlags,
     service: &str,
     task: Option<&str>,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
     let (service, task) = named(service, task);
-    let client = Client::connect(&project::state(flags)?).await?;
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     let found = client.known_service(service).await?;
     require_tasks(&found)?;
     let tasks = found.tasks;
@@ -79,12 +83,12 @@ fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<String, Failure> {
 }
 
 async fn start(
-    client: &Client,
+    client: &EngineClient,
     service: &str,
     request: SessionRequest,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
-    let session: Session = client
+    let session: ShellEnvironment = client
         .post(&format!("/v1/services/{service}/session"), &request)
         .await?;
     // Ctrl-C is for the command: it decides whether it ends by it.

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use neargate_core::status::{DataStatus, ServiceStatus, Status};
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::{output, project};
 
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Shows the status once, or until Ctrl-C.
-pub async fn run(flags: &Flags, watch: bool) -> Result<ExitCode, Failure> {
-    let client = Client::connect(&project::state(flags)?).await?;
+pub async fn run(flags: &GlobalFlags, watch: bool) -> Result<ExitCode, Failure> {
+    let client = EngineClient::connect(&project::state(flags)?).await?;
     loop {
         let status = client.status().await?;
         show(flags, watch, &status);
@@ -29,7 +29,7 @@ pub async fn run(flags: &Flags, watch: bool) -> Result<ExitCode, Failure> {
 }
 
 /// Shows a status.
-pub fn show(flags: &Flags, watch: bool, status: &Status) {
+pub fn show(flags: &GlobalFlags, watch: bool, status: &Status) {
     if flags.json {
         output::json(status);
         return;

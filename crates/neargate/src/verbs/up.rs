@@ -4,32 +4,32 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Manifest, Runs, Service, Use};
+use neargate_core::manifest::model::{Manifest, Service, UsedResource, Workload};
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
-use neargate_near::api::wire::{Accepted, Definition, GOING_DOWN, Problem};
+use neargate_near::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
 use neargate_near::clock::now;
 use neargate_near::data::programs;
 use neargate_near::engine::{self, edge_taken};
 use neargate_near::paths::StateDir;
 use tokio::time::Instant;
 
-use crate::arguments::Flags;
-use crate::client::Client;
+use crate::arguments::GlobalFlags;
+use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::follow::{self, Followed};
+use crate::follow::{self, FollowEnd};
 use crate::interrupt::Interrupt;
-use crate::screen::Screen;
-use crate::stopping::Leaves;
+use crate::progress::ProgressScreen;
+use crate::stop_progress::RemainingData;
 use crate::task_lines::TaskLines;
 use crate::verbs::down;
-use crate::{copying, output, processes, project};
+use crate::{copy_progress, output, processes, project};
 
 /// A service that is not healthy by then (outside of a release) is reported.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(25);
 
 /// How waiting for the app ended.
-enum Waited {
+enum UpWait {
     /// Every service is healthy.
     Healthy(Box<Status>),
     /// The person left.
@@ -37,7 +37,7 @@ enum Waited {
 }
 
 /// How the app is to be run.
-pub struct Wish {
+pub struct UpOptions {
     /// Return when every service is healthy.
     pub detach: bool,
     /// Port of the edge, in place of the manifest's.
@@ -49,7 +49,7 @@ pub struct Wish {
 }
 
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
-pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
+pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failure> {
     let detach = wish.detach;
     let mut flags = flags.clone();
     let port = wish.port.map(|port| format!("edge.port={port}"));
@@ -71,17 +71,17 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
     let definition = project::definition(&flags, &path, manifest);
     let (client, accepted) = ask(&flags, &state, &definition).await?;
     accepted.notes.iter().for_each(|note| output::note(note));
-    let (mut screen, mut interrupt) = (Screen::of(&flags), Interrupt::listen()?);
+    let (mut screen, mut interrupt) = (ProgressScreen::of(&flags), Interrupt::listen()?);
     let shown = !detach && !wish.no_logs;
     let lines = screen.lines_of_tasks().filter(|_| shown);
     let _lines = lines.map(|target| TaskLines::show(&state, began, target));
     let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await? {
-        Waited::Healthy(status) => status,
-        Waited::Left if detach => {
+        UpWait::Healthy(status) => status,
+        UpWait::Left if detach => {
             let text = "the app goes on starting; see: neargate status --watch";
             return Err(Failure::Failed(text.into()));
         }
-        Waited::Left => return stop(&client, &mut screen, &mut interrupt).await,
+        UpWait::Left => return stop(&client, &mut screen, &mut interrupt).await,
     };
     // What came up since, with the tasks.
     let news = status.notes.iter();
@@ -102,20 +102,20 @@ pub async fn run(flags: &Flags, wish: Wish) -> Result<ExitCode, Failure> {
 
 /// Asks for the app; a stop that goes on is waited for first.
 async fn ask(
-    flags: &Flags,
+    flags: &GlobalFlags,
     state: &StateDir,
-    definition: &Definition,
-) -> Result<(Client, Accepted), Failure> {
+    definition: &EnvironmentDefinition,
+) -> Result<(EngineClient, Accepted), Failure> {
     loop {
         let client = processes::ensure_engine(state).await?;
         let asked = client.post_again("/v1/up", definition);
-        match copying::shown(&client, flags, asked).await {
+        match copy_progress::with_progress(&client, flags, asked).await {
             Ok(accepted) => return Ok((client, accepted)),
             Err(Failure::Engine(problem)) if problem.error == GOING_DOWN => {
-                down::ended(&client, &mut Screen::of(flags)).await?;
+                down::ended(&client, &mut ProgressScreen::of(flags)).await?;
             }
             Err(failure) => {
-                leave_nothing_behind(&client, &mut Screen::of(flags)).await;
+                leave_nothing_behind(&client, &mut ProgressScreen::of(flags)).await;
                 return Err(failure);
             }
         }
@@ -132,8 +132,8 @@ pub fn require_secrets<'a>(
     let used = services.flat_map(|service| &service.uses);
     let missing: BTreeSet<&str> = used
         .filter_map(|used| match used {
-            Use::Secret(name) => Some(name.as_str()),
-            Use::Database(_) | Use::Cache(_) => None,
+            UsedResource::Secret(name) => Some(name.as_str()),
+            UsedResource::Database(_) | UsedResource::Cache(_) => None,
         })
         .filter(|name| !there.contains(*name))
         .filter(|name| {
@@ -181,7 +181,7 @@ fn besides(status: &Status) -> Vec<String> {
 /// A container image is nothing that near starts: said before anything is built or started.
 pub fn require_processes<'a>(services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
     let images: Vec<String> = services
-        .filter(|service| matches!(service.runs, Runs::Image { .. }))
+        .filter(|service| matches!(service.runs, Workload::Image { .. }))
         .map(|service| format!("`service.{}`", service.name))
         .collect();
     if images.is_empty() {
@@ -220,7 +220,7 @@ fn require_programs(manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// An engine that was started for an app that cannot run has nothing to do.
-async fn leave_nothing_behind(client: &Client, screen: &mut Screen) {
+async fn leave_nothing_behind(client: &EngineClient, screen: &mut ProgressScreen) {
     let idle = client
         .status()
         .await
@@ -231,14 +231,14 @@ async fn leave_nothing_behind(client: &Client, screen: &mut Screen) {
 }
 
 async fn wait(
-    client: &Client,
+    client: &EngineClient,
     accepted: &Accepted,
-    screen: &mut Screen,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
-) -> Result<Waited, Failure> {
+) -> Result<UpWait, Failure> {
     match follow::releases(client, accepted, screen, interrupt).await? {
-        Followed::Left => return Ok(Waited::Left),
-        Followed::Ended(ended) => follow::judge(&ended)?,
+        FollowEnd::Left => return Ok(UpWait::Left),
+        FollowEnd::Ended(ended) => follow::judge(&ended)?,
     }
     let waited = healthy(client, screen, interrupt).await;
     screen.clear();
@@ -246,10 +246,10 @@ async fn wait(
 }
 
 async fn healthy(
-    client: &Client,
-    screen: &mut Screen,
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
-) -> Result<Waited, Failure> {
+) -> Result<UpWait, Failure> {
     let deadline = Instant::now() + HEALTHY_WITHIN;
     let mut drawn = Instant::now();
     loop {
@@ -260,7 +260,7 @@ async fn healthy(
             .filter(|service| service.healthy < service.needed)
             .collect();
         if missing.is_empty() {
-            return Ok(Waited::Healthy(Box::new(status)));
+            return Ok(UpWait::Healthy(Box::new(status)));
         }
         let names: Vec<&str> = missing.iter().map(|one| one.name.as_str()).collect();
         if Instant::now() > deadline {
@@ -279,18 +279,18 @@ async fn healthy(
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = interrupt.came() => return Ok(Waited::Left),
+            () = interrupt.came() => return Ok(UpWait::Left),
         }
     }
 }
 
 /// In the foreground: shows what happens until Ctrl-C or the terminal's end, which stop everything.
 async fn stay(
-    client: &Client,
-    screen: &mut Screen,
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
 ) -> Result<ExitCode, Failure> {
-    let leaves = Leaves::of(&client.status().await?);
+    let leaves = RemainingData::of(&client.status().await?);
     output::note(&leaves.after("Ctrl-C stops everything"));
     let mut events = client.events(None).await?;
     let mut looks = tokio::time::interval(screen.pace());
@@ -314,8 +314,8 @@ async fn stay(
 
 /// Stops everything; a second Ctrl-C leaves the engine alone with it.
 async fn stop(
-    client: &Client,
-    screen: &mut Screen,
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
 ) -> Result<ExitCode, Failure> {
     tokio::select! {

@@ -34,7 +34,7 @@ pub fn folder() -> TempDir {
 }
 
 /// Exit code, standard output, standard error.
-pub fn told(output: &Output) -> (i32, String, String) {
+pub fn exit_and_output(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = output.status.code().expect("an exit code");
     (code, text(&output.stdout), text(&output.stderr))

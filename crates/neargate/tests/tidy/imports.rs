@@ -1,7 +1,7 @@
 //! Who may know whom: core ← router, near, far ← neargate; applications know none of them.
 
 use super::repository::Finding;
-use super::source::{code_only, words};
+use super::source::{code_only, identifiers};
 
 /// The project's crates as source names them.
 const CRATES: [&str; 4] = [
@@ -36,7 +36,7 @@ pub fn in_source(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     for (index, line) in code.lines().enumerate() {
-        for (_, word) in words(line) {
+        for (_, word) in identifiers(line) {
             if CRATES.contains(&word) && !may.contains(&word) {
                 found.push(Finding::at(path, index + 1, refusal(owner, word)));
             }

@@ -2,7 +2,7 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{documents, imports, names, one_build, reach, shape, weight, words};
+use super::{documents, imports, names, one_build, prose, reach, shape, weight};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -166,7 +166,7 @@ fn put_off_work_is_found_in_code_and_prose() {
         ("a.md", ["to", "do!"].concat(), 0),
         ("Cargo.lock", mark, 0),
     ] {
-        assert_eq!(words::put_off(path, &text).len(), count, "{path}: {text}");
+        assert_eq!(prose::put_off(path, &text).len(), count, "{path}: {text}");
     }
 }
 
@@ -183,7 +183,7 @@ fn paths_of_one_machine_are_found() {
         (format!("$HOME{root}"), 0),
         ("the network/part".to_owned(), 0),
     ] {
-        assert_eq!(words::machine_paths("a", &text).len(), count, "{text}");
+        assert_eq!(prose::machine_paths("a", &text).len(), count, "{text}");
     }
 }
 
@@ -198,6 +198,11 @@ fn empty_names_are_found() {
         ("src/a.rs", "// struct Helper", 0),
         ("src/a.rs", "let common = manager;", 0),
         ("src/a.rs", "mod commonplace;", 0),
+        ("src/look.rs", "", 1),
+        ("src/a.rs", "pub fn told() {}", 1),
+        ("src/a.rs", "pub(super) async fn look(&self) {", 1),
+        ("src/a.rs", "pub fn look_up() {}", 0),
+        ("src/a.rs", "fn look() {}", 0),
     ] {
         assert_eq!(
             names::empty_names(path, text).len(),
@@ -205,6 +210,32 @@ fn empty_names_are_found() {
             "{path}: {text}"
         );
     }
+}
+
+#[test]
+fn a_type_defined_in_two_files_is_found() {
+    let repository = Repository::of(&[
+        (
+            "crates/a/src/one.rs",
+            "pub struct Rule {\n    kind: Kind,\n}\nenum Kind {}\n",
+        ),
+        (
+            "crates/b/src/two.rs",
+            "\npub(crate) enum Rule {}\n// struct Kind\n",
+        ),
+        (
+            "crates/b/src/three.rs",
+            "impl X for Y {\n    type Kind = u8;\n}\n",
+        ),
+        ("crates/b/tests/four.rs", "struct Rule;\n"),
+        ("apps/c/src/main.rs", "struct Rule;\n"),
+    ]);
+    let found = names::defined_twice(&repository);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].path.as_str(), found[0].line),
+        ("crates/b/src/two.rs", 2)
+    );
 }
 
 #[test]

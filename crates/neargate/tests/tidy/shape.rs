@@ -1,7 +1,7 @@
 //! Sizes of functions and files, and the words at the top of every file.
 
 use super::repository::Finding;
-use super::source::{code_only, is_word, words};
+use super::source::{code_only, identifiers, is_word};
 
 /// Most lines of a function, signature and braces included.
 pub const LONGEST_FUNCTION: usize = 70;
@@ -12,7 +12,7 @@ pub const LONGEST_FILE: usize = 500;
 pub fn long_functions(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
-    for (at, word) in words(&code) {
+    for (at, word) in identifiers(&code) {
         if word != "fn" {
             continue;
         }

@@ -114,7 +114,7 @@ pub fn is_word(c: char) -> bool {
 }
 
 /// Words of a line with the byte at which each begins.
-pub fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+pub fn identifiers(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
         let start = rest + line[rest..].find(is_word)?;

@@ -189,7 +189,7 @@ const DEADLY: &[c_long] = &[
     libc::SYS_io_uring_setup,
 ];
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+type RouterSyscallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Installs the filters for this thread and all that it starts; why not, in words.
 pub(super) fn install() -> Result<(), String> {
@@ -209,7 +209,7 @@ fn programs() -> Result<[BpfProgram; 3], seccompiler::BackendError> {
     let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
     let deadly = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
     // Its flags lie in memory, where no filter sees them: the C library falls back to `clone`.
-    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
+    let clone3 = RouterSyscallRules::from([(libc::SYS_clone3, Vec::new())]);
     Ok([
         program(deadly, SeccompAction::Allow, SeccompAction::KillProcess)?,
         program(clone3, SeccompAction::Allow, errno(libc::ENOSYS))?,
@@ -217,9 +217,9 @@ fn programs() -> Result<[BpfProgram; 3], seccompiler::BackendError> {
     ])
 }
 
-fn allowed() -> Result<Rules, seccompiler::BackendError> {
+fn allowed() -> Result<RouterSyscallRules, seccompiler::BackendError> {
     let plain = ALLOWED.iter().chain(ALLOWED_HERE);
-    let mut rules: Rules = plain.map(|call| (*call, Vec::new())).collect();
+    let mut rules: RouterSyscallRules = plain.map(|call| (*call, Vec::new())).collect();
     let words = |number: i32| u64::from(number.unsigned_abs());
     let thread = words(libc::CLONE_THREAD);
     let executable = words(libc::PROT_EXEC);

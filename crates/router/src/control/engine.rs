@@ -15,9 +15,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-use super::fleet::Fleet;
-use super::history::Report;
+use super::history::WorkerReport;
 use super::start::borrowed;
+use super::target_registry::TargetRegistry;
 
 /// Most bytes of one message: a table of thousands of targets.
 const MOST_LINE: usize = 16 * 1024 * 1024;
@@ -30,11 +30,11 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// The writing side of an engine's connection.
 #[derive(Debug)]
-pub(super) struct Teller(OwnedWriteHalf);
+pub(super) struct EngineWriter(OwnedWriteHalf);
 
-impl Teller {
+impl EngineWriter {
     /// Sends a message; an error means that the engine is gone.
-    pub(super) async fn tell(&mut self, message: &FromRouter) -> io::Result<()> {
+    pub(super) async fn send(&mut self, message: &FromRouter) -> io::Result<()> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
         tokio::time::timeout(PATIENCE, self.0.write_all(&line))
@@ -48,10 +48,10 @@ pub(super) async fn converse(
     control: &UnixListener,
     names: &[String],
     sockets: &[(String, OwnedFd)],
-    fleet: &mut Fleet,
-    counts: &mut mpsc::Receiver<Report>,
+    fleet: &mut TargetRegistry,
+    counts: &mut mpsc::Receiver<WorkerReport>,
 ) -> Duration {
-    let mut hearing: Option<Hearing> = None;
+    let mut hearing: Option<EngineReader> = None;
     loop {
         tokio::select! {
             accepted = control.accept() => {
@@ -61,7 +61,7 @@ pub(super) async fn converse(
             }
             order = hear(&mut hearing) => match order {
                 Some(ToRouter::Publish { table }) => fleet.publish(*table).await,
-                Some(ToRouter::Taken { through }) => fleet.taken(through).await,
+                Some(ToRouter::Taken { through }) => fleet.counts_acknowledged(through).await,
                 Some(ToRouter::Drain { timeout_ms }) => return Duration::from_millis(timeout_ms),
                 None => {
                     hearing = None;
@@ -69,20 +69,20 @@ pub(super) async fn converse(
                 }
             },
             Some(taken) = counts.recv() => fleet.counted(taken).await,
-            woken = fleet.wait(TURN) => fleet.act(woken).await,
+            woken = fleet.wait(TURN) => fleet.apply(woken).await,
         }
     }
 }
 
 #[derive(Debug)]
-struct Hearing {
+struct EngineReader {
     reader: OwnedReadHalf,
     buffer: Vec<u8>,
 }
 
 /// The next order; `None` when the engine is gone. Waits forever without an engine. Nothing
 /// is lost when it is dropped.
-async fn hear(hearing: &mut Option<Hearing>) -> Option<ToRouter> {
+async fn hear(hearing: &mut Option<EngineReader>) -> Option<ToRouter> {
     let Some(hearing) = hearing else {
         return std::future::pending().await;
     };
@@ -107,8 +107,8 @@ async fn welcome(
     stream: UnixStream,
     names: &[String],
     sockets: &[(String, OwnedFd)],
-    fleet: &mut Fleet,
-) -> Option<Hearing> {
+    fleet: &mut TargetRegistry,
+) -> Option<EngineReader> {
     let hello = FromRouter::Hello {
         pid: std::process::id(),
         version: fleet.version(),
@@ -120,8 +120,8 @@ async fn welcome(
         return None;
     }
     let (reader, writer) = stream.into_split();
-    fleet.meet_engine(Teller(writer)).await;
-    Some(Hearing {
+    fleet.meet_engine(EngineWriter(writer)).await;
+    Some(EngineReader {
         reader,
         buffer: Vec::new(),
     })

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a second is told only when every worker has told all of it, so nothing is added to
 //! what was told. What was told stays: an engine that begins anew reads it again. Bounded by
-//! [`LONGEST`] and [`MOST_BYTES`]; the oldest seconds go first, and [`History::horizon`] says up to
+//! [`LONGEST`] and [`MOST_BYTES`]; the oldest seconds go first, and [`CountHistory::horizon`] says up to
 //! where they are gone.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +23,7 @@ const MOST_ENTRIES: usize = 500;
 
 /// What a worker counted since it last told.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct WorkerReport {
     /// Which of the workers.
     pub(crate) worker: usize,
     /// It will tell nothing more of before this moment, milliseconds; `None`: nothing at all.
@@ -34,14 +34,14 @@ pub(crate) struct Report {
 
 /// A stretch of the history: everything that was counted from here to there.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Stretch {
+pub(crate) struct HistorySpan {
     pub(crate) from: u64,
     pub(crate) through: u64,
     pub(crate) seconds: Vec<SecondCount>,
 }
 
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct CountHistory {
     /// Until when each worker has told everything.
     through: Vec<u64>,
     /// The latest of it.
@@ -53,7 +53,7 @@ pub(super) struct History {
     horizon: u64,
 }
 
-impl History {
+impl CountHistory {
     /// Of so many workers, from a moment on.
     pub(super) fn new(workers: usize, start: u64) -> Self {
         let start = start - start % 1000;
@@ -67,7 +67,7 @@ impl History {
         }
     }
 
-    pub(super) fn take(&mut self, report: Report) {
+    pub(super) fn record(&mut self, report: WorkerReport) {
         for second in report.seconds {
             let at = (second.second, second.version);
             match self.open.get_mut(&at) {
@@ -121,7 +121,7 @@ impl History {
     }
 
     /// What comes after a moment, or after the horizon; nothing when nothing more is complete.
-    pub(super) fn after(&self, cursor: u64) -> Option<Stretch> {
+    pub(super) fn after(&self, cursor: u64) -> Option<HistorySpan> {
         let from = cursor.max(self.horizon);
         let mut through = self.through().min(from + MOST_TOLD * 1000);
         let mut entries = 0;
@@ -134,7 +134,7 @@ impl History {
         }
         let seconds = self.closed.iter();
         let told = seconds.filter(|it| (from..through).contains(&(it.second * 1000)));
-        (through > from).then(|| Stretch {
+        (through > from).then(|| HistorySpan {
             from,
             through,
             seconds: told.cloned().collect(),
@@ -170,8 +170,8 @@ mod tests {
         }
     }
 
-    fn report(worker: usize, through: u64, seconds: Vec<SecondCount>) -> Report {
-        Report {
+    fn report(worker: usize, through: u64, seconds: Vec<SecondCount>) -> WorkerReport {
+        WorkerReport {
             worker,
             through: Some(through),
             seconds,
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn a_second_is_told_when_every_worker_has_told_it_and_only_once() {
-        let mut history = History::new(2, 10_400);
-        history.take(report(
+        let mut history = CountHistory::new(2, 10_400);
+        history.record(report(
             0,
             12_010,
             vec![second(11, 1, "a"), second(12, 1, "a")],
         ));
         assert_eq!(history.after(0), None, "the other worker");
-        history.take(report(
+        history.record(report(
             1,
             12_900,
             vec![second(11, 1, "a"), second(11, 2, "a")],
@@ -197,8 +197,8 @@ mod tests {
         let kept: Vec<_> = told.seconds.iter().map(|it| it.requests[0].kept).collect();
         assert_eq!(kept, [2, 1]);
         assert_eq!(history.after(12_000), None);
-        history.take(report(0, 13_010, Vec::new()));
-        history.take(report(1, 13_020, Vec::new()));
+        history.record(report(0, 13_010, Vec::new()));
+        history.record(report(1, 13_020, Vec::new()));
         let told = history.after(12_000).expect("a stretch");
         assert_eq!((told.seconds.len(), told.through), (1, 13_000));
         // Whoever begins anew reads everything again.
@@ -207,9 +207,9 @@ mod tests {
 
     #[test]
     fn what_is_too_old_or_too_much_is_forgotten_and_the_horizon_says_so() {
-        let mut history = History::new(1, 0);
+        let mut history = CountHistory::new(1, 0);
         for at in 0..LONGEST + 100 {
-            history.take(report(0, (at + 1) * 1000, vec![second(at, 1, "a")]));
+            history.record(report(0, (at + 1) * 1000, vec![second(at, 1, "a")]));
         }
         assert_eq!(history.horizon(), 100_000);
         let told = history.after(0).expect("a stretch");
@@ -217,13 +217,13 @@ mod tests {
         assert_eq!(told.seconds.len(), MOST_TOLD as usize);
         let mut long = second(LONGEST + 100, 1, &"x".repeat(MOST_BYTES - 1000));
         long.in_force = 0;
-        history.take(report(0, (LONGEST + 101) * 1000, vec![long]));
+        history.record(report(0, (LONGEST + 101) * 1000, vec![long]));
         assert!(history.bytes <= MOST_BYTES && history.horizon() > 900_000);
     }
 
     #[test]
     fn much_is_told_in_parts_of_whole_seconds() {
-        let mut history = History::new(1, 0);
+        let mut history = CountHistory::new(1, 0);
         let many = |at: u64| {
             let mut many = second(at, 1, "a");
             many.requests = vec![RequestCount::default(); 2 * MOST_ENTRIES / 3];
@@ -234,7 +234,7 @@ mod tests {
             ..many(1)
         };
         let seconds = vec![many(0), many(1), later, second(2, 1, "a")];
-        history.take(report(0, 3_000, seconds));
+        history.record(report(0, 3_000, seconds));
         let mut told = Vec::new();
         let mut cursor = 0;
         while let Some(stretch) = history.after(cursor) {
@@ -247,8 +247,8 @@ mod tests {
 
     #[test]
     fn the_end_closes_every_second() {
-        let mut history = History::new(2, 0);
-        history.take(report(0, 1_500, vec![second(1, 1, "a")]));
+        let mut history = CountHistory::new(2, 0);
+        history.record(report(0, 1_500, vec![second(1, 1, "a")]));
         history.end(1_600);
         assert_eq!(history.after(0).expect("a stretch").seconds.len(), 1);
     }

@@ -16,15 +16,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::engine;
-use super::fleet::Fleet;
-use super::history::Report;
+use super::history::WorkerReport;
+use super::target_registry::TargetRegistry;
 use crate::access_log::LogFile;
-use crate::beat::WorkerBeat;
-use crate::clock::Clock;
+use crate::clock::CachedClock;
 use crate::descriptors;
+use crate::heartbeat::WorkerBeat;
 use crate::pressure::Pressure;
-use crate::worker::{self, Start, Swap};
-use crate::{Config, RouterError, Signals};
+use crate::worker::{self, TableSwap, WorkerStart};
+use crate::{RouterConfig, RouterError, SignalHandling};
 
 /// Blocking threads of a worker: they read static files.
 const FILE_THREADS: usize = 4;
@@ -34,17 +34,17 @@ const SIGNAL_DRAIN: Duration = Duration::from_secs(30);
 const QUEUE: usize = 64;
 
 struct Workers {
-    swaps: Vec<mpsc::Sender<Swap>>,
+    swaps: Vec<mpsc::Sender<TableSwap>>,
     beats: Vec<Arc<WorkerBeat>>,
     pressure: Arc<Pressure>,
     threads: Vec<JoinHandle<()>>,
     drain: watch::Sender<bool>,
-    clock: Clock,
-    counts: mpsc::Receiver<Report>,
+    clock: CachedClock,
+    counts: mpsc::Receiver<WorkerReport>,
 }
 
 /// Serves until drained.
-pub(crate) fn run(config: Config) -> Result<(), RouterError> {
+pub(crate) fn run(config: RouterConfig) -> Result<(), RouterError> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let control = listen(&config.control).map_err(|source| RouterError::Control {
@@ -93,7 +93,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(Path::new(&short).join(name))
 }
 
-fn open_log(config: &Config) -> Result<Option<Arc<LogFile>>, RouterError> {
+fn open_log(config: &RouterConfig) -> Result<Option<Arc<LogFile>>, RouterError> {
     let Some(path) = &config.access_log else {
         return Ok(None);
     };
@@ -105,19 +105,22 @@ fn open_log(config: &Config) -> Result<Option<Arc<LogFile>>, RouterError> {
         })
 }
 
-fn start_workers(config: &Config, log: Option<&Arc<LogFile>>) -> Result<Workers, RouterError> {
+fn start_workers(
+    config: &RouterConfig,
+    log: Option<&Arc<LogFile>>,
+) -> Result<Workers, RouterError> {
     let count = config.workers.max(1);
     let shares = share(&config.sockets, count)?;
     let limits = descriptors::within(config.limits, count, config.sockets.len())?;
     let pressure = Arc::new(Pressure::new(limits.connections.saturating_mul(count)));
-    let clock = Clock::start();
+    let clock = CachedClock::start();
     let (drain, draining) = watch::channel(false);
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
     let beats: Vec<Arc<WorkerBeat>> = (0..count).map(|_| Arc::default()).collect();
     for (number, sockets) in shares.into_iter().enumerate() {
         let (swap, receiver) = mpsc::channel(QUEUE);
-        let start = Start {
+        let start = WorkerStart {
             sockets,
             limits,
             log: log.cloned(),
@@ -172,7 +175,7 @@ fn share(
 async fn serve(
     control: UnixListener,
     workers: Workers,
-    config: Config,
+    config: RouterConfig,
     sites: Option<PathBuf>,
 ) -> Result<(), RouterError> {
     let names: Vec<String> = config
@@ -180,7 +183,7 @@ async fn serve(
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let mut fleet = Fleet::new(
+    let mut fleet = TargetRegistry::new(
         workers.swaps,
         workers.beats,
         workers.pressure,
@@ -199,7 +202,7 @@ async fn serve(
         let mut all = workers.threads;
         while !all.iter().all(JoinHandle::is_finished) {
             let woken = fleet.wait(Duration::from_millis(10)).await;
-            fleet.act(woken).await;
+            fleet.apply(woken).await;
             while let Ok(taken) = counts.try_recv() {
                 fleet.counted(taken).await;
             }
@@ -215,8 +218,8 @@ async fn serve(
     Ok(())
 }
 
-async fn signalled(signals: Signals) {
-    if signals == Signals::Leave {
+async fn signalled(signals: SignalHandling) {
+    if signals == SignalHandling::Leave {
         return std::future::pending().await;
     }
     match (

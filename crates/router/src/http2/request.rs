@@ -8,10 +8,11 @@ use ::h2::RecvStream;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use neargate_core::routing::head::{
-    Framing, MOST_HEAD, MOST_HEADERS, Refusal, Target, Version, content_length,
+    HttpVersion, MOST_HEAD, MOST_HEADERS, RequestFraming, RequestRefusal, RequestTarget,
+    content_length,
 };
 
-use crate::request::{self, Ends, Head};
+use crate::request::{self, ConnectionAddresses, RequestHead};
 
 /// Bytes of a header beside its name and value, as HPACK counts them.
 const ENTRY: usize = 32;
@@ -41,8 +42,12 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The head as it may be passed on.
-pub(super) fn judge(parts: &Parts, body: &RecvStream, ends: Ends) -> Result<Box<Head>, Refusal> {
-    let refuse = |status, reason| Err(Refusal { status, reason });
+pub(super) fn judge(
+    parts: &Parts,
+    body: &RecvStream,
+    ends: ConnectionAddresses,
+) -> Result<Box<RequestHead>, RequestRefusal> {
+    let refuse = |status, reason| Err(RequestRefusal { status, reason });
     let target = parts.uri.path_and_query().map_or("/", |p| p.as_str());
     if parts.headers.len() > MOST_HEADERS {
         return refuse(431, "TooManyHeaders");
@@ -50,7 +55,7 @@ pub(super) fn judge(parts: &Parts, body: &RecvStream, ends: Ends) -> Result<Box<
     if head_bytes(parts) - ENTRY * parts.headers.len() > MOST_HEAD {
         return refuse(431, "HeadTooLong");
     }
-    if let Target::Absolute { .. } = Target::of(target) {
+    if let RequestTarget::Absolute { .. } = RequestTarget::of(target) {
         return refuse(400, "BadUri");
     }
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
@@ -78,9 +83,15 @@ pub(super) fn judge(parts: &Parts, body: &RecvStream, ends: Ends) -> Result<Box<
         lines.push(("cookie", cookies));
     }
     let method = parts.method.as_str();
-    let mut head = request::judge(method, target, Version::Http11, lines.iter().copied(), ends)?;
+    let mut head = request::judge(
+        method,
+        target,
+        HttpVersion::Http11,
+        lines.iter().copied(),
+        ends,
+    )?;
     if !body.is_end_stream() && length(&parts.headers).is_none() {
-        head.framing = Framing::Chunked;
+        head.framing = RequestFraming::Chunked;
     }
     Ok(Box::new(head))
 }

@@ -10,14 +10,14 @@ use std::task::{Context, Poll, ready};
 
 use ::h2::RecvStream;
 use bytes::{Buf, Bytes};
-use neargate_core::routing::head::Framing;
+use neargate_core::routing::head::RequestFraming;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::response::Stream;
+use super::response::ResponseStream;
 
 /// Reads the body of one stream.
 pub(super) struct RequestBody {
-    stream: Rc<Stream>,
+    stream: Rc<ResponseStream>,
     body: RecvStream,
     chunked: bool,
     ended: bool,
@@ -28,11 +28,15 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(super) fn new(stream: Rc<Stream>, body: RecvStream, framing: Framing) -> Self {
+    pub(super) fn new(
+        stream: Rc<ResponseStream>,
+        body: RecvStream,
+        framing: RequestFraming,
+    ) -> Self {
         Self {
             stream,
-            ended: framing == Framing::Empty,
-            chunked: framing == Framing::Chunked,
+            ended: framing == RequestFraming::Empty,
+            chunked: framing == RequestFraming::Chunked,
             body,
             before: Bytes::new(),
             data: Bytes::new(),

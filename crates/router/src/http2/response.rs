@@ -17,9 +17,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncWrite;
 
 use super::BLOCK;
-use crate::budget::{Account, Budget, Permit, Waiting};
-use crate::chunked::{Malformed, Scanner};
-use crate::io::ResponseWriter;
+use crate::budget::{Budget, ClientWait, ConnectionMemory, MemoryPermit};
+use crate::chunked::{ChunkScanner, MalformedChunks};
+use crate::scratch::ResponseWriter;
 
 /// Headers of a response, with those that the router adds.
 const MOST_HEADERS: usize = 256;
@@ -28,13 +28,13 @@ const MOST_HEADERS: usize = 256;
 const TASTE: usize = 256;
 
 /// A piece of a body that is not on the wire yet.
-pub(super) struct Queued {
+pub(super) struct QueuedBytes {
     bytes: Bytes,
-    _permit: Permit,
-    _waiting: Waiting,
+    _permit: MemoryPermit,
+    _waiting: ClientWait,
 }
 
-impl Buf for Queued {
+impl Buf for QueuedBytes {
     fn remaining(&self) -> usize {
         self.bytes.remaining()
     }
@@ -47,38 +47,38 @@ impl Buf for Queued {
 }
 
 /// The sending side of a stream.
-pub(super) struct Stream(RefCell<Sending>);
+pub(super) struct ResponseStream(RefCell<SendState>);
 
-enum Sending {
-    Head(SendResponse<Queued>),
-    Body(SendStream<Queued>),
+enum SendState {
+    Head(SendResponse<QueuedBytes>),
+    Body(SendStream<QueuedBytes>),
 }
 
-impl Stream {
-    pub(super) fn new(respond: SendResponse<Queued>) -> Self {
-        Self(RefCell::new(Sending::Head(respond)))
+impl ResponseStream {
+    pub(super) fn new(respond: SendResponse<QueuedBytes>) -> Self {
+        Self(RefCell::new(SendState::Head(respond)))
     }
 
     /// Ready when the client has reset the stream, or its connection is gone.
     pub(super) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
         let reset = match &mut *self.0.borrow_mut() {
-            Sending::Head(respond) => respond.poll_reset(cx),
-            Sending::Body(body) => body.poll_reset(cx),
+            SendState::Head(respond) => respond.poll_reset(cx),
+            SendState::Body(body) => body.poll_reset(cx),
         };
         reset.map(|_| ())
     }
 
     fn reset(&self, reason: Reason) {
         match &mut *self.0.borrow_mut() {
-            Sending::Head(respond) => respond.send_reset(reason),
-            Sending::Body(body) => body.send_reset(reason),
+            SendState::Head(respond) => respond.send_reset(reason),
+            SendState::Body(body) => body.send_reset(reason),
         }
     }
 
     /// Sends a head; one of an interim response leaves the stream as it is.
     fn head(&self, response: http::Response<()>, last: bool) -> io::Result<()> {
         let mut sending = self.0.borrow_mut();
-        let Sending::Head(respond) = &mut *sending else {
+        let SendState::Head(respond) = &mut *sending else {
             return Err(io::ErrorKind::InvalidData.into());
         };
         if response.status().is_informational() {
@@ -87,14 +87,14 @@ impl Stream {
                 .map_err(io::Error::other);
         }
         let body = respond.send_response(response, last);
-        *sending = Sending::Body(body.map_err(io::Error::other)?);
+        *sending = SendState::Body(body.map_err(io::Error::other)?);
         Ok(())
     }
 
     /// How many bytes the client and the connection take now.
     fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         let mut sending = self.0.borrow_mut();
-        let Sending::Body(body) = &mut *sending else {
+        let SendState::Body(body) = &mut *sending else {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         };
         if body.poll_reset(cx).is_ready() {
@@ -111,46 +111,46 @@ impl Stream {
         Poll::Ready(Ok(body.capacity()))
     }
 
-    fn data(&self, piece: Queued, last: bool) -> io::Result<()> {
+    fn data(&self, piece: QueuedBytes, last: bool) -> io::Result<()> {
         match &mut *self.0.borrow_mut() {
-            Sending::Body(body) => body.send_data(piece, last).map_err(io::Error::other),
-            Sending::Head(_) => Err(io::ErrorKind::InvalidData.into()),
+            SendState::Body(body) => body.send_data(piece, last).map_err(io::Error::other),
+            SendState::Head(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
     fn trailers(&self, trailers: HeaderMap) -> io::Result<()> {
         match &mut *self.0.borrow_mut() {
-            Sending::Body(body) => body.send_trailers(trailers).map_err(io::Error::other),
-            Sending::Head(_) => Err(io::ErrorKind::InvalidData.into()),
+            SendState::Body(body) => body.send_trailers(trailers).map_err(io::Error::other),
+            SendState::Head(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 }
 
-enum Progress {
+enum StreamProgress {
     /// In a head: what of it was written so far.
     Head(Vec<u8>),
     Length(u64),
-    Chunks(Scanner),
+    Chunks(ChunkScanner),
     Done,
 }
 
 /// Writes the response of one stream.
-pub(super) struct Response {
-    stream: Rc<Stream>,
+pub(super) struct StreamResponse {
+    stream: Rc<ResponseStream>,
     budget: Rc<Budget>,
-    account: Rc<Account>,
+    account: Rc<ConnectionMemory>,
     /// For what is held here and by who writes.
-    permit: Permit,
-    waiting: Option<Waiting>,
+    permit: MemoryPermit,
+    waiting: Option<ClientWait>,
     head_only: bool,
-    progress: Progress,
+    progress: StreamProgress,
 }
 
-impl Response {
+impl StreamResponse {
     pub(super) fn new(
-        stream: Rc<Stream>,
+        stream: Rc<ResponseStream>,
         budget: Rc<Budget>,
-        account: Rc<Account>,
+        account: Rc<ConnectionMemory>,
         head_only: bool,
     ) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl Response {
             account,
             waiting: None,
             head_only,
-            progress: Progress::Head(Vec::new()),
+            progress: StreamProgress::Head(Vec::new()),
         }
     }
 
@@ -177,7 +177,7 @@ impl Response {
 
     /// Takes what belongs to the head; how many bytes that was.
     fn head(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Progress::Head(text) = &mut self.progress else {
+        let StreamProgress::Head(text) = &mut self.progress else {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let before = text.len();
@@ -189,23 +189,23 @@ impl Response {
             httparse::Status::Partial => return Ok(bytes.len()),
         };
         let (response, progress) = convert(&parsed, self.head_only)?;
-        let last = matches!(progress, Progress::Done);
+        let last = matches!(progress, StreamProgress::Done);
         self.progress = progress;
         self.stream.head(response, last)?;
         Ok(length - before)
     }
 
     fn body(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrong = |_: Malformed| io::Error::from(io::ErrorKind::InvalidData);
+        let wrong = |_: MalformedChunks| io::Error::from(io::ErrorKind::InvalidData);
         // What is between chunks needs no room: the end of a body is sent whatever is left.
         let before = match &mut self.progress {
-            Progress::Chunks(scanner) => scanner.advance_to_payload(bytes).map_err(wrong)?,
+            StreamProgress::Chunks(scanner) => scanner.advance_to_payload(bytes).map_err(wrong)?,
             _ => 0,
         };
         let left = match &self.progress {
-            Progress::Length(left) => *left,
-            Progress::Chunks(scanner) => scanner.payload_left(),
-            Progress::Head(_) | Progress::Done => 0,
+            StreamProgress::Length(left) => *left,
+            StreamProgress::Chunks(scanner) => scanner.payload_left(),
+            StreamProgress::Head(_) | StreamProgress::Done => 0,
         };
         let bytes = &bytes[before..];
         let most = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -219,16 +219,16 @@ impl Response {
         }
         let (piece, rest) = bytes.split_at(taken);
         let (after, end) = match &mut self.progress {
-            Progress::Length(left) => {
+            StreamProgress::Length(left) => {
                 *left -= taken as u64;
                 (0, (*left == 0).then(HeaderMap::new))
             }
-            Progress::Chunks(scanner) => {
+            StreamProgress::Chunks(scanner) => {
                 scanner.advance(piece, |_| {}).map_err(wrong)?;
                 let after = scanner.advance_to_payload(rest).map_err(wrong)?;
                 (after, scanner.is_done().then(|| fields(scanner.trailers())))
             }
-            Progress::Head(_) | Progress::Done => {
+            StreamProgress::Head(_) | StreamProgress::Done => {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
         };
@@ -240,7 +240,7 @@ impl Response {
     fn send(&mut self, bytes: Bytes, trailers: Option<HeaderMap>) -> io::Result<()> {
         let last = trailers.as_ref().is_some_and(HeaderMap::is_empty);
         if last || !bytes.is_empty() {
-            let piece = Queued {
+            let piece = QueuedBytes {
                 _permit: self.permit.split(bytes.len()),
                 _waiting: self.account.wait(),
                 bytes,
@@ -248,7 +248,7 @@ impl Response {
             self.stream.data(piece, last)?;
         }
         if let Some(trailers) = trailers {
-            self.progress = Progress::Done;
+            self.progress = StreamProgress::Done;
             if !last {
                 self.stream.trailers(trailers)?;
             }
@@ -275,7 +275,7 @@ fn fields(lines: &[u8]) -> HeaderMap {
 fn convert(
     parsed: &httparse::Response<'_, '_>,
     head_only: bool,
-) -> io::Result<(http::Response<()>, Progress)> {
+) -> io::Result<(http::Response<()>, StreamProgress)> {
     let mut response = http::Response::new(());
     let status = parsed.code.unwrap_or_default();
     *response.status_mut() = http::StatusCode::from_u16(status).map_err(io::Error::other)?;
@@ -295,22 +295,22 @@ fn convert(
         }
     }
     let progress = match status {
-        100..200 => Progress::Head(Vec::new()),
-        _ if head_only || status == 204 || status == 304 => Progress::Done,
-        _ if chunked => Progress::Chunks(Scanner::new()),
-        _ if length == 0 => Progress::Done,
-        _ => Progress::Length(length),
+        100..200 => StreamProgress::Head(Vec::new()),
+        _ if head_only || status == 204 || status == 304 => StreamProgress::Done,
+        _ if chunked => StreamProgress::Chunks(ChunkScanner::new()),
+        _ if length == 0 => StreamProgress::Done,
+        _ => StreamProgress::Length(length),
     };
     Ok((response, progress))
 }
 
-impl AsyncWrite for Response {
+impl AsyncWrite for StreamResponse {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if matches!(self.progress, Progress::Head(_)) {
+        if matches!(self.progress, StreamProgress::Head(_)) {
             return Poll::Ready(self.head(bytes));
         }
         self.body(cx, bytes)
@@ -325,7 +325,7 @@ impl AsyncWrite for Response {
     }
 }
 
-impl ResponseWriter for Response {
+impl ResponseWriter for StreamResponse {
     const BLOCK: usize = BLOCK;
 
     async fn wanted(&mut self) -> io::Result<usize> {
@@ -333,7 +333,7 @@ impl ResponseWriter for Response {
             let room = self.poll_room(cx, 1)?;
             match self.progress {
                 // Nothing but the end may be left, which needs no room.
-                Progress::Chunks(_) if room.is_pending() => Poll::Ready(Ok(TASTE)),
+                StreamProgress::Chunks(_) if room.is_pending() => Poll::Ready(Ok(TASTE)),
                 _ => room.map(|_| Ok(BLOCK)),
             }
         })
@@ -343,7 +343,7 @@ impl ResponseWriter for Response {
     async fn reserve(&mut self, bytes: usize) -> io::Result<()> {
         let more = bytes.saturating_sub(self.permit.bytes());
         if more > 0 {
-            let taken = self.budget.take(&self.account, more).await;
+            let taken = self.budget.acquire(&self.account, more).await;
             self.permit.merge(taken);
         }
         Ok(())
@@ -355,9 +355,9 @@ impl ResponseWriter for Response {
     }
 }
 
-impl Drop for Response {
+impl Drop for StreamResponse {
     fn drop(&mut self) {
-        if matches!(self.progress, Progress::Done) {
+        if matches!(self.progress, StreamProgress::Done) {
             return self.account.answered();
         }
         let mut at_once = Context::from_waker(Waker::noop());

@@ -49,7 +49,7 @@ impl Backend {
         Self { address, state }
     }
 
-    pub fn seen(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.state.seen.load(Ordering::SeqCst)
     }
 

@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use neargate_core::manifest::model::{Balance, Health, Probe, Route};
+use neargate_core::manifest::model::{Balance, HealthCheck, Probe, Route};
 use neargate_core::routing::control::{FromRouter, RequestCount, SecondCount, ToRouter};
 use neargate_core::routing::table::{
-    Action, Admission, Listener, RoutingTable, Rule, Target, TargetGroup, TargetHealth,
+    Admission, Listener, ListenerRule, RoutingTable, RuleAction, Target, TargetGroup, TargetHealth,
     WeightedGroup,
 };
-use neargate_router::{Config, Confinement, Limits, RouterError, Signals};
+use neargate_router::{Confinement, RouterConfig, RouterError, RouterLimits, SignalHandling};
 use rustix::process::{Resource, Rlimit};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,27 +66,27 @@ pub struct Router {
 impl Router {
     pub fn start() -> Self {
         let (address, sockets) = listeners();
-        Self::on(address, sockets, Limits::default())
+        Self::on(address, sockets, RouterLimits::default())
     }
 
-    pub fn with(limits: Limits) -> Self {
+    pub fn with(limits: RouterLimits) -> Self {
         let (address, sockets) = listeners();
         Self::on(address, sockets, limits)
     }
 
-    pub fn on(address: SocketAddr, sockets: Vec<(String, OwnedFd)>, limits: Limits) -> Self {
+    pub fn on(address: SocketAddr, sockets: Vec<(String, OwnedFd)>, limits: RouterLimits) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (control, log) = (
             directory.path().join("c"),
             directory.path().join("access.log"),
         );
-        let config = Config {
+        let config = RouterConfig {
             sockets: again(&sockets),
             control: control.clone(),
             access_log: Some(log.clone()),
             workers: 2,
             limits,
-            signals: Signals::Leave,
+            signals: SignalHandling::Leave,
             confinement: Confinement::default(),
         };
         let thread = std::thread::spawn(move || neargate_router::run(config));
@@ -276,11 +276,11 @@ pub fn group(targets: Vec<Target>) -> TargetGroup {
 
 /// One rule for everything, to one group.
 pub fn table(targets: Vec<Target>) -> RoutingTable {
-    let action = Action::Forward(vec![WeightedGroup {
+    let action = RuleAction::Forward(vec![WeightedGroup {
         group: "api".into(),
         weight: 1,
     }]);
-    let rule = Rule {
+    let rule = ListenerRule {
         route: Route {
             priority: 1,
             ..Route::default()
@@ -297,8 +297,8 @@ pub fn table(targets: Vec<Target>) -> RoutingTable {
     }
 }
 
-pub fn health() -> Health {
-    Health {
+pub fn health() -> HealthCheck {
+    HealthCheck {
         probe: Probe::Http {
             path: "/healthz".into(),
             matcher: vec![(200, 200)],

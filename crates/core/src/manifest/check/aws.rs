@@ -3,8 +3,8 @@
 //! Invariant: the first half judges what is written under `[aws]`, wherever it is laid; the second
 //! half judges the whole manifest, and only when its target is AWS.
 
-use super::Case;
-use crate::manifest::model::{Entry, NatKind, Place, Runs, Static};
+use super::CheckContext;
+use crate::manifest::model::{DeploymentTarget, EntryPoint, NatKind, Static, Workload};
 
 /// Days that CloudWatch Logs keeps (PutRetentionPolicy, `retentionInDays`), up to two years.
 const LOG_DAYS: [u32; 15] = [
@@ -22,12 +22,12 @@ const LONGEST_CACHE: usize = 40;
 /// A service's name with room for what its roles add (CreateRole has 64).
 const LONGEST_SERVICE: usize = 61;
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     cidr(case);
     days(case);
     endpoints(case);
     rule_groups(case);
-    if matches!(case.manifest.target, Place::Aws { .. }) {
+    if matches!(case.manifest.target, DeploymentTarget::Aws { .. }) {
         names(case);
         domains(case);
         sites(case);
@@ -36,7 +36,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
 }
 
-fn cidr(case: &mut Case<'_>) {
+fn cidr(case: &mut CheckContext<'_>) {
     let Some(cidr) = &case.manifest.aws.cidr else {
         return;
     };
@@ -48,10 +48,10 @@ fn cidr(case: &mut Case<'_>) {
     }
 }
 
-fn days(case: &mut Case<'_>) {
+fn days(case: &mut CheckContext<'_>) {
     let aws = &case.manifest.aws;
-    let whole = |case: &Case<'_>, key| {
-        let text = crate::manifest::view::View(case.tree).table("aws");
+    let whole = |case: &CheckContext<'_>, key| {
+        let text = crate::manifest::typed_table::TypedTable(case.tree).table("aws");
         let time = text.and_then(|aws| aws.duration(key)).unwrap_or_default();
         time.as_secs().is_multiple_of(86_400)
     };
@@ -72,7 +72,7 @@ fn days(case: &mut Case<'_>) {
     }
 }
 
-fn endpoints(case: &mut Case<'_>) {
+fn endpoints(case: &mut CheckContext<'_>) {
     let aws = &case.manifest.aws;
     let none = aws
         .nat
@@ -95,7 +95,7 @@ fn endpoints(case: &mut Case<'_>) {
     }
 }
 
-fn rule_groups(case: &mut Case<'_>) {
+fn rule_groups(case: &mut CheckContext<'_>) {
     for (i, group) in case.items(&["edge", "waf", "managed"]) {
         if !group.starts_with("AWSManagedRules") {
             let message = format!("`{}` is no rule group of AWS", group.escape_debug());
@@ -106,7 +106,7 @@ fn rule_groups(case: &mut Case<'_>) {
 }
 
 /// Names that are made of the app's, the environment's and a part's.
-fn names(case: &mut Case<'_>) {
+fn names(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     let prefix = format!("{}-{}", manifest.app, manifest.env);
     let reserved = ["internal-", "aws", "ssm"];
@@ -135,7 +135,7 @@ fn names(case: &mut Case<'_>) {
     }
 }
 
-fn fits(case: &mut Case<'_>, path: &[&str], whole: &str, most: usize) {
+fn fits(case: &mut CheckContext<'_>, path: &[&str], whole: &str, most: usize) {
     if whole.len() > most {
         let message = format!(
             "`{whole}` has {} characters; AWS has room for {most}",
@@ -145,7 +145,7 @@ fn fits(case: &mut Case<'_>, path: &[&str], whole: &str, most: usize) {
     }
 }
 
-fn domains(case: &mut Case<'_>) {
+fn domains(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     let some = !manifest.edge.domains.is_empty();
     if some && manifest.aws.hosted_zone.is_none() && case.sound(&["aws", "hosted-zone"]) {
@@ -161,9 +161,9 @@ fn domains(case: &mut Case<'_>) {
 }
 
 /// Static sites are files in one bucket behind CloudFront.
-fn sites(case: &mut Case<'_>) {
+fn sites(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
-    let is_site = |runs: &Runs| matches!(runs, Runs::Static(_));
+    let is_site = |runs: &Workload| matches!(runs, Workload::Static(_));
     let mut all = manifest.services.values().filter(|s| is_site(&s.runs));
     let Some(first) = all.next() else {
         return;
@@ -176,10 +176,10 @@ fn sites(case: &mut Case<'_>) {
         let help = "put the files of both into one folder";
         case.error("far-cannot", &["service", &second.name], message, help);
     }
-    if let Runs::Static(site) = &first.runs {
+    if let Workload::Static(site) = &first.runs {
         index(case, &first.name, site);
     }
-    if manifest.aws.entry == Some(Entry::Balancer) {
+    if manifest.aws.entry == Some(EntryPoint::Balancer) {
         let message = "a load balancer serves no files".to_owned();
         let help = "write entry = \"edge\", or remove `entry`";
         case.error("contradiction", &["aws", "entry"], message, help);
@@ -202,7 +202,7 @@ fn sites(case: &mut Case<'_>) {
 }
 
 /// The function of CloudFront knows one name (`terraform/modules/edge/paths-*.js`).
-fn index(case: &mut Case<'_>, name: &str, site: &Static) {
+fn index(case: &mut CheckContext<'_>, name: &str, site: &Static) {
     for (key, value) in [
         ("index", Some(site.index.as_str())),
         ("fallback", site.fallback.as_deref()),
@@ -219,7 +219,7 @@ fn index(case: &mut Case<'_>, name: &str, site: &Static) {
 }
 
 /// What RDS and ElastiCache run.
-fn versions(case: &mut Case<'_>) {
+fn versions(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, database) in &manifest.databases {
         let major = database
@@ -250,7 +250,7 @@ fn versions(case: &mut Case<'_>) {
     }
 }
 
-fn backups(case: &mut Case<'_>) {
+fn backups(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, database) in &manifest.databases {
         let off = database

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Case;
-use crate::manifest::model::{Place, Runs, Service};
+use super::CheckContext;
+use crate::manifest::model::{DeploymentTarget, Service, Workload};
 
 /// Linux's `MAX_ARG_STRLEN`: the longest `NAME=value`, with its end.
 const LONGEST_TEXT: usize = 128 * 1024;
@@ -13,13 +13,13 @@ const LONGEST_ALTOGETHER: usize = 2 * 1024 * 1024 - 64 * 1024;
 /// Arguments that say that the next one is a program, which may read variables.
 const INLINE: [&str; 7] = ["-c", "-e", "-ec", "-lc", "-xc", "--eval", "-S"];
 
-pub(super) fn check(case: &mut Case<'_>, service: &Service, variables: &BTreeSet<String>) {
+pub(super) fn check(case: &mut CheckContext<'_>, service: &Service, variables: &BTreeSet<String>) {
     let name = service.name.as_str();
     let path = ["service", name, "command"];
     literal_variables(case, &path, variables);
     lengths(case, service);
-    let image = matches!(service.runs, Runs::Image { .. });
-    if image && case.manifest.target == Place::Near {
+    let image = matches!(service.runs, Workload::Image { .. });
+    if image && case.manifest.target == DeploymentTarget::Near {
         let at = ["image", "build"].map(|key| ["service", name, key]);
         let at = at.iter().find(|path| case.has(*path)).unwrap_or(&at[0]);
         let message = format!("`service.{name}` is a container image, which near does not run");
@@ -30,7 +30,7 @@ pub(super) fn check(case: &mut Case<'_>, service: &Service, variables: &BTreeSet
 }
 
 /// Jobs run commands as services do, with the variables of their service.
-pub(super) fn check_jobs(case: &mut Case<'_>) {
+pub(super) fn check_jobs(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, job) in &manifest.jobs {
         let variables = match manifest.services.get(&job.service) {
@@ -42,7 +42,7 @@ pub(super) fn check_jobs(case: &mut Case<'_>) {
 }
 
 /// `["gunicorn", "-b", ":$PORT"]`: the program gets these very characters.
-fn literal_variables(case: &mut Case<'_>, path: &[&str], variables: &BTreeSet<String>) {
+fn literal_variables(case: &mut CheckContext<'_>, path: &[&str], variables: &BTreeSet<String>) {
     let items = case.items(path);
     if items
         .iter()
@@ -91,7 +91,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// What the kernel refuses to start: E2BIG.
-fn lengths(case: &mut Case<'_>, service: &Service) {
+fn lengths(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let mut altogether = 0;
     for (key, value) in &service.env {

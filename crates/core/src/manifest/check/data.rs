@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::Case;
+use super::CheckContext;
 use crate::manifest::calendar;
 
 const DAY: u64 = 86_400_000;
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, database) in &manifest.databases {
         let Some(backup) = &database.backup else {
@@ -66,7 +66,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
 }
 
-fn whole_days(case: &mut Case<'_>, path: &[&str], time: Duration) {
+fn whole_days(case: &mut CheckContext<'_>, path: &[&str], time: Duration) {
     if !time.as_millis().is_multiple_of(u128::from(DAY)) {
         let message = format!("{} is not whole days", crate::duration::format(time));
         case.error("out-of-range", path, message, "write for example \"7d\"");

@@ -1,13 +1,13 @@
 //! One job: what it does, and where in a release it may stand.
 
-use super::Case;
-use crate::manifest::model::{Job, Work};
+use super::CheckContext;
+use crate::manifest::model::{Job, JobWork};
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for job in manifest.jobs.values() {
         work(case, job);
-        if let Work::Http(_) = job.work {
+        if let JobWork::Http(_) = job.work {
             asks(case, job);
         }
     }
@@ -19,9 +19,9 @@ pub(super) fn check(case: &mut Case<'_>) {
 }
 
 /// A command, or a check.
-fn work(case: &mut Case<'_>, job: &Job) {
+fn work(case: &mut CheckContext<'_>, job: &Job) {
     let path = ["job", job.name.as_str()];
-    let has = |case: &Case<'_>, key| case.has(&["job", job.name.as_str(), key]);
+    let has = |case: &CheckContext<'_>, key| case.has(&["job", job.name.as_str(), key]);
     match (has(case, "command"), has(case, "http")) {
         (false, false) => {
             let message = format!("`job.{}` says nothing to do", job.name);
@@ -38,7 +38,7 @@ fn work(case: &mut Case<'_>, job: &Job) {
 }
 
 /// A check asks somebody who listens, in a release.
-fn asks(case: &mut Case<'_>, job: &Job) {
+fn asks(case: &mut CheckContext<'_>, job: &Job) {
     let http = ["job", job.name.as_str(), "http"];
     let owner = case.manifest.services.get(&job.service);
     if owner.is_some_and(|owner| owner.port.is_none()) {
@@ -47,7 +47,7 @@ fn asks(case: &mut Case<'_>, job: &Job) {
         case.error("missing-key", &http, message, help);
     }
     let headers = ["job", job.name.as_str(), "http", "headers"];
-    if let Work::Http(check) = &job.work
+    if let JobWork::Http(check) = &job.work
         && let Some(own) = check
             .headers
             .keys()
@@ -76,10 +76,10 @@ const SET_BY_NEARGATE: [&str; 5] = [
 ];
 
 /// Before its tasks are up there is nobody to ask; after a rollback there is no new revision.
-fn places(case: &mut Case<'_>, service: &str, key: &str) {
+fn places(case: &mut CheckContext<'_>, service: &str, key: &str) {
     for (i, name) in case.items(&["service", service, "release", key]) {
         let found = case.manifest.jobs.get(&name);
-        if found.is_some_and(|job| matches!(job.work, Work::Http(_))) {
+        if found.is_some_and(|job| matches!(job.work, JobWork::Http(_))) {
             let path = ["service", service, "release", key, &i];
             let message =
                 format!("`job.{name}` is an HTTP check, and `{key}` has no new revision to ask");

@@ -14,41 +14,42 @@ mod routes;
 mod service;
 mod watch;
 
-use super::diagnostic::{At, Diagnostic, Diagnostics};
-use super::model::{Manifest, Place};
-use super::tree::{self, Table, Value};
+use super::diagnostic::{Diagnostic, Diagnostics, SourceSpan};
+use super::model::{DeploymentTarget, Manifest};
+use super::toml_tree::{self, TomlTable, TomlValue};
 
 /// The model, the tree that it was read from, and the problems so far.
-pub(super) struct Case<'a> {
+pub(super) struct CheckContext<'a> {
     pub(super) manifest: &'a Manifest,
     /// With the defaults.
-    pub(super) tree: &'a Table,
+    pub(super) tree: &'a TomlTable,
     /// Without them.
-    pub(super) written: &'a Table,
+    pub(super) written: &'a TomlTable,
     pub(super) out: &'a mut Diagnostics,
 }
 
-impl Case<'_> {
+impl CheckContext<'_> {
     /// Where a value is written, or the nearest thing above it.
-    fn at(&self, path: &[&str]) -> At {
-        tree::place_of(self.tree, path)
+    fn at(&self, path: &[&str]) -> SourceSpan {
+        toml_tree::place_of(self.tree, path)
     }
 
     /// Whether a value is written in the file, right or wrong.
     fn has(&self, path: &[&str]) -> bool {
-        tree::find(self.written, path).is_some()
+        toml_tree::find(self.written, path).is_some()
     }
 
     /// The texts of a list and their positions, those that were found wrong left out.
     fn items(&self, path: &[&str]) -> Vec<(String, String)> {
-        let Some(Value::List(items)) = tree::find(self.tree, path).map(|node| &node.value) else {
+        let Some(TomlValue::List(items)) = toml_tree::find(self.tree, path).map(|node| &node.value)
+        else {
             return Vec::new();
         };
         let texts = items
             .iter()
             .enumerate()
             .filter_map(|(i, item)| match &item.value {
-                Value::Text(text) => Some((i.to_string(), text.clone())),
+                TomlValue::Text(text) => Some((i.to_string(), text.clone())),
                 _ => None,
             });
         texts.collect()
@@ -56,7 +57,7 @@ impl Case<'_> {
 
     /// Whether a value, if there is one, was not found wrong.
     fn sound(&self, path: &[&str]) -> bool {
-        tree::find(self.tree, path).is_none_or(|node| node.value != Value::Wrong)
+        toml_tree::find(self.tree, path).is_none_or(|node| node.value != TomlValue::Wrong)
     }
 
     fn error(
@@ -84,10 +85,10 @@ impl Case<'_> {
     }
 }
 
-impl Case<'_> {
+impl CheckContext<'_> {
     /// What near can and AWS refuses: an error for an environment on AWS, a warning otherwise.
     fn far_refuses(&mut self, path: &[&str], message: String, help: &str) {
-        if matches!(self.manifest.target, Place::Aws { .. }) {
+        if matches!(self.manifest.target, DeploymentTarget::Aws { .. }) {
             self.error("out-of-range", path, message, help);
         } else {
             self.warn("near-only", path, format!("{message}: near only"), help);
@@ -96,7 +97,7 @@ impl Case<'_> {
 }
 
 /// Reports everything that does not fit together.
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let names: Vec<String> = case.manifest.services.keys().cloned().collect();
     for name in &names {
         service::check(case, name);
@@ -111,7 +112,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     notify::check(case);
     aws::check(case);
     if case.manifest.target
-        == (Place::Aws {
+        == (DeploymentTarget::Aws {
             region: String::new(),
         })
         && case.sound(&["region"])

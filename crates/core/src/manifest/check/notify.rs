@@ -1,15 +1,15 @@
 //! Notifications: one receiver each, and only services and secrets that there are.
 
-use super::{Case, references};
-use crate::manifest::model::Receiver;
+use super::{CheckContext, references};
+use crate::manifest::model::WebhookAddress;
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, notify) in &manifest.notify {
         receiver(case, name);
-        if let Receiver::Secret(secret) = &notify.to {
+        if let WebhookAddress::Secret(secret) = &notify.to {
             let path = ["notify", name.as_str(), "secret"];
-            references::known(case, &path, "secret", secret);
+            references::require_known(case, &path, "secret", secret);
             let generated = manifest.secrets.get(secret);
             if generated.is_some_and(|found| found.generate.is_some()) {
                 let message = format!("`secret.{secret}` is generated, so it is no URL");
@@ -20,13 +20,13 @@ pub(super) fn check(case: &mut Case<'_>) {
         }
         for (i, service) in case.items(&["notify", name, "services"]) {
             let path = ["notify", name, "services", &i];
-            references::known(case, &path, "service", &service);
+            references::require_known(case, &path, "service", &service);
         }
     }
 }
 
 /// Exactly one of `url` and `secret`.
-fn receiver(case: &mut Case<'_>, name: &str) {
+fn receiver(case: &mut CheckContext<'_>, name: &str) {
     let url = case.has(&["notify", name, "url"]);
     let secret = case.has(&["notify", name, "secret"]);
     match (url, secret) {

@@ -11,7 +11,7 @@ use crate::manifest::model::{Route, Service};
 /// Numbers the routes that have none: 10, 20, 30, … around those that have one.
 pub(in crate::manifest) fn assign(services: &mut BTreeMap<String, Service>) {
     let mut taken: BTreeSet<u32> = BTreeSet::new();
-    let mut open: Vec<(Exactness, String, usize)> = Vec::new();
+    let mut open: Vec<(RouteSpecificity, String, usize)> = Vec::new();
     for (name, service) in &*services {
         for (index, route) in service.routes.iter().enumerate() {
             if route.priority == 0 {
@@ -36,9 +36,9 @@ pub(in crate::manifest) fn assign(services: &mut BTreeMap<String, Service>) {
 
 /// Smaller is more exact: a host before none, then the longer literal path, then no wildcard,
 /// then more conditions.
-type Exactness = (Reverse<bool>, Reverse<usize>, bool, Reverse<usize>);
+type RouteSpecificity = (Reverse<bool>, Reverse<usize>, bool, Reverse<usize>);
 
-fn exactness(route: &Route) -> Exactness {
+fn exactness(route: &Route) -> RouteSpecificity {
     let literal = |pattern: &String| pattern.find(['*', '?']).unwrap_or(pattern.len());
     let shortest = route.path.iter().map(literal).min().unwrap_or(0);
     let wild = route.path.is_empty() || route.path.iter().any(|p| p.contains(['*', '?']));

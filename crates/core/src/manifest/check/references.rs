@@ -1,10 +1,10 @@
 //! Names that must be declared elsewhere: uses, jobs, guards, services.
 
-use super::Case;
-use crate::manifest::model::Runs;
-use crate::manifest::shape::nearest;
+use super::CheckContext;
+use crate::manifest::model::Workload;
+use crate::manifest::schema::nearest;
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for name in manifest.services.keys() {
         uses(case, name);
@@ -13,14 +13,14 @@ pub(super) fn check(case: &mut Case<'_>) {
         }
         for (i, alarm) in case.items(&["service", name, "release", "guard"]) {
             let path = ["service", name, "release", "guard", &i];
-            known(case, &path, "alarm", &alarm);
+            require_known(case, &path, "alarm", &alarm);
         }
     }
     for (name, job) in &manifest.jobs {
         let path = ["job", name.as_str(), "service"];
-        known(case, &path, "service", &job.service);
+        require_known(case, &path, "service", &job.service);
         let owner = manifest.services.get(&job.service);
-        if owner.is_some_and(|owner| matches!(owner.runs, Runs::Static(_))) {
+        if owner.is_some_and(|owner| matches!(owner.runs, Workload::Static(_))) {
             let message = format!(
                 "`service.{}` is static, so no job can run in it",
                 job.service
@@ -31,20 +31,20 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
     for (name, alarm) in &manifest.alarms {
         if let Some(service) = &alarm.service {
-            known(case, &["alarm", name, "service"], "service", service);
+            require_known(case, &["alarm", name, "service"], "service", service);
         }
     }
     for (name, slo) in &manifest.slos {
-        known(case, &["slo", name, "service"], "service", &slo.service);
+        require_known(case, &["slo", name, "service"], "service", &slo.service);
     }
 }
 
-fn uses(case: &mut Case<'_>, service: &str) {
+fn uses(case: &mut CheckContext<'_>, service: &str) {
     let items = case.items(&["service", service, "uses"]);
     for (n, (i, text)) in items.iter().enumerate() {
         let path = ["service", service, "uses", i];
         if let Some((kind, name)) = text.split_once('.') {
-            known(case, &path, kind, name);
+            require_known(case, &path, kind, name);
         }
         if items[..n].iter().any(|(_, earlier)| earlier == text) {
             let message = format!("`{text}` is used twice");
@@ -54,11 +54,11 @@ fn uses(case: &mut Case<'_>, service: &str) {
 }
 
 /// Jobs of a release: they run in the new revision, so in this service.
-fn hooks(case: &mut Case<'_>, service: &str, key: &str) {
+fn hooks(case: &mut CheckContext<'_>, service: &str, key: &str) {
     let manifest = case.manifest;
     for (i, name) in case.items(&["service", service, "release", key]) {
         let path = ["service", service, "release", key, &i];
-        known(case, &path, "job", &name);
+        require_known(case, &path, "job", &name);
         let Some(job) = manifest.jobs.get(&name) else {
             continue;
         };
@@ -76,9 +76,9 @@ fn hooks(case: &mut Case<'_>, service: &str, key: &str) {
 }
 
 /// Reports a name that no `[KIND.NAME]` declares.
-pub(super) fn known(case: &mut Case<'_>, path: &[&str], kind: &str, name: &str) {
+pub(super) fn require_known(case: &mut CheckContext<'_>, path: &[&str], kind: &str, name: &str) {
     let declared: Vec<&str> = match case.tree.get(kind).map(|entry| &entry.node.value) {
-        Some(crate::manifest::tree::Value::Table(table)) => {
+        Some(crate::manifest::toml_tree::TomlValue::Table(table)) => {
             table.keys().map(String::as_str).collect()
         }
         _ => Vec::new(),

@@ -1,11 +1,11 @@
 //! Release policies: strategy, percentages, breaker.
 
-use super::Case;
+use super::CheckContext;
 use crate::machine::strategy;
 use crate::manifest::model::{Service, Strategy, Threshold};
-use crate::manifest::tree::{Value, find};
+use crate::manifest::toml_tree::{TomlValue, find};
 
-pub(super) fn check(case: &mut Case<'_>, name: &str) {
+pub(super) fn check(case: &mut CheckContext<'_>, name: &str) {
     let manifest = case.manifest;
     let service = &manifest.services[name];
     foreign_keys(case, service);
@@ -40,7 +40,7 @@ pub(super) fn check(case: &mut Case<'_>, name: &str) {
 }
 
 /// Keys of one strategy under another.
-fn foreign_keys(case: &mut Case<'_>, service: &Service) {
+fn foreign_keys(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     if !case.sound(&["service", name, "release", "strategy"]) {
         return;
@@ -65,7 +65,7 @@ fn foreign_keys(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn steps(case: &mut Case<'_>, service: &Service) {
+fn steps(case: &mut CheckContext<'_>, service: &Service) {
     let Strategy::Canary { steps, .. } = &service.release.strategy else {
         return;
     };
@@ -96,14 +96,15 @@ fn steps(case: &mut Case<'_>, service: &Service) {
 }
 
 /// Whether no step was found wrong, so that positions in the model are those in the file.
-fn whole_list(case: &Case<'_>, service: &str, steps: &[f64]) -> bool {
+fn whole_list(case: &CheckContext<'_>, service: &str, steps: &[f64]) -> bool {
     let path = ["service", service, "release", "steps"];
-    find(case.tree, &path)
-        .is_none_or(|node| matches!(&node.value, Value::List(items) if items.len() == steps.len()))
+    find(case.tree, &path).is_none_or(
+        |node| matches!(&node.value, TomlValue::List(items) if items.len() == steps.len()),
+    )
 }
 
 /// ECS takes percentages in tenths.
-fn tenths(case: &mut Case<'_>, service: &Service) {
+fn tenths(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let fine = |n: f64| ((n * 10.0) - (n * 10.0).round()).abs() < 1e-6;
     match &service.release.strategy {
@@ -133,7 +134,7 @@ fn tenths(case: &mut Case<'_>, service: &Service) {
 }
 
 /// ECS takes bake times in minutes.
-fn whole_minutes(case: &mut Case<'_>, service: &Service) {
+fn whole_minutes(case: &mut CheckContext<'_>, service: &Service) {
     let (interval, bake) = match &service.release.strategy {
         Strategy::Rolling => return,
         Strategy::Linear { interval, bake, .. } => (Some(*interval), *bake),

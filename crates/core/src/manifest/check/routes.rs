@@ -1,21 +1,21 @@
 //! Routes beside one another: conflicts, routes that nothing reaches, the balancer's limits.
 
-use super::Case;
-use crate::manifest::diagnostic::{At, Diagnostic};
+use super::CheckContext;
+use crate::manifest::diagnostic::{Diagnostic, SourceSpan};
 use crate::manifest::model::Route;
-use crate::manifest::tree::{Value, find};
+use crate::manifest::toml_tree::{TomlValue, find};
 
 /// The values and the wildcards that one rule of the load balancer may hold.
 const MOST: usize = 5;
 
-struct Placed<'a> {
+struct PlacedRoute<'a> {
     service: &'a str,
     route: &'a Route,
-    at: At,
+    at: SourceSpan,
     written_priority: bool,
 }
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     let mut all = Vec::new();
     for (name, service) in &manifest.services {
@@ -24,7 +24,7 @@ pub(super) fn check(case: &mut Case<'_>) {
             let Some(i) = i.map(|i| i.to_string()) else {
                 continue;
             };
-            all.push(Placed {
+            all.push(PlacedRoute {
                 service: name,
                 route,
                 at: case.at(&["service", name, "route", &i]),
@@ -45,28 +45,28 @@ pub(super) fn check(case: &mut Case<'_>) {
 
 /// The positions of the routes that the model holds; none for one with something wrong in it,
 /// of which nothing more is said.
-fn places(case: &Case<'_>, service: &str) -> Vec<Option<usize>> {
+fn places(case: &CheckContext<'_>, service: &str) -> Vec<Option<usize>> {
     let path = ["service", service, "route"];
-    let Some(Value::List(items)) = find(case.tree, &path).map(|node| &node.value) else {
+    let Some(TomlValue::List(items)) = find(case.tree, &path).map(|node| &node.value) else {
         return Vec::new();
     };
     let tables = items.iter().enumerate();
     tables
-        .filter(|(_, item)| matches!(item.value, Value::Table(_)))
+        .filter(|(_, item)| matches!(item.value, TomlValue::Table(_)))
         .map(|(i, item)| right(&item.value).then_some(i))
         .collect()
 }
 
-fn right(value: &Value) -> bool {
+fn right(value: &TomlValue) -> bool {
     match value {
-        Value::Wrong => false,
-        Value::List(items) => items.iter().all(|item| right(&item.value)),
-        Value::Table(table) => table.values().all(|entry| right(&entry.node.value)),
+        TomlValue::Wrong => false,
+        TomlValue::List(items) => items.iter().all(|item| right(&item.value)),
+        TomlValue::Table(table) => table.values().all(|entry| right(&entry.node.value)),
         _ => true,
     }
 }
 
-fn limits(case: &mut Case<'_>, placed: &Placed<'_>) {
+fn limits(case: &mut CheckContext<'_>, placed: &PlacedRoute<'_>) {
     let route = placed.route;
     let patterns = || {
         let headers = route.header.values().flatten();
@@ -107,7 +107,7 @@ fn limits(case: &mut Case<'_>, placed: &Placed<'_>) {
     }
 }
 
-fn clash(earlier: &Placed<'_>, later: &Placed<'_>) -> Option<Diagnostic> {
+fn clash(earlier: &PlacedRoute<'_>, later: &PlacedRoute<'_>) -> Option<Diagnostic> {
     let same = Route {
         priority: 0,
         ..earlier.route.clone()

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, command};
+use super::{CheckContext, command};
 use crate::machine::{MOST_TASKS, strategy};
-use crate::manifest::model::{Balance, Place, Probe, Runs, Service, Strategy, Use};
-use crate::manifest::read::uses;
-use crate::manifest::shape::another;
+use crate::manifest::lower::uses;
+use crate::manifest::model::{
+    Balance, DeploymentTarget, Probe, Service, Strategy, UsedResource, Workload,
+};
+use crate::manifest::schema::another;
 use crate::manifest::{FILE_NAME, fargate};
 use crate::routing::site::holds_manifest;
 
-pub(super) fn check(case: &mut Case<'_>, name: &str) {
+pub(super) fn check(case: &mut CheckContext<'_>, name: &str) {
     let manifest = case.manifest;
     let service = &manifest.services[name];
     own_name(case, name);
@@ -48,7 +50,7 @@ const NOT_STATIC: [&str; 16] = [
 ];
 
 /// Elastic Load Balancing guide, slow start mode: 30 to 900 seconds, round robin only.
-fn slow_start(case: &mut Case<'_>, service: &Service) {
+fn slow_start(case: &mut CheckContext<'_>, service: &Service) {
     let path = ["service", &service.name, "slow-start"];
     if (1..30).contains(&service.slow_start.as_secs()) {
         let message = "a slow start of less than 30s is none that AWS has".to_owned();
@@ -63,7 +65,7 @@ fn slow_start(case: &mut Case<'_>, service: &Service) {
 
 /// Elastic Load Balancing guide, sticky sessions: "Application-based stickiness does not work
 /// with weighted target groups".
-fn sticky(case: &mut Case<'_>, service: &Service) {
+fn sticky(case: &mut CheckContext<'_>, service: &Service) {
     let follows = service.sticky.as_ref().is_some_and(|s| s.cookie.is_some());
     if follows && service.release.strategy != Strategy::Rolling {
         let path = ["service", &service.name, "sticky", "cookie"];
@@ -78,7 +80,7 @@ fn sticky(case: &mut Case<'_>, service: &Service) {
 }
 
 /// Names whose address would be injected under a name that data services have.
-fn own_name(case: &mut Case<'_>, name: &str) {
+fn own_name(case: &mut CheckContext<'_>, name: &str) {
     let variable = format!("{}_URL", capitals(name));
     let reserved = ["database", "cache", "redis", "neargate"];
     let mine = |word: &&&str| {
@@ -97,7 +99,7 @@ fn own_name(case: &mut Case<'_>, name: &str) {
     }
 }
 
-fn runs(case: &mut Case<'_>, service: &Service) {
+fn runs(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let own = ["service", name];
     let has = |key: &str| case.has(&["service", name, key]);
@@ -135,7 +137,7 @@ fn runs(case: &mut Case<'_>, service: &Service) {
             "remove one of them",
         );
     }
-    if matches!(service.runs, Runs::Command(_)) && !case.has(&["service", name, "artifact"]) {
+    if matches!(service.runs, Workload::Command(_)) && !case.has(&["service", name, "artifact"]) {
         let message = format!("revisions of `service.{name}` are not immutable");
         let help = "without `artifact` its tasks run in the manifest's folder, so a rollback runs \
                     what is there then, and only `neargate deploy --force` releases changed code; add artifact = \"FILE OR FOLDER\"";
@@ -144,9 +146,9 @@ fn runs(case: &mut Case<'_>, service: &Service) {
 }
 
 /// A site that holds the manifest holds all that lies beside it.
-fn manifest_in_site(case: &mut Case<'_>, service: &Service) {
+fn manifest_in_site(case: &mut CheckContext<'_>, service: &Service) {
     let path = ["service", service.name.as_str(), "static", "root"];
-    let Runs::Static(site) = &service.runs else {
+    let Workload::Static(site) = &service.runs else {
         return;
     };
     if !holds_manifest(&site.root) || !case.sound(&path) || !case.has(&path) {
@@ -167,9 +169,9 @@ fn manifest_in_site(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn reachable(case: &mut Case<'_>, service: &Service) {
+fn reachable(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
-    let site = matches!(service.runs, Runs::Static(_));
+    let site = matches!(service.runs, Workload::Static(_));
     if !service.routes.is_empty() && !site && !case.has(&["service", name, "port"]) {
         let message = format!("`service.{name}` has a route and no port");
         let help = "add port = 3000, the port that the program listens on far";
@@ -186,7 +188,7 @@ fn reachable(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn size(case: &mut Case<'_>, service: &Service) {
+fn size(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let (cpu, memory) = (service.size.cpu, service.size.memory);
     let sound = |key| case.sound(&["service", name, "size", key]);
@@ -237,7 +239,7 @@ fn list(numbers: &[u32]) -> String {
         .join(", ")
 }
 
-fn health(case: &mut Case<'_>, service: &Service) {
+fn health(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let Some(health) = &service.health else {
         return;
@@ -283,11 +285,11 @@ fn health(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn asked(case: &mut Case<'_>, service: &Service) {
+fn asked(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     if case.has(&["service", name, "health"])
         && !case.has(&["service", name, "port"])
-        && !matches!(service.runs, Runs::Static(_))
+        && !matches!(service.runs, Workload::Static(_))
     {
         let message = format!("`service.{name}` has no port that could be asked for its health");
         let help = "add `port`, or health = { command = […] }";
@@ -295,7 +297,7 @@ fn asked(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn scale(case: &mut Case<'_>, service: &Service) {
+fn scale(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let (min, max) = (service.scale.min, service.scale.max);
     let path = |key| ["service", name, "scale", key];
@@ -308,7 +310,7 @@ fn scale(case: &mut Case<'_>, service: &Service) {
             format!("write max = {min} or more"),
         );
     }
-    if case.manifest.target == Place::Near {
+    if case.manifest.target == DeploymentTarget::Near {
         too_many(case, service);
     }
     if max == min {
@@ -323,7 +325,7 @@ fn scale(case: &mut Case<'_>, service: &Service) {
 }
 
 /// What near runs of one service; far there may be more.
-fn too_many(case: &mut Case<'_>, service: &Service) {
+fn too_many(case: &mut CheckContext<'_>, service: &Service) {
     let path = |key| ["service", service.name.as_str(), "scale", key];
     let help = format!(
         "write {MOST_TASKS} or less; a greater number for AWS alone belongs in its environment"
@@ -339,7 +341,7 @@ fn too_many(case: &mut Case<'_>, service: &Service) {
     }
 }
 
-fn environment(case: &mut Case<'_>, service: &Service) {
+fn environment(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let injected = injected(case, service);
     for (key, value) in &service.env {
@@ -363,7 +365,7 @@ fn environment(case: &mut Case<'_>, service: &Service) {
 }
 
 /// Names of the variables that a task of the service has.
-pub(super) fn variables(case: &Case<'_>, service: &Service) -> BTreeSet<String> {
+pub(super) fn variables(case: &CheckContext<'_>, service: &Service) -> BTreeSet<String> {
     let mut all: BTreeSet<String> = service.env.keys().cloned().collect();
     all.extend(["PORT", "NEARGATE_APP", "NEARGATE_REVISION", "NEARGATE_TASK"].map(str::to_owned));
     let others = case.manifest.services.values();
@@ -376,17 +378,17 @@ pub(super) fn variables(case: &Case<'_>, service: &Service) -> BTreeSet<String> 
 }
 
 /// Variables by which a task gets what it uses.
-fn used_as(used: &Use) -> Vec<String> {
+fn used_as(used: &UsedResource) -> Vec<String> {
     match used {
-        Use::Database(name) => vec![
+        UsedResource::Database(name) => vec![
             "DATABASE_URL".to_owned(),
             format!("DATABASE_{}_URL", capitals(name)),
         ],
-        Use::Cache(name) => vec![
+        UsedResource::Cache(name) => vec![
             "REDIS_URL".to_owned(),
             format!("REDIS_{}_URL", capitals(name)),
         ],
-        Use::Secret(name) => vec![capitals(name)],
+        UsedResource::Secret(name) => vec![capitals(name)],
     }
 }
 
@@ -407,7 +409,7 @@ fn looks_secret(key: &str) -> bool {
 }
 
 /// Variable to what injects it.
-fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> {
+fn injected(case: &mut CheckContext<'_>, service: &Service) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     for other in case.manifest.services.values() {
         if other.name != service.name && other.port.is_some() {
@@ -425,7 +427,7 @@ fn injected(case: &mut Case<'_>, service: &Service) -> BTreeMap<String, String> 
             let reserved = variable == "PORT" || variable.starts_with("NEARGATE_");
             let clash = all
                 .get(&variable)
-                .filter(|by| matches!(used, Use::Secret(_)) && **by != from)
+                .filter(|by| matches!(used, UsedResource::Secret(_)) && **by != from)
                 .cloned();
             if reserved || clash.is_some() {
                 let path = ["service", service.name.as_str(), "uses", &index];

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, references};
-use crate::alarm::Rule;
+use super::{CheckContext, references};
+use crate::alarm::AlarmRule;
 use crate::manifest::model::Alarm;
 use crate::metrics::names::WATCHED;
 
-pub(super) fn check(case: &mut Case<'_>) {
+pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     let mut children: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, alarm) in &manifest.alarms {
@@ -18,11 +18,11 @@ pub(super) fn check(case: &mut Case<'_>) {
         let Some(text) = &alarm.rule else {
             continue;
         };
-        match text.parse::<Rule>() {
+        match text.parse::<AlarmRule>() {
             Ok(rule) => {
                 let names: Vec<String> = rule.children().into_iter().map(str::to_owned).collect();
                 for child in &names {
-                    references::known(case, &["alarm", name, "rule"], "alarm", child);
+                    references::require_known(case, &["alarm", name, "rule"], "alarm", child);
                 }
                 children.insert(name, names);
             }
@@ -49,7 +49,7 @@ pub(super) fn check(case: &mut Case<'_>) {
     }
 }
 
-fn kind(case: &mut Case<'_>, alarm: &Alarm) {
+fn kind(case: &mut CheckContext<'_>, alarm: &Alarm) {
     let name = alarm.name.as_str();
     let has = |key: &str| case.has(&["alarm", name, key]);
     let kinds: Vec<&str> = ["metric", "expression", "rule"]
@@ -111,7 +111,7 @@ fn kind(case: &mut Case<'_>, alarm: &Alarm) {
 }
 
 /// A metric that nothing counts never breaches: the name is probably written wrong.
-fn metric(case: &mut Case<'_>, alarm: &Alarm) {
+fn metric(case: &mut CheckContext<'_>, alarm: &Alarm) {
     let Some(metric) = &alarm.metric else {
         return;
     };
@@ -123,7 +123,7 @@ fn metric(case: &mut Case<'_>, alarm: &Alarm) {
     }
 }
 
-fn window(case: &mut Case<'_>, alarm: &Alarm) {
+fn window(case: &mut CheckContext<'_>, alarm: &Alarm) {
     let name = alarm.name.as_str();
     let (period, count) = (
         alarm.period.as_millis() / 1000,
@@ -167,11 +167,11 @@ fn window(case: &mut Case<'_>, alarm: &Alarm) {
 }
 
 /// Metric math is parsed here, so that a wrong expression is told before anything runs.
-fn expression(case: &mut Case<'_>, alarm: &Alarm) {
-    use crate::alarm::{Definition, DefinitionError};
+fn expression(case: &mut CheckContext<'_>, alarm: &Alarm) {
+    use crate::alarm::{AlarmDefinition, DefinitionError};
     let path = ["alarm", alarm.name.as_str(), "expression"];
     let help = "write metric math, for example 100 * errors / requests";
-    match Definition::from_manifest(alarm) {
+    match AlarmDefinition::from_manifest(alarm) {
         Err(DefinitionError::Expression(_, why)) => {
             let message = format!(
                 "the expression of `alarm.{}` is not right: {why}",

@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 /// The `[aws]` table: choices that only matter with `target = "aws"`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Aws {
+pub struct AwsSettings {
     /// Trial or production: which defaults hold, and what may be deleted.
-    pub grade: Option<Grade>,
+    pub grade: Option<EnvironmentGrade>,
     /// What users meet first.
-    pub entry: Option<Entry>,
+    pub entry: Option<EntryPoint>,
     /// Availability zones, 2 or 3.
     pub zones: Option<u32>,
     /// Address range of the VPC, /16 to /20.
     pub cidr: Option<String>,
     /// How tasks reach the internet.
-    pub nat: Option<Nat>,
+    pub nat: Option<NatSettings>,
     /// Interface endpoints, such as `ecr.api`.
     pub endpoints: Option<Vec<String>>,
     /// What tasks run on.
@@ -34,9 +34,9 @@ pub struct Aws {
     /// Days that CloudTrail's record is kept, 0: no trail.
     pub trail_days: Option<u32>,
     /// Container Insights.
-    pub insights: Option<Insights>,
+    pub insights: Option<ContainerInsights>,
     /// Whose key encrypts.
-    pub key: Option<Key>,
+    pub key: Option<EncryptionKey>,
     /// Whether people may open sessions in tasks.
     #[serde(default)]
     pub exec: bool,
@@ -47,7 +47,7 @@ pub struct Aws {
 /// What an environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Grade {
+pub enum EnvironmentGrade {
     /// Cheap; everything can be deleted with its data.
     Trial,
     /// Loses a zone without an outage; what holds data is protected.
@@ -57,7 +57,7 @@ pub enum Grade {
 /// What users meet first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Entry {
+pub enum EntryPoint {
     /// A public load balancer.
     Balancer,
     /// CloudFront before an internal load balancer.
@@ -68,7 +68,7 @@ pub enum Entry {
 
 /// How tasks reach the internet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nat {
+pub struct NatSettings {
     /// By what.
     pub kind: NatKind,
     /// Each zone its own instead of one for all.
@@ -101,7 +101,7 @@ pub enum Architecture {
 /// Container Insights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Insights {
+pub enum ContainerInsights {
     /// None.
     Disabled,
     /// Per service.
@@ -113,7 +113,7 @@ pub enum Insights {
 /// Whose key encrypts data, secrets and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Key {
+pub enum EncryptionKey {
     /// A key of the account's own, one dollar a month.
     Customer,
     /// AWS's keys.
@@ -122,7 +122,7 @@ pub enum Key {
 
 /// Rules of the web application firewall, where they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Waf {
+pub struct WafSettings {
     /// Requests of one address in five minutes.
     pub rate_limit: Option<u32>,
     /// AWS's rule groups, in order.

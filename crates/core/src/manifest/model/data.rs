@@ -87,7 +87,7 @@ pub struct Secret {
     /// The secret's name.
     pub name: String,
     /// Made by Neargate when it does not exist; `None`: set by hand.
-    pub generate: Option<Generate>,
+    pub generate: Option<SecretGenerator>,
     /// Rotated this often.
     pub rotate_seconds: Option<u64>,
     /// Must exist before its users start (default true).
@@ -97,7 +97,7 @@ pub struct Secret {
 /// Random bytes and their text form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "encoding", content = "bytes")]
-pub enum Generate {
+pub enum SecretGenerator {
     /// URL-safe, no padding.
     Base64(u16),
     /// Lower case.

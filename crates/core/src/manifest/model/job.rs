@@ -14,7 +14,7 @@ pub struct Job {
     pub service: String,
     /// What it does: `command` or `http` on the wire.
     #[serde(flatten)]
-    pub work: Work,
+    pub work: JobWork,
     /// Killed after this long; a failure.
     #[serde(with = "crate::duration")]
     pub timeout: Duration,
@@ -27,8 +27,8 @@ impl Job {
     #[must_use]
     pub fn command(&self) -> &[String] {
         match &self.work {
-            Work::Command(command) => command,
-            Work::Http(_) => &[],
+            JobWork::Command(command) => command,
+            JobWork::Http(_) => &[],
         }
     }
 }
@@ -36,7 +36,7 @@ impl Job {
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Work {
+pub enum JobWork {
     /// Runs a program with these arguments.
     Command(Vec<String>),
     /// Asks the new revision, and no other, through the router.

@@ -10,11 +10,11 @@ pub struct Notify {
     /// The webhook's name.
     pub name: String,
     /// Where it is.
-    pub to: Receiver,
+    pub to: WebhookAddress,
     /// The shape of what is posted.
-    pub format: Format,
+    pub format: WebhookFormat,
     /// What it is told.
-    pub on: BTreeSet<Occasion>,
+    pub on: BTreeSet<NotificationEvent>,
     /// Only what is about these services; empty: everything.
     #[serde(default)]
     pub services: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Notify {
 /// Where a webhook is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Receiver {
+pub enum WebhookAddress {
     /// An `http` or `https` URL.
     Url(String),
     /// The name of a secret whose value is such a URL.
@@ -33,7 +33,7 @@ pub enum Receiver {
 /// The shape of what is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Format {
+pub enum WebhookFormat {
     /// Neargate's own JSON.
     #[default]
     Json,
@@ -46,7 +46,7 @@ pub enum Format {
 /// What is worth telling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Occasion {
+pub enum NotificationEvent {
     /// A release began.
     ReleaseStarted,
     /// A release is done: the new revision serves.
@@ -59,7 +59,7 @@ pub enum Occasion {
     Alarm,
 }
 
-impl Occasion {
+impl NotificationEvent {
     /// Every occasion.
     pub const ALL: [Self; 5] = [
         Self::ReleaseStarted,

@@ -4,14 +4,18 @@
 //! has no point.
 
 use super::calendar::{date, weekday};
-use super::evaluate::{Inputs, Points, Value, evaluate};
-use super::expression::Node;
+use super::evaluate::{DataPoints, ExpressionInputs, ExpressionValue, evaluate};
+use super::expression::ExpressionNode;
 use super::function::{Function, Word};
 
-pub(super) fn call(function: Function, arguments: &[Node], inputs: &Inputs) -> Value {
+pub(super) fn call(
+    function: Function,
+    arguments: &[ExpressionNode],
+    inputs: &ExpressionInputs,
+) -> ExpressionValue {
     let argument = |i: usize| {
         let node = arguments.get(i);
-        node.map_or(Value::Scalar(None), |node| evaluate(node, inputs))
+        node.map_or(ExpressionValue::Scalar(None), |node| evaluate(node, inputs))
     };
     match function {
         Function::Abs => argument(0).each(f64::abs),
@@ -29,20 +33,20 @@ pub(super) fn call(function: Function, arguments: &[Node], inputs: &Inputs) -> V
             argument(0).each_series(|points| steps(function, &points, inputs))
         }
         Function::RunningSum => argument(0).each_series(running_sum),
-        Function::Period => Value::Scalar(Some(inputs.period.as_secs_f64())),
+        Function::Period => ExpressionValue::Scalar(Some(inputs.period.as_secs_f64())),
         Function::Fill => fill(argument(0), arguments.get(1), &argument(1)),
         Function::If => choose(&argument(0), &argument(1), &argument(2), inputs.length),
-        Function::Metrics => Value::Array(metrics(arguments.first(), inputs)),
-        Function::MetricCount => Value::Scalar(Some(argument(0).all().len() as f64)),
-        Function::TimeSeries => Value::Series(vec![argument(0).number(); inputs.length]),
+        Function::Metrics => ExpressionValue::Array(metrics(arguments.first(), inputs)),
+        Function::MetricCount => ExpressionValue::Scalar(Some(argument(0).all().len() as f64)),
+        Function::TimeSeries => ExpressionValue::Series(vec![argument(0).number(); inputs.length]),
         Function::First => one(argument(0).all().into_iter().next(), inputs),
         Function::Last => one(argument(0).all().into_iter().next_back(), inputs),
-        Function::Sort => Value::Array(sort(argument(0).all(), arguments)),
-        Function::Slice => Value::Array(slice(argument(0).all(), arguments)),
+        Function::Sort => ExpressionValue::Array(sort(argument(0).all(), arguments)),
+        Function::Slice => ExpressionValue::Array(slice(argument(0).all(), arguments)),
         Function::RemoveEmpty => match argument(0) {
-            Value::Array(mut all) => {
+            ExpressionValue::Array(mut all) => {
                 all.retain(|points| points.iter().any(Option::is_some));
-                Value::Array(all)
+                ExpressionValue::Array(all)
             }
             other => other,
         },
@@ -52,7 +56,7 @@ pub(super) fn call(function: Function, arguments: &[Node], inputs: &Inputs) -> V
         | Function::Date
         | Function::Month
         | Function::Year
-        | Function::Epoch => Value::Series(
+        | Function::Epoch => ExpressionValue::Series(
             (0..inputs.length)
                 .map(|slot| Some(clock(function, inputs.second(slot)) as f64))
                 .collect(),
@@ -60,27 +64,31 @@ pub(super) fn call(function: Function, arguments: &[Node], inputs: &Inputs) -> V
     }
 }
 
-fn one(points: Option<Points>, inputs: &Inputs) -> Value {
-    Value::Series(points.unwrap_or_else(|| vec![None; inputs.length]))
+fn one(points: Option<DataPoints>, inputs: &ExpressionInputs) -> ExpressionValue {
+    ExpressionValue::Series(points.unwrap_or_else(|| vec![None; inputs.length]))
 }
 
 /// A number stays, a series becomes a number, several series become one, slot by slot.
-fn aggregate(function: Function, value: Value, length: usize) -> Value {
+fn aggregate(function: Function, value: ExpressionValue, length: usize) -> ExpressionValue {
     match value {
-        Value::Scalar(number) => Value::Scalar(summary(function, number.as_slice())),
-        Value::Series(points) => Value::Scalar(summary(function, &present(&points))),
-        Value::Array(all) => {
+        ExpressionValue::Scalar(number) => {
+            ExpressionValue::Scalar(summary(function, number.as_slice()))
+        }
+        ExpressionValue::Series(points) => {
+            ExpressionValue::Scalar(summary(function, &present(&points)))
+        }
+        ExpressionValue::Array(all) => {
             let slot = |i: usize| {
                 all.iter()
                     .filter_map(|points| points[i])
                     .collect::<Vec<_>>()
             };
-            Value::Series((0..length).map(|i| summary(function, &slot(i))).collect())
+            ExpressionValue::Series((0..length).map(|i| summary(function, &slot(i))).collect())
         }
     }
 }
 
-fn present(points: &Points) -> Vec<f64> {
+fn present(points: &DataPoints) -> Vec<f64> {
     points.iter().copied().flatten().collect()
 }
 
@@ -106,7 +114,7 @@ fn summary(function: Function, values: &[f64]) -> Option<f64> {
 }
 
 /// From each point to the one before it.
-fn steps(function: Function, points: &Points, inputs: &Inputs) -> Points {
+fn steps(function: Function, points: &DataPoints, inputs: &ExpressionInputs) -> DataPoints {
     let mut before: Option<(usize, f64)> = None;
     let step = |(slot, point): (usize, &Option<f64>)| {
         let value = (*point)?;
@@ -122,7 +130,7 @@ fn steps(function: Function, points: &Points, inputs: &Inputs) -> Points {
     points.iter().enumerate().map(step).collect()
 }
 
-fn running_sum(points: Points) -> Points {
+fn running_sum(points: DataPoints) -> DataPoints {
     let mut sum = 0.0;
     let add = |point: Option<f64>| {
         sum += point?;
@@ -131,11 +139,15 @@ fn running_sum(points: Points) -> Points {
     points.into_iter().map(add).collect()
 }
 
-fn fill(value: Value, how: Option<&Node>, with: &Value) -> Value {
+fn fill(
+    value: ExpressionValue,
+    how: Option<&ExpressionNode>,
+    with: &ExpressionValue,
+) -> ExpressionValue {
     value.each_series(|points| match (how, with) {
-        (Some(Node::Word(Word::Repeat)), _) => repeat(points),
-        (Some(Node::Word(Word::Linear)), _) => linear(&points),
-        (_, Value::Series(other)) => {
+        (Some(ExpressionNode::Word(Word::Repeat)), _) => repeat(points),
+        (Some(ExpressionNode::Word(Word::Linear)), _) => linear(&points),
+        (_, ExpressionValue::Series(other)) => {
             let pairs = points.into_iter().zip(other);
             pairs.map(|(point, other)| point.or(*other)).collect()
         }
@@ -146,7 +158,7 @@ fn fill(value: Value, how: Option<&Node>, with: &Value) -> Value {
     })
 }
 
-fn repeat(points: Points) -> Points {
+fn repeat(points: DataPoints) -> DataPoints {
     let mut last = None;
     let keep = |point: Option<f64>| {
         last = point.or(last);
@@ -155,7 +167,7 @@ fn repeat(points: Points) -> Points {
     points.into_iter().map(keep).collect()
 }
 
-fn linear(points: &Points) -> Points {
+fn linear(points: &DataPoints) -> DataPoints {
     let mut filled = points.clone();
     let mut before: Option<(usize, f64)> = None;
     for (slot, point) in points.iter().enumerate() {
@@ -172,11 +184,16 @@ fn linear(points: &Points) -> Points {
 
 /// `IF`: a condition without a point gives none; a missing point of the first branch is 0, of the
 /// second none (CloudWatch reference, vectors of `IF`).
-fn choose(condition: &Value, then: &Value, otherwise: &Value, length: usize) -> Value {
-    let slot = |value: &Value, i: usize| match value {
-        Value::Scalar(number) => *number,
-        Value::Series(points) => points[i],
-        Value::Array(_) => None,
+fn choose(
+    condition: &ExpressionValue,
+    then: &ExpressionValue,
+    otherwise: &ExpressionValue,
+    length: usize,
+) -> ExpressionValue {
+    let slot = |value: &ExpressionValue, i: usize| match value {
+        ExpressionValue::Scalar(number) => *number,
+        ExpressionValue::Series(points) => points[i],
+        ExpressionValue::Array(_) => None,
     };
     let pick = |truth: f64, i: usize| {
         if truth == 0.0 {
@@ -186,31 +203,31 @@ fn choose(condition: &Value, then: &Value, otherwise: &Value, length: usize) -> 
     };
     let series = [condition, then, otherwise]
         .iter()
-        .any(|value| matches!(value, Value::Series(_)));
+        .any(|value| matches!(value, ExpressionValue::Series(_)));
     if !series {
-        return Value::Scalar(condition.number().and_then(|truth| pick(truth, 0)));
+        return ExpressionValue::Scalar(condition.number().and_then(|truth| pick(truth, 0)));
     }
     let point = |i: usize| slot(condition, i).and_then(|truth| pick(truth, i));
-    Value::Series((0..length).map(point).collect())
+    ExpressionValue::Series((0..length).map(point).collect())
 }
 
-fn metrics(search: Option<&Node>, inputs: &Inputs) -> Vec<Points> {
+fn metrics(search: Option<&ExpressionNode>, inputs: &ExpressionInputs) -> Vec<DataPoints> {
     let part = match search {
-        Some(Node::Text(text)) => text.as_str(),
+        Some(ExpressionNode::Text(text)) => text.as_str(),
         _ => "",
     };
     let found = inputs.series.keys().filter(|id| id.contains(part));
     found.map(|id| inputs.points(id)).collect()
 }
 
-fn whole(node: Option<&Node>) -> Option<usize> {
+fn whole(node: Option<&ExpressionNode>) -> Option<usize> {
     match node {
-        Some(Node::Number(number)) => Some(*number as usize),
+        Some(ExpressionNode::Number(number)) => Some(*number as usize),
         _ => None,
     }
 }
 
-fn slice(all: Vec<Points>, arguments: &[Node]) -> Vec<Points> {
+fn slice(all: Vec<DataPoints>, arguments: &[ExpressionNode]) -> Vec<DataPoints> {
     let from = whole(arguments.get(1)).unwrap_or_default();
     let to = whole(arguments.get(2)).unwrap_or(usize::MAX);
     let kept = all.into_iter().enumerate();
@@ -220,15 +237,15 @@ fn slice(all: Vec<Points>, arguments: &[Node]) -> Vec<Points> {
 }
 
 /// Series without points come last, whatever the order.
-fn sort(all: Vec<Points>, arguments: &[Node]) -> Vec<Points> {
+fn sort(all: Vec<DataPoints>, arguments: &[ExpressionNode]) -> Vec<DataPoints> {
     let by = match arguments.get(1) {
-        Some(Node::Word(Word::Sum)) => Function::Sum,
-        Some(Node::Word(Word::Min)) => Function::Min,
-        Some(Node::Word(Word::Max)) => Function::Max,
+        Some(ExpressionNode::Word(Word::Sum)) => Function::Sum,
+        Some(ExpressionNode::Word(Word::Min)) => Function::Min,
+        Some(ExpressionNode::Word(Word::Max)) => Function::Max,
         _ => Function::Avg,
     };
-    let down = arguments.get(2) == Some(&Node::Word(Word::Descending));
-    let key = |points: &Points| summary(by, &present(points));
+    let down = arguments.get(2) == Some(&ExpressionNode::Word(Word::Descending));
+    let key = |points: &DataPoints| summary(by, &present(points));
     let mut keyed: Vec<_> = all
         .into_iter()
         .map(|points| (key(&points), points))

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::apply::call;
-use super::expression::{Expression, Node, Operator};
+use super::expression::{Expression, ExpressionNode, Operator};
 use crate::time::Timestamp;
 
 /// One value per period, oldest first; `None`: no point.
-pub type Points = Vec<Option<f64>>;
+pub type DataPoints = Vec<Option<f64>>;
 
 /// The series that an expression is evaluated over.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Inputs {
+pub struct ExpressionInputs {
     /// Start of the first period.
     pub start: Timestamp,
     /// Length of a period.
@@ -23,43 +23,43 @@ pub struct Inputs {
     /// Number of periods.
     pub length: usize,
     /// By name; each has `length` slots (a shorter one is read as missing at its end).
-    pub series: BTreeMap<String, Points>,
+    pub series: BTreeMap<String, DataPoints>,
 }
 
 /// What an expression gives.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum ExpressionValue {
     /// One number; `None` when there was nothing to make it of.
     Scalar(Option<f64>),
     /// One time series.
-    Series(Points),
+    Series(DataPoints),
     /// Several.
-    Array(Vec<Points>),
+    Array(Vec<DataPoints>),
 }
 
 impl Expression {
     /// Evaluates over the inputs.
     #[must_use]
-    pub fn evaluate(&self, inputs: &Inputs) -> Value {
+    pub fn evaluate(&self, inputs: &ExpressionInputs) -> ExpressionValue {
         evaluate(&self.root, inputs)
     }
 }
 
-pub(super) fn evaluate(node: &Node, inputs: &Inputs) -> Value {
+pub(super) fn evaluate(node: &ExpressionNode, inputs: &ExpressionInputs) -> ExpressionValue {
     match node {
-        Node::Number(number) => Value::Scalar(Some(*number)),
-        Node::Id(id) => Value::Series(inputs.points(id)),
-        Node::Text(_) | Node::Word(_) => Value::Scalar(None),
-        Node::Minus(inner) => evaluate(inner, inputs).each(|value| -value),
-        Node::Binary(operator, left, right) => {
+        ExpressionNode::Number(number) => ExpressionValue::Scalar(Some(*number)),
+        ExpressionNode::Id(id) => ExpressionValue::Series(inputs.points(id)),
+        ExpressionNode::Text(_) | ExpressionNode::Word(_) => ExpressionValue::Scalar(None),
+        ExpressionNode::Minus(inner) => evaluate(inner, inputs).each(|value| -value),
+        ExpressionNode::Binary(operator, left, right) => {
             binary(*operator, evaluate(left, inputs), evaluate(right, inputs))
         }
-        Node::Call(function, arguments) => call(*function, arguments, inputs),
+        ExpressionNode::Call(function, arguments) => call(*function, arguments, inputs),
     }
 }
 
-impl Inputs {
-    pub(super) fn points(&self, id: &str) -> Points {
+impl ExpressionInputs {
+    pub(super) fn points(&self, id: &str) -> DataPoints {
         let mut points = self.series.get(id).cloned().unwrap_or_default();
         points.resize(self.length, None);
         points
@@ -72,7 +72,7 @@ impl Inputs {
     }
 }
 
-impl Value {
+impl ExpressionValue {
     /// Every number through a function; what is not finite is dropped.
     pub(super) fn each(self, change: impl Fn(f64) -> f64 + Copy) -> Self {
         self.map(
@@ -89,7 +89,7 @@ impl Value {
     fn map(
         self,
         number: impl Fn(Option<f64>) -> Option<f64>,
-        series: impl Fn(Points) -> Points,
+        series: impl Fn(DataPoints) -> DataPoints,
     ) -> Self {
         match self {
             Self::Scalar(value) => Self::Scalar(number(value)),
@@ -99,7 +99,7 @@ impl Value {
     }
 
     /// Every series through a function; numbers stay.
-    pub(super) fn each_series(self, change: impl Fn(Points) -> Points) -> Self {
+    pub(super) fn each_series(self, change: impl Fn(DataPoints) -> DataPoints) -> Self {
         self.map(|number| number, change)
     }
 
@@ -112,7 +112,7 @@ impl Value {
     }
 
     /// All series in it.
-    pub(super) fn all(self) -> Vec<Points> {
+    pub(super) fn all(self) -> Vec<DataPoints> {
         match self {
             Self::Scalar(_) => Vec::new(),
             Self::Series(points) => vec![points],
@@ -121,29 +121,31 @@ impl Value {
     }
 }
 
-fn binary(operator: Operator, left: Value, right: Value) -> Value {
+fn binary(operator: Operator, left: ExpressionValue, right: ExpressionValue) -> ExpressionValue {
     match (left, right) {
-        (Value::Scalar(a), Value::Scalar(b)) => Value::Scalar(both(operator, a, b)),
-        (Value::Scalar(a), Value::Series(b)) => {
-            Value::Series(b.into_iter().map(|b| both(operator, a, Some(b?))).collect())
+        (ExpressionValue::Scalar(a), ExpressionValue::Scalar(b)) => {
+            ExpressionValue::Scalar(both(operator, a, b))
         }
-        (Value::Series(a), Value::Scalar(b)) => {
-            Value::Series(a.into_iter().map(|a| both(operator, Some(a?), b)).collect())
+        (ExpressionValue::Scalar(a), ExpressionValue::Series(b)) => {
+            ExpressionValue::Series(b.into_iter().map(|b| both(operator, a, Some(b?))).collect())
         }
-        (Value::Series(a), Value::Series(b)) => Value::Series(
+        (ExpressionValue::Series(a), ExpressionValue::Scalar(b)) => {
+            ExpressionValue::Series(a.into_iter().map(|a| both(operator, Some(a?), b)).collect())
+        }
+        (ExpressionValue::Series(a), ExpressionValue::Series(b)) => ExpressionValue::Series(
             a.into_iter()
                 .zip(b)
                 .map(|(a, b)| either(operator, a, b))
                 .collect(),
         ),
-        (Value::Array(all), other) => Value::Array(
+        (ExpressionValue::Array(all), other) => ExpressionValue::Array(
             all.into_iter()
-                .flat_map(|one| binary(operator, Value::Series(one), other.clone()).all())
+                .flat_map(|one| binary(operator, ExpressionValue::Series(one), other.clone()).all())
                 .collect(),
         ),
-        (other, Value::Array(all)) => Value::Array(
+        (other, ExpressionValue::Array(all)) => ExpressionValue::Array(
             all.into_iter()
-                .flat_map(|one| binary(operator, other.clone(), Value::Series(one)).all())
+                .flat_map(|one| binary(operator, other.clone(), ExpressionValue::Series(one)).all())
                 .collect(),
         ),
     }

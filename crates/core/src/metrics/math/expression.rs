@@ -10,13 +10,13 @@ use super::function::{Function, Word};
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
-    pub(super) root: Node,
-    pub(super) kind: Kind,
+    pub(super) root: ExpressionNode,
+    pub(super) kind: ExpressionKind,
 }
 
 /// What an expression gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ExpressionKind {
     /// One number.
     Scalar,
     /// One time series.
@@ -25,7 +25,7 @@ pub enum Kind {
     Array,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ExpressionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Scalar => "a number",
@@ -37,7 +37,7 @@ impl fmt::Display for Kind {
 
 /// One node of the tree.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Node {
+pub enum ExpressionNode {
     /// A number, not negative.
     Number(f64),
     /// A metric.
@@ -47,11 +47,11 @@ pub enum Node {
     /// A word such as `REPEAT`.
     Word(Word),
     /// Unary minus.
-    Minus(Box<Node>),
+    Minus(Box<ExpressionNode>),
     /// Two operands.
-    Binary(Operator, Box<Node>, Box<Node>),
+    Binary(Operator, Box<ExpressionNode>, Box<ExpressionNode>),
     /// A function with its arguments.
-    Call(Function, Vec<Node>),
+    Call(Function, Vec<ExpressionNode>),
 }
 
 /// An operator between two operands.
@@ -128,13 +128,13 @@ pub(super) const MINUS: u8 = 6;
 impl Expression {
     /// What it gives.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ExpressionKind {
         self.kind
     }
 
     /// The tree.
     #[must_use]
-    pub fn node(&self) -> &Node {
+    pub fn node(&self) -> &ExpressionNode {
         &self.root
     }
 
@@ -143,7 +143,7 @@ impl Expression {
     pub fn ids(&self) -> BTreeSet<&str> {
         let mut ids = BTreeSet::new();
         self.root.visit(&mut |node| {
-            if let Node::Id(id) = node {
+            if let ExpressionNode::Id(id) = node {
                 ids.insert(id.as_str());
             }
         });
@@ -155,13 +155,13 @@ impl Expression {
     pub fn asks_for_all(&self) -> bool {
         let mut all = false;
         self.root.visit(&mut |node| {
-            all |= matches!(node, Node::Call(Function::Metrics, _));
+            all |= matches!(node, ExpressionNode::Call(Function::Metrics, _));
         });
         all
     }
 }
 
-impl Node {
+impl ExpressionNode {
     fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
         see(self);
         match self {
@@ -191,7 +191,7 @@ impl Node {
     }
 }
 
-impl fmt::Display for Node {
+impl fmt::Display for ExpressionNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),

@@ -3,7 +3,7 @@
 //! Invariant: a call that [`Function::gives`] accepts can be evaluated. Refuses wrong numbers and
 //! kinds of arguments.
 
-use super::expression::{Kind, Node};
+use super::expression::{ExpressionKind, ExpressionNode};
 
 macro_rules! names {
     ($(#[$doc:meta])* $type:ident { $($(#[$each:meta])* $variant:ident = $name:literal,)* }) => {
@@ -54,43 +54,55 @@ names! {
 }
 
 /// What an argument must be, in words and as a test.
-type Wanted = (&'static str, fn(&Node, Option<Kind>) -> bool);
-
-const SCALAR: Wanted = ("a number", |_, kind| kind == Some(Kind::Scalar));
-const SERIES: Wanted = ("a time series", |_, kind| kind == Some(Kind::Series));
-const ARRAY: Wanted = ("several time series", |_, kind| kind == Some(Kind::Array));
-const ANY: Wanted = ("a number or time series", |_, kind| kind.is_some());
-const SOME: Wanted = ("one or several time series", |_, kind| {
-    matches!(kind, Some(Kind::Series | Kind::Array))
-});
-const ONE: Wanted = ("a number or one time series", |_, kind| {
-    matches!(kind, Some(Kind::Scalar | Kind::Series))
-});
-const ID: Wanted = ("the name of a metric", |node, _| {
-    matches!(node, Node::Id(_))
-});
-const TEXT: Wanted = ("a text in quotes", |node, _| matches!(node, Node::Text(_)));
-const COUNT: Wanted = (
-    "a whole number",
-    |node, _| matches!(node, Node::Number(n) if n.fract() == 0.0 && *n <= 1000.0),
+type ArgumentRule = (
+    &'static str,
+    fn(&ExpressionNode, Option<ExpressionKind>) -> bool,
 );
-const FILLING: Wanted = ("a number, a time series, REPEAT or LINEAR", |node, kind| {
-    matches!(kind, Some(Kind::Scalar | Kind::Series))
-        || matches!(node, Node::Word(Word::Repeat | Word::Linear))
+
+const SCALAR: ArgumentRule = ("a number", |_, kind| kind == Some(ExpressionKind::Scalar));
+const SERIES: ArgumentRule = ("a time series", |_, kind| {
+    kind == Some(ExpressionKind::Series)
 });
-const SORTING: Wanted = ("AVG, SUM, MIN or MAX", |node, _| {
+const ARRAY: ArgumentRule = ("several time series", |_, kind| {
+    kind == Some(ExpressionKind::Array)
+});
+const ANY: ArgumentRule = ("a number or time series", |_, kind| kind.is_some());
+const SOME: ArgumentRule = ("one or several time series", |_, kind| {
+    matches!(kind, Some(ExpressionKind::Series | ExpressionKind::Array))
+});
+const ONE: ArgumentRule = ("a number or one time series", |_, kind| {
+    matches!(kind, Some(ExpressionKind::Scalar | ExpressionKind::Series))
+});
+const ID: ArgumentRule = ("the name of a metric", |node, _| {
+    matches!(node, ExpressionNode::Id(_))
+});
+const TEXT: ArgumentRule = ("a text in quotes", |node, _| {
+    matches!(node, ExpressionNode::Text(_))
+});
+const COUNT: ArgumentRule = (
+    "a whole number",
+    |node, _| matches!(node, ExpressionNode::Number(n) if n.fract() == 0.0 && *n <= 1000.0),
+);
+const FILLING: ArgumentRule = ("a number, a time series, REPEAT or LINEAR", |node, kind| {
+    matches!(kind, Some(ExpressionKind::Scalar | ExpressionKind::Series))
+        || matches!(node, ExpressionNode::Word(Word::Repeat | Word::Linear))
+});
+const SORTING: ArgumentRule = ("AVG, SUM, MIN or MAX", |node, _| {
     matches!(
         node,
-        Node::Word(Word::Avg | Word::Sum | Word::Min | Word::Max)
+        ExpressionNode::Word(Word::Avg | Word::Sum | Word::Min | Word::Max)
     )
 });
-const ORDER: Wanted = ("ASC or DESC", |node, _| {
-    matches!(node, Node::Word(Word::Ascending | Word::Descending))
+const ORDER: ArgumentRule = ("ASC or DESC", |node, _| {
+    matches!(
+        node,
+        ExpressionNode::Word(Word::Ascending | Word::Descending)
+    )
 });
 
 impl Function {
     /// Arguments it needs, then those it may have.
-    fn signature(self) -> (&'static [Wanted], &'static [Wanted]) {
+    fn signature(self) -> (&'static [ArgumentRule], &'static [ArgumentRule]) {
         match self {
             Self::Abs | Self::Ceil | Self::Floor | Self::Log | Self::Log10 => (&[ANY], &[]),
             Self::Avg | Self::Sum | Self::Min | Self::Max | Self::Stddev => (&[ANY], &[]),
@@ -113,9 +125,9 @@ impl Function {
     /// `kinds` are those of the arguments; texts and words have none.
     pub(super) fn gives(
         self,
-        arguments: &[Node],
-        kinds: &[Option<Kind>],
-    ) -> Result<Kind, (usize, &'static str)> {
+        arguments: &[ExpressionNode],
+        kinds: &[Option<ExpressionKind>],
+    ) -> Result<ExpressionKind, (usize, &'static str)> {
         let (needed, more) = self.signature();
         let wanted = needed.iter().chain(more);
         let pairs = arguments.iter().zip(kinds).zip(wanted).enumerate();
@@ -133,19 +145,23 @@ impl Function {
         Ok(self.kind(kinds))
     }
 
-    fn kind(self, kinds: &[Option<Kind>]) -> Kind {
-        let first = kinds.first().copied().flatten().unwrap_or(Kind::Scalar);
+    fn kind(self, kinds: &[Option<ExpressionKind>]) -> ExpressionKind {
+        let first = kinds
+            .first()
+            .copied()
+            .flatten()
+            .unwrap_or(ExpressionKind::Scalar);
         match self {
             Self::Avg | Self::Sum | Self::Min | Self::Max | Self::Stddev | Self::DatapointCount => {
                 match first {
-                    Kind::Array => Kind::Series,
-                    Kind::Scalar | Kind::Series => Kind::Scalar,
+                    ExpressionKind::Array => ExpressionKind::Series,
+                    ExpressionKind::Scalar | ExpressionKind::Series => ExpressionKind::Scalar,
                 }
             }
-            Self::If if kinds.contains(&Some(Kind::Series)) => Kind::Series,
-            Self::If | Self::Period | Self::MetricCount => Kind::Scalar,
-            Self::Metrics | Self::Sort | Self::Slice => Kind::Array,
-            Self::TimeSeries | Self::First | Self::Last => Kind::Series,
+            Self::If if kinds.contains(&Some(ExpressionKind::Series)) => ExpressionKind::Series,
+            Self::If | Self::Period | Self::MetricCount => ExpressionKind::Scalar,
+            Self::Metrics | Self::Sort | Self::Slice => ExpressionKind::Array,
+            Self::TimeSeries | Self::First | Self::Last => ExpressionKind::Series,
             _ => first,
         }
     }

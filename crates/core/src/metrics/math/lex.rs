@@ -7,7 +7,7 @@ use super::expression::Operator;
 use super::parse::MathError;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Token {
+pub(super) enum ExpressionToken {
     Number(f64),
     /// Begins with a small letter.
     Id(String),
@@ -20,7 +20,7 @@ pub(super) enum Token {
     Comma,
 }
 
-pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, MathError> {
+pub(super) fn tokens(text: &str) -> Result<Vec<(usize, ExpressionToken)>, MathError> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -35,23 +35,23 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, MathError> {
     Ok(tokens)
 }
 
-fn token(text: &str, at: usize, first: char) -> Result<(Token, usize), MathError> {
+fn token(text: &str, at: usize, first: char) -> Result<(ExpressionToken, usize), MathError> {
     let rest = &text[at..];
     if first.is_ascii_alphabetic() {
         let length = run(rest, |c| c.is_ascii_alphanumeric() || c == '_');
         let name = &rest[..length];
         let token = match name {
-            "AND" => Token::Operator(Operator::And),
-            "OR" => Token::Operator(Operator::Or),
-            _ if first.is_ascii_lowercase() => Token::Id(name.to_owned()),
-            _ => Token::Word(name.to_owned()),
+            "AND" => ExpressionToken::Operator(Operator::And),
+            "OR" => ExpressionToken::Operator(Operator::Or),
+            _ if first.is_ascii_lowercase() => ExpressionToken::Id(name.to_owned()),
+            _ => ExpressionToken::Word(name.to_owned()),
         };
         return Ok((token, length));
     }
     if first.is_ascii_digit() || first == '.' {
         let length = number(rest);
         return match rest[..length].parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok((Token::Number(number), length)),
+            Ok(number) if number.is_finite() => Ok((ExpressionToken::Number(number), length)),
             _ => Err(MathError::new(at, "a number", &rest[..length])),
         };
     }
@@ -59,7 +59,7 @@ fn token(text: &str, at: usize, first: char) -> Result<(Token, usize), MathError
         let Some(end) = rest[1..].find('"') else {
             return Err(MathError::new(text.len(), "a closing `\"`", ""));
         };
-        return Ok((Token::Text(rest[1..=end].to_owned()), end + 2));
+        return Ok((ExpressionToken::Text(rest[1..=end].to_owned()), end + 2));
     }
     symbol(rest).ok_or_else(|| {
         let expected = "a metric, a number, a function or an operator";
@@ -67,7 +67,7 @@ fn token(text: &str, at: usize, first: char) -> Result<(Token, usize), MathError
     })
 }
 
-fn symbol(rest: &str) -> Option<(Token, usize)> {
+fn symbol(rest: &str) -> Option<(ExpressionToken, usize)> {
     let operators = [
         ("&&", Operator::And),
         ("||", Operator::Or),
@@ -83,8 +83,12 @@ fn symbol(rest: &str) -> Option<(Token, usize)> {
         ("/", Operator::Divide),
         ("^", Operator::Power),
     ];
-    let operators = operators.map(|(text, operator)| (text, Token::Operator(operator)));
-    let others = [("(", Token::Open), (")", Token::Close), (",", Token::Comma)];
+    let operators = operators.map(|(text, operator)| (text, ExpressionToken::Operator(operator)));
+    let others = [
+        ("(", ExpressionToken::Open),
+        (")", ExpressionToken::Close),
+        (",", ExpressionToken::Comma),
+    ];
     let mut all = operators.into_iter().chain(others);
     all.find(|(text, _)| rest.starts_with(text))
         .map(|(text, token)| (token, text.len()))

@@ -14,7 +14,7 @@ mod function;
 mod lex;
 mod parse;
 
-pub use evaluate::{Inputs, Points, Value};
-pub use expression::{Expression, Kind, Node, Operator};
+pub use evaluate::{DataPoints, ExpressionInputs, ExpressionValue};
+pub use expression::{Expression, ExpressionKind, ExpressionNode, Operator};
 pub use function::{Function, Word};
 pub use parse::{MOST_CHARACTERS, MOST_DEPTH, MathError};

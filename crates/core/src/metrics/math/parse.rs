@@ -4,9 +4,9 @@
 
 use std::str::FromStr;
 
-use super::expression::{Expression, Kind, MINUS, Node, Operator};
+use super::expression::{Expression, ExpressionKind, ExpressionNode, MINUS, Operator};
 use super::function::{Function, Word};
-use super::lex::{Token, tokens};
+use super::lex::{ExpressionToken, tokens};
 
 /// Longest expression, in bytes.
 pub const MOST_CHARACTERS: usize = 2048;
@@ -51,7 +51,7 @@ impl FromStr for Expression {
             return Err(MathError::new(MOST_CHARACTERS, &expected, "more"));
         }
         let tokens = tokens(text)?;
-        let mut reader = Reader {
+        let mut reader = ExpressionParser {
             text,
             tokens: &tokens,
             next: 0,
@@ -69,16 +69,16 @@ impl FromStr for Expression {
 }
 
 /// A node and what it gives; texts and words give nothing.
-type Typed = (Node, Option<Kind>);
+type TypedNode = (ExpressionNode, Option<ExpressionKind>);
 
-struct Reader<'a> {
+struct ExpressionParser<'a> {
     text: &'a str,
-    tokens: &'a [(usize, Token)],
+    tokens: &'a [(usize, ExpressionToken)],
     next: usize,
     depth: usize,
 }
 
-impl Reader<'_> {
+impl ExpressionParser<'_> {
     fn column(&self, token: usize) -> usize {
         self.tokens
             .get(token)
@@ -95,25 +95,25 @@ impl Reader<'_> {
         self.wrong_at(self.next, expected)
     }
 
-    fn peek(&self) -> Option<&Token> {
+    fn peek(&self) -> Option<&ExpressionToken> {
         self.tokens.get(self.next).map(|(_, token)| token)
     }
 
-    fn take(&mut self, wanted: &Token) -> bool {
+    fn take(&mut self, wanted: &ExpressionToken) -> bool {
         let here = self.peek() == Some(wanted);
         self.next += usize::from(here);
         here
     }
 
     /// An operand and all operators after it that bind at least so tightly.
-    fn operand(&mut self, least: u8) -> Result<Typed, MathError> {
+    fn operand(&mut self, least: u8) -> Result<TypedNode, MathError> {
         if self.depth >= MOST_DEPTH {
             return Err(self.wrong("a simpler expression (at most 64 levels)"));
         }
         self.depth += 1;
         let begin = self.next;
         let mut left = self.signed()?;
-        while let Some(Token::Operator(operator)) = self.peek() {
+        while let Some(ExpressionToken::Operator(operator)) = self.peek() {
             let operator = *operator;
             let binding = operator.binding();
             if binding < least {
@@ -132,25 +132,27 @@ impl Reader<'_> {
     fn joined(
         &self,
         operator: Operator,
-        (left_at, (left, left_kind)): (usize, Typed),
-        (right_at, (right, right_kind)): (usize, Typed),
-    ) -> Result<Typed, MathError> {
+        (left_at, (left, left_kind)): (usize, TypedNode),
+        (right_at, (right, right_kind)): (usize, TypedNode),
+    ) -> Result<TypedNode, MathError> {
         let kind = match (left_kind, right_kind) {
             (None, _) => return Err(self.wrong_at(left_at, "a number or time series")),
             (_, None) => return Err(self.wrong_at(right_at, "a number or time series")),
-            (Some(Kind::Array), Some(Kind::Array)) => {
+            (Some(ExpressionKind::Array), Some(ExpressionKind::Array)) => {
                 return Err(self.wrong_at(right_at, "a number or one time series"));
             }
-            (Some(Kind::Array), _) | (_, Some(Kind::Array)) => Kind::Array,
-            (Some(Kind::Scalar), Some(Kind::Scalar)) => Kind::Scalar,
-            _ => Kind::Series,
+            (Some(ExpressionKind::Array), _) | (_, Some(ExpressionKind::Array)) => {
+                ExpressionKind::Array
+            }
+            (Some(ExpressionKind::Scalar), Some(ExpressionKind::Scalar)) => ExpressionKind::Scalar,
+            _ => ExpressionKind::Series,
         };
-        let node = Node::Binary(operator, Box::new(left), Box::new(right));
+        let node = ExpressionNode::Binary(operator, Box::new(left), Box::new(right));
         Ok((node, Some(kind)))
     }
 
-    fn signed(&mut self) -> Result<Typed, MathError> {
-        if !self.take(&Token::Operator(Operator::Subtract)) {
+    fn signed(&mut self) -> Result<TypedNode, MathError> {
+        if !self.take(&ExpressionToken::Operator(Operator::Subtract)) {
             return self.atom();
         }
         let at = self.next;
@@ -158,62 +160,66 @@ impl Reader<'_> {
         if kind.is_none() {
             return Err(self.wrong_at(at, "a number or time series"));
         }
-        Ok((Node::Minus(Box::new(node)), kind))
+        Ok((ExpressionNode::Minus(Box::new(node)), kind))
     }
 
-    fn atom(&mut self) -> Result<Typed, MathError> {
+    fn atom(&mut self) -> Result<TypedNode, MathError> {
         let wrong = self.wrong("a metric, a number or a function");
         let Some(token) = self.peek().cloned() else {
             return Err(wrong);
         };
         self.next += 1;
         match token {
-            Token::Number(number) => Ok((Node::Number(number), Some(Kind::Scalar))),
-            Token::Id(id) => Ok((Node::Id(id), Some(Kind::Series))),
-            Token::Text(text) => Ok((Node::Text(text), None)),
-            Token::Word(word) => self.word(&word),
-            Token::Open => {
+            ExpressionToken::Number(number) => {
+                Ok((ExpressionNode::Number(number), Some(ExpressionKind::Scalar)))
+            }
+            ExpressionToken::Id(id) => Ok((ExpressionNode::Id(id), Some(ExpressionKind::Series))),
+            ExpressionToken::Text(text) => Ok((ExpressionNode::Text(text), None)),
+            ExpressionToken::Word(word) => self.word(&word),
+            ExpressionToken::Open => {
                 let inner = self.operand(0)?;
-                if !self.take(&Token::Close) {
+                if !self.take(&ExpressionToken::Close) {
                     return Err(self.wrong("`)` or an operator"));
                 }
                 Ok(inner)
             }
-            Token::Operator(_) | Token::Close | Token::Comma => Err(wrong),
+            ExpressionToken::Operator(_) | ExpressionToken::Close | ExpressionToken::Comma => {
+                Err(wrong)
+            }
         }
     }
 
-    fn word(&mut self, word: &str) -> Result<Typed, MathError> {
+    fn word(&mut self, word: &str) -> Result<TypedNode, MathError> {
         let at = self.next - 1;
-        if self.peek() != Some(&Token::Open) {
+        if self.peek() != Some(&ExpressionToken::Open) {
             let expected = "a metric (small letters) or a function with parentheses";
             let word = Word::named(word).ok_or_else(|| self.wrong_at(at, expected))?;
-            return Ok((Node::Word(word), None));
+            return Ok((ExpressionNode::Word(word), None));
         }
         let Some(function) = Function::named(word) else {
             return Err(self.wrong_at(at, "the name of a function"));
         };
         self.next += 1;
         let (mut arguments, mut kinds, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        while self.peek() != Some(&Token::Close) {
+        while self.peek() != Some(&ExpressionToken::Close) {
             places.push(self.next);
             let (argument, kind) = self.operand(0)?;
             arguments.push(argument);
             kinds.push(kind);
-            if self.peek() == Some(&Token::Close) {
+            if self.peek() == Some(&ExpressionToken::Close) {
                 break;
             }
-            if !self.take(&Token::Comma) {
+            if !self.take(&ExpressionToken::Comma) {
                 return Err(self.wrong("`,` or `)`"));
             }
-            if self.peek() == Some(&Token::Close) {
+            if self.peek() == Some(&ExpressionToken::Close) {
                 return Err(self.wrong("an argument"));
             }
         }
         let close = self.next;
         self.next += 1;
         match function.gives(&arguments, &kinds) {
-            Ok(kind) => Ok((Node::Call(function, arguments), Some(kind))),
+            Ok(kind) => Ok((ExpressionNode::Call(function, arguments), Some(kind))),
             Err((i, expected)) => {
                 let place = places.get(i).copied().unwrap_or(close);
                 Err(self.wrong_at(place, expected))

@@ -3,32 +3,33 @@
 //! Invariant: what decides is the machine, the guards and the alarms that decide near; only what
 //! they decide about is modelled. Equal seeds give equal worlds.
 
-mod look;
+mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::notice::{Notice, Noticed, Stand};
-use super::timing::{On, Timing};
-use super::traffic::Traffic;
-use crate::guard::StepWatch;
+use super::notice::{Detector, Notice, StateBefore};
+use super::timing::{RehearsalTiming, TimingModel};
+use super::traffic::TrafficModel;
+use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
 use crate::machine::{
-    self, Action, Entry, Event, Exit, Health, Journal, Lifecycle, ServiceState, State,
+    self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
+    TaskHealth, TaskLifecycle,
 };
 use crate::metrics::{Sample, names};
+use crate::monitoring::{self, Monitoring};
 use crate::random::Random;
 use crate::routing::table::TargetHealth;
 use crate::time::Timestamp;
-use crate::watches::{self, Watches};
 
 /// How often there is a look.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// A process that is modelled.
-struct Process {
+struct ModelledProcess {
     revision: u32,
     ran_at: Option<Timestamp>,
     gone: bool,
@@ -37,16 +38,16 @@ struct Process {
 }
 
 /// Something that will happen.
-enum Coming {
+enum ScheduledEvent {
     Event(Event),
     /// A task's process runs.
     Runs(String),
     /// A task is asked whether it is healthy.
     Check(String),
     /// A task's process ends.
-    Ends(String, Exit),
+    Ends(String, ProcessExit),
     /// The scheduler hears of it.
-    Ended(String, Exit),
+    Ended(String, ProcessExit),
     /// ECS hears of an alarm.
     Alarm(String, String),
     /// Guards and alarms are looked at, requests flow.
@@ -54,10 +55,10 @@ enum Coming {
 }
 
 /// The world.
-pub(super) struct World {
-    pub state: State,
+pub(super) struct RehearsalWorld {
+    pub state: EnvironmentState,
     pub now: Timestamp,
-    pub traffic: Traffic,
+    pub traffic: TrafficModel,
     /// The revision that has the fault; 0: none yet.
     pub bad: u32,
     /// Who noticed.
@@ -68,42 +69,42 @@ pub(super) struct World {
     pub database_down: Option<Timestamp>,
     name: String,
     fault: Fault,
-    on: On,
-    timing: Timing,
+    on: TimingModel,
+    timing: RehearsalTiming,
     random: Random,
-    coming: BTreeMap<(Timestamp, u64), Coming>,
+    coming: BTreeMap<(Timestamp, u64), ScheduledEvent>,
     sequence: u64,
-    processes: BTreeMap<String, Process>,
-    pub watches: Watches,
+    processes: BTreeMap<String, ModelledProcess>,
+    pub watches: Monitoring,
     told_at: Timestamp,
     /// The last look at the users, and the release and step of then.
     flowing: (Timestamp, Option<(u64, u32)>),
     /// On ECS: the new version's target group, and its alarms that fired.
-    group: Option<StepWatch>,
+    group: Option<StepAnalysis>,
     heard: BTreeSet<String>,
 }
 
 /// A journal that keeps nothing: nobody replays a rehearsal.
-struct Nowhere;
+struct DiscardingLog;
 
-impl Journal for Nowhere {
+impl EntryLog for DiscardingLog {
     type Error = Infallible;
 
-    fn append(&mut self, _: &[Entry]) -> Result<(), Infallible> {
+    fn append(&mut self, _: &[JournalEntry]) -> Result<(), Infallible> {
         Ok(())
     }
 }
 
-impl World {
+impl RehearsalWorld {
     /// An empty world with one service to come.
-    pub fn new(name: &str, fault: Fault, on: On, rate: f64, seed: u64) -> Self {
+    pub fn new(name: &str, fault: Fault, on: TimingModel, rate: f64, seed: u64) -> Self {
         let mut random = Random::new(seed);
         // Where in its minute a release begins is chance.
         let now = Timestamp(1_800_000_000_000 + random.below(60_000));
         let mut world = Self {
-            state: State::default(),
+            state: EnvironmentState::default(),
             now,
-            traffic: Traffic::new(rate, Random::new(random.draw())),
+            traffic: TrafficModel::new(rate, Random::new(random.draw())),
             bad: 0,
             notices: Vec::new(),
             alarms: Vec::new(),
@@ -111,18 +112,18 @@ impl World {
             name: name.to_owned(),
             fault,
             on,
-            timing: Timing::of(on),
+            timing: RehearsalTiming::of(on),
             random,
             coming: BTreeMap::new(),
             sequence: 0,
             processes: BTreeMap::new(),
-            watches: Watches::new(now),
+            watches: Monitoring::new(now),
             told_at: now,
             flowing: (now, None),
             group: None,
             heard: BTreeSet::new(),
         };
-        world.later(LOOK, Coming::Look);
+        world.later(LOOK, ScheduledEvent::Look);
         world
     }
 
@@ -151,16 +152,16 @@ impl World {
 
     /// Decides, persists, applies, acts; a refusal is handed back.
     pub fn happen(&mut self, event: &Event) -> Option<String> {
-        let before = Stand::of(self.service());
+        let before = StateBefore::of(self.service());
         let step = machine::decide(&self.state, self.now, event);
         if let Some(refusal) = step.refusal() {
             return Some(refusal.to_string());
         }
-        let Ok(persisted) = step.persist(&mut Nowhere);
+        let Ok(persisted) = step.persist(&mut DiscardingLog);
         for entry in persisted.entries() {
             machine::apply(&mut self.state, entry);
         }
-        if let Some(by) = Noticed::by(&before, self.service(), event, self.now) {
+        if let Some(by) = Detector::by(&before, self.service(), event, self.now) {
             let at = self.now;
             self.notices.push(Notice { at, by });
         }
@@ -170,7 +171,7 @@ impl World {
         None
     }
 
-    fn later(&mut self, delay: Duration, coming: Coming) {
+    fn later(&mut self, delay: Duration, coming: ScheduledEvent) {
         self.sequence += 1;
         self.coming
             .insert((self.now.after(delay), self.sequence), coming);
@@ -179,7 +180,7 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::StartTask { revision, task, .. } => {
-                let process = Process {
+                let process = ModelledProcess {
                     revision,
                     ran_at: None,
                     gone: false,
@@ -188,13 +189,19 @@ impl World {
                 };
                 self.processes.insert(task.clone(), process);
                 let jitter = Duration::from_millis(self.random.below(50));
-                self.later(self.timing.run + jitter, Coming::Runs(task));
+                self.later(self.timing.run + jitter, ScheduledEvent::Runs(task));
             }
             Action::StopTask { task } => {
-                self.later(self.timing.stop, Coming::Ends(task, Exit::Code(0)));
+                self.later(
+                    self.timing.stop,
+                    ScheduledEvent::Ends(task, ProcessExit::Code(0)),
+                );
             }
             Action::KillTask { task } => {
-                self.later(Duration::ZERO, Coming::Ends(task, Exit::Signal(9)));
+                self.later(
+                    Duration::ZERO,
+                    ScheduledEvent::Ends(task, ProcessExit::Signal(9)),
+                );
             }
             Action::RunHook {
                 release,
@@ -233,10 +240,10 @@ impl World {
         let event = Event::HookFinished {
             release,
             run,
-            exit: Exit::Code(i32::from(fails)),
+            exit: ProcessExit::Code(i32::from(fails)),
             last_lines: Vec::new(),
         };
-        self.later(takes, Coming::Event(event));
+        self.later(takes, ScheduledEvent::Event(event));
     }
 
     /// Tasks that leave finish what is in flight. ECS waits for the whole deregistration delay.
@@ -247,7 +254,7 @@ impl World {
         let leaving = service
             .tasks
             .values()
-            .filter(|task| matches!(task.lifecycle, Lifecycle::Deactivating { .. }));
+            .filter(|task| matches!(task.lifecycle, TaskLifecycle::Deactivating { .. }));
         let mut drained = Vec::new();
         for task in leaving {
             if let Some(process) = self.processes.get_mut(&task.id)
@@ -257,26 +264,29 @@ impl World {
                 drained.push(task.id.clone());
             }
         }
-        if self.on == On::Near {
+        if self.on == TimingModel::Near {
             for task in drained {
                 let slow = match (self.fault, self.processes.get(&task)) {
                     (Fault::Latency(by), Some(process)) if process.revision == self.bad => by,
                     _ => Duration::from_millis(20),
                 };
-                self.later(slow, Coming::Event(Event::TaskDrained { task, cut: 0 }));
+                self.later(
+                    slow,
+                    ScheduledEvent::Event(Event::TaskDrained { task, cut: 0 }),
+                );
             }
         }
     }
 
-    fn comes(&mut self, coming: Coming) {
+    fn comes(&mut self, coming: ScheduledEvent) {
         match coming {
-            Coming::Event(event) => {
+            ScheduledEvent::Event(event) => {
                 self.happen(&event);
             }
-            Coming::Runs(task) => self.runs(task),
-            Coming::Check(task) => self.check(task),
-            Coming::Ends(task, exit) => self.ends(task, exit),
-            Coming::Ended(task, exit) => {
+            ScheduledEvent::Runs(task) => self.runs(task),
+            ScheduledEvent::Check(task) => self.check(task),
+            ScheduledEvent::Ends(task, exit) => self.ends(task, exit),
+            ScheduledEvent::Ended(task, exit) => {
                 self.processes.remove(&task);
                 let last_lines = Vec::new();
                 self.happen(&Event::TaskExited {
@@ -285,14 +295,14 @@ impl World {
                     last_lines,
                 });
             }
-            Coming::Alarm(name, reason) => {
-                for event in watches::alarm_fired(&self.state, &name, &reason) {
+            ScheduledEvent::Alarm(name, reason) => {
+                for event in monitoring::alarm_fired(&self.state, &name, &reason) {
                     self.happen(&event);
                 }
             }
-            Coming::Look => {
-                self.look();
-                self.later(LOOK, Coming::Look);
+            ScheduledEvent::Look => {
+                self.evaluate();
+                self.later(LOOK, ScheduledEvent::Look);
             }
         }
     }
@@ -307,9 +317,12 @@ impl World {
         self.happen(&Event::TaskStarted { task: task.clone() });
         if let (true, Fault::Crash(after)) = (bad, self.fault) {
             let after = after.max(Duration::from_millis(10));
-            self.later(after, Coming::Ends(task.clone(), Exit::Code(1)));
+            self.later(
+                after,
+                ScheduledEvent::Ends(task.clone(), ProcessExit::Code(1)),
+            );
         }
-        self.later(self.timing.check, Coming::Check(task));
+        self.later(self.timing.check, ScheduledEvent::Check(task));
     }
 
     fn check(&mut self, task: String) {
@@ -336,13 +349,13 @@ impl World {
         };
         let found = process.check.observe(self.now, outcome, rule);
         let gap = match self.on {
-            On::Near => process.check.next_gap(rule),
-            On::Ecs => rule.interval,
+            TimingModel::Near => process.check.next_gap(rule),
+            TimingModel::Ecs => rule.interval,
         };
-        self.later(gap, Coming::Check(task.clone()));
+        self.later(gap, ScheduledEvent::Check(task.clone()));
         let (health, reason) = match found {
-            Some(TargetHealth::Healthy) => (Health::Healthy, "answered 200"),
-            Some(TargetHealth::Unhealthy) => (Health::Unhealthy, "answered 503"),
+            Some(TargetHealth::Healthy) => (TaskHealth::Healthy, "answered 200"),
+            Some(TargetHealth::Unhealthy) => (TaskHealth::Unhealthy, "answered 503"),
             _ => return,
         };
         self.happen(&Event::TaskHealthChanged {
@@ -353,7 +366,7 @@ impl World {
         });
     }
 
-    fn ends(&mut self, task: String, exit: Exit) {
+    fn ends(&mut self, task: String, exit: ProcessExit) {
         let Some(process) = self.processes.get_mut(&task).filter(|found| !found.gone) else {
             return;
         };
@@ -361,7 +374,7 @@ impl World {
         let (revision, leaving) = (process.revision, process.leaving);
         if !leaving {
             let sample = Sample::of_task(names::RESTARTS, (&self.name, revision), &task, 1.0);
-            self.take(&sample);
+            self.record(&sample);
             let service = self.state.services.get(&self.name);
             if let Some(service) = service
                 && service.tasks.get(&task).is_some_and(machine::Task::healthy)
@@ -372,6 +385,6 @@ impl World {
                 self.traffic.lose(service, revision, service.tasks.len());
             }
         }
-        self.later(self.timing.exit_seen, Coming::Ended(task, exit));
+        self.later(self.timing.exit_seen, ScheduledEvent::Ended(task, exit));
     }
 }

@@ -71,11 +71,11 @@ impl<'de> Deserialize<'de> for CookieKey {
 
 /// What a cookie names: a task or a revision of one service, as a keyed digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token([u8; NAME]);
+pub struct StickyToken([u8; NAME]);
 
 /// Which cookie an entry is for; no entry of one kind is believed in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CookieKind {
     /// The balancer's own cookie.
     Balancer,
     /// The one beside the application's cookie.
@@ -84,7 +84,7 @@ pub(super) enum Kind {
     Group,
 }
 
-impl Kind {
+impl CookieKind {
     fn byte(self) -> u8 {
         match self {
             Self::Balancer => 1,
@@ -109,8 +109,8 @@ pub(super) type Scope = [u8; SCOPE];
 
 /// An entry that was believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) token: Token,
+pub(super) struct SealedEntry {
+    pub(super) token: StickyToken,
     /// Seconds since the Unix epoch.
     pub(super) issued: u64,
 }
@@ -137,16 +137,22 @@ impl Sealer {
         self.digest(&[b"scope\0", service.as_bytes()])
     }
 
-    pub(super) fn target(&self, service: &str, task: &str) -> Token {
-        Token(self.digest(&[b"target\0", service.as_bytes(), b"\0", task.as_bytes()]))
+    pub(super) fn target(&self, service: &str, task: &str) -> StickyToken {
+        StickyToken(self.digest(&[b"target\0", service.as_bytes(), b"\0", task.as_bytes()]))
     }
 
-    pub(super) fn revision(&self, service: &str, revision: u32) -> Token {
+    pub(super) fn revision(&self, service: &str, revision: u32) -> StickyToken {
         let number = revision.to_be_bytes();
-        Token(self.digest(&[b"revision\0", service.as_bytes(), b"\0", &number]))
+        StickyToken(self.digest(&[b"revision\0", service.as_bytes(), b"\0", &number]))
     }
 
-    pub(super) fn write(&self, kind: Kind, scope: Scope, entry: Entry, out: &mut String) {
+    pub(super) fn write(
+        &self,
+        kind: CookieKind,
+        scope: Scope,
+        entry: SealedEntry,
+        out: &mut String,
+    ) {
         let mut bytes = [0; ENTRY];
         bytes[..SCOPE].copy_from_slice(&scope);
         bytes[SCOPE..SCOPE + ISSUED].copy_from_slice(&entry.issued.to_be_bytes()[8 - ISSUED..]);
@@ -162,7 +168,7 @@ impl Sealer {
     }
 
     /// The entry of a service, when it is authentic.
-    pub(super) fn read(&self, kind: Kind, scope: Scope, text: &[u8]) -> Option<Entry> {
+    pub(super) fn read(&self, kind: CookieKind, scope: Scope, text: &[u8]) -> Option<SealedEntry> {
         let bytes = decode(text).filter(|bytes| bytes.starts_with(&scope))?;
         let mut code = self.0.clone();
         for part in [b"entry\0", &[kind.byte()][..], &bytes[..SIGNED]] {
@@ -173,8 +179,8 @@ impl Sealer {
         issued[8 - ISSUED..].copy_from_slice(&bytes[SCOPE..SCOPE + ISSUED]);
         let mut token = [0; NAME];
         token.copy_from_slice(&bytes[SCOPE + ISSUED..SIGNED]);
-        Some(Entry {
-            token: Token(token),
+        Some(SealedEntry {
+            token: StickyToken(token),
             issued: u64::from_be_bytes(issued),
         })
     }

@@ -19,24 +19,24 @@ fn sticky(seconds: u64, cookie: Option<&str>) -> Sticky {
     }
 }
 
-fn sessions(service: &str, cookie: Option<&str>, groups: Groups) -> Sessions {
+fn sessions(service: &str, cookie: Option<&str>, groups: GroupStickiness) -> Sessions {
     Sessions::new(&sealer(), service, &sticky(DAY, cookie), groups)
 }
 
 fn answer(sessions: &Sessions, task: &str, cookies: &[&str], set: &[&str], now: u64) -> String {
     sessions.answer(
-        sessions.given(task, 1),
+        sessions.served_by(task, 1),
         cookies.iter().map(|text| text.as_bytes()),
         set.iter().map(|text| text.as_bytes()),
         now,
     )
 }
 
-fn wanted(sessions: &Sessions, cookies: &[&str], now: u64) -> Option<Token> {
+fn wanted(sessions: &Sessions, cookies: &[&str], now: u64) -> Option<StickyToken> {
     sessions.target_wanted(cookies.iter().map(|text| text.as_bytes()), now)
 }
 
-fn revision_wanted(sessions: &Sessions, cookies: &[&str], now: u64) -> Option<Token> {
+fn revision_wanted(sessions: &Sessions, cookies: &[&str], now: u64) -> Option<StickyToken> {
     sessions.revision_wanted(cookies.iter().map(|text| text.as_bytes()), now)
 }
 
@@ -62,24 +62,29 @@ fn only(cookies: &[String], name: &str) -> String {
 fn cookies_have_albs_names_and_attributes() {
     let expires = "Expires=Fri, 01 Jan 2027 23:59:59 GMT; Path=/";
     for (cookie, groups, set, expected) in [
-        (None, Groups::Single, "", vec!["AWSALB", "AWSALBCORS"]),
         (
             None,
-            Groups::Sticky,
+            GroupStickiness::Single,
+            "",
+            vec!["AWSALB", "AWSALBCORS"],
+        ),
+        (
+            None,
+            GroupStickiness::Sticky,
             "",
             vec!["AWSALBTG", "AWSALBTGCORS", "AWSALB", "AWSALBCORS"],
         ),
-        (Some("SID"), Groups::Single, "", vec![]),
+        (Some("SID"), GroupStickiness::Single, "", vec![]),
         (
             Some("SID"),
-            Groups::Single,
+            GroupStickiness::Single,
             "SID=1; Path=/",
             vec!["AWSALBAPP"],
         ),
-        (Some("SID"), Groups::Single, "sid=1", vec![]),
+        (Some("SID"), GroupStickiness::Single, "sid=1", vec![]),
         (
             Some("SID"),
-            Groups::Sticky,
+            GroupStickiness::Sticky,
             "",
             vec!["AWSALBTG", "AWSALBTGCORS"],
         ),
@@ -112,9 +117,9 @@ fn cookies_have_albs_names_and_attributes() {
 
 #[test]
 fn a_client_is_known_by_any_of_its_cookies() {
-    let api = sessions("api", None, Groups::Sticky);
+    let api = sessions("api", None, GroupStickiness::Sticky);
     let cookies = given_back(&answer(&api, "a", &[], &[], NOW));
-    let given = api.given("a", 1);
+    let given = api.served_by("a", 1);
     let (own, cross) = (only(&cookies, BALANCER), only(&cookies, BALANCER_CORS));
     for header in [
         own.clone(),
@@ -135,16 +140,16 @@ fn a_client_is_known_by_any_of_its_cookies() {
         let cookie = only(&cookies, name);
         assert_eq!(revision_wanted(&api, &[&cookie], NOW), Some(given.revision));
     }
-    assert_ne!(given.target, api.given("b", 1).target);
+    assert_ne!(given.target, api.served_by("b", 1).target);
     assert_ne!(given.revision, api.revision(2));
-    let single = sessions("api", None, Groups::Single);
+    let single = sessions("api", None, GroupStickiness::Single);
     let cookie = only(&cookies, GROUP);
     assert_eq!(revision_wanted(&single, &[&cookie], NOW), None);
 }
 
 #[test]
 fn a_cookie_counts_for_its_duration_and_every_response_renews_it() {
-    let api = sessions("api", None, Groups::Single);
+    let api = sessions("api", None, GroupStickiness::Single);
     let first = only(&given_back(&answer(&api, "a", &[], &[], NOW)), BALANCER);
     for (later, known) in [(0, true), (DAY - 1, true), (DAY, false), (10 * DAY, false)] {
         assert_eq!(
@@ -157,7 +162,7 @@ fn a_cookie_counts_for_its_duration_and_every_response_renews_it() {
     let renewed = only(&given_back(&lines), BALANCER);
     assert!(wanted(&api, &[&renewed], NOW + DAY).is_some());
     // A shorter duration counts for cookies that were given before.
-    let short = Sessions::new(&sealer(), "api", &sticky(1, None), Groups::Single);
+    let short = Sessions::new(&sealer(), "api", &sticky(1, None), GroupStickiness::Single);
     assert!(wanted(&short, &[&first], NOW).is_some());
     assert_eq!(wanted(&short, &[&first], NOW + 1), None);
     // A clock that was set back ends no session.
@@ -166,7 +171,7 @@ fn a_cookie_counts_for_its_duration_and_every_response_renews_it() {
 
 #[test]
 fn a_forged_cookie_is_as_none() {
-    let api = sessions("api", None, Groups::Sticky);
+    let api = sessions("api", None, GroupStickiness::Sticky);
     let cookies = given_back(&answer(&api, "a", &[], &[], NOW));
     let own = only(&cookies, BALANCER);
     let (_, value) = own.split_once('=').expect("a value");
@@ -179,7 +184,12 @@ fn a_forged_cookie_is_as_none() {
     }
     let (_, of_group) = cookies[0].split_once('=').expect("a value");
     let other_key = Sealer::new(&CookieKey([8; KEY_BYTES]));
-    let elsewhere = Sessions::new(&other_key, "api", &sticky(DAY, None), Groups::Sticky);
+    let elsewhere = Sessions::new(
+        &other_key,
+        "api",
+        &sticky(DAY, None),
+        GroupStickiness::Sticky,
+    );
     let foreign = given_back(&answer(&elsewhere, "a", &[], &[], NOW)).remove(2);
     for forged in [
         foreign.as_str(),
@@ -204,8 +214,8 @@ fn a_forged_cookie_is_as_none() {
 
 #[test]
 fn the_applications_cookie_counts_only_beside_the_balancers() {
-    let api = sessions("api", Some("SID"), Groups::Single);
-    let given = api.given("a", 1);
+    let api = sessions("api", Some("SID"), GroupStickiness::Single);
+    let given = api.served_by("a", 1);
     let set = answer(&api, "a", &[], &["x=1", "SID=42; HttpOnly"], NOW);
     let cookie = only(&given_back(&set), APPLICATION);
     let both = format!("SID=42; {cookie}");
@@ -234,7 +244,7 @@ fn the_applications_cookie_counts_only_beside_the_balancers() {
         assert_eq!(!lines.is_empty(), renewed, "{header}");
         if renewed {
             let next = format!("SID=42; {}", only(&given_back(&lines), APPLICATION));
-            let other = api.given("b", 1).target;
+            let other = api.served_by("b", 1).target;
             assert_eq!(
                 wanted(&api, &[&next], NOW),
                 Some(other),
@@ -247,7 +257,7 @@ fn the_applications_cookie_counts_only_beside_the_balancers() {
 #[test]
 fn one_cookie_serves_several_services() {
     let mut cookie = String::new();
-    let named = |number: usize| sessions(&format!("s{number}"), None, Groups::Single);
+    let named = |number: usize| sessions(&format!("s{number}"), None, GroupStickiness::Single);
     for number in 0..8 {
         let lines = answer(&named(number), "a", &[&cookie], &[], NOW);
         cookie = only(&given_back(&lines), BALANCER);
@@ -256,7 +266,7 @@ fn one_cookie_serves_several_services() {
         assert_eq!(week, number > 0, "others' durations are not known");
     }
     for number in 0..8 {
-        let given = named(number).given("a", 1);
+        let given = named(number).served_by("a", 1);
         assert_eq!(wanted(&named(number), &[&cookie], NOW), Some(given.target));
     }
     let lines = answer(&named(3), "b", &[&cookie], &[], NOW);
@@ -264,7 +274,7 @@ fn one_cookie_serves_several_services() {
     assert_eq!(moved.len(), cookie.len(), "its own entry was replaced");
     assert_eq!(
         wanted(&named(3), &[&moved], NOW),
-        Some(named(3).given("b", 1).target)
+        Some(named(3).served_by("b", 1).target)
     );
     let lines = answer(&named(9), "a", &[&cookie], &[], NOW);
     let full = only(&given_back(&lines), BALANCER);

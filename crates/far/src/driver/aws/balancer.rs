@@ -5,12 +5,12 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use neargate_core::machine::strategy::WHOLE;
 
-use super::{Aws, number, trouble};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, number, trouble};
+use crate::driver::error::DriverError;
 
 /// Two target groups of one rule, and how much the second gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shares {
+pub struct RuleWeights {
     /// The service's own.
     pub main: String,
     /// The visitor's.
@@ -36,12 +36,12 @@ fn share(visitor: i32, all: i32) -> u32 {
     tenths as u32
 }
 
-impl Aws {
+impl AwsClients {
     /// Share of the requests that a rule gives to a target group, tenths of a percent.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn weight(&self, rule: &str, group: &str) -> Result<u32, Trouble> {
+    pub async fn weight(&self, rule: &str, group: &str) -> Result<u32, DriverError> {
         let answer = self.balancer.describe_rules().rule_arns(rule).send().await;
         let answer = answer.map_err(trouble(
             "read the listener rule",
@@ -66,7 +66,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn set_weight(&self, rule: &str, shares: &Shares) -> Result<(), Trouble> {
+    pub async fn set_weight(&self, rule: &str, shares: &RuleWeights) -> Result<(), DriverError> {
         let doing = "set the weights of the listener rule";
         let answer = self.balancer.describe_rules().rule_arns(rule).send().await;
         let answer = answer.map_err(trouble(doing, "elasticloadbalancing:DescribeRules"))?;
@@ -102,7 +102,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn healthy_targets(&self, group: &str) -> Result<u32, Trouble> {
+    pub async fn healthy_targets(&self, group: &str) -> Result<u32, DriverError> {
         let call = self
             .balancer
             .describe_target_health()

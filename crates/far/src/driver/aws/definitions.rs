@@ -6,11 +6,11 @@ use aws_sdk_ecs::types::{
     RuntimePlatform, Secret, Tag, TaskDefinition, TransportProtocol, Volume,
 };
 
-use super::{Aws, built, trouble};
-use crate::driver::definition::{Check, Definition};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, built, trouble};
+use crate::driver::definition::{ReleasedDefinition, TaskHealthCheck};
+use crate::driver::error::DriverError;
 
-impl Aws {
+impl AwsClients {
     /// A task definition by ARN, or the newest of a family; `None`: there is none.
     ///
     /// # Errors
@@ -19,7 +19,7 @@ impl Aws {
         &self,
         name: &str,
         container: &str,
-    ) -> Result<Option<(String, Definition)>, Trouble> {
+    ) -> Result<Option<(String, ReleasedDefinition)>, DriverError> {
         let call = self.ecs.describe_task_definition().task_definition(name);
         let answer = call.send().await;
         let answer = match answer {
@@ -48,9 +48,9 @@ impl Aws {
     /// The call failed.
     pub async fn register(
         &self,
-        wanted: &Definition,
+        wanted: &ReleasedDefinition,
         tags: &[(String, String)],
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, DriverError> {
         let doing = "register the task definition";
         let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
         let platform = RuntimePlatform::builder()
@@ -80,7 +80,7 @@ impl Aws {
     }
 }
 
-fn container(wanted: &Definition) -> Result<ContainerDefinition, Trouble> {
+fn container(wanted: &ReleasedDefinition) -> Result<ContainerDefinition, DriverError> {
     let doing = "describe the container";
     let secrets = wanted
         .secrets
@@ -132,7 +132,7 @@ fn container(wanted: &Definition) -> Result<ContainerDefinition, Trouble> {
         .build())
 }
 
-fn health_check(check: &Check) -> Result<HealthCheck, Trouble> {
+fn health_check(check: &TaskHealthCheck) -> Result<HealthCheck, DriverError> {
     let check = HealthCheck::builder()
         .set_command(Some(check.command.clone()))
         .interval(check.interval)
@@ -143,7 +143,7 @@ fn health_check(check: &Check) -> Result<HealthCheck, Trouble> {
     built("describe the health check", check)
 }
 
-fn read(found: &TaskDefinition, name: &str) -> Definition {
+fn read(found: &TaskDefinition, name: &str) -> ReleasedDefinition {
     let containers = found.container_definitions();
     let container = containers
         .iter()
@@ -160,7 +160,7 @@ fn read(found: &TaskDefinition, name: &str) -> Definition {
             .unwrap_or_default()
     };
     let platform = found.runtime_platform();
-    Definition {
+    ReleasedDefinition {
         family: text(found.family()),
         cpu: text(found.cpu()),
         memory: text(found.memory()),
@@ -198,7 +198,7 @@ fn read(found: &TaskDefinition, name: &str) -> Definition {
             .collect(),
         check: container
             .and_then(|it| it.health_check())
-            .map(|check| Check {
+            .map(|check| TaskHealthCheck {
                 command: check.command().to_vec(),
                 interval: check.interval().unwrap_or(30),
                 timeout: check.timeout().unwrap_or(5),

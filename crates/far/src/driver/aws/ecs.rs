@@ -8,13 +8,13 @@ use aws_sdk_ecs::types::{
 use neargate_core::time::Timestamp;
 
 use super::jobs::network;
-use super::{Aws, count, number, trouble};
-use crate::driver::facts::ServiceFacts;
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, count, number, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::terraform_outputs::ServiceFacts;
 
 /// A service as ECS sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ServiceSeen {
+pub struct EcsServiceState {
     /// ARN of its task definition.
     pub definition: String,
     /// `desiredCount`
@@ -33,7 +33,7 @@ pub struct ServiceSeen {
 
 /// A service deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploymentSeen {
+pub struct ServiceDeployment {
     /// Its ARN.
     pub arn: String,
     /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL`, `ROLLBACK_SUCCESSFUL`, …
@@ -50,7 +50,7 @@ pub struct DeploymentSeen {
 
 /// The service of a new revision while weights are moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VisitorWanted<'a> {
+pub struct GreenServiceRequest<'a> {
     /// Its name.
     pub name: &'a str,
     /// ARN of the task definition.
@@ -65,7 +65,7 @@ pub struct VisitorWanted<'a> {
 
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskSeen {
+pub struct EcsTask {
     /// The last part of its ARN.
     pub id: String,
     /// ARN of its task definition.
@@ -82,12 +82,16 @@ pub struct TaskSeen {
     pub runtimes: BTreeMap<String, String>,
 }
 
-impl Aws {
+impl AwsClients {
     /// A service; `None`: it is not there, or was deleted.
     ///
     /// # Errors
     /// The call failed.
-    pub async fn service(&self, cluster: &str, name: &str) -> Result<Option<ServiceSeen>, Trouble> {
+    pub async fn service(
+        &self,
+        cluster: &str,
+        name: &str,
+    ) -> Result<Option<EcsServiceState>, DriverError> {
         let call = self.ecs.describe_services().cluster(cluster).services(name);
         let answer = call
             .send()
@@ -105,7 +109,7 @@ impl Aws {
             let settled =
                 found.running_count() == found.desired_count() && found.deployments().len() <= 1;
             let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-            ServiceSeen {
+            EcsServiceState {
                 definition: text(found.task_definition()),
                 desired: count(found.desired_count()),
                 running: count(found.running_count()),
@@ -129,8 +133,8 @@ impl Aws {
         &self,
         cluster: &str,
         facts: &ServiceFacts,
-        wanted: &VisitorWanted<'_>,
-    ) -> Result<(), Trouble> {
+        wanted: &GreenServiceRequest<'_>,
+    ) -> Result<(), DriverError> {
         let balancer = LoadBalancer::builder()
             .target_group_arn(wanted.group)
             .container_name(&facts.container)
@@ -166,7 +170,7 @@ impl Aws {
         name: &str,
         definition: Option<&str>,
         tasks: Option<u32>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DriverError> {
         let call = self
             .ecs
             .update_service()
@@ -184,7 +188,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn delete_service(&self, cluster: &str, name: &str) -> Result<(), Trouble> {
+    pub async fn delete_service(&self, cluster: &str, name: &str) -> Result<(), DriverError> {
         let call = self.ecs.delete_service().cluster(cluster).service(name);
         call.force(true)
             .send()
@@ -201,7 +205,7 @@ impl Aws {
         &self,
         cluster: &str,
         name: &str,
-    ) -> Result<Option<String>, Trouble> {
+    ) -> Result<Option<String>, DriverError> {
         let call = self
             .ecs
             .list_service_deployments()
@@ -224,7 +228,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn deployment(&self, arn: &str) -> Result<Option<DeploymentSeen>, Trouble> {
+    pub async fn deployment(&self, arn: &str) -> Result<Option<ServiceDeployment>, DriverError> {
         let call = self.ecs.describe_service_deployments();
         let answer = call
             .service_deployment_arns(arn)
@@ -242,7 +246,7 @@ impl Aws {
                     count(it.requested_task_count()),
                 )
             });
-            DeploymentSeen {
+            ServiceDeployment {
                 arn: arn.to_owned(),
                 status: found.status().map_or("", |it| it.as_str()).to_owned(),
                 reason: found.status_reason().unwrap_or_default().to_owned(),
@@ -263,7 +267,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn roll_deployment_back(&self, arn: &str) -> Result<(), Trouble> {
+    pub async fn roll_deployment_back(&self, arn: &str) -> Result<(), DriverError> {
         let call = self
             .ecs
             .stop_service_deployment()
@@ -282,7 +286,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn tasks(&self, cluster: &str, service: &str) -> Result<Vec<TaskSeen>, Trouble> {
+    pub async fn tasks(&self, cluster: &str, service: &str) -> Result<Vec<EcsTask>, DriverError> {
         let call = self.ecs.list_tasks().cluster(cluster).service_name(service);
         let listed = call
             .desired_status(DesiredStatus::Running)
@@ -306,8 +310,8 @@ impl Aws {
 /// The most that DescribeTasks takes: ECS API, DescribeTasks, `tasks`.
 const DESCRIBED_AT_ONCE: usize = 100;
 
-fn task_seen(task: &aws_sdk_ecs::types::Task) -> TaskSeen {
-    TaskSeen {
+fn task_seen(task: &aws_sdk_ecs::types::Task) -> EcsTask {
+    EcsTask {
         id: task
             .task_arn()
             .and_then(|arn| arn.rsplit('/').next())

@@ -5,13 +5,13 @@ use aws_sdk_ecs::types::{
     NetworkConfiguration, TaskOverride,
 };
 
-use super::{Aws, built, trouble};
-use crate::driver::facts::ServiceFacts;
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, built, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::terraform_outputs::ServiceFacts;
 
 /// A job to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobWanted<'a> {
+pub struct JobRequest<'a> {
     /// ARN of the task definition.
     pub definition: &'a str,
     /// Program and arguments.
@@ -23,7 +23,7 @@ pub struct JobWanted<'a> {
 
 /// A job's task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobSeen {
+pub struct JobTask {
     /// `PROVISIONING`, …, `RUNNING`, …, `STOPPED`
     pub status: String,
     /// Exit code of its container, once it stopped.
@@ -32,7 +32,7 @@ pub struct JobSeen {
     pub reason: String,
 }
 
-pub(super) fn network(facts: &ServiceFacts) -> Result<NetworkConfiguration, Trouble> {
+pub(super) fn network(facts: &ServiceFacts) -> Result<NetworkConfiguration, DriverError> {
     let network = AwsVpcConfiguration::builder()
         .set_subnets(Some(facts.subnets.clone()))
         .security_groups(&facts.security_group)
@@ -43,7 +43,7 @@ pub(super) fn network(facts: &ServiceFacts) -> Result<NetworkConfiguration, Trou
         .build())
 }
 
-impl Aws {
+impl AwsClients {
     /// Starts a job, or finds it when it was started under this name; gives the task's ARN.
     ///
     /// # Errors
@@ -52,8 +52,8 @@ impl Aws {
         &self,
         cluster: &str,
         facts: &ServiceFacts,
-        wanted: &JobWanted<'_>,
-    ) -> Result<String, Trouble> {
+        wanted: &JobRequest<'_>,
+    ) -> Result<String, DriverError> {
         if let Some(task) = self.find_job(cluster, wanted.run).await? {
             return Ok(task);
         }
@@ -80,7 +80,7 @@ impl Aws {
             .await
             .map_err(trouble("run the job", "ecs:RunTask"))?;
         if let Some(failure) = answer.failures().first() {
-            return Err(Trouble::Failed(format!(
+            return Err(DriverError::Failed(format!(
                 "ECS did not start the job: {} {}",
                 failure.reason().unwrap_or_default(),
                 failure.detail().unwrap_or_default()
@@ -90,7 +90,7 @@ impl Aws {
         Ok(task.unwrap_or_default().to_owned())
     }
 
-    async fn find_job(&self, cluster: &str, run: &str) -> Result<Option<String>, Trouble> {
+    async fn find_job(&self, cluster: &str, run: &str) -> Result<Option<String>, DriverError> {
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
             let call = self.ecs.list_tasks().cluster(cluster).started_by(run);
             let answer = call.desired_status(status).send().await;
@@ -111,12 +111,12 @@ impl Aws {
         cluster: &str,
         task: &str,
         container: &str,
-    ) -> Result<JobSeen, Trouble> {
+    ) -> Result<JobTask, DriverError> {
         let call = self.ecs.describe_tasks().cluster(cluster).tasks(task);
         let answer = call.send().await;
         let answer = answer.map_err(trouble("look at the job", "ecs:DescribeTasks"))?;
         let Some(found) = answer.tasks().first() else {
-            return Err(Trouble::Failed(format!(
+            return Err(DriverError::Failed(format!(
                 "ECS does not know the task {task} any more: nobody can tell how it ended"
             )));
         };
@@ -125,7 +125,7 @@ impl Aws {
             .iter()
             .find(|it| it.name() == Some(container));
         let words = [found.stopped_reason(), own.and_then(|it| it.reason())];
-        Ok(JobSeen {
+        Ok(JobTask {
             status: found.last_status().unwrap_or_default().to_owned(),
             exit: own.and_then(|it| it.exit_code()),
             reason: words.into_iter().flatten().collect::<Vec<_>>().join(": "),
@@ -136,7 +136,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn stop_job(&self, cluster: &str, task: &str, why: &str) -> Result<(), Trouble> {
+    pub async fn stop_job(&self, cluster: &str, task: &str, why: &str) -> Result<(), DriverError> {
         let call = self.ecs.stop_task().cluster(cluster).task(task).reason(why);
         call.send()
             .await

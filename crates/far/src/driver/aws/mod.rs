@@ -1,6 +1,6 @@
 //! The calls on AWS, each as one function of plain values.
 //!
-//! Invariant: no decision is made here; a call's failure becomes a [`Trouble`] with what was
+//! Invariant: no decision is made here; a call's failure becomes a [`DriverError`] with what was
 //! being done. Throttled and broken calls are tried again by the SDK's standard mode: at most
 //! [`ATTEMPTS`], with exponential waits, full jitter, and at most [`LONGEST_WAIT`] each. Refuses
 //! nothing that AWS does not refuse.
@@ -24,17 +24,17 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use super::plugin::Place;
-use super::trouble::Trouble;
+use super::error::DriverError;
+use super::session_manager_plugin::SsmEndpoint;
 
-pub use balancer::Shares;
-pub use ecs::{DeploymentSeen, ServiceSeen, TaskSeen, VisitorWanted};
-pub use jobs::{JobSeen, JobWanted};
+pub use balancer::RuleWeights;
+pub use ecs::{EcsServiceState, EcsTask, GreenServiceRequest, ServiceDeployment};
+pub use jobs::{JobRequest, JobTask};
 pub use native::ReleaseWanted;
-pub use objects::Copy;
-pub use secrets::{Over, Stage, VersionSeen};
-pub use store::Stored;
-pub use watch::LogLine;
+pub use objects::ObjectCopy;
+pub use secrets::{LabelledVersion, StagingLabel, WriteConflict};
+pub use store::StoredRecord;
+pub use watch::LogEvent;
 
 /// How often a call is tried.
 pub const ATTEMPTS: u32 = 6;
@@ -56,7 +56,7 @@ pub struct Endpoint {
 
 /// Clients of one region.
 #[derive(Debug, Clone)]
-pub struct Aws {
+pub struct AwsClients {
     ecs: aws_sdk_ecs::Client,
     balancer: aws_sdk_elasticloadbalancingv2::Client,
     alarms: aws_sdk_cloudwatch::Client,
@@ -71,7 +71,7 @@ pub struct Aws {
     elsewhere: Option<String>,
 }
 
-impl Aws {
+impl AwsClients {
     /// Clients with the credentials of the environment, as every AWS tool finds them.
     pub async fn connect(region: &str, endpoint: &Endpoint) -> Self {
         let http = aws_smithy_http_client::Builder::new()
@@ -119,14 +119,14 @@ impl Aws {
 
     /// Where the plugin finds sessions.
     #[must_use]
-    pub fn sessions(&self) -> Place {
+    pub fn sessions(&self) -> SsmEndpoint {
         // China's regions have a domain of their own (SSM endpoints and quotas).
         let domain = match self.region.starts_with("cn-") {
             true => "amazonaws.com.cn",
             false => "amazonaws.com",
         };
         let own = format!("https://ssm.{}.{domain}", self.region);
-        Place {
+        SsmEndpoint {
             region: self.region.clone(),
             profile: std::env::var("AWS_PROFILE").unwrap_or_default(),
             endpoint: self.elsewhere.clone().unwrap_or(own),
@@ -137,7 +137,7 @@ impl Aws {
     ///
     /// # Errors
     /// The credentials are no good.
-    pub async fn who(&self) -> Result<String, Trouble> {
+    pub async fn who(&self) -> Result<String, DriverError> {
         let answer = self.identity.get_caller_identity().send().await;
         let answer = answer.map_err(trouble("ask AWS who is calling", "sts:GetCallerIdentity"))?;
         Ok(answer.arn().unwrap_or_default().to_owned())
@@ -145,7 +145,7 @@ impl Aws {
 }
 
 /// Turns an SDK's error into words.
-fn trouble<E, R>(doing: &str, action: &str) -> impl FnOnce(SdkError<E, R>) -> Trouble
+fn trouble<E, R>(doing: &str, action: &str) -> impl FnOnce(SdkError<E, R>) -> DriverError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
@@ -155,17 +155,17 @@ where
             let meta = service.err().meta();
             let message = meta.message().map(str::to_owned);
             let message = message.unwrap_or_else(|| DisplayErrorContext(&error).to_string());
-            Trouble::of_call(doing, action, meta.code().unwrap_or("no code"), &message)
+            DriverError::of_call(doing, action, meta.code().unwrap_or("no code"), &message)
         }
         _ => {
             let text = DisplayErrorContext(&error).to_string();
             if text.contains("credential") {
-                Trouble::Credentials {
+                DriverError::Credentials {
                     code: "none found".to_owned(),
                     message: "no provider gave credentials".to_owned(),
                 }
             } else {
-                Trouble::Call {
+                DriverError::Call {
                     doing: doing.to_owned(),
                     code: kind(&error).to_owned(),
                     message: text,
@@ -185,8 +185,8 @@ fn kind<E, R>(error: &SdkError<E, R>) -> &'static str {
 }
 
 /// The SDK's builders refuse what lacks a required field; what is given here never does.
-fn built<T, E: std::error::Error>(doing: &str, built: Result<T, E>) -> Result<T, Trouble> {
-    built.map_err(|error| Trouble::Call {
+fn built<T, E: std::error::Error>(doing: &str, built: Result<T, E>) -> Result<T, DriverError> {
+    built.map_err(|error| DriverError::Call {
         doing: doing.to_owned(),
         code: "incomplete".to_owned(),
         message: error.to_string(),

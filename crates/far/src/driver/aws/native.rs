@@ -7,10 +7,10 @@ use aws_sdk_ecs::types::{
 };
 use neargate_core::manifest::model::{Breaker, Threshold};
 
-use super::{Aws, built, number, trouble};
-use crate::driver::facts::ServiceFacts;
-use crate::driver::native::{Native, NativeStrategy};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, built, number, trouble};
+use crate::driver::ecs_strategy::{NativeDeployment, NativeStrategy};
+use crate::driver::error::DriverError;
+use crate::driver::terraform_outputs::ServiceFacts;
 
 /// A release by ECS.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,14 +20,14 @@ pub struct ReleaseWanted<'a> {
     /// Tasks, when their number changes.
     pub tasks: Option<u32>,
     /// How.
-    pub native: &'a Native,
+    pub native: &'a NativeDeployment,
     /// The target group that the service uses now.
     pub group: Option<&'a str>,
     /// The port that the container listens on.
     pub port: Option<u16>,
 }
 
-impl Aws {
+impl AwsClients {
     /// Starts a release by ECS.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Aws {
         cluster: &str,
         facts: &ServiceFacts,
         wanted: &ReleaseWanted<'_>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DriverError> {
         let call = self
             .ecs
             .update_service()
@@ -56,8 +56,8 @@ impl Aws {
 
 fn configuration(
     facts: &ServiceFacts,
-    native: &Native,
-) -> Result<DeploymentConfiguration, Trouble> {
+    native: &NativeDeployment,
+) -> Result<DeploymentConfiguration, DriverError> {
     let names = &facts.deployment.alarm_names;
     let alarms = DeploymentAlarms::builder()
         .set_alarm_names(Some(names.clone()))
@@ -129,7 +129,7 @@ fn balancers(facts: &ServiceFacts, wanted: &ReleaseWanted<'_>) -> Option<Vec<Loa
 }
 
 /// Off without one in the manifest. Source: ECS API reference, DeploymentCircuitBreaker.
-fn breaker(wanted: Option<Breaker>) -> Result<DeploymentCircuitBreaker, Trouble> {
+fn breaker(wanted: Option<Breaker>) -> Result<DeploymentCircuitBreaker, DriverError> {
     let sent = DeploymentCircuitBreaker::builder()
         .enable(wanted.is_some())
         .rollback(wanted.is_some_and(|breaker| breaker.rollback));

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::MetadataDirective;
 
-use super::{Aws, trouble};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, trouble};
+use crate::driver::error::DriverError;
 
 /// An object's bytes and S3's ETag.
-pub(super) type Object = (Vec<u8>, Option<String>);
+pub(super) type StoredObject = (Vec<u8>, Option<String>);
 
 /// A copy from the bucket of records to a site's bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copy {
+pub struct ObjectCopy {
     /// `bucket/key` of the source; both without characters that need an escape.
     pub source: String,
     /// The site's bucket.
@@ -26,7 +26,7 @@ pub struct Copy {
     pub cache_control: String,
 }
 
-impl Aws {
+impl AwsClients {
     /// An object, `None` when there is none.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Aws {
         bucket: &str,
         key: &str,
         doing: &str,
-    ) -> Result<Option<Object>, Trouble> {
+    ) -> Result<Option<StoredObject>, DriverError> {
         let call = self.bucket.get_object().bucket(bucket).key(key);
         let answer = match call.send().await {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
@@ -45,11 +45,15 @@ impl Aws {
             answer => answer.map_err(trouble(doing, "s3:GetObject"))?,
         };
         let tag = answer.e_tag().map(str::to_owned);
-        let bytes = answer.body.collect().await.map_err(|error| Trouble::Call {
-            doing: doing.to_owned(),
-            code: "broken off".to_owned(),
-            message: error.to_string(),
-        })?;
+        let bytes = answer
+            .body
+            .collect()
+            .await
+            .map_err(|error| DriverError::Call {
+                doing: doing.to_owned(),
+                code: "broken off".to_owned(),
+                message: error.to_string(),
+            })?;
         Ok(Some((bytes.into_bytes().to_vec(), tag)))
     }
 
@@ -57,7 +61,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn site_list(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Trouble> {
+    pub async fn site_list(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, DriverError> {
         let found = self.object(bucket, key, "read the site's files").await?;
         Ok(found.map(|(bytes, _)| bytes))
     }
@@ -66,7 +70,12 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed. Nothing was written.
-    pub async fn put_new(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<bool, Trouble> {
+    pub async fn put_new(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Vec<u8>,
+    ) -> Result<bool, DriverError> {
         let call = self
             .bucket
             .put_object()
@@ -78,7 +87,7 @@ impl Aws {
         match answer.map_err(trouble(&format!("write {key}"), "s3:PutObject")) {
             Ok(_) => Ok(true),
             // S3 API reference, PutObject: If-None-Match with an object that exists.
-            Err(Trouble::Call { code, .. }) if code == "PreconditionFailed" => Ok(false),
+            Err(DriverError::Call { code, .. }) if code == "PreconditionFailed" => Ok(false),
             Err(other) => Err(other),
         }
     }
@@ -87,7 +96,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn copy(&self, copy: &Copy) -> Result<(), Trouble> {
+    pub async fn copy(&self, copy: &ObjectCopy) -> Result<(), DriverError> {
         let call = self
             .bucket
             .copy_object()
@@ -110,7 +119,7 @@ impl Aws {
         &self,
         bucket: &str,
         begins: &str,
-    ) -> Result<BTreeMap<String, u64>, Trouble> {
+    ) -> Result<BTreeMap<String, u64>, DriverError> {
         let mut found = BTreeMap::new();
         let mut next: Option<String> = None;
         loop {
@@ -132,7 +141,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), Trouble> {
+    pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), DriverError> {
         let call = self.bucket.delete_object().bucket(bucket).key(key);
         let doing = format!("delete {key} of {bucket}");
         call.send()

@@ -8,9 +8,9 @@ use aws_sdk_ssm::types::ParameterType;
 use neargate_core::secret::SecretValue;
 use neargate_core::time::Timestamp;
 
-use super::{Aws, trouble};
-use crate::driver::places::{Place, UNSET};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::secret_stores::{SecretLocation, UNSET};
 
 /// The label of Secrets Manager on the version in use.
 const CURRENT: &str = "AWSCURRENT";
@@ -26,18 +26,18 @@ const PAGES_MOST: usize = 10;
 
 /// One version of a secret, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionSeen {
+pub struct LabelledVersion {
     /// AWS's name of it: a number in Parameter Store.
     pub version: String,
     /// Its label.
-    pub stage: Stage,
+    pub stage: StagingLabel,
     /// When it was written.
     pub at: Timestamp,
 }
 
 /// The label on a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum StagingLabel {
     /// In use.
     Current,
     /// In use before.
@@ -48,21 +48,21 @@ pub enum Stage {
 
 /// What becomes of a value when somebody else wrote one meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
+pub enum WriteConflict {
     /// It becomes the newest.
     Replace,
     /// It is forgotten, where the place can tell.
     Keep,
 }
 
-impl Aws {
+impl AwsClients {
     /// Whether a place has a value.
     ///
     /// # Errors
     /// The call failed, or there is no such place.
-    pub async fn has_value(&self, place: &Place) -> Result<bool, Trouble> {
+    pub async fn has_value(&self, place: &SecretLocation) -> Result<bool, DriverError> {
         match place {
-            Place::Manager(arn) => {
+            SecretLocation::Manager(arn) => {
                 let call = self.secrets.describe_secret().secret_id(arn);
                 let answer = call.send().await.map_err(trouble(
                     "look for the secret",
@@ -72,7 +72,7 @@ impl Aws {
                 let current = |labels: &Vec<String>| labels.iter().any(|it| it == CURRENT);
                 Ok(versions.is_some_and(|it| it.values().any(current)))
             }
-            Place::Parameter(_) => Ok(self.value(place).await?.is_some()),
+            SecretLocation::Parameter(_) => Ok(self.value(place).await?.is_some()),
         }
     }
 
@@ -80,9 +80,12 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed, or there is no such place.
-    pub async fn value(&self, place: &Place) -> Result<Option<(String, SecretValue)>, Trouble> {
+    pub async fn value(
+        &self,
+        place: &SecretLocation,
+    ) -> Result<Option<(String, SecretValue)>, DriverError> {
         match place {
-            Place::Manager(arn) => {
+            SecretLocation::Manager(arn) => {
                 let answer = self.secrets.get_secret_value().secret_id(arn).send().await;
                 let answer = match answer {
                     // A secret without a version is answered as one that is not there.
@@ -100,7 +103,7 @@ impl Aws {
                 let version = answer.version_id().unwrap_or_default();
                 Ok(Some((version.to_owned(), SecretValue::new(value))))
             }
-            Place::Parameter(name) => {
+            SecretLocation::Parameter(name) => {
                 let call = self.parameters.get_parameter().name(name);
                 let answer = call.with_decryption(true).send().await;
                 let answer = answer.map_err(trouble("read the parameter", "ssm:GetParameter"))?;
@@ -118,15 +121,15 @@ impl Aws {
     /// The call failed; what AWS says is told without the value.
     pub async fn put_value(
         &self,
-        place: &Place,
+        place: &SecretLocation,
         value: &SecretValue,
         key: Option<&str>,
-        over: Over,
-    ) -> Result<Option<String>, Trouble> {
+        over: WriteConflict,
+    ) -> Result<Option<String>, DriverError> {
         let text = value.expose_text().unwrap_or_default();
         let written = match place {
-            Place::Manager(arn) => self.put_secret(arn, text, over).await,
-            Place::Parameter(name) => self.put_parameter(name, text, key).await.map(Some),
+            SecretLocation::Manager(arn) => self.put_secret(arn, text, over).await,
+            SecretLocation::Parameter(name) => self.put_parameter(name, text, key).await.map(Some),
         };
         written.map_err(|trouble| without(trouble, text))
     }
@@ -135,16 +138,16 @@ impl Aws {
         &self,
         arn: &str,
         text: &str,
-        over: Over,
-    ) -> Result<Option<String>, Trouble> {
+        over: WriteConflict,
+    ) -> Result<Option<String>, DriverError> {
         let call = self.secrets.put_secret_value().secret_id(arn);
         let call = match over {
-            Over::Replace => call,
-            Over::Keep => call.client_request_token(FIRST_VERSION),
+            WriteConflict::Replace => call,
+            WriteConflict::Keep => call.client_request_token(FIRST_VERSION),
         };
         let answer = match call.secret_string(text).send().await {
             Err(error)
-                if over == Over::Keep
+                if over == WriteConflict::Keep
                     && error
                         .as_service_error()
                         .is_some_and(|e| e.is_resource_exists_exception()) =>
@@ -163,7 +166,7 @@ impl Aws {
         name: &str,
         text: &str,
         key: Option<&str>,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, DriverError> {
         let call = self.parameters.put_parameter().name(name).value(text);
         // Without a key AWS would take its own, whatever key the parameter had before.
         let call = call
@@ -179,16 +182,19 @@ impl Aws {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn versions(&self, place: &Place) -> Result<Vec<VersionSeen>, Trouble> {
+    pub async fn versions(
+        &self,
+        place: &SecretLocation,
+    ) -> Result<Vec<LabelledVersion>, DriverError> {
         let mut found = match place {
-            Place::Manager(arn) => self.secret_versions(arn).await?,
-            Place::Parameter(name) => self.parameter_versions(name).await?,
+            SecretLocation::Manager(arn) => self.secret_versions(arn).await?,
+            SecretLocation::Parameter(name) => self.parameter_versions(name).await?,
         };
         found.sort_by_key(|it| (it.stage as u8, std::cmp::Reverse(it.at)));
         Ok(found)
     }
 
-    async fn secret_versions(&self, arn: &str) -> Result<Vec<VersionSeen>, Trouble> {
+    async fn secret_versions(&self, arn: &str) -> Result<Vec<LabelledVersion>, DriverError> {
         let mut found = Vec::new();
         let mut next = None;
         for _ in 0..PAGES_MOST {
@@ -207,7 +213,7 @@ impl Aws {
         Ok(found)
     }
 
-    async fn parameter_versions(&self, name: &str) -> Result<Vec<VersionSeen>, Trouble> {
+    async fn parameter_versions(&self, name: &str) -> Result<Vec<LabelledVersion>, DriverError> {
         let mut found = Vec::new();
         let mut next = None;
         for _ in 0..PAGES_MOST {
@@ -239,28 +245,28 @@ fn token(given: Option<&str>) -> Option<String> {
 fn of_age(
     age: usize,
     (version, at): (i64, Option<aws_sdk_ssm::primitives::DateTime>),
-) -> VersionSeen {
+) -> LabelledVersion {
     let stage = match age {
-        0 => Stage::Current,
-        1 => Stage::Previous,
-        _ => Stage::Older,
+        0 => StagingLabel::Current,
+        1 => StagingLabel::Previous,
+        _ => StagingLabel::Older,
     };
     let millis = at.and_then(|at| at.to_millis().ok());
-    VersionSeen {
+    LabelledVersion {
         version: version.to_string(),
         stage,
         at: moment(millis),
     }
 }
 
-fn labelled(entry: &SecretVersionsListEntry) -> VersionSeen {
+fn labelled(entry: &SecretVersionsListEntry) -> LabelledVersion {
     let has = |label: &str| entry.version_stages().iter().any(|it| it == label);
     let stage = match (has(CURRENT), has(PREVIOUS)) {
-        (true, _) => Stage::Current,
-        (false, true) => Stage::Previous,
-        (false, false) => Stage::Older,
+        (true, _) => StagingLabel::Current,
+        (false, true) => StagingLabel::Previous,
+        (false, false) => StagingLabel::Older,
     };
-    VersionSeen {
+    LabelledVersion {
         version: entry.version_id().unwrap_or_default().to_owned(),
         stage,
         at: moment(entry.created_date().and_then(|at| at.to_millis().ok())),
@@ -272,13 +278,13 @@ fn moment(millis: Option<i64>) -> Timestamp {
 }
 
 /// The same trouble, with nothing of the value in AWS's words.
-fn without(trouble: Trouble, value: &str) -> Trouble {
+fn without(trouble: DriverError, value: &str) -> DriverError {
     match trouble {
-        Trouble::Call {
+        DriverError::Call {
             doing,
             code,
             message,
-        } if !value.is_empty() => Trouble::Call {
+        } if !value.is_empty() => DriverError::Call {
             doing,
             code,
             message: message.replace(value, "…"),
@@ -295,7 +301,7 @@ mod tests {
     fn words_of_aws_are_told_without_the_value() {
         let said = "Value 'hunter2' at 'value' failed to satisfy constraint";
         let told = without(
-            Trouble::of_call("write", "ssm:PutParameter", "No", said),
+            DriverError::of_call("write", "ssm:PutParameter", "No", said),
             "hunter2",
         );
         assert!(!format!("{told} {told:?}").contains("hunter2"), "{told}");

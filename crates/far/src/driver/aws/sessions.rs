@@ -1,10 +1,10 @@
 //! Sessions with tasks: commands by ECS Exec, ports by SSM.
 
-use super::{Aws, trouble};
-use crate::driver::plugin::{Asked, FORWARD, Session};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::session_manager_plugin::{FORWARD, SessionTarget, SsmSession};
 
-impl Aws {
+impl AwsClients {
     /// Opens a session that runs a command in a task.
     ///
     /// # Errors
@@ -15,7 +15,7 @@ impl Aws {
         task: &str,
         container: &str,
         command: &str,
-    ) -> Result<Session, Trouble> {
+    ) -> Result<SsmSession, DriverError> {
         let call = self.ecs.execute_command().cluster(cluster).task(task);
         // ECS runs interactive commands only (ECS API reference, ExecuteCommand).
         let call = call.container(container).interactive(true).command(command);
@@ -23,7 +23,7 @@ impl Aws {
         let answer = answer.map_err(trouble("run the command", "ecs:ExecuteCommand"))?;
         let session = answer.session();
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Session {
+        Ok(SsmSession {
             id: text(session.and_then(|it| it.session_id())),
             url: text(session.and_then(|it| it.stream_url())),
             token: text(session.and_then(|it| it.token_value())),
@@ -34,7 +34,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn forward(&self, asked: &Asked) -> Result<Session, Trouble> {
+    pub async fn forward(&self, asked: &SessionTarget) -> Result<SsmSession, DriverError> {
         let call = self.parameters.start_session().target(&asked.target);
         let call = match &asked.forward {
             None => call,
@@ -47,7 +47,7 @@ impl Aws {
         let answer = call.send().await;
         let answer = answer.map_err(trouble("open the session", "ssm:StartSession"))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        Ok(Session {
+        Ok(SsmSession {
             id: text(answer.session_id()),
             url: text(answer.stream_url()),
             token: text(answer.token_value()),
@@ -58,7 +58,7 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn close_session(&self, id: &str) -> Result<(), Trouble> {
+    pub async fn close_session(&self, id: &str) -> Result<(), DriverError> {
         let answer = self.parameters.terminate_session().session_id(id).send();
         answer
             .await

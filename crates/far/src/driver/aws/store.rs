@@ -2,26 +2,26 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 
-use super::{Aws, trouble};
-use crate::driver::facts::{Facts, parameter};
-use crate::driver::record::Record;
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::record::EnvironmentRecord;
+use crate::driver::terraform_outputs::{TerraformOutputs, parameter};
 
 /// A record and the version of it that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct StoredRecord {
     /// The record.
-    pub record: Record,
+    pub record: EnvironmentRecord,
     /// S3's ETag; `None`: there was no object.
     pub tag: Option<String>,
 }
 
-impl Aws {
+impl AwsClients {
     /// What Terraform tells the driver.
     ///
     /// # Errors
     /// The infrastructure is not there, or the call failed.
-    pub async fn facts(&self, app: &str, env: &str) -> Result<Facts, Trouble> {
+    pub async fn facts(&self, app: &str, env: &str) -> Result<TerraformOutputs, DriverError> {
         let name = parameter(app, env);
         let answer = self.parameters.get_parameter().name(&name).send().await;
         let answer = match answer {
@@ -30,7 +30,7 @@ impl Aws {
                     .as_service_error()
                     .is_some_and(|e| e.is_parameter_not_found()) =>
             {
-                return Err(Trouble::Missing {
+                return Err(DriverError::Missing {
                     what: format!(
                         "environment `{env}` is not on AWS in {}: there is no parameter {name}",
                         self.region
@@ -41,22 +41,22 @@ impl Aws {
             answer => answer.map_err(trouble("read the parameter", "ssm:GetParameter"))?,
         };
         let value = answer.parameter().and_then(|it| it.value());
-        Facts::read(&name, value.unwrap_or_default())
+        TerraformOutputs::read(&name, value.unwrap_or_default())
     }
 
     /// Reads a record; an empty one when there is no object.
     ///
     /// # Errors
     /// The call failed, or the object is no record.
-    pub async fn read_record(&self, bucket: &str, key: &str) -> Result<Stored, Trouble> {
+    pub async fn read_record(&self, bucket: &str, key: &str) -> Result<StoredRecord, DriverError> {
         let Some((bytes, tag)) = self.object(bucket, key, "read the record").await? else {
-            return Ok(Stored {
-                record: Record::default(),
+            return Ok(StoredRecord {
+                record: EnvironmentRecord::default(),
                 tag: None,
             });
         };
-        Ok(Stored {
-            record: Record::read(key, &bytes)?,
+        Ok(StoredRecord {
+            record: EnvironmentRecord::read(key, &bytes)?,
             tag,
         })
     }
@@ -69,9 +69,9 @@ impl Aws {
         &self,
         bucket: &str,
         key: &str,
-        stored: &mut Stored,
-    ) -> Result<(), Trouble> {
-        let text = serde_json::to_vec(&stored.record).map_err(|error| Trouble::Call {
+        stored: &mut StoredRecord,
+    ) -> Result<(), DriverError> {
+        let text = serde_json::to_vec(&stored.record).map_err(|error| DriverError::Call {
             doing: "write the record".to_owned(),
             code: "json".to_owned(),
             message: error.to_string(),
@@ -94,10 +94,10 @@ impl Aws {
                 Ok(())
             }
             // S3 API reference, PutObject: both are answers to a conditional write.
-            Err(Trouble::Call { code, .. })
+            Err(DriverError::Call { code, .. })
                 if code == "PreconditionFailed" || code == "ConditionalRequestConflict" =>
             {
-                Err(Trouble::Refused {
+                Err(DriverError::Refused {
                     what: "another client wrote the record of this service at the same time"
                         .to_owned(),
                     help: "see what it does: neargate status".to_owned(),

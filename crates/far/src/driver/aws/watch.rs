@@ -9,9 +9,9 @@ use aws_sdk_cloudwatch::types::{
 use neargate_core::alarm::AlarmState;
 use neargate_core::time::Timestamp;
 
-use super::{Aws, trouble};
-use crate::driver::figures::{Answers, Query, Stretch};
-use crate::driver::trouble::Trouble;
+use super::{AwsClients, trouble};
+use crate::driver::error::DriverError;
+use crate::driver::figures::{MetricAnswers, MetricQuery, MetricsPeriod};
 
 /// Lines that one call gives at most.
 const LINES_MOST: i32 = 1000;
@@ -21,11 +21,11 @@ const PAGES_MOST: usize = 5;
 const NAMES_MOST: usize = 100;
 
 /// State of an alarm, in words, since when.
-pub type AlarmSeen = (AlarmState, String, Timestamp);
+pub type AlarmObservation = (AlarmState, String, Timestamp);
 
 /// A line that a task wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
+pub struct LogEvent {
     /// When CloudWatch got it.
     pub at: Timestamp,
     /// The log stream: its last part is the task.
@@ -36,7 +36,7 @@ pub struct LogLine {
     pub id: String,
 }
 
-impl Aws {
+impl AwsClients {
     /// States of alarms by CloudWatch's names; those that are not there are left out.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Aws {
     pub async fn alarm_states(
         &self,
         names: &[String],
-    ) -> Result<BTreeMap<String, AlarmSeen>, Trouble> {
+    ) -> Result<BTreeMap<String, AlarmObservation>, DriverError> {
         let mut found = BTreeMap::new();
         for some in names.chunks(NAMES_MOST) {
             let call = self
@@ -79,8 +79,12 @@ impl Aws {
     ///
     /// # Errors
     /// The call failed.
-    pub async fn points(&self, queries: &[Query], over: Stretch) -> Result<Answers, Trouble> {
-        let mut found = Answers::new();
+    pub async fn points(
+        &self,
+        queries: &[MetricQuery],
+        over: MetricsPeriod,
+    ) -> Result<MetricAnswers, DriverError> {
+        let mut found = MetricAnswers::new();
         let mut next = None;
         for _ in 0..PAGES_MOST {
             let call = self
@@ -116,7 +120,7 @@ impl Aws {
         group: &str,
         prefix: Option<&str>,
         from: Timestamp,
-    ) -> Result<Vec<LogLine>, Trouble> {
+    ) -> Result<Vec<LogEvent>, DriverError> {
         let mut lines = Vec::new();
         let mut next = None;
         loop {
@@ -140,7 +144,7 @@ impl Aws {
                 answer => answer.map_err(trouble("read logs", "logs:FilterLogEvents"))?,
             };
             for event in answer.events() {
-                lines.push(LogLine {
+                lines.push(LogEvent {
                     at: Timestamp(u64::try_from(event.timestamp().unwrap_or(0)).unwrap_or(0)),
                     stream: event.log_stream_name().unwrap_or_default().to_owned(),
                     text: event.message().unwrap_or_default().trim_end().to_owned(),
@@ -156,7 +160,7 @@ impl Aws {
     }
 }
 
-fn asked(query: &Query, over: Stretch) -> MetricDataQuery {
+fn asked(query: &MetricQuery, over: MetricsPeriod) -> MetricDataQuery {
     let dimension =
         |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
     let metric = Metric::builder()
@@ -179,7 +183,11 @@ fn seconds(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
 }
 
-fn seen(state: Option<&StateValue>, reason: Option<&str>, at: Option<&DateTime>) -> AlarmSeen {
+fn seen(
+    state: Option<&StateValue>,
+    reason: Option<&str>,
+    at: Option<&DateTime>,
+) -> AlarmObservation {
     let state = match state {
         Some(StateValue::Ok) => AlarmState::Ok,
         Some(StateValue::Alarm) => AlarmState::Alarm,

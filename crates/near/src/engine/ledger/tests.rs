@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use neargate_core::machine::Phase;
+use neargate_core::machine::EnvironmentPhase;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::arrivals::{Receiver, queue};
+use crate::input_channel::{InputReceiver, queue};
 
-struct World {
+struct TestWorld {
     folder: TempDir,
     ledger: Ledger,
-    reports: Receiver<Report>,
+    reports: InputReceiver<JournalReport>,
 }
 
-impl World {
+impl TestWorld {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let replayed = replayed(folder.path());
@@ -37,29 +37,29 @@ impl World {
             events: events.to_vec(),
             facts: Vec::new(),
             lasting,
-            sequel: Sequel::Nothing,
+            sequel: FollowUp::Nothing,
         });
     }
 
     /// Waits for the thread.
-    fn report(&mut self) -> (Vec<Settled>, Outcome) {
+    fn report(&mut self) -> (Vec<SettledProposal>, JournalOutcome) {
         let report = self.reports.blocking_recv().expect("the thread lives");
         self.ledger.reported(report.input)
     }
 
-    fn phase(&self) -> Phase {
+    fn phase(&self) -> EnvironmentPhase {
         self.ledger.state().phase
     }
 }
 
-fn replayed(folder: &Path) -> Replayed {
+fn replayed(folder: &Path) -> ReplayedJournal {
     let journal = Journal::open(&folder.join("state.db")).expect("a journal");
-    Replayed::of(journal).expect("it is read")
+    ReplayedJournal::of(journal).expect("it is read")
 }
 
 #[test]
 fn the_loop_goes_on_while_the_disk_is_slow_and_nothing_holds_before_it_is_written() {
-    let mut world = World::new();
+    let mut world = TestWorld::new();
     let other = world.other();
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     world.propose(&[Event::UpRequested], false);
@@ -69,15 +69,24 @@ fn the_loop_goes_on_while_the_disk_is_slow_and_nothing_holds_before_it_is_writte
     assert!(world.ledger.is_writing());
     world.propose(&[Event::DownRequested], true);
     assert!(world.ledger.advance().is_empty());
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Down, 0));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Down, 0)
+    );
     other.execute_batch("COMMIT").expect("the lock goes");
     let (settled, outcome) = world.report();
-    assert!(matches!(outcome, Outcome::Written(None)));
+    assert!(matches!(outcome, JournalOutcome::Written(None)));
     assert_eq!(settled.len(), 1, "the second waits for its turn");
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Up, 1));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Up, 1)
+    );
     assert!(world.ledger.advance().is_empty());
     world.report();
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Down, 2));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Down, 2)
+    );
     let state = world.ledger.state().clone();
     let folder = world.folder;
     world.ledger.close().expect("it closes");
@@ -86,7 +95,7 @@ fn the_loop_goes_on_while_the_disk_is_slow_and_nothing_holds_before_it_is_writte
 
 #[test]
 fn what_waits_together_is_decided_in_its_order_and_written_at_once() {
-    let mut world = World::new();
+    let mut world = TestWorld::new();
     world.propose(&[Event::UpRequested], true);
     world.propose(&[Event::DownRequested, Event::UpRequested], true);
     world.propose(&[Event::DownRequested], true);
@@ -97,12 +106,15 @@ fn what_waits_together_is_decided_in_its_order_and_written_at_once() {
         .map(|one| one.outcome.map_or(99, |decided| decided.after))
         .collect();
     assert_eq!(after, [0, 1, 3]);
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Down, 4));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Down, 4)
+    );
 }
 
 #[test]
 fn when_nothing_can_be_written_what_happened_waits_and_what_was_asked_is_given_back() {
-    let mut world = World::new();
+    let mut world = TestWorld::new();
     let other = world.other();
     let broken = "ALTER TABLE journal RENAME TO aside";
     other.execute_batch(broken).expect("no table");
@@ -110,22 +122,28 @@ fn when_nothing_can_be_written_what_happened_waits_and_what_was_asked_is_given_b
     world.propose(&[Event::DownRequested], false);
     assert!(world.ledger.advance().is_empty());
     let (settled, outcome) = world.report();
-    assert!(matches!(outcome, Outcome::Written(Some(_))));
+    assert!(matches!(outcome, JournalOutcome::Written(Some(_))));
     assert_eq!(settled.len(), 1, "the request");
     assert!(settled.iter().all(|one| one.outcome.is_err()));
     assert!(world.ledger.behind());
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Down, 0));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Down, 0)
+    );
     let mended = "ALTER TABLE aside RENAME TO journal";
     other.execute_batch(mended).expect("a table");
     assert!(world.ledger.advance().is_empty());
     world.report();
     assert!(!world.ledger.behind());
-    assert_eq!((world.phase(), world.ledger.last()), (Phase::Up, 1));
+    assert_eq!(
+        (world.phase(), world.ledger.last()),
+        (EnvironmentPhase::Up, 1)
+    );
 }
 
 #[test]
 fn a_disk_that_does_not_keep_up_is_asked_for_nothing_more() {
-    let mut world = World::new();
+    let mut world = TestWorld::new();
     for _ in 0..MOST_WAITING {
         assert!(world.ledger.refuse_without_room().is_ok());
         world.propose(&[Event::TimePassed], true);
@@ -136,7 +154,7 @@ fn a_disk_that_does_not_keep_up_is_asked_for_nothing_more() {
 
 #[test]
 fn a_fact_that_is_noted_holds_at_once_and_is_written_before_what_comes_after_it() {
-    let mut world = World::new();
+    let mut world = TestWorld::new();
     world.ledger.note("port.api", "20001");
     world.propose(&[Event::UpRequested], true);
     assert_eq!(world.ledger.fact("port.api"), Some("20001"));
@@ -144,5 +162,5 @@ fn a_fact_that_is_noted_holds_at_once_and_is_written_before_what_comes_after_it(
     world.report();
     let read = crate::journal::read_meta(&world.folder.path().join("state.db"), "port.api");
     assert_eq!(read.as_deref(), Some("20001"));
-    assert_eq!(world.phase(), Phase::Up);
+    assert_eq!(world.phase(), EnvironmentPhase::Up);
 }

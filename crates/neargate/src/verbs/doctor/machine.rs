@@ -5,26 +5,26 @@ use std::path::PathBuf;
 
 use neargate_near::cgroup;
 
-use super::Finding;
+use super::DoctorFinding;
 
 /// The oldest Linux with all that tasks are held by (`PR_SET_NO_NEW_PRIVS`, pidfd).
 const OLDEST: (u32, u32) = (5, 4);
 
 /// Looks at the machine.
-pub fn look() -> Vec<Finding> {
+pub fn findings() -> Vec<DoctorFinding> {
     vec![kernel(), user(), limits()]
 }
 
-fn kernel() -> Finding {
+fn kernel() -> DoctorFinding {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy().into_owned();
     let words = format!("{} {release}", name.sysname().to_string_lossy());
     match version(&release) {
         Some(version) if version < OLDEST => {
             let (major, minor) = OLDEST;
-            Finding::warning("kernel", words, format!("Linux {major}.{minor} or newer"))
+            DoctorFinding::warning("kernel", words, format!("Linux {major}.{minor} or newer"))
         }
-        _ => Finding::ok("kernel", words),
+        _ => DoctorFinding::ok("kernel", words),
     }
 }
 
@@ -33,26 +33,26 @@ fn version(release: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-fn user() -> Finding {
+fn user() -> DoctorFinding {
     if rustix::process::geteuid().is_root() {
-        Finding::ok(
+        DoctorFinding::ok(
             "user",
             "root: the tasks of each service run as a user of their own",
         )
     } else {
-        Finding::ok(
+        DoctorFinding::ok(
             "user",
             "not root: tasks run as you, and can see one another's processes",
         )
     }
 }
 
-fn limits() -> Finding {
+fn limits() -> DoctorFinding {
     match cgroup::availability() {
-        Ok(kind) => Finding::ok("limits", format!("CPU and memory are held by {kind}")),
+        Ok(kind) => DoctorFinding::ok("limits", format!("CPU and memory are held by {kind}")),
         Err(why) => {
             let words = format!("`size` is not enforced: {why}");
-            Finding::warning(
+            DoctorFinding::warning(
                 "limits",
                 words,
                 "run as root, or delegate a control group to you",

@@ -3,18 +3,18 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::model::{Manifest, Runs};
+use neargate_core::manifest::model::{Manifest, Workload};
 
-use super::{Finding, which};
+use super::{DoctorFinding, which};
 
 /// One finding for each program that is in a folder of root's alone.
-pub fn look(manifest: &Manifest) -> Vec<Finding> {
+pub fn findings(manifest: &Manifest) -> Vec<DoctorFinding> {
     if !rustix::process::geteuid().is_root() {
         return Vec::new();
     }
     let mut named: Vec<&str> = Vec::new();
     for service in manifest.services.values() {
-        if let Runs::Command(command) = &service.runs {
+        if let Workload::Command(command) = &service.runs {
             named.extend(program(command));
         }
     }
@@ -42,7 +42,7 @@ fn program(command: &[String]) -> Option<&str> {
     script.split_whitespace().find(|word| *word != "exec")
 }
 
-fn finding(name: &str, path: &Path, folder: &Path) -> Finding {
+fn finding(name: &str, path: &Path, folder: &Path) -> DoctorFinding {
     let words = format!(
         "{name} is {}, and the users that tasks run as may not enter {}",
         path.display(),
@@ -54,7 +54,7 @@ fn finding(name: &str, path: &Path, folder: &Path) -> Finding {
     } else {
         "install it for all users, for example in /usr/local"
     };
-    Finding::warning("program", words, fix)
+    DoctorFinding::warning("program", words, fix)
 }
 
 /// The first folder on the way to a program, links followed, that only its owner may enter.

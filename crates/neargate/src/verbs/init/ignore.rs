@@ -3,7 +3,7 @@
 //! Invariant: only what no program needs to run. A virtual environment or `node_modules` may be what
 //! the command runs, so it stays.
 
-use super::look::{Found, Language, Runs};
+use super::survey::{DetectedProgram, Language, ProjectSurvey};
 
 /// What the file begins with.
 const HEAD: &str = "\
@@ -25,8 +25,8 @@ const NODE: [&str; 4] = [
 ];
 
 /// The file's text; `None`: the folder itself is not what a revision would snapshot.
-pub fn list(found: &Found) -> Option<String> {
-    let Runs::Program(program) = &found.runs else {
+pub fn list(found: &ProjectSurvey) -> Option<String> {
+    let DetectedProgram::Program(program) = &found.runs else {
         return None;
     };
     let entries: &[&str] = match program.language? {
@@ -40,7 +40,7 @@ pub fn list(found: &Found) -> Option<String> {
 mod tests {
     use std::fs;
 
-    use super::super::look::look;
+    use super::super::survey::survey;
     use super::*;
 
     #[test]
@@ -58,7 +58,7 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().expect("a folder");
             fs::write(folder.path().join(file), text).expect("a file");
-            let list = list(&look(folder.path()));
+            let list = list(&survey(folder.path()));
             let has = |entry: &str| {
                 let mut lines = list.as_deref().unwrap_or_default().lines();
                 lines.any(|line| line == entry)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::look::{Found, Language, Program, Runs};
+use super::survey::{DetectedProgram, Language, Program, ProjectSurvey};
 
 /// Longest name of an app.
 const LONGEST_NAME: usize = 32;
@@ -35,7 +35,7 @@ const VIRTUAL_ENVIRONMENT: &str = "\
 ";
 
 /// The manifest's text.
-pub fn manifest(folder: &Path, found: &Found) -> String {
+pub fn manifest(folder: &Path, found: &ProjectSurvey) -> String {
     let because = found.because.join("; ");
     let mut text = format!(
         "# What runs, near and far: `neargate check` says what is wrong with it, `neargate up` runs it here.\n\
@@ -44,14 +44,14 @@ pub fn manifest(folder: &Path, found: &Found) -> String {
         quoted(&app_name(folder))
     );
     match &found.runs {
-        Runs::Files { build, root } => {
+        DetectedProgram::Files { build, root } => {
             if let Some(build) = build {
                 text.push_str(&line("build", &quoted(build), "before each release"));
             }
             text.push_str(&line("static", &quoted(root), "files, served by the edge"));
             text.push_str(&line("route", "\"/*\"", "every request"));
         }
-        Runs::Program(program) => service(program, found, &mut text),
+        DetectedProgram::Program(program) => service(program, found, &mut text),
     }
     if found.postgres {
         text.push_str("\n[database.main]\n");
@@ -77,7 +77,7 @@ pub fn manifest(folder: &Path, found: &Found) -> String {
     text
 }
 
-fn service(program: &Program, found: &Found, text: &mut String) {
+fn service(program: &Program, found: &ProjectSurvey, text: &mut String) {
     if let Some(doubt) = program.doubt {
         text.push_str(&format!("# {doubt}\n"));
     }
@@ -176,15 +176,15 @@ fn app_name(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use neargate_core::manifest::{Source, load};
+    use neargate_core::manifest::{ManifestSource, load};
 
     use super::*;
 
     #[test]
     fn what_is_offered_as_comments_is_right_when_it_is_taken() {
-        let found = Found {
+        let found = ProjectSurvey {
             because: vec!["a test".into()],
-            runs: Runs::Program(Program {
+            runs: DetectedProgram::Program(Program {
                 command: vec!["./start".into()],
                 port: 3000,
                 ..Program::default()
@@ -195,7 +195,7 @@ mod tests {
         let text = manifest(Path::new("/srv/shop"), &found);
         let (written, _) = text.split_once("\n# More").expect("the comments are there");
         for env in ["local", "prod"] {
-            let source = Source {
+            let source = ManifestSource {
                 name: "neargate.toml".into(),
                 text: format!("{written}\n{MORE}"),
             };

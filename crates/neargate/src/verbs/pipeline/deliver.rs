@@ -11,15 +11,15 @@ use neargate_far::pipeline::Registry;
 use neargate_far::pipeline::stage::{From, built_name, image_of, processor};
 use serde_json::Value;
 
-use super::act::Runner;
 use super::machine::{ask, aws, command, containers};
+use super::stage_runner::StageRunner;
 use crate::failure::Failure;
 use crate::output;
 
 /// Characters of a commit that are its tag.
 const COMMIT: usize = 24;
 
-impl Runner<'_> {
+impl StageRunner<'_> {
     /// Brings the image of a service to its repository; gives `REPOSITORY@DIGEST`. Without
     /// `build` the manifest's build command is not run.
     pub fn deliver(
@@ -131,8 +131,8 @@ impl Runner<'_> {
                 "`aws ecr describe-images` names no digest of {repository}:{tag}: `{other}`"
             ))),
             // Amazon ECR API reference, DescribeImages.
-            Err(failure) if failure.words().contains("ImageNotFoundException") => Ok(None),
-            Err(failure) => Err(Failure::Environment(failure.words())),
+            Err(failure) if failure.describe().contains("ImageNotFoundException") => Ok(None),
+            Err(failure) => Err(Failure::Environment(failure.describe())),
         }
     }
 

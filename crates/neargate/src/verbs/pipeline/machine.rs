@@ -90,7 +90,7 @@ pub fn run_neargate(mut command: Command) -> Result<(), Failure> {
     let status = command
         .status()
         .map_err(|error| Failure::of(&format!("cannot run {words}"), &error))?;
-    let text = || ended(&words, status.code()).words();
+    let text = || ended(&words, status.code()).describe();
     match status.code() {
         Some(0) => Ok(()),
         Some(2) => Err(Failure::Usage(text())),
@@ -109,7 +109,7 @@ pub fn ask(mut command: Command) -> Result<String, Failure> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let how = ended(&words, output.status.code()).words();
+    let how = ended(&words, output.status.code()).describe();
     Err(Failure::Failed(format!("{how}: {}", said.trim())))
 }
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use neargate_core::manifest::model::Manifest;
-use neargate_far::pipeline::{App, Change, change, workflows};
+use neargate_far::pipeline::{FileChange, PipelineApp, change, workflows};
 use neargate_near::atomic;
 
-use crate::arguments::Flags;
+use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
 use crate::{output, project};
 
@@ -20,14 +20,14 @@ const FOLDER: &str = ".github/workflows";
 const MODE: u32 = 0o644;
 
 /// A workflow that is, or should be, on disk.
-struct File {
+struct WorkflowFile {
     path: PathBuf,
     wanted: Option<String>,
-    change: Change,
+    change: FileChange,
 }
 
 /// Compares, and writes unless only asked to `check`.
-pub fn run(flags: &Flags, check: bool, force: bool) -> Result<ExitCode, Failure> {
+pub fn run(flags: &GlobalFlags, check: bool, force: bool) -> Result<ExitCode, Failure> {
     let manifest = project::find(flags)?;
     let root = repository(&manifest);
     let app = app(flags, &manifest, &root)?;
@@ -35,7 +35,7 @@ pub fn run(flags: &Flags, check: bool, force: bool) -> Result<ExitCode, Failure>
     if check {
         return report(flags, &files, &root);
     }
-    let theirs = named(&files, &root, |file| file.change == Change::Ask);
+    let theirs = named(&files, &root, |file| file.change == FileChange::Ask);
     if !theirs.is_empty() && !force {
         let theirs = theirs.join(", ");
         return Err(Failure::Failed(format!(
@@ -62,15 +62,15 @@ fn repository(manifest: &Path) -> PathBuf {
 }
 
 /// Names of the environments on AWS, in the order of the pipeline.
-fn app_environments(flags: &Flags) -> Result<Vec<String>, Failure> {
+fn app_environments(flags: &GlobalFlags) -> Result<Vec<String>, Failure> {
     let (_, base) = project::load(flags)?;
     Ok(base.manifest.pipeline.order(&base.on_aws))
 }
 
-fn app(flags: &Flags, path: &Path, root: &Path) -> Result<App, Failure> {
+fn app(flags: &GlobalFlags, path: &Path, root: &Path) -> Result<PipelineApp, Failure> {
     let mut environments: Vec<Manifest> = Vec::new();
     for env in app_environments(flags)? {
-        let flags = Flags {
+        let flags = GlobalFlags {
             env: Some(env),
             ..flags.clone()
         };
@@ -81,11 +81,11 @@ fn app(flags: &Flags, path: &Path, root: &Path) -> Result<App, Failure> {
         .parent()
         .and_then(|folder| folder.strip_prefix(root).ok());
     let file = path.file_name().map(Path::new);
-    App::new(environments, &text(folder), &text(file))
+    PipelineApp::new(environments, &text(folder), &text(file))
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
-fn compare(folder: &Path, app: &App) -> Result<Vec<File>, Failure> {
+fn compare(folder: &Path, app: &PipelineApp) -> Result<Vec<WorkflowFile>, Failure> {
     let mut files = Vec::new();
     for (name, wanted) in workflows(app) {
         let path = folder.join(name);
@@ -100,7 +100,7 @@ fn compare(folder: &Path, app: &App) -> Result<Vec<File>, Failure> {
                 ));
             }
         };
-        files.push(File {
+        files.push(WorkflowFile {
             change: change(there.as_deref(), wanted.as_deref()),
             path,
             wanted,
@@ -109,12 +109,12 @@ fn compare(folder: &Path, app: &App) -> Result<Vec<File>, Failure> {
     Ok(files)
 }
 
-fn write(file: &File) -> Result<(), Failure> {
+fn write(file: &WorkflowFile) -> Result<(), Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::of(&format!("cannot write {}", file.path.display()), error)
     };
     match (&file.change, &file.wanted) {
-        (Change::Nothing, _) => Ok(()),
+        (FileChange::Nothing, _) => Ok(()),
         (_, Some(text)) => {
             let folder = file.path.parent().unwrap_or(Path::new("/"));
             std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
@@ -125,34 +125,34 @@ fn write(file: &File) -> Result<(), Failure> {
 }
 
 /// Paths below the repository's folder.
-fn named(files: &[File], root: &Path, which: fn(&File) -> bool) -> Vec<String> {
+fn named(files: &[WorkflowFile], root: &Path, which: fn(&WorkflowFile) -> bool) -> Vec<String> {
     let which = files.iter().filter(|file| which(file));
     which.map(|file| shown(file, root)).collect()
 }
 
-fn shown(file: &File, root: &Path) -> String {
+fn shown(file: &WorkflowFile, root: &Path) -> String {
     let path = file.path.strip_prefix(root).unwrap_or(&file.path);
     path.display().to_string()
 }
 
-fn outcome(file: &File) -> &'static str {
+fn outcome(file: &WorkflowFile) -> &'static str {
     match (file.change, &file.wanted) {
-        (Change::Nothing, _) => "unchanged",
+        (FileChange::Nothing, _) => "unchanged",
         (_, Some(_)) => "written",
         (_, None) => "removed",
     }
 }
 
-fn tell(file: &File, root: &Path) {
-    if file.wanted.is_some() || file.change != Change::Nothing {
+fn tell(file: &WorkflowFile, root: &Path) {
+    if file.wanted.is_some() || file.change != FileChange::Nothing {
         output::line(&format!("{} is {}", shown(file, root), outcome(file)));
     }
 }
 
-fn document(files: &[File], root: &Path) -> serde_json::Value {
+fn document(files: &[WorkflowFile], root: &Path) -> serde_json::Value {
     let each = files
         .iter()
-        .filter(|file| file.wanted.is_some() || file.change != Change::Nothing);
+        .filter(|file| file.wanted.is_some() || file.change != FileChange::Nothing);
     let each: Vec<serde_json::Value> = each
         .map(|file| serde_json::json!({ "path": shown(file, root), "outcome": outcome(file) }))
         .collect();
@@ -173,8 +173,8 @@ fn accounts(environments: &[String]) -> String {
 }
 
 /// `--check`.
-fn report(flags: &Flags, files: &[File], root: &Path) -> Result<ExitCode, Failure> {
-    let differ = named(files, root, |file| file.change != Change::Nothing);
+fn report(flags: &GlobalFlags, files: &[WorkflowFile], root: &Path) -> Result<ExitCode, Failure> {
+    let differ = named(files, root, |file| file.change != FileChange::Nothing);
     if flags.json {
         output::json(&serde_json::json!({ "ok": differ.is_empty(), "differ": differ }));
         return Ok(ExitCode::from(u8::from(!differ.is_empty())));

@@ -8,21 +8,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use neargate_core::manifest::model::Manifest;
-use neargate_far::pipeline::stage::{Stage, acts};
+use neargate_far::pipeline::stage::{PipelineStage, acts};
 
-use super::act::Runner;
-use crate::arguments::{self, Flags};
+use super::stage_runner::StageRunner;
+use crate::arguments::{self, GlobalFlags};
 use crate::failure::Failure;
 use crate::{output, project};
 
 /// How a stage ended.
-struct Ended {
-    stage: Stage,
-    outcome: Outcome,
+struct StageEnd {
+    stage: PipelineStage,
+    outcome: StageOutcome,
     seconds: f64,
 }
 
-enum Outcome {
+enum StageOutcome {
     Done,
     /// By `--skip`.
     Skipped,
@@ -31,7 +31,7 @@ enum Outcome {
     Failed(Failure),
 }
 
-impl Outcome {
+impl StageOutcome {
     fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -45,43 +45,46 @@ impl Outcome {
         match self {
             Self::Done | Self::Skipped => None,
             Self::Nothing(why) => Some((*why).to_owned()),
-            Self::Failed(failure) => Some(failure.words()),
+            Self::Failed(failure) => Some(failure.describe()),
         }
     }
 }
 
-impl From<arguments::Stage> for Stage {
-    fn from(stage: arguments::Stage) -> Self {
+impl From<arguments::StageArguments> for PipelineStage {
+    fn from(stage: arguments::StageArguments) -> Self {
         match stage {
-            arguments::Stage::Check => Self::Check,
-            arguments::Stage::Test => Self::Test,
-            arguments::Stage::Build => Self::Build,
-            arguments::Stage::Scan => Self::Scan,
-            arguments::Stage::Push => Self::Push,
-            arguments::Stage::Release => Self::Release,
-            arguments::Stage::Verify => Self::Verify,
+            arguments::StageArguments::Check => Self::Check,
+            arguments::StageArguments::Test => Self::Test,
+            arguments::StageArguments::Build => Self::Build,
+            arguments::StageArguments::Scan => Self::Scan,
+            arguments::StageArguments::Push => Self::Push,
+            arguments::StageArguments::Release => Self::Release,
+            arguments::StageArguments::Verify => Self::Verify,
         }
     }
 }
 
 /// Runs one stage, or all.
 pub fn run(
-    flags: &Flags,
-    only: Option<arguments::Stage>,
-    skip: &[arguments::Stage],
+    flags: &GlobalFlags,
+    only: Option<arguments::StageArguments>,
+    skip: &[arguments::StageArguments],
 ) -> Result<ExitCode, Failure> {
     let (path, loaded) = project::load(flags)?;
-    let skip: Vec<Stage> = skip.iter().map(|stage| Stage::from(*stage)).collect();
+    let skip: Vec<PipelineStage> = skip
+        .iter()
+        .map(|stage| PipelineStage::from(*stage))
+        .collect();
     let stages = match only {
-        Some(stage) => vec![Stage::from(stage)],
-        None => Stage::ALL.to_vec(),
+        Some(stage) => vec![PipelineStage::from(stage)],
+        None => PipelineStage::ALL.to_vec(),
     };
-    let runner = Runner::new(flags, &path, &loaded.manifest)?;
+    let runner = StageRunner::new(flags, &path, &loaded.manifest)?;
     let mut ended = Vec::new();
     for stage in stages {
         let one = one(&runner, &loaded.manifest, stage, &skip);
         tell(&one);
-        let failed = matches!(one.outcome, Outcome::Failed(_));
+        let failed = matches!(one.outcome, StageOutcome::Failed(_));
         ended.push(one);
         if failed {
             break;
@@ -91,32 +94,37 @@ pub fn run(
         output::json(&document(&loaded.manifest, &ended));
     }
     match ended.pop() {
-        Some(Ended {
+        Some(StageEnd {
             stage,
-            outcome: Outcome::Failed(failure),
+            outcome: StageOutcome::Failed(failure),
             ..
         }) => Err(in_stage(stage, failure)),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn one(runner: &Runner<'_>, manifest: &Manifest, stage: Stage, skip: &[Stage]) -> Ended {
+fn one(
+    runner: &StageRunner<'_>,
+    manifest: &Manifest,
+    stage: PipelineStage,
+    skip: &[PipelineStage],
+) -> StageEnd {
     let begun = Instant::now();
     let outcome = if skip.contains(&stage) {
-        Outcome::Skipped
+        StageOutcome::Skipped
     } else {
         match acts(stage, manifest) {
-            Err(why) => Outcome::Nothing(why),
+            Err(why) => StageOutcome::Nothing(why),
             Ok(acts) => {
                 output::progress(stage.name(), "begins");
                 match acts.iter().try_for_each(|act| runner.run(stage, act)) {
-                    Ok(()) => Outcome::Done,
-                    Err(failure) => Outcome::Failed(failure),
+                    Ok(()) => StageOutcome::Done,
+                    Err(failure) => StageOutcome::Failed(failure),
                 }
             }
         }
     };
-    Ended {
+    StageEnd {
         stage,
         outcome,
         seconds: begun.elapsed().as_secs_f64(),
@@ -124,17 +132,17 @@ fn one(runner: &Runner<'_>, manifest: &Manifest, stage: Stage, skip: &[Stage]) -
 }
 
 /// The failure itself is said last, by the command.
-fn tell(ended: &Ended) {
+fn tell(ended: &StageEnd) {
     let stage = ended.stage.name();
     match &ended.outcome {
-        Outcome::Done => output::progress(stage, &format!("done in {:.1} s", ended.seconds)),
-        Outcome::Skipped => output::progress(stage, "left out by --skip"),
-        Outcome::Nothing(why) => output::progress(stage, &format!("nothing to do: {why}")),
-        Outcome::Failed(_) => output::progress(stage, "failed"),
+        StageOutcome::Done => output::progress(stage, &format!("done in {:.1} s", ended.seconds)),
+        StageOutcome::Skipped => output::progress(stage, "left out by --skip"),
+        StageOutcome::Nothing(why) => output::progress(stage, &format!("nothing to do: {why}")),
+        StageOutcome::Failed(_) => output::progress(stage, "failed"),
     }
 }
 
-fn document(manifest: &Manifest, ended: &[Ended]) -> serde_json::Value {
+fn document(manifest: &Manifest, ended: &[StageEnd]) -> serde_json::Value {
     let stages: Vec<serde_json::Value> = ended
         .iter()
         .map(|ended| {
@@ -148,12 +156,12 @@ fn document(manifest: &Manifest, ended: &[Ended]) -> serde_json::Value {
         .collect();
     let ok = !ended
         .iter()
-        .any(|e| matches!(e.outcome, Outcome::Failed(_)));
+        .any(|e| matches!(e.outcome, StageOutcome::Failed(_)));
     serde_json::json!({ "app": manifest.app, "env": manifest.env, "ok": ok, "stages": stages })
 }
 
 /// The same failure, with its stage before it.
-fn in_stage(stage: Stage, failure: Failure) -> Failure {
+fn in_stage(stage: PipelineStage, failure: Failure) -> Failure {
     let name = stage.name();
     match failure {
         Failure::Environment(text) => Failure::Environment(format!(

@@ -1,0 +1,468 @@
+//! The machine's facts and waits in plain words, for people and logs.
+
+use super::entry::{Fact, JournalEntry};
+use super::state::{
+    Release, ReleaseOutcome, ReleaseStage, ServiceState, Task, TaskHealth, TaskLifecycle,
+};
+use super::strategy::{GuardVerdict, Promotion, SplitCheck};
+use crate::time::Timestamp;
+
+impl JournalEntry {
+    /// The kind of fact, for filters: `task-ran`, `release-finished`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.fact {
+            Fact::EnvironmentStarted => "environment-started",
+            Fact::EnvironmentStopped => "environment-stopped",
+            Fact::RevisionRegistered { .. } => "revision-registered",
+            Fact::DesiredChanged { .. } => "desired-changed",
+            Fact::RemovalStarted => "removal-started",
+            Fact::ServiceForgotten => "service-forgotten",
+            Fact::ReleaseStarted { .. } => "release-started",
+            Fact::StageEntered { .. } => "stage-entered",
+            Fact::StepTaken { .. } => "step-taken",
+            Fact::BakeEnded { .. } => "bake-ended",
+            Fact::GuardJudged { .. } => "guard-judged",
+            Fact::SplitMeasured { .. } => "split-measured",
+            Fact::GateMoved { .. } => "gate-moved",
+            Fact::HookStarted { .. } => "hook-started",
+            Fact::HookSucceeded { .. } => "hook-succeeded",
+            Fact::HookFailed { .. } => "hook-failed",
+            Fact::TaskCreated { .. } => "task-created",
+            Fact::TaskRan { .. } => "task-ran",
+            Fact::TaskHealthChanged { .. } => "task-health-changed",
+            Fact::TaskDeactivated { .. } => "task-deactivated",
+            Fact::TaskStopRequested { .. } => "task-stop-requested",
+            Fact::TaskKilled { .. } => "task-killed",
+            Fact::TaskStopped { .. } => "task-stopped",
+            Fact::StartsDelayed { .. } => "starts-delayed",
+            Fact::StartsResumed { .. } => "starts-resumed",
+            Fact::BackoffEnded { .. } => "backoff-ended",
+            Fact::ScaleBoundsChanged { .. } => "scale-bounds-changed",
+            Fact::FailureCounted { .. } => "failure-counted",
+            Fact::FailuresForgotten { .. } => "failures-forgotten",
+            Fact::RevisionFailed { .. } => "revision-failed",
+            Fact::ReleaseFinished { .. } => "release-finished",
+        }
+    }
+
+    /// The release that the fact belongs to.
+    #[must_use]
+    pub fn release(&self) -> Option<u64> {
+        match &self.fact {
+            Fact::ReleaseStarted { release, .. }
+            | Fact::StageEntered { release, .. }
+            | Fact::HookStarted { release, .. }
+            | Fact::HookSucceeded { release, .. }
+            | Fact::HookFailed { release, .. }
+            | Fact::FailureCounted { release, .. }
+            | Fact::FailuresForgotten { release }
+            | Fact::ReleaseFinished { release, .. } => Some(*release),
+            _ => None,
+        }
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.fact {
+            Fact::EnvironmentStarted => "the environment starts".into(),
+            Fact::EnvironmentStopped => "the environment stops".into(),
+            Fact::RevisionRegistered {
+                revision,
+                definition,
+            } => match &definition.artifact {
+                Some(digest) => format!(
+                    "revision {revision} is registered (artifact {})",
+                    &digest[..digest.len().min(12)]
+                ),
+                None => format!("revision {revision} is registered"),
+            },
+            Fact::DesiredChanged { desired } => format!("{desired} tasks are wanted"),
+            Fact::RemovalStarted => "the service is being removed".into(),
+            Fact::ServiceForgotten => "the service is gone".into(),
+            Fact::ScaleBoundsChanged { bounds } => {
+                format!(
+                    "the manifest gives it {} to {} tasks",
+                    bounds.min, bounds.max
+                )
+            }
+            Fact::StartsDelayed {
+                revision, until, ..
+            } => {
+                format!(
+                    "the next start of a task of revision {revision} is in {}",
+                    crate::duration::rounded(until.since(self.at))
+                )
+            }
+            Fact::StartsResumed { .. } => "tasks may be started again".into(),
+            Fact::BackoffEnded { revision, reason } => {
+                format!("tasks of revision {revision} may be started at once: {reason}")
+            }
+            Fact::RevisionFailed { revision } => format!("revision {revision} is marked failed"),
+            _ => self
+                .describe_release()
+                .or_else(|| self.describe_shift())
+                .or_else(|| self.describe_task())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn describe_release(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::ReleaseStarted { release, to, .. } => {
+                format!("release {release} to revision {to} starts")
+            }
+            Fact::StageEntered { stage, reason, .. } if !reason.is_empty() => {
+                format!("{}: {reason}", stage.describe())
+            }
+            Fact::StageEntered { stage, .. } => stage.describe().to_owned(),
+            Fact::HookStarted { job, .. } => format!("job {job} runs"),
+            Fact::HookSucceeded { job, .. } => format!("job {job} succeeded"),
+            Fact::HookFailed { job, reason, .. } => format!("job {job} failed: {reason}"),
+            Fact::FailureCounted {
+                task,
+                count,
+                threshold: 0,
+                reason,
+                ..
+            } => {
+                format!("task {task} failed ({count}, the breaker is off): {reason}")
+            }
+            Fact::FailureCounted {
+                task,
+                count,
+                threshold,
+                reason,
+                ..
+            } => {
+                format!("task {task} failed ({count} of {threshold}): {reason}")
+            }
+            Fact::FailuresForgotten { .. } => {
+                "a task is healthy: failures are counted from 0 again".into()
+            }
+            Fact::ReleaseFinished {
+                release,
+                outcome,
+                reason,
+                serving,
+                ..
+            } => {
+                // Of a release that is done, the reason says it.
+                let serves = if *serving == 0 || *outcome == ReleaseOutcome::Done {
+                    String::new()
+                } else {
+                    format!("; revision {serving} serves")
+                };
+                // What is rolled back said why when it began to go back.
+                let why = match outcome {
+                    ReleaseOutcome::RolledBack => String::new(),
+                    ReleaseOutcome::Done | ReleaseOutcome::Failed => format!(": {reason}"),
+                };
+                format!("release {release} {}{why}{serves}", outcome.name())
+            }
+            _ => return None,
+        })
+    }
+
+    fn describe_shift(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::StepTaken {
+                step,
+                weight,
+                bake_until,
+                stage,
+                ..
+            } => format!(
+                "{} step {step}: {} % of the traffic, for at least {}",
+                stage.name(),
+                percent(*weight),
+                seconds(bake_until.since(self.at))
+            ),
+            Fact::BakeEnded { .. } => "the bake time is over".into(),
+            Fact::GuardJudged {
+                guard,
+                verdict,
+                reason,
+                ..
+            } => format!("guard {guard} {}: {reason}", verdict_words(*verdict)),
+            Fact::SplitMeasured {
+                split,
+                share,
+                requests,
+                ..
+            } => format!(
+                "the router gave the new revision {} % of {requests} requests{}",
+                percent(*share),
+                if *split == SplitCheck::Off {
+                    ", which is not what was asked"
+                } else {
+                    ""
+                }
+            ),
+            Fact::GateMoved { gate, by, .. } => match gate {
+                Promotion::Closed => format!("{by} resumed it"),
+                Promotion::Promoted => format!("{by} promoted it to the next step"),
+                Promotion::PromotedFully => format!("{by} promoted it fully"),
+                Promotion::Paused => format!("{by} paused it"),
+            },
+            _ => return None,
+        })
+    }
+
+    fn describe_task(&self) -> Option<String> {
+        Some(match &self.fact {
+            Fact::TaskCreated { task, .. } => format!("task {task} starts"),
+            Fact::TaskRan { task } => format!("task {task} runs"),
+            Fact::TaskHealthChanged {
+                task,
+                health,
+                reason,
+                ..
+            } => {
+                let because = if reason.is_empty() { "" } else { ": " };
+                format!("task {task} is {}{because}{reason}", name(*health))
+            }
+            Fact::TaskDeactivated { task, reason, .. } => format!("task {task} drains: {reason}"),
+            Fact::TaskStopRequested { task, reason, .. } => format!("task {task} stops: {reason}"),
+            Fact::TaskKilled { task, .. } => format!("task {task} did not stop and is killed"),
+            Fact::TaskStopped { task, exit, .. } => format!("task {task} stopped: {exit}"),
+            _ => return None,
+        })
+    }
+}
+
+impl ReleaseStage {
+    /// What the release does in it, for people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Pending => "accepted",
+            Self::BeforeHooks => "running the jobs before it",
+            Self::ScaleUp => "starting the new tasks",
+            Self::TestTraffic => "testing the new revision",
+            Self::Shifting => "shifting traffic",
+            Self::Baking => "watching the new revision",
+            Self::CleaningUp => "stopping the old tasks",
+            Self::RollingBack => "rolling back",
+        }
+    }
+
+    /// The stage of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Pending,
+            Self::BeforeHooks,
+            Self::ScaleUp,
+            Self::TestTraffic,
+            Self::Shifting,
+            Self::Baking,
+            Self::CleaningUp,
+            Self::RollingBack,
+        ];
+        all.into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+/// ECS's `lastStatus` in lower case.
+#[must_use]
+pub fn lifecycle(task: &Task) -> &'static str {
+    match task.lifecycle {
+        TaskLifecycle::Pending { .. } => "pending",
+        TaskLifecycle::Running { .. } => "running",
+        TaskLifecycle::Deactivating { .. } => "deactivating",
+        TaskLifecycle::Stopping { .. } => "stopping",
+    }
+}
+
+/// `unknown`, `healthy`, `unhealthy`.
+fn name(health: TaskHealth) -> &'static str {
+    match health {
+        TaskHealth::Unknown => "unknown",
+        TaskHealth::Healthy => "healthy",
+        TaskHealth::Unhealthy => "unhealthy",
+    }
+}
+
+impl TaskHealth {
+    /// `unknown`, `healthy`, `unhealthy`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name(self)
+    }
+}
+
+/// Tenths of a percent as people write percents.
+fn percent(tenths: u32) -> f64 {
+    f64::from(tenths) / 10.0
+}
+
+fn verdict_words(verdict: GuardVerdict) -> &'static str {
+    match verdict {
+        GuardVerdict::Pending => "is not judged yet",
+        GuardVerdict::Quiet => "is quiet",
+        GuardVerdict::TooLittle => "cannot be judged",
+        GuardVerdict::Fired => "fired",
+    }
+}
+
+/// Percent of the traffic that is the new revision's: the weight, or, while tasks are replaced
+/// one by one, its share of the healthy tasks.
+#[must_use]
+pub fn weight(service: &ServiceState) -> f64 {
+    if let Some([_, (_, tenths)]) = service.shares() {
+        return percent(tenths);
+    }
+    let healthy = service.tasks.values().filter(|task| task.healthy());
+    let (mut new, mut all) = (0u32, 0u32);
+    for task in healthy {
+        all += 1;
+        new += u32::from(task.revision == service.primary);
+    }
+    if all == 0 {
+        0.0
+    } else {
+        f64::from(new) * 100.0 / f64::from(all)
+    }
+}
+
+/// What a release waits for, in words; empty when there is none.
+#[must_use]
+pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
+    let Some(release) = &service.release else {
+        return String::new();
+    };
+    if let Some(hook) = &release.hook {
+        let left = seconds(hook.deadline.since(now));
+        return format!("job {} (at most {left} more)", hook.job);
+    }
+    let mut words = match release.stage {
+        ReleaseStage::Pending if !service.strays().is_empty() => waiting_for_tasks(service),
+        ReleaseStage::Pending | ReleaseStage::BeforeHooks => "the first stage".to_owned(),
+        ReleaseStage::ScaleUp if service.shifts(release) => waiting_for_fleet(service, release.to),
+        ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack => {
+            waiting_for_tasks(service)
+        }
+        ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking => {
+            waiting_for_step(service, release, now)
+        }
+    };
+    for (revision, backoff) in &service.backoffs {
+        if let Some(until) = backoff.until {
+            words.push_str(&format!(
+                "; the next start of revision {revision} is in {}",
+                seconds(until.since(now))
+            ));
+        }
+    }
+    words
+}
+
+/// The new revision's tasks to be healthy, beside the old one's.
+fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
+    let own = service
+        .tasks
+        .values()
+        .filter(|task| task.revision == revision);
+    let healthy = own.filter(|task| task.healthy()).count();
+    let wanted = service.desired_tasks();
+    format!("{healthy} of {wanted} tasks of revision {revision} healthy")
+}
+
+/// What keeps a release in its step.
+fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -> String {
+    let name = &service.name;
+    if release.gate == Promotion::Paused {
+        return format!("`neargate resume {name}`: it is paused");
+    }
+    if let Some(until) = release.bake_until {
+        return format!("the bake time ({} more)", seconds(until.since(now)));
+    }
+    let guards = service
+        .definition(release.to)
+        .map(|to| to.guards.keys())
+        .into_iter()
+        .flatten();
+    let mut unjudged = false;
+    let mut waits: Vec<String> = guards
+        .filter(|_| release.step > 0)
+        .filter_map(
+            |guard| match release.guards.get(guard).copied().unwrap_or_default() {
+                GuardVerdict::Quiet => None,
+                GuardVerdict::TooLittle => {
+                    unjudged = true;
+                    Some(format!("enough requests to judge guard {guard}"))
+                }
+                GuardVerdict::Pending | GuardVerdict::Fired => {
+                    Some(format!("guard {guard} to be judged"))
+                }
+            },
+        )
+        .collect();
+    if release.split == SplitCheck::Off {
+        let weight = percent(release.weight);
+        waits.push(format!("the router to give the new revision {weight} %"));
+    }
+    if waits.is_empty() {
+        return format!("`neargate promote {name}`");
+    }
+    let waits = waits.join(", ");
+    if unjudged {
+        let left = seconds(release.stage_deadline.since(now));
+        return format!(
+            "{waits}; with less traffic go on by `neargate promote {name}`, or for good by \
+             low-traffic = \"go\"; otherwise it goes back ({left} more)"
+        );
+    }
+    waits
+}
+
+/// New tasks to be healthy first, then old ones to be gone.
+fn waiting_for_tasks(service: &ServiceState) -> String {
+    let (own, others): (Vec<&Task>, Vec<&Task>) = service
+        .tasks
+        .values()
+        .partition(|task| task.revision == service.primary);
+    let healthy = own.iter().filter(|task| task.healthy()).count();
+    let (wanted, primary) = (service.desired_tasks(), service.primary);
+    if healthy >= wanted as usize {
+        let left: Vec<&str> = others.iter().map(|task| task.id.as_str()).collect();
+        return format!("{} to finish and stop", left.join(", "));
+    }
+    let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
+    let delayed = service
+        .backoffs
+        .values()
+        .any(|backoff| backoff.until.is_some());
+    let stuck = !delayed && service.tasks.values().all(Task::healthy);
+    if stuck {
+        // ECS's own words for it are a service event, not an error.
+        words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");
+    } else if let Some(worst) = own.iter().rfind(|task| task.unhealthy()) {
+        words.push_str(&format!("; task {}: {}", worst.id, worst.health_reason));
+    } else if let Some(next) = own.iter().find(|task| !task.healthy()) {
+        words.push_str(&format!("; task {} {}", next.id, doing(next)));
+    }
+    words
+}
+
+/// What a task that is not healthy yet is doing.
+fn doing(task: &Task) -> &'static str {
+    match (task.lifecycle, task.health) {
+        (TaskLifecycle::Pending { .. }, _) => "starts",
+        (TaskLifecycle::Running { .. }, TaskHealth::Unhealthy) => "is unhealthy, within its grace",
+        (TaskLifecycle::Running { .. }, _) => "was not found healthy yet",
+        (TaskLifecycle::Deactivating { .. } | TaskLifecycle::Stopping { .. }, _) => "leaves",
+    }
+}
+
+/// A rest in whole seconds, rounded up.
+fn seconds(rest: std::time::Duration) -> String {
+    crate::duration::rounded(std::time::Duration::from_secs(
+        rest.as_millis()
+            .div_ceil(1000)
+            .try_into()
+            .unwrap_or(u64::MAX),
+    ))
+}

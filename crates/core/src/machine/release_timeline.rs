@@ -1,0 +1,66 @@
+//! The story of a release: what `neargate releases show` tells.
+//!
+//! Kept with the release, in words, so that it survives the compaction of the journal. Bounded:
+//! the first moments and the newest ones are kept.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{Release, ReleaseKind, ReleaseOutcome};
+use crate::time::Timestamp;
+
+/// Moments kept of one release.
+pub const MOMENTS_KEPT: usize = 200;
+
+/// Something that happened in a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What, in words.
+    pub text: String,
+}
+
+/// A release that ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FinishedRelease {
+    /// Its id.
+    pub id: u64,
+    /// Why it began.
+    pub kind: ReleaseKind,
+    /// From this revision.
+    pub from: u32,
+    /// To this revision.
+    pub to: u32,
+    /// How it ended.
+    pub outcome: ReleaseOutcome,
+    /// Why.
+    pub reason: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Steps taken.
+    #[serde(default)]
+    pub steps: u32,
+    /// Log lines, exits, data points.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// What happened.
+    #[serde(default)]
+    pub story: Vec<Arc<TimelineEvent>>,
+}
+
+impl Release {
+    /// Adds a moment; in the middle of a long story the older ones give way.
+    pub(super) fn record(&mut self, at: Timestamp, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        if self.story.len() >= MOMENTS_KEPT {
+            self.story.remove(MOMENTS_KEPT / 2);
+        }
+        self.story.push(Arc::new(TimelineEvent { at, text }));
+    }
+}

@@ -1,0 +1,144 @@
+//! What near does with each key and what AWS does, made from the shape.
+//!
+//! `NEARGATE_BLESS=1 cargo test -p neargate-core` rewrites the page; the tests refuse one that is
+//! not what the shape says, and a key that does not say what becomes of it on AWS.
+#![allow(clippy::disallowed_methods)] // a test reads the page from disk and asks whether to bless
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::{FILE, FarEffect, KeySchema, TableSchema, ValueKind};
+use crate::manifest::unsupported::near_gap;
+
+const PAGE: &str = "../../docs/parity.md";
+
+const HEAD: &str = "# Near and far, key by key
+
+One manifest, two places: this machine, and AWS. This page is made from the description that the
+checker and [the reference](reference/manifest.md) read too. `neargate check` says of each key that
+a manifest writes what its environment leaves out.
+
+- **near**: *yes*, or what near leaves out; *only far* for what near has nothing like.
+- **far**: what becomes of the key on AWS, through the Terraform modules, the release driver or the
+  pipeline; *same* where near and far are alike, *no* where AWS has nothing like it.
+- **what differs**: what to expect where the two do not behave alike.
+
+A value that AWS would refuse is an error near too, so nothing here is about values. Which parts of
+far this version has is said in [ARCHITECTURE.md](../ARCHITECTURE.md).
+";
+
+/// A key's path with `*` for names, and its description.
+type SchemaLeaf = (String, &'static KeySchema);
+
+fn sections(
+    shape: &'static TableSchema,
+    place: &str,
+    all: &mut Vec<(&'static TableSchema, Vec<SchemaLeaf>)>,
+) {
+    let here: Vec<SchemaLeaf> = shape
+        .fields
+        .iter()
+        .map(|field| (format!("{place}{}", field.name), field))
+        .collect();
+    all.push((shape, here.clone()));
+    if let Some(also) = shape.also {
+        sections(also, place, all);
+    }
+    // An environment's keys are the file's; a table that AWS has not needs no rows for its keys.
+    let far = |field: &KeySchema| !matches!(field.far, FarEffect::Nothing(_));
+    for (path, field) in here
+        .iter()
+        .filter(|(path, field)| path != "env" && far(field))
+    {
+        if let Some((stars, below)) = table_of(&field.kind) {
+            sections(below, &format!("{path}{stars}."), all);
+        }
+    }
+}
+
+/// The table below a key, and what stands between for names of people's own.
+fn table_of(kind: &ValueKind) -> Option<(String, &'static TableSchema)> {
+    match kind {
+        ValueKind::Table(shape) | ValueKind::Short(_, shape) => Some((String::new(), shape)),
+        ValueKind::Named(_, of) => table_of(of).map(|(stars, shape)| (format!(".*{stars}"), shape)),
+        ValueKind::Many(of, _) | ValueKind::List(of, ..) => table_of(of),
+        _ => None,
+    }
+}
+
+fn all() -> Vec<(&'static TableSchema, Vec<SchemaLeaf>)> {
+    let mut all = Vec::new();
+    sections(&FILE, "", &mut all);
+    all
+}
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    for (shape, keys) in all() {
+        let rows: Vec<String> = keys.iter().filter_map(row).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = write!(page, "\n## `{}`\n\n", shape.title);
+        page.push_str("| key | near | far | what differs |\n|---|---|---|---|\n");
+        rows.iter().for_each(|row| page.push_str(row));
+    }
+    page
+}
+
+/// Nothing for a table: its keys have rows of their own.
+fn row((path, field): &SchemaLeaf) -> Option<String> {
+    let near = match near_gap(path) {
+        _ if path.starts_with("aws.") => "only far".to_owned(),
+        Some(gap) => format!("no: {gap}"),
+        None => "yes".to_owned(),
+    };
+    let far = match field.far {
+        FarEffect::Below => return None,
+        FarEffect::Same => "same".to_owned(),
+        FarEffect::Becomes(text) => text.to_owned(),
+        FarEffect::Nothing(why) => format!("no: {why}"),
+    };
+    let cells = [
+        format!("`{}`", field.name),
+        near,
+        far,
+        field.differs.unwrap_or_default().to_owned(),
+    ];
+    let cells = cells.map(|cell| cell.replace('|', "\\|"));
+    Some(format!("| {} |\n", cells.join(" | ")))
+}
+
+#[test]
+fn the_parity_page_is_what_the_shape_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    if std::env::var_os("NEARGATE_BLESS").is_some() {
+        std::fs::write(&path, page()).expect("the page");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page(),
+        "docs/parity.md is not what the shape says: run NEARGATE_BLESS=1 cargo test -p neargate-core"
+    );
+}
+
+#[test]
+fn every_key_says_what_becomes_of_it_on_aws() {
+    for (path, field) in all().into_iter().flat_map(|(_, keys)| keys) {
+        let said = field.far != FarEffect::Below || table_of(&field.kind).is_some();
+        assert!(
+            said,
+            "{path}: say .far(…), .same() or .only_near(…) in the shape"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_neither_place_acts_on_would_be_of_no_use() {
+    // Both say how often a secret should change, and do not change it. Windows come to both.
+    let known = ["secret.*.rotate", "slo.*.window"];
+    for (path, field) in all().into_iter().flat_map(|(_, keys)| keys) {
+        let neither = near_gap(&path).is_some() && matches!(field.far, FarEffect::Nothing(_));
+        assert_eq!(neither, known.contains(&path.as_str()), "{path}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The manifest's reference page, made from the shape.
+//!
+//! `NEARGATE_BLESS=1 cargo test -p neargate-core` rewrites the page; the test refuses one that
+//! is not what the shape says.
+#![allow(clippy::disallowed_methods)] // a test reads the page from disk and asks whether to bless
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::{AbsentKey, FILE, KeySchema, TableSchema, ValueKind};
+
+const PAGE: &str = "../../docs/reference/manifest.md";
+
+const HEAD: &str = "# The manifest
+
+`neargate.toml` is TOML. This page is made from the description that the checker, the defaults and
+`neargate schema` read too, so they cannot disagree.
+
+- Keys of several words are kebab-case. An unknown key is an error; a key that begins with `x-` is
+  yours, anywhere but among headers and query keys.
+- Every problem of a file is reported at once. A value that AWS would refuse is an error near too.
+- `[env.NAME]` is laid over the file: tables key by key, everything else replaces. `--set
+  PATH=VALUE` is laid over that; VALUE is TOML when it parses as TOML, and a text otherwise.
+- An environment that runs near has a state directory of its own. `.neargate/` is that of the first
+  one that was up; another one beside it takes `--state-dir`, and an `edge.port` of its own.
+- Durations are whole numbers with units: `250ms`, `30s`, `5m`, `1h30m`, `7d`.
+- A task gets `PORT`, what `env` and `uses` say, and `<NAME>_URL` for every other service that has a
+  port. So no service is called `database`, `cache`, `redis` or `neargate`, alone or with a `-` after.
+- Health: a service with a `route` and no `health` is asked for `/`, as a target group would. One
+  with a `port` and no `route` has no check unless `health` is written: as on ECS without a health
+  check, its tasks count as healthy 40 s after they run.
+- What near does not act on yet is listed by `neargate check`, for each key that a manifest writes.
+";
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let mut seen: Vec<&str> = Vec::new();
+    section(&FILE, &mut page, &mut seen);
+    page
+}
+
+fn section(shape: &'static TableSchema, page: &mut String, seen: &mut Vec<&'static str>) {
+    if seen.contains(&shape.title) {
+        return;
+    }
+    seen.push(shape.title);
+    let _ = write!(page, "\n## `{}`\n\n{}\n\n", shape.title, shape.doc);
+    page.push_str("| key | kind | when not written | what it does |\n|---|---|---|---|\n");
+    for field in shape.fields {
+        row(field, page);
+    }
+    if let Some(also) = shape.also {
+        let _ = writeln!(page, "\nAnd every key of `{}`.", also.title);
+        section(also, page, seen);
+    }
+    for field in shape.fields {
+        if let Some(below) = table_of(&field.kind) {
+            section(below, page, seen);
+        }
+    }
+}
+
+fn row(field: &KeySchema, page: &mut String) {
+    let absent = match &field.absent {
+        AbsentKey::Refused => "**required**".to_owned(),
+        AbsentKey::Nothing => String::new(),
+        AbsentKey::Default(text) => format!("`{text}`"),
+        AbsentKey::Table => "its defaults".to_owned(),
+    };
+    let cells = [
+        format!("`{}`", field.name),
+        kind(&field.kind),
+        absent,
+        field.doc.to_owned(),
+    ];
+    let cells = cells.map(|cell| cell.replace('|', "\\|"));
+    let _ = writeln!(page, "| {} |", cells.join(" | "));
+}
+
+fn table_of(kind: &ValueKind) -> Option<&'static TableSchema> {
+    match kind {
+        ValueKind::Table(shape) | ValueKind::Short(_, shape) => Some(shape),
+        ValueKind::Named(_, of) | ValueKind::Many(of, _) | ValueKind::List(of, ..) => table_of(of),
+        _ => None,
+    }
+}
+
+fn kind(of: &ValueKind) -> String {
+    let span = |s: u64| crate::duration::format(std::time::Duration::from_secs(s));
+    match of {
+        ValueKind::Text => "text".into(),
+        ValueKind::Plain => "text, a whole number, `true` or `false`".into(),
+        ValueKind::Choice(words) => format!("`\"{}\"`", words.join("\"`, `\"")),
+        ValueKind::Form(form) => format!("{}: `\"{}\"`", form.what, form.example),
+        ValueKind::Flag => "`true` or `false`".into(),
+        ValueKind::Whole(low, high) => format!("a whole number, {low} to {high}"),
+        ValueKind::Number(low, high) => format!("a number, {low:?} to {high:?}"),
+        ValueKind::Seconds(low, high) => format!("a duration, {} to {}", span(*low), span(*high)),
+        ValueKind::List(of, least, most) => format!("a list of {least} to {most}: {}", kind(of)),
+        ValueKind::Many(of, most) => format!("one or a list of up to {most}: {}", kind(of)),
+        ValueKind::Table(shape) => format!("a table: {}", link(shape)),
+        ValueKind::Short(key, shape) => format!("its `{key}`, or a table: {}", link(shape)),
+        ValueKind::Named(form, of) => format!("a table from {} to {}", form.what, kind(of)),
+    }
+}
+
+/// A link to a section of this page; anchors are made as GitHub makes them.
+fn link(shape: &TableSchema) -> String {
+    let keep = |c: &char| c.is_ascii_alphanumeric() || *c == '-' || *c == '_';
+    let anchor: String = shape.title.to_lowercase().chars().filter(keep).collect();
+    format!("[`{}`](#{anchor})", shape.title)
+}
+
+#[test]
+fn the_reference_page_is_what_the_shape_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    if std::env::var_os("NEARGATE_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
+        std::fs::write(&path, page()).expect("the page");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page(),
+        "docs/reference/manifest.md is not what the shape says: run NEARGATE_BLESS=1 cargo test -p neargate-core"
+    );
+}

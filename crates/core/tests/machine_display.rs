@@ -1,0 +1,145 @@
+//! What people read about releases is so.
+
+mod world;
+
+use std::time::Duration;
+
+use neargate_core::machine::{Event, ReleaseOutcome, RevisionStatus, Supersede, TaskLifecycle};
+use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use world::{Behaviour, Numbers, Shift, World, definition};
+
+#[test]
+fn a_job_that_fails_says_how_much_of_the_traffic_had_moved_in_each_strategy() {
+    for (strategy, words) in [
+        (
+            Shift::Rolling,
+            "failed at 100 % of the traffic: exit code 3",
+        ),
+        (Shift::Canary, "failed before any traffic: exit code 3"),
+    ] {
+        let numbers = Numbers {
+            strategy,
+            jobs: true,
+            ..NUMBERS
+        };
+        let mut world = stable(numbers);
+        world.smoke_succeeds = false;
+        deploy(&mut world, numbers, 2);
+        assert!(world.settle(10_000));
+        let (outcome, reason) = last(&world);
+        assert_eq!(outcome, ReleaseOutcome::RolledBack);
+        assert!(reason.ends_with(words), "{reason}");
+    }
+}
+
+#[test]
+fn a_shift_without_traffic_says_how_people_end_the_wait_and_when_it_ends_by_itself() {
+    let numbers = Numbers {
+        strategy: Shift::Canary,
+        guard: true,
+        ..NUMBERS
+    };
+    let mut world = stable(numbers);
+    world.behaviour.insert(2, Behaviour::Unseen);
+    deploy(&mut world, numbers, 2);
+    let waits = |world: &World| neargate_core::machine::waiting_for(world.service(), world.now);
+    while !waits(&world).contains("enough requests") {
+        assert!(world.step());
+    }
+    let words = waits(&world);
+    for part in [
+        "neargate promote api",
+        "low-traffic = \"go\"",
+        "goes back (1d more)",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+}
+
+/// The last release of a world in which version 2 never gets healthy.
+fn never_healthy(grace: Duration) -> (String, Vec<String>) {
+    let mut world = stable(NUMBERS);
+    world.behaviour.insert(2, Behaviour::NeverHealthy);
+    let mut wanted = definition(NUMBERS, 2);
+    if let Some(health) = &mut wanted.service.health {
+        health.grace = grace;
+    }
+    world.happen(&deploy_request(wanted, Supersede::Refuse));
+    assert!(world.settle(10_000));
+    let ended = world.service().history.back().expect("a finished release");
+    (ended.reason.clone(), ended.evidence.clone())
+}
+
+#[test]
+fn unhealthy_tasks_leave_their_last_log_lines_once_and_the_same_reason_once() {
+    for grace in [Duration::ZERO, Duration::from_secs(60)] {
+        let (reason, evidence) = never_healthy(grace);
+        let headlines: Vec<&String> = evidence
+            .iter()
+            .filter(|line| !line.starts_with(' '))
+            .collect();
+        assert_eq!(headlines.len(), 1, "{grace:?}: {evidence:?}");
+        assert!(headlines[0].starts_with("tasks api-r2-"), "{evidence:?}");
+        assert!(headlines[0].contains(", api-r2-"), "{evidence:?}");
+        let lines = evidence.iter().filter(|line| line.contains("no cache"));
+        assert_eq!(lines.count(), 1, "{grace:?}: {evidence:?}");
+        assert_eq!(reason.matches("`grace` in service").count(), 1, "{reason}");
+    }
+}
+
+#[test]
+fn the_reason_of_a_rollback_is_said_when_it_begins_and_not_again_at_its_end() {
+    let mut world = stable(NUMBERS);
+    world.behaviour.insert(2, Behaviour::Crashing);
+    deploy(&mut world, NUMBERS, 2);
+    assert!(world.settle(10_000));
+    let (_, reason) = last(&world);
+    let told = world
+        .tape
+        .0
+        .iter()
+        .map(neargate_core::machine::JournalEntry::describe);
+    let told = told.filter(|line| line.contains(&reason));
+    assert_eq!(told.count(), 1, "{reason}");
+}
+
+#[test]
+fn a_forced_deploy_makes_a_revision_of_the_same_definition_and_a_plain_one_does_not() {
+    let mut world = stable(NUMBERS);
+    deploy(&mut world, NUMBERS, 1);
+    assert!(world.service().release.is_none(), "nothing changed");
+    let forced = || Event::NewRevisionForced {
+        service: "api".into(),
+        definition: Box::new(definition(NUMBERS, 1)),
+        firing: Vec::new(),
+        supersede: Supersede::Refuse,
+    };
+    world.happen(&forced());
+    let began = world.service().release.clone().expect("a release");
+    assert_eq!((began.from, began.to), (1, 2));
+    let step = neargate_core::machine::decide(&world.state, world.now, &forced());
+    assert!(step.refusal().is_some(), "one is in progress");
+    assert!(world.settle(10_000));
+    assert_eq!(world.service().revisions[&2].status, RevisionStatus::Stable);
+}
+
+#[test]
+fn a_task_that_leaves_says_when_its_drain_and_its_stop_timeout_end() {
+    let mut world = stable(NUMBERS);
+    let task = |world: &World| world.service().tasks.values().next().cloned();
+    let by = |world: &World| world.service().leaves_by(&task(world).expect("a task"));
+    assert_eq!(by(&world), None);
+    let began = world.now;
+    world.happen(&Event::DownRequested);
+    assert!(by(&world).is_some_and(|by| by > began));
+    let mut drained = world.now;
+    while matches!(
+        task(&world).expect("a task").lifecycle,
+        TaskLifecycle::Deactivating { .. }
+    ) {
+        assert!(world.step());
+        drained = world.now;
+    }
+    // The definition's stop-timeout, and none of the machine's own slack.
+    assert_eq!(by(&world), Some(drained.after(Duration::from_secs(30))));
+}

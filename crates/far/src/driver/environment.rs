@@ -1,0 +1,329 @@
+//! One command on one environment: its clients, its facts, its record.
+//!
+//! Invariant: the record is written before what it says is done, and only by the holder of the
+//! lease. When somebody else wrote it meanwhile (a person who aborts), it is read again.
+
+use std::time::Duration;
+
+use neargate_core::machine::ReleaseKind;
+use neargate_core::manifest::model::{DeploymentTarget, Manifest, Service, Workload};
+use neargate_core::time::Timestamp;
+
+use super::aws::{AwsClients, Endpoint, StoredRecord};
+use super::error::DriverError;
+use super::record::{EnvironmentRecord, OpenRelease, RecordedEnd, ReleasePhase, key};
+use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
+
+/// Who asks, and how often AWS is asked.
+#[derive(Debug, Clone)]
+pub struct ReleaseOperator {
+    /// Login name.
+    pub user: String,
+    /// This client and no other: user, machine, process.
+    pub holder: String,
+    /// Git revision of the manifest's folder.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// The manifest's folder: files of static sites are below it.
+    pub folder: std::path::PathBuf,
+    /// Between two looks at AWS.
+    pub pace: Duration,
+    /// How long this client is taken to be alive after its last write.
+    pub lease: Duration,
+}
+
+/// Between two looks at AWS, unless a test is in a hurry.
+pub const PACE: Duration = Duration::from_secs(5);
+
+/// What is told while something goes on: the service, and a line.
+pub type ProgressSink = Box<dyn Fn(&str, &str)>;
+
+/// How a release ended: the names are those of `deploy --json` near.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ReleaseEnd {
+    /// `done`, `rolled-back` or `failed`.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+    /// Log lines, exits, states of alarms.
+    pub evidence: Vec<String>,
+    /// The service.
+    pub service: String,
+    /// Release id; 0 when nothing had to be released.
+    pub release: u64,
+    /// The revision that serves now: the number of its task definition.
+    pub revision: u32,
+}
+
+/// The driver of one environment.
+pub struct Driver {
+    pub(super) aws: AwsClients,
+    pub(super) facts: TerraformOutputs,
+    pub(super) manifest: Manifest,
+    pub(super) asker: ReleaseOperator,
+    tell: ProgressSink,
+}
+
+/// Whether a write took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WriteOutcome {
+    /// It did.
+    Yes,
+    /// Somebody wrote before; the record was read again and what was decided is forgotten.
+    ReadAgain,
+}
+
+impl Driver {
+    /// Finds the environment.
+    ///
+    /// # Errors
+    /// It is not on AWS, the credentials are no good, or the infrastructure is not there.
+    pub async fn open(
+        manifest: Manifest,
+        endpoint: &Endpoint,
+        asker: ReleaseOperator,
+        tell: ProgressSink,
+    ) -> Result<Self, DriverError> {
+        let DeploymentTarget::Aws { region } = &manifest.target else {
+            return Err(DriverError::Usage(format!(
+                "environment `{}` is not on AWS",
+                manifest.env
+            )));
+        };
+        let aws = AwsClients::connect(region, endpoint).await;
+        let facts = aws.facts(&manifest.app, &manifest.env).await?;
+        Ok(Self {
+            aws,
+            facts,
+            manifest,
+            asker,
+            tell,
+        })
+    }
+
+    /// What the environment is to be.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What Terraform told.
+    #[must_use]
+    pub fn facts(&self) -> &TerraformOutputs {
+        &self.facts
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.aws.region
+    }
+
+    /// Services of the manifest that are on ECS.
+    #[must_use]
+    pub fn service_names(&self) -> Vec<String> {
+        self.names(|name, _| self.facts.services.contains_key(name))
+    }
+
+    /// What has releases: services on ECS, and the static site.
+    #[must_use]
+    pub fn released_names(&self) -> Vec<String> {
+        let site = self.facts.static_bucket.is_some();
+        self.names(|name, service| match service.runs {
+            Workload::Static(_) => site,
+            _ => self.facts.services.contains_key(name),
+        })
+    }
+
+    fn names(&self, wanted: impl Fn(&str, &Service) -> bool) -> Vec<String> {
+        let all = self.manifest.services.iter();
+        all.filter(|(name, service)| wanted(name, service))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    pub(super) fn say(&self, service: &str, text: &str) {
+        (self.tell)(service, text);
+    }
+
+    pub(super) fn spec(&self, name: &str) -> Result<&Service, DriverError> {
+        self.manifest.services.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.manifest.services.keys().map(String::as_str).collect();
+            DriverError::Usage(format!(
+                "the manifest has no service `{name}`; it has {}",
+                names.join(", ")
+            ))
+        })
+    }
+
+    pub(super) fn service(&self, name: &str) -> Result<(&Service, &ServiceFacts), DriverError> {
+        Ok((self.spec(name)?, self.facts.service(name)?))
+    }
+
+    pub(super) fn take_lease(&self, record: &mut EnvironmentRecord) -> Result<(), DriverError> {
+        record.take_lease(&self.asker.holder, now(), self.asker.lease)
+    }
+
+    pub(super) fn lease_is_old(&self, record: &EnvironmentRecord) -> bool {
+        record.lease_is_old(now(), self.asker.lease)
+    }
+
+    fn key(&self, service: &str) -> String {
+        key(&self.manifest.app, &self.manifest.env, service)
+    }
+
+    pub(super) async fn read(&self, service: &str) -> Result<StoredRecord, DriverError> {
+        let bucket = &self.facts.state_bucket;
+        self.aws.read_record(bucket, &self.key(service)).await
+    }
+
+    /// Writes the record, with the lease renewed.
+    pub(super) async fn write(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+    ) -> Result<WriteOutcome, DriverError> {
+        let bucket = &self.facts.state_bucket;
+        self.take_lease(&mut stored.record)?;
+        let conflict = match self
+            .aws
+            .write_record(bucket, &self.key(service), stored)
+            .await
+        {
+            Ok(()) => return Ok(WriteOutcome::Yes),
+            Err(conflict @ DriverError::Refused { .. }) => conflict,
+            Err(other) => return Err(other),
+        };
+        let fresh = self.read(service).await?;
+        let lease = fresh.record.lease.as_ref();
+        if lease.is_some_and(|lease| lease.holder == self.asker.holder) {
+            *stored = fresh;
+            return Ok(WriteOutcome::ReadAgain);
+        }
+        Err(conflict)
+    }
+
+    /// Writes what must not be decided again: after a lost race it is made on the fresh record.
+    pub(super) async fn change(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+        change: impl Fn(&mut EnvironmentRecord),
+    ) -> Result<(), DriverError> {
+        loop {
+            change(&mut stored.record);
+            if self.write(service, stored).await? == WriteOutcome::Yes {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins a release in the record.
+    pub(super) async fn begin(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+        wish: ReleaseRequest,
+    ) -> Result<(), DriverError> {
+        self.take_lease(&mut stored.record)?;
+        let id = stored.record.next;
+        stored.record.next += 1;
+        stored.record.open = Some(OpenRelease {
+            id,
+            kind: wish.kind,
+            from: wish.from,
+            to: wish.to,
+            strategy: wish.strategy,
+            started_at: now(),
+            user: self.asker.user.clone(),
+            git: self.asker.git.clone(),
+            overrides: self.asker.overrides.clone(),
+            jobs_done: 0,
+            job: None,
+            drive: wish.drive,
+            story: Vec::new(),
+        });
+        match self.write(service, stored).await? {
+            WriteOutcome::Yes => Ok(()),
+            WriteOutcome::ReadAgain => Err(DriverError::Refused {
+                what: "another client wrote the record of this service".to_owned(),
+                help: "see what it does: neargate status".to_owned(),
+            }),
+        }
+    }
+
+    /// Ends the release in the record; the revision that serves is ECS's word.
+    pub(super) async fn close(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+        end: &RecordedEnd,
+    ) -> Result<ReleaseEnd, DriverError> {
+        let (_, facts) = self.service(service)?;
+        let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
+        let revision = seen.map_or(0, |seen| super::definition::number(&seen.definition));
+        self.close_at(service, stored, end, revision).await
+    }
+
+    /// Ends the release in the record; this revision serves now.
+    pub(super) async fn close_at(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+        end: &RecordedEnd,
+        revision: u32,
+    ) -> Result<ReleaseEnd, DriverError> {
+        let open = stored.record.open.clone();
+        let bucket = &self.facts.state_bucket;
+        loop {
+            stored.record.close(service, end.clone(), now());
+            match self
+                .aws
+                .write_record(bucket, &self.key(service), stored)
+                .await
+            {
+                Ok(()) => break,
+                Err(DriverError::Refused { .. }) => *stored = self.read(service).await?,
+                Err(other) => return Err(other),
+            }
+            if stored.record.open.is_none() {
+                break;
+            }
+        }
+        Ok(ReleaseEnd {
+            outcome: end.outcome.to_owned(),
+            reason: end.reason.clone(),
+            evidence: end.evidence.clone(),
+            service: service.to_owned(),
+            release: open.map_or(0, |open| open.id),
+            revision,
+        })
+    }
+
+    pub(super) async fn wait(&self) {
+        tokio::time::sleep(self.asker.pace).await;
+    }
+}
+
+/// A release to begin.
+#[derive(Debug, Clone)]
+pub(super) struct ReleaseRequest {
+    /// Why.
+    pub kind: ReleaseKind,
+    /// ARN that serves; empty: none.
+    pub from: String,
+    /// ARN that is to serve.
+    pub to: String,
+    /// The manifest's strategy.
+    pub strategy: String,
+    /// How it begins.
+    pub drive: ReleasePhase,
+}
+
+/// The clock of this machine.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

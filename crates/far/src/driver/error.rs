@@ -1,0 +1,194 @@
+//! Why something on AWS did not go, and whose turn it is.
+//!
+//! Invariant: a call that AWS refused is explained by what AWS said, never guessed: the action,
+//! who asked, on what. Refuses to carry credentials: only codes and messages come in here.
+
+/// What went wrong, in words for the person at the terminal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DriverError {
+    /// There are no credentials, or they are not valid (any more).
+    #[error("AWS does not take these credentials ({code}): {message}")]
+    Credentials {
+        /// AWS's error code.
+        code: String,
+        /// AWS's words.
+        message: String,
+    },
+    /// Permission is missing.
+    #[error("{who} may not {action}{on}")]
+    Denied {
+        /// For example `ecs:UpdateService`.
+        action: String,
+        /// The user or role that asked, as AWS names it.
+        who: String,
+        /// ` on <resource>`, or nothing.
+        on: String,
+    },
+    /// Something that has to be there is not.
+    #[error("{what}")]
+    Missing {
+        /// What.
+        what: String,
+        /// How it comes to be.
+        help: String,
+    },
+    /// Nothing was done, because it is not the moment for it.
+    #[error("{what}")]
+    Refused {
+        /// Why.
+        what: String,
+        /// What to do instead.
+        help: String,
+    },
+    /// The request makes no sense for this environment.
+    #[error("{0}")]
+    Usage(String),
+    /// A call failed.
+    #[error("cannot {doing}: {code}: {message}")]
+    Call {
+        /// For example `update the service api`.
+        doing: String,
+        /// AWS's error code, or what kind of failure it was.
+        code: String,
+        /// AWS's words.
+        message: String,
+    },
+    /// It was done, and did not end well.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Codes of credentials that are no good (STS, ECS and S3 API references, common errors).
+const BAD_CREDENTIALS: [&str; 10] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "AuthFailure",
+];
+
+/// Codes of a missing permission (common errors of the AWS APIs).
+const DENIED: [&str; 5] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "NotAuthorized",
+    "UnauthorizedAccess",
+];
+
+impl DriverError {
+    /// What AWS's code and message mean. `action` is what was called, for example
+    /// `ecs:UpdateService`; AWS's own message says it better when it says it.
+    #[must_use]
+    pub fn of_call(doing: &str, action: &str, code: &str, message: &str) -> Self {
+        if BAD_CREDENTIALS.contains(&code) {
+            return Self::Credentials {
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+        }
+        if DENIED.contains(&code) {
+            let after = |mark: &str| {
+                let rest = message.split_once(mark)?.1;
+                let word = rest.split_whitespace().next()?;
+                Some(word.trim_end_matches(['.', ',']).to_owned())
+            };
+            return Self::Denied {
+                action: after("perform: ").unwrap_or_else(|| action.to_owned()),
+                who: after("User: ").unwrap_or_else(|| "this identity".to_owned()),
+                on: after("on resource: ").map_or(String::new(), |it| format!(" on {it}")),
+            };
+        }
+        Self::Call {
+            doing: doing.to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// The exit code of a command that ends with this.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Refused { .. } | Self::Call { .. } | Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Credentials { .. } | Self::Denied { .. } | Self::Missing { .. } => 3,
+        }
+    }
+
+    /// What to do about it, when there is something.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Credentials { .. } => Some(
+                "sign in again (`aws sso login`, new keys, or a new run of the CI job); \
+                 `aws sts get-caller-identity` shows whether they work"
+                    .to_owned(),
+            ),
+            Self::Denied { action, who, .. } => Some(format!(
+                "attach a policy that allows {action} to {}; the deploy role of \
+                 terraform/modules/pipeline has what the driver needs",
+                role_of(who)
+            )),
+            Self::Missing { help, .. } | Self::Refused { help, .. } => Some(help.clone()),
+            Self::Usage(_) | Self::Call { .. } | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// `the role deploy` of `arn:aws:sts::1:assumed-role/deploy/session`; other identities as they are.
+fn role_of(who: &str) -> String {
+    let role = who
+        .split_once(":assumed-role/")
+        .and_then(|(_, rest)| rest.split('/').next());
+    match role {
+        Some(role) => format!("the role {role}"),
+        None => who.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_call_names_the_action_the_role_and_what_to_attach() {
+        let said = "User: arn:aws:sts::123456789012:assumed-role/deploy/ci is not authorized to \
+                    perform: ecs:UpdateService on resource: arn:aws:ecs:eu-central-1:1:service/a/b \
+                    because no identity-based policy allows the ecs:UpdateService action";
+        let trouble =
+            DriverError::of_call("update", "ecs:UpdateService", "AccessDeniedException", said);
+        assert_eq!(
+            trouble.to_string(),
+            "arn:aws:sts::123456789012:assumed-role/deploy/ci may not ecs:UpdateService \
+             on arn:aws:ecs:eu-central-1:1:service/a/b"
+        );
+        let help = trouble.help().expect("help");
+        assert!(
+            help.contains("allows ecs:UpdateService to the role deploy"),
+            "{help}"
+        );
+        assert_eq!(trouble.exit(), 3);
+    }
+
+    #[test]
+    fn codes_decide_whose_turn_it_is() {
+        for (code, exit) in [
+            ("ExpiredTokenException", 3),
+            ("ExpiredToken", 3),
+            ("InvalidClientTokenId", 3),
+            ("UnrecognizedClientException", 3),
+            ("AccessDenied", 3),
+            ("ThrottlingException", 1),
+            ("ServiceNotFoundException", 1),
+        ] {
+            let trouble = DriverError::of_call("do it", "ecs:X", code, "no");
+            assert_eq!(trouble.exit(), exit, "{code}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The head of a file that Neargate makes: who made it, and a checksum of the rest.
+//!
+//! Invariant: a file that people changed is told from one that they did not. The checksum finds
+//! changes, not attackers: whoever can write the file can write the head too.
+
+use sha2::{Digest, Sha256};
+
+const MADE: &str =
+    "# Made by `neargate pipeline render`: change the manifest and render again, not this file.";
+const SUM: &str = "# sha256 of what follows: ";
+
+/// A body with its head.
+#[must_use]
+pub fn seal(body: &str) -> String {
+    format!("{MADE}\n{SUM}{}\n{body}", sum(body))
+}
+
+fn sum(body: &str) -> String {
+    use std::fmt::Write;
+    let mut hex = String::new();
+    for byte in Sha256::digest(body.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Whether a file is as it was made.
+fn is_whole(text: &str) -> bool {
+    let rest = text
+        .strip_prefix(MADE)
+        .and_then(|rest| rest.strip_prefix('\n'));
+    let rest = rest.and_then(|rest| rest.strip_prefix(SUM));
+    let parts = rest.and_then(|rest| rest.split_once('\n'));
+    parts.is_some_and(|(written, body)| written == sum(body))
+}
+
+/// What is to be done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileChange {
+    /// It is right already, or not there and not wanted.
+    Nothing,
+    /// It is written; nobody loses anything.
+    Write,
+    /// It was made by an earlier render and is not wanted any more.
+    Remove,
+    /// People wrote or changed it: only with their consent.
+    Ask,
+}
+
+/// What is to be done so that a file is what is wanted (`None`: no such file).
+#[must_use]
+pub fn change(there: Option<&str>, wanted: Option<&str>) -> FileChange {
+    match (there, wanted) {
+        (None, None) => FileChange::Nothing,
+        (None, Some(_)) => FileChange::Write,
+        (Some(there), Some(wanted)) if there == wanted => FileChange::Nothing,
+        (Some(there), wanted) if is_whole(there) => {
+            if wanted.is_some() {
+                FileChange::Write
+            } else {
+                FileChange::Remove
+            }
+        }
+        // A file of that name that another program made is none of ours.
+        (Some(there), None) if !there.starts_with(MADE) => FileChange::Nothing,
+        (Some(_), _) => FileChange::Ask,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileChange, change, seal};
+
+    #[test]
+    fn a_file_that_people_changed_is_never_replaced_unasked() {
+        let (old, new) = (seal("a: 1\n"), seal("a: 2\n"));
+        let edited = old.replace("a: 1", "a: 3");
+        for (there, wanted, expected) in [
+            (None, None, FileChange::Nothing),
+            (None, Some(&new), FileChange::Write),
+            (Some(new.as_str()), Some(&new), FileChange::Nothing),
+            (Some(old.as_str()), Some(&new), FileChange::Write),
+            (Some(old.as_str()), None, FileChange::Remove),
+            (Some(edited.as_str()), Some(&new), FileChange::Ask),
+            (Some(edited.as_str()), None, FileChange::Ask),
+            (Some("on: push\n"), Some(&new), FileChange::Ask),
+            (Some("on: push\n"), None, FileChange::Nothing),
+        ] {
+            let found = change(there, wanted.map(String::as_str));
+            assert_eq!(found, expected, "{there:?} to {wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What is risky in an environment, and the lines of the manifest that would change it.
+//!
+//! Invariant: pure; only what is true of what would be rendered is found, and every finding has
+//! a change that removes it. What the modules always do (see [`ALWAYS`]) is no rule. Refuses
+//! nothing: a near environment is judged by what matters near.
+
+mod display;
+mod page;
+mod rules;
+
+use neargate_core::manifest::ManifestSource;
+use neargate_core::manifest::edit_location::{self, EditKind, EditLocation, LinePlacement};
+use neargate_core::manifest::model::{EnvironmentGrade, Manifest};
+use serde::Serialize;
+
+use crate::stack::Stack;
+
+pub use display::describe;
+pub use page::{ALWAYS, Guarantee, page};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingSeverity {
+    /// Worth a line when there is time.
+    Low,
+    /// To be mended or accepted.
+    Medium,
+    /// An outage, a loss or a leak that one mishap is enough for.
+    High,
+}
+
+impl FindingSeverity {
+    /// All, the worst first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
+
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a rule looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pillar {
+    /// Who can reach what.
+    Isolation,
+    /// What is read on the way or at rest.
+    Encryption,
+    /// Who may do what, and who would know.
+    Access,
+    /// What can be brought back.
+    Backups,
+    /// Who hears of trouble.
+    Alarms,
+    /// What one loss takes away.
+    Redundancy,
+    /// What a bad revision can do.
+    Releases,
+    /// What grows without end, or cannot grow.
+    Limits,
+}
+
+impl Pillar {
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Isolation => "isolation",
+            Self::Encryption => "encryption",
+            Self::Access => "access",
+            Self::Backups => "backups",
+            Self::Alarms => "alarms",
+            Self::Redundancy => "redundancy",
+            Self::Releases => "releases",
+            Self::Limits => "limits",
+        }
+    }
+}
+
+/// What an environment is, as far as rules care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvironmentClass {
+    /// On AWS, graded production.
+    Production,
+    /// On AWS, graded trial.
+    Trial,
+    /// On this machine.
+    Near,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub struct PostureRule {
+    /// Kebab-case and stable: manifests accept by it.
+    pub id: &'static str,
+    /// What it looks after.
+    pub pillar: Pillar,
+    /// How bad it is in production, in a trial, near; `None`: not judged there.
+    pub weights: [Option<FindingSeverity>; 3],
+    /// What can happen, one sentence.
+    pub why: &'static str,
+    /// The change as an example, with capitals for what depends on the manifest.
+    pub change: &'static str,
+    find: RuleCheck,
+}
+
+impl PostureRule {
+    /// How bad it is in such an environment; `None`: it is not judged there.
+    #[must_use]
+    pub fn weight(&self, standing: EnvironmentClass) -> Option<FindingSeverity> {
+        match standing {
+            EnvironmentClass::Production => self.weights[0],
+            EnvironmentClass::Trial => self.weights[1],
+            EnvironmentClass::Near => self.weights[2],
+        }
+    }
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+enum RuleCheck {
+    /// What an environment has on AWS; never called near.
+    Far(fn(&Manifest, &Stack) -> Vec<RuleHit>),
+    /// The manifest alone.
+    Anywhere(fn(&Manifest) -> Vec<RuleHit>),
+}
+
+/// What a rule found, before it has a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RuleHit {
+    subject: String,
+    what: String,
+    edits: Vec<KeyEdit>,
+}
+
+impl RuleHit {
+    fn new(subject: impl Into<String>, what: impl Into<String>, edits: Vec<KeyEdit>) -> Self {
+        Self {
+            subject: subject.into(),
+            what: what.into(),
+            edits,
+        }
+    }
+}
+
+/// A change of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum KeyEdit {
+    /// This path gets this value, which is TOML.
+    Write(String, String),
+    /// This path goes.
+    Remove(String),
+}
+
+/// A path gets a value that is TOML.
+fn write(path: impl Into<String>, value: impl Into<String>) -> KeyEdit {
+    KeyEdit::Write(path.into(), value.into())
+}
+
+/// A text as TOML writes it: basic strings of TOML take what JSON escapes (TOML 1.0, String).
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// One key to change, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManifestFix {
+    /// The whole path, as `--set` takes it.
+    pub path: String,
+    /// The value as TOML; `None`: the key goes.
+    pub value: Option<String>,
+    /// The file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// How the new key stands to that line.
+    pub how: LinePlacement,
+    /// What to write there; for a key that goes, the key.
+    pub text: String,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostureFinding {
+    /// The rule.
+    pub rule: &'static str,
+    /// How bad it is here.
+    pub severity: FindingSeverity,
+    /// What the rule looks after.
+    pub pillar: Pillar,
+    /// Such as `database.main`.
+    pub subject: String,
+    /// What is so, one sentence.
+    pub what: String,
+    /// What can happen, one sentence.
+    pub why: &'static str,
+    /// What to write; all of it together removes the finding.
+    pub change: Vec<ManifestFix>,
+    /// Why the app lives with it; `None`: it is not accepted.
+    pub accepted: Option<String>,
+}
+
+/// What the audit of one environment says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostureReport {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub env: String,
+    /// What it is.
+    pub standing: EnvironmentClass,
+    /// The worst first, then in the order of the rules, accepted ones too.
+    pub findings: Vec<PostureFinding>,
+    /// Acceptances that name no rule, or accept nothing.
+    pub notes: Vec<String>,
+}
+
+impl PostureReport {
+    /// Findings that nobody accepted.
+    pub fn open(&self) -> impl Iterator<Item = &PostureFinding> {
+        self.findings.iter().filter(|f| f.accepted.is_none())
+    }
+
+    /// The worst severity that is not accepted.
+    #[must_use]
+    pub fn worst(&self) -> Option<FindingSeverity> {
+        self.open().map(|finding| finding.severity).max()
+    }
+}
+
+/// All rules, in the order of the documentation.
+pub fn rules() -> impl Iterator<Item = &'static PostureRule> {
+    rules::ALL.iter().copied().flatten()
+}
+
+/// Judges an environment; `source` is the file that `manifest` was read from.
+#[must_use]
+pub fn audit(source: &ManifestSource, manifest: &Manifest) -> PostureReport {
+    let stack = Stack::of(manifest).ok();
+    let standing = match stack.as_ref().map(|stack| stack.grade) {
+        Some(EnvironmentGrade::Production) => EnvironmentClass::Production,
+        Some(EnvironmentGrade::Trial) => EnvironmentClass::Trial,
+        None => EnvironmentClass::Near,
+    };
+    let mut findings = Vec::new();
+    for rule in rules() {
+        let Some(severity) = rule.weight(standing) else {
+            continue;
+        };
+        let hits = match (rule.find, &stack) {
+            (RuleCheck::Far(find), Some(stack)) => find(manifest, stack),
+            (RuleCheck::Far(_), None) => Vec::new(),
+            (RuleCheck::Anywhere(find), _) => find(manifest),
+        };
+        let accepted = manifest.audit.accept.get(rule.id);
+        findings.extend(hits.into_iter().map(|hit| {
+            PostureFinding {
+                rule: rule.id,
+                severity,
+                pillar: rule.pillar,
+                subject: hit.subject,
+                what: hit.what,
+                why: rule.why,
+                change: hit
+                    .edits
+                    .into_iter()
+                    .map(|edit| placed(source, &manifest.env, edit))
+                    .collect(),
+                accepted: accepted.cloned(),
+            }
+        }));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    PostureReport {
+        app: manifest.app.clone(),
+        env: manifest.env.clone(),
+        standing,
+        notes: notes(manifest, standing, &findings),
+        findings,
+    }
+}
+
+fn placed(source: &ManifestSource, env: &str, edit: KeyEdit) -> ManifestFix {
+    let (path, value, deed) = match edit {
+        KeyEdit::Write(path, value) => (path, Some(value), EditKind::Write),
+        KeyEdit::Remove(path) => (path, None, EditKind::Remove),
+    };
+    let EditLocation { line, how, key } = edit_location::locate_edit(source, env, &path, deed);
+    let text = match &value {
+        Some(value) => format!("{key} = {value}"),
+        None => key,
+    };
+    ManifestFix {
+        path,
+        value,
+        file: source.name.clone(),
+        line,
+        how,
+        text,
+    }
+}
+
+fn notes(
+    manifest: &Manifest,
+    standing: EnvironmentClass,
+    findings: &[PostureFinding],
+) -> Vec<String> {
+    let said = |rule: &String| {
+        let Some(known) = rules().find(|known| known.id == rule) else {
+            return Some(format!("audit.accept.{rule}: there is no such rule"));
+        };
+        // What is written for all environments may well be needed in another.
+        known.weight(standing)?;
+        let used = findings.iter().any(|finding| finding.rule == rule);
+        (!used).then(|| format!("audit.accept.{rule}: nothing here needs it"))
+    };
+    manifest.audit.accept.keys().filter_map(said).collect()
+}

@@ -1,0 +1,73 @@
+//! What grows without end, or cannot grow.
+
+use neargate_core::manifest::model::Manifest;
+
+use super::super::{Pillar, PostureRule, RuleCheck, RuleHit, write};
+use super::{LOW, MEDIUM};
+use crate::stack::Stack;
+
+/// Days of logs without which an incident of last month cannot be read.
+const MONTH: u32 = 30;
+
+pub(super) static RULES: &[PostureRule] = &[
+    PostureRule {
+        id: "no-budget",
+        pillar: Pillar::Limits,
+        weights: [MEDIUM, LOW, None],
+        why: "What runs away, or was forgotten, is noticed on the bill.",
+        change: "aws.budget = DOLLARS",
+        find: RuleCheck::Far(no_budget),
+    },
+    PostureRule {
+        id: "fixed-size",
+        pillar: Pillar::Limits,
+        weights: [LOW, None, None],
+        why: "More users than that many tasks can serve are turned away.",
+        change: "service.NAME.scale.cpu = 70, service.NAME.scale.max = TASKS",
+        find: RuleCheck::Far(fixed_size),
+    },
+    PostureRule {
+        id: "short-logs",
+        pillar: Pillar::Limits,
+        weights: [LOW, None, None],
+        why: "What happened a month ago cannot be looked up any more.",
+        change: "aws.logs = \"30d\"",
+        find: RuleCheck::Far(short_logs),
+    },
+];
+
+fn no_budget(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
+    if stack.budget.is_some() {
+        return Vec::new();
+    }
+    let what = "No sum is written above which somebody is told of the costs.";
+    let edits = vec![write("aws.budget", "300")];
+    vec![RuleHit::new("aws.budget", what, edits)]
+}
+
+fn fixed_size(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
+    let all = stack.services.iter();
+    let fixed = all.filter(|s| !s.scale.is_automatic() || s.scale.max <= s.scale.min);
+    let hit = |(name, min, max): (&String, u32, u32)| {
+        let subject = format!("service.{name}");
+        let most = max.max(min.saturating_mul(2)).max(4);
+        let mut edits = vec![write(format!("{subject}.scale.cpu"), "70")];
+        if most > max {
+            edits.push(write(format!("{subject}.scale.max"), most.to_string()));
+        }
+        let what = format!("Nothing changes the number of tasks of {subject} when it is busy.");
+        RuleHit::new(&*subject, what, edits)
+    };
+    fixed
+        .map(|s| hit((&s.name, s.scale.min, s.scale.max)))
+        .collect()
+}
+
+fn short_logs(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
+    if stack.log_days >= MONTH {
+        return Vec::new();
+    }
+    let what = format!("Logs are kept for {} days.", stack.log_days);
+    let edits = vec![write("aws.logs", "\"30d\"")];
+    vec![RuleHit::new("aws.logs", what, edits)]
+}

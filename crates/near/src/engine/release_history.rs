@@ -1,0 +1,114 @@
+//! What people say about releases and what they ask of their history.
+
+use neargate_core::machine::strategy;
+use neargate_core::machine::{
+    Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
+};
+use neargate_core::time::Timestamp;
+
+use super::Engine;
+use crate::api::wire::{ControlRequest, ControlWord, Problem, ReleaseRecord};
+use crate::clock::EngineClock;
+
+/// What a person said, as an event.
+pub(super) fn steered(service: String, steering: &ControlRequest) -> Event {
+    Event::ReleaseSteered {
+        service,
+        steer: match steering.steer {
+            ControlWord::Promote => ReleaseControl::Promote,
+            ControlWord::PromoteFully => ReleaseControl::PromoteFully,
+            ControlWord::Pause => ReleaseControl::Pause,
+            ControlWord::Resume => ReleaseControl::Resume,
+            ControlWord::Abort => ReleaseControl::Abort,
+        },
+        by: steering.by.clone(),
+    }
+}
+
+impl Engine {
+    /// Every release of a service that is remembered; the one in progress last.
+    pub(super) fn releases(&self, name: &str) -> Result<Vec<ReleaseRecord>, Problem> {
+        let Some(service) = self.ledger.state().services.get(name) else {
+            return Err(Problem {
+                error: format!("there is no service `{name}`"),
+                help: None,
+                exit: 2,
+            });
+        };
+        let clock = self.ledger.clock();
+        let ended = service.history.iter().map(|found| ended(service, found));
+        let open = service.release.iter();
+        let records = ended.chain(open.map(|found| present(service, found, clock)));
+        Ok(records.map(|record| shown(record, clock)).collect())
+    }
+}
+
+/// Its times as people are shown them.
+fn shown(mut record: ReleaseRecord, clock: &EngineClock) -> ReleaseRecord {
+    record.started_at = clock.wall_time(record.started_at);
+    record.ended_at = record.ended_at.map(|at| clock.wall_time(at));
+    for moment in &mut record.story {
+        moment.at = clock.wall_time(moment.at);
+    }
+    record
+}
+
+fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
+    let definition = service.definition(to);
+    let text = |of: fn(&RevisionDefinition) -> String| definition.map(of).unwrap_or_default();
+    ReleaseRecord {
+        id: 0,
+        service: service.name.clone(),
+        kind: neargate_core::machine::ReleaseKind::Deploy,
+        from: 0,
+        to,
+        strategy: text(|found| strategy::name(&found.service.release.strategy).to_owned()),
+        outcome: "in-progress".to_owned(),
+        reason: String::new(),
+        started_at: Timestamp::default(),
+        ended_at: None,
+        user: text(|found| found.user.clone()),
+        git: definition.and_then(|found| found.git.clone()),
+        overrides: definition
+            .map(|found| found.overrides.clone())
+            .unwrap_or_default(),
+        evidence: Vec::new(),
+        story: Vec::new(),
+    }
+}
+
+fn ended(service: &ServiceState, found: &FinishedRelease) -> ReleaseRecord {
+    ReleaseRecord {
+        id: found.id,
+        kind: found.kind,
+        from: found.from,
+        outcome: found.outcome.name().to_owned(),
+        reason: found.reason.clone(),
+        started_at: found.started_at,
+        ended_at: Some(found.ended_at),
+        evidence: found.evidence.clone(),
+        story: found
+            .story
+            .iter()
+            .map(|moment| (**moment).clone())
+            .collect(),
+        ..record(service, found.to)
+    }
+}
+
+fn present(service: &ServiceState, found: &Release, clock: &EngineClock) -> ReleaseRecord {
+    ReleaseRecord {
+        id: found.id,
+        kind: found.kind,
+        from: found.from,
+        reason: format!("waits for {}", waiting_for(service, clock.now())),
+        started_at: found.started_at,
+        evidence: found.evidence.clone(),
+        story: found
+            .story
+            .iter()
+            .map(|moment| (**moment).clone())
+            .collect(),
+        ..record(service, found.to)
+    }
+}

@@ -1,0 +1,240 @@
+//! What a command that waits shows: a live tree on a terminal, lines elsewhere, JSON when asked.
+//!
+//! Invariant: with JSON, nothing but events reaches standard output and nothing is drawn; a tree
+//! is taken away before anything else is printed.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use neargate_core::duration;
+use neargate_core::status::Status;
+use neargate_near::api::wire::ReleaseProgress;
+
+use crate::arguments::GlobalFlags;
+use crate::live_tree::LiveTree;
+use crate::task_lines::LineDestination;
+use crate::{copy_progress, output};
+
+/// Where progress goes.
+pub enum ProgressScreen {
+    /// One object a line, on standard output.
+    Json,
+    /// One line per event, on standard error, and what is waited for.
+    Lines(WaitLine),
+    /// A tree that is drawn again and again, on standard error.
+    Live(LiveTree),
+}
+
+impl ProgressScreen {
+    /// The form that suits the flags and the terminal.
+    pub fn of(flags: &GlobalFlags) -> Self {
+        let draws = std::env::var("TERM").is_ok_and(|term| term != "dumb");
+        if flags.json {
+            Self::Json
+        } else if std::io::stderr().is_terminal() && draws {
+            Self::Live(LiveTree::new())
+        } else {
+            Self::Lines(WaitLine::default())
+        }
+    }
+
+    /// How often it wants to be told the status.
+    pub fn pace(&self) -> Duration {
+        match self {
+            Self::Live(_) => Duration::from_millis(150),
+            Self::Json | Self::Lines(_) => Duration::from_secs(2),
+        }
+    }
+
+    /// Shows what happened.
+    pub fn event(&self, event: &ReleaseProgress) {
+        match self {
+            Self::Json => output::json(event),
+            _ if event.text.is_empty() => {}
+            Self::Lines(_) => output::progress(&event.subject, &event.text),
+            Self::Live(tree) => tree.above(&output::about(&event.subject, &event.text)),
+        }
+    }
+
+    /// Shows where everything stands, above all what is waited for.
+    pub fn status(&mut self, status: &Status) {
+        match self {
+            Self::Json => {}
+            Self::Lines(said) => said.say(&waits(status)),
+            Self::Live(tree) => tree.draw(status),
+        }
+    }
+
+    /// As [`ProgressScreen::status`], with what is waited for outside of releases.
+    pub fn starting(&mut self, status: &Status) {
+        match self {
+            Self::Lines(said) => said.say(format!("{}\n{}", waits(status), starts(status)).trim()),
+            Self::Json | Self::Live(_) => self.status(status),
+        }
+    }
+
+    /// Shows what is waited for, in these words.
+    pub fn waits(&mut self, words: &str) {
+        match self {
+            Self::Json => {}
+            Self::Lines(said) => said.say(words),
+            Self::Live(tree) => tree.wait(words),
+        }
+    }
+
+    /// Where lines of tasks go; with JSON nowhere.
+    pub fn lines_of_tasks(&self) -> Option<LineDestination> {
+        match self {
+            Self::Json => None,
+            Self::Lines(_) => Some(LineDestination::Output),
+            Self::Live(tree) => Some(LineDestination::Above(tree.place_above())),
+        }
+    }
+
+    /// Takes a drawing away.
+    pub fn clear(&mut self) {
+        if let Self::Live(tree) = self {
+            tree.clear();
+        }
+    }
+}
+
+/// What is waited for is said again after this long, also when nothing but times changed.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What was said last of what is waited for, without its times, and when.
+#[derive(Default)]
+pub struct WaitLine {
+    said: String,
+    at: Option<Instant>,
+    /// When each line, without its times, was said first.
+    since: BTreeMap<String, Instant>,
+}
+
+impl WaitLine {
+    fn say(&mut self, waits: &str) {
+        for line in self.lines(waits, Instant::now()) {
+            output::progress("", &line);
+        }
+    }
+
+    /// What is to be said now; of what was said before, since when.
+    fn lines(&mut self, waits: &str, now: Instant) -> Vec<String> {
+        if !self.is_news(waits, now) {
+            return Vec::new();
+        }
+        let before = std::mem::take(&mut self.since);
+        let mut lines = Vec::new();
+        for line in waits.lines() {
+            let words = without_times(line);
+            let since = before.get(&words).copied().unwrap_or(now);
+            let waited = Duration::from_secs(now.duration_since(since).as_secs());
+            lines.push(match waited >= AGAIN {
+                true => format!("{line}, for {} now", duration::rounded(waited)),
+                false => line.to_owned(),
+            });
+            self.since.insert(words, since);
+        }
+        lines
+    }
+
+    /// Whether the words are to be said now; then they count as said.
+    fn is_news(&mut self, waits: &str, now: Instant) -> bool {
+        let words = without_times(waits);
+        let late = self.at.is_none_or(|at| now.duration_since(at) >= AGAIN);
+        let news = words != self.said || (late && !words.is_empty());
+        if news {
+            self.said = words;
+            self.at = Some(now);
+        }
+        news
+    }
+}
+
+/// The words without durations, which change by themselves.
+fn without_times(text: &str) -> String {
+    let time = |word: &&str| {
+        let bare = word.trim_matches(|mark: char| !mark.is_alphanumeric());
+        duration::parse(bare).is_ok()
+    };
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split(' ').filter(|word| !time(word)).collect();
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What is waited for, one line per copy and service.
+fn waits(status: &Status) -> String {
+    let copying = status.copying.iter();
+    let copying =
+        copying.map(|copying| format!("{} {}", copying.service, copy_progress::describe(copying)));
+    let releases = status.services.iter().filter_map(|service| {
+        let release = service.release.as_ref()?;
+        let doing = output::stage(&release.stage);
+        let what = &release.waiting_for;
+        Some(format!("{} is {doing}: waits for {what}", service.name))
+    });
+    let lines: Vec<String> = copying.chain(releases).collect();
+    lines.join("\n")
+}
+
+/// Which services start without a release, one line for each.
+fn starts(status: &Status) -> String {
+    let short = status.services.iter();
+    let short = short.filter(|one| one.release.is_none() && one.healthy < one.needed);
+    let lines: Vec<String> = short
+        .map(|one| {
+            let (name, healthy, needed, revision) =
+                (&one.name, one.healthy, one.needed, one.revision);
+            format!("{name} starts: waits for {healthy} of {needed} tasks of revision {revision} healthy")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_said_once_and_again_every_10_seconds() {
+        let mut waits = WaitLine::default();
+        let begin = Instant::now();
+        let mut said = Vec::new();
+        for second in 0..=35 {
+            let left = duration::rounded(Duration::from_secs(90 - second));
+            let words =
+                format!("api is watching the new revision: waits for the bake time ({left} more)");
+            if waits.is_news(&words, begin + Duration::from_secs(second)) {
+                said.push(second);
+            }
+        }
+        assert_eq!(said, [0, 10, 20, 30]);
+        let later = begin + Duration::from_secs(36);
+        assert!(waits.is_news("api waits for 1 of 2 tasks", later));
+        assert!(!waits.is_news("api waits for 1 of 2 tasks", later));
+        assert!(waits.is_news("api waits for 2 of 2 tasks", later));
+        assert!(waits.is_news("", later), "the end of all waits is no line");
+        assert!(!waits.is_news("", later + 2 * AGAIN));
+    }
+
+    #[test]
+    fn what_is_waited_for_again_is_said_with_the_time_that_it_has_taken() {
+        let mut waits = WaitLine::default();
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        let api = "api starts: waits for 1 of 2 tasks of revision 1 healthy";
+        let both = format!("{api}\nweb starts: waits for 0 of 1 tasks of revision 1 healthy");
+        assert_eq!(waits.lines(api, at(0)), [api]);
+        assert!(waits.lines(api, at(9)).is_empty());
+        assert_eq!(waits.lines(api, at(10)), [format!("{api}, for 10s now")]);
+        // Another line is news; the first one's time goes on.
+        let said = waits.lines(&both, at(15));
+        assert_eq!(said[0], format!("{api}, for 15s now"));
+        assert!(said[1].ends_with("healthy"), "{said:?}");
+        assert!(waits.lines(&both, at(24)).is_empty());
+        assert!(waits.lines(&both, at(25))[1].ends_with("for 10s now"));
+    }
+}

@@ -1,0 +1,157 @@
+//! From a request's path to a file inside the site.
+//!
+//! Invariant: a path is decoded once; an encoded slash, a NUL, a `..`, a manifest and a dot file are
+//! not found, but for what is in `/.well-known/`; links that lead out of the directory are not followed.
+
+use std::path::{Path, PathBuf};
+
+use neargate_core::routing::site::is_hidden;
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ResolvedPath {
+    File(PathBuf),
+    /// A directory asked for without its slash.
+    Redirect,
+    /// Nothing that is there.
+    Nothing,
+    /// What is never served, whatever is there.
+    Refused,
+}
+
+pub(super) fn resolve(root: &Path, path: &str, index: &str) -> ResolvedPath {
+    let Some(relative) = decode(path) else {
+        return ResolvedPath::Refused;
+    };
+    let Some(found) = inside(root, &relative) else {
+        return ResolvedPath::Nothing;
+    };
+    if found.is_file() {
+        return if path.ends_with('/') {
+            ResolvedPath::Nothing
+        } else {
+            ResolvedPath::File(found)
+        };
+    }
+    let index = Path::new(&relative).join(index);
+    match inside(root, &index.to_string_lossy()) {
+        Some(file) if file.is_file() && path.ends_with('/') => ResolvedPath::File(file),
+        Some(file) if file.is_file() => ResolvedPath::Redirect,
+        _ => ResolvedPath::Nothing,
+    }
+}
+
+/// A file of the site by its name relative to the root, links resolved.
+pub(super) fn inside(root: &Path, relative: &str) -> Option<PathBuf> {
+    let root = root.canonicalize().ok()?;
+    let found = root.join(relative).canonicalize().ok()?;
+    let within = found.strip_prefix(&root).ok()?;
+    let hidden = |(at, part): (usize, &std::ffi::OsStr)| {
+        part.to_str().is_none_or(|part| is_hidden(part, at == 0))
+    };
+    (!within.iter().enumerate().any(hidden)).then_some(found)
+}
+
+/// The decoded path without its leading slash; `None` for what is never served.
+fn decode(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = if byte == b'%' {
+            let high = char::from(rest.next()?).to_digit(16)?;
+            let low = char::from(rest.next()?).to_digit(16)?;
+            let decoded = u8::try_from(high * 16 + low).ok()?;
+            if decoded == b'/' || decoded == b'\\' {
+                return None;
+            }
+            decoded
+        } else {
+            byte
+        };
+        if byte == 0 {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let relative = text.trim_start_matches('/');
+    let mut parts = relative.split('/').enumerate();
+    let refused = parts.any(|(at, part)| is_hidden(part, at == 0));
+    (!refused).then(|| relative.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_site_are_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().join("site");
+        std::fs::create_dir_all(root.join("docs")).expect("made");
+        for hidden in [".git", ".well-known", "docs/.well-known"] {
+            std::fs::create_dir_all(root.join(hidden)).expect("made");
+        }
+        for (name, text) in [
+            ("index.html", "i"),
+            ("a b.txt", "x"),
+            ("docs/index.html", "d"),
+            (".git/config", "s"),
+            (".well-known/security.txt", "s"),
+            (".well-known/.env", "s"),
+            ("docs/.well-known/x", "s"),
+            ("neargate.toml", "s"),
+            ("docs/neargate.toml", "s"),
+            ("../secret", "s"),
+        ] {
+            std::fs::write(root.join(name), text).expect("written");
+        }
+        std::os::unix::fs::symlink(dir.path().join("secret"), root.join("link")).expect("linked");
+        std::os::unix::fs::symlink(root.join(".git/config"), root.join("conf")).expect("linked");
+        let root_real = root.canonicalize().expect("real");
+        for (path, expected) in [
+            ("/", Some("index.html")),
+            ("/index.html", Some("index.html")),
+            ("/a%20b.txt", Some("a b.txt")),
+            ("/docs/", Some("docs/index.html")),
+            ("/index.html/", None),
+            (
+                "/.well-known/security.txt",
+                Some(".well-known/security.txt"),
+            ),
+            ("/link", None),
+            ("/conf", None),
+            ("//etc/passwd", None),
+            ("/missing", None),
+        ] {
+            let expected = expected.map_or(ResolvedPath::Nothing, |f| {
+                ResolvedPath::File(root_real.join(f))
+            });
+            assert_eq!(resolve(&root, path, "index.html"), expected, "{path}");
+        }
+        for path in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/..%2fsecret",
+            "/docs%2findex.html",
+            "/index.html%00",
+            "/.git/config",
+            "/%2egit/config",
+            "/.well-known/.env",
+            "/.well-known/../index.html",
+            "/docs/.well-known/x",
+            "/neargate.toml",
+            "/%6eeargate.toml",
+            "/docs/neargate.toml",
+            "/neargate.toml/",
+            "/%zz",
+        ] {
+            let got = resolve(&root, path, "index.html");
+            assert_eq!(got, ResolvedPath::Refused, "{path}");
+        }
+        assert_eq!(
+            resolve(&root, "/docs", "index.html"),
+            ResolvedPath::Redirect
+        );
+    }
+}
