@@ -1,19 +1,21 @@
 //! Checked manifest and what runs now, to an ordered list of operations.
 //!
-//! Invariant: the order leaves the executor no choices — secrets, data services, services,
-//! then removals, each by name; a plan for what runs already is empty; data is never removed.
+//! Invariant: the order leaves the executor no choices — edge, secrets, data services, services,
+//! alarms and webhooks, then removals, each by name; a plan for what runs already is empty; data is never removed.
 //! Whether there is a new revision is asked of the machine's own comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 mod display;
+mod environment;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::machine::{RevisionDefinition, ScaleBounds};
-use crate::manifest::model::{Cache, Database, Job, Manifest, Service, UsedResource, Workload};
+use crate::manifest::model::{
+    Alarm, Cache, Database, Edge, Job, Manifest, Notify, Service, UsedResource, Workload,
+};
 
 /// What runs now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,15 @@ pub struct RunningEnvironment {
     /// Whether all of it is stopped: it starts again as it was.
     #[serde(default)]
     pub stopped: bool,
+    /// The edge, as `up` was asked for last; `None`: it never was.
+    #[serde(default)]
+    pub edge: Option<Edge>,
+    /// Alarms by name.
+    #[serde(default)]
+    pub alarms: BTreeMap<String, Alarm>,
+    /// Webhooks by name.
+    #[serde(default)]
+    pub notify: BTreeMap<String, Notify>,
 }
 
 /// The newest revision of a service: the one that serves, or that a release is to.
@@ -85,6 +96,10 @@ pub struct FieldChange {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "operation")]
 pub enum Operation {
+    /// The edge listens elsewhere; both are URLs.
+    MoveEdge { from: String, to: String },
+    /// The edge answers otherwise where it is.
+    UpdateEdge { changes: Vec<FieldChange> },
     /// Generate a secret that does not exist.
     CreateSecret { name: String },
     /// Start what is stopped; its data is there.
@@ -132,12 +147,21 @@ pub enum Operation {
         to: u32,
         changes: Vec<FieldChange>,
     },
+    /// An alarm or a webhook is added; `name` is its table's, such as `alarm.slow`.
+    CreateWatch { name: String },
+    /// An alarm or a webhook is another one.
+    UpdateWatch {
+        name: String,
+        changes: Vec<FieldChange>,
+    },
     /// Drain and stop.
     RemoveService { name: String },
     /// Stop; the data stays.
     RemoveDatabase { name: String },
     /// Stop.
     RemoveCache { name: String },
+    /// An alarm or a webhook is no more.
+    RemoveWatch { name: String },
 }
 
 /// Operations in the order in which they are done.
@@ -159,6 +183,7 @@ impl Plan {
 #[must_use]
 pub fn plan(wanted: &Manifest, surroundings: &PlanContext, observed: &RunningEnvironment) -> Plan {
     let mut operations = Vec::new();
+    environment::edge(&wanted.edge, observed.edge.as_ref(), &mut operations);
     for (name, secret) in &wanted.secrets {
         if secret.generate.is_some() && !observed.secrets.contains(name) {
             operations.push(Operation::CreateSecret { name: name.clone() });
@@ -177,7 +202,13 @@ pub fn plan(wanted: &Manifest, surroundings: &PlanContext, observed: &RunningEnv
         let to = definition(wanted, service, surroundings, observed);
         operations.extend(one(&to, now));
     }
+    let watches = environment::watches(wanted, observed);
+    let (gone, there): (Vec<_>, Vec<_>) = watches
+        .into_iter()
+        .partition(|one| matches!(one, Operation::RemoveWatch { .. }));
+    operations.extend(there);
     removals(wanted, observed, &mut operations);
+    operations.extend(gone);
     Plan { operations }
 }
 
@@ -378,108 +409,5 @@ fn compare(path: &str, from: Value, to: Value, changes: &mut Vec<FieldChange>) {
             to,
         }),
         _ => {}
-    }
-}
-
-/// Why there is a new revision, when it is for secrets alone; the changes say the rest.
-fn release_words(changes: &[FieldChange]) -> String {
-    let secret = |change: &FieldChange| {
-        let name = change.path.strip_prefix("secret.")?;
-        Some(name.strip_suffix(".version")?.to_owned())
-    };
-    let secrets: Option<Vec<String>> = changes.iter().map(secret).collect();
-    match secrets.filter(|names| !names.is_empty()) {
-        Some(names) => format!(
-            "new version of secret {}: release a new revision",
-            names.join(", ")
-        ),
-        None => "release a new revision".to_owned(),
-    }
-}
-
-fn tasks_words(desired: Option<u32>) -> String {
-    desired.map_or_else(String::new, |count| {
-        format!(", {count} task{}", if count == 1 { "" } else { "s" })
-    })
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return writeln!(f, "Nothing to do.");
-        }
-        self.operations
-            .iter()
-            .try_for_each(|operation| write!(f, "{operation}"))
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let none: &[FieldChange] = &[];
-        let changes = match self {
-            Self::CreateSecret { name } => writeln!(f, "+ secret.{name}: generate").map(|()| none),
-            Self::StartDatabase { name } => {
-                writeln!(f, "> database.{name}: starts again with its data").map(|()| none)
-            }
-            Self::CreateDatabase { name } => {
-                writeln!(f, "+ database.{name}: create").map(|()| none)
-            }
-            Self::UpdateDatabase { name, changes } => {
-                writeln!(f, "~ database.{name}: update, data kept").map(|()| &changes[..])
-            }
-            Self::StartCache { name } => {
-                writeln!(f, "> cache.{name}: starts again, empty").map(|()| none)
-            }
-            Self::CreateCache { name } => writeln!(f, "+ cache.{name}: create").map(|()| none),
-            Self::UpdateCache { name, changes } => {
-                writeln!(f, "~ cache.{name}: update").map(|()| &changes[..])
-            }
-            Self::StartService {
-                name,
-                revision,
-                desired,
-            } => {
-                let tasks = tasks_words(*desired);
-                writeln!(
-                    f,
-                    "> service.{name}: starts again, revision {revision}{tasks}"
-                )
-                .map(|()| none)
-            }
-            Self::CreateService { name, desired } => {
-                let tasks = tasks_words(*desired);
-                writeln!(f, "+ service.{name}: create{tasks}").map(|()| none)
-            }
-            Self::ReleaseService {
-                name,
-                from,
-                to,
-                changes,
-            } => {
-                write!(f, "~ service.{name}: {}", release_words(changes))?;
-                if from != to {
-                    write!(f, ", scale {from} → {to}")?;
-                }
-                writeln!(f).map(|()| &changes[..])
-            }
-            Self::ScaleService {
-                name,
-                from,
-                to,
-                changes,
-            } => writeln!(f, "~ service.{name}: scale {from} → {to}").map(|()| &changes[..]),
-            Self::RemoveService { name } => {
-                writeln!(f, "- service.{name}: drain and stop").map(|()| none)
-            }
-            Self::RemoveDatabase { name } => {
-                writeln!(f, "- database.{name}: stop, data kept").map(|()| none)
-            }
-            Self::RemoveCache { name } => writeln!(f, "- cache.{name}: stop").map(|()| none),
-        }?;
-        for change in changes {
-            writeln!(f, "    {change}")?;
-        }
-        Ok(())
     }
 }

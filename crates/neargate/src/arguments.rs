@@ -121,7 +121,8 @@ pub enum Verb {
         /// Return when every service is healthy
         #[arg(short, long)]
         detach: bool,
-        /// Port of the edge
+        /// Port of the edge. Without it, edge.port of the manifest; without both, the one that the
+        /// app has or had, also after `down`; at first 8080
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
         /// Do not run the build steps
@@ -177,7 +178,9 @@ pub enum Verb {
         watch: bool,
     },
     /// Return to a revision that ran before
-    #[command(after_help = "Examples:\n  neargate rollback api\n  neargate rollback api --to 3")]
+    #[command(
+        after_help = "Examples:\n  neargate rollback api            without an artifact, its tasks run what is in the folder now\n  neargate rollback api --to 3"
+    )]
     Rollback {
         /// The service; may be left out when there is only one that has tasks
         service: Option<String>,

@@ -24,6 +24,9 @@ pub struct ReleaseResult {
     pub release: u64,
     /// The revision that serves now.
     pub revision: u32,
+    /// What to know of it: a release went back to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How following ended.
@@ -104,6 +107,7 @@ async fn end(
         service: event.subject.clone(),
         release,
         revision,
+        notes: event.notes.clone(),
     })
 }
 
@@ -122,6 +126,9 @@ pub fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
             }
             if release.revision > 0 {
                 text.push_str(&format!("\n  revision {} serves", release.revision));
+            }
+            for note in &release.notes {
+                text.push_str(&format!("\n  {note}"));
             }
             text
         })

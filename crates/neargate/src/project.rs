@@ -7,6 +7,7 @@ use neargate_core::manifest::model::{DeploymentTarget, Manifest, Service};
 use neargate_core::manifest::{self, LoadedManifest, ManifestSource};
 use neargate_near::api::wire::{EnvironmentDefinition, Problem, RevisionSource};
 use neargate_near::audit_log::PeerUser;
+use neargate_near::engine;
 use neargate_near::paths::StateDir;
 
 use crate::arguments::{FOLLOW_IS_F, GlobalFlags, LOCAL, Verb};
@@ -83,7 +84,7 @@ pub fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), F
 /// is this environment's, or nobody's yet.
 pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> {
     let state = state(flags).ok()?;
-    let (app, own) = neargate_near::engine::owner(&state)?;
+    let (app, own) = engine::owner(&state)?;
     if own == asked {
         return None;
     }
@@ -103,7 +104,7 @@ pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> 
 /// Refuses a manifest of another app or environment than the state directory's, before anything is
 /// started for it.
 pub fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Failure> {
-    match neargate_near::engine::another_app(manifest, state) {
+    match engine::another_app(manifest, state) {
         Some(problem) => Err(Failure::Engine(problem)),
         None => Ok(()),
     }
@@ -213,7 +214,8 @@ pub fn load_near(
 ) -> Result<(PathBuf, Manifest), Failure> {
     let (path, loaded) = load(flags)?;
     require_near(&loaded.manifest)?;
-    let loaded = site_files::missing_pages(&folder(&path), service, loaded)?;
+    let mut loaded = site_files::missing_pages(&folder(&path), service, loaded)?;
+    keep_edge(flags, &mut loaded);
     if !loaded.warnings.is_empty() {
         output::diagnostics(&loaded.warnings);
     }
@@ -223,6 +225,14 @@ pub fn load_near(
         output::note(&format!("not acted on near yet: {gap}"));
     }
     Ok((path, loaded.manifest))
+}
+
+/// The edge stays where it is or was, unless the manifest or the command line says otherwise.
+pub fn keep_edge(flags: &GlobalFlags, loaded: &mut LoadedManifest) {
+    let state = state(flags).ok();
+    if let Some(before) = state.and_then(|state| engine::edge(&state)) {
+        loaded.manifest.edge.stay(&before, loaded.edge_address);
+    }
 }
 
 fn require_near(manifest: &Manifest) -> Result<(), Failure> {

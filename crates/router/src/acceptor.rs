@@ -3,9 +3,10 @@
 //! Invariant: a connection that was accepted is served or told why not. When all places are
 //! taken, the client that has been idle longest leaves for the next one; while everybody's
 //! request is being served the next one waits, and then gets 503. What the kernel refuses
-//! (descriptors, memory) is tried again after a pause: nothing spins.
+//! (descriptors, memory) is tried again after a pause: nothing spins. A drain takes what
+//! waits in the socket's queue first.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -52,36 +53,30 @@ impl Drop for ClientSeat {
     }
 }
 
-/// Accepts until the drain begins.
+/// Accepts until the drain begins; then takes what waits in the queue, and closes the socket.
 pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
     let Ok(bound) = socket.local_addr() else {
         return;
     };
     tokio::select! {
-        () = worker.drain_began() => return,
+        biased;
         _ = timeout(FIRST_TABLE, worker.first_table()) => {}
+        () = worker.drain_began() => return,
     }
-    let mut full_since = None;
+    let mut door = Door {
+        worker: worker.clone(),
+        name,
+        bound,
+        full_since: None,
+    };
     loop {
         let accepted = tokio::select! {
             biased;
-            () = worker.drain_began() => return,
+            () = worker.drain_began() => break,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                if seated(&worker, &mut full_since).await {
-                    let client = client(&name, &stream, peer, bound);
-                    let seat = ClientSeat::take(&worker);
-                    tokio::task::spawn_local(talk(seat, client, stream));
-                } else if let Ok(permit) = worker.refusals.clone().acquire_owned().await {
-                    let (worker, name) = (worker.clone(), name.clone());
-                    tokio::task::spawn_local(async move {
-                        refuse(&worker, &name, stream, peer).await;
-                        drop(permit);
-                    });
-                }
-            }
+            Ok((stream, peer)) => door.admit(stream, peer).await,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if is_shortage(&error) {
@@ -90,6 +85,57 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListene
                     worker.make_room();
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    if let Ok(socket) = socket.into_std() {
+        door.empty(&socket);
+    }
+}
+
+/// Where the clients of a listening socket come in.
+struct Door {
+    worker: Rc<Worker>,
+    name: Rc<str>,
+    bound: SocketAddr,
+    full_since: Option<Instant>,
+}
+
+impl Door {
+    /// Serves a client, or tells it why not.
+    async fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let worker = &self.worker;
+        if seated(worker, &mut self.full_since).await {
+            self.seat(stream, peer);
+        } else if let Ok(permit) = worker.refusals.clone().acquire_owned().await {
+            let (worker, name) = (worker.clone(), self.name.clone());
+            tokio::task::spawn_local(async move {
+                refuse(&worker, &name, stream, peer).await;
+                drop(permit);
+            });
+        }
+    }
+
+    fn seat(&self, stream: TcpStream, peer: SocketAddr) {
+        let client = client(&self.name, &stream, peer, self.bound);
+        let seat = ClientSeat::take(&self.worker);
+        tokio::task::spawn_local(talk(seat, client, stream));
+    }
+
+    /// Takes the connections that wait: whom a closed socket leaves in its queue, the kernel
+    /// resets. The socket itself is asked, because the runtime may not have heard of them yet.
+    /// Those without a place stay for a router that shares the queue.
+    fn empty(&self, socket: &StdListener) {
+        while !self.worker.seats.is_full() {
+            match socket.accept() {
+                Ok((stream, peer)) => {
+                    let ready = stream.set_nonblocking(true);
+                    if let Ok(stream) = ready.and_then(|()| TcpStream::from_std(stream)) {
+                        self.seat(stream, peer);
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return,
             }
         }
     }

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use neargate_core::routing::control::ToRouter;
 use support::backend::Backend;
 use support::{Router, Wire, table, target};
 
@@ -92,4 +93,26 @@ fn a_client_that_sends_nonsense_is_no_error_of_the_target() {
     assert_eq!(wire.response().expect("an answer").0, 400);
     let by_router = BTreeMap::from([(400, 1)]);
     assert_eq!(counted(&mut router, 1), [BTreeMap::new(), by_router]);
+}
+
+#[test]
+fn who_waits_in_the_queue_of_a_socket_that_is_given_up_is_served_before_it_is_closed() {
+    let backend = Backend::start("t1");
+    let mut router = Router::start();
+    // The router's are the last copies, as when the edge moves.
+    router.sockets.clear();
+    // Until the first table, all wait in the queues.
+    let mut clients: Vec<Wire> = (0..200).map(|_| Wire::open(router.address)).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let table = table(vec![target("t1", 1, backend.address)]);
+    router.engine.publish_unread(&table);
+    router.engine.order(&ToRouter::Drain { timeout_ms: 20_000 });
+    let answers = clients.iter_mut().map(Wire::response);
+    let lost: Vec<_> = answers
+        .filter(|one| !matches!(one, Ok((200, ..))))
+        .collect();
+    assert_eq!(lost, []);
+    router.thread.join().expect("no panic").expect("it ends");
 }

@@ -85,6 +85,27 @@ impl ServiceState {
             .map(|revision| revision.definition.as_ref())
     }
 
+    /// What to know of a return to a revision that holds no snapshot of what its tasks run.
+    #[must_use]
+    pub fn unseen_code(&self, revision: u32) -> Option<String> {
+        let definition = self.definition(revision)?;
+        let unseen = definition.artifact.is_none() && definition.has_tasks();
+        unseen.then(|| {
+            format!("revision {revision} has no artifact: its tasks run what is in the folder now")
+        })
+    }
+
+    /// The same of the revision that a release went back to, by people's wish or because it failed.
+    #[must_use]
+    pub fn unseen_code_after(&self, release: u64) -> Option<String> {
+        let ended = self.history.iter().find(|ended| ended.id == release)?;
+        match (ended.outcome, ended.kind) {
+            (ReleaseOutcome::RolledBack, _) => self.unseen_code(ended.from),
+            (ReleaseOutcome::Done, ReleaseKind::Rollback) => self.unseen_code(ended.to),
+            _ => None,
+        }
+    }
+
     /// Where a rollback goes that names no revision: the newest stable revision older than the
     /// one that serves, but none that people have rolled back from since it last arrived.
     #[must_use]

@@ -26,7 +26,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub(crate) use schema::nearest;
 
 use diagnostic::SourceSpan;
-use model::Manifest;
+use model::{Manifest, WrittenAddress};
 use site_files::SitePage;
 use toml_tree::{TomlTable, TomlValue};
 
@@ -58,6 +58,8 @@ pub struct LoadedManifest {
     pub on_aws: Vec<String>,
     /// Files that static sites are said to have; nobody has looked for them yet.
     pub site_files: Vec<SitePage>,
+    /// What is written of the edge's address.
+    pub edge_address: WrittenAddress,
 }
 
 /// Reads an environment of a manifest, with `--set` overrides (`PATH=VALUE`) laid over it.
@@ -90,13 +92,16 @@ pub fn load(
         .and_then(|tree| finish(tree, env, &mut out));
     out.sort();
     match loaded {
-        Some((manifest, not_acted_on, site_files)) if !out.has_errors() => Ok(LoadedManifest {
-            manifest,
-            warnings: out,
-            not_acted_on,
-            site_files,
-            on_aws,
-        }),
+        Some((manifest, not_acted_on, site_files, edge_address)) if !out.has_errors() => {
+            Ok(LoadedManifest {
+                manifest,
+                warnings: out,
+                not_acted_on,
+                site_files,
+                on_aws,
+                edge_address,
+            })
+        }
         _ => Err(out),
     }
 }
@@ -149,8 +154,8 @@ fn layers(
     Some(file)
 }
 
-/// The model, what is not acted on, and the files of sites.
-type Finished = (Manifest, Vec<String>, Vec<SitePage>);
+/// The model, what is not acted on, the files of sites, and what is written of the edge's address.
+type Finished = (Manifest, Vec<String>, Vec<SitePage>, WrittenAddress);
 
 fn no_environment(env: &str, mut known: Vec<String>) -> Diagnostic {
     known.push("local".to_owned());
@@ -179,7 +184,8 @@ fn finish(mut tree: TomlTable, env: &str, out: &mut Diagnostics) -> Option<Finis
     });
     let left_out = unsupported::list(&written, &manifest.target);
     let site_files = site_files::list(&manifest, &tree);
-    Some((manifest, left_out, site_files))
+    let edge = lower::written_address(&written);
+    Some((manifest, left_out, site_files, edge))
 }
 
 /// Reports a file that is written for another version.

@@ -7,6 +7,7 @@
 mod audit;
 mod aws;
 mod data;
+mod edge;
 mod job;
 mod notify;
 mod pipeline;
@@ -22,6 +23,7 @@ pub use aws::{
     NatKind, NatSettings, WafSettings,
 };
 pub use data::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Secret, SecretGenerator};
+pub use edge::{Edge, WrittenAddress};
 pub use job::{HttpCheck, Job, JobWork};
 pub use notify::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 pub use pipeline::Pipeline;
@@ -467,27 +469,4 @@ pub struct Slo {
     /// Days.
     #[serde(with = "crate::duration")]
     pub window: Duration,
-}
-
-/// The edge near.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edge {
-    /// Address that the edge listens on (default 127.0.0.1).
-    pub address: String,
-    /// Port (default 8080).
-    pub port: u16,
-    /// Adds `X-Neargate-Revision` and `X-Neargate-Task` to responses.
-    pub expose: bool,
-    /// CIDR blocks of proxies in front whose `X-Forwarded-*` headers are believed.
-    #[serde(default)]
-    pub trusted: Vec<String>,
-    /// Domain names.
-    pub domains: Vec<String>,
-    /// Redirect HTTP to HTTPS (far only, where it is always done with a domain).
-    pub https: bool,
-    /// Web application firewall (far only).
-    pub waf: bool,
-    /// Its rules, where they are written.
-    #[serde(default)]
-    pub waf_rules: WafSettings,
 }

@@ -6,10 +6,12 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::FieldChange;
+use super::{FieldChange, Operation, Plan};
 
 /// The model's path and the manifest's key; the longest that fits is taken.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 13] = [
+    ("breach", ""),
+    ("to", ""),
     ("release.strategy.kind", "release.strategy"),
     ("release.strategy", "release"),
     ("routes", "route"),
@@ -75,6 +77,112 @@ impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, to) = (value(&self.from), value(&self.to));
         write!(f, "{}: {from} → {to}", key(&self.path))
+    }
+}
+
+/// Why there is a new revision, when it is for secrets alone; the changes say the rest.
+fn release_words(changes: &[FieldChange]) -> String {
+    let secret = |change: &FieldChange| {
+        let name = change.path.strip_prefix("secret.")?;
+        Some(name.strip_suffix(".version")?.to_owned())
+    };
+    let secrets: Option<Vec<String>> = changes.iter().map(secret).collect();
+    match secrets.filter(|names| !names.is_empty()) {
+        Some(names) => format!(
+            "new version of secret {}: release a new revision",
+            names.join(", ")
+        ),
+        None => "release a new revision".to_owned(),
+    }
+}
+
+fn tasks_words(desired: Option<u32>) -> String {
+    desired.map_or_else(String::new, |count| {
+        format!(", {count} task{}", if count == 1 { "" } else { "s" })
+    })
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return writeln!(f, "Nothing to do.");
+        }
+        self.operations
+            .iter()
+            .try_for_each(|operation| write!(f, "{operation}"))
+    }
+}
+
+impl Operation {
+    /// What differs, of what is brought to another definition.
+    fn changes(&self) -> &[FieldChange] {
+        match self {
+            Self::UpdateEdge { changes }
+            | Self::UpdateDatabase { changes, .. }
+            | Self::UpdateCache { changes, .. }
+            | Self::ReleaseService { changes, .. }
+            | Self::ScaleService { changes, .. }
+            | Self::UpdateWatch { changes, .. } => changes,
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MoveEdge { from, to } => writeln!(f, "~ edge: moves from {from} to {to}"),
+            Self::UpdateEdge { .. } => writeln!(f, "~ edge: update"),
+            Self::CreateSecret { name } => writeln!(f, "+ secret.{name}: generate"),
+            Self::StartDatabase { name } => {
+                writeln!(f, "> database.{name}: starts again with its data")
+            }
+            Self::CreateDatabase { name } => writeln!(f, "+ database.{name}: create"),
+            Self::UpdateDatabase { name, .. } => {
+                writeln!(f, "~ database.{name}: update, data kept")
+            }
+            Self::StartCache { name } => writeln!(f, "> cache.{name}: starts again, empty"),
+            Self::CreateCache { name } => writeln!(f, "+ cache.{name}: create"),
+            Self::UpdateCache { name, .. } => writeln!(f, "~ cache.{name}: update"),
+            Self::StartService {
+                name,
+                revision,
+                desired,
+            } => {
+                let tasks = tasks_words(*desired);
+                writeln!(
+                    f,
+                    "> service.{name}: starts again, revision {revision}{tasks}"
+                )
+            }
+            Self::CreateService { name, desired } => {
+                let tasks = tasks_words(*desired);
+                writeln!(f, "+ service.{name}: create{tasks}")
+            }
+            Self::ReleaseService {
+                name,
+                from,
+                to,
+                changes,
+            } => {
+                write!(f, "~ service.{name}: {}", release_words(changes))?;
+                if from != to {
+                    write!(f, ", scale {from} → {to}")?;
+                }
+                writeln!(f)
+            }
+            Self::ScaleService { name, from, to, .. } => {
+                writeln!(f, "~ service.{name}: scale {from} → {to}")
+            }
+            Self::CreateWatch { name } => writeln!(f, "+ {name}: create"),
+            Self::UpdateWatch { name, .. } => writeln!(f, "~ {name}: update"),
+            Self::RemoveService { name } => writeln!(f, "- service.{name}: drain and stop"),
+            Self::RemoveDatabase { name } => writeln!(f, "- database.{name}: stop, data kept"),
+            Self::RemoveCache { name } => writeln!(f, "- cache.{name}: stop"),
+            Self::RemoveWatch { name } => writeln!(f, "- {name}: remove"),
+        }?;
+        let mut changes = self.changes().iter();
+        changes.try_for_each(|change| writeln!(f, "    {change}"))
     }
 }
 

@@ -41,6 +41,9 @@ fn running(manifest: &Manifest) -> RunningEnvironment {
         secrets: manifest.secrets.keys().cloned().collect(),
         versions: BTreeMap::new(),
         stopped: false,
+        edge: Some(manifest.edge.clone()),
+        alarms: manifest.alarms.clone(),
+        notify: manifest.notify.clone(),
     }
 }
 
@@ -71,7 +74,8 @@ fn a_first_plan_creates_secrets_then_data_then_services() {
             "+ database.main",
             "+ cache.main",
             "+ service.api",
-            "+ service.web"
+            "+ service.web",
+            "+ alarm.success-rate"
         ]
     );
 }
@@ -246,4 +250,74 @@ fn what_is_stopped_starts_again_as_it_was() {
             "> service.web: starts again, revision 3"
         ]
     );
+}
+
+#[test]
+fn what_up_does_about_the_environment_itself_is_told() {
+    for (overrides, told) in [
+        (
+            &["edge.port=9000"][..],
+            "~ edge: moves from http://127.0.0.1:8080 to http://127.0.0.1:9000\n",
+        ),
+        (
+            &["edge.address=\"::1\""],
+            "~ edge: moves from http://127.0.0.1:8080 to http://[::1]:8080\n",
+        ),
+        (
+            &["edge.expose=false"],
+            "~ edge: update\n    edge.expose: true → false\n",
+        ),
+        (
+            &["edge.trusted=[\"10.0.0.0/8\"]"],
+            "~ edge: update\n    edge.trusted: [\"127.0.0.0/8\", \"::1/128\"] → [\"10.0.0.0/8\"]\n",
+        ),
+        (
+            &["alarm.success-rate.minimum-samples=7"],
+            "~ alarm.success-rate: update\n    minimum-samples: 0 → 7\n",
+        ),
+        (
+            &["notify.team.url=\"http://127.0.0.1/hook\""],
+            "+ notify.team: create\n",
+        ),
+    ] {
+        let observed = running(&manifest(&[]));
+        let text = plan(&manifest(overrides), &of(""), &observed).to_string();
+        assert_eq!(text, told, "{overrides:?}");
+    }
+    let mut wanted = manifest(&[]);
+    let observed = running(&wanted);
+    wanted.alarms.clear();
+    let text = plan(&wanted, &of(""), &observed).to_string();
+    assert_eq!(text, "- alarm.success-rate: remove\n");
+}
+
+#[test]
+fn an_edge_stays_where_it_is_unless_the_manifest_says_otherwise() {
+    let source = |text: &str| ManifestSource {
+        name: "neargate.toml".into(),
+        text: format!("app = \"a\"\n[service.a]\ncommand = [\"a\"]\n{text}"),
+    };
+    let before = manifest(&["edge.port=23000", "edge.address=\"0.0.0.0\""]).edge;
+    for (text, overrides, stays) in [
+        ("", &[][..], "http://0.0.0.0:23000"),
+        ("[edge]\nexpose = false\n", &[], "http://0.0.0.0:23000"),
+        ("[edge]\nport = 8080\n", &[], "http://0.0.0.0:8080"),
+        ("", &["edge.port=9000"], "http://0.0.0.0:9000"),
+        (
+            "[edge]\naddress = \"127.0.0.1\"\n",
+            &[],
+            "http://127.0.0.1:23000",
+        ),
+        (
+            "[env.local.edge]\nport = 7000\n",
+            &[],
+            "http://0.0.0.0:7000",
+        ),
+    ] {
+        let overrides: Vec<String> = overrides.iter().map(|one| (*one).to_owned()).collect();
+        let loaded = load(&source(text), "local", &overrides).expect("a manifest");
+        let mut edge = loaded.manifest.edge;
+        edge.stay(&before, loaded.edge_address);
+        assert_eq!(edge.url(), stays, "{text} {overrides:?}");
+    }
 }

@@ -191,6 +191,9 @@ pub struct ReleaseProgress {
     /// Only on `release-finished`: log lines, exit codes, data points.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<String>,
+    /// Only on `release-finished`: what to know of the revision that it went back to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// `POST …/session`: what `run` and `exec` start by themselves, on their own terminal.

@@ -29,10 +29,10 @@ impl Engine {
             ApiCall::Rollback(service, wish, to) => {
                 self.surroundings.data.start_waiting();
                 let event = Event::RollbackRequested {
-                    service,
+                    service: service.clone(),
                     to: wish.to,
                 };
-                self.ask(vec![event], FollowUp::Answer(to));
+                self.ask(vec![event], FollowUp::WentBack(service, to));
             }
             ApiCall::Steer(service, steering, to) => {
                 let event = super::release_history::steered(service, &steering);

@@ -30,6 +30,8 @@ pub(super) enum FollowUp {
     Answer(CallReply<Accepted>),
     /// A service has another number of tasks: a person is told.
     Scaled(String, CallReply<Accepted>),
+    /// A service goes back: a person is told to what.
+    WentBack(String, CallReply<Accepted>),
     /// The app goes down.
     Down(CallReply<Accepted>),
     /// The definition of an `up` is taken; perhaps a router was started for it.
@@ -149,6 +151,13 @@ impl Engine {
             FollowUp::Scaled(service, to) => {
                 let accepted = self.accepted(outcome);
                 reply(to, accepted.map(|accepted| self.scaled(&service, accepted)));
+            }
+            FollowUp::WentBack(service, to) => {
+                let accepted = self.accepted(outcome);
+                reply(
+                    to,
+                    accepted.map(|accepted| self.went_back(&service, accepted)),
+                );
             }
             FollowUp::Down(to) => {
                 let accepted = self.accepted(outcome);

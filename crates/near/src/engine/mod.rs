@@ -91,7 +91,7 @@ use ledger::{Ledger, ReplayedJournal};
 use notes::Notes;
 use notifications::Notifications;
 pub use observed::{observed_at_rest, secret_names};
-pub use owner::{another_app, owner};
+pub use owner::{another_app, edge, owner};
 pub use prerequisites::edge_taken;
 use router_strain::RouterStrain;
 use routers::Routers;

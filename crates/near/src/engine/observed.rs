@@ -88,6 +88,9 @@ fn observed_of(
     if let Some(definition) = definition {
         observed.databases = definition.manifest.databases.clone();
         observed.caches = definition.manifest.caches.clone();
+        observed.edge = Some(definition.manifest.edge.clone());
+        observed.alarms = definition.manifest.alarms.clone();
+        observed.notify = definition.manifest.notify.clone();
     }
     let services = state.services.values();
     let services = services.filter_map(|one| Some((one.name.clone(), service(one)?)));

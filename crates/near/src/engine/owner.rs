@@ -1,6 +1,6 @@
-//! Whose a state directory is, by what its engine wrote down; no engine needs to run.
+//! Whose a state directory is, and where its edge was, by what its engine wrote down; no engine needs to run.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::manifest::model::{Edge, Manifest};
 
 use super::DEFINITION;
 use super::calls::belongs_to_another;
@@ -11,9 +11,21 @@ use crate::paths::StateDir;
 /// The app and the environment that a state directory belongs to; nothing when no app was up in it.
 #[must_use]
 pub fn owner(state: &StateDir) -> Option<(String, String)> {
+    let manifest = asked_for(state)?;
+    Some((manifest.app, manifest.env))
+}
+
+/// The edge of the app that is or was up in a state directory: it stays where it is.
+#[must_use]
+pub fn edge(state: &StateDir) -> Option<Edge> {
+    Some(asked_for(state)?.edge)
+}
+
+/// The manifest that was asked for last.
+fn asked_for(state: &StateDir) -> Option<Manifest> {
     let text = journal::read_meta(&state.database(), DEFINITION)?;
     let definition: EnvironmentDefinition = serde_json::from_str(&text).ok()?;
-    Some((definition.manifest.app, definition.manifest.env))
+    Some(definition.manifest)
 }
 
 /// Why a manifest has nothing to do in a state directory; nothing when it is its own or nobody's.

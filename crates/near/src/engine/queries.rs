@@ -2,6 +2,7 @@
 //!
 //! Invariant: what the loop gives is the present state; the rest reads files and decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use neargate_core::machine::{Fact, JournalEntry, RevisionDefinition};
@@ -117,6 +118,7 @@ impl Engine {
             return reply(to, Ok(Vec::new()));
         }
         let (path, clock) = (self.state.database(), self.ledger.clock().clone());
+        let unseen = self.unseen_code();
         answer(to, move || {
             let read = || -> Result<Vec<StoredEntry<JournalEntry>>, JournalError> {
                 JournalReader::open(&path)?.read(after, EVENTS_PER_READ as u64)
@@ -124,7 +126,7 @@ impl Engine {
             let entries = read().map_err(|error| problem(&error, 1))?;
             Ok(entries
                 .iter()
-                .map(|entry| progress(entry, &clock))
+                .map(|entry| progress(entry, &clock, &unseen))
                 .collect())
         });
     }
@@ -161,7 +163,11 @@ fn session_identity(
     Ok(Some((known.uid, known.gid)))
 }
 
-fn progress(stored: &StoredEntry<JournalEntry>, clock: &EngineClock) -> ReleaseProgress {
+fn progress(
+    stored: &StoredEntry<JournalEntry>,
+    clock: &EngineClock,
+    unseen: &BTreeMap<u64, String>,
+) -> ReleaseProgress {
     let entry = &stored.entry;
     let mut progress = ReleaseProgress {
         seq: stored.seq,
@@ -173,8 +179,10 @@ fn progress(stored: &StoredEntry<JournalEntry>, clock: &EngineClock) -> ReleaseP
         outcome: None,
         reason: None,
         evidence: Vec::new(),
+        notes: Vec::new(),
     };
     if let Fact::ReleaseFinished {
+        release,
         outcome,
         reason,
         evidence,
@@ -184,6 +192,10 @@ fn progress(stored: &StoredEntry<JournalEntry>, clock: &EngineClock) -> ReleaseP
         progress.outcome = Some(outcome.name().to_owned());
         progress.reason = Some(reason.clone());
         progress.evidence.clone_from(evidence);
+        if let Some(unseen) = unseen.get(release) {
+            progress.text.push_str(&format!("; {unseen}"));
+            progress.notes.push(unseen.clone());
+        }
     }
     progress
 }

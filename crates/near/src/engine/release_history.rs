@@ -1,5 +1,7 @@
 //! What people say about releases and what they ask of their history.
 
+use std::collections::BTreeMap;
+
 use neargate_core::machine::strategy;
 use neargate_core::machine::{
     Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
@@ -7,7 +9,7 @@ use neargate_core::machine::{
 use neargate_core::time::Timestamp;
 
 use super::Engine;
-use crate::api::wire::{ControlRequest, ControlWord, Problem, ReleaseRecord};
+use crate::api::wire::{Accepted, ControlRequest, ControlWord, Problem, ReleaseRecord};
 use crate::clock::EngineClock;
 
 /// What a person said, as an event.
@@ -26,6 +28,28 @@ pub(super) fn steered(service: String, steering: &ControlRequest) -> Event {
 }
 
 impl Engine {
+    /// A rollback has begun; what people should know of the revision that it goes to.
+    pub(super) fn went_back(&self, name: &str, mut accepted: Accepted) -> Accepted {
+        let service = self.ledger.state().services.get(name);
+        let revision = accepted.releases.get(name).map(|begun| begun.revision);
+        let unseen = service.zip(revision);
+        let unseen = unseen.and_then(|(service, revision)| service.unseen_code(revision));
+        accepted.notes.extend(unseen);
+        accepted
+    }
+
+    /// What people should know of where releases went back to, by the release.
+    pub(super) fn unseen_code(&self) -> BTreeMap<u64, String> {
+        let services = self.ledger.state().services.values();
+        let of = |service: &ServiceState| -> Vec<(u64, String)> {
+            let ended = service.history.iter().map(|ended| ended.id);
+            ended
+                .filter_map(|id| Some((id, service.unseen_code_after(id)?)))
+                .collect()
+        };
+        services.flat_map(of).collect()
+    }
+
     /// Every release of a service that is remembered; the one in progress last.
     pub(super) fn releases(&self, name: &str) -> Result<Vec<ReleaseRecord>, Problem> {
         let Some(service) = self.ledger.state().services.get(name) else {

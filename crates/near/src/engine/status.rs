@@ -18,9 +18,7 @@ impl Engine {
             .definition
             .as_ref()
             .map(|definition| &definition.manifest);
-        let endpoint = manifest.map_or_else(String::new, |manifest| {
-            format!("http://{}:{}", manifest.edge.address, manifest.edge.port)
-        });
+        let endpoint = manifest.map_or_else(String::new, |manifest| manifest.edge.url());
         let facts = self.surroundings.data.facts();
         let of = |kind: DataServiceKind| {
             facts

@@ -205,6 +205,7 @@ fn last_object(flags: &GlobalFlags, verb: &Verb, reason: String) {
             service,
             release: 0,
             revision: 0,
+            notes: Vec::new(),
         });
     }
 }
@@ -217,6 +218,7 @@ fn judged(flags: &GlobalFlags, ended: ReleaseEnd) -> Result<ExitCode, Failure> {
         service: ended.service,
         release: ended.release,
         revision: ended.revision,
+        notes: Vec::new(),
     };
     if flags.json {
         output::json(&ended);

@@ -53,7 +53,7 @@ async fn begin_deploy(
     wish: DeployOptions,
 ) -> Result<StartedDeploy, Failure> {
     let client = EngineClient::connect(&project::state(flags)?).await?;
-    let (path, mut manifest) = project::load_near(flags, Some(service))?;
+    let (path, manifest) = project::load_near(flags, Some(service))?;
     if !manifest.services.contains_key(service) {
         return Err(failure::unknown(
             "service",
@@ -67,13 +67,6 @@ async fn begin_deploy(
     if !wish.no_build {
         project::build(&path, manifest.services.get(service).into_iter())?;
     }
-    // The edge was chosen at `up`; a deploy does not move it.
-    let endpoint = client.status().await?.endpoint;
-    let port = endpoint
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok());
-    manifest.edge.port = port.unwrap_or(manifest.edge.port);
     let mut definition = project::definition(flags, &path, manifest);
     definition.supersede = wish.supersede;
     definition.force = wish.force;
@@ -131,6 +124,7 @@ fn refused(flags: &GlobalFlags, service: &str, failure: &Failure) {
             service: service.to_owned(),
             release: 0,
             revision: 0,
+            notes: Vec::new(),
         });
     }
 }
@@ -216,6 +210,7 @@ async fn nothing_to_do(
             service: service.to_owned(),
             release: 0,
             revision,
+            notes: Vec::new(),
         });
     }
     Ok(ExitCode::SUCCESS)

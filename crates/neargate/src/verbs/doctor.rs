@@ -144,7 +144,8 @@ fn manifest(flags: &GlobalFlags) -> (Option<Manifest>, DoctorFinding) {
             );
             (None, DoctorFinding::ok("manifest", words))
         }
-        Ok((path, loaded)) => {
+        Ok((path, mut loaded)) => {
+            project::keep_edge(flags, &mut loaded);
             let words = format!("{} ({})", path.display(), loaded.manifest.env);
             (Some(loaded.manifest), DoctorFinding::ok("manifest", words))
         }

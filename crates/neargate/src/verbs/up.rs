@@ -40,7 +40,7 @@ enum UpWait {
 pub struct UpOptions {
     /// Return when every service is healthy.
     pub detach: bool,
-    /// Port of the edge, in place of the manifest's.
+    /// Port of the edge, in place of the manifest's or the one that it has.
     pub port: Option<u16>,
     /// Leave out the build steps.
     pub no_build: bool,
@@ -68,6 +68,7 @@ pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failu
     }
     let began = now();
     processes::take_over(&state).await?;
+    say_move(&manifest, &state);
     let definition = project::definition(&flags, &path, manifest);
     let (client, accepted) = ask(&flags, &state, &definition).await?;
     accepted.notes.iter().for_each(|note| output::note(note));
@@ -191,6 +192,15 @@ pub fn require_processes<'a>(services: impl Iterator<Item = &'a Service>) -> Res
         "near does not run container images: add `command` and `artifact` to {}",
         images.join(", ")
     )))
+}
+
+/// An address that changes is said before it does.
+fn say_move(manifest: &Manifest, state: &StateDir) {
+    let from = engine::edge(state).map(|edge| edge.url());
+    let to = manifest.edge.url();
+    if let Some(from) = from.filter(|from| *from != to) {
+        output::progress("", &format!("the edge moves from {from} to {to}"));
+    }
 }
 
 /// A port that somebody else has is said before a build of minutes, with who has it.

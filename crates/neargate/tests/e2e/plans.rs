@@ -72,6 +72,63 @@ fn a_manifest_of_another_app_is_refused_by_plan_and_up_and_starts_nothing() {
     }
 }
 
+#[test]
+fn the_edge_stays_where_it_is_and_a_move_is_said_by_plan_and_up() {
+    let app = App::new(&format!("app = \"stays\"\n{ONE_TASK}"));
+    app.up();
+    let at = format!("http://{}", app.address);
+    let up = ["up", "--detach"];
+    app.ok(&up);
+    assert_eq!(app.status()["endpoint"], at.as_str());
+    assert_eq!(app.ok(&["plan"]), "Nothing to do.\n");
+    // What is remembered after a stop is the same.
+    app.ok(&["down"]);
+    app.ok(&up);
+    assert_eq!(app.status()["endpoint"], at.as_str());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let other = free.local_addr().expect("its address").port();
+    drop(free);
+    let set = format!("edge.port={other}");
+    let moves = format!("moves from {at} to http://127.0.0.1:{other}\n");
+    let told = app.ok(&["plan", "--set", &set, "--set", "edge.expose=false"]);
+    assert_eq!(
+        told,
+        format!("~ edge: {moves}~ edge: update\n    edge.expose: true → false\n")
+    );
+    let moved = app.run(&["up", "--detach", "--port", &other.to_string()]);
+    let said = String::from_utf8_lossy(&moved.stderr);
+    assert!(
+        moved.status.success() && said.contains(&format!("the edge {moves}")),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rollback_to_a_revision_without_an_artifact_says_whose_code_runs() {
+    let task = ONE_TASK.replace("artifact = \"echo\"\n", "");
+    let task = task.replace("[\"echo\"]", "[\"./echo\"]");
+    let app = App::new(&format!("app = \"folder\"\n{task}"));
+    app.up();
+    app.ok(&["deploy", "api", "--set", "service.api.env.A=1"]);
+    let unseen = |revision: u32| {
+        format!("revision {revision} has no artifact: its tasks run what is in the folder now")
+    };
+    let output = app.run(&["rollback", "api"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
+    assert!(
+        first.contains(&unseen(1)) && last.contains(&unseen(1)),
+        "{said}"
+    );
+    assert!(last.contains("rolled back from revision 2 to 1"), "{said}");
+    let told = app.ok(&["--json", "rollback", "api", "--to", "2"]);
+    let last = told.lines().last().expect("an object");
+    let ended: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(ended["notes"][0], unseen(2), "{told}");
+}
+
 fn set_token(app: &App, value: &str) {
     let file = app.folder().join("token");
     fs::write(&file, value).expect("a file");

@@ -12,7 +12,9 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{Audit, DeploymentTarget, Edge, HttpCheck, Job, JobWork, Manifest, Pipeline};
+use super::model::{
+    Audit, DeploymentTarget, Edge, HttpCheck, Job, JobWork, Manifest, Pipeline, WrittenAddress,
+};
 use super::schema::matcher;
 use super::toml_tree::TomlTable;
 use super::typed_table::TypedTable;
@@ -112,6 +114,15 @@ fn edge(file: TypedTable<'_>, env: &str) -> Edge {
             .and_then(|waf| waf.flag("enabled"))
             .unwrap_or_default(),
         waf_rules: view.table("waf").map(aws::waf).unwrap_or_default(),
+    }
+}
+
+/// What is written of the edge's address, before the defaults are filled in.
+pub(super) fn written_address(written: &TomlTable) -> WrittenAddress {
+    let edge = TypedTable(written).table("edge");
+    WrittenAddress {
+        address: edge.is_some_and(|edge| edge.text("address").is_some()),
+        port: edge.is_some_and(|edge| edge.port("port").is_some()),
     }
 }
 

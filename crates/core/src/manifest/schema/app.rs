@@ -129,14 +129,15 @@ static EDGE: TableSchema = TableSchema {
         KeySchema::new(
             "address",
             ValueKind::Form(&ADDRESS),
-            "The address that near listens on.",
+            "The address that near listens on. Not written: the one that the app has or had.",
         )
         .only_near("only near listens on an address of the machine")
         .or("\"127.0.0.1\""),
         KeySchema::new(
             "port",
             ValueKind::Whole(1, 65535),
-            "The port that near listens on.",
+            "The port that near listens on. `neargate up --port` goes before it. Not written: the one \
+             that the app has or had, also after `down`; `down --purge` forgets it.",
         )
         .only_near("only near listens on a port of the machine; far it is 443, or 80")
         .or("8080"),
