@@ -63,6 +63,15 @@ impl TargetCheck {
         self.state
     }
 
+    /// Failures in a row that count towards the unhealthy threshold.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        match self.state {
+            TargetHealth::Unhealthy => 0,
+            TargetHealth::Initial | TargetHealth::Healthy => self.run,
+        }
+    }
+
     /// Takes in a check that began at `now`; the new state when it changed.
     pub fn observe(
         &mut self,
@@ -186,6 +195,27 @@ mod tests {
         ] {
             assert_eq!(run(begin, outcomes), states, "{begin:?} {outcomes}");
         }
+    }
+
+    #[test]
+    fn failures_count_up_to_the_threshold_and_from_zero_after_a_pass() {
+        let mut check = TargetCheck::new(TargetHealth::Initial);
+        let outcomes = [
+            (0, Outcome::Unreachable, 0),
+            (100, Outcome::Failed, 0),
+            (30_000, Outcome::Failed, 1),
+            (30_100, Outcome::Passed, 0),
+            (60_000, Outcome::Failed, 1),
+            (90_000, Outcome::NotMade, 1),
+            (120_000, Outcome::Passed, 0),
+            (150_000, Outcome::Failed, 1),
+            (180_000, Outcome::Failed, 0),
+        ];
+        for (at, outcome, failures) in outcomes {
+            check.observe(Timestamp(at), outcome, &rule());
+            assert_eq!(check.failures(), failures, "{at} {outcome:?}");
+        }
+        assert_eq!(check.state(), TargetHealth::Unhealthy);
     }
 
     #[test]

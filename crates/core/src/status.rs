@@ -113,6 +113,17 @@ pub struct ServiceStatus {
 }
 
 impl ServiceStatus {
+    /// What the last check found of the first task that is not healthy, when it failed: `500 (1
+    /// of 2)`.
+    #[must_use]
+    pub fn last_check(&self) -> Option<&str> {
+        let mut tasks = self.tasks.iter().filter(|task| {
+            let waited_for = task.state == "running" && task.health != "healthy";
+            waited_for && task.revision == self.revision
+        });
+        tasks.find_map(|task| task.last_check.as_deref())
+    }
+
     /// How many tasks are healthy, in words; while a release is in progress, those of its revision
     /// and those of the others apart.
     #[must_use]
@@ -174,6 +185,10 @@ pub struct TaskStatus {
     pub state: String,
     /// `unknown`, `healthy`, `unhealthy`.
     pub health: String,
+    /// What its last health check found, when it failed: `500 (1 of 2)`, the second number being
+    /// how many in a row make it unhealthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_check: Option<String>,
     /// When it ran first.
     pub started_at: Option<Timestamp>,
     /// While it leaves: when it is told to stop (`deactivating`), or killed (`stopping`), at the latest.
@@ -218,6 +233,7 @@ mod tests {
             revision,
             state: "running".to_owned(),
             health: health.to_owned(),
+            last_check: None,
             started_at: None,
             leaves_by: None,
         }
@@ -260,6 +276,12 @@ mod tests {
         ] {
             assert_eq!(found.healthy_words(), words);
         }
+        let mut failing = service(2, old(), true);
+        assert_eq!(failing.last_check(), None);
+        for task in &mut failing.tasks {
+            task.last_check = Some(format!("{}00 (1 of 2)", task.revision));
+        }
+        assert_eq!(failing.last_check(), Some("400 (1 of 2)"));
         let files = ServiceStatus {
             kind: ServiceKind::Static,
             ..service(0, Vec::new(), false)

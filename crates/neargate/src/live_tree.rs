@@ -184,7 +184,7 @@ fn task_lines(service: &ServiceStatus) -> Vec<TreeLine> {
             "  {} {} {}",
             task.id,
             output::state(&task.state),
-            output::state(&task.health)
+            output::health(task)
         ),
     });
     tasks.collect()
@@ -204,6 +204,7 @@ mod tests {
             revision: 2,
             state: "running".into(),
             health: "unknown".into(),
+            last_check: (number == 1).then(|| "500 (1 of 2)".into()),
             started_at: None,
             leaves_by: None,
         };
@@ -261,6 +262,8 @@ mod tests {
                 .ends_with("release 3, starting the new tasks: waits for a healthy task")
         );
         assert_eq!(drawn.len(), 3);
+        let check = "unknown (last check: 500 (1 of 2))";
+        assert!(drawn[2].text.ends_with(check), "{}", drawn[2].text);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use neargate_core::machine::ReleaseStage;
 use neargate_core::manifest::Diagnostics;
+use neargate_core::status::TaskStatus;
 
 use crate::terminal;
 
@@ -119,6 +120,15 @@ pub fn state(word: &str) -> String {
         _ => Style::new(),
     };
     format!("{style}{word}{style:#}")
+}
+
+/// The health of a task, and what its last check found when it failed.
+pub fn health(task: &TaskStatus) -> String {
+    let health = state(&task.health);
+    match &task.last_check {
+        Some(found) => format!("{health} (last check: {found})"),
+        None => health,
+    }
 }
 
 /// A line on standard output; a closed pipe ends the command quietly.

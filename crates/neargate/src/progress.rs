@@ -188,7 +188,9 @@ fn starts(status: &Status) -> String {
         .map(|one| {
             let (name, healthy, needed, revision) =
                 (&one.name, one.healthy, one.needed, one.revision);
-            format!("{name} starts: waits for {healthy} of {needed} tasks of revision {revision} healthy")
+            let check = one.last_check();
+            let check = check.map_or_else(String::new, |found| format!("; last check: {found}"));
+            format!("{name} starts: waits for {healthy} of {needed} tasks of revision {revision} healthy{check}")
         })
         .collect();
     lines.join("\n")

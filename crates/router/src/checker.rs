@@ -33,12 +33,38 @@ const MOST_ANSWER: usize = 16 * 1024;
 /// How often it is looked who listens.
 const LISTENER_LOOK: Duration = Duration::from_secs(1);
 
-/// A target's health changed.
+/// A target's health changed, or what its last check found.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetHealthChange {
     pub(crate) task: Rc<str>,
     pub(crate) health: TargetHealth,
+    pub(crate) finding: CheckFinding,
+}
+
+/// What the last check of a target found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct CheckFinding {
+    /// Empty: it passed, or there was none.
     pub(crate) reason: String,
+    /// In a row, of a target that is not unhealthy.
+    pub(crate) failures: u32,
+    /// How many of them make it unhealthy.
+    pub(crate) threshold: u32,
+}
+
+impl CheckFinding {
+    /// Something found without a check.
+    fn because(reason: String) -> Self {
+        Self {
+            reason,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it says no more than another one.
+    fn is_as(&self, other: &Self) -> bool {
+        (&self.reason, self.failures) == (&other.reason, other.failures)
+    }
 }
 
 /// What is checked.
@@ -74,6 +100,7 @@ impl Checker {
         };
         let mut check = TargetCheck::new(known);
         let mut listener = ObservedListener::of(&self.subject);
+        let mut told = CheckFinding::default();
         loop {
             let began = Instant::now();
             let (outcome, reason) = match listener.stranger() {
@@ -83,15 +110,30 @@ impl Checker {
             if outcome == Outcome::NotMade {
                 self.pressure.check_not_made(&reason);
             }
-            let mut changed = check
-                .observe(now(), outcome, rule)
-                .map(|health| (health, reason));
-            let due = began + check.next_gap(rule);
+            let health = check.observe(now(), outcome, rule);
+            let gap = check.next_gap(rule);
+            let due = began + gap;
+            let finding = CheckFinding {
+                reason,
+                failures: check.failures(),
+                threshold: rule.unhealthy,
+            };
+            let mut changed = match health {
+                Some(health) => Some((health, finding)),
+                None if outcome == Outcome::NotMade => None,
+                None if check.state() == TargetHealth::Unhealthy => None,
+                // Who listens elsewhere is looked at anew.
+                None if outcome == Outcome::Unreachable && gap >= LISTENER_LOOK => {
+                    Some((check.state(), finding))
+                }
+                None => (!finding.is_as(&told)).then(|| (check.state(), finding)),
+            };
             loop {
-                if let Some((health, reason)) = changed.take()
-                    && !self.tell(health, reason).await
-                {
-                    return;
+                if let Some((health, finding)) = changed.take() {
+                    told.clone_from(&finding);
+                    if !self.tell(health, finding).await {
+                        return;
+                    }
                 }
                 let next = due.min(Instant::now() + LISTENER_LOOK);
                 tokio::time::sleep_until(next).await;
@@ -101,9 +143,8 @@ impl Checker {
                 if check.state() == TargetHealth::Healthy
                     && let Some(words) = listener.stranger()
                 {
-                    changed = check
-                        .observe(now(), Outcome::Stranger, rule)
-                        .map(|health| (health, words));
+                    let health = check.observe(now(), Outcome::Stranger, rule);
+                    changed = health.map(|health| (health, CheckFinding::because(words)));
                 }
             }
         }
@@ -116,7 +157,9 @@ impl Checker {
         loop {
             let stranger = listener.stranger();
             if let Some(words) = stranger.filter(|_| !std::mem::replace(&mut told, true))
-                && !self.tell(TargetHealth::Unhealthy, words).await
+                && !self
+                    .tell(TargetHealth::Unhealthy, CheckFinding::because(words))
+                    .await
             {
                 return;
             }
@@ -124,11 +167,11 @@ impl Checker {
         }
     }
 
-    async fn tell(&self, health: TargetHealth, reason: String) -> bool {
+    async fn tell(&self, health: TargetHealth, finding: CheckFinding) -> bool {
         let changed = TargetHealthChange {
             task: self.subject.task.clone(),
             health,
-            reason,
+            finding,
         };
         self.changes.send(changed).await.is_ok()
     }

@@ -158,3 +158,32 @@ fn a_listener_of_the_service_user_is_the_tasks_and_one_of_another_user_is_not() 
         router.engine.wait_health("api-r1-1", expected);
     }
 }
+
+#[test]
+fn each_new_finding_of_the_checks_is_told_before_the_health_changes_and_to_the_next_engine() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = Target {
+        health: TargetHealth::Initial,
+        ..target("api-r1-1", 1, free.local_addr().expect("an address"))
+    };
+    let mut table = checked(target);
+    let group = table.groups.get_mut("api").expect("the group");
+    let rule = group.health.as_mut().expect("its check");
+    (rule.interval, rule.unhealthy) = (std::time::Duration::from_secs(60), 3);
+    std::thread::spawn(move || {
+        for stream in free.incoming() {
+            let mut stream = stream.expect("a check");
+            let _ = std::io::Read::read(&mut stream, &mut [0; 512]);
+            let _ = std::io::Write::write_all(
+                &mut stream,
+                b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
+            );
+        }
+    });
+    let mut router = Router::start();
+    router.engine.publish(&table);
+    let told = |message: &FromRouter| matches!(message, FromRouter::HealthChanged { health: TargetHealth::Initial, reason, failures: 1, threshold: 3, .. } if reason.ends_with(": 500"));
+    router.engine.wait(told);
+    let mut next = support::Engine::connect(&router.control);
+    next.wait(told);
+}

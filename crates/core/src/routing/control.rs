@@ -63,14 +63,22 @@ pub enum FromRouter {
         /// Its version.
         version: u64,
     },
-    /// A target's health changed. Sent for every target once after Hello as well.
+    /// A target's health changed, or what its last check found. Sent for every target once after
+    /// Hello as well.
     HealthChanged {
         /// Task id.
         task: String,
-        /// New state.
+        /// The state now.
         health: TargetHealth,
-        /// ALB's reason code and details, for example `Target.ResponseCodeMismatch: 503`.
+        /// ALB's reason code and details, for example `Target.ResponseCodeMismatch: 503`; empty
+        /// when the last check passed.
         reason: String,
+        /// Failures in a row so far, of a target that is not unhealthy.
+        #[serde(default)]
+        failures: u32,
+        /// How many of them make it unhealthy; 0: it is not asked, or the router does not tell.
+        #[serde(default)]
+        threshold: u32,
     },
     /// A draining target has no request in flight any more (or its delay has passed).
     Drained {

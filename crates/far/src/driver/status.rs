@@ -338,6 +338,7 @@ fn task_status(task: &EcsTask) -> TaskStatus {
         revision: number(&task.definition),
         state: task.status.to_lowercase(),
         health: task.health.to_lowercase(),
+        last_check: None,
         started_at: task.started_at,
         leaves_by: None,
     }

@@ -9,6 +9,7 @@ use neargate_core::machine::{NOT_AT_ITS_PORT, ProcessExit, TaskHealth};
 use tokio::sync::mpsc;
 
 use super::ids::service_of;
+use super::last_check::LastCheck;
 use super::{EngineInput, LAST_LINES, QUEUE};
 use crate::input_channel::InputSender;
 use crate::logs;
@@ -23,6 +24,8 @@ pub(super) enum Incident {
     Exited(String, ProcessExit),
     /// Its health changed, with ALB's reason.
     HealthChanged(String, TaskHealth, String),
+    /// What a check found of it, its health being what it was.
+    Checked(String, LastCheck),
 }
 
 /// Starts the reader. Incidents go in, [`Input::Exited`] and [`Input::HealthChanged`] come out.
@@ -32,8 +35,15 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
         while let Some(incident) = queue.recv().await {
             let incident = match incident {
                 Incident::HealthChanged(task, TaskHealth::Unhealthy, reason) => {
-                    let reason = with_listened_ports(&state, &task, reason).await;
+                    let reason = match listened_elsewhere(&state, &task).await {
+                        Some(words) => format!("{reason}; {words}"),
+                        None => reason,
+                    };
                     Incident::HealthChanged(task, TaskHealth::Unhealthy, reason)
+                }
+                Incident::Checked(task, mut check) => {
+                    check.listens = listened_elsewhere(&state, &task).await;
+                    Incident::Checked(task, check)
                 }
                 other => other,
             };
@@ -42,7 +52,7 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
                 | Incident::HealthChanged(task, TaskHealth::Unhealthy, _) => {
                     last_lines(&state, service_of(task), task).await
                 }
-                Incident::HealthChanged(..) => Vec::new(),
+                Incident::HealthChanged(..) | Incident::Checked(..) => Vec::new(),
             };
             if inputs.send(input(incident, lines)).await.is_err() {
                 return;
@@ -52,9 +62,9 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
     incidents
 }
 
-/// The reason of an unhealthy task, and the ports at which it listens when its own is not one of
-/// them: a program that does not read PORT.
-async fn with_listened_ports(state: &StateDir, task: &str, reason: String) -> String {
+/// The ports at which a task listens when its own is not one of them, in words: its program does
+/// not read PORT.
+async fn listened_elsewhere(state: &StateDir, task: &str) -> Option<String> {
     let (state, task) = (state.clone(), task.to_owned());
     let found = move || {
         let running = Supervisor::new(state, Vec::new()).running(&task)?;
@@ -63,10 +73,7 @@ async fn with_listened_ports(state: &StateDir, task: &str, reason: String) -> St
         let elsewhere = !ports.is_empty() && !ports.contains(&port);
         elsewhere.then(|| not_at_its_port(&ports, port))
     };
-    match tokio::task::spawn_blocking(found).await {
-        Ok(Some(words)) => format!("{reason}; {words}"),
-        _ => reason,
-    }
+    tokio::task::spawn_blocking(found).await.ok().flatten()
 }
 
 fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
@@ -91,6 +98,7 @@ pub(super) fn input(incident: Incident, last_lines: Vec<String>) -> EngineInput 
             reason,
             last_lines,
         },
+        Incident::Checked(task, check) => EngineInput::Checked { task, check },
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::evidence::{self, Incident};
 use super::follow_up::FollowUp;
 use super::ids::service_of;
+use super::last_check::LastCheck;
 use super::notes::NoteCause;
 use super::obstacles::StartFailure;
 use super::preparation::{Preparation, PreparedRequest};
@@ -37,6 +38,8 @@ pub(super) enum EngineInput {
         reason: String,
         last_lines: Vec<String>,
     },
+    /// What a check found of a task whose health is what it was.
+    Checked { task: String, check: LastCheck },
     /// A job's process ended, or did not start.
     HookEnded {
         release: u64,
@@ -98,12 +101,16 @@ impl Engine {
                 health,
                 reason,
                 last_lines,
-            } => self.happened(Event::TaskHealthChanged {
-                task,
-                health,
-                reason,
-                last_lines,
-            }),
+            } => {
+                self.last_checks.remove(&task);
+                self.happened(Event::TaskHealthChanged {
+                    task,
+                    health,
+                    reason,
+                    last_lines,
+                });
+            }
+            EngineInput::Checked { task, check } => self.checked(task, check),
             EngineInput::HookEnded {
                 release,
                 run,
@@ -131,6 +138,7 @@ impl Engine {
 
     pub(super) fn exited(&mut self, id: &str, exit: ProcessExit, last_lines: Vec<String>) {
         self.running.remove(id);
+        self.last_checks.remove(id);
         self.notes.clear(&NoteCause::Task(id.to_owned()));
         if let Some(revision) = self
             .task(id)
@@ -170,8 +178,8 @@ impl Engine {
                 RouterOutcome::Health {
                     task,
                     health,
-                    reason,
-                } => self.health_changed(task, health, reason),
+                    check,
+                } => self.health_told(task, health, check),
                 RouterOutcome::Drained { task, cut } => {
                     self.happened(Event::TaskDrained { task, cut });
                 }
@@ -204,18 +212,33 @@ impl Engine {
         }
     }
 
-    fn health_changed(&mut self, task: String, health: TargetHealth, reason: String) {
-        let health = match health {
-            TargetHealth::Initial => return,
-            TargetHealth::Healthy => TaskHealth::Healthy,
-            TargetHealth::Unhealthy => TaskHealth::Unhealthy,
+    fn health_told(&mut self, task: String, health: TargetHealth, check: LastCheck) {
+        let state = match health {
+            TargetHealth::Initial => None,
+            TargetHealth::Healthy => Some(TaskHealth::Healthy),
+            TargetHealth::Unhealthy => Some(TaskHealth::Unhealthy),
         };
+        if let Some(state) = state {
+            let reason = check.reason.clone();
+            self.incident(Incident::HealthChanged(task.clone(), state, reason));
+        }
+        if health != TargetHealth::Unhealthy && check.failed() {
+            self.incident(Incident::Checked(task, check));
+        }
+    }
+
+    fn incident(&mut self, incident: Incident) {
         // A queue that is full means hundreds of changes at once: then this one has no lines.
-        if let Err(TrySendError::Full(incident) | TrySendError::Closed(incident)) = self
-            .incidents
-            .try_send(Incident::HealthChanged(task, health, reason))
+        if let Err(TrySendError::Full(incident) | TrySendError::Closed(incident)) =
+            self.incidents.try_send(incident)
         {
             self.handle(evidence::input(incident, Vec::new()));
+        }
+    }
+
+    fn checked(&mut self, task: String, check: LastCheck) {
+        if self.running.contains_key(&task) {
+            self.last_checks.insert(task, check);
         }
     }
 }

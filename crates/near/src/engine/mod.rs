@@ -28,6 +28,7 @@ mod inputs;
 mod interruptions;
 mod journal_writer;
 mod lag;
+mod last_check;
 mod ledger;
 mod listeners;
 mod metrics;
@@ -87,6 +88,7 @@ use evidence::Incident;
 use inputs::EngineInput;
 use journal_writer::JournalReport;
 use lag::LagGauge;
+use last_check::LastCheck;
 use ledger::{Ledger, ReplayedJournal};
 use notes::Notes;
 use notifications::Notifications;
@@ -129,6 +131,8 @@ struct Engine {
     cookie_key: CookieKey,
     /// What is observed of tasks that run.
     running: BTreeMap<String, RunningProcess>,
+    /// What the last check found of tasks that are not unhealthy; only failures.
+    last_checks: BTreeMap<String, LastCheck>,
     /// Whether tasks were found that are not taken over yet.
     tasks_found: bool,
     /// Ports that were given out to tasks that are starting.
@@ -358,6 +362,7 @@ impl Engine {
             routers,
             shared_listeners: 0,
             running: BTreeMap::new(),
+            last_checks: BTreeMap::new(),
             tasks_found: false,
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),

@@ -13,6 +13,7 @@ use neargate_core::routing::control::{FromRouter, RouterLoad, SecondCount, ToRou
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
+use super::last_check::LastCheck;
 use super::listeners::{ListenError, ListeningSockets};
 use super::router_process::{self, RouterEvent, RouterProcess, RouterStartError};
 use super::tasks::chain;
@@ -39,14 +40,14 @@ pub fn most_workers() -> usize {
 /// What the engine learns from its routers.
 #[derive(Debug)]
 pub enum RouterOutcome {
-    /// A target's health changed.
+    /// A target's health changed, or what its checks find.
     Health {
         /// Task id.
         task: String,
         /// New state.
         health: TargetHealth,
-        /// ALB's reason code and details.
-        reason: String,
+        /// What its last check found.
+        check: LastCheck,
     },
     /// No router has requests of this task in flight any more.
     Drained {
@@ -344,11 +345,14 @@ impl Routers {
                 task,
                 health,
                 reason,
+                failures,
+                threshold,
             }) if self.serves(number) => {
+                let check = LastCheck::of(reason, failures, threshold);
                 vec![RouterOutcome::Health {
                     task,
                     health,
-                    reason,
+                    check,
                 }]
             }
             RouterEvent::Said(FromRouter::Drained { task, cut }) => {

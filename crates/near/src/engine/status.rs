@@ -9,6 +9,7 @@ use neargate_core::status::{
 use neargate_core::time::Timestamp;
 
 use super::Engine;
+use super::last_check::LastCheck;
 use crate::data::DataServiceKind;
 
 impl Engine {
@@ -71,7 +72,7 @@ impl Engine {
         };
         let mut tasks: Vec<&Task> = service.tasks.values().collect();
         tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
-        ServiceStatus {
+        let mut status = ServiceStatus {
             name: service.name.clone(),
             kind: kind(service),
             desired: service.desired,
@@ -89,7 +90,16 @@ impl Engine {
                 .map(|task| self.task_status(service, task))
                 .collect(),
             trouble: trouble(service, self.now()),
+        };
+        let check = status.last_check().map(str::to_owned);
+        if let (Some(release), Some(found)) = (&mut status.release, check)
+            && !release.waiting_for.contains(&found)
+        {
+            release
+                .waiting_for
+                .push_str(&format!("; last check: {found}"));
         }
+        status
     }
 
     fn task_status(&self, service: &ServiceState, task: &Task) -> TaskStatus {
@@ -101,9 +111,17 @@ impl Engine {
             revision: task.revision,
             state: lifecycle(task).to_owned(),
             health: task.health.name().to_owned(),
+            last_check: self.last_check(task),
             started_at: task.ran_at.map(|at| self.wall_time(at)),
             leaves_by: service.leaves_by(task).map(|at| self.wall_time(at)),
         }
+    }
+
+    fn last_check(&self, task: &Task) -> Option<String> {
+        if task.health == machine::TaskHealth::Unhealthy {
+            return Some(task.health_reason.clone()).filter(|reason| !reason.is_empty());
+        }
+        self.last_checks.get(&task.id).map(LastCheck::describe)
     }
 
     /// A moment as people are shown it.

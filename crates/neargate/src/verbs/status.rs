@@ -94,7 +94,7 @@ fn service_lines(service: &ServiceStatus) -> String {
             "  {:<16} {} {} pid {pid} port {port}\n",
             task.id,
             output::state(&task.state),
-            output::state(&task.health)
+            output::health(task)
         ));
     }
     if let Some(trouble) = &service.trouble {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
 
-use crate::app::App;
+use crate::app::{App, wait_for};
 use crate::basics::curl;
 use crate::releases::ECHO;
 
@@ -131,6 +131,45 @@ fn a_program_that_does_not_read_its_port_is_told_where_it_listens_instead() {
     assert!(said(&output).contains(&words), "{}", said(&output));
     // Its last lines come with it.
     assert!(said(&output).contains("starts"), "{}", said(&output));
+}
+
+#[test]
+fn what_the_last_check_found_is_said_while_a_version_is_waited_for() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let elsewhere = elsewhere.expect("a free port").port();
+    let command = format!("service.api.command=[\"sh\", \"-c\", \"PORT={elsewhere} exec echo\"]");
+    for (set, words) in [
+        (
+            "service.api.env.ECHO_FAULT=bad-health",
+            "503 (1 of 2)".to_owned(),
+        ),
+        (
+            command.as_str(),
+            format!("(0 of 2); the task listens at {elsewhere}, and not at its PORT"),
+        ),
+    ] {
+        let app = App::new(&ECHO.replace("interval = \"5s\"", "interval = \"30s\""));
+        let port = app.address.port().to_string();
+        let one = "service.api.scale={ min = 1, max = 1 }";
+        let arguments = [
+            "up", "--detach", "--port", &port, "--set", one, "--set", set,
+        ];
+        let mut up = app.command(&arguments);
+        up.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut up = up.spawn().expect("the binary runs");
+        let stderr = BufReader::new(up.stderr.take().expect("its words"));
+        let mut lines = stderr.lines().map_while(Result::ok);
+        let waits = lines.find(|line| line.contains("last check: "));
+        let waits = waits.expect("a line with the last check");
+        // The first look may come before the program listens.
+        let status = wait_for("what the checks find", || {
+            Some(app.ok(&["status"])).filter(|status| status.contains(&words))
+        });
+        app.ok(&["down"]);
+        up.wait().expect("it ends");
+        assert!(status.contains("(last check: "), "{status}");
+        assert!(waits.contains("waits for 0 of 1 tasks"), "{waits}");
+    }
 }
 
 #[test]

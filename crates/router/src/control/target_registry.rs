@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::engine::EngineWriter;
 use super::history::{CountHistory, HistorySpan, WorkerReport};
-use crate::checker::{CheckedTarget, Checker, TargetHealthChange};
+use crate::checker::{CheckFinding, CheckedTarget, Checker, TargetHealthChange};
 use crate::clock::CachedClock;
 use crate::compiled_table::TargetStates;
 use crate::heartbeat::WorkerBeat;
@@ -43,7 +43,7 @@ pub(super) struct TargetRegistry {
     table: Option<Arc<RoutingTable>>,
     states: TargetStates,
     checks: BTreeMap<String, ScheduledCheck>,
-    reasons: BTreeMap<String, String>,
+    findings: BTreeMap<String, CheckFinding>,
     draining: BTreeMap<String, DrainingTarget>,
     changes: mpsc::Receiver<TargetHealthChange>,
     changes_from: mpsc::Sender<TargetHealthChange>,
@@ -101,7 +101,7 @@ impl TargetRegistry {
             table: None,
             states: TargetStates::new(),
             checks: BTreeMap::new(),
-            reasons: BTreeMap::new(),
+            findings: BTreeMap::new(),
             draining: BTreeMap::new(),
             changes,
             changes_from,
@@ -124,14 +124,8 @@ impl TargetRegistry {
         self.told = self.history.horizon();
         self.unanswered = false;
         for (task, state) in self.states.clone() {
-            let reason = self.reasons.get(&task).cloned().unwrap_or_default();
-            let health = state.health();
-            self.tell(&FromRouter::HealthChanged {
-                task,
-                health,
-                reason,
-            })
-            .await;
+            let finding = self.findings.get(&task).cloned().unwrap_or_default();
+            self.tell(&health_told(task, state.health(), finding)).await;
         }
         let drained: Vec<(String, u64)> = self
             .draining
@@ -191,7 +185,7 @@ impl TargetRegistry {
         for (group, target) in told {
             change_health(&states, group, &target.task, target.health);
         }
-        self.reasons.retain(|task, _| states.contains_key(task));
+        self.findings.retain(|task, _| states.contains_key(task));
         self.states = states;
     }
 
@@ -317,13 +311,9 @@ impl TargetRegistry {
         for group in groups.filter(|group| group.targets.iter().any(|t| t.task == task)) {
             change_health(&self.states, group, &task, changed.health);
         }
-        self.reasons.insert(task.clone(), changed.reason.clone());
-        self.tell(&FromRouter::HealthChanged {
-            task,
-            health: changed.health,
-            reason: changed.reason,
-        })
-        .await;
+        self.findings.insert(task.clone(), changed.finding.clone());
+        self.tell(&health_told(task, changed.health, changed.finding))
+            .await;
     }
 
     async fn look_at_draining(&mut self) {
@@ -378,6 +368,16 @@ impl TargetRegistry {
             self.told = stretch.through;
             self.tell(&counted(stretch)).await;
         }
+    }
+}
+
+fn health_told(task: String, health: TargetHealth, finding: CheckFinding) -> FromRouter {
+    FromRouter::HealthChanged {
+        task,
+        health,
+        reason: finding.reason,
+        failures: finding.failures,
+        threshold: finding.threshold,
     }
 }
 
