@@ -9,7 +9,7 @@ const SHOWN: usize = 12;
 #[must_use]
 pub fn meant(name: &str, known: &[&str]) -> String {
     if known.is_empty() {
-        return "there is none".to_owned();
+        return "there are none".to_owned();
     }
     let list = match known.get(..SHOWN) {
         Some(some) if known.len() > SHOWN => {
@@ -29,14 +29,20 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_offered_and_the_others_are_listed() {
-        assert_eq!(
-            meant("wbe", &["api", "web"]),
-            "did you mean `web`? There are: api, web"
-        );
-        assert_eq!(meant("x", &["api", "web"]), "there are: api, web");
-        assert_eq!(meant("x", &[]), "there is none");
+        for (name, known, words) in [
+            (
+                "wbe",
+                &["api", "web"][..],
+                "did you mean `web`? There are: api, web",
+            ),
+            ("x", &["api", "web"], "there are: api, web"),
+            ("x", &[], "there are none"),
+        ] {
+            assert_eq!(meant(name, known), words, "{name}");
+        }
         let many: Vec<String> = (0..20).map(|number| format!("task-{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert!(meant("x", &many).ends_with("task-11 and 8 more"));
+        let words = meant("x", &many);
+        assert!(words.ends_with("task-11 and 8 more"), "{words}");
     }
 }

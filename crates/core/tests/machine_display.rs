@@ -143,3 +143,19 @@ fn a_task_that_leaves_says_when_its_drain_and_its_stop_timeout_end() {
     // The definition's stop-timeout, and none of the machine's own slack.
     assert_eq!(by(&world), Some(drained.after(Duration::from_secs(30))));
 }
+
+#[test]
+fn a_release_says_when_old_tasks_that_do_not_stop_are_killed() {
+    let mut world = stable(NUMBERS);
+    deploy(&mut world, NUMBERS, 2);
+    let mut said = Vec::new();
+    while world.service().release.is_some() && world.step() {
+        said.push(neargate_core::machine::waiting_for(
+            world.service(),
+            world.now,
+        ));
+    }
+    for words in [" to stop (killed in ", " to end its requests (at most "] {
+        assert!(said.iter().any(|line| line.contains(words)), "{said:#?}");
+    }
+}

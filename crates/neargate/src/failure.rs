@@ -79,6 +79,15 @@ pub fn not_in_manifest<S: AsRef<str>>(
     failure
 }
 
+/// That nothing of a kind is there.
+fn none_of(kind: &str) -> String {
+    match kind {
+        "service" | "secret" => format!("the manifest has no {kind}s"),
+        "database or cache" => "the manifest has no databases and no caches".to_owned(),
+        _ => format!("there is no {kind} at all"),
+    }
+}
+
 /// A name that nothing has: the error of every verb, with the name that was probably meant, or
 /// those that there are. Exit 2.
 pub fn unknown<S: AsRef<str>>(
@@ -90,7 +99,10 @@ pub fn unknown<S: AsRef<str>>(
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
     Failure::Engine(Problem {
         error: format!("there is no {kind} `{name}`"),
-        help: Some(names::meant(name, &known)),
+        help: Some(match known.is_empty() {
+            true => none_of(kind),
+            false => names::meant(name, &known),
+        }),
         exit: 2,
     })
 }

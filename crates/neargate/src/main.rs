@@ -5,6 +5,7 @@
 //! and nowhere else: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug.
 
 mod arguments;
+mod artifacts;
 mod client;
 mod copy_progress;
 mod failure;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neargate_core::duration;
+use neargate_core::machine;
 use neargate_core::status::{Status, TaskStatus};
 use neargate_core::time::Timestamp;
 use neargate_near::clock::now;
@@ -89,19 +89,10 @@ fn words(status: &Status, now: Timestamp) -> String {
 }
 
 fn task_words(task: &TaskStatus, now: Timestamp) -> String {
-    let id = &task.id;
-    let left = |by: Timestamp| {
-        let seconds = by.since(now).as_millis().div_ceil(1000);
-        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
-        duration::rounded(seconds)
-    };
-    match (task.state.as_str(), task.leaves_by) {
-        ("deactivating", Some(by)) => {
-            format!("{id} to end its requests (at most {} more)", left(by))
-        }
-        (_, Some(by)) if by <= now => format!("{id} to end (it is killed)"),
-        (_, Some(by)) => format!("{id} to stop (killed in {})", left(by)),
-        (_, None) => id.clone(),
+    let drains = task.state == "deactivating";
+    match task.leaves_by {
+        Some(by) => machine::leaving(&task.id, drains, by, now),
+        None => task.id.clone(),
     }
 }
 

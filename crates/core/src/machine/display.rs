@@ -338,11 +338,11 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         return format!("job {} (at most {left} more)", hook.job);
     }
     let mut words = match release.stage {
-        ReleaseStage::Pending if !service.strays().is_empty() => waiting_for_tasks(service),
+        ReleaseStage::Pending if !service.strays().is_empty() => waiting_for_tasks(service, now),
         ReleaseStage::Pending | ReleaseStage::BeforeHooks => "the first stage".to_owned(),
         ReleaseStage::ScaleUp if service.shifts(release) => waiting_for_fleet(service, release.to),
         ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack => {
-            waiting_for_tasks(service)
+            waiting_for_tasks(service, now)
         }
         ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking => {
             waiting_for_step(service, release, now)
@@ -419,7 +419,7 @@ fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -
 }
 
 /// New tasks to be healthy first, then old ones to be gone.
-fn waiting_for_tasks(service: &ServiceState) -> String {
+fn waiting_for_tasks(service: &ServiceState, now: Timestamp) -> String {
     let (own, others): (Vec<&Task>, Vec<&Task>) = service
         .tasks
         .values()
@@ -427,8 +427,7 @@ fn waiting_for_tasks(service: &ServiceState) -> String {
     let healthy = own.iter().filter(|task| task.healthy()).count();
     let (wanted, primary) = (service.desired_tasks(), service.primary);
     if healthy >= wanted as usize {
-        let left: Vec<&str> = others.iter().map(|task| task.id.as_str()).collect();
-        return format!("{} to finish and stop", left.join(", "));
+        return waiting_for_old(service, &others, now);
     }
     let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
     let delayed = service
@@ -445,6 +444,36 @@ fn waiting_for_tasks(service: &ServiceState) -> String {
         words.push_str(&format!("; task {} {}", next.id, doing(next)));
     }
     words
+}
+
+/// Tasks that are named one by one.
+const NAMED: usize = 5;
+
+/// Old tasks to be gone.
+fn waiting_for_old(service: &ServiceState, tasks: &[&Task], now: Timestamp) -> String {
+    let named = tasks.iter().take(NAMED).map(|task| {
+        let drains = matches!(task.lifecycle, TaskLifecycle::Deactivating { .. });
+        match service.leaves_by(task) {
+            Some(by) => leaving(&task.id, drains, by, now),
+            None => format!("{} to finish and stop", task.id),
+        }
+    });
+    let mut words: Vec<String> = named.collect();
+    if tasks.len() > NAMED {
+        words.push(format!("{} more tasks", tasks.len() - NAMED));
+    }
+    words.join(", ")
+}
+
+/// What is waited for of a task that leaves, which drains or was told to stop, until when.
+#[must_use]
+pub fn leaving(task: &str, drains: bool, by: Timestamp, now: Timestamp) -> String {
+    let left = seconds(by.since(now));
+    match drains {
+        true => format!("{task} to end its requests (at most {left} more)"),
+        false if by <= now => format!("{task} to end (it is killed)"),
+        false => format!("{task} to stop (killed in {left})"),
+    }
 }
 
 /// What a task that is not healthy yet is doing.

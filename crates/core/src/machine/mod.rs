@@ -38,7 +38,7 @@ pub use approval::{ApprovalWanted, approval_wanted};
 pub use decide::{MOST_TASKS, decide};
 pub use decision::{Action, Decision, EntryLog, Persisted, Refusal};
 pub use desired_count::ScaleBounds;
-pub use display::{lifecycle, waiting_for, weight};
+pub use display::{leaving, lifecycle, waiting_for, weight};
 pub use entry::{Fact, JournalEntry};
 pub use event::{Event, ReleaseControl, Supersede};
 pub use evidence::NOT_AT_ITS_PORT;

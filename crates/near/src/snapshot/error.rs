@@ -1,7 +1,7 @@
 //! Why there is no snapshot, in words that name the part in the way.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{IGNORE_FILE, MOST_FILES};
 
@@ -30,7 +30,10 @@ pub enum SnapshotError {
     },
     /// A link leads out of the artifact.
     #[error(
-        "{path} is a link to {to}, outside of the artifact: copy what it leads to, or leave it out in {IGNORE_FILE}"
+        "{} is a link to {}, outside of the artifact: {}",
+        path.display(),
+        to.display(),
+        instead_of_link(path)
     )]
     LinkOutside {
         /// The link.
@@ -90,4 +93,15 @@ pub(super) fn writing(path: &std::path::Path) -> impl FnOnce(io::Error) -> Snaps
         path: path.to_owned(),
         source,
     }
+}
+
+/// What to do about a link that leads out of the artifact. An interpreter is not copied alone: its
+/// library stays where it is.
+fn instead_of_link(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with("python") {
+        return "make the environment with an interpreter of the system: /usr/bin/python3 -m venv .venv"
+            .to_owned();
+    }
+    format!("copy what it leads to, or leave it out in {IGNORE_FILE}")
 }

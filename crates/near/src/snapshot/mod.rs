@@ -87,6 +87,28 @@ pub fn snapshot(
     })
 }
 
+/// What a snapshot of an artifact would hold, without what is in its files.
+#[derive(Debug)]
+pub struct ArtifactContents(ArtifactTree);
+
+impl ArtifactContents {
+    /// Reads names, links and kinds of at most [`MOST_FILES`] parts; no file's content.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]: there would be no snapshot.
+    pub fn of(source: &Path, state: &Path) -> Result<Self, SnapshotError> {
+        artifact_tree::read(source, state, &SnapshotProgress::default()).map(Self)
+    }
+
+    /// Whether it holds a part, or a link on the way to it.
+    #[must_use]
+    pub fn holds(&self, name: &Path) -> bool {
+        let on_the_way = name.ancestors().skip(1);
+        let mut links = on_the_way.map(|folder| self.0.get(folder));
+        self.0.contains_key(name) || links.any(|part| matches!(part, Some(ArtifactPart::Link(_))))
+    }
+}
+
 /// The digest that a snapshot of this artifact would have.
 ///
 /// # Errors

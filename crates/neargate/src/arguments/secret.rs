@@ -18,7 +18,7 @@ pub enum SecretArguments {
         #[arg(long = "from", value_name = "FILE")]
         from: Option<PathBuf>,
     },
-    /// List secrets, never their values
+    /// List secrets, never their values; with --json one object a line
     #[command(after_help = "Examples:\n  neargate secret list\n  neargate secret list --json")]
     List,
     /// Show a secret's version, and its value with --reveal

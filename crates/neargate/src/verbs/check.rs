@@ -7,7 +7,7 @@ use neargate_near::descriptors::{self, TaskCountBasis};
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
-use crate::{output, project, site_files};
+use crate::{artifacts, output, project, site_files};
 
 /// Checks; exit 2 when there are errors.
 pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
@@ -23,14 +23,20 @@ pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let shortfall = match loaded.manifest.target {
-        DeploymentTarget::Near => descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most),
-        DeploymentTarget::Aws { .. } => None,
+    let notes = match loaded.manifest.target {
+        DeploymentTarget::Near => {
+            let (root, state) = (project::folder(&path), project::state(flags)?);
+            let mut notes = artifacts::require_usable(&root, &state.path(), &loaded.manifest)?;
+            let shortfall = descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most);
+            notes.extend(shortfall);
+            notes
+        }
+        DeploymentTarget::Aws { .. } => Vec::new(),
     };
     if flags.json {
         output::json(&serde_json::json!({
             "ok": true,
-            "notes": shortfall.as_slice(),
+            "notes": notes,
             "diagnostics": loaded.warnings.to_json(),
             "not_acted_on": loaded.not_acted_on,
         }));
@@ -46,9 +52,7 @@ pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     for gap in &loaded.not_acted_on {
         output::note(&format!("not acted on {place}: {gap}"));
     }
-    if let Some(note) = &shortfall {
-        output::note(note);
-    }
+    notes.iter().for_each(|note| output::note(note));
     output::line(&format!(
         "{} has no errors (environment `{}`)",
         path.display(),

@@ -1,14 +1,16 @@
 //! `neargate secret`: set, list, read. It works with and without an engine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use neargate_core::time::Timestamp;
+use neargate_near::api::wire::Problem;
 use neargate_near::audit_log::{AuditLog, AuditRecord, PeerUser};
 use neargate_near::clock::now;
 use neargate_near::paths::StateDir;
-use neargate_near::secrets::{SecretValue, Secrets, VersionSelector, VersionStage};
+use neargate_near::secrets::{SecretValue, SecretVersion, Secrets, VersionSelector, VersionStage};
 use rustix::termios::{LocalModes, OptionalActions};
 
 use crate::arguments::{GlobalFlags, SecretArguments};
@@ -24,20 +26,21 @@ pub fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failu
         |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
     match verb {
         SecretArguments::Set { name, from } => {
-            declared(flags, &name)?;
+            let replaces = declared(flags, &name)?;
             let value = value(&name, from.as_deref())?;
             let version = secrets
                 .set(now(), &name, &SecretValue::new(value))
                 .map_err(|error| failed(&error))?;
             note(&state, "secret-set", &name, format!("version {version}"));
             let words = format!(
-                "version {version} is set; the next `up`, or a deploy of its users, takes it"
+                "version {version} is set{}; the next `up`, or a deploy of its users, takes it",
+                replaces.words(),
             );
             output::progress(&name, &words);
         }
-        SecretArguments::List => list(&secrets, flags.json)?,
+        SecretArguments::List => list(flags, &secrets)?,
         SecretArguments::Get { name, reveal } => {
-            known(&secrets, &name)?;
+            known(flags, &secrets, &name)?;
             let (version, value) = secrets
                 .get(&name, VersionSelector::Current)
                 .map_err(|error| failed(&error))?;
@@ -51,28 +54,82 @@ pub fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failu
     Ok(ExitCode::SUCCESS)
 }
 
-/// A secret that the manifest does not have is set for nobody. Without a manifest any name may be.
-fn declared(flags: &GlobalFlags, name: &str) -> Result<(), Failure> {
-    match project::load(flags) {
-        Ok((_, loaded)) if !loaded.manifest.secrets.contains_key(name) => Err(
-            failure::not_in_manifest("secret", name, loaded.manifest.secrets.keys()),
-        ),
-        _ => Ok(()),
+/// Whose place a value takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReplacedValue {
+    /// One that people set, or none.
+    Set,
+    /// The one that the engine makes.
+    Generated,
+}
+
+impl ReplacedValue {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Set => "",
+            Self::Generated => ", and replaces the generated value",
+        }
     }
 }
 
-fn known(secrets: &Secrets, name: &str) -> Result<(), Failure> {
-    let versions = secrets
-        .list()
-        .map_err(|error| Failure::of("cannot list the secrets", &error))?;
+/// A secret that the manifest does not have is set for nobody, and one that cannot be read tells
+/// nothing of it. Without a manifest any name may be.
+fn declared(flags: &GlobalFlags, name: &str) -> Result<ReplacedValue, Failure> {
+    if project::find(flags).is_err() {
+        return Ok(ReplacedValue::Set);
+    }
+    let (_, loaded) = project::load(flags)?;
+    let secrets = &loaded.manifest.secrets;
+    match secrets.get(name) {
+        Some(secret) if secret.generate.is_some() => Ok(ReplacedValue::Generated),
+        Some(_) => Ok(ReplacedValue::Set),
+        None => Err(failure::not_in_manifest("secret", name, secrets.keys())),
+    }
+}
+
+fn known(flags: &GlobalFlags, secrets: &Secrets, name: &str) -> Result<(), Failure> {
+    let versions = stored(secrets)?;
     if versions.iter().any(|version| version.name == name) {
         return Ok(());
     }
-    // Names with a dot are Neargate's own: passwords of data services.
-    let own = versions.iter().map(|version| version.name.as_str());
-    let mut names: Vec<&str> = own.filter(|name| !name.contains('.')).collect();
-    names.dedup();
+    let declared = declarations(flags);
+    if let Some(generated) = declared.get(name) {
+        let help = match generated {
+            true => "the next `up` makes it".to_owned(),
+            false => format!("set it: neargate secret set {name}"),
+        };
+        return Err(Failure::Engine(Problem {
+            error: format!("secret.{name} has no value"),
+            help: Some(help),
+            exit: 1,
+        }));
+    }
+    let own = versions.iter().map(|version| version.name.clone());
+    let names: BTreeSet<String> = own
+        .filter(|name| is_of_manifest(name))
+        .chain(declared.into_keys())
+        .collect();
     Err(failure::unknown("secret", name, names))
+}
+
+/// The secrets of the manifest, and whether the engine makes them; none when it cannot be read.
+fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
+    let Ok((_, loaded)) = project::load(flags) else {
+        return BTreeMap::new();
+    };
+    let secrets = loaded.manifest.secrets.into_iter();
+    let secrets = secrets.map(|(name, secret)| (name, secret.generate.is_some()));
+    secrets.collect()
+}
+
+fn stored(secrets: &Secrets) -> Result<Vec<SecretVersion>, Failure> {
+    let listed = secrets.list();
+    listed.map_err(|error| Failure::of("cannot list the secrets", &error))
+}
+
+/// Names with a dot are Neargate's own: passwords of data services.
+fn is_of_manifest(name: &str) -> bool {
+    !name.contains('.')
 }
 
 /// A line in the audit log, by name only. A full disk takes none and stops nothing.
@@ -83,15 +140,11 @@ fn note(state: &StateDir, what: &str, name: &str, detail: String) {
     }
 }
 
-fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
-    let versions = secrets
-        .list()
-        .map_err(|error| Failure::of("cannot list the secrets", &error))?;
-    // Names with a dot are Neargate's own: passwords of data services.
-    for version in versions
-        .iter()
-        .filter(|version| !version.name.contains('.'))
-    {
+fn list(flags: &GlobalFlags, secrets: &Secrets) -> Result<(), Failure> {
+    let versions = stored(secrets)?;
+    let mut unset = declarations(flags);
+    for version in versions.iter().filter(|one| is_of_manifest(&one.name)) {
+        unset.remove(&version.name);
         let stage = match version.stage {
             VersionStage::Current => "current",
             VersionStage::Previous => "previous",
@@ -103,9 +156,27 @@ fn list(secrets: &Secrets, json: bool) -> Result<(), Failure> {
             stage,
             at: version.at,
         };
-        row.print(json);
+        row.print(flags.json);
+    }
+    for (name, generated) in unset {
+        print_unset(&name, generated, flags.json);
     }
     Ok(())
+}
+
+/// A secret of the manifest that has no value.
+fn print_unset(name: &str, generated: bool, json: bool) {
+    if json {
+        output::json(&serde_json::json!({
+            "name": name, "version": null, "stage": null, "at": null,
+        }));
+        return;
+    }
+    let words = match generated {
+        true => "no value: the next `up` makes it".to_owned(),
+        false => format!("no value: neargate secret set {name}"),
+    };
+    output::line(&format!("{name:<24} {words}"));
 }
 
 /// Shows a version of a secret, and its value when it is to be seen: byte for byte, with a line

@@ -70,19 +70,30 @@ pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failu
     processes::take_over(&state).await?;
     say_move(&manifest, &state);
     let definition = project::definition(&flags, &path, manifest);
+    let first = is_first(&state).await;
     let (client, accepted) = ask(&flags, &state, &definition).await?;
     accepted.notes.iter().for_each(|note| output::note(note));
     let (mut screen, mut interrupt) = (ProgressScreen::of(&flags), Interrupt::listen()?);
     let shown = !detach && !wish.no_logs;
     let lines = screen.lines_of_tasks().filter(|_| shown);
     let _lines = lines.map(|target| TaskLines::show(&state, began, target));
-    let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await? {
-        UpWait::Healthy(status) => status,
-        UpWait::Left if detach => {
+    let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await {
+        Ok(UpWait::Healthy(status)) => status,
+        Err(failure) if first && !detach => {
+            output::note("it stops what it started");
+            let stopped = stop(&client, &mut screen, &mut interrupt).await;
+            stopped.err().iter().for_each(Failure::print);
+            return Err(failure);
+        }
+        Err(failure) => {
+            output::note("the environment is still up; `neargate down` ends it");
+            return Err(failure);
+        }
+        Ok(UpWait::Left) if detach => {
             let text = "the app goes on starting; see: neargate status --watch";
             return Err(Failure::Failed(text.into()));
         }
-        UpWait::Left => return stop(&client, &mut screen, &mut interrupt).await,
+        Ok(UpWait::Left) => return stop(&client, &mut screen, &mut interrupt).await,
     };
     // What came up since, with the tasks.
     let news = status.notes.iter();
@@ -99,6 +110,14 @@ pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failu
         return Ok(ExitCode::SUCCESS);
     }
     stay(&client, &mut screen, &mut interrupt).await
+}
+
+/// Whether nothing is up that this command does not start.
+async fn is_first(state: &StateDir) -> bool {
+    let idle = || {
+        engine::observed_at_rest(state).is_ok_and(|seen| seen.stopped || seen.services.is_empty())
+    };
+    EngineClient::answering(state).await.is_none() && idle()
 }
 
 /// Asks for the app; a stop that goes on is waited for first.

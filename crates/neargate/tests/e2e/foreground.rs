@@ -140,3 +140,31 @@ fn an_up_during_a_stop_waits_for_its_end_and_then_starts() {
     assert_ne!(app.status()["engine"]["pid"], engine);
     assert_eq!(app.service("worker")["healthy"], 1);
 }
+
+#[test]
+fn a_first_up_in_the_foreground_that_fails_stops_what_it_started_and_another_says_what_is_up() {
+    let app = App::new(crate::releases::ECHO);
+    let faulty = [
+        "--set",
+        "service.api.env.ECHO_FAULT=exit",
+        "--set",
+        "service.api.release.breaker={ threshold = \"count\", value = 1 }",
+    ];
+    let failed = |app: &App| {
+        let mut up = Foreground::begin(app, &faulty);
+        let ended = up.child.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(1), "{}", up.said());
+        up.said()
+    };
+    let said = failed(&app);
+    assert!(said.contains("it stops what it started"), "{said}");
+    assert!(!said.contains("is still up"), "{said}");
+    assert!(app.try_status().is_none(), "nothing is up: {said}");
+    app.up();
+    let said = failed(&app);
+    assert!(
+        said.contains("is still up; `neargate down` ends it"),
+        "{said}"
+    );
+    assert_eq!(app.service("api")["healthy"], 2);
+}

@@ -44,12 +44,12 @@ fn a_wrong_name_is_exit_2_in_every_verb_and_the_right_ones_are_named() {
         (
             vec!["db", "connect", "main"],
             "database or cache",
-            "there is none",
+            "no databases and no caches",
         ),
         (
             vec!["db", "connect", "database.main"],
             "database or cache",
-            "there is none",
+            "no databases and no caches",
         ),
     ] {
         let output = app.run(&arguments);
@@ -62,6 +62,54 @@ fn a_wrong_name_is_exit_2_in_every_verb_and_the_right_ones_are_named() {
         assert!(said.contains(known), "{arguments:?}: {said}");
     }
     assert_eq!(app.service("api")["desired"], 2);
+}
+
+#[test]
+fn secrets_without_a_value_are_listed_and_a_wrong_manifest_sets_none() {
+    let app = App::new(&format!(
+        "{ECHO}\n[secret.token]\n[secret.session]\ngenerate = \"base64:32\"\n"
+    ));
+    let listed = app.ok(&["secret", "list"]);
+    for words in [
+        "no value: neargate secret set token",
+        "no value: the next `up` makes it",
+    ] {
+        assert!(listed.contains(words), "{words}: {listed}");
+    }
+    let rows: Vec<serde_json::Value> = app
+        .ok(&["secret", "list", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    assert_eq!((rows.len(), &rows[1]["name"]), (2, &"token".into()));
+    assert!(rows[1]["version"].is_null(), "{rows:?}");
+    fs::write(app.folder().join("value"), "v").expect("written");
+    let said = |arguments: &[&str], code: i32| {
+        let output = app.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let get = said(&["secret", "get", "token"], 1);
+    assert!(get.contains("secret.token has no value"), "{get}");
+    assert!(get.contains("set it: neargate secret set token"), "{get}");
+    let set = |name: &str, code| said(&["secret", "set", name, "--from", "value"], code);
+    let session = set("session", 0);
+    assert!(
+        session.contains("replaces the generated value"),
+        "{session}"
+    );
+    assert!(!set("token", 0).contains("replaces"));
+    assert!(set("nope", 2).contains("no secret `nope`"));
+    let listed = app.ok(&["secret", "list"]);
+    assert!(!listed.contains("no value"), "{listed}");
+    let wrong = format!("{ECHO}\n[secret.token]\n[service.web]\nnonsense = 1\n");
+    fs::write(app.folder().join("neargate.toml"), wrong).expect("written");
+    for name in ["nope", "token"] {
+        assert!(set(name, 2).contains("nonsense"), "{name}");
+    }
+    fs::write(app.folder().join("neargate.toml"), ECHO).expect("written");
+    let none = set("nope", 2);
+    assert!(none.contains("the manifest has no secrets"), "{none}");
 }
 
 #[test]

@@ -43,12 +43,19 @@ fn program(command: &[String]) -> Option<&str> {
 }
 
 fn finding(name: &str, path: &Path, folder: &Path) -> DoctorFinding {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let place = match (name.contains('/'), real == path) {
+        (true, true) => "is there".to_owned(),
+        (true, false) => format!("is a link to {}", real.display()),
+        (false, true) => format!("is {}", path.display()),
+        (false, false) => format!("is {}, a link to {}", path.display(), real.display()),
+    };
     let words = format!(
-        "{name} is {}, and the users that tasks run as may not enter {}",
-        path.display(),
+        "{name} {place}, and the users that tasks run as may not enter {}",
         folder.display()
     );
-    let fix = if name.starts_with("python") {
+    let file = name.rsplit('/').next();
+    let fix = if file.is_some_and(|file| file.starts_with("python")) {
         "/usr/bin/python3 -m venv .venv, and command = [\".venv/bin/python3\", …]; a virtual environment of this \
          python3 is no help, also with --copies: its library stays where it is"
     } else {
@@ -109,7 +116,19 @@ mod tests {
         assert_ne!(before.as_ref(), Some(&home));
         let closed = closed_folder(&link).expect("a closed folder");
         assert!(before.is_some() || closed == fs::canonicalize(&home).expect("a path"));
-        let said = finding("python3", &link, &closed).fix.unwrap_or_default();
-        assert!(said.contains("/usr/bin/python3 -m venv"), "{said}");
+        let real = fs::canonicalize(&link).expect("a path");
+        let named = link.display().to_string();
+        for (name, words) in [
+            (
+                "python3",
+                format!("python3 is {named}, a link to {}", real.display()),
+            ),
+            (&named, format!("{named} is a link to {}", real.display())),
+        ] {
+            let found = finding(name, &link, &closed);
+            let said = format!("{found:?}");
+            assert!(said.contains(&words), "{said}");
+            assert!(said.contains("/usr/bin/python3 -m venv"), "{said}");
+        }
     }
 }
