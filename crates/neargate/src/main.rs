@@ -19,6 +19,7 @@ mod progress;
 mod project;
 #[cfg(test)]
 mod reference;
+mod said_reasons;
 mod site_files;
 mod stop_progress;
 mod task_lines;

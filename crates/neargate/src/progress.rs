@@ -13,6 +13,7 @@ use neargate_near::api::wire::ReleaseProgress;
 
 use crate::arguments::GlobalFlags;
 use crate::live_tree::LiveTree;
+use crate::said_reasons::SaidReasons;
 use crate::task_lines::LineDestination;
 use crate::{copy_progress, output};
 
@@ -21,9 +22,9 @@ pub enum ProgressScreen {
     /// One object a line, on standard output.
     Json,
     /// One line per event, on standard error, and what is waited for.
-    Lines(WaitLine),
+    Lines(WaitLine, SaidReasons),
     /// A tree that is drawn again and again, on standard error.
-    Live(LiveTree),
+    Live(LiveTree, SaidReasons),
 }
 
 impl ProgressScreen {
@@ -33,27 +34,32 @@ impl ProgressScreen {
         if flags.json {
             Self::Json
         } else if std::io::stderr().is_terminal() && draws {
-            Self::Live(LiveTree::new())
+            Self::Live(LiveTree::new(), SaidReasons::default())
         } else {
-            Self::Lines(WaitLine::default())
+            Self::Lines(WaitLine::default(), SaidReasons::default())
         }
     }
 
     /// How often it wants to be told the status.
     pub fn pace(&self) -> Duration {
         match self {
-            Self::Live(_) => Duration::from_millis(150),
-            Self::Json | Self::Lines(_) => Duration::from_secs(2),
+            Self::Live(..) => Duration::from_millis(150),
+            Self::Json | Self::Lines(..) => Duration::from_secs(2),
         }
     }
 
     /// Shows what happened.
-    pub fn event(&self, event: &ReleaseProgress) {
+    pub fn event(&mut self, event: &ReleaseProgress) {
         match self {
             Self::Json => output::json(event),
             _ if event.text.is_empty() => {}
-            Self::Lines(_) => output::progress(&event.subject, &event.text),
-            Self::Live(tree) => tree.above(&output::about(&event.subject, &event.text)),
+            Self::Lines(_, reasons) => {
+                output::progress(&event.subject, &reasons.shorten(&event.text));
+            }
+            Self::Live(tree, reasons) => {
+                let text = reasons.shorten(&event.text);
+                tree.above(&output::about(&event.subject, &text));
+            }
         }
     }
 
@@ -61,16 +67,18 @@ impl ProgressScreen {
     pub fn status(&mut self, status: &Status) {
         match self {
             Self::Json => {}
-            Self::Lines(said) => said.say(&waits(status)),
-            Self::Live(tree) => tree.draw(status),
+            Self::Lines(said, _) => said.say(&waits(status)),
+            Self::Live(tree, _) => tree.draw(status),
         }
     }
 
     /// As [`ProgressScreen::status`], with what is waited for outside of releases.
     pub fn starting(&mut self, status: &Status) {
         match self {
-            Self::Lines(said) => said.say(format!("{}\n{}", waits(status), starts(status)).trim()),
-            Self::Json | Self::Live(_) => self.status(status),
+            Self::Lines(said, _) => {
+                said.say(format!("{}\n{}", waits(status), starts(status)).trim())
+            }
+            Self::Json | Self::Live(..) => self.status(status),
         }
     }
 
@@ -78,8 +86,8 @@ impl ProgressScreen {
     pub fn waits(&mut self, words: &str) {
         match self {
             Self::Json => {}
-            Self::Lines(said) => said.say(words),
-            Self::Live(tree) => tree.wait(words),
+            Self::Lines(said, _) => said.say(words),
+            Self::Live(tree, _) => tree.wait(words),
         }
     }
 
@@ -87,14 +95,14 @@ impl ProgressScreen {
     pub fn lines_of_tasks(&self) -> Option<LineDestination> {
         match self {
             Self::Json => None,
-            Self::Lines(_) => Some(LineDestination::Output),
-            Self::Live(tree) => Some(LineDestination::Above(tree.place_above())),
+            Self::Lines(..) => Some(LineDestination::Output),
+            Self::Live(tree, _) => Some(LineDestination::Above(tree.place_above())),
         }
     }
 
     /// Takes a drawing away.
     pub fn clear(&mut self) {
-        if let Self::Live(tree) = self {
+        if let Self::Live(tree, _) = self {
             tree.clear();
         }
     }

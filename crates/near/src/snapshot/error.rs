@@ -80,7 +80,7 @@ pub enum SnapshotError {
 }
 
 /// Makes an error of reading a part of the artifact.
-pub(super) fn reading(path: &std::path::Path) -> impl FnOnce(io::Error) -> SnapshotError {
+pub(super) fn reading(path: &Path) -> impl FnOnce(io::Error) -> SnapshotError {
     move |source| SnapshotError::Read {
         path: path.to_owned(),
         source,
@@ -88,7 +88,7 @@ pub(super) fn reading(path: &std::path::Path) -> impl FnOnce(io::Error) -> Snaps
 }
 
 /// Makes an error of writing a part of the snapshot.
-pub(super) fn writing(path: &std::path::Path) -> impl FnOnce(io::Error) -> SnapshotError {
+pub(super) fn writing(path: &Path) -> impl FnOnce(io::Error) -> SnapshotError {
     move |source| SnapshotError::Write {
         path: path.to_owned(),
         source,
