@@ -76,7 +76,7 @@ impl ProgressScreen {
     pub fn starting(&mut self, status: &Status) {
         match self {
             Self::Lines(said, _) => {
-                said.say(format!("{}\n{}", waits(status), starts(status)).trim())
+                said.say(format!("{}\n{}", waits(status), starts(status)).trim());
             }
             Self::Json | Self::Live(..) => self.status(status),
         }
