@@ -31,3 +31,4 @@ pub mod socket;
 pub mod supervisor;
 pub mod user_namespace;
 pub mod watchdog;
+pub mod writability;

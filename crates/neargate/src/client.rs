@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{self, Failure};
-pub use reach::start_now;
+pub use reach::{start_now, stays_down};
 
 /// Between two signs of life while an answer is waited for.
 const SIGNS: Duration = Duration::from_secs(2);

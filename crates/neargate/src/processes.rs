@@ -5,7 +5,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use neargate_core::succession::{self, Succession};
@@ -14,8 +14,8 @@ use neargate_near::journal::JournalError;
 use neargate_near::own_processes::ProcessRole;
 use neargate_near::paths::{LONGEST, StateDir};
 use neargate_near::supervisor::ProcessIdentity;
-use neargate_near::watchdog::{self, WatchReason, WatchdogError, line};
-use neargate_near::{atomic, descriptors, inherited, own_processes, program};
+use neargate_near::watchdog::{self, WatchReason, WatchdogError, last_words, line};
+use neargate_near::{atomic, descriptors, inherited, own_processes, program, writability};
 use neargate_router::{Confinement, RouterConfig, RouterLimits, SignalHandling};
 use rustix::process::Signal;
 
@@ -25,6 +25,8 @@ use crate::output;
 
 /// An engine that replays a long journal may take this long to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// So many engines are seen to end before it is said that none stays up.
+const CRASHES: u32 = 2;
 /// When neither engine nor watchdog has answered for this long, both hang.
 const HUNG: Duration = Duration::from_secs(10);
 /// What belongs to a lost state directory ends by itself within this time.
@@ -52,15 +54,17 @@ pub fn engine(
     } else {
         EngineOrigin::Person
     };
-    engine::main(state, watchdog::own_program(), origin, listeners.collect()).map_err(|error| {
-        match &error {
-            EngineError::Journal(JournalError::EngineRuns { .. }) => {
-                Failure::Environment(error.to_string())
-            }
-            _ => Failure::of("the engine cannot run", &error),
+    let ended = engine::main(state, watchdog::own_program(), origin, listeners.collect());
+    let failed = |error| match &error {
+        EngineError::Journal(JournalError::EngineRuns { .. }) => {
+            Failure::Environment(error.to_string())
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+        _ => Failure::of("the engine cannot run", &error),
+    };
+    let ended = ended.map_err(failed);
+    ended
+        .inspect_err(|failure| last_words::leave(&failure.describe()))
+        .map(|()| ExitCode::SUCCESS)
 }
 
 /// Inherited sockets: `NAME=FD` each.
@@ -87,8 +91,15 @@ pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     match watchdog::main(state, watchdog::own_program(), duty) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // The engine has written why to its log.
-        Err(WatchdogError::Engine { code }) => Ok(ExitCode::from(code)),
-        Err(error) => Err(Failure::of("the watchdog cannot run", &error)),
+        Err(WatchdogError::Engine { code, words }) => {
+            last_words::leave(&words);
+            Ok(ExitCode::from(code))
+        }
+        Err(error) => {
+            let failure = Failure::of("the watchdog cannot run", &error);
+            last_words::leave(&failure.describe());
+            Err(failure)
+        }
     }
 }
 
@@ -152,13 +163,11 @@ pub async fn ensure_engine(state: &StateDir) -> Result<EngineClient, Failure> {
                 }
                 child = Some(start(state)?);
             }
-            Some(report) if report.next_start_ms.is_some_and(|ms| ms > 0) => {
+            // None runs, and one did: it ended, and this question has the next one started.
+            Some(report) if report.next_start_ms.is_some() && !report.words.is_empty() => {
                 crashed += 1;
-                if crashed > 1 {
-                    return Err(Failure::Environment(format!(
-                        "the engine does not stay up: it {}",
-                        report.words
-                    )));
+                if crashed > CRASHES {
+                    return Err(client::stays_down(state, &report));
                 }
             }
             _ => {}
@@ -166,28 +175,39 @@ pub async fn ensure_engine(state: &StateDir) -> Result<EngineClient, Failure> {
         if let Some(client) = EngineClient::answering(state).await {
             return Ok(client);
         }
-        let ended = child.as_mut().map(Child::try_wait);
-        if let Some(Ok(Some(status))) = ended {
+        if let Some(ended) = &mut child
+            && let Ok(Some(status)) = ended.try_wait()
+        {
             if !status.success() {
-                let text = format!(
-                    "the engine did not start: {}",
-                    watchdog::last_words(&state.engine_log())
-                );
-                return Err(match status.code() {
-                    Some(3) => Failure::Environment(text),
-                    _ => Failure::Failed(text),
-                });
+                return Err(not_started(state, ended, status));
             }
             // Another watchdog was there first.
             child = None;
         }
         if began.elapsed() > START_TIMEOUT {
-            return Err(Failure::Failed(format!(
+            let log = state.engine_log();
+            let text = format!(
                 "the engine does not answer within a minute; see {}",
-                state.engine_log().display()
-            )));
+                log.display()
+            );
+            return Err(match writability::obstacle(&state.path()) {
+                Some(obstacle) => Failure::Environment(format!("{text}; {obstacle}")),
+                None => Failure::Failed(text),
+            });
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Why a watchdog ended at once: by what it says itself, by the log, and by the disk.
+fn not_started(state: &StateDir, watchdog: &mut Child, status: ExitStatus) -> Failure {
+    let told = watchdog.stdout.as_mut().and_then(last_words::heard);
+    let words = told.unwrap_or_else(|| last_words::logged(&state.engine_log()));
+    let text = format!("the engine did not start: {words}");
+    match (writability::obstacle(&state.path()), status.code()) {
+        (Some(obstacle), _) => Failure::Environment(format!("{text}; {obstacle}")),
+        (None, Some(3)) => Failure::Environment(text),
+        (None, _) => Failure::Failed(text),
     }
 }
 
@@ -296,7 +316,7 @@ fn start(state: &StateDir) -> Result<Child, Failure> {
     let mut command = watchdog::command(&watchdog::own_program());
     command.args(["watchdog", "--state-dir"]);
     command.arg(state.path()).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     // A full disk must not keep the engine from running.
     command.stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     // SAFETY: setsid is one system call; nothing is allocated between fork and exec.

@@ -13,6 +13,8 @@ use crate::manifest::{self, model::Static};
 pub const ASK_AGAIN: &str = "no-cache";
 /// The one folder with a dot that is public (RFC 8615).
 pub const WELL_KNOWN: &str = ".well-known";
+/// Endings of files that are compressed beforehand.
+const COMPRESSED: [&str; 3] = [".gz", ".br", ".zst"];
 
 /// What the endings of web pages and of what they load mean; other endings are asked of
 /// `mime_guess`. CloudFront's function for single-page applications has the same list.
@@ -120,11 +122,21 @@ pub fn navigates(sec_fetch_mode: Option<&str>, accept: Option<&str>) -> bool {
 }
 
 /// Whether a part of a path (or of a file's place in its site) is never served: it begins with a
-/// dot, or is a manifest. `first`: nothing stands before it, where `.well-known` is public.
+/// dot, or is a manifest, also compressed and in any case. `first`: nothing stands before it,
+/// where `.well-known` is public.
 #[must_use]
 pub fn is_hidden(part: &str, first: bool) -> bool {
     let dotted = part.starts_with('.') && !(first && part == WELL_KNOWN);
-    dotted || part == manifest::FILE_NAME
+    dotted || is_manifest(part)
+}
+
+/// Whether a name is the manifest's, in any case, also compressed.
+fn is_manifest(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let compressed = COMPRESSED
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending));
+    compressed.unwrap_or(&name) == manifest::FILE_NAME
 }
 
 /// Whether a site's folder is the manifest's, or one above it: then the site holds the manifest.

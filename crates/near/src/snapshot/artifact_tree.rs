@@ -1,24 +1,20 @@
 //! What of an artifact goes into its snapshot: files, links and directories by their name in it.
 //!
 //! Left out: `.git`, `.neargate` and the state directory, and what the artifact's own
-//! [`IGNORE_FILE`] names. Refuses links that lead out of the artifact (those to the system's own
-//! directories may) and what is neither file, directory nor link.
+//! [`IGNORE_FILE`] names. Refuses what is neither file, directory nor link, and links that lead out
+//! of the artifact ([`links`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use neargate_core::ignore_list::IgnoreList;
 
 use super::error::{SnapshotError, reading};
 use super::progress::SnapshotProgress;
-use super::{IGNORE_FILE, MOST_FILES};
-
-/// Where links may lead that leave the artifact: what every machine's tasks can read, and what
-/// only the system's administrator changes. A virtual environment's python lies there.
-const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix"];
+use super::{IGNORE_FILE, MOST_FILES, links};
 
 /// Never part of an artifact, wherever they are in it.
 const NEVER: [&str; 2] = [".git", ".neargate"];
@@ -91,6 +87,7 @@ pub(super) fn read(
             tree: &mut tree,
         };
         walk.directory(&real)?;
+        links::check(&real, &tree)?;
     } else if found.is_file() {
         let name = source.file_name().unwrap_or(source.as_os_str());
         tree.insert(PathBuf::from(name), file(real, &found));
@@ -163,7 +160,7 @@ impl ArtifactWalk<'_> {
             self.directory(path)?;
             ArtifactPart::Directory
         } else if found.is_symlink() {
-            ArtifactPart::Link(link(self.root, path)?)
+            ArtifactPart::Link(fs::read_link(path).map_err(reading(path))?)
         } else if found.is_file() {
             file(path.to_owned(), found)
         } else {
@@ -175,31 +172,4 @@ impl ArtifactWalk<'_> {
         }
         Ok(())
     }
-}
-
-/// Where a link leads, when it may.
-fn link(root: &Path, path: &Path) -> Result<PathBuf, SnapshotError> {
-    let to = fs::read_link(path).map_err(reading(path))?;
-    let outside = || SnapshotError::LinkOutside {
-        path: path.to_owned(),
-        to: to.clone(),
-    };
-    if to.is_absolute() {
-        let plain = !to.components().any(|part| part == Component::ParentDir);
-        let system = SYSTEM.iter().any(|system| to.starts_with(system));
-        return if plain && system {
-            Ok(to)
-        } else {
-            Err(outside())
-        };
-    }
-    let mut depth = path.strip_prefix(root).unwrap_or(path).components().count() - 1;
-    for component in to.components() {
-        match component {
-            Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(outside)?,
-            Component::Normal(_) => depth += 1,
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    Ok(to)
 }

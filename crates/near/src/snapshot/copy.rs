@@ -101,6 +101,7 @@ impl FileCopier<'_> {
             return Err(SnapshotError::NoSpace {
                 path: artifacts.to_owned(),
                 needed,
+                spare: SPARE,
                 free,
             });
         }

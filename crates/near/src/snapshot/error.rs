@@ -41,6 +41,26 @@ pub enum SnapshotError {
         /// Where it leads.
         to: PathBuf,
     },
+    /// A link names a part of the artifact by its whole path.
+    #[error(
+        "{path} is a link to {to}, in the artifact, by its whole path, where the snapshot is not: make it relative (`ln -sfnr`)"
+    )]
+    LinkAbsolute {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// A link leads to what the snapshot leaves out.
+    #[error(
+        "{path} is a link to {to}, which is left out of the snapshot: leave the link out in {IGNORE_FILE} too, or keep what it leads to"
+    )]
+    LinkLeftOut {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
     /// Neither file, directory nor link.
     #[error("{0} is not a file, directory or link: remove it, or leave it out in {IGNORE_FILE}")]
     Special(PathBuf),
@@ -52,8 +72,9 @@ pub enum SnapshotError {
     Changing(PathBuf),
     /// The file system does not have the space that the copy takes.
     #[error(
-        "the snapshot needs {} MB, and {} has {} MB left: free some space, or leave files out in {IGNORE_FILE}",
+        "the snapshot needs {} MB, {} MB are held back for the journal and the logs, and {} has {} MB left: free some space, or leave files out in {IGNORE_FILE}",
         needed.div_ceil(1_000_000),
+        spare.div_ceil(1_000_000),
         path.display(),
         free / 1_000_000
     )]
@@ -62,6 +83,8 @@ pub enum SnapshotError {
         path: PathBuf,
         /// Bytes that would be written.
         needed: u64,
+        /// Bytes that are left to others.
+        spare: u64,
         /// Bytes that are free.
         free: u64,
     },

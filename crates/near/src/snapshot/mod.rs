@@ -9,6 +9,7 @@ mod artifact_tree;
 mod content;
 mod copy;
 mod error;
+mod links;
 mod progress;
 mod record;
 
@@ -36,6 +37,9 @@ const MOST_FILES: usize = 100_000;
 pub const IGNORE_FILE: &str = ".neargateignore";
 /// How often an artifact that changes is read again.
 const ATTEMPTS: u32 = 3;
+
+/// Begins the name of a snapshot that is being removed.
+const UNUSED: &str = ".unused.";
 
 /// SHA-256 of a file.
 type Digest = [u8; 32];
@@ -297,7 +301,12 @@ pub fn set_aside_unused(artifacts: &Path, keep: &BTreeSet<String>) -> Vec<PathBu
             continue;
         }
         let path = entry.path();
-        let mut aside = std::ffi::OsString::from(".unused.");
+        // A removal that was interrupted goes on.
+        if name.as_encoded_bytes().starts_with(UNUSED.as_bytes()) {
+            unused.push(path);
+            continue;
+        }
+        let mut aside = std::ffi::OsString::from(UNUSED);
         aside.push(&name);
         let aside = artifacts.join(aside);
         unused.push(match fs::rename(&path, &aside) {

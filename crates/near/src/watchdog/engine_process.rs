@@ -12,7 +12,7 @@ use rustix::process::Signal;
 
 use super::activity::ActivityMeter;
 use super::sockets::{self, NamedSockets};
-use super::{line, log_of};
+use super::{last_words, line, log_of};
 use crate::journal;
 use crate::paths::StateDir;
 use crate::supervisor::ProcessIdentity;
@@ -41,6 +41,8 @@ pub struct EngineProcess {
 pub struct EngineExit {
     /// In words: `ended with exit code 1`.
     pub words: String,
+    /// What it said last of itself.
+    pub last_words: Option<String>,
     /// By whom.
     pub death: ProcessDeath,
     /// How long it lived.
@@ -69,7 +71,7 @@ impl EngineProcess {
             command.arg("--successor");
         }
         sockets::inherit(&mut command, listeners);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.stderr(log_of(state)).spawn()?;
         let pid = child.id();
         // A child that has ended already is known by its status.
@@ -162,7 +164,9 @@ impl EngineProcess {
             None => None,
         };
         let code = status.and_then(|status| status.code());
+        let pipe = self.child.as_mut().and_then(|child| child.stdout.as_mut());
         Some(EngineExit {
+            last_words: pipe.and_then(last_words::heard),
             words: self.words(status),
             death: self.death(status),
             lived: self.began.elapsed(),

@@ -13,6 +13,7 @@ mod activity;
 mod connections;
 mod engine_process;
 pub mod engine_visit;
+pub mod last_words;
 pub mod line;
 pub mod sentinel;
 pub mod sockets;
@@ -61,10 +62,12 @@ pub enum WatchdogError {
         source: io::Error,
     },
     /// The first engine did not come up; it has said why in `engine.log`.
-    #[error("the engine did not start")]
+    #[error("the engine did not start: {words}")]
     Engine {
         /// Its exit code.
         code: u8,
+        /// Why, in its own words.
+        words: String,
     },
 }
 
@@ -272,6 +275,8 @@ impl Watchdog {
                 }
                 ConnectionEvent::Turned => {
                     self.turned = Instant::now();
+                    // One has come up: from now on the next is started for as long as it takes.
+                    self.duty = WatchReason::Again;
                     self.engine.iter_mut().for_each(EngineProcess::turned);
                 }
                 ConnectionEvent::Lives => self.engine.iter_mut().for_each(EngineProcess::lives),
@@ -340,13 +345,13 @@ impl Watchdog {
         if self.duty == WatchReason::First && !ended.ready && ended.death == ProcessDeath::Crashed {
             return Err(WatchdogError::Engine {
                 code: ended.code.unwrap_or(1),
+                words: self.reason(ended),
             });
         }
         let wait = self.restarts.ended(ended.death, ended.lived);
         self.words.clone_from(&ended.words);
         if ended.death == ProcessDeath::Crashed {
-            let reason = last_words(&self.state.engine_log());
-            self.words = format!("{}: {reason}", self.words);
+            self.words = format!("{}: {}", self.words, self.reason(ended));
         }
         log(&format!(
             "the engine {}; the next one is started in {}",
@@ -355,6 +360,12 @@ impl Watchdog {
         ));
         self.start_at = Some(Instant::now() + wait);
         Ok(())
+    }
+
+    /// Why it ended: by its own words, or by its log.
+    fn reason(&self, ended: &EngineExit) -> String {
+        let told = ended.last_words.clone();
+        told.unwrap_or_else(|| last_words::logged(&self.state.engine_log()))
     }
 
     fn start_when_due(&mut self) {
@@ -372,20 +383,4 @@ impl Watchdog {
             }
         }
     }
-}
-
-/// The last lines of the engine's log that are an error.
-#[must_use]
-pub fn last_words(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let end = &text[text.len().saturating_sub(16 * 1024)..];
-    let text = String::from_utf8_lossy(end);
-    let last = text
-        .lines()
-        .rev()
-        .find(|line| line.contains("error"))
-        .or(text.lines().next_back());
-    last.unwrap_or("its log is empty or gone: another command may have removed it")
-        .trim_start_matches("error: ")
-        .to_owned()
 }

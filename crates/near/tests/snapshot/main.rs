@@ -130,6 +130,16 @@ fn snapshots_that_no_revision_holds_are_removed() {
     fs::write(world.source.join("page.html"), "second").unwrap();
     let second = world.snapshot().unwrap();
     fs::create_dir(world.artifacts.join(".half.123")).unwrap();
+    // Interrupted removals: the name grows no longer.
+    let (before, keep) = (
+        world.artifacts.join(".unused.456"),
+        BTreeSet::from([second.clone()]),
+    );
+    fs::create_dir(&before).unwrap();
+    let set_aside = || BTreeSet::from_iter(snapshot::set_aside_unused(&world.artifacts, &keep));
+    let aside = set_aside();
+    assert_eq!(aside, set_aside());
+    assert!(aside.contains(&before), "{aside:?}");
     snapshot::remove_unused(&world.artifacts, &BTreeSet::from([second.clone()]));
     assert_ne!(first, second);
     assert_eq!(world.snapshots(), [second]);

@@ -27,9 +27,28 @@ fn words(error: &SnapshotError) -> String {
 #[test]
 fn what_is_missing_special_or_leads_outside_is_refused_and_nothing_is_left() {
     type Spoil = fn(&Path);
-    let cases: [(&str, Spoil); 5] = [
+    let cases: [(&str, Spoil); 9] = [
         ("is a link to ../../etc, outside", |source| {
             symlink("../../etc", source.join("bin/out")).unwrap();
+        }),
+        ("is a link to s/../neargate.toml, outside", |source| {
+            symlink("..", source.join("bin/s")).unwrap();
+            symlink("s/../neargate.toml", source.join("bin/l")).unwrap();
+        }),
+        ("in the artifact, by its whole path", |source| {
+            let page = source.canonicalize().unwrap().join("page.html");
+            symlink(page, source.join("bin/page")).unwrap();
+        }),
+        ("is a link to ../drafts/a, which is left out", |source| {
+            fs::create_dir(source.join("drafts")).unwrap();
+            fs::write(source.join("drafts/a"), "a").unwrap();
+            fs::write(source.join(".neargateignore"), "/drafts\n").unwrap();
+            symlink("../drafts/a", source.join("bin/draft")).unwrap();
+        }),
+        ("is a link to .git/config, which is left out", |source| {
+            fs::create_dir(source.join(".git")).unwrap();
+            fs::write(source.join(".git/config"), "a").unwrap();
+            symlink(".git/config", source.join("config")).unwrap();
         }),
         ("is a link to /etc/passwd, outside", |source| {
             symlink("/etc/passwd", source.join("passwd")).unwrap();
@@ -226,7 +245,9 @@ fn a_copy_for_which_there_is_no_space_is_refused_before_the_disk_is_full() {
     if let Some(error) = on_a_small_disk(&world) {
         let error = words(&error);
         assert!(
-            error.starts_with("the snapshot needs 21 MB, and "),
+            error.starts_with(
+                "the snapshot needs 21 MB, 34 MB are held back for the journal and the logs, and "
+            ),
             "{error}"
         );
     }

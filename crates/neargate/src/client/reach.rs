@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use neargate_near::paths::StateDir;
 use neargate_near::socket::ShortName;
 use neargate_near::watchdog::line::{ASK, EngineReport, TRY};
+use neargate_near::writability;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
@@ -40,11 +41,7 @@ pub async fn sender(state: &StateDir) -> Result<HttpSender, Failure> {
         );
         match report_of_watchdog(state, ASK).await {
             Some(report) if report.next_start_ms.is_some_and(|ms| ms > SOON) => {
-                return Err(Failure::Environment(format!(
-                    "the engine does not stay up: it {}; the next one is started in {} s",
-                    report.words,
-                    report.next_start_ms.unwrap_or_default().div_ceil(1000)
-                )));
+                return Err(stays_down(state, &report));
             }
             Some(_) if Instant::now() < deadline => {}
             None if absent => return Err(none_runs(state)),
@@ -70,10 +67,28 @@ pub async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
     Ok(sender)
 }
 
+/// An engine that ends again and again, why, and what the disk has to do with it.
+pub fn stays_down(state: &StateDir, report: &EngineReport) -> Failure {
+    let mut text = format!("the engine does not stay up: it {}", report.words);
+    if let Some(obstacle) = writability::obstacle(&state.path()) {
+        text.push_str(&format!("; {obstacle}"));
+    }
+    let wait = report.next_start_ms.unwrap_or_default().div_ceil(1000);
+    if wait > 0 {
+        text.push_str(&format!("; the next one is started in {wait} s"));
+    }
+    Failure::Environment(text)
+}
+
 fn none_runs(state: &StateDir) -> Failure {
+    let path = state.path();
+    let first = match writability::obstacle(&path) {
+        Some(obstacle) => format!("{obstacle}, then "),
+        None => String::new(),
+    };
     Failure::Environment(format!(
-        "no engine runs for this state directory ({}): start it with `neargate up`",
-        state.path().display()
+        "no engine runs for this state directory ({}): {first}start it with `neargate up`",
+        path.display()
     ))
 }
 

@@ -4,10 +4,12 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use neargate_core::duration;
 use neargate_near::api::wire::Accepted;
 use neargate_near::own_processes;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::ProcessIdentity;
+use neargate_near::writability;
 
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
@@ -20,6 +22,8 @@ use crate::{output, processes, project};
 const LAST: Duration = Duration::from_secs(5);
 /// Nobody is told about a removal that takes no longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// A removal that goes on is said again so often.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// Stops; with `purge`, removes the state directory.
 pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
@@ -33,17 +37,23 @@ pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode
     let mut screen = ProgressScreen::of(flags);
     let mut said = "everything has stopped".to_owned();
     match EngineClient::connect(&state).await {
-        Ok(client) => said = stop(&client, &mut screen).await?,
+        Ok(client) => {
+            let stopped = stop(&client, &mut screen).await;
+            said = stopped.or_else(|failure| without_engine(&state, failure))?;
+        }
         Err(_) if !state.path().exists() && (lost || purge) => {}
         Err(failure) if !state.path().exists() => return Err(failure),
         // Tasks may run without an engine: the next one stops them.
         Err(_) => match processes::ensure_engine(&state).await {
-            Ok(client) => said = stop(&client, &mut screen).await?,
-            Err(failure) if !purge => return Err(failure),
+            Ok(client) => {
+                let stopped = stop(&client, &mut screen).await;
+                said = stopped.or_else(|failure| without_engine(&state, failure))?;
+            }
             // No engine comes up, and nothing is to be kept.
-            Err(_) => {
+            Err(_) if purge => {
                 own_processes::end_all(&state.path(), own_processes::GRACE);
             }
+            Err(failure) => said = without_engine(&state, failure)?,
         },
     }
     if purge {
@@ -59,6 +69,18 @@ pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode
         output::progress("", &said);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends what runs where no engine can, because nothing can be written: perhaps the app has to stop
+/// before there is space.
+fn without_engine(state: &StateDir, failure: Failure) -> Result<String, Failure> {
+    let Some(obstacle) = writability::obstacle(&state.path()) else {
+        return Err(failure);
+    };
+    let words = format!("no engine can do it ({obstacle}): what runs is stopped without one");
+    output::progress("", &words);
+    own_processes::end_all(&state.path(), own_processes::GRACE);
+    Ok("everything has stopped, without the engine; data stays".to_owned())
 }
 
 /// Stops everything, and says what that leaves. When the engine dies on the way, the next one goes
@@ -127,15 +149,35 @@ async fn remove_shown(state: &StateDir) -> Result<(), Failure> {
         state.path().display()
     );
     let state = state.clone();
-    let mut removal = tokio::task::spawn_blocking(move || remove(&state));
-    let removed = tokio::select! {
-        removed = &mut removal => removed,
-        () = tokio::time::sleep(AT_ONCE) => {
-            output::progress("", &words);
-            removal.await
-        }
-    };
+    let removal = tokio::task::spawn_blocking(move || remove(&state));
+    let say = |line: String| output::progress("", &line);
+    let removed = said_meanwhile(removal, &words, (AT_ONCE, EVERY), say).await;
     removed.map_err(|error| Failure::of("cannot remove the state directory", &error))?
+}
+
+/// What takes long is said after `at_once`, and then with its time every `again`.
+async fn said_meanwhile<T>(
+    work: impl Future<Output = T>,
+    words: &str,
+    (at_once, again): (Duration, Duration),
+    say: impl Fn(String),
+) -> T {
+    let began = tokio::time::Instant::now();
+    let mut work = std::pin::pin!(work);
+    let mut next = began + at_once;
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let waited = began.elapsed();
+        say(if waited < again {
+            words.to_owned()
+        } else {
+            format!("{words}, for {} now", duration::rounded(waited))
+        });
+        next = next.max(began) + again;
+    }
 }
 
 /// Waits for the end of a stop that somebody else asked for, and says what it waits for.
@@ -184,5 +226,41 @@ fn remove(state: &StateDir) -> Result<(), Failure> {
     match std::fs::remove_dir(state.path()) {
         Err(error) if error.kind() != std::io::ErrorKind::ResourceBusy => Err(failed(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_removal_is_said_again_and_again_with_its_time() {
+        let said = RefCell::new(Vec::new());
+        let ms = Duration::from_millis;
+        let work = async {
+            tokio::time::sleep(ms(700)).await;
+            7
+        };
+        let say = |line| said.borrow_mut().push(line);
+        assert_eq!(
+            said_meanwhile(work, "removes", (ms(50), ms(200)), say).await,
+            7
+        );
+        let said = said.into_inner();
+        assert!(said.len() >= 3, "{said:?}");
+        assert_eq!(said[0], "removes");
+        assert!(
+            said[1..]
+                .iter()
+                .all(|line| line.starts_with("removes, for "))
+        );
+        let said = RefCell::new(0);
+        said_meanwhile(async {}, "removes", (ms(50), ms(200)), |_| {
+            *said.borrow_mut() += 1;
+        })
+        .await;
+        assert_eq!(said.into_inner(), 0);
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use neargate_near::own_processes::{self, ProcessRole};
 use serde_json::Value;
 
 use crate::app::{App, alive, kill, root, wait_for};
@@ -209,6 +210,58 @@ fn an_engine_that_dies_on_a_full_disk_is_followed_by_one_that_knows_all_that_was
     drop(mount);
 }
 
+/// A command on an app without an engine whose disk takes nothing: exit 3, in these words, soon.
+fn refused(app: &App, command: &[&str], expected: &str) {
+    let began = Instant::now();
+    let output = app.run(command);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{command:?}: {error}");
+    assert!(error.contains(expected), "{command:?}: {error}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{command:?}");
+}
+
+/// Ends engine and watchdog, or the engine alone.
+fn end_deciders(app: &App, least: ProcessRole) {
+    for one in own_processes::of(&app.state()) {
+        if (least..=ProcessRole::Engine).contains(&one.role) {
+            kill(u64::from(one.process.pid));
+        }
+    }
+}
+
+#[test]
+fn without_an_engine_a_disk_that_takes_nothing_is_named_and_down_stops_the_app() {
+    for (least, command, expected) in [
+        (ProcessRole::Engine, "status", " is full"),
+        (ProcessRole::Watchdog, "up", " is full"),
+        (ProcessRole::Watchdog, "status", " is read-only"),
+    ] {
+        let Some((app, mount)) = on_a_small_disk() else {
+            return;
+        };
+        let cover = if expected == " is full" {
+            fill_disk(&app, &["bs=64k", "bs=512", "bs=1"]);
+            None
+        } else {
+            Some(Mount::read_only(&app.state()))
+        };
+        end_deciders(&app, least);
+        let flags: &[&str] = if command == "up" {
+            &["up", "-d"]
+        } else {
+            &[command]
+        };
+        refused(&app, flags, expected);
+        let down = app.run(&["down"]);
+        let error = String::from_utf8_lossy(&down.stderr).into_owned();
+        assert!(down.status.success(), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(own_processes::of(&app.state()), []);
+        drop(cover);
+        drop(mount);
+    }
+}
+
 /// A small file system that goes away with the value.
 pub struct Mount(PathBuf);
 
@@ -228,6 +281,17 @@ impl Mount {
             .status()
             .expect("mount runs");
         assert!(done.success(), "cannot mount a tmpfs");
+        Self(at.to_owned())
+    }
+
+    /// The same directory once more, on top, and read-only: whoever opens it by its path cannot
+    /// write.
+    fn read_only(at: &Path) -> Self {
+        for options in [&["--bind"][..], &["-o", "remount,bind,ro"]] {
+            let mut mount = Command::new("mount");
+            let mount = mount.args(options).arg(at).arg(at);
+            assert!(mount.status().expect("mount runs").success(), "{options:?}");
+        }
         Self(at.to_owned())
     }
 }

@@ -219,24 +219,33 @@ fn named(head: &RequestHead, header: &str, is_same: impl Fn(&str) -> bool) -> Op
 
 /// One range; several, and what is malformed, are answered with the whole (RFC 9110, 14.2).
 fn range(text: &str, length: u64) -> ContentPart {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|r| r.split_once('-')) else {
+    let Some((unit, positions)) = text.split_once('=') else {
         return ContentPart::Whole;
     };
-    match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), _) if first >= length && (last.is_empty() || last.parse::<u64>().is_ok()) => {
-            ContentPart::Outside
-        }
-        (Ok(first), Ok(last)) if first <= last => {
-            ContentPart::Some(first..last.min(length - 1) + 1)
-        }
-        (Ok(first), Err(_)) if last.is_empty() => ContentPart::Some(first..length),
-        (Err(_), Ok(0)) if first.is_empty() => ContentPart::Outside,
-        (Err(_), Ok(_)) if first.is_empty() && length == 0 => ContentPart::Outside,
-        (Err(_), Ok(last)) if first.is_empty() => {
-            ContentPart::Some(length.saturating_sub(last)..length)
-        }
-        _ => ContentPart::Whole,
+    let read = |text: &str| match text {
+        "" => Some(None),
+        text => position(text).map(Some),
+    };
+    let ends = positions.split_once('-');
+    let ends = ends.and_then(|(first, last)| Some((read(first)?, read(last)?)));
+    let Some(ends) = ends.filter(|_| unit.eq_ignore_ascii_case("bytes")) else {
+        return ContentPart::Whole;
+    };
+    match ends {
+        (None, None) => ContentPart::Whole,
+        (Some(first), Some(last)) if first > last => ContentPart::Whole,
+        (Some(first), _) if first >= length => ContentPart::Outside,
+        (Some(first), Some(last)) => ContentPart::Some(first..last.min(length - 1) + 1),
+        (Some(first), None) => ContentPart::Some(first..length),
+        (None, Some(last)) if last == 0 || length == 0 => ContentPart::Outside,
+        (None, Some(last)) => ContentPart::Some(length.saturating_sub(last)..length),
     }
+}
+
+/// A position in digits alone; one that no file has is the largest.
+fn position(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -256,6 +265,13 @@ mod tests {
             ("bytes=3-1", ContentPart::Whole),
             ("bytes=0-1,3-4", ContentPart::Whole),
             ("lines=0-1", ContentPart::Whole),
+            ("BYTES=0-1", ContentPart::Some(0..2)),
+            ("Bytes=8-99999999999999999999999", ContentPart::Some(8..10)),
+            ("bytes=-99999999999999999999999", ContentPart::Some(0..10)),
+            ("bytes=99999999999999999999999-", ContentPart::Outside),
+            ("bytes=+1-3", ContentPart::Whole),
+            ("bytes=30-20", ContentPart::Whole),
+            ("bytes=-", ContentPart::Whole),
         ] {
             assert_eq!(range(text, 10), expected, "{text}");
         }
