@@ -87,7 +87,7 @@ fn without_engine(state: &StateDir, failure: Failure) -> Result<String, Failure>
 /// on with it.
 pub async fn stop(client: &EngineClient, screen: &mut ProgressScreen) -> Result<String, Failure> {
     let status = client.status().await?;
-    let (pid, leaves) = (status.engine.pid, RemainingData::of(&status));
+    let leaves = RemainingData::of(&status);
     let state = client.state().clone();
     output::progress("", "stopping");
     let asked = client.post_again::<_, Accepted>("/v1/down", &());
@@ -98,14 +98,14 @@ pub async fn stop(client: &EngineClient, screen: &mut ProgressScreen) -> Result<
         return Err(failure);
     }
     // The engine answers when all else has stopped; the state directory is free when it and its
-    // watchdog are gone.
+    // watchdog are gone. What starts from now on is somebody else's `up`, and is left alone.
+    let rest = own_processes::of(&state.path());
     let deadline = Instant::now() + LAST;
-    let left =
-        || ProcessIdentity::of(pid).is_some() || !own_processes::of(&state.path()).is_empty();
+    let left = || rest.iter().any(|one| one.process.runs());
     while left() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    if left() {
+    if left() && EngineClient::answering(&state).await.is_none() {
         own_processes::end_all(&state.path(), own_processes::GRACE);
     }
     Ok(leaves.after("everything has stopped"))
