@@ -1,4 +1,4 @@
-# demo: the notes blueprint, running · test: every test · check: format, lints · bench: side by side
+# demo: the notes blueprint, running · test: every test · check: format, lints, links of the docs · bench: side by side
 # nightly: the large programs of others · cases: every run.sh of the folder NEARGATE_CASES
 .PHONY: demo test check bench nightly cases setup-demo setup-test
 BLUEPRINT ?= blueprints/2-cloud-native-notes
@@ -13,6 +13,7 @@ test: setup-test
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
 bench: setup-test
 	bench/run

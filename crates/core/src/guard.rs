@@ -2,8 +2,8 @@
 //!
 //! Invariant: periods are counted from the beginning of the step, so a step that is bad from its
 //! first request on is noticed after exactly the M periods that the alarm asks for, and nothing
-//! of an earlier step is held against a later one, whenever its samples arrive: [`StepWatch::time_of`]
-//! says which side of the beginning they are on, and the windows are cut there ([`StepWatch::cuts`]).
+//! of an earlier step is held against a later one, whenever its samples arrive: [`StepAnalysis::time_of`]
+//! says which side of the beginning they are on, and the windows are cut there ([`StepAnalysis::cuts`]).
 //! A guard is quiet only after all N periods.
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@
 //! - [`notify`]: what webhooks are told, in three shapes.
 //! - [`status`]: the shape of `neargate status --json`.
 //! - [`random`]: numbers that a seed decides.
-//! - [`watches`]: all alarms and guards of an app, fed with samples.
+//! - [`monitoring`]: all alarms and guards of an app, fed with samples.
 //! - [`rehearse`]: a release with a fault, in simulated time.
 //! - [`secret`]: values of secrets, never formatted, and how they are made.
 

@@ -25,7 +25,7 @@ impl SecretValue {
         Self(bytes.into())
     }
 
-    /// Makes a value by a rule; `random` holds as many bytes as [`Generate::bytes`] says.
+    /// Makes a value by a rule; `random` holds as many bytes as [`SecretGenerator::bytes`] says.
     #[must_use]
     pub fn generate(rule: SecretGenerator, random: &[u8]) -> Self {
         Self::new(match rule {

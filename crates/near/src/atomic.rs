@@ -1,7 +1,7 @@
 //! Files that survive a kill at any byte, and directories that are the owner's alone.
 //!
 //! Invariant: a reader sees the old content or the new content of a file, never a part. After
-//! [`write`] has returned, the new content also survives a power cut.
+//! [`write()`] has returned, the new content also survives a power cut.
 //!
 //! Refuses: a state directory that belongs to another user, and one with things in it that
 //! others may open (tightening `/tmp` because of a typing error would harm the machine).
@@ -100,7 +100,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AtomicError> {
 /// Of several processes that do this at once, one wins, and the others see the whole file.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, AtomicError> {
     let aside = aside_of(path);
     let result = write_aside(&aside, bytes, mode).and_then(|()| fs::hard_link(&aside, path));

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a state directory that a process has [opened](StateDir::opened) is followed when it
 //! is renamed: paths are asked of the kernel by its descriptor at every use. One that is gone is
-//! [known as such](StateDir::gone); nothing of another directory of the same name is touched.
+//! [known as such](StateDir::is_gone); nothing of another directory of the same name is touched.
 //!
 //! ```text
 //! .neargate/                 0700

@@ -1,6 +1,6 @@
 //! What an alarm watches and when it breaches.
 //!
-//! Invariant: a [`Definition`] is one that can be evaluated. Refuses periods other than 1 s, 5 s
+//! Invariant: an [`AlarmDefinition`] is one that can be evaluated. Refuses periods other than 1 s, 5 s
 //! (near only), 10 s, 20 s, 30 s and whole minutes; M of N other than 1 ≤ M ≤ N; more than a day
 //! of data points (a week for periods of an hour and more); and expressions that are not one
 //! time series or need more than [`MOST_METRICS`] metrics.

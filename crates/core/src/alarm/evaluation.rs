@@ -48,7 +48,7 @@ impl Evaluation {
     }
 }
 
-/// Evaluates a metric alarm whose state is `before` over its [`history`](super::history).
+/// Evaluates a metric alarm whose state is `before` over its [`history`](super::history()).
 /// A history that is longer than the evaluation range is read from its end; a shorter one is
 /// missing at its beginning.
 #[must_use]

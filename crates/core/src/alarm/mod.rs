@@ -6,9 +6,9 @@
 //! one only when the state changes. Refuses periods and counts that CloudWatch refuses (1 s and
 //! 5 s are near's own), expressions that are not one series, and composites that run in circles.
 //!
-//! - [`Definition`]: from the manifest; [`history`]: its data points from the metrics.
-//! - [`evaluate`]: a metric alarm; [`Composite::evaluate`]: an alarm of alarms; [`order`]: who first.
-//! - [`Alarms`]: all alarms of an app, evaluated as time passes; [`Standing`]: the state of one,
+//! - [`AlarmDefinition`]: from the manifest; [`mod@history`]: its data points from the metrics.
+//! - [`evaluate`]: a metric alarm; [`CompositeAlarm::evaluate`]: an alarm of alarms; [`order`]: who first.
+//! - [`Alarms`]: all alarms of an app, evaluated as time passes; [`AlarmStatus`]: the state of one,
 //!   for the journal.
 
 mod alarm_set;

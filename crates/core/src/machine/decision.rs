@@ -1,6 +1,6 @@
 //! A decision: entries to persist, and actions that only persisted entries give away.
 //!
-//! Invariant: there is no way to an action but through [`Step::persist`], which consumes the
+//! Invariant: there is no way to an action but through [`Decision::persist`], which consumes the
 //! step and returns actions only when the journal took the entries. Acting before persisting
 //! does not compile.
 

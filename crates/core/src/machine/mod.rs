@@ -1,7 +1,7 @@
 //! The machine that decides: services, tasks and releases of one environment.
 //!
-//! One total function decides — [`decide`] — and one applies a persisted entry to the
-//! state — [`apply`] — live and in replay. A [`Step`] gives its actions away only
+//! One total function decides — [`decide()`] — and one applies a persisted entry to the
+//! state — [`apply()`] — live and in replay. A [`Decision`] gives its actions away only
 //! against the proof that its entries are persisted, so acting before persisting does not
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!

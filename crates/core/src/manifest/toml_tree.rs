@@ -1,7 +1,7 @@
 //! The manifest's text as a tree of values with places; layers merge here.
 //!
 //! Invariant: every node knows where it was written. A value that was found wrong stays as
-//! [`Value::Wrong`], so it is neither used nor reported as missing.
+//! [`TomlValue::Wrong`], so it is neither used nor reported as missing.
 
 use std::collections::BTreeMap;
 

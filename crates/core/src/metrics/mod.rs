@@ -1,13 +1,13 @@
 //! Metrics that decide: samples in bounded time windows, statistics of them, arithmetic on them.
 //!
-//! Invariant: everything is bounded by a constant or a [`Limits`]; nothing reads a clock; a
+//! Invariant: everything is bounded by a constant or a [`RetentionLimits`]; nothing reads a clock; a
 //! result does not depend on the order of the samples within a second (sums: up to the rounding
 //! of floating point). Refuses values that are not finite.
 //!
 //! - [`Histogram`], [`Window`]: samples of one stretch of time; [`Statistic`]: what is taken of it.
-//! - [`Metrics`]: all series; [`Dimensions`]: where a sample comes from; [`Limits`]: how much is kept.
+//! - [`MetricsStore`]: all series; [`Dimensions`]: where a sample comes from; [`RetentionLimits`]: how much is kept.
 //! - [`Completeness`]: up to when they are all known.
-//! - [`figures`]: what people are shown of a service and its revisions.
+//! - [`report`]: what people are shown of a service and its revisions.
 //! - [`names`]: the metrics that near and far both have; [`math`]: expressions over series.
 
 mod completeness;

@@ -1,9 +1,9 @@
 //! The samples of all series, second by second and rolled up, in bounded memory.
 //!
-//! Invariant: at most [`Limits::series`] series; in each, windows of each resolution that reach
-//! back from the newest as far as [`Limits`] says. A sample is recorded once, with every dimension
-//! that is known; [`Metrics::windows`] merges the series that have the dimensions it is asked for.
-//! No window reaches across a [`Cut`], so whoever asks from a cut on gets what came after it and
+//! Invariant: at most [`RetentionLimits::series`] series; in each, windows of each resolution that reach
+//! back from the newest as far as [`RetentionLimits`] says. A sample is recorded once, with every dimension
+//! that is known; [`MetricsStore::windows`] merges the series that have the dimensions it is asked for.
+//! No window reaches across a [`WindowBoundary`], so whoever asks from one on gets what came after it and
 //! nothing else. Refuses nothing: a sample older than all windows of a resolution is dropped, and
 //! a new series drops the one that was silent longest.
 

@@ -54,7 +54,7 @@ const fn refuse<T>(status: u16, reason: &'static str) -> Result<T, RequestRefusa
 /// Judges a parsed head; the framing of its body when it may be passed on.
 ///
 /// # Errors
-/// [`Refusal`] with 400, 405, 414, 431, 463 or 501.
+/// [`RequestRefusal`] with 400, 405, 414, 431, 463 or 501.
 pub fn judge<'a>(
     method: &str,
     target: &str,

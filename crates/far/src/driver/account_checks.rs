@@ -2,7 +2,7 @@
 //!
 //! AWS's command line asks: the SDK crates of EC2, IAM and Service Quotas are heavier than all that
 //! the driver has together, for a look before a release. Invariant: only an answer makes something
-//! missing; what may not be asked, or cannot be, is [`Is::Unknown`] and says why.
+//! missing; what may not be asked, or cannot be, is [`FindingState::Unknown`] and says why.
 
 use neargate_core::manifest::model::{Manifest, Workload};
 use serde_json::Value;

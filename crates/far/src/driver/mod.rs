@@ -1,8 +1,8 @@
 //! The release driver: what a release changes on AWS, and how it is followed to its end.
 //!
 //! Decisions are pure and have no feature: what a revision is ([`definition`]), who moves a
-//! release ([`native`]), what is remembered ([`record`]), what a site is ([`site`]), how core's
-//! machine and ECS meet ([`weights`]). With the feature `aws` comes what calls AWS.
+//! release ([`ecs_strategy`]), what is remembered ([`record`]), what a site is ([`site_revision`]), how core's
+//! machine and ECS meet ([`weighted_plan`]). With the feature `aws` comes what calls AWS.
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
 #[cfg(feature = "aws")]

@@ -2,7 +2,7 @@
 //!
 //! Everything is reported in one go. Refuses to go on only for what is missing; what cannot be
 //! told from here (the processor of an image of others) is not guessed. `verify` also asks the
-//! questions of [`super::account`]. A task's size is one of Fargate's: `check` has refused every
+//! questions of [`super::account_checks`]. A task's size is one of Fargate's: `check` has refused every
 //! other.
 
 use neargate_core::alarm::AlarmState;

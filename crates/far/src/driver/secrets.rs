@@ -113,7 +113,7 @@ impl Driver {
         Ok(findings)
     }
 
-    /// Makes what can be made, and gives the facts of a service as [`Self::told`] does.
+    /// Makes what can be made, and gives the facts of a service as [`Self::without_optional`] does.
     pub(super) async fn with_values(
         &self,
         spec: &Service,

@@ -11,9 +11,9 @@
 //! | `POST /v1/services/NAME/scale` | [`ScaleRequest`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`ShellEnvironment`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
-//! | `GET /v1/observed` | | [`RunningEnvironment`](neargate_core::plan::Observed), for `plan` |
+//! | `GET /v1/observed` | | [`RunningEnvironment`](neargate_core::plan::RunningEnvironment), for `plan` |
 //! | `GET /v1/alarms` | | list of [`AlarmRecord`] |
-//! | `GET /v1/metrics?seconds=N` | | [`MetricsReport`](neargate_core::metrics::figures::Table) of the last N seconds |
+//! | `GET /v1/metrics?seconds=N` | | [`MetricsReport`](neargate_core::metrics::report::MetricsReport) of the last N seconds |
 //! | `GET /v1/events?after=SEQ` | | [`ReleaseProgress`], one JSON object a line, never ends; without SEQ from now on |
 //! | `POST /v1/router/replace` | | [`Accepted`] once the new router serves and the old one has ended |
 //! | `POST /v1/down` | | [`Accepted`]; the engine stops everything and ends |

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL refuses root, and a cache has no business being root either. Invariant: as root,
 //! each service runs as an unprivileged user of its own; as anybody else, as that user.
-//! `initdb` wants the user to have an account; [`super::account`] shows it one.
+//! `initdb` wants the user to have an account; [`super::os_account`] shows it one.
 
 use std::fs;
 use std::io;

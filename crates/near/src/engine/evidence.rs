@@ -28,7 +28,7 @@ pub(super) enum Incident {
     Checked(String, LastCheck),
 }
 
-/// Starts the reader. Incidents go in, [`Input::Exited`] and [`Input::HealthChanged`] come out.
+/// Starts the reader. Incidents go in, [`EngineInput::Exited`] and [`EngineInput::HealthChanged`] come out.
 pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc::Sender<Incident> {
     let (incidents, mut queue) = mpsc::channel(QUEUE);
     tokio::spawn(async move {

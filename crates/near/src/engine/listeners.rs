@@ -22,7 +22,7 @@ pub enum ListenError {
     /// Another process listens there.
     #[error("{address} is taken")]
     Taken {
-        /// The address wanted; [`port_holder::taken`](crate::port_holder::taken) looks for who has it.
+        /// The address wanted; [`port_taken`](crate::port_holder::port_taken) looks for who has it.
         address: SocketAddr,
     },
     /// The address cannot be used at all.

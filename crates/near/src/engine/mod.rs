@@ -1,9 +1,9 @@
 //! The engine: one loop that decides, persists, and only then acts.
 //!
 //! Everything that happens — a task's exit, a router's word, a request on the API socket, a
-//! timer — becomes one input of the loop. [`ledger`] decides with `neargate_core::machine`, has
+//! timer — becomes one input of the loop. [`mod@ledger`] decides with `neargate_core::machine`, has
 //! the journal's thread ([`journal_writer`]) write, applies what is written, and hands out the
-//! actions; [`sequel`] is what follows them.
+//! actions; [`follow_up`] is what follows them.
 //!
 //! Invariant: the loop alone owns the state, and waits for no disk; nothing acts before its entries
 //! are persisted. An event whose entries cannot be written (a full disk) waits and is tried again; a

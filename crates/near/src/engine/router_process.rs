@@ -222,7 +222,7 @@ pub fn numbers(state: &StateDir) -> Vec<u64> {
 }
 
 /// Connects to a router that was just started, waiting until it answers, and tells the loop:
-/// [`RouterEvent::Connected`] first, with [`RouterError::Hello`] after ten seconds; then all that
+/// [`RouterEvent::Connected`] first, with [`RouterStartError::Hello`] after ten seconds; then all that
 /// it says.
 async fn follow_new(state: StateDir, number: u64, facts: InputSender<(u64, RouterEvent)>) {
     match connect_new(&state, number).await {

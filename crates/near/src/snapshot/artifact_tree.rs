@@ -1,8 +1,8 @@
 //! What of an artifact goes into its snapshot: files, links and directories by their name in it.
 //!
 //! Left out: `.git`, `.neargate` and the state directory, and what the artifact's own
-//! [`IGNORE_FILE`] names. Refuses what is neither file, directory nor link, and links that lead out
-//! of the artifact ([`links`]).
+//! [`IGNORE_FILE`] names. Refuses what is neither file, directory nor link. Where links may lead is
+//! for [`links`](super::links) to say.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -14,7 +14,7 @@ use neargate_core::ignore_list::IgnoreList;
 
 use super::error::{SnapshotError, reading};
 use super::progress::SnapshotProgress;
-use super::{IGNORE_FILE, MOST_FILES, links};
+use super::{IGNORE_FILE, MOST_FILES};
 
 /// Never part of an artifact, wherever they are in it.
 const NEVER: [&str; 2] = [".git", ".neargate"];
@@ -87,7 +87,6 @@ pub(super) fn read(
             tree: &mut tree,
         };
         walk.directory(&real)?;
-        links::check(&real, &tree)?;
     } else if found.is_file() {
         let name = source.file_name().unwrap_or(source.as_os_str());
         tree.insert(PathBuf::from(name), file(real, &found));

@@ -2,7 +2,7 @@
 //! shared with it.
 //!
 //! Invariant: a shared file was never the source's: it is a file of ours, read-only, of a user that
-//! no task runs as. Where tasks run as the engine's own user ([`Sharing::Never`]) every snapshot
+//! no task runs as. Where tasks run as the engine's own user ([`FileSharing::Never`]) every snapshot
 //! has files of its own, for a task could open them for writing.
 
 use std::collections::BTreeMap;

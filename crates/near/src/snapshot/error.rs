@@ -36,7 +36,7 @@ pub enum SnapshotError {
         instead_of_link(path)
     )]
     LinkOutside {
-        /// The link.
+        /// Path of the link.
         path: PathBuf,
         /// Where it leads.
         to: PathBuf,
@@ -46,7 +46,7 @@ pub enum SnapshotError {
         "{path} is a link to {to}, in the artifact, by its whole path, where the snapshot is not: make it relative (`ln -sfnr`)"
     )]
     LinkAbsolute {
-        /// The link.
+        /// Path of the link.
         path: PathBuf,
         /// Where it leads.
         to: PathBuf,
@@ -56,7 +56,7 @@ pub enum SnapshotError {
         "{path} is a link to {to}, which is left out of the snapshot: leave the link out in {IGNORE_FILE} too, or keep what it leads to"
     )]
     LinkLeftOut {
-        /// The link.
+        /// Path of the link.
         path: PathBuf,
         /// Where it leads.
         to: PathBuf,

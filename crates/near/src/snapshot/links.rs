@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Component, Path};
 
 use super::artifact_tree::{ArtifactPart, ArtifactTree};
-use super::error::SnapshotError;
+use super::error::{SnapshotError, reading};
 
 /// Where links may lead that leave the artifact: what every machine's tasks can read, and what
 /// only the system's administrator changes. A virtual environment's python lies there.
@@ -30,8 +30,9 @@ enum LinkEnd {
 }
 
 /// Refuses links that lead out of the artifact, and those that lead to something that the artifact
-/// has and its snapshot has not. `root` is the artifact's real path.
-pub(super) fn check(root: &Path, tree: &ArtifactTree) -> Result<(), SnapshotError> {
+/// has and its snapshot has not.
+pub(super) fn check(artifact: &Path, tree: &ArtifactTree) -> Result<(), SnapshotError> {
+    let root = &fs::canonicalize(artifact).map_err(reading(artifact))?;
     for (name, part) in tree {
         let ArtifactPart::Link(to) = part else {
             continue;

@@ -101,7 +101,7 @@ impl ArtifactContents {
     /// # Errors
     /// [`SnapshotError`]: there would be no snapshot.
     pub fn of(source: &Path, state: &Path) -> Result<Self, SnapshotError> {
-        artifact_tree::read(source, state, &SnapshotProgress::default()).map(Self)
+        read_tree(source, state, &SnapshotProgress::default()).map(Self)
     }
 
     /// Whether it holds a part, or a link on the way to it.
@@ -154,6 +154,17 @@ struct ArtifactContent {
     record: SnapshotRecord,
 }
 
+/// What an artifact holds, with links that lead where they may.
+fn read_tree(
+    source: &Path,
+    state: &Path,
+    progress: &SnapshotProgress,
+) -> Result<ArtifactTree, SnapshotError> {
+    let tree = artifact_tree::read(source, state, progress)?;
+    links::check(source, &tree)?;
+    Ok(tree)
+}
+
 /// Reads an artifact; bytes are read of files that may be as they were.
 fn read(
     artifacts: &Path,
@@ -162,7 +173,7 @@ fn read(
     progress: &SnapshotProgress,
 ) -> Result<ArtifactContent, SnapshotError> {
     let record = SnapshotRecord::newest(artifacts, source);
-    let mut tree = artifact_tree::read(source, state, progress)?;
+    let mut tree = read_tree(source, state, progress)?;
     let mut digests = BTreeMap::new();
     let mut buffer = CopyBuffer::new();
     for (name, part) in &mut tree {

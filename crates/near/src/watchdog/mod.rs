@@ -3,7 +3,7 @@
 //!
 //! It holds `run/watchdog.lock` and listens on `run/watchdog.sock`. One thread; it waits for the
 //! engine's end (pidfd), for its reports, and for questions of shims and commands. The engine
-//! watches it in turn ([`sentinel`]), and shims start one when there is none ([`visit`]).
+//! watches it in turn ([`sentinel`]), and shims start one when there is none ([`engine_visit`]).
 //!
 //! Invariant: one watchdog per state directory. It kills nobody but the engine of its own state
 //! directory, by pid and start time. After the engine has said that everything is stopped it

@@ -36,25 +36,23 @@ pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode
     let lost = processes::end_lost(&state).await;
     let mut screen = ProgressScreen::of(flags);
     let mut said = "everything has stopped".to_owned();
-    match EngineClient::connect(&state).await {
-        Ok(client) => {
+    let client = match EngineClient::connect(&state).await {
+        Err(_) if state.path().exists() => Some(processes::ensure_engine(&state).await),
+        Err(_) if lost || purge => None,
+        client => Some(client),
+    };
+    match client {
+        None => {}
+        // No engine comes up, and nothing is to be kept.
+        Some(Err(_)) if purge => {
+            own_processes::end_all(&state.path(), own_processes::GRACE);
+        }
+        Some(Err(failure)) if state.path().exists() => said = without_engine(&state, failure)?,
+        Some(Err(failure)) => return Err(failure),
+        Some(Ok(client)) => {
             let stopped = stop(&client, &mut screen).await;
             said = stopped.or_else(|failure| without_engine(&state, failure))?;
         }
-        Err(_) if !state.path().exists() && (lost || purge) => {}
-        Err(failure) if !state.path().exists() => return Err(failure),
-        // Tasks may run without an engine: the next one stops them.
-        Err(_) => match processes::ensure_engine(&state).await {
-            Ok(client) => {
-                let stopped = stop(&client, &mut screen).await;
-                said = stopped.or_else(|failure| without_engine(&state, failure))?;
-            }
-            // No engine comes up, and nothing is to be kept.
-            Err(_) if purge => {
-                own_processes::end_all(&state.path(), own_processes::GRACE);
-            }
-            Err(failure) => said = without_engine(&state, failure)?,
-        },
     }
     if purge {
         remove_shown(&state).await?;
@@ -233,34 +231,26 @@ fn remove(state: &StateDir) -> Result<(), Failure> {
 mod tests {
     use std::cell::RefCell;
 
+    use tokio::sync::Notify;
+
     use super::*;
 
     #[tokio::test]
     async fn a_long_removal_is_said_again_and_again_with_its_time() {
-        let said = RefCell::new(Vec::new());
-        let ms = Duration::from_millis;
-        let work = async {
-            tokio::time::sleep(ms(700)).await;
-            7
+        let (said, enough) = (RefCell::new(Vec::new()), Notify::new());
+        let say = |line| {
+            said.borrow_mut().push(line);
+            if said.borrow().len() == 3 {
+                enough.notify_one();
+            }
         };
-        let say = |line| said.borrow_mut().push(line);
-        assert_eq!(
-            said_meanwhile(work, "removes", (ms(50), ms(200)), say).await,
-            7
-        );
+        let often = (Duration::from_millis(5), Duration::from_millis(20));
+        said_meanwhile(enough.notified(), "removes", often, say).await;
         let said = said.into_inner();
-        assert!(said.len() >= 3, "{said:?}");
         assert_eq!(said[0], "removes");
-        assert!(
-            said[1..]
-                .iter()
-                .all(|line| line.starts_with("removes, for "))
-        );
-        let said = RefCell::new(0);
-        said_meanwhile(async {}, "removes", (ms(50), ms(200)), |_| {
-            *said.borrow_mut() += 1;
-        })
-        .await;
-        assert_eq!(said.into_inner(), 0);
+        let timed = |line: &String| line.starts_with("removes, for ");
+        assert!(said[1..].iter().all(timed), "{said:?}");
+        let never = |line| panic!("what is done at once is not said: {line}");
+        said_meanwhile(async {}, "removes", often, never).await;
     }
 }
