@@ -11,7 +11,7 @@ use super::{Diagnostics, LoadedManifest};
 /// A file that a site sends for paths that have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SitePage {
-    /// The service.
+    /// Name of the site's service.
     pub service: String,
     /// The site's folder, from the manifest's.
     pub root: String,
@@ -27,7 +27,7 @@ pub struct SitePage {
 /// What is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// The file.
+    /// The file is there.
     File,
     /// The site's folder, and no such file in it.
     Folder,

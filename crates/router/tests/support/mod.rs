@@ -74,7 +74,22 @@ impl Router {
         Self::on(address, sockets, limits)
     }
 
+    /// All connections are of one worker, and share what it has.
+    pub fn with_one_worker(limits: RouterLimits) -> Self {
+        let (address, sockets) = listeners();
+        Self::of_workers(1, address, sockets, limits)
+    }
+
     pub fn on(address: SocketAddr, sockets: Vec<(String, OwnedFd)>, limits: RouterLimits) -> Self {
+        Self::of_workers(2, address, sockets, limits)
+    }
+
+    fn of_workers(
+        workers: usize,
+        address: SocketAddr,
+        sockets: Vec<(String, OwnedFd)>,
+        limits: RouterLimits,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (control, log) = (
             directory.path().join("c"),
@@ -84,7 +99,7 @@ impl Router {
             sockets: again(&sockets),
             control: control.clone(),
             access_log: Some(log.clone()),
-            workers: 2,
+            workers,
             limits,
             signals: SignalHandling::Leave,
             confinement: Confinement::default(),

@@ -18,7 +18,7 @@ pub struct Edge {
     /// CIDR blocks of proxies in front whose `X-Forwarded-*` headers are believed.
     #[serde(default)]
     pub trusted: Vec<String>,
-    /// Domain names.
+    /// Domain names that lead to the edge, far.
     pub domains: Vec<String>,
     /// Redirect HTTP to HTTPS (far only, where it is always done with a domain).
     pub https: bool,
@@ -54,8 +54,8 @@ impl Edge {
 /// What of the edge's address is written, in the file or by `--set`; the rest is a default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WrittenAddress {
-    /// `edge.address`.
+    /// Whether `edge.address` is written.
     pub address: bool,
-    /// `edge.port`.
+    /// Whether `edge.port` is written.
     pub port: bool,
 }
