@@ -19,6 +19,7 @@ bench: setup-test
 	bench/run
 
 nightly: setup-test
+	cargo check --locked --manifest-path fuzz/Cargo.toml
 	cargo build --locked --no-default-features -p neargate --examples
 	NEARGATE_NIGHTLY=1 cargo test --locked --no-default-features -p neargate --test e2e programs -- --test-threads=1 --nocapture
 

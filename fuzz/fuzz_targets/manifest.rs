@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use neargate_core::manifest::model::Manifest;
-use neargate_core::manifest::{Source, load};
+use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::Manifest;
 
 fuzz_target!(|bytes: &[u8]| {
     let input = String::from_utf8_lossy(bytes);
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut lines = rest.lines().map(str::to_owned);
     let env = lines.next().unwrap_or_default();
     let overrides: Vec<String> = lines.collect();
-    let source = Source {
+    let source = ManifestSource {
         name: "neargate.toml".to_owned(),
         text: text.to_owned(),
     };

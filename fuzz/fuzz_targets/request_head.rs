@@ -1,13 +1,17 @@
 //! The router's request head: no input panics it, and what is accepted was a complete head.
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
-use neargate_router::request::{Read, read};
+use neargate_router::request::{ConnectionAddresses, HeadRead, read};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Read::Complete(_, length) = read(bytes, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+    let ends = ConnectionAddresses {
+        peer: Ipv4Addr::LOCALHOST.into(),
+        local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
+    };
+    if let HeadRead::Complete(_, length) = read(bytes, ends) {
         assert!(length <= bytes.len() && bytes[..length].ends_with(b"\r\n\r\n"));
     }
 });

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::fault::Fault;
-use crate::log::Level;
+use crate::log::{Identity, Level};
 
 /// Everything that `notes serve` needs.
 #[derive(Debug, Clone)]
@@ -30,19 +30,6 @@ pub struct Config {
     pub faults: Vec<Fault>,
     /// What logs and `/api/info` say about this task.
     pub identity: Identity,
-}
-
-/// Who this task is; empty outside Neargate.
-#[derive(Debug, Clone, Default)]
-pub struct Identity {
-    /// `NEARGATE_REVISION`.
-    pub revision: String,
-    /// `NEARGATE_TASK`.
-    pub task: String,
-    /// Free text for demonstrations (`NOTES_BANNER`).
-    pub banner: String,
-    /// Least severe level that is written (`LOG`, default `info`).
-    pub level: Level,
 }
 
 /// A token bucket's size and speed.

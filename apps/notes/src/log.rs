@@ -8,8 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::config::Identity;
-
 /// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Level {
@@ -40,6 +38,19 @@ impl Level {
             Self::Error => "error",
         }
     }
+}
+
+/// Who this task is; empty outside Neargate.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// `NEARGATE_REVISION`.
+    pub revision: String,
+    /// `NEARGATE_TASK`.
+    pub task: String,
+    /// Free text for demonstrations (`NOTES_BANNER`).
+    pub banner: String,
+    /// Least severe level that is written (`LOG`, default `info`).
+    pub level: Level,
 }
 
 /// Writes lines for one task.

@@ -17,7 +17,7 @@ use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
     Supersede, TaskHealth,
 };
-use neargate_core::manifest::model::Breaker;
+use neargate_core::model::Breaker;
 use neargate_core::time::Timestamp;
 use world::{Numbers, Random, Shift, definition};
 

@@ -15,8 +15,8 @@ use crate::alarm::{
 };
 use crate::machine::strategy::compare_split;
 use crate::machine::{GuardVerdict, SplitCheck};
-use crate::manifest::model::Alarm;
 use crate::metrics::{Dimensions, MetricsStore, RetentionLimits, Window, WindowBoundary, names};
+use crate::model::Alarm;
 use crate::time::Timestamp;
 
 /// After the end of a period its samples need this long to arrive: the router tells once a second.

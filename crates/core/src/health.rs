@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use crate::manifest::model::HealthCheck;
+use crate::model::HealthCheck;
 use crate::routing::table::TargetHealth;
 use crate::time::Timestamp;
 
@@ -140,7 +140,7 @@ impl TargetCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::model::Probe;
+    use crate::model::Probe;
 
     fn rule() -> HealthCheck {
         HealthCheck {

@@ -32,6 +32,7 @@ pub mod liveness;
 pub mod machine;
 pub mod manifest;
 pub mod metrics;
+pub mod model;
 pub mod monitoring;
 pub mod names;
 pub mod notify;

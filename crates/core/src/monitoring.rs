@@ -11,10 +11,11 @@ use std::time::Duration;
 use crate::alarm::{AlarmStatus, Alarms, Transition};
 use crate::guard::StepAnalysis;
 use crate::machine::{EnvironmentState, Event, GuardVerdict, Release, ReleaseStage, ServiceState};
-use crate::manifest::model::Alarm;
 use crate::metrics::report::LIMITS as FIGURES;
-use crate::metrics::{MetricsStore, Sample, WindowBoundary, samples};
+use crate::metrics::{MetricsStore, Sample, WindowBoundary};
+use crate::model::Alarm;
 use crate::routing::control::RequestCount;
+use crate::routing::traffic::samples;
 use crate::time::Timestamp;
 
 /// Series without a sample for so long are forgotten.

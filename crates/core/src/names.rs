@@ -1,7 +1,5 @@
 //! What to say about a name that nothing has.
 
-use crate::manifest::nearest;
-
 /// Names in one help line; of more, so many are named.
 const SHOWN: usize = 12;
 
@@ -21,6 +19,23 @@ pub fn meant(name: &str, known: &[&str]) -> String {
         Some(near) => format!("did you mean `{near}`? There are: {list}"),
         None => format!("there are: {list}"),
     }
+}
+
+/// The candidate that is a typing error away.
+pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let plain = name.to_lowercase().replace('_', "-");
+    let scored = candidates.iter().map(|candidate| {
+        let similar = strsim::jaro_winkler(&plain, candidate);
+        (
+            *candidate,
+            similar,
+            strsim::damerau_levenshtein(&plain, candidate),
+        )
+    });
+    scored
+        .filter(|(_, similar, distance)| *similar > 0.85 || *distance <= 1)
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .map(|(candidate, ..)| candidate)
 }
 
 #[cfg(test)]

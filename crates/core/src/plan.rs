@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::machine::{RevisionDefinition, ScaleBounds};
-use crate::manifest::model::{
+use crate::model::{
     Alarm, Cache, Database, Edge, Job, Manifest, Notify, Service, UsedResource, Workload,
 };
 

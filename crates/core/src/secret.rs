@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::Utf8Error;
 
-use crate::manifest::model::SecretGenerator;
+use crate::model::SecretGenerator;
 
 /// Largest value in bytes (Secrets Manager's bound).
 pub const MAX_BYTES: usize = 65_536;

@@ -61,6 +61,33 @@ pub struct Copying {
     pub left_out: u64,
 }
 
+impl Copying {
+    /// How far the copy is, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let (files, bytes) = (self.all_files, megabytes(self.all_bytes));
+        let mut words = if files == 0 {
+            "looks through the artifact".to_owned()
+        } else if self.files == 0 && self.bytes == 0 {
+            format!("reads the artifact: {files} files, {bytes} MB")
+        } else if self.files < files {
+            let (done, done_bytes) = (self.files, megabytes(self.bytes));
+            format!("copies the artifact: {done} of {files} files, {done_bytes} of {bytes} MB")
+        } else {
+            let shared = self.shared_files;
+            format!("writes the artifact to the disk: {files} files, {shared} of them unchanged")
+        };
+        if self.left_out > 0 {
+            words.push_str(&format!("; {} left out", self.left_out));
+        }
+        words
+    }
+}
+
+fn megabytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1_000_000)
+}
+
 /// How long inputs (calls, reports of routers, ends of tasks, timers) wait for the engine's loop.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LoopLag {
@@ -166,8 +193,26 @@ pub struct ReleaseStatus {
     pub weight: f64,
     /// What it waits for, in words.
     pub waiting_for: String,
+    /// Whether that is a person's word, or traffic that may never come: it may wait until its limit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
+    /// Whether a person paused it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
     /// When it began.
     pub started_at: Timestamp,
+}
+
+impl ReleaseStatus {
+    /// Whether a share of the traffic is moved, and not task after task replaced.
+    #[must_use]
+    pub fn shifts(&self) -> bool {
+        self.strategy != "rolling"
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One task.
@@ -225,6 +270,40 @@ pub struct ProcessStatus {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_copy_says_how_far_it_is_and_what_is_left_out() {
+        let copying = |files, all_files, bytes, left_out| Copying {
+            service: "web".into(),
+            files,
+            all_files,
+            bytes,
+            all_bytes: 117_400_000,
+            shared_files: 6499,
+            left_out,
+        };
+        for (copying, expected) in [
+            (copying(0, 0, 0, 0), "looks through the artifact"),
+            (
+                copying(0, 6500, 0, 0),
+                "reads the artifact: 6500 files, 118 MB",
+            ),
+            (
+                copying(0, 6500, 11_600_000, 0),
+                "copies the artifact: 0 of 6500 files, 12 of 118 MB",
+            ),
+            (
+                copying(3210, 6500, 11_600_000, 24),
+                "copies the artifact: 3210 of 6500 files, 12 of 118 MB; 24 left out",
+            ),
+            (
+                copying(6500, 6500, 117_400_000, 0),
+                "writes the artifact to the disk: 6500 files, 6499 of them unchanged",
+            ),
+        ] {
+            assert_eq!(copying.describe(), expected);
+        }
+    }
+
     fn task(revision: u32, health: &str) -> TaskStatus {
         TaskStatus {
             id: format!("web-r{revision}-1"),
@@ -256,6 +335,8 @@ mod tests {
                 stage: "scale-up".to_owned(),
                 step: 0,
                 weight: 0.0,
+                held: false,
+                paused: false,
                 waiting_for: String::new(),
                 started_at: Timestamp(0),
             }),

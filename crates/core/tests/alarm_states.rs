@@ -7,8 +7,8 @@ use neargate_core::alarm::{
     AlarmDefinition, AlarmRule, AlarmState, AlarmStatus, CompositeError, DataSufficiency,
     DefinitionError, MOST_TRANSITIONS, MetricAlarm, evaluate, history, order,
 };
-use neargate_core::manifest::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits};
+use neargate_core::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
 

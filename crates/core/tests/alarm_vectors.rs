@@ -10,8 +10,8 @@ use neargate_core::alarm::{
     AlarmDefinition, AlarmState, DataSufficiency, DatapointSource, Evaluation, HistorySlot,
     LowSamples, MetricAlarm, evaluate,
 };
-use neargate_core::manifest::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::metrics::Statistic;
+use neargate_core::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::time::Timestamp;
 
 const MINUTE: u64 = 60_000;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::guard::StepAnalysis;
-use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits, names, samples};
+use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits, names};
+use neargate_core::model::Alarm;
 use neargate_core::routing::control::{RequestCount, SecondCount};
+use neargate_core::routing::traffic::samples;
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use neargate_core::guard::{SETTLE, StepAnalysis};
 use neargate_core::machine::{GuardVerdict, SplitCheck};
-use neargate_core::manifest::model::Alarm;
-use neargate_core::metrics::{MetricsStore, RetentionLimits, Window, samples};
+use neargate_core::metrics::{MetricsStore, RetentionLimits, Window};
+use neargate_core::model::Alarm;
 use neargate_core::routing::control::RequestCount;
+use neargate_core::routing::traffic::samples;
 use neargate_core::time::Timestamp;
 
 /// Not a multiple of anything.

@@ -159,3 +159,92 @@ fn a_release_says_when_old_tasks_that_do_not_stop_are_killed() {
         assert!(said.iter().any(|line| line.contains(words)), "{said:#?}");
     }
 }
+
+#[test]
+fn a_task_without_a_health_check_says_when_it_counts_as_healthy() {
+    for strategy in [Shift::Rolling, Shift::Canary] {
+        let numbers = Numbers {
+            strategy,
+            ..NUMBERS
+        };
+        let mut world = stable(numbers);
+        world.behaviour.insert(2, Behaviour::Slow);
+        let mut wanted = definition(numbers, 2);
+        wanted.service.health = None;
+        world.happen(&deploy_request(wanted, Supersede::Refuse));
+        for _ in 0..2 {
+            assert!(world.step());
+        }
+        let said = neargate_core::machine::waiting_for(world.service(), world.now);
+        let words = "has no health check: it counts as healthy once it has run for 40 seconds";
+        assert!(said.contains(words), "{strategy:?}: {said}");
+    }
+}
+
+#[test]
+fn a_wrong_health_path_is_named_and_only_what_may_still_boot_is_told_of_its_grace() {
+    for (answer, boots) in [("404", false), ("500", false), ("503", true), ("502", true)] {
+        let mut world = stable(NUMBERS);
+        world.behaviour.insert(2, Behaviour::Slow);
+        deploy(&mut world, NUMBERS, 2);
+        while world.service().release.is_some() {
+            let tasks: Vec<String> = world.service().tasks.keys().cloned().collect();
+            for task in tasks.into_iter().filter(|task| task.starts_with("api-r2")) {
+                world.happen(&Event::TaskHealthChanged {
+                    task,
+                    health: neargate_core::machine::TaskHealth::Unhealthy,
+                    reason: format!("Target.ResponseCodeMismatch: {answer}"),
+                    last_lines: Vec::new(),
+                });
+            }
+            assert!(world.step());
+        }
+        let (_, reason) = last(&world);
+        let found = format!("Target.ResponseCodeMismatch: {answer} from / (never healthy)");
+        assert!(reason.contains(&found), "{reason}");
+        assert_eq!(reason.contains("`grace`"), boots, "{reason}");
+    }
+}
+
+#[test]
+fn a_person_who_deploys_again_asked_for_no_revision_that_failed() {
+    let mut world = stable(NUMBERS);
+    world.behaviour.insert(2, Behaviour::Crashing);
+    deploy(&mut world, NUMBERS, 2);
+    assert!(world.settle(10_000));
+    assert!(
+        world.service().backoffs.contains_key(&2),
+        "it is remembered"
+    );
+    let before = world.tape.0.len();
+    deploy(&mut world, NUMBERS, 3);
+    assert!(world.settle(10_000));
+    let told = world.tape.0[before..]
+        .iter()
+        .map(neargate_core::machine::JournalEntry::describe);
+    let asked: Vec<String> = told.filter(|line| line.contains("asked")).collect();
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+#[test]
+fn a_release_that_cut_requests_off_says_so_at_its_end() {
+    let mut world = stable(NUMBERS);
+    deploy(&mut world, NUMBERS, 2);
+    while world.service().release.is_some() {
+        let drains = world
+            .service()
+            .tasks
+            .values()
+            .find(|task| matches!(task.lifecycle, TaskLifecycle::Deactivating { .. }));
+        if let Some(task) = drains.map(|task| task.id.clone()) {
+            world.happen(&Event::TaskDrained { task, cut: 2 });
+        }
+        assert!(world.step());
+    }
+    let (outcome, reason) = last(&world);
+    assert_eq!(outcome, ReleaseOutcome::Done);
+    assert_eq!(
+        reason,
+        "revision 2 serves; 4 requests or connections were cut off at the end of `drain`"
+    );
+}

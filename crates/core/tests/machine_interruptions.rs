@@ -2,7 +2,9 @@
 
 mod world;
 
-use neargate_core::machine::{self, Event, ReleaseOutcome, ReleaseStage, Supersede};
+use neargate_core::machine::{
+    self, Event, ReleaseControl, ReleaseOutcome, ReleaseStage, Supersede,
+};
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, Shift, World, definition};
 
@@ -195,4 +197,102 @@ fn up_leaves_an_interrupted_release_alone_or_takes_it_over() {
             "{version} {supersede:?}"
         );
     }
+}
+
+/// A shift after `down` and `up`, whose new revision is up and whose stable one cannot start.
+fn without_the_stable_revision(strategy: Shift) -> World {
+    let numbers = Numbers {
+        strategy,
+        ..NUMBERS
+    };
+    let mut world = stable(numbers);
+    world.behaviour.insert(2, Behaviour::Slow);
+    deploy(&mut world, numbers, 2);
+    world.behaviour.insert(1, Behaviour::NeverHealthy);
+    down_and_up(&mut world);
+    while healthy_of(&world, 2) < 2 {
+        assert!(world.step());
+    }
+    for _ in 0..50 {
+        assert!(world.step());
+    }
+    world
+}
+
+fn stage(world: &World) -> Option<ReleaseStage> {
+    let release = world.service().release.as_ref();
+    release.map(|release| release.stage)
+}
+
+fn steer(world: &mut World, steer: ReleaseControl) -> bool {
+    let event = Event::ReleaseSteered {
+        service: "api".into(),
+        steer,
+        by: "ops".into(),
+    };
+    let refused = machine::decide(&world.state, world.now, &event)
+        .refusal()
+        .is_some();
+    world.happen(&event);
+    !refused
+}
+
+#[test]
+fn a_shift_waits_for_the_stable_revision_and_says_so() {
+    for strategy in [Shift::Canary, Shift::Linear, Shift::BlueGreen] {
+        let mut world = without_the_stable_revision(strategy);
+        assert_eq!(stage(&world), Some(ReleaseStage::ScaleUp), "{strategy:?}");
+        let words = machine::waiting_for(world.service(), world.now);
+        for part in [
+            "0 of 2 tasks of revision 1 healthy",
+            "503",
+            "`neargate promote api --full`",
+        ] {
+            assert!(words.contains(part), "{strategy:?}: {words}");
+        }
+        assert!(!words.contains("of revision 2 healthy"), "{words}");
+        assert!(!steer(&mut world, ReleaseControl::Promote), "{strategy:?}");
+        world.behaviour.insert(1, Behaviour::Good);
+        assert!(world.settle(10_000), "{strategy:?}");
+        assert_eq!(last(&world).0, ReleaseOutcome::Done, "{strategy:?}");
+    }
+}
+
+#[test]
+fn a_shift_without_its_stable_revision_ends_by_a_person_or_after_a_day() {
+    let mut world = without_the_stable_revision(Shift::Canary);
+    assert!(steer(&mut world, ReleaseControl::PromoteFully));
+    assert!(world.settle(10_000), "all the traffic is the new one's");
+    assert_eq!(last(&world).0, ReleaseOutcome::Done);
+    assert_eq!(
+        (world.service().stable, of_revision(&world, 1)),
+        (Some(2), 0)
+    );
+
+    let mut world = without_the_stable_revision(Shift::Canary);
+    assert!(steer(&mut world, ReleaseControl::Abort));
+    assert_eq!(stage(&world), Some(ReleaseStage::RollingBack));
+
+    let mut world = without_the_stable_revision(Shift::Canary);
+    let canary = Numbers {
+        strategy: Shift::Canary,
+        ..NUMBERS
+    };
+    let newer = definition(canary, 3);
+    world.happen(&deploy_request(newer, Supersede::TakeOver));
+    for _ in 0..100 {
+        assert!(world.step());
+    }
+    assert_eq!(healthy_of(&world, 3), 2);
+    assert!(steer(&mut world, ReleaseControl::PromoteFully));
+    assert!(world.settle(10_000));
+    assert_eq!(world.service().stable, Some(3));
+
+    let mut world = without_the_stable_revision(Shift::Canary);
+    let day = world.now.after(std::time::Duration::from_secs(24 * 3600));
+    while stage(&world) == Some(ReleaseStage::ScaleUp) {
+        assert!(world.step());
+    }
+    assert!(world.now <= day);
+    assert_eq!(stage(&world), Some(ReleaseStage::RollingBack));
 }

@@ -4,7 +4,7 @@
 mod world;
 
 use neargate_core::machine::{Event, Fact, Obstacle, ReleaseOutcome, Supersede};
-use neargate_core::manifest::model::UsedResource;
+use neargate_core::model::UsedResource;
 use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use world::{Behaviour, Numbers, World, definition};
 

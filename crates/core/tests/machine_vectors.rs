@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use neargate_core::machine::limits::{ceiling, floor, start_delay, threshold};
-use neargate_core::manifest::model::{Breaker, LowTraffic, ReleasePolicy, Strategy, Threshold};
+use neargate_core::model::{Breaker, LowTraffic, ReleasePolicy, Strategy, Threshold};
 
 fn policy(minimum_percent: u32, maximum_percent: u32) -> ReleasePolicy {
     ReleasePolicy {

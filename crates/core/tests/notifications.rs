@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use neargate_core::alarm::{AlarmState, Transition};
 use neargate_core::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseKind, ReleaseOutcome};
-use neargate_core::manifest::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 use neargate_core::notify::{MOST_REASON, Notification, NotificationOrigin, body};
 use neargate_core::time::Timestamp;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use neargate_core::manifest::model::Manifest;
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::Manifest;
 use neargate_core::rehearse::{
     Detector, Fault, Rehearsal, RehearsalOutcome, RehearsalSettings, RehearseError, TimingModel,
     advise, rehearse,

@@ -10,6 +10,7 @@
 
 pub mod cost;
 pub mod driver;
+pub mod ecs_strategy;
 pub mod pipeline;
 pub mod posture;
 pub mod render;

@@ -240,7 +240,7 @@ service.extern = { image = 'example/notes:1', command = ['x'] }
 env.prod = { target = 'aws', region = 'eu-central-1' }
 ";
 
-fn manifest(text: &str, env: &str) -> neargate_core::manifest::model::Manifest {
+fn manifest(text: &str, env: &str) -> neargate_core::model::Manifest {
     load(&source(text), env, &[])
         .expect("a manifest that is right")
         .manifest

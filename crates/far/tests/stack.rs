@@ -1,7 +1,7 @@
 //! The model of an environment on AWS: which defaults it takes.
 
-use neargate_core::manifest::model::{Comparison, EncryptionKey, EnvironmentGrade};
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::{Comparison, EncryptionKey, EnvironmentGrade};
 use neargate_far::stack::{
     AlarmSource, EcsStrategy, EdgeKind, LoadBalancerScheme, NatMode, SecretStore, Stack,
     StackError, VariableValue,

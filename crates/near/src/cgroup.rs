@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
-
-use crate::supervisor::ResourceLimits;
+use serde::{Deserialize, Serialize};
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Period of the CPU quota in µs (the kernel's default).
@@ -24,6 +23,26 @@ const END_ROUNDS: u32 = 100;
 const HIERARCHIES: [&str; 4] = ["", "memory", "cpu", "pids"];
 /// CPU units of one core.
 const CORE: u64 = 1024;
+
+/// Fargate's task size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLimits {
+    /// 1024 = one core.
+    pub cpu_units: u32,
+    /// Hard limit.
+    pub memory_mib: u32,
+    /// Processes and threads at one time.
+    #[serde(default = "ResourceLimits::processes")]
+    pub processes: u32,
+}
+
+impl ResourceLimits {
+    /// Processes and threads of one task: far more than programs need, far fewer than a machine has.
+    #[must_use]
+    pub fn processes() -> u32 {
+        2048
+    }
+}
 
 /// The groups of one task; none when the machine does not allow them.
 #[derive(Debug)]

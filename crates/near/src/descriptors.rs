@@ -6,10 +6,10 @@
 
 use neargate_core::descriptors;
 pub use neargate_core::descriptors::TaskCountBasis;
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use rustix::process::{Resource, Rlimit};
 
-use crate::engine::most_workers;
+use crate::router_workers;
 
 /// Raises the soft limit to the hard one.
 pub fn raise() {
@@ -32,5 +32,5 @@ pub fn is_shortage(error: &std::io::Error) -> bool {
 #[must_use]
 pub fn shortfall(manifest: &Manifest, extent: TaskCountBasis) -> Option<String> {
     let limit = rustix::process::getrlimit(Resource::Nofile).maximum?;
-    descriptors::shortfall(manifest, extent, limit, most_workers())
+    descriptors::shortfall(manifest, extent, limit, router_workers::most())
 }

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::paths::without_mark;
-use crate::supervisor::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
 use crate::user_namespace;
-use crate::watchdog::line::signal;
 
 /// How long tasks and data services may take to stop before they are killed.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -180,7 +180,7 @@ pub fn end_all(state: &Path, grace: Duration) -> bool {
     for role in [ProcessRole::Watchdog, ProcessRole::Engine] {
         for one in of(state).iter().filter(|one| one.role == role) {
             found = true;
-            signal(one.process, Signal::KILL);
+            process_signal::send(one.process, Signal::KILL);
         }
     }
     // A shim takes SIGTERM as a stop, SIGINT as a kill; a router drains on SIGTERM.
@@ -197,8 +197,8 @@ pub fn end_all(state: &Path, grace: Duration) -> bool {
         for one in &left {
             let killed = matches!(one.role, ProcessRole::Watchdog | ProcessRole::Engine)
                 || (one.role == ProcessRole::Router && round != Signal::TERM);
-            signal(one.process, if killed { Signal::KILL } else { round });
-            signal(one.process, Signal::CONT);
+            process_signal::send(one.process, if killed { Signal::KILL } else { round });
+            process_signal::send(one.process, Signal::CONT);
         }
         let deadline = Instant::now() + wait;
         while left.iter().any(|one| one.process.runs()) && Instant::now() < deadline {

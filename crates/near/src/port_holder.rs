@@ -11,7 +11,7 @@ use std::path::Path;
 use neargate_core::routing::listening::ListeningSocket;
 
 use crate::own_processes;
-use crate::supervisor::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
 
 /// That an address is taken, and by whom, in words. Blocks: looks at all processes.
 #[must_use]

@@ -2,58 +2,65 @@
 //!
 //! They come from 20000..=29999, below the range that the kernel takes client ports from, so a
 //! port that was chosen here is not taken by an outgoing connection before the task listens.
-//! Each state directory begins somewhere else, so two engines rarely try the same one.
+//!
+//! Invariant: nobody can foretell which port comes next, so two engines rarely try the same one,
+//! and no task can be there before the one that the port is for. A port is free only when a
+//! program can listen there in every usual way, also at all addresses of IPv6.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, TcpListener};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
 
 use crate::descriptors::is_shortage;
-use crate::paths::StateDir;
 
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
-/// Hands out ports that nobody has.
-#[derive(Debug)]
-pub struct PortAllocator {
-    next: u16,
+/// A free port that is not in `taken`.
+///
+/// # Errors
+/// All 10,000 are taken, or no socket can be opened, in words.
+pub fn assign(taken: &BTreeSet<u16>) -> Result<u16, String> {
+    let drawn = RandomState::new().build_hasher().finish() % u64::from(COUNT);
+    let begin = u16::try_from(drawn).unwrap_or(0);
+    for step in 0..COUNT {
+        let port = FIRST + (begin + step) % COUNT;
+        if taken.contains(&port) {
+            continue;
+        }
+        match hold(port) {
+            Ok(_) => return Ok(port),
+            Err(error) if is_shortage(&error) => {
+                return Err(format!("no port can be tried: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
+    let last = FIRST + COUNT - 1;
+    Err(format!("no port is free between {FIRST} and {last}"))
 }
 
-impl PortAllocator {
-    /// Ports for a state directory.
-    #[must_use]
-    pub fn of(state: &StateDir) -> Self {
-        let digest = Sha256::digest(state.path().as_os_str().as_encoded_bytes());
-        Self {
-            next: u16::from_be_bytes([digest[0], digest[1]]) % COUNT,
+/// Binds a port at all addresses, without `SO_REUSEADDR`: it fails whoever else has bound it,
+/// wherever, whether they listen or not. Nobody can connect: it never listens.
+fn hold(port: u16) -> io::Result<Socket> {
+    let both = Socket::new(Domain::IPV6, Type::STREAM, None).and_then(|socket| {
+        socket.set_only_v6(false)?;
+        Ok(socket)
+    });
+    // This machine may have no IPv6.
+    let (socket, address) = match both {
+        Ok(socket) => (socket, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))),
+        Err(error) if is_shortage(&error) => return Err(error),
+        Err(_) => {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            (socket, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
         }
-    }
-
-    /// A free port that is not in `taken`.
-    ///
-    /// # Errors
-    /// All 10,000 are taken, or no socket can be opened, in words.
-    pub fn assign(&mut self, taken: &BTreeSet<u16>) -> Result<u16, String> {
-        for _ in 0..COUNT {
-            let port = FIRST + self.next;
-            self.next = (self.next + 1) % COUNT;
-            // Binding tells; nothing waits in the queue of a socket that never listened long.
-            if taken.contains(&port) {
-                continue;
-            }
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                Ok(_) => return Ok(port),
-                Err(error) if is_shortage(&error) => {
-                    return Err(format!("no port can be tried: {error}"));
-                }
-                Err(_) => {}
-            }
-        }
-        let last = FIRST + COUNT - 1;
-        Err(format!("no port is free between {FIRST} and {last}"))
-    }
+    };
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// Whether nobody listens at a loopback port.
@@ -67,15 +74,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_port_is_given_out_that_is_taken_or_listened_on() {
-        let mut ports = PortAllocator::of(&StateDir::at("/tmp/ports-test"));
-        let first = ports.assign(&BTreeSet::new()).unwrap();
-        let mut again = PortAllocator::of(&StateDir::at("/tmp/ports-test"));
-        assert_ne!(again.assign(&BTreeSet::from([first])), Ok(first));
-        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
-        assert_ne!(
-            PortAllocator::of(&StateDir::at("/tmp/ports-test")).assign(&BTreeSet::new()),
-            Ok(first)
-        );
+    fn no_port_is_given_out_that_is_taken_or_held_in_any_way() {
+        let all: BTreeSet<u16> = (FIRST..FIRST + COUNT).collect();
+        assert!(assign(&all).is_err());
+        let only = |port: u16| {
+            let mut others = all.clone();
+            others.remove(&port);
+            assign(&others)
+        };
+        let port = assign(&BTreeSet::new()).unwrap();
+        assert_eq!(only(port), Ok(port));
+        let address = |ip: &str| SocketAddr::new(ip.parse().unwrap(), port);
+        for ip in ["127.0.0.1", "0.0.0.0", "::", "::1"] {
+            let ip = address(ip);
+            let socket = Socket::new(Domain::for_address(ip), Type::STREAM, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            if ip.is_ipv6() {
+                socket.set_only_v6(true).unwrap();
+            }
+            socket.bind(&ip.into()).unwrap();
+            assert!(only(port).is_err(), "{ip} is bound");
+            socket.listen(1).unwrap();
+            assert!(only(port).is_err(), "{ip} listens");
+        }
+        assert_eq!(only(port), Ok(port));
+    }
+
+    #[test]
+    fn nobody_can_foretell_which_port_comes_next() {
+        let ports: BTreeSet<u16> = (0..20).map(|_| assign(&BTreeSet::new()).unwrap()).collect();
+        assert!(ports.len() > 10, "{ports:?}");
     }
 }

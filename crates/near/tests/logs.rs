@@ -78,6 +78,9 @@ fn odd_lines() -> Vec<Vec<u8>> {
         "grüße 🎉",
         "\u{1b}[31mred\u{1b}[0m",
         "progress 10%\rprogress 20%",
+        "an end as Windows writes it\r",
+        "{\"a\":1}\r",
+        "\r",
         r#"{"level": "error", "with": "blanks"}"#,
         r#"{"z":1,"a":2,"a":3}"#,
         r#"{"price":1.10,"n":1e999,"big":12345678901234567890123}"#,
@@ -118,6 +121,17 @@ async fn every_line_is_shown_byte_for_byte_as_the_task_wrote_it() {
     assert_eq!(shown, odd_lines());
 }
 
+/// The bytes that a message stands for, as `logs --help` has it.
+fn bytes_of(message: &str, is_bytes: bool) -> Vec<u8> {
+    match is_bytes {
+        true => {
+            let bytes = message.chars().map(|c| u8::try_from(u32::from(c)));
+            bytes.collect::<Result<_, _>>().expect("a byte each")
+        }
+        false => message.as_bytes().to_vec(),
+    }
+}
+
 #[test]
 fn json_output_is_valid_json_on_one_line_whatever_was_written() {
     let world = World::new();
@@ -132,6 +146,9 @@ fn json_output_is_valid_json_on_one_line_whatever_was_written() {
         assert!(!text.contains(['\n', '\r']), "{text:?}");
         last = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!((&last["k"], &last["s"]), (&json!("api-r1-1"), &json!("o")));
+        if let Some(message) = last["m"].as_str() {
+            assert_eq!(bytes_of(message, last["x"] == true), line.bytes, "{text}");
+        }
     }
     assert_eq!(last["m"], json!({"level": "error", "n": [1, 2]}));
 }
@@ -372,10 +389,10 @@ async fn a_long_line_is_written_in_parts_that_are_marked_and_cut_between_charact
     let part = (LINE_BYTES, true);
     for (input, expected) in [
         (x(LINE_BYTES, "\n"), vec![whole]),
-        (x(LINE_BYTES, "\r\n"), vec![whole]),
+        (x(LINE_BYTES, "\r\n"), vec![(LINE_BYTES + 1, false)]),
         (x(LINE_BYTES, ""), vec![whole]),
         (x(LINE_BYTES + 1, "\n"), vec![part, (1, false)]),
-        (x(LINE_BYTES + 1, "\r\n"), vec![part, (1, false)]),
+        (x(LINE_BYTES + 1, "\r\n"), vec![part, (2, false)]),
         (
             x(LINE_BYTES + 10, "\nlast line without an end"),
             vec![part, (10, false), (24, false)],

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use neargate_core::manifest::model::{Database, DatabaseEngine};
+use neargate_core::model::{Database, DatabaseEngine};
 use neargate_core::time::Timestamp;
 use neargate_near::data::{
     self, DataError, DataServiceName, DataServiceState, DataServiceStatus, DataSupervisor,

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Cache, CacheEngine};
+use neargate_core::model::{Cache, CacheEngine};
 use neargate_near::data::{
     DataError, DataServiceName, DataServiceState, DataServiceStatus, DataSupervisor,
 };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use neargate_core::manifest::model::SecretGenerator;
+use neargate_core::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 use neargate_near::paths::StateDir;
 use neargate_near::secrets::{

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::{DeploymentTarget, Manifest};
+use neargate_core::model::{DeploymentTarget, Manifest};
 
 use crate::arguments::{GlobalFlags, LOCAL, Verb};
 use crate::failure::Failure;

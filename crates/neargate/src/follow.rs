@@ -1,6 +1,9 @@
 //! Follows releases to their end, always saying what they wait for.
 
-use neargate_near::api::wire::{Accepted, ReleaseProgress};
+use std::collections::BTreeMap;
+
+use neargate_core::status::Status;
+use neargate_near::api::wire::{Accepted, ReleaseProgress, StartedRelease};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
@@ -37,7 +40,8 @@ pub enum FollowEnd {
     Left,
 }
 
-/// Follows the releases that a request began until all have ended.
+/// Follows the releases that a request began until all have ended, and those that it found under
+/// way until they have, or wait for a person.
 pub async fn releases(
     client: &EngineClient,
     accepted: &Accepted,
@@ -55,7 +59,12 @@ async fn follow(
     screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
 ) -> Result<FollowEnd, Failure> {
-    let mut open: Vec<u64> = accepted.releases.values().map(|one| one.id).collect();
+    let ids = |releases: &BTreeMap<String, StartedRelease>| -> Vec<u64> {
+        releases.values().map(|one| one.id).collect()
+    };
+    let mut open = ids(&accepted.releases);
+    let others = ids(&accepted.in_progress);
+    open.extend(&others);
     let mut ended = Vec::new();
     if open.is_empty() {
         return Ok(FollowEnd::Ended(ended));
@@ -81,10 +90,26 @@ async fn follow(
                     return Ok(FollowEnd::Ended(ended));
                 }
             }
-            _ = looks.tick() => screen.status(&client.status().await?),
+            _ = looks.tick() => {
+                let status = client.status().await?;
+                screen.status(&status);
+                open.retain(|id| !others.contains(id) || !is_held(&status, *id));
+                if open.is_empty() {
+                    return Ok(FollowEnd::Ended(ended));
+                }
+            }
             () = interrupt.came() => return Ok(FollowEnd::Left),
         }
     }
+}
+
+/// Whether a release waits for a person, or for traffic that may never come.
+fn is_held(status: &Status, id: u64) -> bool {
+    let mut releases = status
+        .services
+        .iter()
+        .filter_map(|one| one.release.as_ref());
+    releases.any(|release| release.id == id && release.held)
 }
 
 async fn end(

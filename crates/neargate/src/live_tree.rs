@@ -5,7 +5,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use neargate_core::status::{DataStatus, ServiceKind, ServiceStatus, Status};
 
-use crate::{copy_progress, output};
+use crate::output;
 
 /// Lines of a terminal that does not say how many it has.
 const ROWS: usize = 24;
@@ -113,7 +113,7 @@ fn lines(status: &Status, room: usize) -> Vec<TreeLine> {
         heads.extend(data.iter().map(|one| (data_line(kind, one), Vec::new())));
     }
     heads.extend(status.copying.iter().map(|one| {
-        let text = format!("service {} {}", one.service, copy_progress::describe(one));
+        let text = format!("service {} {}", one.service, one.describe());
         (TreeLine { busy: true, text }, Vec::new())
     }));
     heads.extend(
@@ -223,6 +223,8 @@ mod tests {
                 stage: "scale-up".into(),
                 step: 0,
                 weight: 0.0,
+                held: false,
+                paused: false,
                 waiting_for: what.into(),
                 started_at: Timestamp(0),
             }),

@@ -8,6 +8,7 @@ mod arguments;
 mod artifacts;
 mod client;
 mod copy_progress;
+mod dispatch;
 mod failure;
 mod far;
 mod follow;
@@ -67,7 +68,7 @@ fn run() -> ExitCode {
         }
     };
     output::choose_colour(arguments.flags.color);
-    match verbs::run(arguments) {
+    match dispatch::run(arguments) {
         Ok(code) => code,
         Err(failure) => {
             failure.print();

@@ -13,8 +13,9 @@ use neargate_near::engine::{self, EngineError, EngineOrigin};
 use neargate_near::journal::JournalError;
 use neargate_near::own_processes::ProcessRole;
 use neargate_near::paths::{LONGEST, StateDir};
-use neargate_near::supervisor::ProcessIdentity;
-use neargate_near::watchdog::{self, WatchReason, WatchdogError, last_words, line};
+use neargate_near::process_identity::ProcessIdentity;
+use neargate_near::process_signal;
+use neargate_near::watchdog::{self, WatchReason, WatchdogError, last_words};
 use neargate_near::{atomic, descriptors, inherited, own_processes, program, writability};
 use neargate_router::{Confinement, RouterConfig, RouterLimits, SignalHandling};
 use rustix::process::Signal;
@@ -218,7 +219,7 @@ fn end_deciders(state: &StateDir) -> Vec<ProcessIdentity> {
     found.retain(|one| matches!(one.role, ProcessRole::Engine | ProcessRole::Watchdog));
     found.sort_by_key(|one| one.role);
     for one in &found {
-        line::signal(one.process, Signal::KILL);
+        process_signal::send(one.process, Signal::KILL);
     }
     found.into_iter().map(|one| one.process).collect()
 }

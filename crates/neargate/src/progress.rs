@@ -13,9 +13,9 @@ use neargate_near::api::wire::ReleaseProgress;
 
 use crate::arguments::GlobalFlags;
 use crate::live_tree::LiveTree;
+use crate::output;
 use crate::said_reasons::SaidReasons;
 use crate::task_lines::LineDestination;
-use crate::{copy_progress, output};
 
 /// Where progress goes.
 pub enum ProgressScreen {
@@ -176,8 +176,7 @@ fn without_times(text: &str) -> String {
 /// What is waited for, one line per copy and service.
 fn waits(status: &Status) -> String {
     let copying = status.copying.iter();
-    let copying =
-        copying.map(|copying| format!("{} {}", copying.service, copy_progress::describe(copying)));
+    let copying = copying.map(|copying| format!("{} {}", copying.service, copying.describe()));
     let releases = status.services.iter().filter_map(|service| {
         let release = service.release.as_ref()?;
         let doing = output::stage(&release.stage);

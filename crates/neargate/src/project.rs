@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use neargate_core::manifest::model::{DeploymentTarget, Manifest, Service};
 use neargate_core::manifest::{self, LoadedManifest, ManifestSource};
+use neargate_core::model::{DeploymentTarget, Manifest, Service};
 use neargate_near::api::wire::{EnvironmentDefinition, Problem, RevisionSource};
 use neargate_near::audit_log::PeerUser;
 use neargate_near::engine;

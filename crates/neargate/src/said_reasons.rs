@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 const REMEMBERED: usize = 32;
 /// Bytes from which on an explanation is long.
 const LONG: usize = 40;
+/// Words of an explanation that are repeated.
+const MOST_WORDS: usize = 6;
 
 /// The explanations that were said.
 #[derive(Default)]
@@ -16,7 +18,8 @@ impl SaidReasons {
     pub fn shorten(&mut self, text: &str) -> String {
         let known = self.0.iter().filter(|reason| text.contains(*reason));
         if let Some(reason) = known.max_by_key(|reason| reason.len()) {
-            return text.replacen(reason, "(as above)", 1);
+            let shortly = format!("{} (as above)", beginning(reason));
+            return text.replacen(reason, &shortly, 1);
         }
         if let Some((_, reason)) = text.split_once(": ")
             && reason.len() >= LONG
@@ -26,6 +29,13 @@ impl SaidReasons {
         }
         text.to_owned()
     }
+}
+
+/// Enough of an explanation to know it again: up to its first mark, or its first words.
+fn beginning(reason: &str) -> String {
+    let clause = reason.split([':', ';', ',', '(']).next().unwrap_or(reason);
+    let words: Vec<&str> = clause.split_whitespace().take(MOST_WORDS).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -41,18 +51,18 @@ mod tests {
             (format!("task web-r1-1 failed (1 of 3): {long}"), None),
             (
                 format!("task web-r1-1 stopped: {long}"),
-                Some("task web-r1-1 stopped: (as above)"),
+                Some("task web-r1-1 stopped: exit code 126 (as above)"),
             ),
             (
                 format!("task web-r1-2 failed (2 of 3): {long}"),
-                Some("task web-r1-2 failed (2 of 3): (as above)"),
+                Some("task web-r1-2 failed (2 of 3): exit code 126 (as above)"),
             ),
             (
                 format!(
                     "release 1 failed: task web-r1-2: {long} (never healthy); revision 1 serves"
                 ),
                 Some(
-                    "release 1 failed: task web-r1-2: (as above) (never healthy); revision 1 serves",
+                    "release 1 failed: task web-r1-2: exit code 126 (as above) (never healthy); revision 1 serves",
                 ),
             ),
             ("task web-r1-1 stopped: exit code 1".to_owned(), None),

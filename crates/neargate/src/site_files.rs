@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use neargate_core::manifest::LoadedManifest;
-use neargate_core::manifest::model::{Service, Workload};
 use neargate_core::manifest::site_files::Found;
+use neargate_core::model::{Service, Workload};
 
 use crate::failure::Failure;
 

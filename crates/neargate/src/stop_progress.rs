@@ -91,6 +91,8 @@ fn words(status: &Status, now: Timestamp) -> String {
 fn task_words(task: &TaskStatus, now: Timestamp) -> String {
     let drains = task.state == "deactivating";
     match task.leaves_by {
+        // Without a process there is nothing to kill.
+        Some(_) if task.pid.is_none() => format!("{} to end its start", task.id),
         Some(by) => machine::leaving(&task.id, drains, by, now),
         None => task.id.clone(),
     }
@@ -105,7 +107,9 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(number, (state, by))| {
-                serde_json::json!({"id": format!("api-r1-{number}"), "pid": 7, "port": null,
+                let pid = (*state != "pending").then_some(7);
+                let state = state.replace("pending", "stopping");
+                serde_json::json!({"id": format!("api-r1-{number}"), "pid": pid, "port": null,
                     "revision": 1, "state": state, "health": "healthy", "started_at": null,
                     "leaves_by": by})
             })
@@ -140,6 +144,11 @@ mod tests {
                 many.to_vec(),
                 true,
                 "api-r1-4 to stop (killed in 4s), 2 more tasks",
+            ),
+            (
+                vec![("pending", Some(1_000))],
+                true,
+                "api-r1-0 to end its start",
             ),
             (vec![], true, "the router, which ends its requests"),
             (vec![], false, "database main to stop"),

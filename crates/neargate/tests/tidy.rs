@@ -3,6 +3,8 @@
 //! Every check is a function from a text to findings, and is itself fed bad samples below: a check
 //! that finds nothing because it looks at nothing would pass for ever.
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/imports.rs"]
@@ -90,6 +92,11 @@ fn every_rust_file_says_what_it_is_for() {
 fn imports_go_in_the_allowed_directions() {
     over(rust, imports::in_source);
     over(|path| path.ends_with("Cargo.toml"), imports::in_manifest);
+}
+
+#[test]
+fn modules_know_each_other_in_one_direction() {
+    expect_none(&circles::in_circles(&Repository::read()));
 }
 
 #[test]

@@ -16,13 +16,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 
 use crate::access_log::{self, AccessLogEntry};
-use crate::connection::{self, ClientConnection};
+use crate::connection;
 use crate::counters::StatusSource;
 use crate::error_response;
 use crate::http2;
 use crate::pressure::is_shortage;
+use crate::request_context::ClientConnection;
 use crate::seats::{AwaitedInput, MadeRoom};
-use crate::worker::Worker;
+use crate::worker_context::WorkerContext;
 
 /// After `accept` failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,12 +33,12 @@ const FIRST_TABLE: Duration = Duration::from_secs(3);
 
 /// A client's place among those of its worker.
 pub(crate) struct ClientSeat {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     number: u32,
 }
 
 impl ClientSeat {
-    fn take(worker: &Rc<Worker>) -> Self {
+    fn take(worker: &Rc<WorkerContext>) -> Self {
         worker.pressure.connected();
         Self {
             worker: worker.clone(),
@@ -54,7 +55,7 @@ impl Drop for ClientSeat {
 }
 
 /// Accepts until the drain begins; then takes what waits in the queue, and closes the socket.
-pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListener) {
+pub(crate) async fn accept(worker: Rc<WorkerContext>, name: Rc<str>, socket: TcpListener) {
     let Ok(bound) = socket.local_addr() else {
         return;
     };
@@ -95,7 +96,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Rc<str>, socket: TcpListene
 
 /// Where the clients of a listening socket come in.
 struct Door {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     name: Rc<str>,
     bound: SocketAddr,
     full_since: Option<Instant>,
@@ -151,7 +152,7 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 
 /// Waits until there is a place for one more client. `false`: there was none for too long; that
 /// is not waited for again until there is one.
-async fn seated(worker: &Worker, full_since: &mut Option<Instant>) -> bool {
+async fn seated(worker: &WorkerContext, full_since: &mut Option<Instant>) -> bool {
     loop {
         let freed = worker.seats.freed();
         tokio::pin!(freed);
@@ -218,7 +219,7 @@ async fn talk(seat: ClientSeat, client: ClientConnection, stream: TcpStream) {
 }
 
 /// Answers 503 to a client for whom there is no place, and lets it read that.
-async fn refuse(worker: &Worker, listener: &str, stream: TcpStream, peer: SocketAddr) {
+async fn refuse(worker: &WorkerContext, listener: &str, stream: TcpStream, peer: SocketAddr) {
     let mut entry = AccessLogEntry {
         time: access_log::now_text(),
         listener: listener.to_owned(),

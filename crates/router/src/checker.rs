@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
-use neargate_core::manifest::model::{HealthCheck, Probe};
+use neargate_core::model::{HealthCheck, Probe};
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
@@ -27,6 +27,7 @@ use crate::clock::monotonic;
 use crate::lateness::Lateness;
 use crate::listening::{self, PortCheck};
 use crate::pressure::{Pressure, is_shortage};
+use crate::socket_diag::SocketDiag;
 
 /// Bytes of an answer that are looked at: the status line.
 const MOST_ANSWER: usize = 16 * 1024;
@@ -83,6 +84,7 @@ pub(crate) struct Checker {
     pub(crate) changes: mpsc::Sender<TargetHealthChange>,
     pub(crate) pressure: Arc<Pressure>,
     pub(crate) lateness: Lateness,
+    pub(crate) diag: Option<Rc<SocketDiag>>,
 }
 
 impl Checker {
@@ -99,7 +101,7 @@ impl Checker {
             return;
         };
         let mut check = TargetCheck::new(known);
-        let mut listener = ObservedListener::of(&self.subject);
+        let mut listener = ObservedListener::of(self);
         let mut told = CheckFinding::default();
         loop {
             let began = Instant::now();
@@ -152,7 +154,7 @@ impl Checker {
 
     /// For a target whose health the engine tells: it is unhealthy when a stranger listens.
     async fn watch_listener(&self) {
-        let mut listener = ObservedListener::of(&self.subject);
+        let mut listener = ObservedListener::of(self);
         let mut told = false;
         loop {
             let stranger = listener.stranger();
@@ -246,19 +248,21 @@ struct ObservedListener {
     address: SocketAddr,
     owner: Option<ListenerOwner>,
     known: Vec<u64>,
+    diag: Option<Rc<SocketDiag>>,
 }
 
 impl ObservedListener {
-    fn of(subject: &CheckedTarget) -> Self {
+    fn of(checker: &Checker) -> Self {
         Self {
-            address: subject.address,
-            owner: subject.owner,
+            address: checker.subject.address,
+            owner: checker.subject.owner,
             known: Vec::new(),
+            diag: checker.diag.clone(),
         }
     }
 
     fn look(&mut self) -> Option<PortCheck> {
-        let found = listening::at(self.address, self.owner?, &self.known);
+        let found = listening::at(self.address, self.owner?, &self.known, self.diag.as_deref());
         if let PortCheck::Task(sockets) = &found {
             self.known.clone_from(sockets);
         }
@@ -347,6 +351,7 @@ mod tests {
                 changes: mpsc::channel(1).0,
                 pressure: Arc::default(),
                 lateness: Lateness::measured(),
+                diag: None,
             };
             tokio::task::spawn_local(async move { checker.ask("/", &[(200, 200)], within).await })
         };

@@ -10,9 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::manifest::model::Balance;
+use neargate_core::model::Balance;
 use neargate_core::routing::balance::{self, Candidate, WeightedShares};
 use neargate_core::routing::forwarded::TrustedProxies;
+use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::matching::Matcher;
 use neargate_core::routing::slow_start;
 use neargate_core::routing::sticky::{Sealer, ServedBy};
@@ -67,6 +68,7 @@ struct CompiledGroup {
 struct CompiledTarget {
     revision: u32,
     address: SocketAddr,
+    user: Option<u32>,
     admitted: bool,
     state: Arc<TargetState>,
     /// What cookies call it; `None`: its group is not sticky.
@@ -92,6 +94,8 @@ pub(crate) enum RouteDecision<'a> {
 pub(crate) struct SelectedTarget {
     pub(crate) revision: u32,
     pub(crate) address: SocketAddr,
+    /// Who must be at the other end of a connection to it; `None`: it is not asked.
+    pub(crate) user: Option<u32>,
     pub(crate) idle_timeout: Duration,
     pub(crate) in_flight: InFlight,
     /// What the client is told to come back with.
@@ -228,6 +232,7 @@ impl CompiledTable {
         Some(SelectedTarget {
             revision: target.revision,
             address: target.address,
+            user: target.user,
             idle_timeout: group.idle_timeout,
             in_flight: InFlight::begin(&target.state),
             session: StickyCookies::of(group.sessions.as_ref(), target.given),
@@ -279,6 +284,7 @@ fn live_target(
     Some(CompiledTarget {
         revision: target.revision,
         address: target.address,
+        user: target.owner.and_then(ListenerOwner::user),
         admitted: target.admission == Admission::Admitted,
         state: states.get(&target.task)?.clone(),
         given: sessions.map(|sessions| sessions.served_by(&target.task, target.revision)),

@@ -3,8 +3,7 @@
 //! Invariant: while it waits for a request it holds no buffer; what is wrong with a request is
 //! answered and then the connection is closed, so nothing after it is read as a request.
 
-use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -13,63 +12,26 @@ use neargate_core::routing::matching::RequestFacts;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::access_log::{self, AccessLogEntry};
+use crate::access_log::AccessLogEntry;
 use crate::compiled_table::RouteDecision;
 use crate::counters::StatusSource;
 use crate::error_response;
-use crate::proxy::{self, RequestContext, RequestEnd};
-use crate::request::{self, ConnectionAddresses, HeadRead, KeepAlive, RequestHead, RequestRefusal};
+use crate::proxy;
+use crate::request::{self, HeadRead, KeepAlive, RequestHead, RequestRefusal};
+use crate::request_context::{ClientConnection, ClientStreams, RequestContext, RequestEnd};
 use crate::scratch::ResponseWriter;
 use crate::seats::AwaitedInput;
-use crate::static_files;
-use crate::worker::Worker;
+use crate::static_response;
+use crate::worker_context::WorkerContext;
 
 /// What `OPTIONS` asks of to ask of the server as a whole (RFC 9110, 9.3.7).
 const ASTERISK: &str = "*";
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
 const MOST_LINGER: usize = 256 * 1024;
 
-/// Who is connected, and to what.
-#[derive(Debug)]
-pub(crate) struct ClientConnection {
-    pub(crate) listener: Rc<str>,
-    /// Local port, as text.
-    pub(crate) port: String,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// `http/1.1` or `h2`.
-    pub(crate) protocol: &'static str,
-}
-
-impl ClientConnection {
-    pub(crate) fn ends(&self) -> ConnectionAddresses {
-        ConnectionAddresses {
-            peer: self.peer.ip(),
-            local: self.local,
-        }
-    }
-
-    fn entry(&self) -> AccessLogEntry {
-        AccessLogEntry {
-            time: access_log::now_text(),
-            listener: self.listener.to_string(),
-            client: self.peer.to_string(),
-            protocol: self.protocol,
-            ..AccessLogEntry::default()
-        }
-    }
-}
-
-/// The client's two directions, and what was read ahead.
-pub(crate) struct ClientStreams<'a, R, W> {
-    pub(crate) reader: &'a mut R,
-    pub(crate) writer: &'a mut W,
-    pub(crate) buffer: &'a mut BytesMut,
-}
-
 /// Serves a connection to its end; a client on a seat may be asked to leave while it is idle.
 pub(crate) async fn serve<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     client: &ClientConnection,
     seat: u32,
     reader: &mut R,
@@ -108,7 +70,7 @@ pub(crate) async fn serve<R, W>(
 
 /// Waits for the first bytes of a request; `false` when the connection is to be closed.
 async fn wait(
-    worker: &Worker,
+    worker: &WorkerContext,
     seat: u32,
     reader: &mut (impl AsyncRead + Unpin),
     buffer: &mut BytesMut,
@@ -126,7 +88,7 @@ async fn wait(
 }
 
 async fn linger(
-    worker: &Worker,
+    worker: &WorkerContext,
     reader: &mut (impl AsyncRead + Unpin),
     writer: &mut impl ResponseWriter,
 ) {
@@ -147,7 +109,7 @@ async fn linger(
 }
 
 async fn one<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     client: &ClientConnection,
     seat: u32,
     mut sides: ClientStreams<'_, R, W>,
@@ -174,7 +136,7 @@ where
 
 /// Serves the one request of a stream.
 pub(crate) async fn answer<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     client: &ClientConnection,
     sides: ClientStreams<'_, R, W>,
     head: Result<Box<RequestHead>, RequestRefusal>,
@@ -187,7 +149,11 @@ pub(crate) async fn answer<R, W>(
 }
 
 /// Logs and counts a stream that was refused before anything of it was done.
-pub(crate) fn refused(worker: &Worker, client: &ClientConnection, parts: &http::request::Parts) {
+pub(crate) fn refused(
+    worker: &WorkerContext,
+    client: &ClientConnection,
+    parts: &http::request::Parts,
+) {
     let entry = AccessLogEntry {
         request_id: forwarded::request_id([worker.random(), worker.random()]),
         method: parts.method.to_string(),
@@ -208,7 +174,7 @@ pub(crate) fn refused(worker: &Worker, client: &ClientConnection, parts: &http::
 }
 
 async fn respond<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     client: &ClientConnection,
     mut sides: ClientStreams<'_, R, W>,
     (head, keep): (Result<Box<RequestHead>, RequestRefusal>, KeepAlive),
@@ -243,7 +209,7 @@ where
 }
 
 async fn read_head<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     client: &ClientConnection,
     seat: u32,
     sides: &mut ClientStreams<'_, R, W>,
@@ -283,7 +249,7 @@ where
     }
 }
 
-fn describe(worker: &Worker, head: &RequestHead, peer: IpAddr, entry: &mut AccessLogEntry) {
+fn describe(worker: &WorkerContext, head: &RequestHead, peer: IpAddr, entry: &mut AccessLogEntry) {
     let kept = head
         .text("x-request-id")
         .filter(|id| forwarded::keeps_request_id(id.as_bytes()));
@@ -331,13 +297,13 @@ where
         RouteDecision::Static(site) => {
             entry.service.clone_from(&site.service);
             entry.revision = site.revision;
-            static_files::serve(job, site, table.expose, sides, entry).await
+            static_response::serve(job, site, table.expose, sides, entry).await
         }
     }
 }
 
 async fn finish<R, W>(
-    worker: &Worker,
+    worker: &WorkerContext,
     job: Option<&RequestContext<'_>>,
     sides: &mut ClientStreams<'_, R, W>,
     mut entry: AccessLogEntry,
@@ -385,7 +351,7 @@ where
 
 /// Answers with a status; the connection is kept only when the whole request was read.
 async fn answer_itself<R, W>(
-    (worker, job): (&Worker, Option<&RequestContext<'_>>),
+    (worker, job): (&WorkerContext, Option<&RequestContext<'_>>),
     status: u16,
     sides: &mut ClientStreams<'_, R, W>,
     entry: &mut AccessLogEntry,

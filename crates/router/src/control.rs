@@ -5,9 +5,8 @@
 //! targets that have drained), so nothing is queued for an engine that is not there.
 
 mod engine;
-mod history;
+mod engine_writer;
 mod start;
 mod target_registry;
 
-pub(crate) use history::WorkerReport;
 pub(crate) use start::run;

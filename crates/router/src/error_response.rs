@@ -1,5 +1,7 @@
 //! Answers of the router itself: a short plain-text body and `Server: neargate`.
 
+use crate::request;
+
 /// Reason phrases of the statuses that the router answers with.
 pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
@@ -27,12 +29,10 @@ pub(crate) fn phrase(status: u16) -> &'static str {
     }
 }
 
-/// Why a request is refused that is a TLS handshake: somebody wrote `https`.
-pub(crate) const TLS: &str = "TlsToPlainPort";
-
 /// What somebody who reads an answer is told besides its status, by the reason of the access log.
 fn advice(reason: &str) -> Option<&'static str> {
-    (reason == TLS).then_some("this port speaks plain HTTP: use http://… instead of https://…")
+    (reason == request::TLS_TO_PLAIN_PORT)
+        .then_some("this port speaks plain HTTP: use http://… instead of https://…")
 }
 
 /// A whole answer; `added` are further headers. The body is left out for HEAD, its length kept.
@@ -56,7 +56,7 @@ pub(crate) fn plain(
     )
     .into_bytes();
     for (name, value) in added {
-        crate::request::line(&mut out, name, value.as_bytes());
+        request::line(&mut out, name, value.as_bytes());
     }
     out.extend_from_slice(b"\r\n");
     if method != "HEAD" {

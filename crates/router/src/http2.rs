@@ -26,8 +26,9 @@ use tokio::time::timeout;
 use self::request_body::RequestBody;
 use self::response::{QueuedBytes, ResponseStream, StreamResponse};
 use crate::budget::{ConnectionMemory, Eviction};
-use crate::connection::{self, ClientConnection, ClientStreams};
-use crate::worker::Worker;
+use crate::connection;
+use crate::request_context::{ClientConnection, ClientStreams};
+use crate::worker_context::WorkerContext;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Parallel streams per connection, as ALB's.
@@ -59,7 +60,7 @@ pub(crate) enum Protocol {
 
 /// Reads until it is clear which protocol the client speaks.
 pub(crate) async fn sniff(
-    worker: &Worker,
+    worker: &WorkerContext,
     reader: &mut OwnedReadHalf,
     buffer: &mut BytesMut,
 ) -> Protocol {
@@ -129,7 +130,7 @@ fn settings() -> Builder {
 
 /// Serves a connection; a drain ends it with GOAWAY.
 pub(crate) async fn serve(
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     client: ClientConnection,
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
@@ -159,7 +160,7 @@ pub(crate) async fn serve(
 }
 
 struct H2Connection {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     client: Rc<ClientConnection>,
     account: Rc<ConnectionMemory>,
 }
@@ -252,7 +253,7 @@ impl H2Connection {
 }
 
 async fn stream(
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     client: Rc<ClientConnection>,
     account: Rc<ConnectionMemory>,
     (parts, body): (http::request::Parts, RecvStream),

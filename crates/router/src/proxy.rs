@@ -19,39 +19,14 @@ use tokio::time::timeout;
 use self::relay::{Relay, RelayOutcome};
 use crate::access_log::AccessLogEntry;
 use crate::compiled_table::SelectedTarget;
-use crate::connection::{ClientConnection, ClientStreams};
-use crate::request::{self, KeepAlive};
+use crate::request::KeepAlive;
+use crate::request_context::{ClientStreams, RequestContext, RequestEnd};
 use crate::scratch::ResponseWriter;
 use crate::tunnel;
 use crate::upstream::{self, NotConnected, Upstream};
-use crate::worker::Worker;
 
 /// Most targets that are tried for one request.
 const MOST_TRIES: usize = 4;
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RequestEnd {
-    /// The response is through.
-    Answered(KeepAlive),
-    /// Nothing was sent to the client: answer this status.
-    Refuse(u16, &'static str),
-    /// Nothing was sent to the client, who asked about the router itself: 200.
-    Router,
-    /// The client's connection is of no more use: the final head was sent, or the client has
-    /// gone. Counted with this status; the log has the one that was sent.
-    Abort(u16, &'static str),
-}
-
-/// What a request is served with.
-pub(crate) struct RequestContext<'a> {
-    pub(crate) worker: &'a Worker,
-    pub(crate) client: &'a ClientConnection,
-    pub(crate) head: &'a request::RequestHead,
-    pub(crate) request_id: &'a str,
-    /// Whether the connection may be kept for long enough.
-    pub(crate) keep: KeepAlive,
-}
 
 enum AttemptOutcome {
     End(RequestEnd),
@@ -170,7 +145,7 @@ async fn connect(
 ) -> Result<Upstream, AttemptOutcome> {
     let worker = job.worker;
     tokio::select! {
-        connected = worker.pool.connect(chosen.address, worker.limits.connect) => {
+        connected = worker.pool.connect(chosen.address, chosen.user, worker.limits.connect) => {
             connected.map_err(|why| match why {
                 NotConnected::NoPlace => {
                     worker.pressure.request_not_made("too many connections to targets");
@@ -180,6 +155,7 @@ async fn connect(
                     worker.pressure.request_not_made(&error.to_string());
                     AttemptOutcome::Shortage
                 }
+                NotConnected::ByStranger => AttemptOutcome::Unsent(502, "PortTaken"),
                 NotConnected::ByTarget(error) => match error.kind() {
                     std::io::ErrorKind::TimedOut => AttemptOutcome::Unsent(504, "ConnectTimeout"),
                     _ => AttemptOutcome::Unsent(502, "ConnectFailed"),

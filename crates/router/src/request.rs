@@ -13,8 +13,6 @@ use neargate_core::routing::head::{
 use neargate_core::routing::matching::RequestFacts;
 use neargate_core::routing::websocket;
 
-use crate::error_response;
-
 pub use neargate_core::routing::head::RequestRefusal;
 
 /// What the bytes of a request head hold.
@@ -61,6 +59,8 @@ pub(crate) enum KeepAlive {
     Close,
 }
 
+/// Why a TLS handshake is refused: somebody wrote `https`.
+pub(crate) const TLS_TO_PLAIN_PORT: &str = "TlsToPlainPort";
 /// The first byte of a TLS connection: a record of the handshake (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -69,7 +69,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub fn read(bytes: &[u8], ends: ConnectionAddresses) -> HeadRead {
     // No method begins so, and a client that waits for the answer to its handshake sends no more.
     if bytes.first() == Some(&TLS_HANDSHAKE) {
-        return refused(400, error_response::TLS);
+        return refused(400, TLS_TO_PLAIN_PORT);
     }
     let Some(end) = find_end(bytes) else {
         return match first_line(bytes) {

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a connection that the target has closed is not handed out when that can be known
 //! without waiting; at most a given number per target are kept, and none to a target that
-//! takes no new requests. Open connections, used and idle, are never more than the worker's
+//! takes no new requests. A new one is handed out only when its other end is the task's, where
+//! tasks have users of their own. Open connections, used and idle, are never more than the worker's
 //! budget: idle ones are closed for new ones.
 
 use std::cell::{Cell, RefCell};
@@ -12,11 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::routing::peer_socket::PeerOwner;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pressure::is_shortage;
+use crate::socket_diag::SocketDiag;
 
 /// A kept connection older than this is not used again.
 const MOST_IDLE: Duration = Duration::from_secs(60);
@@ -34,15 +37,18 @@ pub(crate) struct UpstreamPool {
     places: Arc<Semaphore>,
     /// Requests that wait for a place.
     waiting: Cell<usize>,
+    /// `None`: the kernel does not tell whose a connection is.
+    diag: Option<SocketDiag>,
 }
 
 impl UpstreamPool {
     /// A pool of at most this many connections, used and idle.
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, diag: Option<SocketDiag>) -> Self {
         Self {
             idle: RefCell::default(),
             places: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))),
             waiting: Cell::new(0),
+            diag,
         }
     }
 
@@ -93,13 +99,15 @@ impl UpstreamPool {
         })
     }
 
-    /// Connects to a target, when the budget has a place within that time.
+    /// Connects to a target, when the budget has a place within that time. `user`: who must be at
+    /// the other end.
     ///
     /// # Errors
     /// [`NotConnected`] tells whose they are.
     pub(crate) async fn connect(
         &self,
         address: SocketAddr,
+        user: Option<u32>,
         within: Duration,
     ) -> Result<Upstream, NotConnected> {
         let began = Instant::now();
@@ -110,13 +118,31 @@ impl UpstreamPool {
         if connected.as_ref().is_err_and(is_shortage) && self.close_oldest() {
             connected = connect(address, left).await;
         }
-        match connected {
-            Ok(stream) => Ok(Upstream {
+        let whose = connected.and_then(|stream| Ok((self.owner(&stream, address, user)?, stream)));
+        match whose {
+            Ok((PeerOwner::Task, stream)) => Ok(Upstream {
                 stream,
                 _place: place,
             }),
+            Ok((PeerOwner::Stranger, _)) => Err(NotConnected::ByStranger),
+            Ok((PeerOwner::Gone, _)) => Err(NotConnected::ByTarget(
+                io::ErrorKind::ConnectionReset.into(),
+            )),
             Err(error) if is_shortage(&error) => Err(NotConnected::Shortage(error)),
             Err(error) => Err(NotConnected::ByTarget(error)),
+        }
+    }
+
+    /// Whose a new connection is; the target's when that is not to be asked.
+    fn owner(
+        &self,
+        stream: &TcpStream,
+        target: SocketAddr,
+        user: Option<u32>,
+    ) -> io::Result<PeerOwner> {
+        match (&self.diag, user) {
+            (Some(diag), Some(user)) => diag.owner(user, (target, stream.local_addr()?)),
+            _ => Ok(PeerOwner::Task),
         }
     }
 
@@ -141,6 +167,8 @@ pub(crate) enum NotConnected {
     Shortage(io::Error),
     /// The target refused, or did not answer.
     ByTarget(io::Error),
+    /// Another user's process listens in the target's place.
+    ByStranger,
 }
 
 /// Counts one that waits.

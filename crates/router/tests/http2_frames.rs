@@ -96,6 +96,27 @@ fn malformed_requests_are_stream_errors_and_reach_no_target() {
 }
 
 #[test]
+fn a_scheme_other_than_http_and_https_is_400_and_reaches_no_target() {
+    let (router, backend) = serving(RouterLimits::default());
+    for (scheme, reached) in [("ftp", 0), ("ws", 0), ("http", 1), ("HTTPS", 2)] {
+        let mut frames = Frames::open(router.address, &[]);
+        let head = block(&[
+            (":method", "GET"),
+            (":scheme", scheme),
+            (":authority", "a.test"),
+            (":path", "/echo"),
+        ]);
+        frames.headers(1, &head, true);
+        let end = frames.wait(&[HEADERS, RST_STREAM, GOAWAY]).expect("an end");
+        assert_eq!(end.kind, HEADERS, "{scheme}");
+        assert_eq!(backend.requests(), reached, "{scheme}");
+    }
+    let lines = router.log_lines(4);
+    let refused = lines.iter().filter(|line| line["error"] == "BadUri");
+    assert_eq!(refused.count(), 2, "{lines:?}");
+}
+
+#[test]
 fn a_body_of_another_length_than_said_is_a_stream_error() {
     let (router, backend) = serving(RouterLimits::default());
     for body in ["hell", "hello!"] {

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Route, Static};
+use neargate_core::model::{Route, Static};
 use neargate_core::routing::table::{Listener, ListenerRule, RoutingTable, RuleAction, StaticSite};
 use support::frames::{Frames, HEADERS, WINDOW_UPDATE, frame, get};
 use support::{Router, until};

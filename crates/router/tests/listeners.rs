@@ -10,7 +10,8 @@ use neargate_core::routing::control::FromRouter;
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{RoutingTable, Target, TargetHealth};
 use socket2::{Domain, Socket, Type};
-use support::{Router, health, table, target, until};
+use support::backend::Backend;
+use support::{Router, get, health, table, target, until};
 
 /// A server below a shell, as a task is below its shim. It says `up` when it listens.
 const SERVER: &str = r#"
@@ -157,6 +158,71 @@ fn a_listener_of_the_service_user_is_the_tasks_and_one_of_another_user_is_not() 
         router.engine.publish(&checked(target));
         router.engine.wait_health("api-r1-1", expected);
     }
+}
+
+/// A target that is another user's, as the kernel tells it of whoever is at its address.
+fn of_user(task: &str, address: SocketAddr, user: u32) -> Target {
+    let owner = Some(ListenerOwner::User(user));
+    Target {
+        owner,
+        ..target(task, 1, address)
+    }
+}
+
+#[test]
+fn a_stranger_gets_no_byte_of_a_request_that_another_task_answers_instead() {
+    let (task, stranger) = (Backend::start("api-r1-1"), Backend::start("stranger"));
+    let user = rustix::process::geteuid().as_raw();
+    let mut router = Router::start();
+    let targets = vec![
+        of_user("api-r1-1", task.address, user),
+        of_user("api-r1-2", stranger.address, user + 1),
+    ];
+    // Before any check: the health is the engine's word.
+    router.engine.publish(&table(targets));
+    for _ in 0..20 {
+        let (status, _, body) = get(router.address, "/echo");
+        assert_eq!(status, 200, "{body}");
+    }
+    assert_eq!(task.requests(), 20);
+    assert_eq!(stranger.requests(), 0);
+}
+
+#[test]
+fn a_request_for_which_there_is_only_a_stranger_is_502_and_the_log_says_why() {
+    let stranger = Backend::start("stranger");
+    let user = rustix::process::geteuid().as_raw();
+    let mut router = Router::start();
+    let target = of_user("api-r1-1", stranger.address, user + 1);
+    router.engine.publish(&table(vec![target]));
+    // Also when it is the last one and unhealthy: then the group fails open.
+    for _ in 0..5 {
+        assert_eq!(get(router.address, "/echo").0, 502);
+    }
+    unhealthy_because(&mut router);
+    assert_eq!(get(router.address, "/echo").0, 502);
+    assert_eq!(stranger.requests(), 0);
+    for line in router.log_lines(6) {
+        assert_eq!(line["error"], "PortTaken", "{line}");
+    }
+}
+
+#[test]
+fn a_listener_for_ipv6_alone_beside_a_task_changes_nothing() {
+    let task = Task::start();
+    let mut router = Router::start();
+    router.engine.publish(&checked(task.target()));
+    router.engine.wait_health("api-r1-1", TargetHealth::Healthy);
+    let bystander = Socket::new(Domain::IPV6, Type::STREAM, None).expect("a socket");
+    bystander.set_only_v6(true).expect("IPv6 alone");
+    let wildcard = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, task.address.port()));
+    bystander.bind(&wildcard.into()).expect("bound");
+    bystander.listen(1).expect("listens");
+    // Who listens is looked at once a second.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    task.kill_server();
+    let reason = unhealthy_because(&mut router);
+    assert!(!reason.contains("PortTaken"), "{reason}");
 }
 
 #[test]

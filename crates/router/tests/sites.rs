@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use neargate_core::manifest::model::{Route, Static};
+use neargate_core::model::{Route, Static};
 use neargate_core::routing::table::{
     EarlierFiles, Listener, ListenerRule, RoutingTable, RuleAction, StaticSite,
 };

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Route, Sticky};
+use neargate_core::model::{Route, Sticky};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::{
     AlarmDefinition, AlarmState, AlarmStatus, MetricAlarm, Transition, evaluate, history, order,
 };
-use crate::manifest::model::Alarm;
 use crate::metrics::{Dimensions, MetricsStore, RetentionLimits};
+use crate::model::Alarm;
 use crate::time::Timestamp;
 
 /// All alarms and their states.

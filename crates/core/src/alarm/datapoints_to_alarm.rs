@@ -5,7 +5,7 @@
 //! breaching point is at least M periods old and nothing in the range is good.
 
 use super::status::AlarmState;
-use crate::manifest::model::TreatMissingData;
+use crate::model::TreatMissingData;
 
 /// One slot of the evaluation range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::composite::CompositeAlarm;
 use super::rule::{AlarmRule, RuleError};
-use crate::manifest::model::{Alarm, Comparison, TreatMissingData};
 use crate::metrics::math::{Expression, ExpressionKind, MathError};
 use crate::metrics::{RetentionLimits, Statistic, StatisticError, names};
+use crate::model::{Alarm, Comparison, TreatMissingData};
 use crate::time::Timestamp;
 
 /// Most metrics in one expression.

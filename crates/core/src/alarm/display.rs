@@ -7,7 +7,7 @@ use super::datapoints_to_alarm::{DatapointVerdict, Judgement};
 use super::definition::{DatapointSource, MetricAlarm, threshold};
 use super::status::{AlarmState, DataPoint};
 use crate::duration;
-use crate::manifest::model::{Comparison, TreatMissingData};
+use crate::model::{Comparison, TreatMissingData};
 use crate::time::Timestamp;
 
 const MOST_SHOWN: usize = 10;

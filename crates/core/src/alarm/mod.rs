@@ -17,17 +17,19 @@ mod datapoints_to_alarm;
 mod definition;
 mod display;
 mod evaluation;
+mod evaluation_order;
 mod history;
 mod rule;
 mod status;
 
 pub use alarm_set::Alarms;
-pub use composite::{CompositeAlarm, CompositeError, order};
+pub use composite::CompositeAlarm;
 pub use definition::{
     AlarmDefinition, DatapointSource, DefinitionError, LowSamples, MOST_METRICS, MetricAlarm,
     SETTLE,
 };
 pub use evaluation::{DataSufficiency, Evaluation, evaluate};
+pub use evaluation_order::{CompositeError, order};
 pub use history::{HistorySlot, history, history_until};
 pub use rule::{AlarmRule, MOST_CHILDREN, MOST_ELEMENTS, MOST_RULE, RuleError};
 pub use status::{AlarmState, AlarmStatus, DataPoint, MOST_TRANSITIONS, Transition};

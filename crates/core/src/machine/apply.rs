@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use super::entry::{Fact, JournalEntry};
 use super::evidence;
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::release_timeline::FinishedRelease;
 use super::start_backoff::StartBackoff;
 use super::state::{
     EnvironmentPhase, EnvironmentState, FORGOTTEN_KEPT, HISTORY_KEPT, HookRun, REVISIONS_KEPT,
-    Release, ReleaseOutcome, ReleaseStage, Removal, RetiredNumbers, Revision, RevisionStatus,
-    ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
+    Release, Removal, RetiredNumbers, Revision, RevisionStatus, ServiceState, Task, TaskHealth,
+    TaskHistory, TaskLifecycle,
 };
-use super::strategy::{GuardVerdict, Promotion, SplitCheck};
 use crate::time::Timestamp;
 
 /// Applies one entry.
@@ -200,6 +201,7 @@ fn apply_to_release(service: &mut ServiceState, entry: &JournalEntry) {
                 guards: BTreeMap::new(),
                 split: SplitCheck::Unmeasured,
                 gate: Promotion::Closed,
+                cut: 0,
                 story: Vec::new(),
             });
             service.backoffs.clear();
@@ -406,10 +408,17 @@ fn apply_to_task(service: &mut ServiceState, entry: &JournalEntry) {
         Fact::TaskStopped { task, .. } => {
             service.tasks.remove(task);
         }
+        Fact::TaskStopRequested { task, cut, .. } => {
+            if let Some(release) = &mut service.release {
+                release.cut += cut;
+            }
+            if let Some(found) = service.tasks.get_mut(task) {
+                apply_in_task(found, &entry.fact, at);
+            }
+        }
         Fact::TaskRan { task }
         | Fact::TaskHealthChanged { task, .. }
         | Fact::TaskDeactivated { task, .. }
-        | Fact::TaskStopRequested { task, .. }
         | Fact::TaskKilled { task, .. }
         | Fact::FailureCounted { task, .. } => {
             if let Some(found) = service.tasks.get_mut(task) {

@@ -1,11 +1,12 @@
 //! Whether a release waits for a person to let it go on.
 //!
-//! Invariant: says yes only when nothing else keeps the release in its step: no job, no bake, no
-//! guard, no pause. So what is said to people once is true until they act, or it goes back.
+//! Invariant: approval is wanted only when nothing else keeps the release in its step: no job, no bake, no
+//! guard, no pause. (Tasks that end meanwhile come back by themselves.) So what is said to people once is true until they act, or it goes back.
 
-use super::state::{Release, ReleaseKind, ReleaseStage, ServiceState};
-use super::strategy::{GuardVerdict, Promotion, SplitCheck};
-use crate::manifest::model::LowTraffic;
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::{ReleaseKind, ReleaseStage};
+use super::state::{Release, ServiceState, Task};
+use crate::model::LowTraffic;
 
 /// A step that waits for `neargate promote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,48 @@ pub fn approval_wanted(service: &ServiceState) -> Option<ApprovalWanted> {
         steps: u32::try_from(steps.len()).unwrap_or(u32::MAX),
         weight: next.weight,
     })
+}
+
+/// Whether a release stays where it is until a person says a word, or requests come that may never
+/// come: it waits for approval, is paused, has too little traffic to be judged, or lacks tasks of the
+/// old revision, which fail.
+#[must_use]
+pub fn is_held(service: &ServiceState) -> bool {
+    let Some(release) = service.release.as_ref() else {
+        return false;
+    };
+    let stepping = matches!(
+        release.stage,
+        ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking
+    );
+    let paused = release.gate == Promotion::Paused && stepping;
+    paused
+        || approval_wanted(service).is_some()
+        || lacks_traffic(service, release)
+        || lacks_failing_tasks(service, release)
+}
+
+fn lacks_traffic(service: &ServiceState, release: &Release) -> bool {
+    let holds = service
+        .definition(release.to)
+        .is_some_and(|to| to.service.release.low_traffic == LowTraffic::Hold);
+    let verdicts = || release.guards.values();
+    holds
+        && service.shifts(release)
+        && release.gate == Promotion::Closed
+        && release.bake_until.is_none()
+        && verdicts().any(|verdict| *verdict == GuardVerdict::TooLittle)
+        && verdicts()
+            .all(|verdict| matches!(verdict, GuardVerdict::TooLittle | GuardVerdict::Quiet))
+}
+
+fn lacks_failing_tasks(service: &ServiceState, release: &Release) -> bool {
+    let old = service.primary;
+    let mut own = service.tasks.values().filter(|task| task.revision == old);
+    service.shifts(release)
+        && service.lacking_fleets(release) == [old]
+        && old != release.to
+        && (service.backoffs.contains_key(&old) || own.any(Task::unhealthy))
 }
 
 fn between_steps(service: &ServiceState, release: &Release, low_traffic: LowTraffic) -> bool {

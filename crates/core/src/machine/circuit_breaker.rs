@@ -3,8 +3,9 @@
 use super::entry::Fact;
 use super::evidence;
 use super::limits;
-use super::release::{RollbackMode, fail, finish, stop_hook};
-use super::state::{Release, ReleaseOutcome, ReleaseStage, Task, TaskHistory};
+use super::release_stage::{ReleaseOutcome, ReleaseStage};
+use super::stage_change::{RollbackMode, fail, finish, stop_hook};
+use super::state::{Release, Task, TaskHistory};
 use super::transaction::Transaction;
 
 /// Counts a failed task of the new revision, or on the way back one of the stable revision that

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::decide::{A_PERSON_ASKED, MOST_TASKS, draft_of, settle};
 use super::decision::Refusal;
 use super::desired_count;
 use super::entry::{Fact, JournalEntry};
 use super::event::{Event, Supersede};
-use super::state::{
-    EnvironmentState, ReleaseKind, Removal, RevisionDefinition, RevisionStatus, ServiceState,
-};
+use super::limits::MOST_TASKS;
+use super::release_stage::ReleaseKind;
+use super::settle::{draft_of, settle};
+use super::start_delay::A_PERSON_ASKED;
+use super::state::{EnvironmentState, Removal, RevisionDefinition, RevisionStatus, ServiceState};
 use super::transaction::{STAGE_TIMEOUT, Transaction};
-use super::{release, start_backoff, strategy, traffic_shift};
+use super::{release, start_delay, strategy, traffic_shift};
 use crate::time::Timestamp;
 
 /// The entries of a request about a service.
@@ -33,7 +34,7 @@ pub(super) fn handle_command(
         _ => return Err(Refusal::UnknownService(name.to_owned())),
     };
     let mut draft = draft_of(state, service, now);
-    start_backoff::end_all(&mut draft, A_PERSON_ASKED);
+    start_delay::end_all(&mut draft, A_PERSON_ASKED);
     match event {
         Event::DeployRequested {
             definition,

@@ -7,8 +7,9 @@ use super::entry::{Fact, JournalEntry};
 use super::event::Event;
 use super::evidence;
 use super::release;
-use super::scheduler::reconcile;
-use super::start_backoff::{self, Obstacle};
+use super::settle::{draft_of, settle};
+use super::start_backoff::Obstacle;
+use super::start_delay::{self, A_PERSON_ASKED};
 use super::state::{
     EnvironmentPhase, EnvironmentState, ProcessExit, ServiceState, Task, TaskHealth, TaskHistory,
     TaskLifecycle,
@@ -16,12 +17,6 @@ use super::state::{
 use super::traffic_shift;
 use super::transaction::Transaction;
 use crate::time::Timestamp;
-
-/// Tasks that one service may have near.
-pub const MOST_TASKS: u32 = 500;
-
-/// Why a back-off ended, in words.
-pub(super) const A_PERSON_ASKED: &str = "a person asked";
 
 /// Decides what an event means. Total: an event that means nothing gives an empty step.
 pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decision {
@@ -31,7 +26,7 @@ pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decisi
         Event::TimePassed => time_passed(state, now),
         Event::HostRestarted => host_restarted(state, now),
         Event::ObstacleRemoved { obstacle } => each_service(state, now, |draft| {
-            start_backoff::end_by_obstacle(draft, obstacle);
+            start_delay::end_by_obstacle(draft, obstacle);
         }),
         Event::DeployRequested { service, .. }
         | Event::NewRevisionForced { service, .. }
@@ -106,39 +101,11 @@ fn find_task<'a>(state: &'a EnvironmentState, id: &str) -> Option<(&'a ServiceSt
     Some((service, service.tasks.get(id)?))
 }
 
-pub(super) fn draft_of(
-    state: &EnvironmentState,
-    service: ServiceState,
-    now: Timestamp,
-) -> Transaction {
-    Transaction::new(service, state.phase, state.next_release.max(1), now)
-}
-
-/// Lets release and scheduler react until nothing more follows. The scheduler acts for the stage
-/// that the release has come to, never for one that it passes in the same decision.
-pub(super) fn settle(mut draft: Transaction) -> Vec<JournalEntry> {
-    // Each pass records at least one fact about a bounded number of tasks and stages.
-    for _ in 0..10_000 {
-        let before = draft.len();
-        if draft.phase == EnvironmentPhase::Up {
-            release::advance(&mut draft);
-        }
-        if draft.len() > before && !draft.forgotten() {
-            continue;
-        }
-        reconcile(&mut draft);
-        if draft.len() == before || draft.forgotten() {
-            break;
-        }
-    }
-    draft.into_entries()
-}
-
 fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhase) -> Decision {
     if state.phase == phase {
         return match phase {
             EnvironmentPhase::Up => each_service(state, now, |draft| {
-                start_backoff::end_all(draft, A_PERSON_ASKED);
+                start_delay::end_all(draft, A_PERSON_ASKED);
             }),
             EnvironmentPhase::Down => Decision::new(Vec::new()),
         };
@@ -156,7 +123,7 @@ fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhas
         let mut draft = Transaction::new(service.clone(), phase, state.next_release.max(1), now);
         match phase {
             EnvironmentPhase::Up => {
-                start_backoff::end_all(&mut draft, A_PERSON_ASKED);
+                start_delay::end_all(&mut draft, A_PERSON_ASKED);
                 release::renew(&mut draft);
             }
             EnvironmentPhase::Down => {
@@ -199,7 +166,7 @@ fn host_restarted(state: &EnvironmentState, now: Timestamp) -> Decision {
             });
         }
         if draft.phase == EnvironmentPhase::Up {
-            start_backoff::end_all(draft, "the machine restarted");
+            start_delay::end_all(draft, "the machine restarted");
             release::renew(draft);
         }
     })
@@ -227,7 +194,7 @@ fn time_passed(state: &EnvironmentState, now: Timestamp) -> Decision {
 /// Deadlines of a service that have passed.
 fn expire(draft: &mut Transaction) {
     release::expire(draft);
-    start_backoff::expire(draft);
+    start_delay::expire(draft);
     let due: Vec<Task> = draft
         .service
         .tasks
@@ -245,7 +212,7 @@ fn expire(draft: &mut Transaction) {
             TaskLifecycle::Pending { .. } => {
                 let reason = "it did not start within 2 minutes";
                 circuit_breaker::count_failure(draft, &task, reason, &[]);
-                start_backoff::delay_starts(draft, &task, reason, None);
+                start_delay::delay_starts(draft, &task, reason, None);
                 draft.stop(&task, reason);
             }
             TaskLifecycle::Running { .. } if task.health == TaskHealth::Unhealthy => {
@@ -320,7 +287,7 @@ fn task_event(draft: &mut Transaction, task: &Task, event: &Event) {
         Event::TaskDrained { cut, .. }
             if matches!(task.lifecycle, TaskLifecycle::Deactivating { .. }) =>
         {
-            draft.stop(task, &drained(*cut));
+            draft.stop_drained(task, &drained(*cut), *cut);
         }
         _ => {}
     }
@@ -376,7 +343,8 @@ fn judge(
     match health {
         TaskHealth::Healthy => circuit_breaker::forget_failures(draft, task),
         TaskHealth::Unhealthy if grace_until.is_none() => {
-            let reason = format!("unhealthy: {reason}{}", never_healthy(draft, task));
+            let found = evidence::of_check(&draft.service, task.revision, reason);
+            let reason = format!("unhealthy: {found}{}", never_healthy(draft, task));
             circuit_breaker::count_failure(draft, task, &reason, last_lines);
         }
         TaskHealth::Unhealthy | TaskHealth::Unknown => {}
@@ -396,7 +364,7 @@ fn ended(
         let reason = exit.to_string();
         circuit_breaker::count_failure(draft, task, &reason, last_lines);
         if task.record != TaskHistory::Proven {
-            start_backoff::delay_starts(draft, task, &reason, obstacle);
+            start_delay::delay_starts(draft, task, &reason, obstacle);
         }
     }
     draft.record(Fact::TaskStopped {

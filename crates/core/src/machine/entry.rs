@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired_count::ScaleBounds;
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
+use super::scale_bounds::ScaleBounds;
 use super::start_backoff::Obstacle;
-use super::state::{
-    ProcessExit, ReleaseKind, ReleaseOutcome, ReleaseStage, RevisionDefinition, TaskHealth,
-};
-use super::strategy::{GuardVerdict, Promotion, SplitCheck};
+use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -207,6 +206,9 @@ pub enum Fact {
         reason: String,
         /// Then it is killed.
         deadline: Timestamp,
+        /// Requests and connections that were cut off at the end of its drain time.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cut: u64,
     },
     /// A task that did not stop is killed.
     TaskKilled {
@@ -293,4 +295,8 @@ pub enum Fact {
         /// The revision that serves now; 0: none.
         serving: u32,
     },
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -1,8 +1,8 @@
 //! What happened or was asked, in past tense.
 
+use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
-use super::strategy::{GuardVerdict, SplitCheck};
 
 /// What a deploy does about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! share one headline, with the lines of the first of them.
 
 use super::state::{EVIDENCE_KEPT, Release, ServiceState};
+use crate::model::Probe;
 
 /// Log lines of one failure: two failures of different kinds have room.
 const LINES_EACH: usize = EVIDENCE_KEPT / 2 - 1;
@@ -28,12 +29,38 @@ pub(super) fn cause(evidence: &[String]) -> Option<String> {
     })
 }
 
-/// Such tasks may only be slow: what to write then, once for all of them.
+/// Answers of a program, or of what stands before it, that may still boot.
+const MAY_STILL_BOOT: [&str; 3] = ["502", "503", "504"];
+
+/// What a health check found, with the path that it asked for.
+pub(super) fn of_check(service: &ServiceState, revision: u32, reason: &str) -> String {
+    let health = service
+        .definition(revision)
+        .and_then(|definition| definition.service.health.as_ref());
+    match health.map(|health| &health.probe) {
+        Some(Probe::Http { path, .. }) if status_of(reason).is_some() => {
+            format!("{reason} from {path}")
+        }
+        _ => reason.to_owned(),
+    }
+}
+
+/// The status that a health check was answered with, when it is not the one that was asked for.
+fn status_of(reason: &str) -> Option<&str> {
+    let (_, rest) = reason.split_once("Target.ResponseCodeMismatch: ")?;
+    rest.split(' ').next()
+}
+
+/// Such tasks may only be slow: what to write then, once for all of them. A program that answers
+/// by itself is up.
 pub(super) fn grace_advice(service: &ServiceState, revision: u32, last: &str) -> String {
     let health = service
         .definition(revision)
         .and_then(|definition| definition.service.health.as_ref());
     match health {
+        Some(_) if status_of(last).is_some_and(|status| !MAY_STILL_BOOT.contains(&status)) => {
+            String::new()
+        }
         Some(health) if last.ends_with(NEVER_HEALTHY) => format!(
             "; what only boots slowly needs more time: `grace` in service.{}.health is {}",
             service.name,

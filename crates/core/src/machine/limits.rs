@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::backoff;
-use crate::manifest::model::{Breaker, ReleasePolicy, Threshold};
+use crate::model::{Breaker, ReleasePolicy, Threshold};
+
+/// Tasks that one service may have near.
+pub const MOST_TASKS: u32 = 500;
 
 /// The wait after the first failed start. ECS's law is unpublished, and it waits up to 27 minutes,
 /// which outlives most causes; near's is that of everything that is tried again.

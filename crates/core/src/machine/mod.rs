@@ -5,11 +5,13 @@
 //! against the proof that its entries are persisted, so acting before persisting does not
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!
-//! - `state`: what is, `reading`: what follows from it; `event`: what happened; `entry`: what was decided; `step`: what to do
-//! - `requests`: what people ask for; `desired_count`: how many tasks; `schedule`: which tasks to start and stop; `start_backoff`: when;
-//!   `release`: stages, hooks, breaker; `shift`: steps, guards, people; `strategy`: which steps; `limits`: ECS's arithmetic; `story`: what
-//!   happened
-//! - `words`: all of it for people
+//! - State and facts: `state`, with the leaves `release_stage`, `release_timeline`, `promotion`, `start_backoff` and
+//!   `scale_bounds`; `event`: what happened; `entry`: what was decided; `apply`: what an entry changes; `evidence`: why tasks failed.
+//! - Deciding: `decide` reads an event, `commands` what people ask for; both record facts in a `transaction` and then `settle`
+//!   it: `release` (stages and hooks; `traffic_shift`: steps, guards, people; `circuit_breaker`: failed tasks; `stage_change`:
+//!   forward, back or to the end) and `scheduler` (which tasks start and stop; `desired_count`: how many; `start_delay`: when)
+//!   react until nothing more follows. `strategy`: which steps; `limits`: ECS's arithmetic.
+//! - Reading: `queries`: what follows from the state; `display`: all of it for people, `waits`: what a release waits for; `decision`: what to do.
 
 mod apply;
 mod approval;
@@ -23,33 +25,43 @@ mod entry;
 mod event;
 mod evidence;
 pub mod limits;
+mod promotion;
 mod queries;
 mod release;
+mod release_stage;
 mod release_timeline;
+mod scale_bounds;
 mod scheduler;
+mod settle;
+mod stage_change;
 mod start_backoff;
+mod start_delay;
 mod state;
 pub mod strategy;
 mod traffic_shift;
 mod transaction;
+mod waits;
 
 pub use apply::apply;
-pub use approval::{ApprovalWanted, approval_wanted};
-pub use decide::{MOST_TASKS, decide};
+pub use approval::{ApprovalWanted, approval_wanted, is_held};
+pub use decide::decide;
 pub use decision::{Action, Decision, EntryLog, Persisted, Refusal};
-pub use desired_count::ScaleBounds;
-pub use display::{leaving, lifecycle, waiting_for, weight};
+pub use display::{lifecycle, weight};
 pub use entry::{Fact, JournalEntry};
 pub use event::{Event, ReleaseControl, Supersede};
 pub use evidence::NOT_AT_ITS_PORT;
+pub use limits::MOST_TASKS;
+pub use promotion::{GuardVerdict, Promotion, SplitCheck};
+pub use release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 pub use release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
+pub use scale_bounds::ScaleBounds;
 pub use start_backoff::{Obstacle, StartBackoff};
 pub use state::{
-    EnvironmentPhase, EnvironmentState, HookRun, ProcessExit, Release, ReleaseKind, ReleaseOutcome,
-    ReleaseStage, Removal, Revision, RevisionDefinition, RevisionStatus, START_TIMEOUT,
-    STEADY_AFTER, ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
+    EnvironmentPhase, EnvironmentState, HookRun, ProcessExit, Release, Removal, Revision,
+    RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Task,
+    TaskHealth, TaskHistory, TaskLifecycle,
 };
-pub use strategy::{GuardVerdict, Promotion, SplitCheck};
+pub use waits::{leaving, waiting_for};
 
 use crate::time::Timestamp;
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::state::{
-    EnvironmentState, ReleaseKind, ReleaseOutcome, ReleaseStage, Removal, RevisionDefinition,
-    RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Task, TaskHealth, TaskLifecycle,
+    EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
+    ServiceState, Task, TaskHealth, TaskLifecycle,
 };
-use crate::manifest::model::Probe;
+use crate::model::Probe;
 use crate::time::Timestamp;
 
 impl EnvironmentState {
@@ -75,6 +76,19 @@ impl ServiceState {
             .definition(self.primary)
             .is_some_and(RevisionDefinition::has_tasks);
         if has_tasks { self.desired } else { 0 }
+    }
+
+    /// Healthy tasks of a revision.
+    #[must_use]
+    pub fn healthy_of(&self, revision: u32) -> usize {
+        let healthy = self.tasks.values().filter(|task| task.healthy());
+        healthy.filter(|task| task.revision == revision).count()
+    }
+
+    /// As many healthy tasks of a revision as desired.
+    #[must_use]
+    pub fn arrived(&self, revision: u32) -> bool {
+        self.healthy_of(revision) >= self.desired_tasks() as usize
     }
 
     /// The definition of a revision.
@@ -177,7 +191,7 @@ impl ServiceState {
         candidates.into_iter().flatten().find(keeps)
     }
 
-    fn failed(&self, revision: u32) -> bool {
+    pub(super) fn failed(&self, revision: u32) -> bool {
         self.revisions
             .get(&revision)
             .is_some_and(|found| found.status == RevisionStatus::Failed)

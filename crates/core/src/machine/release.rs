@@ -7,13 +7,12 @@
 
 use super::circuit_breaker;
 use super::entry::Fact;
-use super::state::{
-    EnvironmentPhase, HookRun, ProcessExit, Release, ReleaseKind, ReleaseOutcome, ReleaseStage,
-    RevisionStatus,
-};
+use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
+use super::stage_change::{RollbackMode, enter, fail, finish, stop_hook};
+use super::state::{EnvironmentPhase, HookRun, ProcessExit, Release, Task};
 use super::traffic_shift;
-use super::transaction::{STAGE_TIMEOUT, Transaction};
-use crate::manifest::model::ReleasePolicy;
+use super::transaction::Transaction;
+use crate::model::ReleasePolicy;
 
 /// Brings the release as far as the present facts allow.
 pub fn advance(draft: &mut Transaction) {
@@ -25,13 +24,16 @@ pub fn advance(draft: &mut Transaction) {
     let shifts = draft.service.shifts(&release);
     match release.stage {
         ReleaseStage::Pending | ReleaseStage::BeforeHooks => prepare(draft, &release, shifts),
-        ReleaseStage::ScaleUp if !arrived(draft, release.to) => {}
         ReleaseStage::ScaleUp if shifts => {
-            let primary = draft.service.primary;
-            enter(draft, &release, ReleaseStage::TestTraffic, primary, "");
+            if draft.service.lacking_fleets(&release).is_empty() {
+                let primary = draft.service.primary;
+                enter(draft, &release, ReleaseStage::TestTraffic, primary, "");
+            }
         }
         ReleaseStage::ScaleUp => {
-            if jobs_done(draft, &release, |policy| &policy.smoke) {
+            if draft.service.arrived(release.to)
+                && jobs_done(draft, &release, |policy| &policy.smoke)
+            {
                 enter(draft, &release, ReleaseStage::CleaningUp, release.to, "");
             }
         }
@@ -84,13 +86,30 @@ fn clean_up(draft: &mut Transaction, release: &Release, shifts: bool) {
     }
 }
 
+/// Whether no task of a revision is healthy and its tasks do not come up: those of another one stay
+/// until others serve, and a release that waited for their end would wait for ever.
+fn fails(draft: &Transaction, revision: u32) -> bool {
+    let service = &draft.service;
+    let mut own = service
+        .tasks
+        .values()
+        .filter(|task| task.revision == revision);
+    service.healthy_of(revision) == 0
+        && (service.backoffs.contains_key(&revision) || own.any(Task::unhealthy))
+}
+
 fn done_words(release: &Release) -> String {
-    match release.kind {
+    let done = match release.kind {
         ReleaseKind::Deploy => format!("revision {} serves", release.to),
         ReleaseKind::Rollback => format!(
             "rolled back from revision {} to {}",
             release.from, release.to
         ),
+    };
+    match release.cut {
+        0 => done,
+        1 => format!("{done}; 1 request or connection was cut off at the end of `drain`"),
+        cut => format!("{done}; {cut} requests or connections were cut off at the end of `drain`"),
     }
 }
 
@@ -98,7 +117,8 @@ fn done_words(release: &Release) -> String {
 fn prepare(draft: &mut Transaction, release: &Release, shifts: bool) {
     let primary = draft.service.primary;
     // ECS's RECONCILE_SERVICE: a shift begins with one revision in service.
-    if shifts && release.stage == ReleaseStage::Pending && !draft.service.strays().is_empty() {
+    let strays = !draft.service.strays().is_empty() && !fails(draft, primary);
+    if shifts && release.stage == ReleaseStage::Pending && strays {
         return;
     }
     let waits = draft
@@ -149,57 +169,14 @@ fn jobs_done(
     false
 }
 
-pub(super) fn enter(
-    draft: &mut Transaction,
-    release: &Release,
-    stage: ReleaseStage,
-    primary: u32,
-    reason: &str,
-) {
-    draft.record(Fact::StageEntered {
-        release: release.id,
-        stage,
-        primary,
-        deadline: draft.now.after(STAGE_TIMEOUT),
-        reason: reason.to_owned(),
-    });
-}
-
-/// As many healthy tasks of a revision as desired.
-fn arrived(draft: &Transaction, revision: u32) -> bool {
-    let healthy = draft
-        .service
-        .tasks
-        .values()
-        .filter(|task| task.revision == revision && task.healthy())
-        .count();
-    healthy >= draft.service.desired_tasks() as usize
-}
-
 /// Arrived, and no task of any other revision is left.
 fn alone(draft: &Transaction, revision: u32) -> bool {
-    arrived(draft, revision)
+    draft.service.arrived(revision)
         && draft
             .service
             .tasks
             .values()
             .all(|task| task.revision == revision)
-}
-
-pub(super) fn finish(
-    draft: &mut Transaction,
-    release: &Release,
-    outcome: ReleaseOutcome,
-    reason: String,
-    serving: u32,
-) {
-    draft.record(Fact::ReleaseFinished {
-        release: release.id,
-        outcome,
-        reason,
-        evidence: release.evidence.clone(),
-        serving,
-    });
 }
 
 /// A job of a release ended.
@@ -283,19 +260,6 @@ pub fn abandon(draft: &mut Transaction, reason: &str) {
     );
 }
 
-/// A job that runs is not wanted any more.
-pub(super) fn stop_hook(draft: &mut Transaction, release: &Release, reason: &str) {
-    if let Some(hook) = &release.hook {
-        draft.record(Fact::HookFailed {
-            release: release.id,
-            job: hook.job.clone(),
-            run: hook.run,
-            reason: reason.to_owned(),
-            last_lines: Vec::new(),
-        });
-    }
-}
-
 /// The time that an environment was down is not the stage's; a shift begins again, because the
 /// tasks of both revisions do.
 pub fn renew(draft: &mut Transaction) {
@@ -339,58 +303,6 @@ pub fn expire(draft: &mut Transaction) {
             finish(draft, &release, ReleaseOutcome::Failed, reason, serving);
         } else {
             fail(draft, &reason, RollbackMode::Always);
-        }
-    }
-}
-
-/// Whether a release that failed goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RollbackMode {
-    /// It does.
-    Always,
-    /// ECS: only when the method that tripped has `rollback` on.
-    AsTheBreakerSays,
-}
-
-/// Ends a release that cannot succeed: back to the stable revision, or failed where it is.
-pub(super) fn fail(draft: &mut Transaction, reason: &str, back: RollbackMode) {
-    let Some(release) = draft.service.release.clone() else {
-        return;
-    };
-    stop_hook(draft, &release, "the release failed");
-    let service = &draft.service;
-    // A revision that was stable once stays usable: only a new one is marked.
-    let candidate = service
-        .revisions
-        .get(&release.to)
-        .is_some_and(|to| to.status == RevisionStatus::Candidate);
-    let breaker = service
-        .definition(release.to)
-        .and_then(|definition| definition.service.release.breaker);
-    let stable = service.stable.filter(|stable| *stable != release.to);
-    // Before its first task, going back is nothing but staying: no switch forbids that.
-    let goes_back = back == RollbackMode::Always
-        || breaker.is_none_or(|breaker| breaker.rollback)
-        || stable == Some(service.primary);
-    let serving = service.stable.filter(|stable| *stable == service.primary);
-    if candidate {
-        draft.record(Fact::RevisionFailed {
-            revision: release.to,
-        });
-    }
-    match stable {
-        Some(stable) if goes_back => {
-            enter(draft, &release, ReleaseStage::RollingBack, stable, reason);
-        }
-        _ => {
-            let reason = reason.to_owned();
-            finish(
-                draft,
-                &release,
-                ReleaseOutcome::Failed,
-                reason,
-                serving.unwrap_or(0),
-            );
         }
     }
 }

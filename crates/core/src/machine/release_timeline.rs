@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Release, ReleaseKind, ReleaseOutcome};
+use super::release_stage::{ReleaseKind, ReleaseOutcome};
 use crate::time::Timestamp;
 
 /// Moments kept of one release.
@@ -50,17 +50,4 @@ pub struct FinishedRelease {
     /// What happened.
     #[serde(default)]
     pub story: Vec<Arc<TimelineEvent>>,
-}
-
-impl Release {
-    /// Adds a moment; in the middle of a long story the older ones give way.
-    pub(super) fn record(&mut self, at: Timestamp, text: String) {
-        if text.is_empty() {
-            return;
-        }
-        if self.story.len() >= MOMENTS_KEPT {
-            self.story.remove(MOMENTS_KEPT / 2);
-        }
-        self.story.push(Arc::new(TimelineEvent { at, text }));
-    }
 }

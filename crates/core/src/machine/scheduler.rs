@@ -7,9 +7,8 @@
 
 use super::entry::Fact;
 use super::limits;
-use super::state::{
-    EnvironmentPhase, ReleaseStage, Removal, RevisionStatus, Task, TaskHealth, TaskLifecycle,
-};
+use super::release_stage::ReleaseStage;
+use super::state::{EnvironmentPhase, Removal, RevisionStatus, Task, TaskHealth, TaskLifecycle};
 use super::transaction::Transaction;
 
 /// One pass; call it until it records nothing more.

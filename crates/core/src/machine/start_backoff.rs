@@ -1,16 +1,7 @@
-//! Tasks that do not start: when the next one may, and what ends the wait.
-//!
-//! One rule for all of them, whether they could not be started or ended before they were healthy
-//! once, per revision: the wait doubles from 1 to 30 s ([`crate::backoff`]). A person's word, a
-//! healthy task and an obstacle that is gone end it, failures included.
+//! What is remembered of tasks of a revision that do not start.
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Fact;
-use super::limits;
-use super::state::{RevisionDefinition, ServiceState, Task};
-use super::transaction::Transaction;
-use crate::manifest::model::UsedResource;
 use crate::time::Timestamp;
 
 /// Failed starts of a revision's tasks: none in a row is forgotten until a task is healthy, a
@@ -53,99 +44,4 @@ impl std::fmt::Display for Obstacle {
             Self::PortTaken(port) => write!(out, "port {port} is free"),
         }
     }
-}
-
-impl Obstacle {
-    /// Whether tasks of a revision may need that it is gone.
-    fn stands_before(&self, definition: &RevisionDefinition) -> bool {
-        let uses = &definition.service.uses;
-        match self {
-            Self::Database(name) => uses.contains(&UsedResource::Database(name.clone())),
-            Self::Cache(name) => uses.contains(&UsedResource::Cache(name.clone())),
-            Self::DiskFull | Self::Descriptors | Self::PortTaken(_) => true,
-        }
-    }
-}
-
-impl ServiceState {
-    /// The moment before which no task of a revision is started.
-    #[must_use]
-    pub fn starts_delayed_until(&self, revision: u32) -> Option<Timestamp> {
-        self.backoffs.get(&revision)?.until
-    }
-}
-
-/// A task failed to start: the next one of its revision waits. Those that were started together
-/// and fail together are one failed start.
-pub fn delay_starts(
-    draft: &mut Transaction,
-    task: &Task,
-    reason: &str,
-    obstacle: Option<Obstacle>,
-) {
-    let before = draft.service.backoffs.get(&task.revision);
-    let failures = match before {
-        Some(backoff) if backoff.until.is_some() => backoff.failures.max(1),
-        Some(backoff) => backoff.failures.saturating_add(1),
-        None => 1,
-    };
-    let present = before.and_then(|backoff| backoff.until);
-    let until = draft.now.after(limits::start_delay(failures));
-    draft.record(Fact::StartsDelayed {
-        revision: task.revision,
-        failures,
-        until: present.map_or(until, |present| present.max(until)),
-        reason: reason.to_owned(),
-        obstacle,
-    });
-}
-
-/// Delays that are over.
-pub fn expire(draft: &mut Transaction) {
-    let now = draft.now;
-    for revision in revisions(draft, |backoff| backoff.until.is_some_and(|at| at <= now)) {
-        draft.record(Fact::StartsResumed { revision });
-    }
-}
-
-/// Whatever failed before is tried at once.
-pub fn end_all(draft: &mut Transaction, reason: &str) {
-    end(draft, |_, _| true, reason);
-}
-
-/// What stood in the way is gone.
-pub fn end_by_obstacle(draft: &mut Transaction, gone: &Obstacle) {
-    let ends = |backoff: &StartBackoff, definition: Option<&RevisionDefinition>| {
-        backoff.obstacle.as_ref() == Some(gone)
-            || definition.is_some_and(|definition| gone.stands_before(definition))
-    };
-    end(draft, ends, &gone.to_string());
-}
-
-fn end(
-    draft: &mut Transaction,
-    ends: impl Fn(&StartBackoff, Option<&RevisionDefinition>) -> bool,
-    reason: &str,
-) {
-    let service = &draft.service;
-    let ended: Vec<u32> = service
-        .backoffs
-        .iter()
-        .filter(|(revision, backoff)| ends(backoff, service.definition(**revision)))
-        .map(|(revision, _)| *revision)
-        .collect();
-    for revision in ended {
-        draft.record(Fact::BackoffEnded {
-            revision,
-            reason: reason.to_owned(),
-        });
-    }
-}
-
-fn revisions(draft: &Transaction, matches: impl Fn(&StartBackoff) -> bool) -> Vec<u32> {
-    let backoffs = draft.service.backoffs.iter();
-    backoffs
-        .filter(|(_, backoff)| matches(backoff))
-        .map(|(revision, _)| *revision)
-        .collect()
 }

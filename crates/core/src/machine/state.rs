@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::desired_count::ScaleBounds;
-use super::release_timeline::{FinishedRelease, TimelineEvent};
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::{ReleaseKind, ReleaseStage};
+use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
+use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
-use super::strategy::{GuardVerdict, Promotion, SplitCheck};
-use crate::manifest::model::{Alarm, Job, Manifest, Service, Workload};
+use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
 /// Revisions kept per service, besides those in use.
@@ -285,55 +286,6 @@ pub enum TaskHealth {
     Unhealthy,
 }
 
-/// Stages of a release (DESIGN §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleaseStage {
-    /// Accepted.
-    Pending,
-    /// Jobs in the new revision, before any of its tasks.
-    BeforeHooks,
-    /// New tasks come up. Rolling: old ones leave within the limits; otherwise they all stay.
-    ScaleUp,
-    /// The new revision is reached by its test header only; smoke jobs run.
-    TestTraffic,
-    /// A share of the requests goes to the new revision; step k of n.
-    Shifting,
-    /// All requests go to the new revision; the old one can still take them back.
-    Baking,
-    /// The old tasks leave.
-    CleaningUp,
-    /// Back to the stable revision.
-    RollingBack,
-}
-
-impl ReleaseStage {
-    /// The name in `status --json` and in scripts.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::BeforeHooks => "before-hooks",
-            Self::ScaleUp => "scale-up",
-            Self::TestTraffic => "test-traffic",
-            Self::Shifting => "shifting",
-            Self::Baking => "baking",
-            Self::CleaningUp => "cleaning-up",
-            Self::RollingBack => "rolling-back",
-        }
-    }
-}
-
-/// Why a release began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleaseKind {
-    /// To a new revision.
-    Deploy,
-    /// To one that ran before, by request. Its hooks do not run again.
-    Rollback,
-}
-
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
@@ -388,9 +340,25 @@ pub struct Release {
     /// What people said about going on.
     #[serde(default)]
     pub gate: Promotion,
+    /// Requests and connections of old tasks that were cut off at the end of `drain`.
+    #[serde(default)]
+    pub cut: u64,
     /// What happened so far.
     #[serde(default)]
     pub story: Vec<Arc<TimelineEvent>>,
+}
+
+impl Release {
+    /// Adds a moment; in the middle of a long story the older ones give way.
+    pub(super) fn record(&mut self, at: Timestamp, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        if self.story.len() >= MOMENTS_KEPT {
+            self.story.remove(MOMENTS_KEPT / 2);
+        }
+        self.story.push(Arc::new(TimelineEvent { at, text }));
+    }
 }
 
 /// A job that runs for a release.
@@ -402,30 +370,6 @@ pub struct HookRun {
     pub run: u32,
     /// Then it is stopped and has failed.
     pub deadline: Timestamp,
-}
-
-/// How a release ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleaseOutcome {
-    /// The new revision serves and is stable.
-    Done,
-    /// The stable revision serves again.
-    RolledBack,
-    /// Neither.
-    Failed,
-}
-
-impl ReleaseOutcome {
-    /// The name that people and scripts see.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::RolledBack => "rolled-back",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// How a process ended.

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::state::{Release, ReleaseKind, ReleaseStage, RevisionStatus, ServiceState};
-use crate::manifest::model::{Alarm, Strategy};
+use super::promotion::{Promotion, SplitCheck};
+use super::release_stage::{ReleaseKind, ReleaseStage};
+use super::state::{Release, RevisionStatus, ServiceState};
+use crate::model::{Alarm, Strategy};
 
 /// All requests, in tenths of a percent.
 pub const WHOLE: u32 = 1000;
@@ -73,49 +73,6 @@ fn tenths(percent: f64) -> u32 {
     (percent * 10.0).round().clamp(0.0, f64::from(WHOLE)) as u32
 }
 
-/// What a guard says about the new revision in the present step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GuardVerdict {
-    /// Its evaluation is not complete.
-    #[default]
-    Pending,
-    /// It was judged and does not breach.
-    Quiet,
-    /// Too few requests to judge.
-    TooLittle,
-    /// It breaches.
-    Fired,
-}
-
-/// Whether the router's measured split is the one that was asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SplitCheck {
-    /// Too few requests to tell.
-    #[default]
-    Unmeasured,
-    /// As asked.
-    Verified,
-    /// Not as asked.
-    Off,
-}
-
-/// What people said about going on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Promotion {
-    /// Nothing.
-    #[default]
-    Closed,
-    /// The next step may be taken.
-    Promoted,
-    /// All steps at once.
-    PromotedFully,
-    /// Nothing goes on until `neargate resume`.
-    Paused,
-}
-
 /// Fewest requests of a step from which the split can be told.
 pub const SPLIT_REQUESTS: u64 = 200;
 
@@ -167,6 +124,17 @@ impl ServiceState {
             }
             _ => vec![self.primary],
         }
+    }
+
+    /// Revisions that are not up in full and keep a shift from its next step. Who promotes it fully
+    /// needs none of the old revision's tasks: the next step takes all the traffic from them.
+    #[must_use]
+    pub fn lacking_fleets(&self, release: &Release) -> Vec<u32> {
+        let alone = release.gate == Promotion::PromotedFully;
+        let mut fleets = self.fleets();
+        fleets.retain(|fleet| !alone || *fleet == release.to);
+        fleets.retain(|fleet| !self.arrived(*fleet));
+        fleets
     }
 
     /// Share of the requests for each revision, tenths of a percent; `None`: one group of all.

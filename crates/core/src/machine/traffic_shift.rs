@@ -1,16 +1,20 @@
 //! Shifting traffic: when a step is over, what the next one is, what guards and people say.
 //!
-//! Invariant: the weight rises only when the step's bake has passed with its guards quiet and the
-//! router splits as asked, or when a person promotes it; a guard that fires always goes back.
+//! Invariants: the weight rises only when the step's bake has passed with its guards quiet and the
+//! router splits as asked, or when a person promotes it; a guard that fires always goes back. A
+//! step is taken with all tasks of both revisions up, or, when a person gives the new one all the
+//! traffic, with all of that one.
 
 use super::decision::Refusal;
 use super::entry::Fact;
 use super::event::ReleaseControl;
-use super::release::{RollbackMode, enter, fail};
-use super::state::{EnvironmentPhase, Release, ReleaseKind, ReleaseStage};
-use super::strategy::{GuardVerdict, Promotion, SplitCheck, WHOLE, rolling_bake};
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::{ReleaseKind, ReleaseStage};
+use super::stage_change::{RollbackMode, enter, fail};
+use super::state::{EnvironmentPhase, Release};
+use super::strategy::{WHOLE, rolling_bake};
 use super::transaction::{STAGE_TIMEOUT, Transaction};
-use crate::manifest::model::LowTraffic;
+use crate::model::LowTraffic;
 
 /// Whether the present step may end: its bake has passed, its guards are quiet, and the router
 /// splits as asked. Too little traffic may end the release here.
@@ -57,8 +61,11 @@ pub fn step_over(draft: &mut Transaction, release: &Release) -> bool {
     over
 }
 
-/// Takes the next step, when people let it.
+/// Takes the next step, when people let it and the tasks of both revisions are up.
 pub fn next_step(draft: &mut Transaction, release: &Release) {
+    if !draft.service.lacking_fleets(release).is_empty() {
+        return;
+    }
     let approve = draft
         .service
         .definition(release.to)
@@ -197,6 +204,9 @@ pub fn steer(draft: &mut Transaction, steer: ReleaseControl, by: &str) -> Result
         release.stage,
         ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking
     );
+    // Of both revisions only the new one is up: its share can be all of the traffic.
+    let lacks_old =
+        shifts && release.stage == ReleaseStage::ScaleUp && draft.service.arrived(release.to);
     let refused = |what| {
         Err(Refusal::NotNow {
             service: name.clone(),
@@ -207,7 +217,7 @@ pub fn steer(draft: &mut Transaction, steer: ReleaseControl, by: &str) -> Result
     };
     let gate = match steer {
         ReleaseControl::Promote if waits => Promotion::Promoted,
-        ReleaseControl::PromoteFully if waits => Promotion::PromotedFully,
+        ReleaseControl::PromoteFully if waits || lacks_old => Promotion::PromotedFully,
         ReleaseControl::Promote | ReleaseControl::PromoteFully => return refused("promoted"),
         ReleaseControl::Pause if shifts && !ends(release.stage) => Promotion::Paused,
         ReleaseControl::Pause => return refused("paused"),

@@ -133,10 +133,16 @@ impl Transaction {
 
     /// Tells a task to stop.
     pub fn stop(&mut self, task: &Task, reason: &str) {
+        self.stop_drained(task, reason, 0);
+    }
+
+    /// Tells a task to stop that was drained, of which so many requests or connections were cut off.
+    pub fn stop_drained(&mut self, task: &Task, reason: &str, cut: u64) {
         self.record(Fact::TaskStopRequested {
             task: task.id.clone(),
             reason: reason.to_owned(),
             deadline: self.stop_deadline(task),
+            cut,
         });
     }
 

@@ -3,32 +3,9 @@
 //! Invariant: minutes of a day or of a week, UTC. Refuses windows under 30 minutes and
 //! schedules that EventBridge would refuse.
 
-use super::schema::TextFormat;
-
 const DAY: u32 = 24 * 60;
 const WEEK: u32 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
-pub(super) static WINDOW: TextFormat = TextFormat {
-    what: "a daily window",
-    example: "03:00-04:00",
-    pattern: "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
-    check: |text| window(text).map(|_| ()),
-};
-
-pub(super) static MAINTENANCE: TextFormat = TextFormat {
-    what: "a weekly window",
-    example: "mon:04:00-mon:05:00",
-    pattern: "^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$",
-    check: |text| maintenance(text).map(|_| ()),
-};
-
-pub(super) static SCHEDULE: TextFormat = TextFormat {
-    what: "a schedule",
-    example: "rate(5 minutes)",
-    pattern: "^(rate|cron)\\(.+\\)$",
-    check: schedule,
-};
 
 /// A daily window: (first minute of the day, length in minutes).
 pub(super) fn window(text: &str) -> Result<(u32, u32), String> {
@@ -81,7 +58,7 @@ pub(super) fn overlap(daily: (u32, u32), weekly: (u32, u32)) -> bool {
     })
 }
 
-fn schedule(text: &str) -> Result<(), String> {
+pub(super) fn schedule(text: &str) -> Result<(), String> {
     let argument = |name: &str| text.strip_prefix(name)?.strip_suffix(')');
     if let Some(rate) = argument("rate(") {
         return check_rate(rate);

@@ -4,8 +4,8 @@
 //! whichever environment was chosen.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::schema::nearest;
 use super::toml_tree::{TomlTable, TomlValue, find};
+use crate::names::nearest;
 
 /// The environments whose target is AWS, by name.
 pub(super) fn on_aws(file: &TomlTable) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! `neargate.toml`: text to a checked model, every problem reported at once.
 //!
-//! [`model`] is what the rest of Neargate sees; it is immutable, complete (defaults are
+//! [`crate::model`] is what the rest of Neargate sees; it is immutable, complete (defaults are
 //! filled in) and legal (every value is one that AWS would take too). The way there: parse the
 //! layers (the file, one `[env.NAME]`, each `--set`), hold each against the shape, merge, fill
 //! in the defaults, read the model, and check what depends on one another.
@@ -12,7 +12,6 @@ pub mod edit_location;
 mod environments;
 mod fargate;
 mod lower;
-pub mod model;
 mod overrides;
 mod schema;
 pub mod site_files;
@@ -23,15 +22,12 @@ mod unsupported;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 
-pub(crate) use schema::nearest;
-
+use crate::model::{Manifest, WrittenAddress};
 use diagnostic::SourceSpan;
-use model::{Manifest, WrittenAddress};
 use site_files::SitePage;
 use toml_tree::{TomlTable, TomlValue};
 
-/// What a manifest is called when nothing else is said; a site never serves a file of this name.
-pub const FILE_NAME: &str = "neargate.toml";
+pub use crate::model::FILE_NAME;
 
 /// The longest manifest that is read, bytes.
 pub const LONGEST: usize = 1 << 20;

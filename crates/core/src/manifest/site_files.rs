@@ -4,9 +4,9 @@
 //! the manifest's own words and place.
 
 use super::diagnostic::{Diagnostic, SourceSpan};
-use super::model::{Manifest, Workload};
 use super::toml_tree::{self, TomlTable};
 use super::{Diagnostics, LoadedManifest};
+use crate::model::{Manifest, Workload};
 
 /// A file that a site sends for paths that have none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::model::DeploymentTarget;
 use super::schema::{FILE, FarEffect, TableSchema, ValueKind};
 use super::toml_tree::{TomlTable, TomlValue};
+use crate::model::DeploymentTarget;
 
 /// A path of keys (`*` is any name), a value that makes it matter, and the sentence; `{}` is
 /// the path as written.
@@ -25,6 +25,8 @@ enum UnsupportedWhen {
     Not(&'static str),
     /// A table that is not switched off by `enabled = false`.
     On,
+    /// A number that is greater than another one beside it, which is 1 when it is not written.
+    MoreThan(&'static str),
 }
 
 const fn gap(path: &'static [&'static str], sentence: &'static str) -> UnsupportedKey {
@@ -48,8 +50,9 @@ const fn when(
 }
 
 static GAPS: &[UnsupportedKey] = &[
-    gap(
+    when(
         &["service", "*", "scale", "max"],
+        UnsupportedWhen::MoreThan("min"),
         "{}: near keeps the number of tasks where `min` or `neargate scale` puts it",
     ),
     gap(
@@ -191,7 +194,7 @@ fn walk(
         match &entry.node.value {
             value if rest.is_empty() => {
                 let sentence = || gap.sentence.replacen("{}", &here, 1);
-                out.extend(matters(value, &gap.only).then(sentence));
+                out.extend(matters(value, &gap.only, table).then(sentence));
             }
             TomlValue::Table(inner) => walk(inner, rest, &here, gap, out),
             _ => {}
@@ -199,11 +202,16 @@ fn walk(
     }
 }
 
-fn matters(value: &TomlValue, only: &UnsupportedWhen) -> bool {
+fn matters(value: &TomlValue, only: &UnsupportedWhen, beside: &TomlTable) -> bool {
     match (value, only) {
         (TomlValue::List(items), _) => !items.is_empty(),
         (TomlValue::Flag(flag), UnsupportedWhen::Flag(wanted)) => flag == wanted,
         (TomlValue::Text(text), UnsupportedWhen::Not(other)) => text != other,
+        (TomlValue::Whole(number), UnsupportedWhen::MoreThan(other)) => {
+            let least = beside.get(*other).map(|entry| &entry.node.value);
+            !matches!(least, Some(TomlValue::Whole(least)) if least >= number)
+                && (least.is_some() || *number > 1)
+        }
         (TomlValue::Table(table), UnsupportedWhen::On) => table
             .get("enabled")
             .is_none_or(|entry| entry.node.value != TomlValue::Flag(false)),

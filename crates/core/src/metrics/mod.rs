@@ -16,18 +16,18 @@ mod histogram;
 pub mod math;
 pub mod names;
 pub mod report;
+mod sample;
 mod statistic;
 mod store;
-mod traffic;
 mod window;
 
 pub use completeness::Completeness;
 pub use dimensions::{Dimensions, StatusClass};
 pub use histogram::{Histogram, MOST_BUCKETS};
+pub use sample::Sample;
 pub use statistic::{Statistic, StatisticError, Trim, TrimBound};
 pub use store::{
     MOST_SERIES, MOST_WINDOWS, MetricsStore, RESOLUTIONS, RetentionLimits, WindowBoundary,
     resolution,
 };
-pub use traffic::{Sample, samples};
 pub use window::Window;

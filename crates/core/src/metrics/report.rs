@@ -210,8 +210,9 @@ impl ServiceMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Sample, samples};
+    use crate::metrics::Sample;
     use crate::routing::control::RequestCount;
+    use crate::routing::traffic::samples;
 
     const START: u64 = 1_700_000_000_000;
 

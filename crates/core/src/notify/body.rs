@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Notification, NotificationKind, bounded};
 use crate::machine::ReleaseOutcome;
-use crate::manifest::model::WebhookFormat;
+use crate::model::WebhookFormat;
 
 /// Most characters of Slack's header.
 const SLACK_HEADER: usize = 150;

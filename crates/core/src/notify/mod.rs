@@ -10,7 +10,7 @@ pub use body::body;
 
 use crate::alarm::{AlarmState, Transition};
 use crate::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseOutcome};
-use crate::manifest::model::{NotificationEvent, Notify};
+use crate::model::{NotificationEvent, Notify};
 use crate::time::Timestamp;
 
 /// Most characters of a reason that are sent (Slack takes 3,000 in a block).

@@ -171,6 +171,9 @@ impl fmt::Display for Operation {
                 }
                 writeln!(f)
             }
+            Self::ScaleService { name, from, to, .. } if from == to => {
+                writeln!(f, "~ service.{name}: limits of its scale")
+            }
             Self::ScaleService { name, from, to, .. } => {
                 writeln!(f, "~ service.{name}: scale {from} → {to}")
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{FieldChange, Operation, RunningEnvironment, changes};
-use crate::manifest::model::{Edge, Manifest};
+use crate::model::{Edge, Manifest};
 
 /// What becomes of the edge. Domains, HTTPS and the firewall are far's alone.
 pub(super) fn edge(wanted: &Edge, now: Option<&Edge>, operations: &mut Vec<Operation>) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::fault::{Fault, all};
 use super::{Rehearsal, RehearsalSettings, RehearseError, TimingModel, rehearse};
-use crate::manifest::model::{Manifest, Service};
+use crate::model::{Manifest, Service};
 
 /// A fault and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,7 +100,7 @@ fn not_here(service: &Service, fault: Fault) -> Option<String> {
 }
 
 fn uses_database(service: &Service) -> bool {
-    use crate::manifest::model::UsedResource;
+    use crate::model::UsedResource;
     let mut uses = service.uses.iter();
     uses.any(|used| matches!(used, UsedResource::Database(_)))
 }

@@ -25,7 +25,7 @@ pub use traffic::RequestTally;
 
 use crate::alarm::AlarmDefinition;
 use crate::machine::{self, Event, RevisionDefinition, Supersede};
-use crate::manifest::model::{Alarm, Manifest, Service, TreatMissingData};
+use crate::model::{Alarm, Manifest, Service, TreatMissingData};
 use crate::time::Timestamp;
 use answer::AnswerReader;
 use timing::RehearsalTiming;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::machine::{Event, GuardVerdict, Release, ReleaseOutcome, ReleaseStage, ServiceState};
-use crate::manifest::model::LowTraffic;
+use crate::model::LowTraffic;
 use crate::time::Timestamp;
 
 /// That a release was found bad.

@@ -7,7 +7,7 @@
 
 use super::slow_start::{FULL, takes};
 use super::table::TargetHealth;
-use crate::manifest::model::Balance;
+use crate::model::Balance;
 
 /// A target as the balancer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Whose the sockets are that listen on a port, by the kernel's own table.
 //!
 //! A target's health counts only when whoever would take a connection to its address is the
-//! task. Invariant: of several sockets that could take it (`SO_REUSEPORT`, a wildcard beside an
-//! address), each must be the task's.
+//! task. Invariant: of several sockets among which the kernel chooses (`SO_REUSEPORT`), each must
+//! be the task's; one beside them that the kernel gives nothing makes nobody unhealthy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -19,6 +19,18 @@ pub enum ListenerOwner {
     User(u32),
     /// A process that descends from the one with this pid: the task's shim.
     DescendantOf(u32),
+}
+
+impl ListenerOwner {
+    /// The user that must hold it, when the kernel's word for a connection's other end tells the
+    /// task's from others.
+    #[must_use]
+    pub fn user(self) -> Option<u32> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::DescendantOf(_) => None,
+        }
+    }
 }
 
 /// A listening TCP socket.
@@ -55,6 +67,30 @@ impl ListeningSocket {
         let (own, wanted) = (self.address.ip().to_canonical(), target.ip().to_canonical());
         self.address.port() == target.port() && (own.is_unspecified() || own == wanted)
     }
+
+    /// Whether it takes IPv4 connections only when it is not for IPv6 alone (`IPV6_V6ONLY`), which
+    /// the kernel's table does not show.
+    #[must_use]
+    pub fn is_ipv6_wildcard(&self) -> bool {
+        self.address.is_ipv6() && self.address.ip().is_unspecified()
+    }
+
+    /// How the kernel ranks it among those that may take a connection: one of the very address
+    /// comes before a wildcard, and of each one of the address's own family before IPv6.
+    fn rank(&self, target: SocketAddr) -> (bool, bool) {
+        let wildcard = self.address.ip().is_unspecified();
+        let target = target.ip().to_canonical();
+        (wildcard, self.address.is_ipv4() != target.is_ipv4())
+    }
+}
+
+/// Of sockets that listen, those among which the kernel chooses for a connection to this address.
+#[must_use]
+pub fn first_choice(mut sockets: Vec<ListeningSocket>, target: SocketAddr) -> Vec<ListeningSocket> {
+    sockets.retain(|socket| socket.may_take(target));
+    let first = sockets.iter().map(|socket| socket.rank(target)).min();
+    sockets.retain(|socket| Some(socket.rank(target)) == first);
+    sockets
 }
 
 /// The kernel prints 32-bit words as it holds them in memory.
@@ -133,6 +169,36 @@ mod tests {
                 takes,
                 "{own} {target}"
             );
+        }
+    }
+
+    #[test]
+    fn a_socket_that_the_kernel_gives_nothing_does_not_count() {
+        for (listening, counted) in [
+            (&["127.0.0.1:1", "[::]:1"][..], &["127.0.0.1:1"][..]),
+            (&["[::]:1", "0.0.0.0:1"], &["0.0.0.0:1"]),
+            (&["0.0.0.0:1", "127.0.0.1:1"], &["127.0.0.1:1"]),
+            (
+                &["[::ffff:127.0.0.1]:1", "0.0.0.0:1"],
+                &["[::ffff:127.0.0.1]:1"],
+            ),
+            (
+                &["127.0.0.1:1", "127.0.0.1:1"],
+                &["127.0.0.1:1", "127.0.0.1:1"],
+            ),
+            (&["[::]:1", "[::]:1"], &["[::]:1", "[::]:1"]),
+            (&["127.0.0.1:2", "127.0.0.2:1"], &[]),
+            (&[], &[]),
+        ] {
+            let socket = |address: &&str| ListeningSocket {
+                address: address.parse().unwrap(),
+                user: 0,
+                inode: 1,
+            };
+            let sockets = listening.iter().map(socket).collect();
+            let found = first_choice(sockets, "127.0.0.1:1".parse().unwrap());
+            let expected: Vec<ListeningSocket> = counted.iter().map(socket).collect();
+            assert_eq!(found, expected, "{listening:?}");
         }
     }
 }

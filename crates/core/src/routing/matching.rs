@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::address_block::AddressBlock;
 use super::table::ListenerRule;
-use crate::manifest::model::Route;
+use crate::model::Route;
 
 /// What of a request rules look at.
 pub trait RequestFacts {

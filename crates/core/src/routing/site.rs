@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::matching::{LetterCase, Pattern};
-use crate::manifest::{self, model::Static};
+use crate::model::{FILE_NAME, Static};
 
 /// Sent where an answer must not be taken for the path's own file later: a fallback, a 404.
 pub const ASK_AGAIN: &str = "no-cache";
@@ -136,7 +136,7 @@ fn is_manifest(name: &str) -> bool {
     let compressed = COMPRESSED
         .iter()
         .find_map(|ending| name.strip_suffix(ending));
-    compressed.unwrap_or(&name) == manifest::FILE_NAME
+    compressed.unwrap_or(&name) == FILE_NAME
 }
 
 /// Whether a site's folder is the manifest's, or one above it: then the site holds the manifest.

@@ -70,7 +70,7 @@ pub(super) fn takes(warmth: u32, random: u64, index: usize) -> bool {
 mod tests {
     use super::super::balance::{Candidate, pick};
     use super::*;
-    use crate::manifest::model::Balance;
+    use crate::model::Balance;
     use TargetHealth::{Healthy, Initial, Unhealthy};
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -17,7 +17,7 @@ use cookie::{Travel, end, pair, pairs};
 pub use seal::{CookieKey, KEY_BYTES, Sealer, StickyToken};
 use seal::{CookieKind, ENTRY_TEXT, MOST_ENTRIES, Scope, SealedEntry};
 
-use crate::manifest::model::Sticky;
+use crate::model::Sticky;
 
 /// Names the task (duration-based stickiness).
 pub const BALANCER: &str = "AWSALB";

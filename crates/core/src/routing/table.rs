@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
-use crate::manifest::model::{Balance, HealthCheck, Route, Static, Sticky};
+use crate::model::{Balance, HealthCheck, Route, Static, Sticky};
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
 /// force is ignored.

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use neargate_core::manifest::model::{
-    DeploymentTarget, Manifest, Probe, Strategy, UsedResource, Workload,
-};
 use neargate_core::manifest::{Diagnostics, LoadedManifest, ManifestSource, load};
+use neargate_core::model::{DeploymentTarget, Manifest, Probe, Strategy, UsedResource, Workload};
 
 use crate::example::EXAMPLE;
 

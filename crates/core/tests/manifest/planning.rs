@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use neargate_core::machine::RevisionDefinition;
-use neargate_core::manifest::model::Manifest;
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::Manifest;
 use neargate_core::plan::{ObservedService, Operation, PlanContext, RunningEnvironment, plan};
 
 use crate::example::EXAMPLE;
@@ -21,7 +21,7 @@ fn manifest(overrides: &[&str]) -> Manifest {
 }
 
 fn running(manifest: &Manifest) -> RunningEnvironment {
-    let service = |(name, definition): (&String, &neargate_core::manifest::model::Service)| {
+    let service = |(name, definition): (&String, &neargate_core::model::Service)| {
         let observed = ObservedService {
             definition: definition.clone(),
             digest: String::new(),
@@ -130,6 +130,11 @@ fn what_a_person_scaled_to_is_kept_and_every_change_of_count_is_told() {
     assert!(
         scaled.starts_with("~ service.api: scale 9 → 5\n"),
         "{scaled}"
+    );
+    let limits = text(&["service.api.scale.min=2"], 3);
+    assert!(
+        limits.starts_with("~ service.api: limits of its scale\n"),
+        "{limits}"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Properties of every text.
 
-use neargate_core::manifest::model::Manifest;
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::Manifest;
 use proptest::prelude::*;
 
 use crate::example::EXAMPLE;

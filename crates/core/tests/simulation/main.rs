@@ -12,7 +12,7 @@ mod world;
 
 use faults::{fault, interfere, relieve};
 use neargate_core::machine::{self, EnvironmentState, Event, ReleaseOutcome, Supersede};
-use neargate_core::manifest::model::{Breaker, Threshold};
+use neargate_core::model::{Breaker, Threshold};
 use oracles::{judge, settled, stable_is_wanted};
 use world::{Behaviour, Numbers, Shift, World, definition};
 

@@ -4,7 +4,7 @@ use neargate_core::machine::{
     self, Action, Fact, GuardVerdict, Promotion, ReleaseStage, RevisionStatus, SplitCheck, Task,
     limits,
 };
-use neargate_core::manifest::model::LowTraffic;
+use neargate_core::model::LowTraffic;
 
 use crate::FindService;
 use crate::world::{self, World};

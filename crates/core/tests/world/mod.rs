@@ -10,7 +10,7 @@ pub mod stories;
 pub use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
 use neargate_core::machine::{
-    self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
+    self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
     Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
 };
 pub use neargate_core::random::Random;
@@ -117,9 +117,34 @@ impl World {
         }
         let Ok(persisted) = step.persist(&mut self.tape);
         for entry in persisted.entries() {
+            self.both_revisions_are_up(entry);
             machine::apply(&mut self.state, entry);
         }
         persisted.into_actions()
+    }
+
+    /// A release takes its steps with all tasks of both revisions up, whoever asked for them; but
+    /// for a person who gives the new revision all the traffic.
+    fn both_revisions_are_up(&self, entry: &JournalEntry) {
+        let Fact::StepTaken { release: id, .. } = &entry.fact else {
+            return;
+        };
+        let service = &self.state.services[&entry.service];
+        let release = service.release.as_ref().expect("of a release");
+        assert_eq!(release.id, *id);
+        let fully = release.gate == Promotion::PromotedFully;
+        let healthy_of = |revision| {
+            let own = service.tasks.values();
+            own.filter(|task| task.revision == revision && task.healthy())
+                .count()
+        };
+        for revision in [release.from, release.to] {
+            let needed = service.shifts(release) && (!fully || revision == release.to);
+            assert!(
+                !needed || healthy_of(revision) >= service.desired as usize,
+                "a step was taken without all tasks of revision {revision}: {service:?}"
+            );
+        }
     }
 
     /// Decides and acts.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::machine::RevisionDefinition;
-use neargate_core::manifest::model::{Alarm, Breaker, Job, JobWork, Service};
+use neargate_core::model::{Alarm, Breaker, Job, JobWork, Service};
 
 /// How tasks of a revision behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What stories about releases begin with and end in.
 
 use neargate_core::machine::{Event, ReleaseOutcome, RevisionDefinition, Supersede};
-use neargate_core::manifest::model::{Breaker, Threshold};
+use neargate_core::model::{Breaker, Threshold};
 
 use super::{Numbers, Shift, World, definition};
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::EnvironmentGrade;
+use neargate_core::model::EnvironmentGrade;
 use serde::Serialize;
 
 /// Whether what AWS gives every account for free is taken off.

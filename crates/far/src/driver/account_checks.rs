@@ -4,7 +4,7 @@
 //! the driver has together, for a look before a release. Invariant: only an answer makes something
 //! missing; what may not be asked, or cannot be, is [`FindingState::Unknown`] and says why.
 
-use neargate_core::manifest::model::{Manifest, Workload};
+use neargate_core::model::{Manifest, Workload};
 use serde_json::Value;
 
 use super::preflight::{FindingState, PreflightFinding, finding};

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{HealthCheck, Probe, Service, Workload};
+use neargate_core::model::{HealthCheck, Probe, Service, Workload};
 
 use super::error::DriverError;
 use super::terraform_outputs::ServiceFacts;

@@ -5,15 +5,15 @@
 //! after it, the outcome checked against ECS's own record. A release that another client left is gone on with first.
 
 use neargate_core::machine::{ReleaseKind, strategy};
-use neargate_core::manifest::model::Service;
+use neargate_core::model::Service;
 
 use super::aws::{EcsServiceState, StoredRecord};
 use super::definition::{self, ReleasedDefinition, number};
-use super::ecs_strategy::{Mover, NativeDeployment, NativeStrategy, ReleaseStart, mover};
 use super::environment::{Driver, ReleaseEnd, ReleaseRequest};
 use super::error::DriverError;
 use super::record::{RecordedEnd, ReleasePhase};
 use super::terraform_outputs::ServiceFacts;
+use crate::ecs_strategy::{Mover, NativeDeployment, NativeStrategy, ReleaseStart, mover};
 
 /// How the jobs of one stage ended.
 pub(super) enum Jobs {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use neargate_core::machine::ReleaseKind;
-use neargate_core::manifest::model::{DeploymentTarget, Manifest, Service, Workload};
+use neargate_core::model::{DeploymentTarget, Manifest, Service, Workload};
 use neargate_core::time::Timestamp;
 
 use super::aws::{AwsClients, Endpoint, StoredRecord};

@@ -3,7 +3,7 @@
 //! Invariant: a session is opened only when the task can take it: its services have ECS Exec, and
 //! the plugin is there (whoever asks has found it). Refuses, in words, tasks that cannot.
 
-use neargate_core::manifest::model::UsedResource;
+use neargate_core::model::UsedResource;
 use neargate_core::secret::SecretValue;
 
 use super::aws::EcsTask;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::manifest::model::Job;
+use neargate_core::model::Job;
 use neargate_core::time::Timestamp;
 
 use super::aws::{JobRequest, JobTask};

@@ -1,7 +1,7 @@
 //! The release driver: what a release changes on AWS, and how it is followed to its end.
 //!
 //! Decisions are pure and have no feature: what a revision is ([`definition`]), who moves a
-//! release ([`ecs_strategy`]), what is remembered ([`record`]), what a site is ([`site_revision`]), how core's
+//! release ([`crate::ecs_strategy`]), what is remembered ([`record`]), what a site is ([`site_revision`]), how core's
 //! machine and ECS meet ([`weighted_plan`]). With the feature `aws` comes what calls AWS.
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
@@ -13,7 +13,6 @@ pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
 pub mod deployment_status;
-pub mod ecs_strategy;
 #[cfg(feature = "aws")]
 pub mod environment;
 pub mod error;

@@ -5,7 +5,7 @@
 //! after any way back but one that somebody asked for: that goes to what ran before, at once.
 
 use neargate_core::machine::ReleaseKind;
-use neargate_core::manifest::model::Service;
+use neargate_core::model::Service;
 
 use super::aws::{ReleaseWanted, StoredRecord};
 use super::definition::number;

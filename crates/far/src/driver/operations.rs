@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use neargate_core::alarm::AlarmState;
 use neargate_core::machine::{ReleaseKind, ScaleBounds};
-use neargate_core::manifest::model::{Job, JobWork, Service};
+use neargate_core::model::{Job, JobWork, Service};
 
 use super::definition::number;
 use super::environment::{Driver, ReleaseEnd, ReleaseRequest, now};

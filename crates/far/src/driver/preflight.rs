@@ -6,13 +6,13 @@
 //! other.
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::manifest::model::{Architecture, Service, UsedResource, Workload};
+use neargate_core::model::{Architecture, Service, UsedResource, Workload};
 use serde::Serialize;
 
-use super::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
 use super::environment::Driver;
 use super::error::DriverError;
 use super::terraform_outputs::ServiceFacts;
+use crate::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

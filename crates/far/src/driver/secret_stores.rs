@@ -4,7 +4,7 @@
 //! or encrypted parameters whose value is [`UNSET`]. Refuses values that ECS cannot put into a
 //! variable, and those that the place does not take.
 
-use neargate_core::manifest::model::{Manifest, SecretGenerator, Service, UsedResource};
+use neargate_core::model::{Manifest, SecretGenerator, Service, UsedResource};
 use neargate_core::secret::{MAX_BYTES, SecretValue};
 
 use crate::stack::url_secret;

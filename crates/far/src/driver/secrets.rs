@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::manifest::model::{SecretGenerator, Service};
+use neargate_core::model::{SecretGenerator, Service};
 use neargate_core::secret::SecretValue;
 
 use super::aws::{LabelledVersion, WriteConflict};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::model::Static;
+use neargate_core::model::Static;
 use neargate_core::routing::site::is_hidden;
 use sha2::{Digest, Sha256};
 

@@ -4,7 +4,7 @@
 //! records already, so any client can go on with it. Refuses jobs: a site has no tasks.
 
 use neargate_core::machine::ReleaseKind;
-use neargate_core::manifest::model::{Service, Static, Workload};
+use neargate_core::model::{Service, Static, Workload};
 use neargate_core::status::{ReleaseStatus, ServiceKind, ServiceStatus};
 use tokio::task::JoinSet;
 
@@ -370,6 +370,8 @@ impl Driver {
             stage: "copying".to_owned(),
             step: 0,
             weight: 0.0,
+            held: false,
+            paused: false,
             waiting_for: "the copy of its files".to_owned(),
             started_at: open.started_at,
         });

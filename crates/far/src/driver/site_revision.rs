@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use neargate_core::manifest::model::Static;
+use neargate_core::model::Static;
 use neargate_core::routing::site::{ASK_AGAIN, cache_control, content_type, is_page};
 use serde::{Deserialize, Serialize};
 

@@ -307,6 +307,8 @@ fn service_status(
             stage,
             step,
             weight,
+            held: false,
+            paused: false,
             waiting_for,
             started_at: open.started_at,
         }

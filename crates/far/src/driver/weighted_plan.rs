@@ -21,7 +21,7 @@ use neargate_core::machine::{
     EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit, Release, ReleaseStage,
     RevisionDefinition, ServiceState, Supersede, Task, TaskHealth, TaskLifecycle, apply, decide,
 };
-use neargate_core::manifest::model::{Alarm, Strategy};
+use neargate_core::model::{Alarm, Strategy};
 use neargate_core::time::Timestamp;
 
 /// What ECS, the load balancer and CloudWatch said.

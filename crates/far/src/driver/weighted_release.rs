@@ -11,7 +11,7 @@ use neargate_core::machine::{
     ReleaseOutcome, RevisionDefinition, ServiceState, apply, decide, next_deadline, waiting_for,
     weight,
 };
-use neargate_core::manifest::model::Service;
+use neargate_core::model::Service;
 
 use super::aws::{GreenServiceRequest, JobRequest, ReleaseWanted, RuleWeights, StoredRecord};
 use super::deploy::run_name;
@@ -69,7 +69,7 @@ impl Driver {
         Ok(ReleasePhase::Weights { journal })
     }
 
-    fn guards(&self, spec: &Service) -> BTreeMap<String, neargate_core::manifest::model::Alarm> {
+    fn guards(&self, spec: &Service) -> BTreeMap<String, neargate_core::model::Alarm> {
         let known = |name: &String| Some((name.clone(), self.manifest.alarms.get(name)?.clone()));
         spec.release.guard.iter().filter_map(known).collect()
     }

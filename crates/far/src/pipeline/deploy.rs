@@ -4,7 +4,7 @@
 //! the app's own tests and builds can take no role. An environment is released only after the
 //! one before it.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::stage::Processor;
 use super::steps::{

@@ -3,7 +3,7 @@
 //! Invariant: it reads. Its role is the one of plans, which trusts the released branch without
 //! an environment, so that no approval is waited for at night.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::steps::{
     RUNNER, checkout, credentials, head, install, neargate, reads_and_takes_roles, run,

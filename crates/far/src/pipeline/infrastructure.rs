@@ -3,7 +3,7 @@
 //! Invariant: a pull request reads and changes nothing; only the released branch applies, one
 //! environment after another, each behind the protection of GitHub's environment of that name.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::PipelineApp;
 use super::steps::{

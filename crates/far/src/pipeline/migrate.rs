@@ -3,7 +3,7 @@
 //! Invariant: only jobs that the manifest has, only in its environments, each behind the
 //! protection of GitHub's environment. What a person chose reaches the shell as a variable.
 
-use neargate_core::manifest::model::{Job, Manifest};
+use neargate_core::model::{Job, Manifest};
 
 use super::PipelineApp;
 use super::steps::{

@@ -20,7 +20,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Manifest, Service, WebhookAddress, Workload};
+use neargate_core::model::{Manifest, Service, WebhookAddress, Workload};
 use thiserror::Error;
 
 pub use checksum::{FileChange, change};

@@ -3,7 +3,7 @@
 //! Invariant: roles and repositories are called what `terraform/modules/pipeline` and
 //! `terraform/modules/cluster` call them.
 
-use neargate_core::manifest::model::{DeploymentTarget, Manifest};
+use neargate_core::model::{DeploymentTarget, Manifest};
 
 use super::PipelineError;
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
+use neargate_core::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 
 use super::PipelineApp;
 use super::names::shouted;

@@ -3,7 +3,7 @@
 //! Invariant: the workflows call these stages, so a laptop and a runner do the same. Pure: which
 //! tools the machine has, what it built and whose account it is are for the runner to find out.
 
-use neargate_core::manifest::model::{Architecture, DeploymentTarget, Manifest, Service, Workload};
+use neargate_core::model::{Architecture, DeploymentTarget, Manifest, Service, Workload};
 
 use super::is_built;
 

@@ -3,7 +3,7 @@
 //! Invariant: every action is pinned to the commit of a release, looked up in its repository;
 //! the comment says which release. No step leaves a credential in the checkout.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::PipelineApp;
 use super::names;

@@ -10,7 +10,7 @@ mod rules;
 
 use neargate_core::manifest::ManifestSource;
 use neargate_core::manifest::edit_location::{self, EditKind, EditLocation, LinePlacement};
-use neargate_core::manifest::model::{EnvironmentGrade, Manifest};
+use neargate_core::model::{EnvironmentGrade, Manifest};
 use serde::Serialize;
 
 use crate::stack::Stack;

@@ -1,6 +1,6 @@
 //! Calls of the modules that hold data.
 
-use neargate_core::manifest::model::CacheEngine;
+use neargate_core::model::CacheEngine;
 
 use super::hcl::{Block, is, table, text};
 use super::{call, groups, module};

@@ -1,6 +1,6 @@
 //! The files beside `main.tf`: variables and their values, outputs, versions, the backend.
 
-use neargate_core::manifest::model::EncryptionKey;
+use neargate_core::model::EncryptionKey;
 use serde_json::{Map, Value as Json, json};
 
 use super::hcl::{Block, HclValue, is, table, text};

@@ -1,6 +1,6 @@
 //! The call of the module of alarms, objectives and the dashboard.
 
-use neargate_core::manifest::model::{Comparison, TreatMissingData};
+use neargate_core::model::{Comparison, TreatMissingData};
 
 use super::hcl::{Block, HclValue, is, table, text};
 use super::{call, output};

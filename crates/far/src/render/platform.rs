@@ -1,6 +1,6 @@
 //! Calls of the modules that all services share: secrets, network, what users meet, the cluster.
 
-use neargate_core::manifest::model::{ContainerInsights, EncryptionKey};
+use neargate_core::model::{ContainerInsights, EncryptionKey};
 
 use super::hcl::{Block, HclValue, is, table, text, texts};
 use super::{call, groups};

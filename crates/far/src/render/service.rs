@@ -1,6 +1,6 @@
 //! The calls of the modules of a service and of its jobs on a schedule.
 
-use neargate_core::manifest::model::{Architecture, Balance, Route};
+use neargate_core::model::{Architecture, Balance, Route};
 
 use super::hcl::{Block, HclValue, is, table, text, texts};
 use super::platform::callers;
@@ -31,7 +31,7 @@ pub(super) fn service(stack: &Stack, service: &EcsService) -> Block {
         ])
     });
     let keys = HclValue::List(vec![is("module.secrets.kms_key_arn")]);
-    let customer = stack.key == neargate_core::manifest::model::EncryptionKey::Customer;
+    let customer = stack.key == neargate_core::model::EncryptionKey::Customer;
     let block = call(&module("service", name), "service")
         .with("name", is(format!("\"${{local.name}}-{name}\"")))
         .with("cluster_name", is("module.cluster.name"))

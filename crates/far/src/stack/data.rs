@@ -1,6 +1,6 @@
 //! Databases, caches and secrets.
 
-use neargate_core::manifest::model::{self, CacheEngine, EnvironmentGrade, Manifest};
+use neargate_core::model::{self, CacheEngine, EnvironmentGrade, Manifest};
 use serde::{Deserialize, Serialize};
 
 const DAY: u64 = 86_400;

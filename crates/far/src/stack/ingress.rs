@@ -1,6 +1,6 @@
 //! What users meet: load balancer, gateway, CloudFront, web ACL, names.
 
-use neargate_core::manifest::model::{EntryPoint, EnvironmentGrade, Manifest, Service, Workload};
+use neargate_core::model::{EntryPoint, EnvironmentGrade, Manifest, Service, Workload};
 use serde::{Deserialize, Serialize};
 
 /// Requests of one address in five minutes, when none is written.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: each names a service of the stack. Jobs of releases are the driver's and not here.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use serde::{Deserialize, Serialize};
 
 use super::EcsService;

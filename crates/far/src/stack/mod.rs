@@ -11,7 +11,7 @@ mod network;
 mod observability;
 mod service;
 
-use neargate_core::manifest::model::{
+use neargate_core::model::{
     ContainerInsights, DeploymentTarget, EncryptionKey, EnvironmentGrade, Manifest,
 };
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! The network: zones, the way out, endpoints, the flow log.
 
-use neargate_core::manifest::model::{EnvironmentGrade, Manifest, NatKind};
+use neargate_core::model::{EnvironmentGrade, Manifest, NatKind};
 use serde::{Deserialize, Serialize};
 
 /// Two zones are the least that a load balancer and a database take.

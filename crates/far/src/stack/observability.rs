@@ -9,9 +9,7 @@ mod metric;
 use std::collections::BTreeMap;
 
 use neargate_core::alarm::{AlarmRule, AlarmState};
-use neargate_core::manifest::model::{
-    self, Comparison, EnvironmentGrade, Manifest, TreatMissingData,
-};
+use neargate_core::model::{self, Comparison, EnvironmentGrade, Manifest, TreatMissingData};
 use serde::{Deserialize, Serialize};
 
 use super::Stack;

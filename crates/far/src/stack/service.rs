@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{
+use neargate_core::model::{
     self, Architecture, Balance, Manifest, Probe, Route, UsedResource, Workload,
 };
 use serde::{Deserialize, Serialize};
 
 use super::data::url_secret;
 use super::ingress::{Ingress, LoadBalancerScheme, takes_requests};
-use crate::driver::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
+use crate::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
 
 /// A service on ECS. Static services are not here: they are files behind the edge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

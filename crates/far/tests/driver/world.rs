@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Manifest, Strategy};
 use neargate_core::manifest::{ManifestSource, load};
+use neargate_core::model::{Manifest, Strategy};
 use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::environment::{Driver, ReleaseOperator};
 use neargate_far::driver::error::DriverError;

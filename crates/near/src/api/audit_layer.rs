@@ -18,7 +18,7 @@ use axum::serve::IncomingStream;
 use serde_json::Value;
 use tokio::net::UnixListener;
 
-use super::server::BODY_LIMIT;
+use super::wire::BODY_LIMIT;
 use super::wire::Problem;
 use crate::audit_log::{AuditLog, AuditRecord, AuditedRelease, PeerUser};
 use crate::user_namespace;
@@ -103,7 +103,7 @@ fn parsed(body: &[u8]) -> Value {
 async fn write(log: Arc<AuditLog>, record: AuditRecord) {
     let written = tokio::task::spawn_blocking(move || log.write(record)).await;
     if let Err(error) = written.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
-        crate::engine::log(&format!("a line of the audit log was lost: {error}"));
+        crate::engine_log::log(&format!("a line of the audit log was lost: {error}"));
     }
 }
 

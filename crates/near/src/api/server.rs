@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::audit_layer::{Peer, audited};
 use super::wire::{
-    Accepted, AlarmRecord, ControlRequest, DataAccess, EnvironmentDefinition, Problem,
+    Accepted, AlarmRecord, BODY_LIMIT, ControlRequest, DataAccess, EnvironmentDefinition, Problem,
     ReleaseProgress, ReleaseRecord, Rollback, ScaleRequest, SessionRequest, ShellEnvironment,
 };
 use crate::audit_log::AuditLog;
@@ -34,7 +34,6 @@ use crate::socket::ShortName;
 
 /// Events per answer of the engine's loop to one reader.
 pub const EVENTS_PER_READ: usize = 500;
-pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 /// An engine that does not answer by then is stuck; the caller is told so.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Calls that are answered when artifacts are copied; `status` says how far that is, and who does not

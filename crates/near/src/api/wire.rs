@@ -25,9 +25,12 @@ use std::path::PathBuf;
 
 use neargate_core::alarm::AlarmStatus;
 use neargate_core::machine::{ReleaseKind, TimelineEvent};
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+/// Longest body of a request, in bytes.
+pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
 /// What should run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -149,7 +152,8 @@ pub struct Accepted {
     pub after: u64,
     /// Releases that began, by service; a service without a change is absent.
     pub releases: BTreeMap<String, StartedRelease>,
-    /// Releases that were under way already and are to what was asked for, by service.
+    /// Releases that were under way already and go on, by service: of a deploy the one to what was
+    /// asked for, of an `up` those that it leaves alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_progress: BTreeMap<String, StartedRelease>,
     /// What the operator should know (fields not acted on, limits not enforced).

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::processes::NotStarted;
 use crate::atomic::AtomicError;
 use crate::identity::RegisterError;
 use crate::secrets::SecretsError;
+
+/// Why a process did not start, in words that name the program.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct NotStarted(pub String);
 
 /// Why a data service could not be prepared, started or asked.
 #[derive(Debug, Error)]

@@ -31,13 +31,13 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Cache, CacheEngine, Database};
+use neargate_core::model::{Cache, CacheEngine, Database};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use error::DataError;
+pub use error::{DataError, NotStarted};
 pub use process_owner::ProcessOwner;
-pub use processes::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
+pub use processes::{ServerProcess, ServerProcesses, ServerStopSignal};
 pub use status::{DataServiceKind, DataServiceName, DataServiceState, DataServiceStatus};
 pub use url::{PostgresVariables, parts, redacted, taken_by_all};
 

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::NotStarted;
 use super::process_owner::ProcessOwner;
 
 /// A process to run.
@@ -35,11 +36,6 @@ pub enum ServerStopSignal {
     /// SIGTERM.
     Terminate,
 }
-
-/// Why a process did not start, in words that name the program.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotStarted(pub String);
 
 /// Runs processes that outlive the engine.
 pub trait ServerProcesses: Send + Sync + 'static {

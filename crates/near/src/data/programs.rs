@@ -1,6 +1,6 @@
 //! Which programs for data services this machine has, for `neargate doctor`.
 
-use neargate_core::manifest::model::CacheEngine;
+use neargate_core::model::CacheEngine;
 
 use super::program;
 

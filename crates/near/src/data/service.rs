@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use neargate_core::manifest::model::SecretGenerator;
+use neargate_core::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 
 use super::error::DataError;

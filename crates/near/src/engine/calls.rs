@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use neargate_core::machine::{Event, Refusal, RevisionDefinition, ServiceState};
-use neargate_core::manifest::model::Manifest;
+use neargate_core::machine::{Event, RevisionDefinition, ServiceState};
 
 use super::follow_up::FollowUp;
-use super::ledger::TurnError;
-use super::preparation::RevisionContents;
 use super::prerequisites::numeric_edge;
-use super::tasks::{TaskEnvironment, chain};
-use super::{Engine, reply};
+use super::problems::problem;
+use super::release_request::RevisionContents;
+use super::tasks::TaskEnvironment;
+use super::{Engine, owner, reply};
 use crate::api::server::{ApiCall, CallReply};
 use crate::api::wire::{Accepted, EnvironmentDefinition, Problem};
-use crate::data::DataError;
 
 impl Engine {
     pub(super) fn answer(&mut self, call: ApiCall) {
@@ -71,9 +69,9 @@ impl Engine {
         &self,
         definition: &EnvironmentDefinition,
     ) -> Result<(), Problem> {
-        let own = owner(&definition.manifest);
+        let own = owner::of_manifest(&definition.manifest);
         if let Some(claimed) = self.claimed.as_ref().filter(|claimed| **claimed != own) {
-            return Err(belongs_to_another(claimed, &definition.manifest));
+            return Err(owner::belongs_to_another(claimed, &definition.manifest));
         }
         Ok(())
     }
@@ -136,55 +134,4 @@ impl Engine {
             Err(error) => reply(to, Err(problem(&error, 1))),
         }
     }
-}
-
-pub(super) fn refused(error: &TurnError) -> Problem {
-    let help = match error {
-        TurnError::Refused(Refusal::ReleaseInProgress { service, .. }) => Some(format!(
-            "wait for it (neargate status --watch), end it (neargate abort {service}), or \
-             replace it (neargate deploy {service} --supersede)"
-        )),
-        TurnError::Refused(Refusal::GuardFiring { .. }) => Some(
-            "the app breaches this guard before the release: repair it first, or take the guard out of `release.guard`"
-                .to_owned(),
-        ),
-        TurnError::Refused(_) | TurnError::Journal(_) => None,
-    };
-    let wrong = matches!(error, TurnError::Refused(refusal) if refusal.is_wrong_request());
-    Problem {
-        error: chain(error),
-        help,
-        exit: if wrong { 2 } else { 1 },
-    }
-}
-
-/// Whose state directory it is, in words.
-pub(super) fn owner(manifest: &Manifest) -> String {
-    super::owner::describe(&manifest.app, &manifest.env)
-}
-
-/// A manifest that is not the one of the state directory's owner.
-pub(super) fn belongs_to_another(claimed: &str, manifest: &Manifest) -> Problem {
-    let own = owner(manifest);
-    Problem {
-        error: format!("this state directory belongs to {claimed}, not to {own}"),
-        help: Some(
-            "put the old name back; or end it and remove its data, under the old name: \
-             neargate down --purge; or give each app a state directory of its own: --state-dir"
-                .to_owned(),
-        ),
-        exit: 2,
-    }
-}
-
-pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
-    Problem {
-        error: chain(error),
-        help: None,
-        exit,
-    }
-}
-
-pub(super) fn data_problem(error: &DataError) -> Problem {
-    problem(error, if error.is_environment() { 3 } else { 1 })
 }

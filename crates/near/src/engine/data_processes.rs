@@ -5,10 +5,11 @@ use std::time::Duration;
 use neargate_core::machine::ProcessExit;
 
 use crate::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
+use crate::identity::UserIdentity;
 use crate::logs;
 use crate::paths::StateDir;
 use crate::supervisor::{
-    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, UserIdentity, WorkingDirectory,
+    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, WorkingDirectory,
 };
 
 /// The supervisor as data services see it.

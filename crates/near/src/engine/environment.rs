@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use neargate_core::manifest::model::{Service, UsedResource};
+use neargate_core::model::{Service, UsedResource};
 
 use crate::data;
 

@@ -9,17 +9,27 @@ use neargate_core::machine::TaskHealth;
 use neargate_core::machine::{
     Action, ProcessExit, RevisionDefinition, ServiceState, Task, TaskLifecycle,
 };
-use neargate_core::manifest::model::{Service, Workload};
+use neargate_core::model::{Service, Workload};
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{Admission, EarlierFiles, RoutingTable, Target, TargetHealth};
 use neargate_core::time::Timestamp;
+use tokio::sync::Notify;
 
 use super::evidence::Incident;
 use super::ids::hook_id;
 use super::routing_table::{self, ExposedService};
 use super::tasks::TaskStart;
 use super::{Engine, EngineInput};
+use crate::ports;
 use crate::supervisor::RunningProcess;
+
+/// A task that has been asked to start and has no process yet.
+pub(super) struct StartingTask {
+    /// The port that it was given; 0: none.
+    port: u16,
+    /// Told when it is to stop: then it does not wait for what it needs.
+    unwanted: Arc<Notify>,
+}
 
 impl Engine {
     pub(super) fn execute(&mut self, action: Action) {
@@ -83,10 +93,16 @@ impl Engine {
             });
             return;
         }
-        self.starting.insert(task.clone(), start.port.unwrap_or(0));
+        let unwanted = Arc::new(Notify::new());
+        let starting = StartingTask {
+            port: start.port.unwrap_or(0),
+            unwanted: unwanted.clone(),
+        };
+        self.starting.insert(task.clone(), starting);
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         tokio::spawn(async move {
-            let result = surroundings.start(&start).await;
+            let started = surroundings.start_unless(&start, unwanted.notified());
+            let result = started.await;
             let _ = inputs.send(EngineInput::Started(task, result)).await;
         });
     }
@@ -101,15 +117,20 @@ impl Engine {
     ///
     /// # Errors
     /// There is none, in words.
-    pub(super) fn assign_port(&mut self) -> Result<u16, String> {
-        let mut taken: BTreeSet<u16> = self.starting.values().copied().collect();
+    pub(super) fn assign_port(&self) -> Result<u16, String> {
+        let mut taken: BTreeSet<u16> = self.starting.values().map(|one| one.port).collect();
         taken.extend(self.running.values().filter_map(|running| running.port));
-        self.ports.assign(&taken)
+        ports::assign(&taken)
     }
 
     fn stop_task(&self, task: String) {
         let supervisor = self.surroundings.supervisor.clone();
-        let (incidents, starting) = (self.incidents.clone(), self.starting.contains_key(&task));
+        let incidents = self.incidents.clone();
+        let starting = self.starting.get(&task);
+        if let Some(starting) = starting {
+            starting.unwanted.notify_one();
+        }
+        let starting = starting.is_some();
         tokio::task::spawn_blocking(move || {
             if supervisor.running(&task).is_some() {
                 supervisor.stop(&task);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::machine::{Event, ProcessExit};
-use neargate_core::manifest::model::{HttpCheck, JobWork};
+use neargate_core::model::{HttpCheck, JobWork};
 
 use super::follow_up::FollowUp;
 use super::http_checks::{self, PendingCheck};

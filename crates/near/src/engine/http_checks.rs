@@ -16,11 +16,11 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use neargate_core::machine::ProcessExit;
-use neargate_core::manifest::model::HttpCheck;
+use neargate_core::model::HttpCheck;
 use tokio::net::TcpStream;
 
+use super::error_chain::chain;
 use super::routing_table::TEST_HEADER;
-use super::tasks::chain;
 use crate::descriptors;
 use crate::logs::writer::{LogWriter, OutputStream};
 

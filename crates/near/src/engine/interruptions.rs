@@ -27,27 +27,31 @@ impl Engine {
         }
     }
 
-    /// Releases that go on beside what an `up` began, in words.
-    pub(super) fn going_on(&self, accepted: &Accepted) -> Vec<String> {
-        let services = self.ledger.state().services.values();
-        services
-            .filter_map(|service| {
-                let release = service.release.as_ref()?;
-                let name = &service.name;
-                let own = accepted.releases.get(name);
-                if own.is_some_and(|own| own.id == release.id) {
-                    return None;
-                }
-                let (id, to, stage) = (release.id, release.to, release.stage.name());
-                let because = match release.reason.as_str() {
-                    "" => String::new(),
-                    reason => format!(": {reason}"),
-                };
-                Some(format!(
-                    "release {id} of `{name}` to revision {to} goes on ({stage}{because}); \
-                     see: neargate status --watch"
-                ))
-            })
-            .collect()
+    /// Releases that go on beside what an `up` began, in words. Whoever asked follows them too, but
+    /// for those that were interrupted: then `up` is done when the stable revision serves.
+    pub(super) fn name_going_on(&self, accepted: &mut Accepted, supersede: Supersede) {
+        for service in self.ledger.state().services.values() {
+            let Some(release) = service.release.as_ref() else {
+                continue;
+            };
+            let name = &service.name;
+            let own = accepted.releases.get(name);
+            if own.is_some_and(|own| own.id == release.id) {
+                continue;
+            }
+            let (id, revision, stage) = (release.id, release.to, release.stage.name());
+            let because = match release.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            };
+            accepted.notes.push(format!(
+                "release {id} of `{name}` to revision {revision} goes on ({stage}{because}); \
+                 see: neargate status --watch"
+            ));
+            if supersede == Supersede::Continue {
+                let found = StartedRelease { id, revision };
+                accepted.in_progress.insert(name.clone(), found);
+            }
+        }
     }
 }

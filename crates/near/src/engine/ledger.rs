@@ -32,17 +32,6 @@ const MOST_AT_ONCE: usize = 64;
 /// Proposals that may wait; then the loop takes no further input until some are written.
 const MOST_WAITING: usize = 1024;
 
-/// Why a request had no effect. The state is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum TurnError {
-    /// The machine says no.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The entries could not be written.
-    #[error("the decision cannot be written down")]
-    Journal(#[from] Arc<JournalError>),
-}
-
 impl Recorded for JournalEntry {
     fn kind(&self) -> &str {
         JournalEntry::kind(self)

@@ -3,7 +3,7 @@
 //! Everything that happens — a task's exit, a router's word, a request on the API socket, a
 //! timer — becomes one input of the loop. [`mod@ledger`] decides with `neargate_core::machine`, has
 //! the journal's thread ([`journal_writer`]) write, applies what is written, and hands out the
-//! actions; [`follow_up`] is what follows them.
+//! actions; [`decisions`] hands it what is to be decided and does what follows.
 //!
 //! Invariant: the loop alone owns the state, and waits for no disk; nothing acts before its entries
 //! are persisted. An event whose entries cannot be written (a full disk) waits and is tried again; a
@@ -14,16 +14,18 @@ mod artifact_copies;
 mod calls;
 mod cookie_key;
 mod data_processes;
+mod decisions;
 mod engine_lifetime;
-mod engine_log;
 mod environment;
 mod error;
+mod error_chain;
 mod evidence;
 mod execute;
 mod follow_up;
 mod hooks;
 mod http_checks;
 mod ids;
+mod input_handlers;
 mod inputs;
 mod interruptions;
 mod journal_writer;
@@ -40,8 +42,10 @@ mod obstacles;
 mod owner;
 mod preparation;
 mod prerequisites;
+mod problems;
 mod queries;
 mod release_history;
+mod release_request;
 mod router_process;
 mod router_rooms;
 mod router_strain;
@@ -49,6 +53,7 @@ mod router_watch;
 mod routers;
 mod routing_table;
 mod shutdown;
+mod start_failure;
 mod status;
 mod task_usage;
 mod tasks;
@@ -72,19 +77,19 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::api::server::{self, ApiState, CallReply};
 use crate::api::wire::{Accepted, EnvironmentDefinition};
 use crate::audit_log::AuditLog;
+use crate::engine_log::{self, log};
 use crate::input_channel::{InputReceiver, InputSender, queue};
 use crate::journal::{self, Journal};
 use crate::paths::StateDir;
-use crate::ports::PortAllocator;
 use crate::secrets::Secrets;
 use crate::supervisor::{RunningProcess, Supervisor};
 use crate::watchdog::sentinel::Sentinel;
 use crate::watchdog::sockets::NamedSockets;
 use artifact_copies::Copies;
 pub use engine_lifetime::EngineOrigin;
-pub(crate) use engine_log::log;
 pub use error::EngineError;
 use evidence::Incident;
+use execute::StartingTask;
 use inputs::EngineInput;
 use journal_writer::JournalReport;
 use lag::LagGauge;
@@ -97,7 +102,6 @@ pub use owner::{another_app, edge, owner};
 pub use prerequisites::edge_taken;
 use router_strain::RouterStrain;
 use routers::Routers;
-pub(crate) use routers::most_workers;
 use shutdown::EngineShutdown;
 use task_usage::UsageMeter;
 use tasks::TaskEnvironment;
@@ -135,11 +139,10 @@ struct Engine {
     last_checks: BTreeMap<String, LastCheck>,
     /// Whether tasks were found that are not taken over yet.
     tasks_found: bool,
-    /// Ports that were given out to tasks that are starting.
-    starting: BTreeMap<String, u16>,
+    /// Tasks that are starting.
+    starting: BTreeMap<String, StartingTask>,
     /// HTTP checks that are asking, by the job's id.
     checks: BTreeMap<String, AbortHandle>,
-    ports: PortAllocator,
     definition: Option<Arc<EnvironmentDefinition>>,
     /// Whose state directory this is, from the moment at which its definition is being written.
     claimed: Option<String>,
@@ -366,10 +369,9 @@ impl Engine {
             tasks_found: false,
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
-            ports: PortAllocator::of(state),
             claimed: definition
                 .as_ref()
-                .map(|found| calls::owner(&found.manifest)),
+                .map(|found| owner::of_manifest(&found.manifest)),
             definition: definition.map(Arc::new),
             incidents: evidence::reader(state.clone(), inputs.clone()),
             inputs,

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::machine::{JournalEntry, approval_wanted};
-use neargate_core::manifest::model::{Notify, WebhookAddress, WebhookFormat};
+use neargate_core::model::{Notify, WebhookAddress, WebhookFormat};
 use neargate_core::notify::{Notification, NotificationOrigin, body};
 
 use tokio::sync::mpsc;
 
-use super::tasks::chain;
+use super::error_chain::chain;
 use super::{Engine, log};
 use crate::notify::{DeliveryTiming, Notifier, OutgoingNotification, QUEUE, Roots, WebhookUrl};
 use crate::secrets::{Secrets, VersionSelector};

@@ -10,7 +10,7 @@ use neargate_core::machine::{
 };
 use neargate_core::plan::{ObservedService, RunningEnvironment};
 
-use super::calls::problem;
+use super::problems::problem;
 use super::queries::answer;
 use super::{DEFINITION, Engine};
 use crate::api::server::CallReply;

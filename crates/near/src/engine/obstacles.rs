@@ -9,49 +9,15 @@ use std::fs::File;
 
 use neargate_core::machine::{Event, Obstacle};
 
+use super::start_failure::of_data;
 use super::{Engine, EngineInput};
-use crate::data::{DataServiceKind, DataServiceName, DataServiceState};
+use crate::data::{DataServiceName, DataServiceState};
 
 /// Space from which a disk that was full is tried again: a task needs little to start.
 const SPACE: u64 = 8 * 1024 * 1024;
 
 /// Files that can be opened at once when there is no want of descriptors: a start needs some.
 const OPENED: usize = 16;
-
-/// Why a task did not start.
-#[derive(Debug)]
-pub struct StartFailure {
-    /// In words; names what is missing.
-    pub reason: String,
-    /// What stood in its way, when it may go away.
-    pub obstacle: Option<Obstacle>,
-}
-
-impl From<String> for StartFailure {
-    /// A full disk and a want of descriptors are known by the kernel's words, wherever on the way
-    /// they were met.
-    fn from(reason: String) -> Self {
-        let known = [
-            ("No space left on device", Obstacle::DiskFull),
-            ("Too many open files", Obstacle::Descriptors),
-        ];
-        let met = known.into_iter().find(|(words, _)| reason.contains(words));
-        Self {
-            obstacle: met.map(|(_, obstacle)| obstacle),
-            reason,
-        }
-    }
-}
-
-/// The obstacle that a data service is while it is not available.
-#[must_use]
-pub fn of_data(key: &DataServiceName) -> Obstacle {
-    let name = key.name.clone();
-    match key.kind {
-        DataServiceKind::Database => Obstacle::Database(name),
-        DataServiceKind::Cache => Obstacle::Cache(name),
-    }
-}
 
 impl Engine {
     /// Tells the loop when a data service becomes available.

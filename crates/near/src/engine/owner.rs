@@ -1,9 +1,8 @@
 //! Whose a state directory is, and where its edge was, by what its engine wrote down; no engine needs to run.
 
-use neargate_core::manifest::model::{Edge, Manifest};
+use neargate_core::model::{Edge, Manifest};
 
 use super::DEFINITION;
-use super::calls::belongs_to_another;
 use crate::api::wire::{EnvironmentDefinition, Problem};
 use crate::journal;
 use crate::paths::StateDir;
@@ -36,7 +35,26 @@ pub fn another_app(manifest: &Manifest, state: &StateDir) -> Option<Problem> {
     other.then(|| belongs_to_another(&describe(&app, &env), manifest))
 }
 
+/// Whose state directory it is when this manifest is up in it, in words.
+pub(super) fn of_manifest(manifest: &Manifest) -> String {
+    describe(&manifest.app, &manifest.env)
+}
+
 /// Whose a state directory is, in words.
-pub(super) fn describe(app: &str, env: &str) -> String {
+fn describe(app: &str, env: &str) -> String {
     format!("app `{app}`, environment `{env}`")
+}
+
+/// A manifest that is not the one of the state directory's owner.
+pub(super) fn belongs_to_another(claimed: &str, manifest: &Manifest) -> Problem {
+    let own = of_manifest(manifest);
+    Problem {
+        error: format!("this state directory belongs to {claimed}, not to {own}"),
+        help: Some(
+            "put the old name back; or end it and remove its data, under the old name: \
+             neargate down --purge; or give each app a state directory of its own: --state-dir"
+                .to_owned(),
+        ),
+        exit: 2,
+    }
 }

@@ -13,65 +13,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::descriptors::TaskCountBasis;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
-use neargate_core::manifest::model::UsedResource;
-use tokio::sync::OwnedRwLockReadGuard;
+use neargate_core::model::UsedResource;
 
 use super::artifact_copies::ArtifactCopies;
-use super::calls::{self, problem};
+use super::error_chain::chain;
 use super::follow_up::FollowUp;
 use super::ledger::Proposal;
 use super::notes::NoteCause;
 use super::prerequisites::{ServiceAddresses, provide_off_loop};
+use super::problems::problem;
+use super::release_request::{
+    Preparation, PreparedRequest, RequestGoal, RevisionContent, RevisionContents, SnapshotLease,
+};
 use super::routers::RouterConnected;
-use super::tasks::chain;
-use super::{DEFINITION, Engine, EngineInput, reply};
+use super::{DEFINITION, Engine, EngineInput, owner, reply};
 use crate::api::server::CallReply;
 use crate::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
 use crate::descriptors;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
 use crate::snapshot::{FileSharing, remove, set_aside_unused, snapshot, source};
-
-/// Held while a request needs snapshots that no revision holds yet.
-pub(super) type SnapshotLease = OwnedRwLockReadGuard<()>;
-
-/// What a request asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum RequestGoal {
-    /// Everything of the manifest.
-    Up,
-    /// A release of one service.
-    Deploy(String),
-}
-
-/// A request on its way.
-pub(super) struct PreparedRequest {
-    pub(super) definition: Arc<EnvironmentDefinition>,
-    pub(super) goal: RequestGoal,
-    /// What becomes of a release in progress.
-    pub(super) supersede: Supersede,
-    /// Journal position at its beginning.
-    pub(super) after: u64,
-    pub(super) reply: CallReply<Accepted>,
-}
-
-/// What a revision of a service holds beside its definition.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RevisionContent {
-    /// Digest of its artifact's snapshot; `None`: it has no artifact.
-    pub(super) digest: Option<String>,
-    /// Versions of the secrets that it uses, of now.
-    pub(super) secrets: BTreeMap<String, u32>,
-}
-
-/// What the revisions of a request's services hold.
-pub(super) type RevisionContents = BTreeMap<String, RevisionContent>;
-
-/// What was prepared for a request.
-pub(super) struct Preparation {
-    pub(super) contents: RevisionContents,
-    pub(super) lease: SnapshotLease,
-}
 
 /// What cannot be held together is not begun.
 fn refuse_without_descriptors(definition: &EnvironmentDefinition) -> Result<(), Problem> {
@@ -83,15 +44,6 @@ fn refuse_without_descriptors(definition: &EnvironmentDefinition) -> Result<(), 
             exit: 3,
         })
     })
-}
-
-impl PreparedRequest {
-    fn services(&self) -> Vec<String> {
-        match &self.goal {
-            RequestGoal::Up => self.definition.manifest.services.keys().cloned().collect(),
-            RequestGoal::Deploy(service) => vec![service.clone()],
-        }
-    }
 }
 
 impl Engine {
@@ -115,7 +67,7 @@ impl Engine {
             Ok(text) => text,
             Err(error) => return reply(to, Err(problem(&error, 1))),
         };
-        self.claimed = Some(calls::owner(&definition.manifest));
+        self.claimed = Some(owner::of_manifest(&definition.manifest));
         let request = Box::new(PreparedRequest {
             definition: Arc::new(definition),
             goal: RequestGoal::Up,
@@ -142,7 +94,7 @@ impl Engine {
         self.preparing -= 1;
         if let Err(problem) = taken {
             let definition = self.definition.as_ref();
-            self.claimed = definition.map(|found| calls::owner(&found.manifest));
+            self.claimed = definition.map(|found| owner::of_manifest(&found.manifest));
             return reply(request.reply, Err(problem));
         }
         self.set_definition(&request.definition);
@@ -330,8 +282,7 @@ impl Engine {
                     self.publish = true;
                     self.interrupted = false;
                     accepted.after = request.after;
-                    let going_on = self.going_on(&accepted);
-                    accepted.notes.extend(going_on);
+                    self.name_going_on(&mut accepted, request.supersede);
                 }
             }
             accepted

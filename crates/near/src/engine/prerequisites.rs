@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
-use super::calls::{data_problem, problem};
+use super::error_chain::chain;
 use super::listeners::{ListenError, try_address};
+use super::problems::{data_problem, problem};
 use super::routers::{RouterConnected, RoutersError};
 use super::routing_table::{EDGE, internal};
-use super::tasks::{TaskEnvironment, chain};
+use super::tasks::TaskEnvironment;
 use super::{Engine, reply};
 use crate::api::server::CallReply;
 use crate::api::wire::{EnvironmentDefinition, Problem};

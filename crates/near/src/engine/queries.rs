@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use neargate_core::machine::{Fact, JournalEntry, RevisionDefinition};
 
-use super::calls::problem;
+use super::problems::problem;
 use super::tasks::TaskEnvironment;
 use super::{Engine, reply};
 use crate::api::server::{CallReply, EVENTS_PER_READ};

@@ -25,10 +25,10 @@ use tokio::time::MissedTickBehavior;
 use super::log;
 use super::router_rooms::{self, RoomsError};
 use super::router_watch::{self, RouterVigil};
+use crate::identity::UserIdentity;
 use crate::input_channel::InputSender;
 use crate::paths::StateDir;
 use crate::socket::ShortName;
-use crate::supervisor::UserIdentity;
 use crate::watchdog::ActivityMeter;
 use crate::watchdog::sockets::NamedSockets;
 

@@ -12,9 +12,9 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::atomic::{self, AtomicError};
+use crate::identity::UserIdentity;
 use crate::identity::{self, RegisterError};
 use crate::paths::StateDir;
-use crate::supervisor::UserIdentity;
 
 /// Why a router has no user or no directories.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,9 @@ use tokio::sync::watch;
 
 use super::log;
 use crate::own_processes;
-use crate::supervisor::ProcessIdentity;
-use crate::watchdog::{ActivityMeter, line};
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
+use crate::watchdog::ActivityMeter;
 
 /// What is known of the life of one router.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ pub fn remedy_of(process: ProcessIdentity, remedy: Remedy) {
         Remedy::Replace(_) => "hangs: it is replaced",
     };
     log(&format!("the router (pid {}) {words}", process.pid));
-    line::signal(process, line::signal_for(remedy));
+    process_signal::send(process, process_signal::signal_for(remedy));
 }
 
 /// Whether a process is the router with this number: a pid that it told is no proof.

@@ -13,30 +13,20 @@ use neargate_core::routing::control::{FromRouter, RouterLoad, SecondCount, ToRou
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
+use super::error_chain::chain;
 use super::last_check::LastCheck;
 use super::listeners::{ListenError, ListeningSockets};
 use super::router_process::{self, RouterEvent, RouterProcess, RouterStartError};
-use super::tasks::chain;
 use crate::input_channel::InputSender;
 use crate::paths::StateDir;
 use crate::program;
+use crate::router_workers;
 use crate::watchdog::sockets::NamedSockets;
 
 /// A router that is replaced has this long for what is in flight.
 const DRAIN: Duration = Duration::from_secs(30);
 /// Between two attempts to start a router after one that did not come up.
 const RETRY: Duration = Duration::from_millis(500);
-/// Listening sockets (and router workers) per listener.
-const MOST_WORKERS: usize = 4;
-
-/// Worker threads of a router on this machine.
-#[must_use]
-pub fn most_workers() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_WORKERS)
-}
-
 /// What the engine learns from its routers.
 #[derive(Debug)]
 pub enum RouterOutcome {
@@ -204,7 +194,7 @@ impl Routers {
         &mut self,
         wanted: &[(String, SocketAddr)],
     ) -> Result<Option<RouterConnected>, RoutersError> {
-        let workers = most_workers();
+        let workers = router_workers::most();
         let changed = self.listeners.set(wanted, workers)?;
         let absent = self.serving.is_none();
         (changed || absent).then(|| self.replace()).transpose()

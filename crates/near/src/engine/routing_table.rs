@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use neargate_core::machine::ServiceState;
-use neargate_core::manifest::model::{Route, Service, Strategy, Workload};
+use neargate_core::model::{Route, Service, Strategy, Workload};
 use neargate_core::routing::sticky::CookieKey;
 use neargate_core::routing::table::{
     EarlierFiles, Listener, ListenerRule, RoutingTable, RuleAction, StaticSite, Target,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use neargate_core::machine::Event;
 
+use super::error_chain::chain;
 use super::follow_up::FollowUp;
-use super::{Engine, EngineInput, log, reply, tasks};
+use super::{Engine, EngineInput, log, reply};
 use crate::api::server::CallReply;
 use crate::api::wire::{Accepted, Problem};
 use crate::watchdog::sentinel::Sentinel;
@@ -114,7 +115,7 @@ impl Engine {
     pub(super) fn end(self, sentinel: &Sentinel) {
         let Some(leaving) = self.leaving else { return };
         if let Err(error) = self.ledger.close() {
-            let why = tasks::chain(&error);
+            let why = chain(&error);
             log(&format!("the journal was not closed cleanly: {why}"));
         }
         sentinel.leave();

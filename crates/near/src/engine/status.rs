@@ -142,6 +142,8 @@ impl Engine {
             stage: release.stage.name().to_owned(),
             step: release.step,
             weight: machine::weight(service),
+            held: machine::is_held(service),
+            paused: release.gate == machine::Promotion::Paused,
             waiting_for: machine::waiting_for(service, self.now()),
             started_at: self.wall_time(release.started_at),
         })

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use neargate_core::manifest::model::TaskSize;
 use neargate_core::metrics::{Sample, names};
+use neargate_core::model::TaskSize;
 use neargate_core::time::Timestamp;
 
 use crate::cgroup::TaskCgroup;

@@ -9,18 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::machine::RevisionDefinition;
-use neargate_core::manifest::model::{UsedResource, Workload};
+use neargate_core::model::{UsedResource, Workload};
 
 use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
 use super::environment::{self, VariableSources};
-use super::obstacles::{StartFailure, of_data};
+use super::error_chain::chain;
+use super::start_failure::{StartFailure, of_data};
+use crate::cgroup::ResourceLimits;
 use crate::data::{DataServiceName, DataSupervisor};
 use crate::identity;
+use crate::identity::UserIdentity;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
 use crate::supervisor::{
-    LogTarget, OrphanPolicy, ResourceLimits, RunningProcess, StopPolicy, StopSignal, Supervisor,
-    TaskSpec, UserIdentity, WorkingDirectory,
+    LogTarget, OrphanPolicy, RunningProcess, StopPolicy, StopSignal, Supervisor, TaskSpec,
+    WorkingDirectory,
 };
 
 /// What tasks need from their surroundings.
@@ -84,7 +87,24 @@ impl TaskEnvironment {
     /// # Errors
     /// The reason names what is missing.
     pub async fn start(&self, start: &TaskStart) -> Result<RunningProcess, StartFailure> {
-        self.wait_for_data(&start.definition).await?;
+        self.start_unless(start, std::future::pending()).await
+    }
+
+    /// As [`Self::start`]; `unwanted` ends the wait for what the task needs, but no start of a
+    /// process that has begun.
+    ///
+    /// # Errors
+    /// The reason names what is missing.
+    pub async fn start_unless(
+        &self,
+        start: &TaskStart,
+        unwanted: impl Future<Output = ()>,
+    ) -> Result<RunningProcess, StartFailure> {
+        tokio::select! {
+            biased;
+            () = unwanted => return Err(String::from("it is not wanted any more").into()),
+            ready = self.wait_for_data(&start.definition) => ready?,
+        }
         let identity = self.identity(&start.definition.service.name).await?;
         let spec = self.spec(start, identity)?;
         self.supervisor
@@ -245,20 +265,4 @@ impl TaskEnvironment {
             .map(str::to_owned)
             .map_err(|_| format!("secret `{name}` is not text"))
     }
-}
-
-/// An error and its causes in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

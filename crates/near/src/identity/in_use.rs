@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::register::UserNumbers;
+use super::user_numbers::UserNumbers;
 use crate::paths::StateDir;
 
 /// Users of running processes, of `/etc/passwd` and `/etc/group`, and of systemd's dynamic users.

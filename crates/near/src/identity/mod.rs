@@ -7,10 +7,21 @@
 
 mod in_use;
 mod register;
+mod user_numbers;
+
+use serde::{Deserialize, Serialize};
 
 use crate::paths::StateDir;
-use crate::supervisor::UserIdentity;
 pub use register::{RegisterError, UserRegister};
+
+/// A user and its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserIdentity {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
 
 /// The user of a service's tasks; `None` when the engine is not root: its own. Blocks.
 ///
@@ -43,7 +54,7 @@ pub fn of_router(state: &StateDir) -> Result<Option<UserIdentity>, RegisterError
 /// The user that a service's tasks were given before, by the state directory's own file.
 #[must_use]
 pub fn known_of_service(state: &StateDir, service: &str) -> Option<UserIdentity> {
-    let uid = register::registered_user(state, &format!("service {service}"))?;
+    let uid = user_numbers::registered_user(state, &format!("service {service}"))?;
     Some(UserIdentity { uid, gid: uid })
 }
 

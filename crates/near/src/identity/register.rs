@@ -20,6 +20,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::in_use;
+use super::user_numbers::UserNumbers;
 use crate::atomic::{self, AtomicError};
 use crate::paths::StateDir;
 
@@ -68,26 +69,6 @@ pub enum RegisterError {
         /// The register.
         register: PathBuf,
     },
-}
-
-/// What a state directory keeps of its users, in its file `users`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct UserNumbers {
-    /// Random; names the directory wherever it is moved to.
-    directory: String,
-    /// Number by name: `service web`, `database main`, `router`.
-    users: BTreeMap<String, u32>,
-}
-
-impl UserNumbers {
-    pub(super) fn read(file: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(file).ok()?).ok()
-    }
-}
-
-/// The number that a name was given before, by the state directory's own file.
-pub(super) fn registered_user(state: &StateDir, name: &str) -> Option<u32> {
-    UserNumbers::read(&state.users())?.users.get(name).copied()
 }
 
 /// The register's content.

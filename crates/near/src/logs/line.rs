@@ -47,7 +47,7 @@ pub struct LogLine {
     pub task: String,
     /// Whether the line goes on in the stream's next record.
     pub continues: bool,
-    /// The bytes that the task wrote, without the line's end.
+    /// The bytes that the task wrote, without the line feed.
     pub bytes: Vec<u8>,
 }
 
@@ -67,10 +67,11 @@ struct LogRecord<'a> {
 }
 
 impl LogLine {
-    /// The text, with U+FFFD for what is not UTF-8.
+    /// The text for people: with U+FFFD for what is not UTF-8, and without the carriage return of an
+    /// end as Windows writes it.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.bytes)
+        String::from_utf8_lossy(self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes))
     }
 
     /// The record as valid JSON for every reader: the message is an object only when it is one
@@ -78,15 +79,21 @@ impl LogLine {
     #[must_use]
     pub fn json(&self) -> String {
         let text = self.text();
-        let message =
-            if is_object(&text) && serde_json::from_str::<serde_json::Value>(&text).is_ok() {
-                // The only carriage returns in valid JSON are blanks, and they would look like ends.
-                text.replace('\r', " ")
-            } else {
-                serde_json::Value::from(text.as_ref()).to_string()
-            };
+        if std::str::from_utf8(&self.bytes).is_ok()
+            && is_object(&text)
+            && serde_json::from_str::<serde_json::Value>(&text).is_ok()
+        {
+            // The only carriage returns in valid JSON are blanks, and they would look like ends.
+            return self.record_with("", &text.replace('\r', " "));
+        }
+        let (mark, message) = quoted(&self.bytes);
+        self.record_with(mark, &message)
+    }
+
+    /// The record with a message that is JSON already.
+    fn record_with(&self, mark: &str, message: &str) -> String {
         format!(
-            "{{\"t\":{},\"s\":\"{}\",\"r\":{},\"k\":{},{}\"m\":{message}}}",
+            "{{\"t\":{},\"s\":\"{}\",\"r\":{},\"k\":{},{}{mark}\"m\":{message}}}",
             self.at.0,
             self.stream.letter(),
             self.revision,
@@ -127,23 +134,29 @@ fn is_object(text: &str) -> bool {
     text.starts_with('{') && text.ends_with('}') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The record of a line, with its end.
-pub(super) fn record(line: &LogLine) -> Vec<u8> {
-    let (mark, message) = match std::str::from_utf8(&line.bytes) {
-        Ok(text) if is_object(text) => ("", text.to_owned()),
+/// A line as a JSON string, and the mark of one that is not UTF-8.
+fn quoted(bytes: &[u8]) -> (&'static str, String) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => ("", serde_json::Value::from(text).to_string()),
         Err(_) => {
-            let text: String = line.bytes.iter().map(|byte| char::from(*byte)).collect();
+            let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
             ("\"x\":true,", serde_json::Value::from(text).to_string())
         }
+    }
+}
+
+/// The record of a line, with its end.
+pub(super) fn record(line: &LogLine) -> Vec<u8> {
+    let object = std::str::from_utf8(&line.bytes)
+        .ok()
+        .filter(|text| is_object(text));
+    let mut record = match object {
+        Some(text) => line.record_with("", text),
+        None => {
+            let (mark, message) = quoted(&line.bytes);
+            line.record_with(mark, &message)
+        }
     };
-    format!(
-        "{{\"t\":{},\"s\":\"{}\",\"r\":{},\"k\":\"{}\",{}{mark}\"m\":{message}}}\n",
-        line.at.0,
-        line.stream.letter(),
-        line.revision,
-        line.task,
-        if line.continues { "\"p\":true," } else { "" },
-    )
-    .into_bytes()
+    record.push('\n');
+    record.into_bytes()
 }

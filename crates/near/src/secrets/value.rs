@@ -2,7 +2,7 @@
 //!
 //! What a value is, and how it is made of bytes, is core's.
 
-use neargate_core::manifest::model::SecretGenerator;
+use neargate_core::model::SecretGenerator;
 pub use neargate_core::secret::{SecretValue, hex};
 
 /// Makes a value from the system's random source.

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
-use neargate_core::manifest::model::{Service, Workload};
+use neargate_core::model::{Service, Workload};
 use sha2::{Digest as _, Sha256};
 
 use artifact_tree::{ArtifactPart, ArtifactTree};

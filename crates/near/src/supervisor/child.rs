@@ -12,9 +12,11 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
+use super::c_path::c_path;
 use super::filter::SyscallFilter;
 use super::private_view::PrivateView;
-use super::spec::{TaskSpec, UserIdentity, WorkingDirectory};
+use super::spec::{TaskSpec, WorkingDirectory};
+use crate::identity::UserIdentity;
 
 /// Where a root task finds its snapshot, in a mount namespace of its own.
 pub const APP: &str = "/run/neargate/app";
@@ -103,13 +105,13 @@ impl ChildSetup {
                 std::fs::create_dir_all(point)?;
             }
             mounts.push(Mount {
-                from: name(snapshot)?,
-                to: name(Path::new(APP))?,
+                from: c_path(snapshot)?,
+                to: c_path(Path::new(APP))?,
                 read_only: true,
             });
             mounts.push(Mount {
-                from: name(scratch)?,
-                to: name(Path::new(SCRATCH))?,
+                from: c_path(scratch)?,
+                to: c_path(Path::new(SCRATCH))?,
                 read_only: false,
             });
         }
@@ -129,7 +131,7 @@ impl ChildSetup {
             notes,
             identity,
             mounts,
-            enter: name(&seen.directory)?,
+            enter: c_path(&seen.directory)?,
             cgroups,
             parent,
             terminal: TerminalUse::None,
@@ -265,9 +267,4 @@ fn limit(resource: Resource, value: u64) -> io::Result<()> {
             maximum: Some(value),
         },
     )?)
-}
-
-pub(super) fn name(path: &Path) -> io::Result<CString> {
-    use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
 }

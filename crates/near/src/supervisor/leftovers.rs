@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
-use super::spec::{ProcessIdentity, RunningProcess};
+use super::spec::RunningProcess;
 use crate::cgroup::TaskCgroup;
 use crate::own_processes;
+use crate::process_identity::ProcessIdentity;
 
 /// Rounds of ending what the process left behind, 10 ms apart.
 const REAP_ROUNDS: u32 = 200;

@@ -4,11 +4,11 @@
 //! them is in `tasks/<id>/`: `state.json` while it runs, `exit.json` when it has ended. Both
 //! are written by the shim, whole or not at all. A pid counts only with its start time.
 
+mod c_path;
 mod child;
 mod filter;
 mod leftovers;
 mod private_view;
-mod process;
 pub mod session;
 pub mod shim;
 mod spec;
@@ -32,11 +32,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub use stopped::wake;
 
 pub use spec::{
-    ExitRecord, LogTarget, OrphanPolicy, ProcessIdentity, ResourceLimits, RunningProcess,
-    StopPolicy, StopSignal, TaskSpec, UserIdentity, WorkingDirectory,
+    ExitRecord, LogTarget, OrphanPolicy, RunningProcess, StopPolicy, StopSignal, TaskSpec,
+    WorkingDirectory,
 };
 
 use crate::paths::StateDir;
+use crate::process_identity::ProcessIdentity;
 
 /// A shim that has not reported by then is given up.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -20,7 +20,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags};
 use rustix::thread::UnshareFlags;
 
-use super::child::name;
+use super::c_path::c_path;
 
 /// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL`.
 const SCOPES: u64 = 3;
@@ -70,15 +70,17 @@ impl PrivateView {
             other.starts_with(state) || needed.any(|one| one.starts_with(other))
         };
         let others = others.iter().filter(|other| !own(other));
-        let covered = others.map(|other| name(other)).collect::<io::Result<_>>()?;
+        let covered = others
+            .map(|other| c_path(other))
+            .collect::<io::Result<_>>()?;
         let mut view = (Vec::new(), Vec::new());
         for path in shown.iter().filter(|path| path.starts_with(state)) {
             let mut above: Vec<&Path> = path.ancestors().take_while(|one| *one != state).collect();
             above.reverse();
             for one in above {
-                view.0.push(name(one)?);
+                view.0.push(c_path(one)?);
             }
-            view.1.push(name(path)?);
+            view.1.push(c_path(path)?);
         }
         let (made, shown) = view;
         if shown.len() > MOST_SHOWN {
@@ -88,7 +90,7 @@ impl PrivateView {
         let gid = rustix::process::getegid().as_raw();
         let (outcome, failure) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let view = Self {
-            state: name(state)?,
+            state: c_path(state)?,
             covered,
             made,
             shown,

@@ -1,6 +1,7 @@
 //! A command of a person in the environment of a task: on their terminal, as the task's user,
 //! in its snapshot. No shim holds it; it ends with its terminal.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
@@ -9,13 +10,24 @@ use std::process::{Command, ExitStatus};
 
 use super::child::{self, ChildSetup};
 use super::shim;
-use super::spec::{
-    LogTarget, OrphanPolicy, StopPolicy, StopSignal, TaskSpec, UserIdentity, WorkingDirectory,
-};
-use crate::api::wire::ShellEnvironment;
+use super::spec::{LogTarget, OrphanPolicy, StopPolicy, StopSignal, TaskSpec, WorkingDirectory};
+use crate::identity::UserIdentity;
 
 /// Names tried for a folder of the session's own; leftovers of earlier ones may hold some.
 const NAMES: u32 = 100;
+
+/// Where a command runs, as a task of a service does. Holds secrets: never logged, never written.
+#[derive(Clone)]
+pub struct SessionSpec {
+    /// Revision it belongs to.
+    pub revision: u32,
+    /// The whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Where it runs; first on its `PATH` too.
+    pub directory: PathBuf,
+    /// Whom it runs as; `None`: the engine's own user.
+    pub identity: Option<UserIdentity>,
+}
 
 /// A folder that goes with the session.
 struct ScratchFolder(PathBuf);
@@ -30,12 +42,12 @@ impl Drop for ScratchFolder {
 ///
 /// # Errors
 /// There is no such program, or the folder cannot be entered.
-pub fn run(session: &ShellEnvironment, argv: &[String]) -> io::Result<ExitStatus> {
+pub fn run(session: &SessionSpec, argv: &[String]) -> io::Result<ExitStatus> {
     let scratch = ScratchFolder::new(session.identity)?;
     command(session, argv, &scratch.0)?.status()
 }
 
-fn command(session: &ShellEnvironment, argv: &[String], scratch: &Path) -> io::Result<Command> {
+fn command(session: &SessionSpec, argv: &[String], scratch: &Path) -> io::Result<Command> {
     let spec = TaskSpec {
         id: "session".to_owned(),
         log: LogTarget {
@@ -45,7 +57,7 @@ fn command(session: &ShellEnvironment, argv: &[String], scratch: &Path) -> io::R
         argv: argv.to_vec(),
         env: session.env.clone(),
         place: WorkingDirectory::Snapshot(session.directory.clone()),
-        identity: session.identity.map(|(uid, gid)| UserIdentity { uid, gid }),
+        identity: session.identity,
         limits: None,
         port: None,
         stop: StopPolicy {
@@ -67,7 +79,7 @@ fn command(session: &ShellEnvironment, argv: &[String], scratch: &Path) -> io::R
 
 impl ScratchFolder {
     /// Makes the folder, writable for the session's user alone.
-    fn new(identity: Option<(u32, u32)>) -> io::Result<Self> {
+    fn new(identity: Option<UserIdentity>) -> io::Result<Self> {
         let pid = std::process::id();
         let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
         for number in 0..NAMES {
@@ -78,7 +90,7 @@ impl ScratchFolder {
                 Err(error) => return Err(error),
                 Ok(()) => {
                     let scratch = Self(path);
-                    if let Some((uid, gid)) = identity {
+                    if let Some(UserIdentity { uid, gid }) = identity {
                         chown(&scratch.0, Some(uid), Some(gid))?;
                     }
                     return Ok(scratch);

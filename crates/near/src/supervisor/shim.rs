@@ -31,15 +31,15 @@ use super::ShimReport;
 use super::child::{self, ChildSetup};
 use super::leftovers;
 use super::private_view::{self, PrivateView, ViewReport};
-use super::spec::{ExitRecord, ProcessIdentity, RunningProcess, TaskSpec, WorkingDirectory};
+use super::spec::{ExitRecord, RunningProcess, TaskSpec, WorkingDirectory};
 use super::stopping::{self, Stopping};
 use crate::cgroup::TaskCgroup;
 use crate::clock::now;
 use crate::logs::writer::{LogWriter, OutputStream, copy};
 use crate::own_processes;
+use crate::process_identity::ProcessIdentity;
+use crate::search_path::SEARCH_PATH;
 
-/// Where programs are looked for after the snapshot.
-pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// After the process has ended, its output is read for at most this long: a process that it
 /// left behind may hold the pipe open.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);
@@ -336,9 +336,27 @@ fn spawn(spec: &TaskSpec, seen: &child::TaskView, preparation: ChildSetup) -> io
     // SAFETY: `run` makes system calls on values that exist already; it allocates nothing.
     unsafe { command.pre_exec(move || preparation.run()) };
     let name = spec.argv.first().map_or("", String::as_str);
-    command
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot run `{name}`: {error}")))
+    command.spawn().map_err(|error| {
+        let advice = advice(error.kind());
+        io::Error::new(
+            error.kind(),
+            format!("cannot run `{name}`: {error}{advice}"),
+        )
+    })
+}
+
+/// What a program that is there and does not start may lack.
+fn advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => {
+            "; is it a program (chmod +x), in a folder that the task's user may enter?"
+        }
+        // A name without a program was refused before: the kernel looked for something else.
+        io::ErrorKind::NotFound => {
+            "; is it there, and is the interpreter of its first line (`#!`)? A line end of Windows there is a part of that name"
+        }
+        _ => "",
+    }
 }
 
 /// Program, arguments and environment of a process.
@@ -348,14 +366,14 @@ fn spawn(spec: &TaskSpec, seen: &child::TaskView, preparation: ChildSetup) -> io
 pub fn command(spec: &TaskSpec, seen: &child::TaskView) -> io::Result<std::process::Command> {
     let (name, arguments) = spec.argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let path = match &spec.place {
-        WorkingDirectory::Snapshot(_) => format!("{}:{PATH}", seen.directory.display()),
-        WorkingDirectory::Directory(_) => PATH.to_owned(),
+        WorkingDirectory::Snapshot(_) => format!("{}:{SEARCH_PATH}", seen.directory.display()),
+        WorkingDirectory::Directory(_) => SEARCH_PATH.to_owned(),
     };
     // The lookup is done here, with the names that the shim sees; in the task's own mounts the
     // snapshot has another name.
     let program = find(name, spec, seen).ok_or_else(|| {
         io::Error::other(format!(
-            "there is no program `{name}` in the snapshot or in {PATH}"
+            "there is no program `{name}` in the snapshot or in {SEARCH_PATH}"
         ))
     })?;
     let mut command = std::process::Command::new(&program);
@@ -383,7 +401,8 @@ fn find(name: &str, spec: &TaskSpec, seen: &child::TaskView) -> Option<PathBuf> 
     {
         return Some(seen.directory.join(name));
     }
-    PATH.split(':')
+    SEARCH_PATH
+        .split(':')
         .map(|directory| Path::new(directory).join(name))
         .find(|path| executable(path))
 }

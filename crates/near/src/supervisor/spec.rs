@@ -9,6 +9,10 @@ use std::time::Duration;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::ResourceLimits;
+use crate::identity::UserIdentity;
+use crate::process_identity::ProcessIdentity;
+
 /// One process to run.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TaskSpec {
@@ -50,35 +54,6 @@ pub enum WorkingDirectory {
     /// In this directory, which is also first on `PATH`. As root it is mounted read-only at a
     /// place that the task's user can reach, whatever lies above it.
     Snapshot(PathBuf),
-}
-
-/// A user and its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserIdentity {
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-}
-
-/// Fargate's task size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourceLimits {
-    /// 1024 = one core.
-    pub cpu_units: u32,
-    /// Hard limit.
-    pub memory_mib: u32,
-    /// Processes and threads at one time.
-    #[serde(default = "ResourceLimits::processes")]
-    pub processes: u32,
-}
-
-impl ResourceLimits {
-    /// Processes and threads of one task: far more than programs need, far fewer than a machine has.
-    #[must_use]
-    pub fn processes() -> u32 {
-        2048
-    }
 }
 
 /// How a process is stopped: signal, time, SIGKILL.
@@ -131,15 +106,6 @@ pub struct RunningProcess {
     pub user: Option<u32>,
     /// What is not enforced for it, in words.
     pub notes: Vec<String>,
-}
-
-/// A process that cannot be mistaken for a later one with the same pid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ProcessIdentity {
-    /// Process id.
-    pub pid: u32,
-    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
-    pub start: u64,
 }
 
 /// How a process ended, as its shim wrote it down in `tasks/<id>/exit.json`.

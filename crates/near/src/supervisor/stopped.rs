@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use neargate_core::liveness::{Remedy, StopTracker};
 use rustix::process::Signal;
 
-use super::spec::ProcessIdentity;
-use crate::watchdog::line;
+use crate::engine_log::log;
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -45,8 +46,8 @@ pub async fn keep_awake(found: impl Fn() -> Vec<ProcessIdentity>) -> Infallible 
             let name = fs::read_to_string(format!("/proc/{}/comm", process.pid));
             let name = name.unwrap_or_default();
             let text = format!("{} (pid {}) {words}", name.trim_end(), process.pid);
-            crate::engine::log(&text);
-            line::signal(process, line::signal_for(remedy));
+            log(&text);
+            process_signal::send(process, process_signal::signal_for(remedy));
         }
     }
 }
@@ -73,7 +74,7 @@ pub fn family(first: ProcessIdentity) -> Vec<ProcessIdentity> {
 pub fn wake(first: ProcessIdentity) {
     for process in family(first) {
         if process.stopped() {
-            line::signal(process, Signal::CONT);
+            process_signal::send(process, Signal::CONT);
         }
     }
 }

@@ -18,9 +18,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
-use super::spec::{OrphanPolicy, ProcessIdentity, StopPolicy, StopSignal};
+use super::spec::{OrphanPolicy, StopPolicy, StopSignal};
 use crate::cgroup::TaskCgroup;
 use crate::own_processes;
+use crate::process_identity::ProcessIdentity;
 
 /// A shell that has the signal and has not ended in this part of the task's time is taken to
 /// wait for its child without having passed the signal on.

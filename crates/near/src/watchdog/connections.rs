@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use super::line::{self, ALIVE, ASK, ENGINE, EngineReport, LOOP, QUIT, SHIM, TRY, WATCHDOG};
 use super::sockets::{EngineMessage, LineBuffer, NamedSockets};
-use crate::supervisor::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
 
 /// Connections at one time; further ones wait in the kernel's queue.
 const MOST: usize = 64;

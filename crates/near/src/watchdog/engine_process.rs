@@ -12,10 +12,11 @@ use rustix::process::Signal;
 
 use super::activity::ActivityMeter;
 use super::sockets::{self, NamedSockets};
-use super::{last_words, line, log_of};
+use super::{last_words, log_of};
 use crate::journal;
 use crate::paths::StateDir;
-use crate::supervisor::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
 
 /// An engine that replays a long journal may take this long until its loop runs.
 const START: Duration = Duration::from_secs(120);
@@ -88,7 +89,7 @@ impl EngineProcess {
             process,
             ready: false,
             child: None,
-            handle: line::handle(process),
+            handle: process_signal::handle(process),
             began: Instant::now(),
             liveness: Liveness::default(),
             meter: ActivityMeter::of(process.pid, process.pid),

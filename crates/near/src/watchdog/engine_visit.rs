@@ -11,8 +11,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::activity::ActivityMeter;
-use super::line::{self, SHIM};
+use super::line::SHIM;
 use crate::paths::StateDir;
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
 
 /// Between two visits while all is well.
 const CALM: Duration = Duration::from_secs(2);
@@ -86,9 +88,9 @@ fn look(host: &mut Option<Host>, pid: u32, answered: bool) {
     let since = known.looked.elapsed();
     known.looked = Instant::now();
     let remedy = known.liveness.observe(since, answered, known.meter.read());
-    let process = crate::supervisor::ProcessIdentity::of(pid);
+    let process = ProcessIdentity::of(pid);
     if let (Some(remedy), Some(process)) = (remedy, process) {
-        line::signal(process, line::signal_for(remedy));
+        process_signal::send(process, process_signal::signal_for(remedy));
     }
 }
 

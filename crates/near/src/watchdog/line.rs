@@ -11,16 +11,13 @@
 //! | command | `?`, `t` | how the engine is; try to start it now. Answered by one line of JSON |
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use neargate_core::liveness::Remedy;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 
-use crate::supervisor::ProcessIdentity;
+use crate::process_identity::ProcessIdentity;
 
 /// First byte of an engine.
 pub const ENGINE: u8 = b'e';
@@ -82,28 +79,4 @@ pub fn send(stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
 pub fn peer(stream: &UnixStream) -> Option<ProcessIdentity> {
     let credentials = rustix::net::sockopt::socket_peercred(stream).ok()?;
     ProcessIdentity::of(u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()?)
-}
-
-/// A handle on this very process; `None` when it is gone.
-#[must_use]
-pub fn handle(process: ProcessIdentity) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(process.pid).ok()?)?;
-    let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    process.runs().then_some(handle)
-}
-
-/// The signal that does what is to be done.
-#[must_use]
-pub fn signal_for(remedy: Remedy) -> Signal {
-    match remedy {
-        Remedy::Wake => Signal::CONT,
-        Remedy::Replace(_) => Signal::KILL,
-    }
-}
-
-/// Sends a signal to this very process, and to no other that got its number.
-pub fn signal(process: ProcessIdentity, signal: Signal) {
-    if let Some(handle) = handle(process) {
-        let _ = rustix::process::pidfd_send_signal(&handle, signal);
-    }
 }

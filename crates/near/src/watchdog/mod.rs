@@ -33,9 +33,11 @@ use rustix::fs::FlockOperation;
 
 pub use activity::ActivityMeter;
 
-use crate::engine::log;
+use crate::engine_log::log;
 use crate::own_processes;
 use crate::paths::StateDir;
+use crate::process_signal;
+use crate::search_path::SEARCH_PATH;
 use crate::socket::ShortName;
 use connections::{ConnectionEvent, EngineConnections};
 use engine_process::{EngineExit, EngineProcess};
@@ -90,7 +92,7 @@ pub fn start(program: &Path, state: &StateDir) -> io::Result<Child> {
     command.arg(state.path()).stdin(Stdio::null());
     if std::env::var_os("PATH").is_none() {
         // A shim has no environment.
-        command.env("PATH", crate::supervisor::shim::PATH);
+        command.env("PATH", SEARCH_PATH);
     }
     command.stdout(Stdio::null()).stderr(log_of(state));
     command.spawn()
@@ -327,7 +329,7 @@ impl Watchdog {
         };
         if let Some((remedy, words)) = engine.observe(since) {
             log(&format!("the engine (pid {}) {words}", engine.process.pid));
-            engine.signal(line::signal_for(remedy));
+            engine.signal(process_signal::signal_for(remedy));
         } else if late {
             engine.kill();
         }

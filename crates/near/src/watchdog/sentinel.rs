@@ -20,8 +20,9 @@ use super::line::{self, ALIVE, ENGINE, LOOP, QUIT};
 use super::sockets::{self, NamedSockets};
 use super::start;
 use crate::paths::StateDir;
+use crate::process_identity::ProcessIdentity;
+use crate::process_signal;
 use crate::socket::ShortName;
-use crate::supervisor::ProcessIdentity;
 
 /// A watchdog that was started has this long to listen before another one is started.
 const START: Duration = Duration::from_secs(2);
@@ -245,8 +246,8 @@ impl SentinelThread {
             Remedy::Replace(_) => "hangs: it is replaced",
         };
         let pid = line.watchdog.pid;
-        crate::engine::log(&format!("the watchdog (pid {pid}) {words}"));
-        line::signal(line.watchdog, line::signal_for(remedy));
+        crate::engine_log::log(&format!("the watchdog (pid {pid}) {words}"));
+        process_signal::send(line.watchdog, process_signal::signal_for(remedy));
         if remedy != Remedy::Wake {
             self.line = None;
         }

@@ -9,10 +9,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use neargate_near::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
+use neargate_near::identity::UserIdentity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
 use neargate_near::supervisor::{
-    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, UserIdentity, WorkingDirectory,
+    self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, WorkingDirectory,
 };
 use rustix::process::{Pid, Signal, kill_process};
 

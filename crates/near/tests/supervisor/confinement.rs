@@ -2,7 +2,7 @@
 
 use neargate_core::machine::ProcessExit;
 use neargate_near::cgroup;
-use neargate_near::supervisor::ResourceLimits;
+use neargate_near::cgroup::ResourceLimits;
 
 use crate::world::{World, eventually, is_root, status};
 

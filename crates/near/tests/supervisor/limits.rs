@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::machine::ProcessExit;
 use neargate_near::cgroup;
-use neargate_near::supervisor::ResourceLimits;
+use neargate_near::cgroup::ResourceLimits;
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::process::Signal;
 

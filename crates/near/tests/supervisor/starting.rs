@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 
 use neargate_core::machine::ProcessExit;
 use neargate_near::identity;
-use neargate_near::supervisor::{StartError, UserIdentity, WorkingDirectory};
+use neargate_near::identity::UserIdentity;
+use neargate_near::supervisor::{StartError, WorkingDirectory};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use crate::world::{World, is_root, program, skipped_without_root, status};

@@ -1,10 +1,9 @@
 //! `neargate rehearse` as clap reads it.
 
 use clap::Args;
-use neargate_core::rehearse::Fault;
+use neargate_core::rehearse::{Fault, FaultError, MOST_RATE};
 
 use super::RehearsalTarget;
-use crate::verbs::rehearse;
 
 /// `neargate rehearse`
 #[derive(Debug, Args)]
@@ -12,10 +11,10 @@ pub struct RehearseArguments {
     /// The service; may be left out when there is only one that has tasks
     pub service: Option<String>,
     /// What is wrong with the new version: error-rate=5%, latency=2s, crash=30s, bad-health, leak=10MB/s, migrate-fail, smoke-fail, hook-timeout, no-traffic, database-down=30s, none
-    #[arg(long, value_name = "FAULT", default_value = "error-rate=5%", value_parser = rehearse::fault)]
+    #[arg(long, value_name = "FAULT", default_value = "error-rate=5%", value_parser = fault)]
     pub fault: Fault,
     /// Requests a second, for example 500rps
-    #[arg(long, value_name = "RATE", default_value = "100rps", value_parser = rehearse::traffic)]
+    #[arg(long, value_name = "RATE", default_value = "100rps", value_parser = traffic)]
     pub traffic: f64,
     /// Whose times and rules: near or ecs; without it, where the environment runs
     #[arg(long, value_name = "WHERE")]
@@ -27,4 +26,22 @@ pub struct RehearseArguments {
     /// Rehearse every fault, and say what would catch those that the manifest does not
     #[arg(long, conflicts_with = "fault")]
     pub all: bool,
+}
+
+/// Reads `--fault`.
+fn fault(text: &str) -> Result<Fault, String> {
+    text.parse().map_err(|error: FaultError| error.to_string())
+}
+
+/// Reads `--traffic`: `500rps`, or the number alone.
+fn traffic(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("rps").unwrap_or(text);
+    let rate: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no rate; write for example 500rps"))?;
+    if (0.0..=MOST_RATE).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err(format!("`{text}` is not from 0rps to {MOST_RATE}rps"))
+    }
 }

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use neargate_core::machine::ReleaseControl;
-use neargate_core::manifest::model::{Manifest, Workload};
+use neargate_core::model::{Manifest, Workload};
 use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::environment::{Driver, PACE, ReleaseEnd, ReleaseOperator};
 use neargate_far::driver::error::DriverError;

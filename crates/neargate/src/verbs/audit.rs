@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::DeploymentTarget;
 use neargate_core::manifest::{ManifestSource, edit_location, load};
+use neargate_core::model::DeploymentTarget;
 use neargate_far::posture::{self, EnvironmentClass, PostureReport};
 
 use crate::arguments::{FailOn, GlobalFlags};

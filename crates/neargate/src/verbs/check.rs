@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::DeploymentTarget;
+use neargate_core::model::DeploymentTarget;
 use neargate_near::descriptors::{self, TaskCountBasis};
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
+use crate::verbs::secret;
 use crate::{artifacts, output, project, site_files};
 
 /// Checks; exit 2 when there are errors.
@@ -29,6 +30,7 @@ pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
             let mut notes = artifacts::require_usable(&root, &state.path(), &loaded.manifest)?;
             let shortfall = descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most);
             notes.extend(shortfall);
+            notes.extend(secret::to_set(&state, &loaded.manifest)?);
             notes
         }
         DeploymentTarget::Aws { .. } => Vec::new(),

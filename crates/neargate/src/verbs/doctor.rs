@@ -10,7 +10,7 @@ pub use machine::which;
 
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::{CacheEngine, DeploymentTarget, Manifest};
+use neargate_core::model::{CacheEngine, DeploymentTarget, Manifest};
 use neargate_near::data::programs as data_programs;
 use serde::Serialize;
 

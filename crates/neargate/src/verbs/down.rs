@@ -8,12 +8,13 @@ use neargate_core::duration;
 use neargate_near::api::wire::Accepted;
 use neargate_near::own_processes;
 use neargate_near::paths::StateDir;
-use neargate_near::supervisor::ProcessIdentity;
+use neargate_near::process_identity::ProcessIdentity;
 use neargate_near::writability;
 
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::progress::ProgressScreen;
 use crate::stop_progress::{self, RemainingData};
 use crate::{output, processes, project};
@@ -24,6 +25,9 @@ const LAST: Duration = Duration::from_secs(5);
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// A removal that goes on is said again so often.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// What is said to whoever leaves a stop that has begun.
+pub const GOES_ON: &str = "stopping goes on without you; see: neargate status";
 
 /// Stops; with `purge`, removes the state directory.
 pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
@@ -50,7 +54,14 @@ pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode
         Some(Err(failure)) if state.path().exists() => said = without_engine(&state, failure)?,
         Some(Err(failure)) => return Err(failure),
         Some(Ok(client)) => {
-            let stopped = stop(&client, &mut screen).await;
+            let mut interrupt = Interrupt::listen()?;
+            let stopped = tokio::select! {
+                stopped = stop(&client, &mut screen) => stopped,
+                () = interrupt.came() => {
+                    screen.clear();
+                    return Err(Failure::Failed(GOES_ON.into()));
+                }
+            };
             said = stopped.or_else(|failure| without_engine(&state, failure))?;
         }
     }

@@ -7,7 +7,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use neargate_far::render::folder::{self, EditedFiles, FolderError, WrittenFolder};
 use neargate_far::render::render;
 use neargate_far::stack::{Stack, StackError};

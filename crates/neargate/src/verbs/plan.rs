@@ -8,6 +8,7 @@ use neargate_near::{engine, snapshot};
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
 use crate::failure::Failure;
+use crate::verbs::secret;
 use crate::{artifacts, output, project};
 
 /// Compares the manifest with what runs, or with what starts again when no engine runs.
@@ -16,7 +17,8 @@ pub async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failu
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
-    let notes = artifacts::require_usable(&project::folder(&path), &state.path(), &manifest)?;
+    let mut notes = artifacts::require_usable(&project::folder(&path), &state.path(), &manifest)?;
+    notes.extend(secret::to_set(&state, &manifest)?);
     notes.iter().for_each(|note| output::note(note));
     let observed: RunningEnvironment = match EngineClient::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,

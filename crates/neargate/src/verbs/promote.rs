@@ -16,7 +16,7 @@ pub async fn run(
     steer: ControlWord,
 ) -> Result<ExitCode, Failure> {
     let client = EngineClient::connect(&project::state(flags)?).await?;
-    client.known_service(service).await?;
+    let known = client.known_service(service).await?;
     let body = ControlRequest {
         steer,
         by: project::user(),
@@ -33,7 +33,14 @@ pub async fn run(
         ControlWord::Resume => "goes on",
         ControlWord::Abort => "goes back",
     };
-    output::progress(service, &format!("the release {text}"));
+    let paused = known.release.is_some_and(|release| release.paused);
+    let over = match steer {
+        ControlWord::Promote if paused => {
+            "; the pause is over: later steps are taken as the manifest says"
+        }
+        _ => "",
+    };
+    output::progress(service, &format!("the release {text}{over}"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use neargate_core::duration;
 use neargate_core::manifest;
-use neargate_core::manifest::model::{DeploymentTarget, Manifest, Workload};
+use neargate_core::model::{DeploymentTarget, Manifest, Workload};
 use neargate_core::rehearse::{
-    Fault, FaultAdvice, FaultError, MOST_RATE, Rehearsal, RehearsalOutcome, RehearsalSettings,
-    RehearseError, RequestTally, TimingModel, advise, rehearse,
+    FaultAdvice, Rehearsal, RehearsalOutcome, RehearsalSettings, RehearseError, RequestTally,
+    TimingModel, advise, rehearse,
 };
 
 use crate::arguments::{GlobalFlags, RehearsalTarget, RehearseArguments};
@@ -261,23 +261,5 @@ fn place(asked: Option<RehearsalTarget>, manifest: &Manifest) -> TimingModel {
     match (asked, &manifest.target) {
         (Some(RehearsalTarget::Near), _) | (None, DeploymentTarget::Near) => TimingModel::Near,
         (Some(RehearsalTarget::Ecs), _) | (None, DeploymentTarget::Aws { .. }) => TimingModel::Ecs,
-    }
-}
-
-/// Reads `--fault`.
-pub fn fault(text: &str) -> Result<Fault, String> {
-    text.parse().map_err(|error: FaultError| error.to_string())
-}
-
-/// Reads `--traffic`: `500rps`, or the number alone.
-pub fn traffic(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("rps").unwrap_or(text);
-    let rate: f64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` is no rate; write for example 500rps"))?;
-    if (0.0..=MOST_RATE).contains(&rate) {
-        Ok(rate)
-    } else {
-        Err(format!("`{text}` is not from 0rps to {MOST_RATE}rps"))
     }
 }

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
+use neargate_core::model::{Manifest, UsedResource};
 use neargate_core::time::Timestamp;
 use neargate_near::api::wire::Problem;
 use neargate_near::audit_log::{AuditLog, AuditRecord, PeerUser};
@@ -120,6 +121,31 @@ fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
     let secrets = loaded.manifest.secrets.into_iter();
     let secrets = secrets.map(|(name, secret)| (name, secret.generate.is_some()));
     secrets.collect()
+}
+
+/// What to do before `up` about secrets that services use, that nobody has set, and that the engine
+/// does not make.
+pub fn to_set(state: &StateDir, manifest: &Manifest) -> Result<Vec<String>, Failure> {
+    let set: BTreeSet<String> = match state.path().exists() {
+        true => {
+            let secrets = Secrets::open(state)
+                .map_err(|error| Failure::of("cannot open the secrets", &error))?;
+            stored(&secrets)?.into_iter().map(|one| one.name).collect()
+        }
+        false => BTreeSet::new(),
+    };
+    let unset = manifest.secrets.values();
+    let unset = unset.filter(|one| one.generate.is_none() && !set.contains(&one.name));
+    let notes = unset.filter_map(|secret| {
+        let used = UsedResource::Secret(secret.name.clone());
+        let mut users = manifest.services.values();
+        let user = users.find(|service| service.uses.contains(&used))?;
+        let (name, user) = (&secret.name, &user.name);
+        Some(format!(
+            "secret.{name}, which `{user}` uses, has no value yet: neargate secret set {name}"
+        ))
+    });
+    Ok(notes.collect())
 }
 
 fn stored(secrets: &Secrets) -> Result<Vec<SecretVersion>, Failure> {

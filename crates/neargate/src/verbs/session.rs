@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use neargate_core::status::{ServiceKind, ServiceStatus, TaskStatus};
 use neargate_near::api::wire::{SessionRequest, ShellEnvironment};
-use neargate_near::supervisor::session;
+use neargate_near::identity::UserIdentity;
+use neargate_near::supervisor::session::{self, SessionSpec};
 
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
@@ -88,11 +89,18 @@ async fn start(
     request: SessionRequest,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
-    let session: ShellEnvironment = client
+    let environment: ShellEnvironment = client
         .post(&format!("/v1/services/{service}/session"), &request)
         .await?;
     // Ctrl-C is for the command: it decides whether it ends by it.
     let _signals = Interrupt::keyboard()?;
+    let identity = environment.identity;
+    let session = SessionSpec {
+        revision: environment.revision,
+        env: environment.env,
+        directory: environment.directory,
+        identity: identity.map(|(uid, gid)| UserIdentity { uid, gid }),
+    };
     let status = session::run(&session, command).map_err(|error| {
         let command = command.join(" ");
         Failure::Environment(format!("cannot run `{command}`: {error}"))

@@ -78,13 +78,18 @@ fn service_lines(service: &ServiceStatus) -> String {
         service.healthy_words()
     );
     match &service.release {
-        Some(release) => text.push_str(&format!(
-            " · release {}, {} ({:.0} % of the traffic): waits for {}\n",
-            release.id,
-            output::stage(&release.stage),
-            release.weight,
-            release.waiting_for
-        )),
+        Some(release) => {
+            let share = match release.shifts() {
+                true => format!(" ({:.0} % of the traffic)", release.weight),
+                false => String::new(),
+            };
+            text.push_str(&format!(
+                " · release {}, {}{share}: waits for {}\n",
+                release.id,
+                output::stage(&release.stage),
+                release.waiting_for
+            ));
+        }
         None => text.push('\n'),
     }
     for task in &service.tasks {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Manifest, Service, UsedResource, Workload};
+use neargate_core::model::{Manifest, Service, UsedResource, Workload};
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
 use neargate_near::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
 use neargate_near::clock::now;
@@ -71,7 +71,11 @@ pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failu
     say_move(&manifest, &state);
     let definition = project::definition(&flags, &path, manifest);
     let first = is_first(&state).await;
-    let (client, accepted) = ask(&flags, &state, &definition).await?;
+    let (client, mut accepted) = ask(&flags, &state, &definition).await?;
+    if !detach {
+        // Whoever stays sees how they end.
+        accepted.in_progress.clear();
+    }
     accepted.notes.iter().for_each(|note| output::note(note));
     let (mut screen, mut interrupt) = (ProgressScreen::of(&flags), Interrupt::listen()?);
     let shown = !detach && !wish.no_logs;
@@ -352,9 +356,6 @@ async fn stop(
             output::progress("", &stopped?);
             Ok(ExitCode::SUCCESS)
         }
-        () = interrupt.came() => {
-            let text = "stopping goes on without you; see: neargate status";
-            Err(Failure::Failed(text.into()))
-        }
+        () = interrupt.came() => Err(Failure::Failed(down::GOES_ON.into())),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::app::{App, User, kill, root, wait_for};
 use crate::basics::curl;
+use crate::releases::ECHO;
 
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -158,6 +159,44 @@ fn runs_and_keeps_its_data(app: &App, name: &str) {
     app.up();
     let notes = curl(app, "/api/notes");
     assert!(notes.contains("first"), "{name}: data survives down and up");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_tasks_that_wait_for_a_database_that_cannot_start() {
+    let manifest = ECHO.replace("port = 3000\n", "port = 3000\nuses = [\"database.main\"]\n");
+    let app = App::new(&format!(
+        "{manifest}\n[database.main]\nengine = \"postgres\"\n"
+    ));
+    app.up();
+    app.ok(&["down"]);
+    let clusters = std::fs::read_dir(app.state().join("data/postgres-main")).expect("its data");
+    let versions = clusters.map(|entry| entry.expect("an entry").path().join("PG_VERSION"));
+    let version = versions.into_iter().find(|path| path.exists());
+    let version = version.expect("a cluster");
+    std::fs::rename(&version, version.with_extension("away")).expect("renamed");
+    let port = app.address.port().to_string();
+    let mut up = app.command(&["up", "--detach", "--port", &port]);
+    let mut up = up
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it runs");
+    wait_for("tasks wait for the database", || {
+        let status = app.try_status()?;
+        let waits = status["services"][0]["tasks"][0]["state"] == "pending";
+        waits.then_some(())
+    });
+    let began = std::time::Instant::now();
+    let down = app.run(&["down"]);
+    let said = String::from_utf8_lossy(&down.stderr).into_owned();
+    assert!(down.status.success(), "{said}");
+    assert!(
+        began.elapsed().as_secs() < 20,
+        "{:?}: {said}",
+        began.elapsed()
+    );
+    assert!(!said.contains("it is killed"), "{said}");
+    up.kill().ok();
+    up.wait().expect("it has ended");
 }
 
 #[test]

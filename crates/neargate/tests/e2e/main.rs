@@ -31,5 +31,6 @@ mod shortage;
 mod slow_disk;
 mod sticky;
 mod stopped;
+mod strangers;
 mod strategies;
 mod traffic;

@@ -34,6 +34,13 @@ fn a_deploy_of_what_is_being_released_follows_that_release_to_its_end() {
     assert!(again.status.success());
     assert!(said(&again).contains("release 2 to revision 2 is in progress"));
     assert!(!said(&again).contains("nothing to release"));
+    // What waits for a person holds no `up`.
+    let port = app.address.port().to_string();
+    let up = app.run(&["up", "--detach", "--port", &port]);
+    assert!(up.status.success(), "{}", said(&up));
+    for words in ["still in progress", "`neargate resume api`", "is up at"] {
+        assert!(said(&up).contains(words), "{words}: {}", said(&up));
+    }
     let mut follows = app.command(&["deploy", "api", green[0], green[1]]);
     follows.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut follows = follows.spawn().expect("the binary runs");
@@ -41,6 +48,9 @@ fn a_deploy_of_what_is_being_released_follows_that_release_to_its_end() {
     let mut lines = stderr.lines().map_while(Result::ok);
     let follows_it = lines.any(|line| line.contains("waits for `neargate resume api`"));
     assert!(follows_it, "it says what the release waits for");
+    let promoted = app.run(&["promote", "api"]);
+    let over = said(&promoted).contains("the pause is over");
+    assert!(over, "{}", said(&promoted));
     app.ok(&["abort", "api"]);
     let rest: Vec<String> = lines.collect();
     let ended = follows.wait().expect("it ends");
@@ -68,16 +78,18 @@ fn up_says_which_release_it_left_under_way_and_what_is_scaled_to_0() {
     let mut deploy = vec!["deploy", "api"];
     deploy.extend(deaf);
     app.ok(&deploy);
-    let again = app.run(&up);
-    assert!(again.status.success(), "{}", said(&again));
-    for words in ["still in progress", "0 of 2 healthy, 2 of revision 1"] {
-        assert!(said(&again).contains(words), "{words}: {}", said(&again));
-    }
     let status = app.ok(&["status"]);
     assert!(
         status.contains("0 of 2 healthy, 2 of revision 1"),
         "{status}"
     );
+    assert!(!status.contains("% of the traffic"), "{status}");
+    // It follows that release to its end, and the end is a bad one.
+    let again = app.run(&up);
+    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+    for words in ["goes on", "of `api` rolled-back", "revision 1 serves"] {
+        assert!(said(&again).contains(words), "{words}: {}", said(&again));
+    }
 }
 
 #[test]
@@ -224,4 +236,39 @@ fn what_a_service_or_an_app_does_not_have_is_said() {
     }
     assert_eq!(app.service("api")["desired"], 5);
     app.ok(&["trail", "site"]);
+}
+
+#[test]
+fn who_leaves_a_stop_is_told_that_it_goes_on() {
+    let app = App::new(
+        "app = \"stubborn\"\n[service.worker]\nstop-timeout = \"5s\"\n\
+         command = [\"sh\", \"-c\", \"trap '' TERM; while :; do sleep 1; done\"]\n",
+    );
+    let port = app.address.port().to_string();
+    let mut up = app.command(&["up", "--detach", "--port", &port]);
+    let mut up = up.stderr(Stdio::null()).spawn().expect("it runs");
+    let status = wait_for("the task runs", || {
+        let status = app.try_status()?;
+        status["services"][0]["tasks"][0]["pid"]
+            .is_u64()
+            .then_some(status)
+    });
+    let waits = status["services"][0]["release"]["waiting_for"].to_string();
+    assert!(waits.contains("has no health check"), "{waits}");
+    up.kill().expect("it is killed");
+    up.wait().expect("it has ended");
+    let mut down = app.command(&["down"]);
+    let down = down.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut down = down.spawn().expect("it runs");
+    let mut lines = BufReader::new(down.stderr.take().expect("its words")).lines();
+    let waits = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("waits for"));
+    assert!(lines.by_ref().any(waits), "it says what it waits for");
+    let pid = rustix::process::Pid::from_child(&down);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("Ctrl-C");
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(down.wait().expect("it ends").code(), Some(1), "{rest:?}");
+    let told = rest
+        .iter()
+        .any(|line| line.contains("stopping goes on without you"));
+    assert!(told, "{rest:?}");
 }

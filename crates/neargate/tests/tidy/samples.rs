@@ -2,7 +2,7 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{documents, imports, names, one_build, prose, reach, shape, weight};
+use super::{circles, documents, imports, names, one_build, prose, reach, shape, weight};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -366,4 +366,65 @@ fn blueprints_that_build_otherwise_than_the_demo_are_found() {
         one_build::another_build(&Repository::of(&[makefile])).len(),
         1
     );
+}
+
+#[test]
+fn modules_in_a_circle_are_found_whichever_way_they_name_each_other() {
+    let found = |files: &[(&str, &str)]| {
+        let found = circles::in_circles(&Repository::of(files));
+        let paths: Vec<String> = found
+            .iter()
+            .map(|f| format!("{}:{}", f.path, f.line))
+            .collect();
+        paths.join(" ")
+    };
+    let lib = ("c/src/lib.rs", "mod a;\nmod b;\npub use b::Shared;\n");
+    for (a, b, expected) in [
+        (
+            "use crate::b::X;\n",
+            "fn f() {\n    super::a::g();\n}\n",
+            "c/src/a.rs:1 c/src/b.rs:2",
+        ),
+        (
+            "use crate::{b::X, c};\n",
+            "use crate::a;\n",
+            "c/src/a.rs:1 c/src/b.rs:1",
+        ),
+        // By what the parent brings in.
+        (
+            "use super::Shared;\n",
+            "use crate::a;\n",
+            "c/src/a.rs:1 c/src/b.rs:1",
+        ),
+        (
+            "use crate::b;\n",
+            "// crate::a\nconst A: &str = \"crate::a\";\n",
+            "",
+        ),
+        (
+            "use crate::b;\n",
+            "#[cfg(test)]\nmod tests {\n    use crate::a;\n}\n",
+            "",
+        ),
+        ("use crate::b;\n", "use other::a;\n", ""),
+    ] {
+        assert_eq!(
+            found(&[lib, ("c/src/a.rs", a), ("c/src/b.rs", b)]),
+            expected,
+            "{a}{b}"
+        );
+    }
+    // At every level; a circle of three; a parent and its child are none.
+    let three = [
+        ("c/src/lib.rs", "mod p;\n"),
+        ("c/src/p.rs", "mod x;\nmod y;\nmod z;\nuse x::X;\n"),
+        ("c/src/p/x.rs", "use super::y;\n"),
+        ("c/src/p/y.rs", "use crate::p::z::Z;\n"),
+        ("c/src/p/z.rs", "use super::x;\nuse crate::p;\n"),
+    ];
+    assert_eq!(
+        found(&three),
+        "c/src/p/x.rs:1 c/src/p/y.rs:1 c/src/p/z.rs:1"
+    );
+    assert_eq!(found(&three[..4]), "");
 }

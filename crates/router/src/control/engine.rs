@@ -5,43 +5,26 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-use super::history::WorkerReport;
-use super::start::borrowed;
+use super::engine_writer::{EngineWriter, PATIENCE};
 use super::target_registry::TargetRegistry;
+use crate::count_history::WorkerReport;
 
 /// Most bytes of one message: a table of thousands of targets.
 const MOST_LINE: usize = 16 * 1024 * 1024;
-/// An engine that does not take a message for this long is dropped.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Sockets that one message can carry (`SCM_MAX_FD`).
 const MOST_SOCKETS: usize = 253;
 /// Between two looks at what the fleet has to tell.
 const TURN: Duration = Duration::from_millis(100);
-
-/// The writing side of an engine's connection.
-#[derive(Debug)]
-pub(super) struct EngineWriter(OwnedWriteHalf);
-
-impl EngineWriter {
-    /// Sends a message; an error means that the engine is gone.
-    pub(super) async fn send(&mut self, message: &FromRouter) -> io::Result<()> {
-        let mut line = serde_json::to_vec(message)?;
-        line.push(b'\n');
-        tokio::time::timeout(PATIENCE, self.0.write_all(&line))
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
 
 /// Speaks with engines until one of them orders a drain; how long that may take.
 pub(super) async fn converse(
@@ -120,7 +103,7 @@ async fn welcome(
         return None;
     }
     let (reader, writer) = stream.into_split();
-    fleet.meet_engine(EngineWriter(writer)).await;
+    fleet.meet_engine(EngineWriter::new(writer)).await;
     Some(EngineReader {
         reader,
         buffer: Vec::new(),
@@ -135,7 +118,7 @@ async fn say_hello(
 ) -> io::Result<()> {
     let mut line = serde_json::to_vec(hello)?;
     line.push(b'\n');
-    let fds = borrowed(sockets);
+    let fds: Vec<_> = sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
     let fds = &fds[..fds.len().min(MOST_SOCKETS)];
     let mut done = 0;
     while done < line.len() {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +16,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::engine;
-use super::history::WorkerReport;
 use super::target_registry::TargetRegistry;
 use crate::access_log::LogFile;
 use crate::clock::CachedClock;
+use crate::count_history::WorkerReport;
 use crate::descriptors;
 use crate::heartbeat::WorkerBeat;
 use crate::pressure::Pressure;
+use crate::socket_diag::SocketDiag;
 use crate::worker::{self, TableSwap, WorkerStart};
 use crate::{RouterConfig, RouterError, SignalHandling};
 
@@ -52,10 +53,12 @@ pub(crate) fn run(config: RouterConfig) -> Result<(), RouterError> {
         source,
     })?;
     let log = open_log(&config)?;
+    let mut diags = open_diags(&config);
+    let diag = diags.pop();
     let sites = config.confinement.enter()?;
-    let workers = start_workers(&config, log.as_ref())?;
+    let workers = start_workers(&config, log.as_ref(), diags)?;
     let path = config.control.clone();
-    let ended = LocalSet::new().block_on(&runtime, serve(control, workers, config, sites));
+    let ended = LocalSet::new().block_on(&runtime, serve(control, workers, config, (sites, diag)));
     let _ = std::fs::remove_file(path);
     ended
 }
@@ -105,9 +108,23 @@ fn open_log(config: &RouterConfig) -> Result<Option<Arc<LogFile>>, RouterError> 
         })
 }
 
+/// One for each worker and one for the control thread; none where the kernel does not tell.
+fn open_diags(config: &RouterConfig) -> Vec<SocketDiag> {
+    SocketDiag::open(config.workers.max(1) + 1).unwrap_or_else(|error| {
+        // Without a user of its own the router serves tasks that have none either.
+        if config.confinement.user.is_some() {
+            eprintln!(
+                "only health checks keep requests from strangers at a task's port: the kernel does not tell whose a connection is ({error})"
+            );
+        }
+        Vec::new()
+    })
+}
+
 fn start_workers(
     config: &RouterConfig,
     log: Option<&Arc<LogFile>>,
+    diags: Vec<SocketDiag>,
 ) -> Result<Workers, RouterError> {
     let count = config.workers.max(1);
     let shares = share(&config.sockets, count)?;
@@ -118,11 +135,13 @@ fn start_workers(
     let (counts_to, counts) = mpsc::channel(QUEUE);
     let (mut swaps, mut threads) = (Vec::new(), Vec::new());
     let beats: Vec<Arc<WorkerBeat>> = (0..count).map(|_| Arc::default()).collect();
+    let mut diags = diags.into_iter();
     for (number, sockets) in shares.into_iter().enumerate() {
         let (swap, receiver) = mpsc::channel(QUEUE);
         let start = WorkerStart {
             sockets,
             limits,
+            diag: diags.next(),
             log: log.cloned(),
             swaps: receiver,
             draining: draining.clone(),
@@ -176,7 +195,7 @@ async fn serve(
     control: UnixListener,
     workers: Workers,
     config: RouterConfig,
-    sites: Option<PathBuf>,
+    (sites, diag): (Option<PathBuf>, Option<SocketDiag>),
 ) -> Result<(), RouterError> {
     let names: Vec<String> = config
         .sockets
@@ -188,7 +207,7 @@ async fn serve(
         workers.beats,
         workers.pressure,
         workers.clock,
-        sites,
+        (sites, diag),
     );
     let mut counts = workers.counts;
     let drain = tokio::select! {
@@ -234,9 +253,4 @@ async fn signalled(signals: SignalHandling) {
         }
         _ => std::future::pending().await,
     }
-}
-
-/// The sockets as they are attached to a hello.
-pub(super) fn borrowed(sockets: &[(String, OwnedFd)]) -> Vec<std::os::fd::BorrowedFd<'_>> {
-    sockets.iter().map(|(_, socket)| socket.as_fd()).collect()
 }

@@ -5,25 +5,27 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use neargate_core::liveness::PERIOD;
-use neargate_core::manifest::model::{HealthCheck, Probe};
+use neargate_core::model::{HealthCheck, Probe};
 use neargate_core::routing::control::FromRouter;
 use neargate_core::routing::slow_start::{self, OtherTarget, Registered};
 use neargate_core::routing::table::{Admission, RoutingTable, TargetGroup, TargetHealth};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::engine::EngineWriter;
-use super::history::{CountHistory, HistorySpan, WorkerReport};
+use super::engine_writer::EngineWriter;
 use crate::checker::{CheckFinding, CheckedTarget, Checker, TargetHealthChange};
 use crate::clock::CachedClock;
 use crate::compiled_table::TargetStates;
+use crate::count_history::{CountHistory, HistorySpan, WorkerReport};
 use crate::heartbeat::WorkerBeat;
 use crate::lateness::Lateness;
 use crate::pressure::Pressure;
+use crate::socket_diag::SocketDiag;
 use crate::targets::TargetState;
 use crate::worker::TableSwap;
 
@@ -36,6 +38,7 @@ pub(super) struct TargetRegistry {
     workers: Vec<mpsc::Sender<TableSwap>>,
     beats: Vec<Arc<WorkerBeat>>,
     sites: Option<PathBuf>,
+    diag: Option<Rc<SocketDiag>>,
     pressure: Arc<Pressure>,
     lateness: Lateness,
     beaten: Instant,
@@ -83,7 +86,7 @@ impl TargetRegistry {
         beats: Vec<Arc<WorkerBeat>>,
         pressure: Arc<Pressure>,
         clock: CachedClock,
-        sites: Option<PathBuf>,
+        (sites, diag): (Option<PathBuf>, Option<SocketDiag>),
     ) -> Self {
         let (changes_from, changes) = mpsc::channel(QUEUE);
         Self {
@@ -94,6 +97,7 @@ impl TargetRegistry {
             workers,
             beats,
             sites,
+            diag: diag.map(Rc::new),
             pressure,
             lateness: Lateness::measured(),
             beaten: Instant::now(),
@@ -270,6 +274,7 @@ impl TargetRegistry {
             changes: self.changes_from.clone(),
             pressure: self.pressure.clone(),
             lateness: self.lateness.clone(),
+            diag: self.diag.clone(),
         };
         let watch = checker.watch(known);
         ScheduledCheck {

@@ -58,6 +58,14 @@ pub(super) fn judge(
     if let RequestTarget::Absolute { .. } = RequestTarget::of(target) {
         return refuse(400, "BadUri");
     }
+    // The library shows it only beside `:authority`.
+    if let Some(scheme) = parts.uri.scheme_str()
+        && !["http", "https"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return refuse(400, "BadUri");
+    }
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     let cookies = cookie_crumbs(&parts.headers);
     let mut lines: Vec<(&str, &[u8])> = Vec::with_capacity(parts.headers.len() + 2);

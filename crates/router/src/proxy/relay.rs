@@ -14,12 +14,12 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
+use super::AttemptOutcome;
 use super::body::{ForwardedBody, RemainingBody, TrailerPolicy};
-use super::{AttemptOutcome, RequestContext, RequestEnd};
 use crate::access_log::AccessLogEntry;
 use crate::compiled_table::SelectedTarget;
-use crate::connection::ClientStreams;
 use crate::request::KeepAlive;
+use crate::request_context::{ClientStreams, RequestContext, RequestEnd};
 use crate::response;
 use crate::scratch::ResponseWriter;
 

@@ -28,7 +28,7 @@ struct CacheGeneration {
 pub(crate) struct FileCache(RefCell<(CacheGeneration, CacheGeneration)>);
 
 impl FileCache {
-    pub(super) fn get(&self, key: &str) -> Option<Rc<Entity>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Rc<Entity>> {
         let mut both = self.0.borrow_mut();
         if let Some(found) = both.0.entries.get(key) {
             return Some(found.clone());
@@ -38,7 +38,7 @@ impl FileCache {
         Some(found)
     }
 
-    pub(super) fn put(&self, key: &str, entity: Entity) -> Rc<Entity> {
+    pub(crate) fn put(&self, key: &str, entity: Entity) -> Rc<Entity> {
         let entity = Rc::new(entity);
         insert(&mut self.0.borrow_mut(), key, &entity);
         entity

@@ -35,34 +35,34 @@ static DIGESTS: LazyLock<Mutex<HashMap<FileIdentity, String>>> = LazyLock::new(M
 #[derive(Debug)]
 pub(crate) struct Entity {
     /// Where the bytes are.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The revision that it is of.
-    pub(super) revision: u32,
+    pub(crate) revision: u32,
     /// 200, or 404 for the site's own page of that.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Bytes.
-    pub(super) length: u64,
+    pub(crate) length: u64,
     /// `ETag`, with its quotes.
-    pub(super) etag: String,
+    pub(crate) etag: String,
     /// When it was changed, in seconds since 1970: `Last-Modified`.
-    pub(super) modified: u64,
+    pub(crate) modified: u64,
     /// Lines of the head that are the same in every answer.
-    pub(super) lines: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
     /// All of it, when it is small.
-    pub(super) content: Option<Bytes>,
+    pub(crate) content: Option<Bytes>,
 }
 
 /// How a file is sent, besides what it is.
-pub(super) struct SendOptions<'a> {
-    pub(super) revision: u32,
-    pub(super) status: u16,
-    pub(super) encodings: &'a str,
-    pub(super) cache_control: Option<&'a str>,
+pub(crate) struct SendOptions<'a> {
+    pub(crate) revision: u32,
+    pub(crate) status: u16,
+    pub(crate) encodings: &'a str,
+    pub(crate) cache_control: Option<&'a str>,
 }
 
 impl Entity {
     /// Reads a file, or a precompressed sibling of it that the client accepts. Blocks.
-    pub(super) fn read(plain: &Path, manner: &SendOptions<'_>) -> io::Result<Self> {
+    pub(crate) fn read(plain: &Path, manner: &SendOptions<'_>) -> io::Result<Self> {
         let (path, encoding) = encoded(plain, manner.encodings);
         let mut file = File::open(&path)?;
         let metadata = file.metadata()?;
@@ -108,13 +108,13 @@ impl Entity {
     }
 
     /// Bytes that it takes in memory, about.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let content = self.content.as_ref().map_or(0, Bytes::len);
         content + self.lines.len() + self.path.as_os_str().len() + size_of::<Self>()
     }
 
     #[cfg(test)]
-    pub(super) fn of_bytes(bytes: Vec<u8>) -> Self {
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
         Self {
             path: PathBuf::new(),
             revision: 1,
@@ -179,7 +179,7 @@ fn encoded(path: &Path, accepted: &str) -> (PathBuf, Option<&'static str>) {
 }
 
 /// Whether an `Accept-Encoding` takes a coding.
-pub(super) fn accepts(accepted: &str, name: &str) -> bool {
+pub(crate) fn accepts(accepted: &str, name: &str) -> bool {
     accepted.split(',').any(|part| {
         let mut pieces = part.split(';').map(str::trim);
         let coding = pieces.next().unwrap_or_default();

@@ -21,15 +21,15 @@ use crate::request::RequestHead;
 
 /// What of a request decides which file is sent. Owned: it goes to a thread that may wait.
 #[derive(Debug)]
-pub(super) struct FileRequest {
-    pub(super) path: String,
+pub(crate) struct FileRequest {
+    pub(crate) path: String,
     query: String,
     encodings: &'static str,
     navigates: bool,
 }
 
 impl FileRequest {
-    pub(super) fn new(head: &RequestHead) -> Self {
+    pub(crate) fn new(head: &RequestHead) -> Self {
         let accepted = head.joined("accept-encoding").unwrap_or_default();
         let encodings = match (accepts(&accepted, "br"), accepts(&accepted, "gzip")) {
             (true, true) => "br, gzip",
@@ -46,7 +46,7 @@ impl FileRequest {
     }
 
     /// What names the answer among those of all sites.
-    pub(super) fn key(&self, site: &StaticSite) -> String {
+    pub(crate) fn key(&self, site: &StaticSite) -> String {
         let revision = site.revision.to_string();
         let parts = [
             site.service.as_str(),
@@ -60,7 +60,7 @@ impl FileRequest {
 }
 
 /// What a path leads to.
-pub(super) enum FileLookup {
+pub(crate) enum FileLookup {
     /// Its own file, which it will always have.
     Own(Entity),
     /// A file that stands in for it, or one of an earlier revision.
@@ -74,7 +74,7 @@ pub(super) enum FileLookup {
 }
 
 /// Finds and reads the file. Blocks.
-pub(super) fn make(site: &StaticSite, asked: &FileRequest) -> FileLookup {
+pub(crate) fn make(site: &StaticSite, asked: &FileRequest) -> FileLookup {
     let root = Path::new(&site.directory);
     let mut page = may_be_a_page(&asked.path, asked.navigates);
     match resolve(root, &asked.path, &site.site.index) {
@@ -146,7 +146,7 @@ fn location(asked: &FileRequest) -> String {
 
 /// What of a file is sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ContentPart {
+pub(crate) enum ContentPart {
     /// Nothing: the client has it (304).
     Unchanged,
     /// Nothing: it is not what the client means (412).
@@ -160,7 +160,7 @@ pub(super) enum ContentPart {
 }
 
 /// Which part of a file the request asks for.
-pub(super) fn part(entity: &Entity, head: &RequestHead) -> ContentPart {
+pub(crate) fn part(entity: &Entity, head: &RequestHead) -> ContentPart {
     if entity.status != 200 {
         return ContentPart::Whole;
     }

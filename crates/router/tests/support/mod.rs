@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use neargate_core::manifest::model::{Balance, HealthCheck, Probe, Route};
+use neargate_core::model::{Balance, HealthCheck, Probe, Route};
 use neargate_core::routing::control::{FromRouter, RequestCount, SecondCount, ToRouter};
 use neargate_core::routing::table::{
     Admission, Listener, ListenerRule, RoutingTable, RuleAction, Target, TargetGroup, TargetHealth,

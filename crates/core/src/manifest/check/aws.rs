@@ -4,7 +4,7 @@
 //! half judges the whole manifest, and only when its target is AWS.
 
 use super::CheckContext;
-use crate::manifest::model::{DeploymentTarget, EntryPoint, NatKind, Static, Workload};
+use crate::model::{DeploymentTarget, EntryPoint, NatKind, Static, Workload};
 
 /// Days that CloudWatch Logs keeps (PutRetentionPolicy, `retentionInDays`), up to two years.
 const LOG_DAYS: [u32; 15] = [
@@ -236,8 +236,8 @@ fn versions(case: &mut CheckContext<'_>) {
     }
     for (name, cache) in &manifest.caches {
         let (engine, runs) = match cache.engine {
-            crate::manifest::model::CacheEngine::Redis => ("Redis", ["7.0", "7.1"]),
-            crate::manifest::model::CacheEngine::Valkey => ("Valkey", ["7.2", "8.0"]),
+            crate::model::CacheEngine::Redis => ("Redis", ["7.0", "7.1"]),
+            crate::model::CacheEngine::Valkey => ("Valkey", ["7.2", "8.0"]),
         };
         if let Some(version) = cache.version.as_deref().filter(|_| cache.url.is_none())
             && !runs.contains(&version)

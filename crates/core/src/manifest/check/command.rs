@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::CheckContext;
-use crate::manifest::model::{DeploymentTarget, Service, Workload};
+use crate::model::{DeploymentTarget, Service, Workload};
 
 /// Linux's `MAX_ARG_STRLEN`: the longest `NAME=value`, with its end.
 const LONGEST_TEXT: usize = 128 * 1024;
@@ -34,7 +34,7 @@ pub(super) fn check_jobs(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, job) in &manifest.jobs {
         let variables = match manifest.services.get(&job.service) {
-            Some(service) => super::service::variables(case, service),
+            Some(service) => super::variables::variables(case, service),
             None => continue,
         };
         literal_variables(case, &["job", name, "command"], &variables);

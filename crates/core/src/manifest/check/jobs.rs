@@ -1,7 +1,7 @@
 //! One job: what it does, and where in a release it may stand.
 
 use super::CheckContext;
-use crate::manifest::model::{Job, JobWork};
+use crate::model::{Job, JobWork};
 
 pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;

@@ -12,11 +12,12 @@ mod references;
 mod release;
 mod routes;
 mod service;
+mod variables;
 mod watch;
 
 use super::diagnostic::{Diagnostic, Diagnostics, SourceSpan};
-use super::model::{DeploymentTarget, Manifest};
 use super::toml_tree::{self, TomlTable, TomlValue};
+use crate::model::{DeploymentTarget, Manifest};
 
 /// The model, the tree that it was read from, and the problems so far.
 pub(super) struct CheckContext<'a> {

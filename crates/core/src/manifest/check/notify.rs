@@ -1,7 +1,7 @@
 //! Notifications: one receiver each, and only services and secrets that there are.
 
 use super::{CheckContext, references};
-use crate::manifest::model::WebhookAddress;
+use crate::model::WebhookAddress;
 
 pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;

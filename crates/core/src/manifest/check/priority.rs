@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::manifest::model::{Route, Service};
+use crate::model::{Route, Service};
 
 /// Numbers the routes that have none: 10, 20, 30, … around those that have one.
 pub(in crate::manifest) fn assign(services: &mut BTreeMap<String, Service>) {

@@ -1,8 +1,8 @@
 //! Names that must be declared elsewhere: uses, jobs, guards, services.
 
 use super::CheckContext;
-use crate::manifest::model::Workload;
-use crate::manifest::schema::nearest;
+use crate::model::Workload;
+use crate::names::nearest;
 
 pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;

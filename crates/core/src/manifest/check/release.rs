@@ -2,8 +2,8 @@
 
 use super::CheckContext;
 use crate::machine::strategy;
-use crate::manifest::model::{Service, Strategy, Threshold};
 use crate::manifest::toml_tree::{TomlValue, find};
+use crate::model::{Service, Strategy, Threshold};
 
 pub(super) fn check(case: &mut CheckContext<'_>, name: &str) {
     let manifest = case.manifest;

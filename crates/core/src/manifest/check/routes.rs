@@ -2,8 +2,8 @@
 
 use super::CheckContext;
 use crate::manifest::diagnostic::{Diagnostic, SourceSpan};
-use crate::manifest::model::Route;
 use crate::manifest::toml_tree::{TomlValue, find};
+use crate::model::Route;
 
 /// The values and the wildcards that one rule of the load balancer may hold.
 const MOST: usize = 5;

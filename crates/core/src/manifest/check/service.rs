@@ -1,15 +1,14 @@
 //! One service: what it runs, its size, health, scale and environment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::variables::{capitals, used_as, variables};
 use super::{CheckContext, command};
 use crate::machine::{MOST_TASKS, strategy};
 use crate::manifest::lower::uses;
-use crate::manifest::model::{
-    Balance, DeploymentTarget, Probe, Service, Strategy, UsedResource, Workload,
-};
 use crate::manifest::schema::another;
 use crate::manifest::{FILE_NAME, fargate};
+use crate::model::{Balance, DeploymentTarget, Probe, Service, Strategy, UsedResource, Workload};
 use crate::routing::site::holds_manifest;
 
 pub(super) fn check(case: &mut CheckContext<'_>, name: &str) {
@@ -364,34 +363,6 @@ fn environment(case: &mut CheckContext<'_>, service: &Service) {
     }
 }
 
-/// Names of the variables that a task of the service has.
-pub(super) fn variables(case: &CheckContext<'_>, service: &Service) -> BTreeSet<String> {
-    let mut all: BTreeSet<String> = service.env.keys().cloned().collect();
-    all.extend(["PORT", "NEARGATE_APP", "NEARGATE_REVISION", "NEARGATE_TASK"].map(str::to_owned));
-    let others = case.manifest.services.values();
-    let others = others.filter(|other| other.name != service.name && other.port.is_some());
-    all.extend(others.map(|other| format!("{}_URL", capitals(&other.name))));
-    for (_, text) in case.items(&["service", &service.name, "uses"]) {
-        all.extend(uses(&text).iter().flat_map(used_as));
-    }
-    all
-}
-
-/// Variables by which a task gets what it uses.
-fn used_as(used: &UsedResource) -> Vec<String> {
-    match used {
-        UsedResource::Database(name) => vec![
-            "DATABASE_URL".to_owned(),
-            format!("DATABASE_{}_URL", capitals(name)),
-        ],
-        UsedResource::Cache(name) => vec![
-            "REDIS_URL".to_owned(),
-            format!("REDIS_{}_URL", capitals(name)),
-        ],
-        UsedResource::Secret(name) => vec![capitals(name)],
-    }
-}
-
 fn looks_secret(key: &str) -> bool {
     let key = key.to_uppercase();
     [
@@ -439,8 +410,4 @@ fn injected(case: &mut CheckContext<'_>, service: &Service) -> BTreeMap<String, 
         }
     }
     all
-}
-
-fn capitals(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckContext, references};
 use crate::alarm::AlarmRule;
-use crate::manifest::model::Alarm;
 use crate::metrics::names::WATCHED;
+use crate::model::Alarm;
 
 pub(super) fn check(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;

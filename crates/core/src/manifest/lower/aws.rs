@@ -1,10 +1,10 @@
 //! The `[aws]` table, and the rules of the web application firewall.
 
-use crate::manifest::model::{
+use crate::manifest::typed_table::TypedTable;
+use crate::model::{
     Architecture, AwsSettings, ContainerInsights, EncryptionKey, EntryPoint, EnvironmentGrade,
     NatKind, NatSettings, WafSettings,
 };
-use crate::manifest::typed_table::TypedTable;
 
 pub(super) fn aws(view: TypedTable<'_>) -> AwsSettings {
     AwsSettings {

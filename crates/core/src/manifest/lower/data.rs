@@ -1,9 +1,7 @@
 //! Databases, caches and secrets.
 
-use crate::manifest::model::{
-    Backup, Cache, CacheEngine, Database, DatabaseEngine, Secret, SecretGenerator,
-};
 use crate::manifest::typed_table::TypedTable;
+use crate::model::{Backup, Cache, CacheEngine, Database, DatabaseEngine, Secret, SecretGenerator};
 
 pub(super) fn database(name: &str, view: TypedTable<'_>) -> Database {
     Database {

@@ -12,12 +12,12 @@ pub(super) use service::uses;
 
 use std::collections::BTreeMap;
 
-use super::model::{
-    Audit, DeploymentTarget, Edge, HttpCheck, Job, JobWork, Manifest, Pipeline, WrittenAddress,
-};
 use super::schema::matcher;
 use super::toml_tree::TomlTable;
 use super::typed_table::TypedTable;
+use crate::model::{
+    Audit, DeploymentTarget, Edge, HttpCheck, Job, JobWork, Manifest, Pipeline, WrittenAddress,
+};
 
 /// Reads the model; `priorities` of routes that are not written stay 0.
 pub(super) fn read(tree: &TomlTable, env: &str) -> Manifest {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::manifest::model::{Breaker, LowTraffic, ReleasePolicy, Strategy, Threshold};
 use crate::manifest::toml_tree::TomlTable;
 use crate::manifest::typed_table::TypedTable;
+use crate::model::{Breaker, LowTraffic, ReleasePolicy, Strategy, Threshold};
 
 pub(super) fn release(service: TypedTable<'_>) -> ReleasePolicy {
     let empty = TomlTable::new();

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::fargate;
-use crate::manifest::model::{
-    Balance, HealthCheck, Probe, Route, Scale, Service, Static, Sticky, TaskSize, UsedResource,
-    Workload,
-};
 use crate::manifest::schema::matcher;
 use crate::manifest::toml_tree::{TomlTable, TomlValue};
 use crate::manifest::typed_table::TypedTable;
+use crate::model::{
+    Balance, HealthCheck, Probe, Route, Scale, Service, Static, Sticky, TaskSize, UsedResource,
+    Workload,
+};
 
 pub(super) fn service(name: &str, view: TypedTable<'_>) -> Service {
     let routes: Vec<Route> = view.tables("route").into_iter().map(route).collect();

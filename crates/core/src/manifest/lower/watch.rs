@@ -1,10 +1,10 @@
 //! Alarms, objectives and notifications.
 
-use crate::manifest::model::{
+use crate::manifest::typed_table::TypedTable;
+use crate::model::{
     Alarm, Comparison, NotificationEvent, Notify, Slo, TreatMissingData, WebhookAddress,
     WebhookFormat,
 };
-use crate::manifest::typed_table::TypedTable;
 
 pub(super) fn alarm(name: &str, view: TypedTable<'_>) -> Alarm {
     let breach = [

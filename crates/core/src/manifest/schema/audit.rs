@@ -3,7 +3,8 @@
 //! Invariant: every accepted rule has its reason. Which rules there are is not known here: they
 //! belong to the crate that judges.
 
-use super::text_formats::{LINE, longest, only};
+use super::text_formats::LINE;
+use super::text_rules::{longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(super) static AUDIT: TableSchema = TableSchema {

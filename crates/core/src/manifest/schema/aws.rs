@@ -3,7 +3,8 @@
 //! Invariant: ranges are those of the Terraform modules. Defaults depend on `grade`, so they are
 //! not here: the crate for AWS decides them in one place.
 
-use super::text_formats::{CIDR, DOMAIN, longest, only};
+use super::text_formats::{CIDR, DOMAIN};
+use super::text_rules::{longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 const DAY: u64 = 86_400;

@@ -40,7 +40,7 @@ pub(crate) fn require(
 /// Another name that differs by a typing error; an overlay may have misspelt it.
 pub(crate) fn another<'a>(name: &str, all: &[&'a str]) -> Option<&'a str> {
     let others: Vec<&str> = all.iter().copied().filter(|other| *other != name).collect();
-    super::nearest(name, &others)
+    crate::names::nearest(name, &others)
 }
 
 fn require_below(

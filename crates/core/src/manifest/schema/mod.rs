@@ -19,6 +19,7 @@ mod pipeline;
 mod reference_page;
 mod release;
 mod text_formats;
+mod text_rules;
 pub(crate) mod validate;
 
 mod service;
@@ -27,7 +28,6 @@ mod watch;
 
 pub(crate) use app::FILE;
 pub(crate) use defaults::{another, fill, require};
-pub(crate) use suggest::nearest;
 pub(crate) use text_formats::matcher;
 pub(crate) use validate::conform;
 

@@ -3,7 +3,7 @@
 //! Invariant: none holds a control character, so none ends a line early, wherever it is written.
 
 use super::TextFormat;
-use super::text_formats::longest;
+use super::text_rules::{longest, printable};
 use crate::routing::site::is_hidden;
 
 /// What is shown in one line, or is part of one.
@@ -16,17 +16,6 @@ pub(super) static LINE: TextFormat = TextFormat {
         printable(text)
     },
 };
-
-/// Refuses control characters.
-pub(super) fn printable(text: &str) -> Result<(), String> {
-    match text.chars().find(|c| c.is_control()) {
-        Some(c) => Err(format!(
-            "it holds a control character, `{}`",
-            c.escape_debug()
-        )),
-        None => Ok(()),
-    }
-}
 
 pub(super) static FOLDER: TextFormat = TextFormat {
     what: "a path in the manifest's folder",

@@ -2,7 +2,8 @@
 //!
 //! Invariant: one pipeline for all environments, so nothing of it stands in `[env.NAME]`.
 
-use super::text_formats::{NAME, longest, only};
+use super::text_formats::NAME;
+use super::text_rules::{longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(super) static PIPELINE: TableSchema = TableSchema {

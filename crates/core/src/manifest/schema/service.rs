@@ -94,7 +94,8 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "drain",
             ValueKind::Seconds(0, 3600),
-            "Deregistration delay: so long may requests in flight take before SIGTERM. \
+            "Deregistration delay: so long may requests in flight take before SIGTERM; what lasts \
+             longer is cut, as on AWS. \
              (AWS's own default is 300 s; ours is written into the target group.)",
         )
         .far("The target group's deregistration delay.")

@@ -5,6 +5,7 @@
 
 use super::{TableSchema, TextFormat};
 use crate::manifest::diagnostic::{Diagnostic, SourceSpan};
+use crate::names::nearest;
 
 /// The report of a key that a table does not have, and the key that was probably meant.
 pub(super) fn unknown(
@@ -61,23 +62,6 @@ fn elsewhere<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let plain = name.to_lowercase().replace('_', "-");
     let (_, here) = ELSEWHERE.iter().find(|(there, _)| *there == plain)?;
     candidates.iter().find(|c| *c == here).copied()
-}
-
-/// The candidate that is a typing error away.
-pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let plain = name.to_lowercase().replace('_', "-");
-    let scored = candidates.iter().map(|candidate| {
-        let similar = strsim::jaro_winkler(&plain, candidate);
-        (
-            *candidate,
-            similar,
-            strsim::damerau_levenshtein(&plain, candidate),
-        )
-    });
-    scored
-        .filter(|(_, similar, distance)| *similar > 0.85 || *distance <= 1)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(candidate, ..)| candidate)
 }
 
 /// A key of this form that is nearly what was written.

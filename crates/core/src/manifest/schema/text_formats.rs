@@ -4,8 +4,9 @@
 //! Sources: the load balancer, alarm and data pages of the AWS documentation.
 
 use super::TextFormat;
-use super::one_line::printable;
 pub(super) use super::one_line::{FILE, FILE_NAME, FOLDER, LINE};
+use super::text_rules::{longest, only, printable};
+use crate::manifest::calendar;
 
 pub(super) static NAME: TextFormat = TextFormat {
     what: "a name",
@@ -422,24 +423,23 @@ pub(super) static COOKIE: TextFormat = TextFormat {
     },
 };
 
-pub(super) use super::super::calendar::{MAINTENANCE, SCHEDULE, WINDOW};
+pub(super) static WINDOW: TextFormat = TextFormat {
+    what: "a daily window",
+    example: "03:00-04:00",
+    pattern: "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
+    check: |text| calendar::window(text).map(|_| ()),
+};
 
-/// At least one and at most this many characters.
-pub(in crate::manifest) fn longest(text: &str, most: usize) -> Result<(), String> {
-    match text.chars().count() {
-        0 => Err("it is empty".into()),
-        n if n > most => Err(format!("it has {n} characters, at most {most} are allowed")),
-        _ => Ok(()),
-    }
-}
+pub(super) static MAINTENANCE: TextFormat = TextFormat {
+    what: "a weekly window",
+    example: "mon:04:00-mon:05:00",
+    pattern: "^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$",
+    check: |text| calendar::maintenance(text).map(|_| ()),
+};
 
-/// Refuses characters that are not allowed; `what` names those that are.
-pub(super) fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), String> {
-    match text.chars().find(|c| !allowed(*c)) {
-        Some(c) => Err(format!(
-            "`{}` is not allowed; only {what} are",
-            c.escape_debug()
-        )),
-        None => Ok(()),
-    }
-}
+pub(super) static SCHEDULE: TextFormat = TextFormat {
+    what: "a schedule",
+    example: "rate(5 minutes)",
+    pattern: "^(rate|cron)\\(.+\\)$",
+    check: calendar::schedule,
+};

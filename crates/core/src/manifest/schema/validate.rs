@@ -4,10 +4,10 @@
 //! shorthands are written out, single values are lists where lists may stand. Says nothing of
 //! missing keys: another layer may hold them.
 
-use super::suggest::{self, nearest};
-use super::{TableSchema, TextFormat, ValueKind};
+use super::{TableSchema, TextFormat, ValueKind, suggest};
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::toml_tree::{TableEntry, TomlNode, TomlTable, TomlValue};
+use crate::names::nearest;
 
 /// Checks and normalises a table.
 pub(crate) fn conform(
@@ -68,7 +68,7 @@ fn value(node: &mut TomlNode, kind: ValueKind, place: &str, out: &mut Diagnostic
         ValueKind::List(of, least, most) => return list(node, *of, (least, most), place, out),
         ValueKind::Many(of, most) => return many(node, *of, most, place, out),
         ValueKind::Text => text(node, |text| {
-            super::text_formats::longest(text, 4096)?;
+            super::text_rules::longest(text, 4096)?;
             match text.contains('\0') {
                 true => Err("it holds a zero byte, which no argument can".into()),
                 false => Ok(()),

@@ -2,9 +2,9 @@
 
 use super::{GAPS, list};
 use crate::manifest::diagnostic::Diagnostics;
-use crate::manifest::model::DeploymentTarget;
 use crate::manifest::schema::{FILE, TableSchema, ValueKind, conform};
 use crate::manifest::toml_tree::parse;
+use crate::model::DeploymentTarget;
 
 fn sentences(text: &str) -> Vec<String> {
     let mut out = Diagnostics::default();
@@ -166,4 +166,22 @@ fn what_aws_has_no_meaning_for_is_said_where_it_is_written() {
     let said = list(&table, &aws);
     let keys: Vec<&str> = said.iter().filter_map(|s| s.split(':').next()).collect();
     assert_eq!(keys, ["cache.main.memory", "edge.port"]);
+}
+
+#[test]
+fn a_largest_number_of_tasks_that_is_the_smallest_one_loses_nothing() {
+    for (scale, said) in [
+        ("{ min = 2, max = 2 }", false),
+        ("{ max = 1 }", false),
+        ("{ min = 2, max = 3 }", true),
+        ("{ max = 2 }", true),
+        ("{ min = 0, max = 1 }", true),
+    ] {
+        let text = format!("service.api.scale = {scale}");
+        let mut out = Diagnostics::default();
+        let mut table = parse(0, &text, &mut out);
+        conform(&mut table, &FILE, "", &mut out);
+        let all = list(&table, &DeploymentTarget::Near);
+        assert_eq!(!all.is_empty(), said, "{scale}: {all:?}");
+    }
 }

@@ -4,18 +4,20 @@
 //! has no point.
 
 use super::calendar::{date, weekday};
-use super::evaluate::{DataPoints, ExpressionInputs, ExpressionValue, evaluate};
 use super::expression::ExpressionNode;
+use super::expression_value::{DataPoints, ExpressionInputs, ExpressionValue};
 use super::function::{Function, Word};
 
+/// What a call gives; `values` are those of the arguments.
 pub(super) fn call(
     function: Function,
     arguments: &[ExpressionNode],
+    values: &[ExpressionValue],
     inputs: &ExpressionInputs,
 ) -> ExpressionValue {
     let argument = |i: usize| {
-        let node = arguments.get(i);
-        node.map_or(ExpressionValue::Scalar(None), |node| evaluate(node, inputs))
+        let value = values.get(i).cloned();
+        value.unwrap_or(ExpressionValue::Scalar(None))
     };
     match function {
         Function::Abs => argument(0).each(f64::abs),

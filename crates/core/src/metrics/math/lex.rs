@@ -4,7 +4,7 @@
 //! that no expression has, and quotes that are not closed.
 
 use super::expression::Operator;
-use super::parse::MathError;
+use super::math_error::MathError;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ExpressionToken {

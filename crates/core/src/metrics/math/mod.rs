@@ -10,11 +10,15 @@ mod apply;
 mod calendar;
 mod evaluate;
 mod expression;
+mod expression_value;
 mod function;
 mod lex;
+mod math_error;
 mod parse;
+mod signature;
 
-pub use evaluate::{DataPoints, ExpressionInputs, ExpressionValue};
 pub use expression::{Expression, ExpressionKind, ExpressionNode, Operator};
+pub use expression_value::{DataPoints, ExpressionInputs, ExpressionValue};
 pub use function::{Function, Word};
-pub use parse::{MOST_CHARACTERS, MOST_DEPTH, MathError};
+pub use math_error::MathError;
+pub use parse::{MOST_CHARACTERS, MOST_DEPTH};

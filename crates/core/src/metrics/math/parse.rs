@@ -7,40 +7,12 @@ use std::str::FromStr;
 use super::expression::{Expression, ExpressionKind, ExpressionNode, MINUS, Operator};
 use super::function::{Function, Word};
 use super::lex::{ExpressionToken, tokens};
+use super::math_error::MathError;
 
 /// Longest expression, in bytes.
 pub const MOST_CHARACTERS: usize = 2048;
 /// Most levels of parentheses, calls, signs and powers in one another.
 pub const MOST_DEPTH: usize = 64;
-
-/// Where an expression is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {}: {expected} is expected{}", .column + 1, before(.found))]
-pub struct MathError {
-    /// Byte offset in the text, from 0 (the message counts from 1).
-    pub column: usize,
-    /// What should be there.
-    pub expected: String,
-    /// What is there; empty at the end of the text.
-    pub found: String,
-}
-
-fn before(found: &str) -> String {
-    if found.is_empty() {
-        return " before the end".to_owned();
-    }
-    format!(", not `{found}`")
-}
-
-impl MathError {
-    pub(super) fn new(column: usize, expected: &str, found: &str) -> Self {
-        Self {
-            column,
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-        }
-    }
-}
 
 impl FromStr for Expression {
     type Err = MathError;

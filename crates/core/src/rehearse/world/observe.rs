@@ -9,7 +9,8 @@ use super::{LOOK, RehearsalWorld, ScheduledEvent};
 use crate::alarm::AlarmState;
 use crate::guard::StepAnalysis;
 use crate::machine::{self, Event, GuardVerdict, ProcessExit, ReleaseControl, approval_wanted};
-use crate::metrics::{Sample, names, samples};
+use crate::metrics::{Sample, names};
+use crate::routing::traffic::samples;
 use crate::time::Timestamp;
 
 /// A good task's share of its memory and CPU, percent.

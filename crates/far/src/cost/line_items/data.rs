@@ -1,6 +1,6 @@
 //! Databases, caches, secrets and keys.
 
-use neargate_core::manifest::model::{CacheEngine, EncryptionKey};
+use neargate_core::model::{CacheEngine, EncryptionKey};
 
 use super::super::bill::{BillBuilder, BillSection};
 use super::super::prices::{

@@ -1,6 +1,6 @@
 //! Logs, Container Insights, alarms, objectives, the dashboard, the trail.
 
-use neargate_core::manifest::model::ContainerInsights;
+use neargate_core::model::ContainerInsights;
 
 use super::super::bill::{BillBuilder, BillSection};
 use super::super::prices::{

@@ -1,6 +1,6 @@
 //! Tasks on Fargate and the images that they are started from.
 
-use neargate_core::manifest::model::Architecture;
+use neargate_core::model::Architecture;
 
 use super::super::bill::{BillBuilder, BillSection};
 use super::super::prices::{

@@ -1,6 +1,6 @@
 //! Changes that may save, with what each gives up. Whether one does is not decided here.
 
-use neargate_core::manifest::model::{
+use neargate_core::model::{
     Architecture, CacheEngine, ContainerInsights, EncryptionKey, EnvironmentGrade,
 };
 

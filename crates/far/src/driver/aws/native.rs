@@ -5,12 +5,12 @@ use aws_sdk_ecs::types::{
     DeploymentConfiguration, DeploymentStrategy, LinearConfiguration, LoadBalancer,
     ThresholdConfiguration, ThresholdType,
 };
-use neargate_core::manifest::model::{Breaker, Threshold};
+use neargate_core::model::{Breaker, Threshold};
 
 use super::{AwsClients, built, number, trouble};
-use crate::driver::ecs_strategy::{NativeDeployment, NativeStrategy};
 use crate::driver::error::DriverError;
 use crate::driver::terraform_outputs::ServiceFacts;
+use crate::ecs_strategy::{NativeDeployment, NativeStrategy};
 
 /// A release by ECS.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! Who may do what, and who would know.
 
-use neargate_core::manifest::model::{Manifest, Service, UsedResource};
+use neargate_core::model::{Manifest, Service, UsedResource};
 
 use super::super::{KeyEdit, Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::{HIGH, LOW, MEDIUM, tasks};

@@ -1,6 +1,6 @@
 //! Who hears of trouble.
 
-use neargate_core::manifest::model::{ContainerInsights, Manifest, NotificationEvent};
+use neargate_core::model::{ContainerInsights, Manifest, NotificationEvent};
 
 use super::super::{KeyEdit, Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::{HIGH, LOW, MEDIUM};

@@ -1,6 +1,6 @@
 //! What can be brought back.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::super::{Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::{HIGH, LOW, MEDIUM};

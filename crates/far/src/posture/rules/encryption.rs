@@ -1,6 +1,6 @@
 //! What is read on the way or at rest.
 
-use neargate_core::manifest::model::{EncryptionKey, Manifest};
+use neargate_core::model::{EncryptionKey, Manifest};
 
 use super::super::{KeyEdit, Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::{HIGH, LOW, MEDIUM};

@@ -1,6 +1,6 @@
 //! Who can reach what.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::super::{Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::{LOW, MEDIUM};

@@ -1,6 +1,6 @@
 //! What grows without end, or cannot grow.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::super::{Pillar, PostureRule, RuleCheck, RuleHit, write};
 use super::{LOW, MEDIUM};

@@ -12,7 +12,7 @@ mod limits;
 mod redundancy;
 mod releases;
 
-use neargate_core::manifest::model::{Manifest, Service, Workload};
+use neargate_core::model::{Manifest, Service, Workload};
 
 use super::{FindingSeverity, PostureRule};
 

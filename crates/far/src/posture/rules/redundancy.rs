@@ -1,6 +1,6 @@
 //! What one loss takes away.
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 
 use super::super::{KeyEdit, Pillar, PostureRule, RuleCheck, RuleHit, write};
 use super::{HIGH, LOW, MEDIUM};

@@ -1,6 +1,6 @@
 //! What a bad revision can do.
 
-use neargate_core::manifest::model::{Manifest, Probe, Service, Strategy};
+use neargate_core::model::{Manifest, Probe, Service, Strategy};
 
 use super::super::{KeyEdit, Pillar, PostureRule, RuleCheck, RuleHit, quoted, write};
 use super::alarms::alarm_name;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::{Comparison, TreatMissingData};
 use neargate_core::metrics::names;
+use neargate_core::model::{Comparison, TreatMissingData};
 
 use super::super::{EcsService, RdsInstance, ReplicationGroup, Stack};
 use super::metric::{of, usage};

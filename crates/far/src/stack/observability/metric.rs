@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::manifest::model::Alarm;
 use neargate_core::metrics::names;
+use neargate_core::model::Alarm;
 
 use super::super::Stack;
 use super::{AlarmSource, Dimension, Metric, TargetGroupColour};

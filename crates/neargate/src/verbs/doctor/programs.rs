@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use neargate_core::manifest::model::{Manifest, Workload};
+use neargate_core::model::{Manifest, Workload};
 
 use super::{DoctorFinding, which};
 

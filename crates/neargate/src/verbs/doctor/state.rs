@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use neargate_core::status::Status;
 use neargate_near::paths::StateDir;
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::manifest::model::Service;
+use neargate_core::model::Service;
 use neargate_far::pipeline::Registry;
 use neargate_far::pipeline::stage::{From, built_name, image_of, processor};
 use serde_json::Value;

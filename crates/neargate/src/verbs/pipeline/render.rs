@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use neargate_far::pipeline::{FileChange, PipelineApp, change, workflows};
 use neargate_near::atomic;
 

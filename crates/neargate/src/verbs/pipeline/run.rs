@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use neargate_core::manifest::model::Manifest;
+use neargate_core::model::Manifest;
 use neargate_far::pipeline::stage::{PipelineStage, acts};
 
 use super::stage_runner::StageRunner;

@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use neargate_core::manifest::model::{DeploymentTarget, Manifest};
+use neargate_core::model::{DeploymentTarget, Manifest};
 use neargate_far::pipeline::stage::{
     From, PipelineStage, Processor, StageAction, processor, runs_on,
 };

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use neargate_core::manifest::model::{Breaker, ReleasePolicy, Strategy};
+use neargate_core::model::{Breaker, ReleasePolicy, Strategy};
 
 /// Who moves the release.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +168,7 @@ fn minutes(duration: Duration) -> Result<i32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use neargate_core::manifest::model::LowTraffic;
+    use neargate_core::model::LowTraffic;
 
     fn policy(strategy: Strategy) -> ReleasePolicy {
         ReleasePolicy {

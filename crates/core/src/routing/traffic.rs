@@ -4,42 +4,8 @@
 //! one to errors when it was answered with 5xx, by the target or by the router for it. Those that
 //! a cookie kept with their revision give one more, to kept requests.
 
-use super::dimensions::{Dimensions, StatusClass};
-use super::names;
-use super::window::Window;
-use crate::routing::control::RequestCount;
-
-/// Samples of one metric.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// Name of the metric.
-    pub metric: &'static str,
-    /// Where they come from.
-    pub from: Dimensions,
-    /// The samples.
-    pub window: Window,
-}
-
-impl Sample {
-    /// One value of one task.
-    #[must_use]
-    pub fn of_task(
-        metric: &'static str,
-        (service, revision): (&str, u32),
-        task: &str,
-        value: f64,
-    ) -> Self {
-        let from = Dimensions {
-            target: Some(task.to_owned()),
-            ..Dimensions::revision(service, revision)
-        };
-        Self {
-            metric,
-            from,
-            window: Window::of(value, 1),
-        }
-    }
-}
+use super::control::RequestCount;
+use crate::metrics::{Dimensions, Sample, StatusClass, Window, names};
 
 /// The samples of what one target answered in an interval.
 #[must_use]

@@ -1,10 +1,20 @@
-//! Facts about a process that only `/proc` has.
+//! A process that cannot be mistaken for another, and facts about it that only `/proc` has.
 
 use std::fs;
 use std::io;
 
-use super::spec::ProcessIdentity;
+use serde::{Deserialize, Serialize};
+
 use crate::descriptors::is_shortage;
+
+/// A process that cannot be mistaken for a later one with the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Process id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
+    pub start: u64,
+}
 
 impl ProcessIdentity {
     /// The process that has this pid now; `None` when there is none (or only a zombie).

@@ -41,7 +41,7 @@ pub(crate) struct HistorySpan {
 }
 
 #[derive(Debug)]
-pub(super) struct CountHistory {
+pub(crate) struct CountHistory {
     /// Until when each worker has told everything.
     through: Vec<u64>,
     /// The latest of it.
@@ -55,7 +55,7 @@ pub(super) struct CountHistory {
 
 impl CountHistory {
     /// Of so many workers, from a moment on.
-    pub(super) fn new(workers: usize, start: u64) -> Self {
+    pub(crate) fn new(workers: usize, start: u64) -> Self {
         let start = start - start % 1000;
         Self {
             through: vec![start; workers],
@@ -67,7 +67,7 @@ impl CountHistory {
         }
     }
 
-    pub(super) fn record(&mut self, report: WorkerReport) {
+    pub(crate) fn record(&mut self, report: WorkerReport) {
         for second in report.seconds {
             let at = (second.second, second.version);
             match self.open.get_mut(&at) {
@@ -88,18 +88,18 @@ impl CountHistory {
     }
 
     /// Whole seconds of before this moment are complete, milliseconds.
-    pub(super) fn through(&self) -> u64 {
+    pub(crate) fn through(&self) -> u64 {
         let slowest = self.through.iter().copied().fold(self.latest, u64::min);
         slowest - slowest % 1000
     }
 
     /// Everything before this is forgotten.
-    pub(super) fn horizon(&self) -> u64 {
+    pub(crate) fn horizon(&self) -> u64 {
         self.horizon
     }
 
     /// Closes all seconds: no worker counts any more.
-    pub(super) fn end(&mut self, now: u64) {
+    pub(crate) fn end(&mut self, now: u64) {
         self.latest = now - now % 1000 + 1000;
         self.through.fill(self.latest);
         self.close(u64::MAX);
@@ -121,7 +121,7 @@ impl CountHistory {
     }
 
     /// What comes after a moment, or after the horizon; nothing when nothing more is complete.
-    pub(super) fn after(&self, cursor: u64) -> Option<HistorySpan> {
+    pub(crate) fn after(&self, cursor: u64) -> Option<HistorySpan> {
         let from = cursor.max(self.horizon);
         let mut through = self.through().min(from + MOST_TOLD * 1000);
         let mut entries = 0;

@@ -28,6 +28,9 @@ pub use job::{HttpCheck, Job, JobWork};
 pub use notify::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 pub use pipeline::Pipeline;
 
+/// What a manifest is called when nothing else is said; a site never serves a file of this name.
+pub const FILE_NAME: &str = "neargate.toml";
+
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {

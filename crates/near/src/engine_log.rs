@@ -37,7 +37,7 @@ pub(crate) fn log(text: &str) {
 }
 
 /// From now on lines are written by a thread. Without one they are written as before.
-pub(super) fn begin() {
+pub(crate) fn begin() {
     let (orders, receiver) = sync_channel(WAITING);
     let thread = std::thread::Builder::new().name("log".to_owned());
     if thread.spawn(move || run(&receiver)).is_ok() {
@@ -46,7 +46,7 @@ pub(super) fn begin() {
 }
 
 /// Waits until the last lines are written, a second at most.
-pub(super) fn end() {
+pub(crate) fn end() {
     let (told, written) = sync_channel(1);
     if let Some(thread) = THREAD.get()
         && thread.try_send(LogOrder::Tell(told)).is_ok()

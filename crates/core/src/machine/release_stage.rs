@@ -1,0 +1,76 @@
+//! How far a release is, why it began and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+/// Stages of a release (DESIGN §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseStage {
+    /// Accepted.
+    Pending,
+    /// Jobs in the new revision, before any of its tasks.
+    BeforeHooks,
+    /// New tasks come up. Rolling: old ones leave within the limits; otherwise they all stay.
+    ScaleUp,
+    /// The new revision is reached by its test header only; smoke jobs run.
+    TestTraffic,
+    /// A share of the requests goes to the new revision; step k of n.
+    Shifting,
+    /// All requests go to the new revision; the old one can still take them back.
+    Baking,
+    /// The old tasks leave.
+    CleaningUp,
+    /// Back to the stable revision.
+    RollingBack,
+}
+
+impl ReleaseStage {
+    /// The name in `status --json` and in scripts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::BeforeHooks => "before-hooks",
+            Self::ScaleUp => "scale-up",
+            Self::TestTraffic => "test-traffic",
+            Self::Shifting => "shifting",
+            Self::Baking => "baking",
+            Self::CleaningUp => "cleaning-up",
+            Self::RollingBack => "rolling-back",
+        }
+    }
+}
+
+/// Why a release began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseKind {
+    /// To a new revision.
+    Deploy,
+    /// To one that ran before, by request. Its hooks do not run again.
+    Rollback,
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseOutcome {
+    /// The new revision serves and is stable.
+    Done,
+    /// The stable revision serves again.
+    RolledBack,
+    /// Neither.
+    Failed,
+}
+
+impl ReleaseOutcome {
+    /// The name that people and scripts see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::RolledBack => "rolled-back",
+            Self::Failed => "failed",
+        }
+    }
+}

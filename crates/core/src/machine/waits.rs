@@ -1,0 +1,204 @@
+//! What a release waits for, in plain words.
+//!
+//! Invariant: every wait has a name, and what is named is what the release lacks.
+
+use super::display::{percent, seconds};
+use super::promotion::{GuardVerdict, Promotion, SplitCheck};
+use super::release_stage::ReleaseStage;
+use super::state::{Release, STEADY_AFTER, ServiceState, Task, TaskHealth, TaskLifecycle};
+use crate::time::Timestamp;
+
+/// What a release waits for, in words; empty when there is none.
+#[must_use]
+pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
+    let Some(release) = &service.release else {
+        return String::new();
+    };
+    if let Some(hook) = &release.hook {
+        let left = seconds(hook.deadline.since(now));
+        return format!("job {} (at most {left} more)", hook.job);
+    }
+    let mut words = match release.stage {
+        ReleaseStage::Pending if !service.strays().is_empty() => waiting_for_tasks(service, now),
+        ReleaseStage::Pending | ReleaseStage::BeforeHooks => "the first stage".to_owned(),
+        ReleaseStage::ScaleUp if service.shifts(release) => waiting_for_fleets(service, release),
+        ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack => {
+            waiting_for_tasks(service, now)
+        }
+        ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking => {
+            waiting_for_step(service, release, now)
+        }
+    };
+    for (revision, backoff) in &service.backoffs {
+        if let Some(until) = backoff.until {
+            words.push_str(&format!(
+                "; the next start of revision {revision} is in {}",
+                seconds(until.since(now))
+            ));
+        }
+    }
+    words
+}
+
+/// The tasks of both revisions to be healthy: a shift takes no step before.
+fn waiting_for_fleets(service: &ServiceState, release: &Release) -> String {
+    let lacking = service.lacking_fleets(release);
+    let words: Vec<String> = lacking
+        .iter()
+        .map(|revision| waiting_for_fleet(service, *revision))
+        .collect();
+    let mut words = words.join(", ");
+    if lacking.is_empty() {
+        return waiting_for_fleet(service, release.to);
+    }
+    if !lacking.contains(&release.to) {
+        let name = &service.name;
+        words.push_str(&format!(
+            "; all traffic to revision {} without them: `neargate promote {name} --full`",
+            release.to
+        ));
+    }
+    words
+}
+
+/// One revision's tasks to be healthy, beside the other's.
+fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
+    let healthy = service.healthy_of(revision);
+    let wanted = service.desired_tasks();
+    let own = || {
+        let tasks = service.tasks.values();
+        tasks.filter(|task| task.revision == revision)
+    };
+    let mut words = format!("{healthy} of {wanted} tasks of revision {revision} healthy");
+    if let Some(worst) = own().rfind(|task| task.unhealthy()) {
+        words.push_str(&format!(" (task {}: {})", worst.id, worst.health_reason));
+    } else if let Some(next) = own().find(|task| !task.healthy()) {
+        words.push_str(&format!(" (task {} {})", next.id, doing(service, next)));
+    }
+    words
+}
+
+/// What keeps a release in its step.
+fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -> String {
+    let name = &service.name;
+    if release.gate == Promotion::Paused {
+        return format!("`neargate resume {name}`: it is paused");
+    }
+    if let Some(until) = release.bake_until {
+        return format!("the bake time ({} more)", seconds(until.since(now)));
+    }
+    let guards = service
+        .definition(release.to)
+        .map(|to| to.guards.keys())
+        .into_iter()
+        .flatten();
+    let mut unjudged = false;
+    let mut waits: Vec<String> = guards
+        .filter(|_| release.step > 0)
+        .filter_map(
+            |guard| match release.guards.get(guard).copied().unwrap_or_default() {
+                GuardVerdict::Quiet => None,
+                GuardVerdict::TooLittle => {
+                    unjudged = true;
+                    Some(format!("enough requests to judge guard {guard}"))
+                }
+                GuardVerdict::Pending | GuardVerdict::Fired => {
+                    Some(format!("guard {guard} to be judged"))
+                }
+            },
+        )
+        .collect();
+    if release.split == SplitCheck::Off {
+        let weight = percent(release.weight);
+        waits.push(format!("the router to give the new revision {weight} %"));
+    }
+    if release.stage != ReleaseStage::Baking && !service.lacking_fleets(release).is_empty() {
+        waits.push(waiting_for_fleets(service, release));
+    }
+    if waits.is_empty() {
+        return format!("`neargate promote {name}`");
+    }
+    let waits = waits.join(", ");
+    if unjudged {
+        let left = seconds(release.stage_deadline.since(now));
+        return format!(
+            "{waits}; with less traffic go on by `neargate promote {name}`, or for good by \
+             low-traffic = \"go\"; otherwise it goes back ({left} more)"
+        );
+    }
+    waits
+}
+
+/// New tasks to be healthy first, then old ones to be gone.
+fn waiting_for_tasks(service: &ServiceState, now: Timestamp) -> String {
+    let (own, others): (Vec<&Task>, Vec<&Task>) = service
+        .tasks
+        .values()
+        .partition(|task| task.revision == service.primary);
+    let healthy = own.iter().filter(|task| task.healthy()).count();
+    let (wanted, primary) = (service.desired_tasks(), service.primary);
+    if healthy >= wanted as usize {
+        return waiting_for_old(service, &others, now);
+    }
+    let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
+    let delayed = service
+        .backoffs
+        .values()
+        .any(|backoff| backoff.until.is_some());
+    let stuck = !delayed && service.tasks.values().all(Task::healthy);
+    if stuck {
+        // ECS's own words for it are a service event, not an error.
+        words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");
+    } else if let Some(worst) = own.iter().rfind(|task| task.unhealthy()) {
+        words.push_str(&format!("; task {}: {}", worst.id, worst.health_reason));
+    } else if let Some(next) = own.iter().find(|task| !task.healthy()) {
+        words.push_str(&format!("; task {} {}", next.id, doing(service, next)));
+    }
+    words
+}
+
+/// Tasks that are named one by one.
+const NAMED: usize = 5;
+
+/// Old tasks to be gone.
+fn waiting_for_old(service: &ServiceState, tasks: &[&Task], now: Timestamp) -> String {
+    let named = tasks.iter().take(NAMED).map(|task| {
+        let drains = matches!(task.lifecycle, TaskLifecycle::Deactivating { .. });
+        match service.leaves_by(task) {
+            Some(by) => leaving(&task.id, drains, by, now),
+            None => format!("{} to finish and stop", task.id),
+        }
+    });
+    let mut words: Vec<String> = named.collect();
+    if tasks.len() > NAMED {
+        words.push(format!("{} more tasks", tasks.len() - NAMED));
+    }
+    words.join(", ")
+}
+
+/// What is waited for of a task that leaves, which drains or was told to stop, until when.
+#[must_use]
+pub fn leaving(task: &str, drains: bool, by: Timestamp, now: Timestamp) -> String {
+    let left = seconds(by.since(now));
+    match drains {
+        true => format!("{task} to end its requests (at most {left} more)"),
+        false if by <= now => format!("{task} to end (it is killed)"),
+        false => format!("{task} to stop (killed in {left})"),
+    }
+}
+
+/// What a task that is not healthy yet is doing.
+fn doing(service: &ServiceState, task: &Task) -> String {
+    match (task.lifecycle, task.health) {
+        (TaskLifecycle::Pending { .. }, _) => "starts".into(),
+        (TaskLifecycle::Running { .. }, TaskHealth::Unhealthy) => {
+            "is unhealthy, within its grace".into()
+        }
+        (TaskLifecycle::Running { .. }, _) if service.unchecked(task.revision) => format!(
+            "has no health check: it counts as healthy once it has run for {} seconds",
+            STEADY_AFTER.as_secs()
+        ),
+        (TaskLifecycle::Running { .. }, _) => "was not found healthy yet".into(),
+        (TaskLifecycle::Deactivating { .. } | TaskLifecycle::Stopping { .. }, _) => "leaves".into(),
+    }
+}

@@ -1,0 +1,36 @@
+//! Samples on their way to the store.
+
+use super::dimensions::Dimensions;
+use super::window::Window;
+
+/// Samples of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// Where they come from.
+    pub from: Dimensions,
+    /// The samples.
+    pub window: Window,
+}
+
+impl Sample {
+    /// One value of one task.
+    #[must_use]
+    pub fn of_task(
+        metric: &'static str,
+        (service, revision): (&str, u32),
+        task: &str,
+        value: f64,
+    ) -> Self {
+        let from = Dimensions {
+            target: Some(task.to_owned()),
+            ..Dimensions::revision(service, revision)
+        };
+        Self {
+            metric,
+            from,
+            window: Window::of(value, 1),
+        }
+    }
+}

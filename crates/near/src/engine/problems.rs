@@ -1,0 +1,56 @@
+//! Why a request was not done, as whoever asked is told it.
+
+use std::sync::Arc;
+
+use neargate_core::machine::Refusal;
+
+use super::error_chain::chain;
+use crate::api::wire::Problem;
+use crate::data::DataError;
+use crate::journal::JournalError;
+
+/// Why a request had no effect. The state is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// The machine says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The entries could not be written.
+    #[error("the decision cannot be written down")]
+    Journal(#[from] Arc<JournalError>),
+}
+
+/// Why a request had no effect, and what to do instead.
+pub(super) fn refused(error: &TurnError) -> Problem {
+    let help = match error {
+        TurnError::Refused(Refusal::ReleaseInProgress { service, .. }) => Some(format!(
+            "wait for it (neargate status --watch), end it (neargate abort {service}), or \
+             replace it (neargate deploy {service} --supersede)"
+        )),
+        TurnError::Refused(Refusal::GuardFiring { .. }) => Some(
+            "the app breaches this guard before the release: repair it first, or take the guard out of `release.guard`"
+                .to_owned(),
+        ),
+        TurnError::Refused(_) | TurnError::Journal(_) => None,
+    };
+    let wrong = matches!(error, TurnError::Refused(refusal) if refusal.is_wrong_request());
+    Problem {
+        error: chain(error),
+        help,
+        exit: if wrong { 2 } else { 1 },
+    }
+}
+
+/// An error with its causes, and the exit code of the command that met it.
+pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
+    Problem {
+        error: chain(error),
+        help: None,
+        exit,
+    }
+}
+
+/// What is wrong with a data service: the machine lacks something, or the operation failed.
+pub(super) fn data_problem(error: &DataError) -> Problem {
+    problem(error, if error.is_environment() { 3 } else { 1 })
+}
