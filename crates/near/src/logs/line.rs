@@ -47,7 +47,7 @@ pub struct LogLine {
     pub task: String,
     /// Whether the line goes on in the stream's next record.
     pub continues: bool,
-    /// The bytes that the task wrote, without the line feed.
+    /// The bytes that the task wrote, without the line's end.
     pub bytes: Vec<u8>,
 }
 
@@ -67,11 +67,10 @@ struct LogRecord<'a> {
 }
 
 impl LogLine {
-    /// The text for people: with U+FFFD for what is not UTF-8, and without the carriage return of an
-    /// end as Windows writes it.
+    /// The text, with U+FFFD for what is not UTF-8.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.bytes.strip_suffix(b"\r").unwrap_or(&self.bytes))
+        String::from_utf8_lossy(&self.bytes)
     }
 
     /// The record as valid JSON for every reader: the message is an object only when it is one

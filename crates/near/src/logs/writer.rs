@@ -160,8 +160,11 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
         if read == PipeRead::Last && line.is_empty() {
             break;
         }
+        if read == PipeRead::Line && line.last() == Some(&b'\r') {
+            line.pop();
+        }
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if length_without_its_end(&line, read) > LINE_BYTES {
+        if line.len() > LINE_BYTES {
             let part = cut(&line);
             log.write_part(stream, &line[..part], true);
             line.drain(..part);
@@ -178,12 +181,6 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
             }
         }
     }
-}
-
-/// Bytes of a line's text: the carriage return before a line feed belongs to the end.
-fn length_without_its_end(line: &[u8], read: PipeRead) -> usize {
-    let returns = read == PipeRead::Line && line.last() == Some(&b'\r');
-    line.len() - usize::from(returns)
 }
 
 /// What was read into the buffer.
