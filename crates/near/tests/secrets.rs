@@ -7,7 +7,7 @@ use neargate_core::model::SecretGenerator;
 use neargate_core::time::Timestamp;
 use neargate_near::paths::StateDir;
 use neargate_near::secrets::{
-    MAX_BYTES, SecretValue, Secrets, SecretsError, VersionSelector, VersionStage,
+    MAX_BYTES, SecretValue, Secrets, SecretsError, VersionSelector, VersionStage, names,
 };
 
 fn place() -> (tempfile::TempDir, StateDir) {
@@ -194,4 +194,20 @@ fn many_writers_at_once_lose_nothing() {
             "4"
         );
     }
+}
+
+#[test]
+fn names_are_read_without_the_key_and_make_nothing() {
+    let (_dir, state) = place();
+    assert!(names(&state).unwrap().is_empty());
+    assert!(!state.path().exists(), "something was made");
+    let mut secrets = Secrets::open(&state).unwrap();
+    set(&mut secrets, "session", "one");
+    set(&mut secrets, "session", "two");
+    drop(secrets);
+    fs::remove_file(state.key()).unwrap();
+    let found = names(&state).unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["session"]);
+    fs::write(state.secrets(), "no database").unwrap();
+    assert!(names(&state).is_err());
 }

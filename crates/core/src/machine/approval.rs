@@ -1,11 +1,12 @@
 //! Whether a release waits for a person to let it go on.
 //!
-//! Invariant: approval is wanted only when nothing else keeps the release in its step: no job, no bake, no
-//! guard, no pause. (Tasks that end meanwhile come back by themselves.) So what is said to people once is true until they act, or it goes back.
+//! Invariant: approval is wanted only when nothing else keeps the release in its step: no job, no
+//! bake, no guard, no pause. (Tasks that end meanwhile come back by themselves.) So what is said to
+//! people once is true until they act, or the release goes back.
 
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseStage};
-use super::state::{Release, ServiceState, Task};
+use super::state::{Release, ServiceState};
 use crate::model::LowTraffic;
 
 /// A step that waits for `neargate promote`.
@@ -80,11 +81,10 @@ fn lacks_traffic(service: &ServiceState, release: &Release) -> bool {
 
 fn lacks_failing_tasks(service: &ServiceState, release: &Release) -> bool {
     let old = service.primary;
-    let mut own = service.tasks.values().filter(|task| task.revision == old);
     service.shifts(release)
         && service.lacking_fleets(release) == [old]
         && old != release.to
-        && (service.backoffs.contains_key(&old) || own.any(Task::unhealthy))
+        && service.tasks_fail(old)
 }
 
 fn between_steps(service: &ServiceState, release: &Release, low_traffic: LowTraffic) -> bool {

@@ -85,6 +85,12 @@ impl ServiceState {
         healthy.filter(|task| task.revision == revision).count()
     }
 
+    /// Whether tasks of a revision do not come up, or are found unhealthy.
+    pub(super) fn tasks_fail(&self, revision: u32) -> bool {
+        let mut own = self.tasks.values().filter(|task| task.revision == revision);
+        self.backoffs.contains_key(&revision) || own.any(Task::unhealthy)
+    }
+
     /// As many healthy tasks of a revision as desired.
     #[must_use]
     pub fn arrived(&self, revision: u32) -> bool {

@@ -9,7 +9,7 @@ use super::circuit_breaker;
 use super::entry::Fact;
 use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::stage_change::{RollbackMode, enter, fail, finish, stop_hook};
-use super::state::{EnvironmentPhase, HookRun, ProcessExit, Release, Task};
+use super::state::{EnvironmentPhase, HookRun, ProcessExit, Release};
 use super::traffic_shift;
 use super::transaction::Transaction;
 use crate::model::ReleasePolicy;
@@ -86,18 +86,6 @@ fn clean_up(draft: &mut Transaction, release: &Release, shifts: bool) {
     }
 }
 
-/// Whether no task of a revision is healthy and its tasks do not come up: those of another one stay
-/// until others serve, and a release that waited for their end would wait for ever.
-fn fails(draft: &Transaction, revision: u32) -> bool {
-    let service = &draft.service;
-    let mut own = service
-        .tasks
-        .values()
-        .filter(|task| task.revision == revision);
-    service.healthy_of(revision) == 0
-        && (service.backoffs.contains_key(&revision) || own.any(Task::unhealthy))
-}
-
 fn done_words(release: &Release) -> String {
     let done = match release.kind {
         ReleaseKind::Deploy => format!("revision {} serves", release.to),
@@ -117,8 +105,10 @@ fn done_words(release: &Release) -> String {
 fn prepare(draft: &mut Transaction, release: &Release, shifts: bool) {
     let primary = draft.service.primary;
     // ECS's RECONCILE_SERVICE: a shift begins with one revision in service.
-    let strays = !draft.service.strays().is_empty() && !fails(draft, primary);
-    if shifts && release.stage == ReleaseStage::Pending && strays {
+    let strays = !draft.service.strays().is_empty();
+    // Others stay until tasks of the primary serve: when those fail, their end never comes.
+    let fails = draft.service.healthy_of(primary) == 0 && draft.service.tasks_fail(primary);
+    if shifts && release.stage == ReleaseStage::Pending && strays && !fails {
         return;
     }
     let waits = draft

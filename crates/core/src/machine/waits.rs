@@ -63,19 +63,29 @@ fn waiting_for_fleets(service: &ServiceState, release: &Release) -> String {
 
 /// One revision's tasks to be healthy, beside the other's.
 fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
-    let healthy = service.healthy_of(revision);
-    let wanted = service.desired_tasks();
+    let words = healthy_words(service, revision);
+    match slowest(service, revision) {
+        Some(task) => format!("{words} ({task})"),
+        None => words,
+    }
+}
+
+fn healthy_words(service: &ServiceState, revision: u32) -> String {
+    let (healthy, wanted) = (service.healthy_of(revision), service.desired_tasks());
+    format!("{healthy} of {wanted} tasks of revision {revision} healthy")
+}
+
+/// The task of a revision that is worst off, and why.
+fn slowest(service: &ServiceState, revision: u32) -> Option<String> {
     let own = || {
         let tasks = service.tasks.values();
-        tasks.filter(|task| task.revision == revision)
+        tasks.filter(move |task| task.revision == revision)
     };
-    let mut words = format!("{healthy} of {wanted} tasks of revision {revision} healthy");
     if let Some(worst) = own().rfind(|task| task.unhealthy()) {
-        words.push_str(&format!(" (task {}: {})", worst.id, worst.health_reason));
-    } else if let Some(next) = own().find(|task| !task.healthy()) {
-        words.push_str(&format!(" (task {} {})", next.id, doing(service, next)));
+        return Some(format!("task {}: {}", worst.id, worst.health_reason));
     }
-    words
+    let next = own().find(|task| !task.healthy())?;
+    Some(format!("task {} {}", next.id, doing(service, next)))
 }
 
 /// What keeps a release in its step.
@@ -131,28 +141,22 @@ fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -
 
 /// New tasks to be healthy first, then old ones to be gone.
 fn waiting_for_tasks(service: &ServiceState, now: Timestamp) -> String {
-    let (own, others): (Vec<&Task>, Vec<&Task>) = service
-        .tasks
-        .values()
-        .partition(|task| task.revision == service.primary);
-    let healthy = own.iter().filter(|task| task.healthy()).count();
-    let (wanted, primary) = (service.desired_tasks(), service.primary);
-    if healthy >= wanted as usize {
+    let primary = service.primary;
+    if service.arrived(primary) {
+        let others = service.tasks.values();
+        let others: Vec<&Task> = others.filter(|task| task.revision != primary).collect();
         return waiting_for_old(service, &others, now);
     }
-    let mut words = format!("{healthy} of {wanted} tasks of revision {primary} healthy");
+    let mut words = healthy_words(service, primary);
     let delayed = service
         .backoffs
         .values()
         .any(|backoff| backoff.until.is_some());
-    let stuck = !delayed && service.tasks.values().all(Task::healthy);
-    if stuck {
+    if !delayed && service.tasks.values().all(Task::healthy) {
         // ECS's own words for it are a service event, not an error.
         words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");
-    } else if let Some(worst) = own.iter().rfind(|task| task.unhealthy()) {
-        words.push_str(&format!("; task {}: {}", worst.id, worst.health_reason));
-    } else if let Some(next) = own.iter().find(|task| !task.healthy()) {
-        words.push_str(&format!("; task {} {}", next.id, doing(service, next)));
+    } else if let Some(task) = slowest(service, primary) {
+        words.push_str(&format!("; {task}"));
     }
     words
 }

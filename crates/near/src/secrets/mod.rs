@@ -16,6 +16,7 @@ mod error;
 mod seal;
 mod value;
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -23,7 +24,9 @@ use std::time::Duration;
 
 use neargate_core::model::SecretGenerator;
 use neargate_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 pub use error::SecretsError;
 pub use neargate_core::secret::MAX_BYTES;
@@ -314,6 +317,26 @@ impl From<SecretsError> for SecretChangeError {
     fn from(error: SecretsError) -> Self {
         Self::Secrets(error)
     }
+}
+
+/// Names of the secrets that have a value. Reads only: nothing is made, and no key is needed.
+///
+/// # Errors
+/// There is a store that cannot be read.
+pub fn names(state: &StateDir) -> Result<BTreeSet<String>, SecretsError> {
+    let store = state.secrets();
+    if !store.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let failed = |source| translate(&store, "read", source);
+    let connection =
+        Connection::open_with_flags(&store, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    let mut select = connection
+        .prepare("SELECT DISTINCT name FROM secret")
+        .map_err(failed)?;
+    let names = select.query_map([], |row| row.get(0)).map_err(failed)?;
+    names.collect::<Result<_, _>>().map_err(failed)
 }
 
 fn current(transaction: &Transaction<'_>, name: &str) -> Result<Option<u32>, rusqlite::Error> {

@@ -30,7 +30,7 @@ pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
             let mut notes = artifacts::require_usable(&root, &state.path(), &loaded.manifest)?;
             let shortfall = descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most);
             notes.extend(shortfall);
-            notes.extend(secret::to_set(&state, &loaded.manifest)?);
+            notes.extend(secret::to_set(&state, &loaded.manifest));
             notes
         }
         DeploymentTarget::Aws { .. } => Vec::new(),

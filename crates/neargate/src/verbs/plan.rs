@@ -18,7 +18,7 @@ pub async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failu
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
     let mut notes = artifacts::require_usable(&project::folder(&path), &state.path(), &manifest)?;
-    notes.extend(secret::to_set(&state, &manifest)?);
+    notes.extend(secret::to_set(&state, &manifest));
     notes.iter().for_each(|note| output::note(note));
     let observed: RunningEnvironment = match EngineClient::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,

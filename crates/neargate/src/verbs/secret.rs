@@ -1,7 +1,7 @@
 //! `neargate secret`: set, list, read. It works with and without an engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,7 +11,9 @@ use neargate_near::api::wire::Problem;
 use neargate_near::audit_log::{AuditLog, AuditRecord, PeerUser};
 use neargate_near::clock::now;
 use neargate_near::paths::StateDir;
-use neargate_near::secrets::{SecretValue, SecretVersion, Secrets, VersionSelector, VersionStage};
+use neargate_near::secrets::{
+    self, SecretValue, SecretVersion, Secrets, VersionSelector, VersionStage,
+};
 use rustix::termios::{LocalModes, OptionalActions};
 
 use crate::arguments::{GlobalFlags, SecretArguments};
@@ -124,15 +126,14 @@ fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
 }
 
 /// What to do before `up` about secrets that services use, that nobody has set, and that the engine
-/// does not make.
-pub fn to_set(state: &StateDir, manifest: &Manifest) -> Result<Vec<String>, Failure> {
-    let set: BTreeSet<String> = match state.path().exists() {
-        true => {
-            let secrets = Secrets::open(state)
-                .map_err(|error| Failure::of("cannot open the secrets", &error))?;
-            stored(&secrets)?.into_iter().map(|one| one.name).collect()
-        }
-        false => BTreeSet::new(),
+/// does not make. Nothing when the secrets are not this user's to read.
+pub fn to_set(state: &StateDir, manifest: &Manifest) -> Vec<String> {
+    let readable = std::fs::read_dir(state.path());
+    if readable.is_err_and(|error| error.kind() != ErrorKind::NotFound) {
+        return Vec::new();
+    }
+    let Ok(set) = secrets::names(state) else {
+        return Vec::new();
     };
     let unset = manifest.secrets.values();
     let unset = unset.filter(|one| one.generate.is_none() && !set.contains(&one.name));
@@ -145,7 +146,7 @@ pub fn to_set(state: &StateDir, manifest: &Manifest) -> Result<Vec<String>, Fail
             "secret.{name}, which `{user}` uses, has no value yet: neargate secret set {name}"
         ))
     });
-    Ok(notes.collect())
+    notes.collect()
 }
 
 fn stored(secrets: &Secrets) -> Result<Vec<SecretVersion>, Failure> {

@@ -200,6 +200,30 @@ fn an_image_near_is_said_at_once() {
 }
 
 #[test]
+fn check_and_plan_name_a_secret_that_is_not_set_and_write_nothing() {
+    let app = App::new(&format!(
+        "{ECHO}uses = [\"secret.token\"]\n\n[secret.token]\n"
+    ));
+    let said = |verb: &str| {
+        let output = app.run(&[verb]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{verb}: {said}");
+        said
+    };
+    let words = "secret.token, which `api` uses, has no value yet: neargate secret set token";
+    for verb in ["check", "plan"] {
+        assert!(said(verb).contains(words), "{verb}: {}", said(verb));
+    }
+    assert!(!app.state().exists(), "a state directory was made");
+    fs::create_dir(app.state()).expect("made");
+    // Nothing that can be read: nothing is said of it, and nothing fails.
+    fs::write(app.state().join("secrets.db"), "no database").expect("written");
+    assert!(!said("check").contains("secret.token"));
+    let files = fs::read_dir(app.state()).expect("a folder").count();
+    assert_eq!(files, 1, "something was written");
+}
+
+#[test]
 fn the_exit_codes_of_shells_are_explained() {
     let app = App::new(ECHO);
     app.up();

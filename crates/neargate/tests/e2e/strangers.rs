@@ -4,7 +4,6 @@
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -158,8 +157,14 @@ fn who_listens_beside_and_around_tasks_disturbs_neither_them_nor_a_release() {
     let before = ports(&app);
     let load = Load::start(app.address, "/", RATE);
     let _stranger = Stranger::start(BESIDE, &before, "BESIDE 2");
-    // Who listens is looked at once a second.
-    std::thread::sleep(Duration::from_millis(2500));
+    // The router looks once a second who listens.
+    let served =
+        || std::fs::read_to_string(app.state().join("access.log")).map(|log| log.lines().count());
+    let begun = served().expect("an access log");
+    wait_for("2.5 seconds of requests", || {
+        let more = served().ok()?.saturating_sub(begun);
+        (more >= 5 * RATE as usize / 2).then_some(())
+    });
     assert_eq!(ports(&app), before, "the tasks were replaced");
     let output = app.run(&["deploy", "api", "--set", "service.api.env.X=1", "--json"]);
     let last = outcome(&output);
