@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use crate::app::{App, wait_for};
 
@@ -28,7 +28,12 @@ impl Foreground {
         let [out, err] = ["out", "err"].map(|name| app.folder().join(name));
         let port = app.address.port().to_string();
         let arguments = [&["up", "--port", &port], more].concat();
-        let mut command = app.command(&arguments);
+        let own = app.command(&arguments);
+        // Whoever runs the tests may ignore a closed terminal (`nohup`); a person's shell does not.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP");
+        command.arg(own.get_program()).args(own.get_args());
+        command.current_dir(app.folder()).stdin(Stdio::null());
         command.stdout(File::create(&out).expect("a file"));
         command.stderr(File::create(&err).expect("a file"));
         let child = command.spawn().expect("the binary runs");
@@ -52,7 +57,9 @@ impl Foreground {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
-        let ended = self.child.wait().expect("it ends");
+        let ended = wait_for("the end of `up`", || {
+            self.child.try_wait().expect("its state")
+        });
         assert!(ended.success(), "{}", self.said());
     }
 }
