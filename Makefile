@@ -1,6 +1,6 @@
 # demo: the notes blueprint, running · test: every test · check: format, lints, links of the docs · bench: side by side
 # nightly: the large programs of others · cases: every run.sh of the folder NEARGATE_CASES
-.PHONY: demo test check bench nightly cases setup-demo setup-test
+.PHONY: demo test check bench nightly cases setup-demo setup-check setup-test
 BLUEPRINT ?= blueprints/2-cloud-native-notes
 
 demo: setup-demo
@@ -10,8 +10,9 @@ demo: setup-demo
 test: setup-test
 	cargo test --workspace --locked
 
-check:
+check: setup-check
 	cargo fmt --all --check
+	scripts/check-shell
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
@@ -29,6 +30,9 @@ cases: setup-test
 
 setup-demo:
 	@scripts/setup demo
+
+setup-check:
+	@scripts/setup check
 
 setup-test:
 	@scripts/setup test
