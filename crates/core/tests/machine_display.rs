@@ -1,12 +1,10 @@
 //! What people read about releases is so.
 
-mod world;
-
 use std::time::Duration;
 
+use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use crate::world::{Behaviour, Numbers, Shift, World, definition};
 use neargate_core::machine::{Event, ReleaseOutcome, RevisionStatus, Supersede, TaskLifecycle};
-use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
-use world::{Behaviour, Numbers, Shift, World, definition};
 
 #[test]
 fn a_job_that_fails_says_how_much_of_the_traffic_had_moved_in_each_strategy() {

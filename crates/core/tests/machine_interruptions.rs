@@ -1,12 +1,10 @@
 //! `down`, a power cut and lost tasks in the middle of releases: the stable revision comes back.
 
-mod world;
-
+use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use crate::world::{Behaviour, Numbers, Shift, World, definition};
 use neargate_core::machine::{
     self, Event, ReleaseControl, ReleaseOutcome, ReleaseStage, Supersede,
 };
-use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
-use world::{Behaviour, Numbers, Shift, World, definition};
 
 const STRATEGIES: [Shift; 4] = [
     Shift::Rolling,

@@ -1,10 +1,8 @@
 //! Releases as stories: what happens is written down, and the end is looked at.
 
-mod world;
-
+use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use crate::world::{Behaviour, Numbers, World, definition};
 use neargate_core::machine::{Event, Fact, ReleaseOutcome, RevisionStatus, Supersede};
-use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
-use world::{Behaviour, Numbers, World, definition};
 
 #[test]
 fn a_good_revision_replaces_the_old_one_and_is_stable() {

@@ -1,12 +1,10 @@
 //! Releases that shift traffic, as stories.
 
-mod world;
-
+use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use crate::world::{Behaviour, Numbers, Shift, World, definition};
 use neargate_core::machine::{
     Event, Fact, ReleaseControl, ReleaseOutcome, RevisionStatus, Supersede,
 };
-use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
-use world::{Behaviour, Numbers, Shift, World, definition};
 
 const CANARY: Numbers = Numbers {
     strategy: Shift::Canary,

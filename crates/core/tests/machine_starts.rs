@@ -1,12 +1,10 @@
 //! Tasks that do not start: back-off, what ends it, and how a release ends when neither revision
 //! starts; how many tasks there should be.
 
-mod world;
-
+use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
+use crate::world::{Behaviour, Numbers, World, definition};
 use neargate_core::machine::{Event, Fact, Obstacle, ReleaseOutcome, Supersede};
 use neargate_core::model::UsedResource;
-use world::stories::{NUMBERS, deploy, deploy_request, last, stable};
-use world::{Behaviour, Numbers, World, definition};
 
 /// Tasks of the stable revision cannot be started, and those that ran are gone.
 fn hindered() -> World {

@@ -5,15 +5,13 @@
 //! each `# set: PATH=VALUE` after it is an override.
 #![allow(clippy::disallowed_methods)] // a test reads its corpus from disk and asks whether to bless
 
-#[path = "manifest/example.rs"]
-mod example;
 #[path = "manifest_bad/schema.rs"]
 mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use example::EXAMPLE;
+use crate::manifest::example::EXAMPLE;
 use neargate_core::manifest::{Diagnostics, ManifestSource, Severity, load};
 
 /// Fewer files are a mistake.

@@ -1,13 +1,11 @@
 //! What the router counts: by second and by routing table, kept for whichever engine comes.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::backend::Backend;
+use crate::support::{Engine, Router, get, table, target};
 use neargate_core::routing::control::{FromRouter, SecondCount};
-use support::backend::Backend;
-use support::{Engine, Router, get, table, target};
 
 /// Requests by second and version, when there are so many.
 fn counts(engine: &mut Engine, wanted: u64) -> BTreeMap<(u64, u64), u64> {

@@ -1,9 +1,7 @@
 //! HTTP/1.1 edge cases over raw sockets: what reaches the target, what is refused.
 
-mod support;
-
-use support::backend::Backend;
-use support::{Router, Wire, get, header, table, target};
+use crate::support::backend::Backend;
+use crate::support::{Router, Wire, get, header, table, target};
 
 fn serving() -> (Router, Backend) {
     let backend = Backend::start("t1");

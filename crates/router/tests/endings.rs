@@ -1,12 +1,11 @@
 //! How exchanges end, what the client gets, and to whom each end is counted.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support;
+use crate::support::backend::Backend;
+use crate::support::{Router, Wire, table, target};
 use neargate_core::routing::control::ToRouter;
-use support::backend::Backend;
-use support::{Router, Wire, table, target};
 
 fn serving() -> (Router, Backend) {
     let backend = Backend::start("t1");

@@ -1,9 +1,7 @@
 //! What proxies in front say of clients, trusted and not.
 
-mod support;
-
-use support::backend::Backend;
-use support::{Router, Wire, header, table, target};
+use crate::support::backend::Backend;
+use crate::support::{Router, Wire, header, table, target};
 
 /// The head that the target gets, and the line of the access log, of a request from 127.0.0.1.
 fn seen(trusted: &[&str], headers: &str) -> (String, serde_json::Value) {

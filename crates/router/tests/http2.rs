@@ -1,12 +1,10 @@
 //! HTTP/2 by a real client: what reaches the target, and what comes back.
 
-mod support;
-
+use crate::support::backend::Backend;
+use crate::support::http2::{ask, client, connect, request, whole};
+use crate::support::{Router, header, table, target};
 use bytes::Bytes;
 use http::{Request, Version};
-use support::backend::Backend;
-use support::http2::{ask, client, connect, request, whole};
-use support::{Router, header, table, target};
 
 fn serving() -> (Router, Backend) {
     let backend = Backend::start("t1");

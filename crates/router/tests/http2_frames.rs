@@ -1,16 +1,14 @@
 //! HTTP/2 by hand: what the protocol forbids, and what would take memory or time.
 
-mod support;
-
 use std::time::Duration;
 
-use neargate_router::RouterLimits;
-use support::backend::Backend;
-use support::frames::{
+use crate::support::backend::Backend;
+use crate::support::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames, GOAWAY, HEADERS, PING,
     PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, WINDOW_UPDATE, block, frame, get,
 };
-use support::{Router, table, target, until};
+use crate::support::{Router, table, target, until};
+use neargate_router::RouterLimits;
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 

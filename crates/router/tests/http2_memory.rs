@@ -95,7 +95,6 @@ fn what_clients_do_not_take_is_not_held() {
         drop(clients);
     }
     until("the memory back", || {
-        std::thread::sleep(std::time::Duration::from_millis(100));
         (resident() < before + 20 * MEGABYTE).then_some(())
     });
 }

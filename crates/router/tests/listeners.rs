@@ -1,17 +1,16 @@
 //! A target's health counts only while the sockets at its address are the task's.
 
-mod support;
-
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use crate::support;
+use crate::support::backend::Backend;
+use crate::support::{Router, get, health, table, target, until};
 use neargate_core::routing::control::FromRouter;
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{RoutingTable, Target, TargetHealth};
 use socket2::{Domain, Socket, Type};
-use support::backend::Backend;
-use support::{Router, get, health, table, target, until};
 
 /// A server below a shell, as a task is below its shim. It says `up` when it listens.
 const SERVER: &str = r#"

@@ -1,18 +1,19 @@
 //! Invariants of DESIGN §9, 1 and 4: nothing is lost by publications, drains, dead targets and
 //! replaced routers; nothing goes to a target that is not healthy and admitted.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support;
+use crate::support::backend::Backend;
+use crate::support::{
+    Engine, Router, Wire, get, group, health, listeners, process, table, target, until,
+};
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use neargate_core::routing::table::{Admission, TargetHealth};
 use neargate_router::RouterLimits;
-use support::backend::Backend;
-use support::{Engine, Router, Wire, get, group, health, listeners, process, table, target, until};
 
 /// Clients that send one request after another, until told to stop.
 struct Load {

@@ -1,15 +1,13 @@
 //! Static sites over real sockets.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::support::{Router, Wire, header};
 use neargate_core::model::{Route, Static};
 use neargate_core::routing::table::{
     EarlierFiles, Listener, ListenerRule, RoutingTable, RuleAction, StaticSite,
 };
-use support::{Router, Wire, header};
 
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
     let site = StaticSite {

@@ -1,12 +1,14 @@
 //! Sticky sessions and slow start on real sockets.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support;
+use crate::support::backend::Backend;
+use crate::support::http2::{ask, client, connect, request};
+use crate::support::{Engine, Router, Wire, group, health, listeners, target, until};
 use neargate_core::model::{Route, Sticky};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::sticky::CookieKey;
@@ -14,9 +16,6 @@ use neargate_core::routing::table::{
     Admission, Listener, ListenerRule, RoutingTable, RuleAction, Target, TargetHealth,
     WeightedGroup,
 };
-use support::backend::Backend;
-use support::http2::{ask, client, connect, request};
-use support::{Engine, Router, Wire, group, health, listeners, target, until};
 
 /// A browser: keeps what it is told to.
 #[derive(Default, Clone)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use neargate_core::manifest::{Diagnostics, LoadedManifest, ManifestSource, load};
 use neargate_core::model::{DeploymentTarget, Manifest, Probe, Strategy, UsedResource, Workload};
 
-use crate::example::EXAMPLE;
+use super::example::EXAMPLE;
 
 fn try_load(text: &str, env: &str, overrides: &[&str]) -> Result<LoadedManifest, Diagnostics> {
     let source = ManifestSource {

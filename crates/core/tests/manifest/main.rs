@@ -1,6 +1,6 @@
 //! The manifest, from text to model.
 
-mod example;
+pub mod example;
 mod loading;
 mod planning;
 mod properties;

@@ -7,7 +7,7 @@ use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::model::Manifest;
 use neargate_core::plan::{ObservedService, Operation, PlanContext, RunningEnvironment, plan};
 
-use crate::example::EXAMPLE;
+use super::example::EXAMPLE;
 
 fn manifest(overrides: &[&str]) -> Manifest {
     let source = ManifestSource {

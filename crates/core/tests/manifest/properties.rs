@@ -4,7 +4,7 @@ use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::model::Manifest;
 use proptest::prelude::*;
 
-use crate::example::EXAMPLE;
+use super::example::EXAMPLE;
 
 /// Loads, renders, and holds an accepted manifest to its own JSON.
 fn survives(text: String, env: &str, overrides: &[String]) {

@@ -11,7 +11,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::corpus;
-use super::example::EXAMPLE;
+use crate::manifest::example::EXAMPLE;
 
 /// Keywords that say nothing of an instance.
 const ANNOTATIONS: [&str; 5] = ["$schema", "title", "description", "default", "examples"];

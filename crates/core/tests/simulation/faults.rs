@@ -5,8 +5,8 @@ use neargate_core::machine::{
     TaskHealth, TaskLifecycle,
 };
 
+use super::{FindService, judged, replay};
 use crate::world::{Behaviour, Numbers, World, definition};
-use crate::{FindService, judged, replay};
 
 pub fn fault(world: &mut World) {
     match world.random.below(100) {

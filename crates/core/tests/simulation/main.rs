@@ -7,14 +7,12 @@
 
 mod faults;
 mod oracles;
-#[path = "../world/mod.rs"]
-mod world;
 
+use crate::world::{Behaviour, Numbers, Shift, World, definition};
 use faults::{fault, interfere, relieve};
 use neargate_core::machine::{self, EnvironmentState, Event, ReleaseOutcome, Supersede};
 use neargate_core::model::{Breaker, Threshold};
 use oracles::{judge, settled, stable_is_wanted};
-use world::{Behaviour, Numbers, Shift, World, definition};
 
 const SEEDS: u64 = 3_000;
 /// Found by longer runs: the scheduler once acted for a step that the release only passed.
@@ -102,7 +100,7 @@ fn no_seed_breaks_an_invariant() {
         match run {
             Ok(counts) => (0..3).for_each(|i| outcomes[i] += counts[i]),
             Err(_) => panic!(
-                "replay it: NEARGATE_SEED={seed} cargo test -p neargate-core --test simulation"
+                "replay it: NEARGATE_SEED={seed} cargo test -p neargate-core --test it simulation"
             ),
         }
     }

@@ -6,7 +6,7 @@ use neargate_core::machine::{
 };
 use neargate_core::model::LowTraffic;
 
-use crate::FindService;
+use super::FindService;
 use crate::world::{self, World};
 
 /// What must hold after every decision.

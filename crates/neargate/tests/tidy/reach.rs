@@ -44,21 +44,40 @@ fn split(path: &str) -> Option<(&str, &str)> {
     path.split_once("/tests/")
 }
 
-/// Files that cargo finds by itself: `tests/NAME.rs` and `tests/NAME/main.rs` of a package.
+/// Files that are programs: those that cargo finds by itself (`tests/NAME.rs` and `tests/NAME/main.rs`
+/// of a package), or those of `[[test]]` where the package says `autotests = false`.
 fn targets(repository: &Repository) -> BTreeSet<&str> {
     let is_target = |path: &str| {
         let Some((package, below)) = split(path) else {
             return false;
         };
-        let manifest = repository.texts.get(&format!("{package}/Cargo.toml"));
-        let package_runs_them = manifest.is_some_and(|text| !text.contains("autotests = false"));
+        let Some(manifest) = repository.texts.get(&format!("{package}/Cargo.toml")) else {
+            return false;
+        };
+        if manifest.contains("autotests = false") {
+            return listed(manifest).any(|target| target == below);
+        }
         let depth = below.matches('/').count();
-        let own =
-            (depth == 0 && below.ends_with(".rs")) || (depth == 1 && below.ends_with("/main.rs"));
-        package_runs_them && own
+        (depth == 0 && below.ends_with(".rs")) || (depth == 1 && below.ends_with("/main.rs"))
     };
     let paths = repository.files.iter().map(String::as_str);
     paths.filter(|path| is_target(path)).collect()
+}
+
+/// Paths below `tests/` of a package's `[[test]]` targets.
+fn listed(manifest: &str) -> impl Iterator<Item = String> {
+    manifest.split("[[test]]").skip(1).filter_map(|target| {
+        let lines = target.lines().take_while(|line| !line.starts_with('['));
+        let fields: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(" = ")).collect();
+        let field = |key: &str| {
+            let found = fields.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| value.trim_matches('"'))
+        };
+        match field("path") {
+            Some(path) => path.strip_prefix("tests/").map(str::to_owned),
+            None => field("name").map(|name| format!("{name}.rs")),
+        }
+    })
 }
 
 /// Paths of the modules that a file declares, both forms of each.

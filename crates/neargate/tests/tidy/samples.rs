@@ -260,7 +260,13 @@ fn files_under_tests_that_nothing_runs_or_reads_are_found() {
         ("crates/a/tests/vector.json", ""),
         ("crates/a/tests/forgotten.json", ""),
         ("crates/a/tests/one.proptest-regressions", ""),
-        ("crates/b/Cargo.toml", "autotests = false"),
+        (
+            "crates/b/Cargo.toml",
+            "autotests = false\n[[test]]\nname = \"it\"\npath = \"tests/main.rs\"\n[[test]]\nname = \"own\"\n\n[dependencies]\n",
+        ),
+        ("crates/b/tests/main.rs", "mod part;"),
+        ("crates/b/tests/part.rs", ""),
+        ("crates/b/tests/own.rs", ""),
         ("crates/b/tests/never.rs", ""),
         ("tests/nowhere.rs", ""),
     ]);
