@@ -9,6 +9,7 @@ use crate::app::{App, ONE_TASK, wait_for};
 use crate::load::Load;
 
 const RATE: u32 = 100;
+const STOPPED: Duration = Duration::from_secs(6);
 
 /// Alarms on every period in which much more was counted than was sent, or nothing at all.
 const WATCHED: &str = r#"
@@ -62,16 +63,20 @@ fn an_engine_that_was_stopped_under_load_sees_neither_a_spike_nor_a_gap() {
         (alarm(&app, "gap")["state"] == "OK").then_some(())
     });
     let before = fired(&app);
+    let begun = wait_for("counts", || counted(&app));
     let engine = app.status()["engine"]["pid"].to_string();
     let stopped = Command::new("kill").args(["-STOP", &engine]).status();
     assert!(stopped.expect("kill").success());
     // The watchdog may end it meanwhile; then another engine reads what was counted.
     // This is how long it is stopped: nothing is waited for.
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(STOPPED);
     let _ = Command::new("kill").args(["-CONT", &engine]).status();
     wait_for("an engine", || app.try_status());
     // The alarms have seen whole periods of before, meanwhile and after: nothing fires in them.
-    std::thread::sleep(Duration::from_secs(8));
+    let seconds = STOPPED.as_secs_f64() + 9.0;
+    wait_for("whole periods after it", || {
+        counted(&app).filter(|requests| *requests >= begun + seconds * f64::from(RATE))
+    });
     let sent = load.finish().sent as f64;
     assert_eq!(fired(&app), before, "{:#}", alarm(&app, "gap"));
     wait_for("every request is counted once", || {

@@ -6,13 +6,16 @@ use std::process::{Child, Command, Stdio};
 
 use crate::app::{App, wait_for};
 
-/// A worker that does not stop before it is killed.
+/// A worker that does not stop before it is killed. Its port has a check: without one it would count as
+/// healthy only after 40 s.
 const STUBBORN: &str = r#"
 app = "foreground"
 
 [service.worker]
 artifact = "echo"
-command = ["sh", "-c", "trap '' TERM; echo works; while :; do sleep 0.1; done"]
+command = ["sh", "-c", "trap '' TERM; echo works; ./echo & while :; do sleep 0.1; done"]
+port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 stop-timeout = "4s"
 "#;
 

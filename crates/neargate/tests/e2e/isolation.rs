@@ -105,17 +105,22 @@ fn tasks_have_no_rights_of_root_and_a_filter() {
     }
 }
 
-/// A task that looks around, and one that it must not see.
+/// A task that looks around, and one that it must not see. All serve a check: without one they would
+/// count as healthy only after 40 s.
 const CURIOUS: &str = r#"
 app = "curious"
 
 [service.other]
-command = ["sleep", "1000"]
+command = ["./echo"]
+port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 env = { WORD = "word-of-another-task" }
 uses = ["secret.password"]
 
 [service.spy]
 command = ["sh", "spy.sh"]
+port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 
 [secret.password]
 generate = "hex:16"
@@ -136,7 +141,7 @@ done
 touch "$state/made" 2>/dev/null && echo "WROTE"
 touch "$PWD/own" && touch "$HOME/own" && echo writes
 echo looked
-exec sleep 1000
+exec ./echo
 "#;
 
 #[test]
@@ -165,7 +170,9 @@ const NEIGHBOUR: &str = r#"
 app = "neighbour"
 
 [service.worker]
-command = ["sleep", "1000"]
+command = ["./echo"]
+port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 uses = ["secret.password"]
 
 [secret.password]
@@ -182,11 +189,14 @@ route = "/*"
 
 [service.spy]
 command = ["sh", "spy.sh"]
+port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 "#;
 
 /// Looks into a state directory that is there already, asks the engine of one that comes later, and
 /// tries to share the port of the edge.
 const SPY_ON_OTHERS: &str = r#"
+./echo &
 for file in key secrets.db state.db; do
     cat "$EARLIER/$file" >/dev/null 2>&1 && echo "READ $file"
 done
@@ -208,7 +218,7 @@ tried.listen()
 print('SHARED')
 " 2>&1
 echo asked
-exec sleep 1000
+wait
 "#;
 
 #[test]

@@ -10,6 +10,7 @@ const TWO: &str = r#"
 artifact = "echo"
 command = ["echo"]
 port = 3000
+health = { path = "/healthz", interval = "5s", timeout = "2s" }
 "#;
 
 fn rows(app: &App, arguments: &[&str]) -> Vec<Value> {
