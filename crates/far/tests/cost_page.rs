@@ -165,15 +165,17 @@ fn steps(page: &mut String) {
     );
     let _ = writeln!(
         page,
-        "That is {} in all, beside the {} that are published: the table of prices and the \
-         published figures agree, and the steps above are where the blueprint saves.\n",
+        "In all that is {}, beside the published {}: the price table agrees with the \
+         published figures, and the steps above are the blueprint's savings.\n",
         after.total(),
         published()
     );
 }
 
 fn totals(page: &mut String) {
-    page.push_str("| blueprint | environment | a month | with nothing free |\n|---|---|---|---|\n");
+    page.push_str(
+        "| blueprint | environment | per month | without allowances |\n|---|---|---|---|\n",
+    );
     for name in BLUEPRINTS {
         for env in ["dev", "prod"] {
             let stack = right(name, env, &[]);
@@ -211,15 +213,16 @@ fn comparison(page: &mut String) {
     let sized = usual(&sized).total();
     let _ = writeln!(
         page,
-        ". The blueprint costs {one}, {:.0} % of it, and {other}, {:.0} %, when the account's free \
-         allowances are used up by others. As published it has a database with a standby in \
-         another zone, two tasks, and a way out in each of two zones; beyond that a standby of the cache.\n\n\
-         Two things stand behind the figure. The ways out are NAT instances: as many as there \
-         are zones, but a machine each, which has no twin in its zone. With NAT gateways \
-         production costs {gateways}, {:.0} %: the goal of 60 % is then missed by {over}. And the \
-         published text does not say how large its tasks and its database are; two tasks of half \
+        ". The blueprint costs {one}, {:.0} % of that, or {other}, {:.0} %, if other environments use \
+         up the account's free allowances. Like the published design it has a database with a \
+         standby in another zone, two tasks, and internet access from each of two zones; it also has a \
+         standby of the cache.\n\n\
+         Two choices explain the figure. The blueprint uses NAT instances: one in each zone, but a single \
+         machine with no twin there. With NAT gateways \
+         production costs {gateways}, {:.0} %, and misses the goal of 60 % by {over}. And the \
+         published text does not give the size of its tasks and its database: two tasks of half \
          a core on x86 and a db.t4g.medium with 100 GB fit its figures, and the blueprint's are \
-         half of that. At those sizes, with NAT instances, it would be {sized}, {:.0} %.\n\n\
+         half of that. At those sizes, with NAT instances, production would cost {sized}, {:.0} %.\n\n\
          From the blueprint to the published design, step by step:\n",
         percent(one, published()),
         percent(other, published()),
@@ -232,15 +235,15 @@ fn comparison(page: &mut String) {
 fn page() -> String {
     let mut page = format!(
         "# What it costs on AWS\n\n\
-         This page is made by a test from `neargate cost`'s own sums. Prices are those of {} of {}, \
+         A test generates this page with the code of `neargate cost`. Prices are those of {} of {}, \
          on demand, without tax; each names its source in `crates/far/src/cost/prices.rs`. They were \
-         not read from AWS's price list: look there before you promise a figure to anybody. Other \
-         regions have other prices, most of them higher: Frankfurt, where the blueprints run, costs more than this page says.\n\n\
-         Use is assumed and can be said: `--requests`, `--traffic-gb`, `--out-gb`, `--logs-gb`, \
-         `--lcus`, `--tasks`. Every account has some use for free each month; it is taken off \
-         unless `--no-allowances` says that other environments use it up. Not in the sums: traffic \
+         not read from AWS's price list: check there before you promise anybody a figure. Most other \
+         regions are more expensive: Frankfurt, where the blueprints run, costs more than this page says.\n\n\
+         The estimates assume a usage that you can set: `--requests`, `--traffic-gb`, `--out-gb`, `--logs-gb`, \
+         `--lcus`, `--tasks`. They deduct each account's monthly free allowances; \
+         `--no-allowances` means that other environments use them up. Not included: traffic \
          between zones, tasks of jobs and of releases in progress, extended support of an old \
-         PostgreSQL, and what is cents at most (buckets, mail, budgets, calls of keys and secrets).\n\n\
+         PostgreSQL, and items that cost cents at most (buckets, mail, budgets, calls of keys and secrets).\n\n\
          ## The blueprints\n\n",
         prices::REGION,
         prices::AS_OF
@@ -251,9 +254,9 @@ fn page() -> String {
     let _ = writeln!(
         page,
         "## Blueprint 1, development\n\n\
-         Load balancer, database and cache for at most 55 dollars: {one}. Where other \
-         environments use up the account's free allowances it is {other}, which is {} too much: \
-         the alarms, logs and CloudFront that are free otherwise.\n",
+         Goal: load balancer, database and cache for at most 55 dollars. It costs {one}, or {other} if other \
+         environments use up the account's free allowances. The latter is {} too much, \
+         for alarms, logs and CloudFront that are otherwise free.\n",
         other - Cents(5_500)
     );
     environment(&mut page, "dev");

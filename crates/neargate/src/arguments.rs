@@ -47,13 +47,13 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct GlobalFlags {
-    /// The manifest; without it, neargate.toml here or in a folder above
+    /// The manifest; default: neargate.toml here or in a parent folder
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The environment; without it, local
+    /// The environment; default: local
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
-    /// Where near keeps the state of one environment; without it, .neargate/ beside the manifest
+    /// Near's state directory of one environment; default: .neargate/ beside the manifest
     #[arg(long, global = true, value_name = "DIR", env = "NEARGATE_STATE_DIR")]
     #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
@@ -91,48 +91,48 @@ pub enum Verb {
         #[arg(long)]
         force: bool,
     },
-    /// Say everything that is wrong with the manifest
+    /// Report every problem of the manifest
     #[command(after_help = "Examples:\n  neargate check\n  neargate check -e prod --json")]
     Check,
-    /// Say what is risky in an environment, and which lines of the manifest change it
+    /// Report risks in an environment and the lines of the manifest that change them
     #[command(
-        after_help = "Examples:\n  neargate audit -e prod\n  neargate audit -e prod --fail-on medium      exit 1 from medium findings on\n  neargate audit -e prod --json"
+        after_help = "Examples:\n  neargate audit -e prod\n  neargate audit -e prod --fail-on medium      exit 1 on a medium finding too\n  neargate audit -e prod --json"
     )]
     Audit {
-        /// Exit with 1 from this severity on: high, medium or low
+        /// Exit with 1 if a finding has at least this severity: high, medium or low
         #[arg(long, value_name = "SEVERITY", default_value = "high")]
         #[arg(hide_possible_values = true)]
         fail_on: FailOn,
     },
-    /// Say what `up` would do
+    /// Show what `up` would do
     #[command(
         after_help = "Examples:\n  neargate plan\n  neargate plan --exit-code      0: nothing to do, 10: changes"
     )]
     Plan {
-        /// Exit with 10 when there are changes
+        /// Exit with 10 if there are changes
         #[arg(long)]
         exit_code: bool,
     },
-    /// Run the app here, or bring what runs to the manifest
+    /// Run the app here, or update the running app to the manifest
     #[command(
-        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C stops all, and so does closing the terminal\n  neargate up --detach --port 80   return when every service is healthy"
+        after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C or closing the terminal stops everything\n  neargate up --detach --port 80   return when every service is healthy"
     )]
     Up {
         /// Return when every service is healthy
         #[arg(short, long)]
         detach: bool,
-        /// Port of the edge. Without it, edge.port of the manifest; without both, the one that the
-        /// app has or had, also after `down`; at first 8080
+        /// Port of the edge. Default: edge.port of the manifest, else the app's present or last port,
+        /// also after `down`; at first 8080
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
         /// Do not run the build steps
         #[arg(long)]
         no_build: bool,
-        /// In the foreground, do not show what tasks write
+        /// In the foreground, do not show the output of tasks
         #[arg(long)]
         no_logs: bool,
     },
-    /// Stop everything; PostgreSQL's data stays, the cache begins empty at the next `up`
+    /// Stop everything; PostgreSQL's data stays, the cache starts empty at the next `up`
     #[command(
         after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too"
     )]
@@ -154,17 +154,17 @@ pub enum Verb {
         /// Replace a release of this service that is in progress
         #[arg(long)]
         supersede: bool,
-        /// Make a new revision even when nothing changed: for code outside an artifact (ECS's
+        /// Make a new revision even if nothing changed: for code outside an artifact (ECS's
         /// force-new-deployment)
         #[arg(long, visible_alias = "force-new-deployment")]
         force: bool,
-        /// Return when the release has begun
+        /// Return once the release has begun
         #[arg(short, long)]
         detach: bool,
         /// Do not run the build step
         #[arg(long)]
         no_build: bool,
-        /// On AWS, the container image to release; without it the image is built and pushed
+        /// On AWS, the container image to release; without it, deploy builds and pushes one
         #[arg(long, value_name = "IMAGE")]
         image: Option<String>,
     },
@@ -179,20 +179,20 @@ pub enum Verb {
     },
     /// Return to a revision that ran before
     #[command(
-        after_help = "Examples:\n  neargate rollback api            without an artifact, its tasks run what is in the folder now\n  neargate rollback api --to 3"
+        after_help = "Examples:\n  neargate rollback api            without an artifact, tasks run the folder's present files\n  neargate rollback api --to 3"
     )]
     Rollback {
-        /// The service; may be left out when there is only one that has tasks
+        /// The service; optional if only one has tasks
         service: Option<String>,
-        /// The revision; without it, the newest stable one older than the one that serves, and not
-        /// one that was rolled back from
+        /// The revision; without it, the newest stable one that is older than the one that serves and
+        /// was not rolled back from
         #[arg(long, value_name = "REVISION")]
         to: Option<u32>,
-        /// Return when the release has begun
+        /// Return once the release has begun
         #[arg(short, long)]
         detach: bool,
     },
-    /// Let a release take its next step now
+    /// Move a release to its next step now
     #[command(
         after_help = "Examples:\n  neargate promote api\n  neargate promote api --full      all steps at once"
     )]
@@ -203,7 +203,7 @@ pub enum Verb {
         #[arg(long)]
         full: bool,
     },
-    /// Keep a release in its step until it is resumed
+    /// Hold a release in its step until `resume`
     #[command(
         after_help = "Examples:\n  neargate pause api\n  neargate status --watch      see it wait"
     )]
@@ -211,7 +211,7 @@ pub enum Verb {
         /// The service
         service: String,
     },
-    /// Let a paused release go on
+    /// Resume a paused release
     #[command(
         after_help = "Examples:\n  neargate resume api\n  neargate promote api      take the next step at once"
     )]
@@ -219,7 +219,7 @@ pub enum Verb {
         /// The service
         service: String,
     },
-    /// End a release and go back to the stable revision
+    /// Abort a release: roll back to the stable revision
     #[command(
         after_help = "Examples:\n  neargate abort api\n  neargate releases api      see how it ended"
     )]
@@ -227,29 +227,29 @@ pub enum Verb {
         /// The service
         service: String,
     },
-    /// List releases, or tell the story of one
+    /// List releases, or show the timeline of one
     #[command(
         after_help = "Examples:\n  neargate releases\n  neargate releases api --json\n  neargate releases show 7"
     )]
     Releases {
-        /// The service; without it, all. `show ID` tells the story of one release
+        /// The service; without it, all. `show ID` shows the timeline of one release
         #[arg(value_name = "SERVICE | show ID", num_args = 0..=2)]
         what: Vec<String>,
     },
-    /// Show who asked for what, and what was answered: the audit log
+    /// Show the audit log: users, their requests, and the answers
     #[command(
         visible_alias = "audit-log",
         after_help = "Examples:\n  neargate trail\n  neargate trail api --since 7d\n  neargate trail --json\n\nHow a release ended: neargate releases."
     )]
     Trail(TrailArguments),
-    /// Rehearse a release with a fault, in simulated time: who notices, when, and who meets it
+    /// Rehearse a release with a fault in simulated time: which check notices, and when
     ///
-    /// The machine, the guards and the health rules are those of real releases; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
+    /// The release machine, guards and health rules are the real ones; tasks and users are modelled. Nothing is started. Exit code 1: the manifest would not catch the fault.
     #[command(
-        after_help = "Examples:\n  neargate rehearse api --fault error-rate=5%\n  neargate rehearse api --fault latency=2s --traffic 500rps --on ecs\n  neargate rehearse api --all      every fault, and the change that would catch it"
+        after_help = "Examples:\n  neargate rehearse api --fault error-rate=5%\n  neargate rehearse api --fault latency=2s --traffic 500rps --on ecs\n  neargate rehearse api --all      every fault, and a change that would catch it"
     )]
     Rehearse(RehearseArguments),
-    /// Show the alarms and why they are in their state
+    /// Show the alarms, their states and the reasons
     #[command(after_help = "Examples:\n  neargate alarms\n  neargate alarms --json")]
     Alarms,
     /// Show requests, errors, latency, CPU and memory of services and their revisions
@@ -257,22 +257,22 @@ pub enum Verb {
         after_help = "Examples:\n  neargate metrics\n  neargate metrics api --since 1h\n  neargate metrics -e prod --json"
     )]
     Metrics(MetricsArguments),
-    /// Look for what would stop a release on AWS
+    /// Check everything that could stop a release on AWS
     #[command(
         after_help = "Examples:\n  neargate verify -e prod\n  neargate verify -e prod --json"
     )]
     Verify,
-    /// Say what differs on AWS from what was released
+    /// Compare AWS with the last release
     #[command(
-        after_help = "Examples:\n  neargate drift -e prod      1: something differs\n  neargate drift api -e prod --json"
+        after_help = "Examples:\n  neargate drift -e prod      exit 1 if something differs\n  neargate drift api -e prod --json"
     )]
     Drift {
         /// The service; without it, all
         service: Option<String>,
     },
-    /// Print logs as tasks wrote them; a line over 64 KiB comes in parts
+    /// Print the logs of tasks byte for byte; a line over 64 KiB comes in parts
     #[command(
-        after_help = "With --json each line is an object:\n  t  when it was written, ms since 1970\n  s  the stream: o stdout, e stderr\n  r  the revision\n  k  the task\n  m  the message: the text, or the line itself when it is a JSON object\n  p  true: the line goes on in the stream's next record\n  x  true: it was not UTF-8, and each character of m stands for one byte\n\nExamples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
+        after_help = "With --json each line is an object:\n  t  when it was written, ms since 1970\n  s  the stream: o stdout, e stderr\n  r  the revision\n  k  the task\n  m  the message: the text, or the line itself when it is a JSON object\n  p  true: the line continues in the stream's next record\n  x  true: it was not UTF-8, and each character of m stands for one byte\n\nExamples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
     )]
     Logs(Logs),
     /// Run a command in the environment of a service
@@ -293,7 +293,7 @@ pub enum Verb {
     Exec {
         /// The service, or SERVICE/TASK
         service: String,
-        /// The task; without it, any that runs
+        /// The task; without it, any running one
         #[arg(long, value_name = "ID")]
         task: Option<String>,
         /// Program and arguments
@@ -319,24 +319,24 @@ pub enum Verb {
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main"
     )]
     Db(DbArguments),
-    /// Test, build and release by a pipeline: in GitHub's workflows, or here
+    /// Test, build and release through a pipeline: in GitHub's workflows, or here
     #[command(
         subcommand,
         after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline run test"
     )]
     Pipeline(PipelineArguments),
-    /// Make, change and remove what an environment has on AWS, by Terraform
+    /// Create, change and destroy an environment's AWS resources with Terraform
     #[command(
         subcommand,
         after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra apply -e prod"
     )]
     Infra(InfraArguments),
-    /// Estimate what an environment on AWS costs in a month, and what would save most
+    /// Estimate the monthly cost of an environment on AWS, and the changes that would save most
     #[command(
         after_help = "Examples:\n  neargate cost -e prod\n  neargate cost -e prod --what-if 'aws.nat=\"gateway\"' --requests 10000000\n  neargate cost --all --json"
     )]
     Cost(Cost),
-    /// Look for what could go wrong on this machine
+    /// Check this machine for missing programs and other problems
     #[command(after_help = "Examples:\n  neargate doctor\n  neargate doctor --json")]
     Doctor,
     /// Print the manifest's JSON Schema
@@ -410,9 +410,9 @@ pub enum RehearsalTarget {
 /// `neargate logs`
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// Services; database-NAME and cache-NAME too
+    /// Services, database-NAME or cache-NAME
     pub services: Vec<String>,
-    /// Go on as lines come
+    /// Follow new lines
     #[arg(short = 'F', long)]
     pub follow: bool,
     /// Not older than this, for example 10m
@@ -421,13 +421,13 @@ pub struct Logs {
     /// Not newer than this, for example 5m
     #[arg(long, value_name = "DURATION")]
     pub until: Option<String>,
-    /// Only lines that hold this text
+    /// Only lines that contain this text
     #[arg(long, value_name = "TEXT")]
     pub grep: Option<String>,
     /// Only this task
     #[arg(long, value_name = "ID")]
     pub task: Option<String>,
-    /// Only tasks that are gone
+    /// Only tasks that have ended
     #[arg(long)]
     pub previous: bool,
     /// Only the last N lines
@@ -470,7 +470,7 @@ pub struct TrailArguments {
     /// Not older than this, for example 7d
     #[arg(long, value_name = "DURATION")]
     pub since: Option<String>,
-    /// Newest lines at most
+    /// Show at most this many lines, the newest
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     pub limit: usize,
 }

@@ -34,7 +34,7 @@ fn page() -> String {
     let command = command();
     let mut page = String::from(
         "# The command line\n\n\
-         This page is made from the program's own arguments; `neargate VERB --help` says the same.\n\n\
+         This page is generated from the program's own arguments; `neargate VERB --help` prints the same.\n\n\
          Exit codes: 0 done · 1 the operation failed or was rolled back · 2 usage or manifest · \
          3 environment (a program missing, a port taken, no engine running) · 10 changes \
          (`plan --exit-code`) · 70 a bug. `run`, `exec` and `db connect` end with the exit code of \

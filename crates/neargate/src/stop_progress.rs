@@ -19,7 +19,7 @@ const MOST_NAMED: usize = 5;
 
 /// What a stop leaves, and what it does not: said the same in help and messages.
 const DATA_STAYS: &str = "PostgreSQL's data stays";
-const CACHE_EMPTY: &str = "the cache begins empty at the next `up`";
+const CACHE_EMPTY: &str = "the cache starts empty at the next `up`";
 
 /// What a stop leaves of the data services that there are.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ fn words(status: &Status, now: Timestamp) -> String {
         waits.push(format!("{others} more tasks"));
     }
     if waits.is_empty() && status.router.is_some() {
-        waits.push("the router, which ends its requests".to_owned());
+        waits.push("the router to finish its requests".to_owned());
     } else if waits.is_empty() {
         let named = [("database", &status.databases), ("cache", &status.caches)];
         let running = named.into_iter().flat_map(|(kind, data)| {
@@ -150,7 +150,7 @@ mod tests {
                 true,
                 "api-r1-0 to end its start",
             ),
-            (vec![], true, "the router, which ends its requests"),
+            (vec![], true, "the router to finish its requests"),
             (vec![], false, "database main to stop"),
         ] {
             let words = words(&status(&tasks, router), Timestamp(1_000));

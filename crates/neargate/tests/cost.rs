@@ -69,7 +69,7 @@ fn what_if_shows_the_lines_that_change() {
     let what_if = ["-e", "prod", "--what-if", "aws.nat=\"instance\""];
     let (code, out, _) = cost(&what_if);
     assert_eq!(code, 0);
-    assert!(out.contains("no more: 2 gateways"), "{out}");
+    assert!(out.contains("removed: 2 gateways"), "{out}");
     let said = json(&[&what_if[..], &["--json"]].concat());
     let difference = said["environments"][0]["what_if"]["difference"].as_f64();
     assert!(difference < Some(-50.0), "{said}");

@@ -32,15 +32,10 @@ pub fn table(estimate: &Estimate, usage: &Usage) -> Vec<String> {
         }
     }
     out.push(row("total", "", "", estimate.total()));
-    out.push(row(
-        "  of it although nobody comes",
-        "",
-        "",
-        estimate.fixed_total(),
-    ));
+    out.push(row("  without any traffic", "", "", estimate.fixed_total()));
     out.push(format!("Assumed: {}.", usage.describe()));
     let missing = estimate.unpriced.iter();
-    out.extend(missing.map(|words| format!("Not in the sum: {words}.")));
+    out.extend(missing.map(|words| format!("Not included: {words}.")));
     out
 }
 
@@ -53,7 +48,7 @@ pub fn difference_table(difference: &Difference) -> Vec<String> {
         .map(|change| {
             let words = match (&*change.before, &*change.after) {
                 ("", after) => format!("new: {after}"),
-                (before, "") => format!("no more: {before}"),
+                (before, "") => format!("removed: {before}"),
                 (before, after) => format!("{before} → {after}"),
             };
             let what = format!("  {} {}", change.subject, change.item);
@@ -81,9 +76,9 @@ pub fn savings_table(savings: &[Saving], env: &str) -> Vec<String> {
         out.push(format!("    risk: {}", saving.risk));
     }
     let title = if out.is_empty() {
-        "Nothing that is known here would save."
+        "No known change would save money."
     } else {
-        "What would save most, each alone:"
+        "The largest savings, each on its own:"
     };
     out.insert(0, title.to_owned());
     out

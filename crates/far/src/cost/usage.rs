@@ -72,12 +72,12 @@ impl Usage {
             None => String::new(),
         };
         let free = match self.allowances {
-            FreeTier::Counted => "the account's free allowances are counted",
-            FreeTier::UsedUp => "the account's free allowances are used up by others",
+            FreeTier::Counted => "the account's free allowances are deducted",
+            FreeTier::UsedUp => "other environments use up the account's free allowances",
         };
         format!(
             "{} million requests, {} GB to users, {} GB out of services, {} GB of logs{balancer}, \
-             each service at its fewest tasks unless said; {free}",
+             each service at its minimum of tasks unless set; {free}",
             self.millions, self.traffic_gb, self.outgoing_gb, self.logs_gb
         )
     }

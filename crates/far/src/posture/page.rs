@@ -17,7 +17,7 @@ pub struct Guarantee {
 /// What the modules always do.
 pub const ALWAYS: &[Guarantee] = &[
     Guarantee {
-        says: "Databases and caches are in isolated subnets, whose route table has no way to the internet; a database is never public, and only the services that use it may connect.",
+        says: "Databases and caches are in isolated subnets, whose route table has no route to the internet; a database is never public, and only the services that use it may connect.",
         shown: &[
             ("network/main.tf", "route = []"),
             ("database/main.tf", "publicly_accessible = false"),
@@ -29,7 +29,7 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "Databases and caches are encrypted, and refuse connections without TLS.",
+        says: "Databases and caches are encrypted and refuse connections without TLS.",
         shown: &[
             ("database/main.tf", "storage_encrypted = true"),
             ("database/main.tf", "name = \"rds.force_ssl\" value = \"1\""),
@@ -46,7 +46,7 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "With a domain, or behind CloudFront, HTTP is only redirected to HTTPS.",
+        says: "With a domain, or behind CloudFront, HTTP requests are only redirected to HTTPS.",
         shown: &[
             (
                 "balancer/main.tf",
@@ -59,7 +59,7 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "The VPC's flow log is kept, and every log has an end.",
+        says: "The VPC's flow log is kept, and every log expires.",
         shown: &[
             ("network/flow-logs.tf", "traffic_type = \"ALL\""),
             (
@@ -77,7 +77,7 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "Every database has daily backups; in production it cannot be deleted, and a last snapshot is kept.",
+        says: "Every database has daily backups; in production it is protected against deletion and leaves a final snapshot.",
         shown: &[
             (
                 "database/main.tf",
@@ -88,7 +88,7 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "Images that releases push are scanned, and their tags cannot be moved.",
+        says: "The registry scans the images that releases push, and their tags are immutable.",
         shown: &[
             ("cluster/registry.tf", "scan_on_push = true"),
             (
@@ -98,38 +98,38 @@ pub const ALWAYS: &[Guarantee] = &[
         ],
     },
     Guarantee {
-        says: "A customer's key is rotated every year.",
+        says: "A customer's key rotates every year.",
         shown: &[("secrets/main.tf", "enable_key_rotation = true")],
     },
 ];
 
 const HEAD: &str = "# The audit
 
-`neargate audit -e ENV` says what is risky in an environment and which line of the manifest changes
-it. It reads the manifest alone: no account, no network. This page is made from the rules.
+`neargate audit -e ENV` reports what is risky in an environment and the line of the manifest that
+changes it. It reads only the manifest: no account, no network. This page is generated from the rules.
 
-It ends with 1 when there is a finding of severity `high` that nobody accepted, or from
-`--fail-on low | medium` on. A risk that you live with is accepted with its reason, in the file or in
-one environment; its findings are shown as accepted and fail nothing:
+The command exits 1 if a finding of severity `high` is not accepted; `--fail-on low | medium` lowers
+that bar. You accept a risk by giving the reason, for the whole file or for one environment. The report
+lists its findings as accepted, and they fail nothing:
 
 ```toml
 [env.prod.audit]
 accept = { no-budget = \"the account has one for all apps\" }
 ```
 
-What `high`, `medium` and `low` mean: one mishap is enough for an outage, a loss or a leak; to be
-mended or accepted; worth a line when there is time. A dash: not judged there.
+`high`: one mishap is enough for an outage, a loss or a leak. `medium`: fix or accept it. `low`: worth a
+line when there is time. A dash: the rule does not apply.
 
-A `change` that writes an address, a digest, a domain, an account's number or a sum is an example: put
-your own there. What the audit cannot see: your account, what images and programs do, and whatever was
-changed beside the manifest. Policies are judged from Terraform's plan, by `scripts/judge-plan`.
+A `change` that contains an address, a digest, a domain, an account number or an amount is an example:
+put your own there. The audit cannot see your account, what images and programs do, or changes made
+outside the manifest. `scripts/judge-plan` checks IAM policies in Terraform's plan.
 ";
 
 /// The page.
 #[must_use]
 pub fn page() -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("\n## What needs no rule\n\n");
+    page.push_str("\n## Always true\n\n");
     for always in ALWAYS {
         let _ = writeln!(page, "- {}", always.says);
     }

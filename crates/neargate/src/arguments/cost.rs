@@ -5,31 +5,31 @@ use clap::Args;
 /// `neargate cost`
 #[derive(Debug, Args)]
 pub struct Cost {
-    /// What would change with a field of the manifest like this, line by line; may be repeated
+    /// Show line by line what this value of a manifest field would change; may be repeated
     #[arg(long = "what-if", value_name = "PATH=VALUE")]
     pub what_if: Vec<String>,
     /// Every environment on AWS
     #[arg(long)]
     pub all: bool,
-    /// Requests of users in a month
+    /// Users' requests per month
     #[arg(long, value_name = "N", value_parser = amount)]
     pub requests: Option<f64>,
-    /// GB to users in a month
+    /// GB to users per month
     #[arg(long, value_name = "GB", value_parser = amount)]
     pub traffic_gb: Option<f64>,
-    /// GB of logs in a month, of all groups together
+    /// GB of logs per month, all groups together
     #[arg(long, value_name = "GB", value_parser = amount)]
     pub logs_gb: Option<f64>,
-    /// GB from services to the internet and to AWS in a month
+    /// GB from services to the internet and to AWS per month
     #[arg(long, value_name = "GB", value_parser = amount)]
     pub out_gb: Option<f64>,
-    /// Capacity units of the load balancer on average; from requests and traffic without it
+    /// Average capacity units of the load balancer; by default computed from requests and traffic
     #[arg(long, value_name = "N", value_parser = amount)]
     pub lcus: Option<f64>,
-    /// Tasks of a service on average; its fewest without it; may be repeated
+    /// Average tasks of a service; by default its minimum; may be repeated
     #[arg(long, value_name = "SERVICE=N", value_parser = tasks)]
     pub tasks: Vec<(String, f64)>,
-    /// Take nothing off for what AWS gives every account for free
+    /// Do not deduct AWS's free allowances
     #[arg(long)]
     pub no_allowances: bool,
 }

@@ -5,25 +5,25 @@ use clap::Subcommand;
 /// `neargate infra`
 #[derive(Debug, Subcommand)]
 pub enum InfraArguments {
-    /// Write the Terraform of an environment into infra/ENV/ beside the manifest
+    /// Write an environment's Terraform files to infra/ENV/ beside the manifest
     #[command(
-        after_help = "Examples:\n  neargate infra render -e prod\n  neargate infra render -e prod --force      overwrite files that were changed by hand"
+        after_help = "Examples:\n  neargate infra render -e prod\n  neargate infra render -e prod --force      overwrite files that were edited by hand"
     )]
     Render {
-        /// Overwrite files that were changed by hand
+        /// Overwrite files that were edited by hand
         #[arg(long)]
         force: bool,
     },
-    /// Render, show Terraform's plan, and say what it means
+    /// Render, run `terraform plan`, and explain the result
     #[command(
         after_help = "Examples:\n  neargate infra plan -e prod\n  neargate infra plan -e prod --exit-code      0: nothing to do, 10: changes"
     )]
     Plan {
-        /// Exit with 10 when there are changes
+        /// Exit with 10 if there are changes
         #[arg(long)]
         exit_code: bool,
     },
-    /// Plan, ask, and bring AWS to the manifest
+    /// Plan, ask, and apply the changes
     #[command(
         after_help = "Examples:\n  neargate infra apply -e prod\n  neargate infra apply -e dev --yes      do not ask"
     )]
@@ -31,11 +31,11 @@ pub enum InfraArguments {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
-        /// Go on although data would be lost
+        /// Continue although data would be lost
         #[arg(long)]
         lose_data: bool,
     },
-    /// Remove everything that an environment has on AWS; asks for the app's name
+    /// Destroy all AWS resources of an environment; asks for the app's name
     #[command(
         after_help = "Examples:\n  neargate infra destroy -e dev\n  neargate infra destroy -e dev --app notes      do not ask"
     )]
@@ -44,9 +44,9 @@ pub enum InfraArguments {
         #[arg(long, value_name = "NAME")]
         app: Option<String>,
     },
-    /// Keep the rendered files as your own; nothing renders them again
+    /// Take over the rendered files: Neargate no longer writes them
     #[command(
-        after_help = "Examples:\n  neargate infra eject -e prod\n  neargate infra plan -e prod      goes on with your files"
+        after_help = "Examples:\n  neargate infra eject -e prod\n  neargate infra plan -e prod      uses your files"
     )]
     Eject,
 }

@@ -7,13 +7,13 @@ use clap::{Subcommand, ValueEnum};
 pub enum PipelineArguments {
     /// Write the workflows of all environments on AWS into .github/workflows
     #[command(
-        after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline render --check      exit 1 when they are not what the manifest says\n  neargate pipeline render --force      replace what people changed"
+        after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline render --check      exit 1 if they do not match the manifest\n  neargate pipeline render --force      replace edited files too"
     )]
     Render {
-        /// Write nothing; exit 1 when a workflow is not what the manifest says
+        /// Write nothing; exit 1 if a workflow does not match the manifest
         #[arg(long)]
         check: bool,
-        /// Replace workflows that people wrote or changed
+        /// Replace workflows that were written or edited by hand
         #[arg(long, conflicts_with = "check")]
         force: bool,
     },
@@ -24,7 +24,7 @@ pub enum PipelineArguments {
     Run {
         /// Only this stage; without it, all in their order
         stage: Option<StageArguments>,
-        /// Leave a stage out
+        /// Skip a stage
         #[arg(long, value_name = "STAGE")]
         skip: Vec<StageArguments>,
     },

@@ -51,7 +51,7 @@ pub fn run(flags: &GlobalFlags, options: &Cost) -> Result<ExitCode, Failure> {
     }
     if priced.len() > 1 && !options.no_allowances {
         output::note(
-            "each environment takes the account's free allowances for its own; in one account they count once: --no-allowances leaves them out",
+            "each estimate deducts the account's free allowances; in one account they count once: --no-allowances leaves them out",
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -155,7 +155,7 @@ impl PricedEnvironment {
                 .iter()
                 .filter(|w| !self.now.unpriced.contains(w))
             {
-                output::line(&format!("Not in the sum: {words}."));
+                output::line(&format!("Not included: {words}."));
             }
         }
         output::line("");

@@ -39,7 +39,7 @@ pub(super) fn front(stack: &Stack, usage: &Usage, bill: &mut BillBuilder) {
         cloudfront(usage, bill);
     } else if front.balancer.is_some() {
         let paid = usage.beyond(usage.traffic_gb, OUT_FREE_GB);
-        let words = format!("{} GB to pay of {}", brief(paid), brief(usage.traffic_gb));
+        let words = format!("{} of {} GB billed", brief(paid), brief(usage.traffic_gb));
         bill.used(
             (BillSection::Front, "traffic", "to users"),
             words,
@@ -71,11 +71,11 @@ fn web_acl(edge: &EdgeStack, usage: &Usage, bill: &mut BillBuilder) {
 
 fn cloudfront(usage: &Usage, bill: &mut BillBuilder) {
     let gb = usage.beyond(usage.traffic_gb, CLOUDFRONT_FREE_GB);
-    let words = format!("{} GB to pay of {}", brief(gb), brief(usage.traffic_gb));
+    let words = format!("{} of {} GB billed", brief(gb), brief(usage.traffic_gb));
     let at = (BillSection::Front, "cloudfront", "to users");
     bill.used(at, words, gb * CLOUDFRONT_GB);
     let millions = usage.beyond(usage.millions, CLOUDFRONT_FREE_MILLIONS);
-    let words = format!("{} million to pay", brief(millions));
+    let words = format!("{} million billed", brief(millions));
     let at = (BillSection::Front, "cloudfront", "requests");
     bill.used(at, words, millions * CLOUDFRONT_MILLION);
 }

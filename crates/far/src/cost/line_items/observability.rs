@@ -61,7 +61,7 @@ fn insights(stack: &Stack, tasks: f64, usage: &Usage, bill: &mut BillBuilder) ->
         ContainerInsights::Enabled => (usage.beyond(standard, METRICS_FREE), METRIC),
         ContainerInsights::Enhanced => (standard + tasks * OF_TASK, METRIC_ENHANCED),
     };
-    let words = format!("{} metrics to pay", brief(metrics));
+    let words = format!("{} metrics billed", brief(metrics));
     let at = (BillSection::Watching, "aws.insights", "Container Insights");
     bill.add_fixed(at, words, metrics * each);
     (1.0 + services + 2.0 * tasks) * EVENT_GB
@@ -70,12 +70,12 @@ fn insights(stack: &Stack, tasks: f64, usage: &Usage, bill: &mut BillBuilder) ->
 fn logs(stack: &Stack, gb: f64, usage: &Usage, bill: &mut BillBuilder) {
     let days = stack.log_days;
     let paid = usage.beyond(gb, LOGS_FREE_GB);
-    let words = format!("{} GB to pay of {}", brief(paid), brief(gb));
-    let at = (BillSection::Watching, "logs", "taken in");
+    let words = format!("{} of {} GB billed", brief(paid), brief(gb));
+    let at = (BillSection::Watching, "logs", "ingestion");
     bill.used(at, words, paid * LOGS_GB);
     let kept = gb * COMPRESSED * f64::from(days) / MONTH;
     let words = format!("{} GB, {days} days", brief(kept));
-    let at = (BillSection::Watching, "logs", "kept");
+    let at = (BillSection::Watching, "logs", "storage");
     bill.used(at, words, kept * LOGS_KEPT_GB);
 }
 
@@ -97,7 +97,7 @@ fn alarms(stack: &Stack, usage: &Usage, bill: &mut BillBuilder) {
     let slos = number(stack.slos.len());
     let ordinary = sum(false) + slos * SLO_METRICS;
     let paid = usage.beyond(ordinary, ALARMS_FREE);
-    let words = format!("{paid} metrics to pay of {ordinary}");
+    let words = format!("{paid} of {ordinary} metrics billed");
     let at = (BillSection::Watching, "alarms", "metrics");
     bill.add_fixed(at, words, paid * ALARM);
     let fast = sum(true);
@@ -118,5 +118,5 @@ fn dashboard(stack: &Stack, usage: &Usage, bill: &mut BillBuilder) {
     }
     let paid = usage.beyond(1.0, DASHBOARDS_FREE);
     let at = (BillSection::Watching, "dashboard", "dashboard");
-    bill.add_fixed(at, "1 of the environment".to_owned(), paid * DASHBOARD);
+    bill.add_fixed(at, "1 for the environment".to_owned(), paid * DASHBOARD);
 }

@@ -47,14 +47,14 @@ fn network(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Nat,
             "NAT instances instead of gateways",
             nat("instance", count > 1),
-            "an instance has no twin in its zone: until AWS has recovered it, tasks there reach nothing outside; less throughput, and its system is yours to replace",
+            "each zone has one instance: until AWS recovers it, tasks there have no internet access; it has less throughput, and you maintain its system",
         ));
         if count > 1 {
             all.push(idea(
                 SavingSubject::Nat,
                 "one NAT gateway for all zones",
                 nat("gateway", false),
-                "when its zone is lost, tasks in the others reach nothing outside",
+                "if its zone is lost, tasks in the other zones have no internet access",
             ));
         }
     }
@@ -65,7 +65,7 @@ fn network(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Nat,
             "one NAT instance for all zones",
             nat("instance", false),
-            "when it or its zone is lost, no task reaches anything outside",
+            "if it or its zone is lost, no task has internet access",
         ));
     }
     if stack.network.nat == NatMode::None {
@@ -74,7 +74,7 @@ fn network(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Endpoints,
             "NAT instances instead of endpoints",
             nat("instance", per_zone),
-            "tasks can reach the internet, which they cannot now",
+            "tasks gain access to the internet",
         );
         instead.changes.push(("aws.endpoints".into(), "[]".into()));
         all.push(instead);
@@ -83,7 +83,7 @@ fn network(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Endpoints,
             "no interface endpoints beside NAT",
             ("aws.endpoints", "[]"),
-            "calls to AWS leave the VPC by NAT, still by TLS",
+            "calls to AWS leave the VPC through NAT, still over TLS",
         ));
     }
     if stack.network.zones > 2 {
@@ -106,7 +106,7 @@ fn front(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Entry,
             "CloudFront before an internal load balancer",
             ("aws.entry", "\"edge\""),
-            "one more place that caches and can fail; addresses of users come in a header",
+            "CloudFront caches and can fail too; users' addresses arrive in a header",
         ));
     }
     let waf = stack.front.edge.as_ref().and_then(|edge| edge.waf.as_ref());
@@ -115,7 +115,7 @@ fn front(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::WebAcl,
             "no web ACL",
             ("edge.waf", "false"),
-            "nothing stops floods of one address, known bad addresses and injected SQL before your own code",
+            "nothing stops floods from one address, known bad addresses and SQL injection before your own code",
         ));
     }
     all
@@ -128,7 +128,7 @@ fn platform(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Insights,
             "no Container Insights",
             ("aws.insights", "\"disabled\""),
-            "CPU and memory of services stay; network, storage and counts of tasks are not seen",
+            "CPU and memory of services remain; network, storage and task counts are lost",
         ));
     }
     if stack.key == EncryptionKey::Customer {
@@ -136,7 +136,7 @@ fn platform(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Key,
             "AWS's key instead of your own",
             ("aws.key", "\"aws\""),
-            "you cannot take the key away or see its every use; changing it replaces what it encrypts",
+            "you cannot revoke the key or see each use; changing it replaces the resources it encrypts",
         ));
     }
     let x86 = |service: &EcsService| service.architecture == Architecture::X86_64;
@@ -145,7 +145,7 @@ fn platform(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Processor,
             "ARM instead of x86",
             ("aws.architecture", "\"arm64\""),
-            "images have to be built for it, with every library in them",
+            "every image and library must be built for ARM",
         ));
     }
     if stack
@@ -157,7 +157,7 @@ fn platform(stack: &Stack) -> Vec<SavingCandidate> {
             SavingSubject::Processor,
             "tasks beyond each service's first on Spot",
             ("aws.spot", "100"),
-            "AWS takes them away with two minutes' notice, all at once on a bad day; the price varies",
+            "AWS reclaims them with two minutes' notice, possibly all at once; the price varies",
         ));
     }
     all
@@ -171,7 +171,7 @@ fn service(service: &EcsService) -> Vec<SavingCandidate> {
         let risk = if fewer == 1 {
             "a lost task or zone is an outage of this service until a new task is healthy"
         } else {
-            "less room until scaling has added tasks"
+            "less capacity until scaling adds tasks"
         };
         all.push(idea(
             SavingSubject::Tasks(name.clone()),
@@ -191,7 +191,7 @@ fn service(service: &EcsService) -> Vec<SavingCandidate> {
             SavingSubject::Tasks(name.clone()),
             "half the size of a task",
             (format!("service.{name}.size"), size),
-            "slower under load, and stopped when memory is used up: look at the metrics first",
+            "slower under load, and killed when out of memory: check the metrics first",
         ));
     }
     all
@@ -214,7 +214,7 @@ fn database(database: &RdsInstance, grade: EnvironmentGrade) -> Vec<SavingCandid
             SavingSubject::Database(name.clone()),
             "a database without a standby",
             (format!("database.{name}.multi-az"), "false"),
-            "a lost zone or instance is an outage of minutes to hours, and what was written since the last backed-up log is gone",
+            "a lost zone or instance is an outage of minutes to hours, and writes since the last backed-up log are lost",
         );
         // The grade would follow the standby when it is not written.
         let grade = match grade {
@@ -227,9 +227,9 @@ fn database(database: &RdsInstance, grade: EnvironmentGrade) -> Vec<SavingCandid
     if let Some(class) = smaller(&database.class, "db.") {
         all.push(idea(
             SavingSubject::Database(name.clone()),
-            "a database of one size smaller",
+            "a database one size smaller",
             (format!("database.{name}.size"), class),
-            "half the memory: fewer connections, more reads from disk; a restart to change it",
+            "half the memory: fewer connections, more disk reads; the change restarts it",
         ));
     }
     all
@@ -244,7 +244,7 @@ fn cache(cache: &ReplicationGroup) -> Vec<SavingCandidate> {
             about(),
             "Valkey instead of Redis",
             (format!("cache.{name}.engine"), "\"valkey\""),
-            "another engine of the same protocol; what is in the cache may be lost on the way",
+            "another engine with the same protocol; the change may empty the cache",
         );
         // A version of Redis is none of Valkey's.
         let version = (format!("cache.{name}.version"), "\"8.0\"".to_owned());
@@ -257,15 +257,15 @@ fn cache(cache: &ReplicationGroup) -> Vec<SavingCandidate> {
             about(),
             "one cache node fewer",
             (format!("cache.{name}.replicas"), fewer.to_string()),
-            "a lost node is a cold cache and an outage of minutes when it was the last but one",
+            "if this leaves one node, its loss is a cold cache and an outage of minutes",
         ));
     }
     if let Some(node) = smaller(&cache.node, "cache.") {
         all.push(idea(
             about(),
-            "cache nodes of one size smaller",
+            "cache nodes one size smaller",
             (format!("cache.{name}.size"), node),
-            "less memory: more is evicted, and the database is asked more often",
+            "less memory: more evictions, and more queries to the database",
         ));
     }
     all

@@ -40,7 +40,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "secret-in-env",
         pillar: Pillar::Access,
         weights: [HIGH, HIGH, MEDIUM],
-        why: "Whoever reads the repository, the plan or the task definition has the secret.",
+        why: "Anyone who can read the repository, the plan or the task definition has the secret.",
         change: "remove service.NAME.env.KEY; secret.KEY.required = true; service.NAME.uses = [\"secret.KEY\"]",
         find: RuleCheck::Anywhere(secret_in_env),
     },
@@ -48,7 +48,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "password-in-url",
         pillar: Pillar::Access,
         weights: [HIGH, HIGH, MEDIUM],
-        why: "Whoever reads the repository, the plan or the task definition has the password.",
+        why: "Anyone who can read the repository, the plan or the task definition has the password.",
         change: "remove database.NAME; secret.database-url.required = true; service.NAME.uses = [\"secret.database-url\"]",
         find: RuleCheck::Anywhere(password_in_url),
     },
@@ -56,7 +56,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "secret-never-rotated",
         pillar: Pillar::Access,
         weights: [LOW, None, None],
-        why: "A secret that leaked once opens the door for ever. With `rotate`, each plan says how often and how to set a new one.",
+        why: "A leaked secret stays valid for ever. With `rotate`, each plan says how often to set a new one, and how.",
         change: "secret.NAME.rotate = \"30d\"",
         find: RuleCheck::Anywhere(never_rotated),
     },
@@ -64,7 +64,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "no-trail",
         pillar: Pillar::Access,
         weights: [MEDIUM, None, None],
-        why: "After an incident nobody can say who did what in the account beyond 90 days.",
+        why: "After 90 days nobody can find out who did what in the account.",
         change: "aws.trail = \"365d\"",
         find: RuleCheck::Far(no_trail),
     },
@@ -72,7 +72,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "image-by-tag",
         pillar: Pillar::Access,
         weights: [MEDIUM, LOW, None],
-        why: "Whoever can push to that registry decides what runs here with the next task.",
+        why: "Anyone who can push to that registry decides what the next task runs.",
         change: "service.NAME.image = \"IMAGE@sha256:DIGEST\"",
         find: RuleCheck::Far(image_by_tag),
     },
@@ -192,7 +192,7 @@ fn never_rotated(manifest: &Manifest) -> Vec<RuleHit> {
         let edits = vec![write(format!("{subject}.rotate"), "\"30d\"")];
         RuleHit::new(
             &*subject,
-            format!("{subject} keeps its first value, and nothing says for how long."),
+            format!("{subject} keeps its first value, and has no rotation period."),
             edits,
         )
     };

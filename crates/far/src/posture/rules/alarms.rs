@@ -27,7 +27,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "no-alarms",
         pillar: Pillar::Alarms,
         weights: [MEDIUM, LOW, None],
-        why: "A service that fails or is full is noticed by whoever happens to use it.",
+        why: "Users are the first to notice that a service fails or is full.",
         change: "alarm.NAME-errors = { metric = \"errors\", service = \"NAME\", above = 10 }",
         find: RuleCheck::Far(no_alarms),
     },
@@ -35,7 +35,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "no-insights",
         pillar: Pillar::Alarms,
         weights: [LOW, None, None],
-        why: "After an incident there is no record of which tasks ran, started again or were full.",
+        why: "After an incident there is no record of which tasks ran, restarted or were full.",
         change: "aws.insights = \"enabled\"",
         find: RuleCheck::Far(no_insights),
     },
@@ -48,7 +48,7 @@ fn unheard(manifest: &Manifest, stack: &Stack) -> Vec<RuleHit> {
     if watched == 0 || !stack.emails.is_empty() {
         return Vec::new();
     }
-    let what = format!("{watched} alarms, objectives and budgets are sent to nobody.");
+    let what = format!("{watched} alarms, objectives and budgets notify nobody.");
     let address = quoted(&format!("{}@example.com", manifest.app));
     let edits = vec![write("aws.emails", format!("[{address}]"))];
     vec![RuleHit::new("aws.emails", what, edits)]
@@ -60,7 +60,7 @@ fn near_unheard(manifest: &Manifest) -> Vec<RuleHit> {
         return Vec::new();
     }
     let count = manifest.alarms.len();
-    let what = format!("No webhook is told of the alarms, of which there are {count}.");
+    let what = format!("No webhook receives the alarms ({count}).");
     let value = "{ url = \"https://hooks.example.com/services/T0/B0/x\", on = [\"alarm\"] }";
     let edits = vec![write("notify.alarms", value)];
     vec![RuleHit::new("notify", what, edits)]

@@ -11,7 +11,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "no-tls",
         pillar: Pillar::Encryption,
         weights: [HIGH, MEDIUM, None],
-        why: "Everyone on the way can read and change what users send, sessions included.",
+        why: "Anyone on the network path can read and change what users send, including sessions.",
         change: "aws.entry = \"edge\"",
         find: RuleCheck::Far(no_tls),
     },
@@ -19,7 +19,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "plain-behind-edge",
         pillar: Pillar::Encryption,
         weights: [LOW, None, None],
-        why: "Inside the VPC requests can be read by whoever can read its traffic.",
+        why: "Anyone who can read the VPC's traffic can read the requests in it.",
         change: "edge.domains = [\"NAME\"], aws.hosted-zone = \"ZONE\"",
         find: RuleCheck::Far(plain_behind_edge),
     },
@@ -27,7 +27,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "key-of-aws",
         pillar: Pillar::Encryption,
         weights: [MEDIUM, None, None],
-        why: "Nobody here decides who may decrypt, sees it done, or can take the key away.",
+        why: "You cannot decide who may decrypt, see that they did, or revoke the key.",
         change: "aws.key = \"customer\"",
         find: RuleCheck::Far(key_of_aws),
     },
@@ -35,7 +35,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "external-database-without-tls",
         pillar: Pillar::Encryption,
         weights: [HIGH, MEDIUM, None],
-        why: "Rows and the password cross networks that are not yours in clear text.",
+        why: "Rows and the password cross other people's networks in clear text.",
         change: "database.NAME.url = \"postgres://HOST/DB?sslmode=verify-full\"",
         find: RuleCheck::Far(database_without_tls),
     },
@@ -43,7 +43,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "external-cache-without-tls",
         pillar: Pillar::Encryption,
         weights: [HIGH, MEDIUM, None],
-        why: "What is cached, sessions among it, crosses networks that are not yours in clear text.",
+        why: "Cached data, including sessions, crosses other people's networks in clear text.",
         change: "cache.NAME.url = \"rediss://HOST\"",
         find: RuleCheck::Far(cache_without_tls),
     },
@@ -89,8 +89,7 @@ fn key_of_aws(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
     if stack.key == EncryptionKey::Customer {
         return Vec::new();
     }
-    let what =
-        "Data, secrets and logs are under AWS's keys, and the topic of alarms is not encrypted.";
+    let what = "Data, secrets and logs use AWS's keys, and the alarm topic is not encrypted.";
     let edits = vec![write("aws.key", "\"customer\"")];
     vec![RuleHit::new("aws.key", what, edits)]
 }

@@ -26,7 +26,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "waf-without-baseline",
         pillar: Pillar::Isolation,
         weights: [MEDIUM, LOW, None],
-        why: "Attacks that AWS knows, and its baseline groups would stop, reach the application.",
+        why: "Known attacks that AWS's baseline rule groups would stop reach the application.",
         change: "edge.waf.managed = [\"AWSManagedRulesCommonRuleSet\", \"AWSManagedRulesKnownBadInputsRuleSet\"]",
         find: RuleCheck::Far(waf_without_baseline),
     },
@@ -34,7 +34,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "way-out",
         pillar: Pillar::Isolation,
         weights: [LOW, None, None],
-        why: "A program that was broken into can send what it reads to any address.",
+        why: "A compromised program can send what it reads to any address.",
         change: "aws.nat = \"none\"",
         find: RuleCheck::Far(way_out),
     },
@@ -42,7 +42,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "near-edge-is-open",
         pillar: Pillar::Isolation,
         weights: [None, None, MEDIUM],
-        why: "Whoever shares the network with this machine can use the app, in clear text.",
+        why: "Anyone on this machine's network can use the app, in clear text.",
         change: "edge.address = \"127.0.0.1\"",
         find: RuleCheck::Anywhere(near_edge_is_open),
     },
@@ -66,7 +66,7 @@ fn no_waf(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
     if has || !is_public(stack) {
         return Vec::new();
     }
-    let what = "What users meet has no web application firewall.";
+    let what = "The public entry has no web application firewall.";
     vec![RuleHit::new(
         "edge.waf",
         what,

@@ -14,7 +14,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "no-budget",
         pillar: Pillar::Limits,
         weights: [MEDIUM, LOW, None],
-        why: "What runs away, or was forgotten, is noticed on the bill.",
+        why: "You notice runaway or forgotten resources only on the bill.",
         change: "aws.budget = DOLLARS",
         find: RuleCheck::Far(no_budget),
     },
@@ -22,7 +22,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "fixed-size",
         pillar: Pillar::Limits,
         weights: [LOW, None, None],
-        why: "More users than that many tasks can serve are turned away.",
+        why: "Once these tasks are full, the service turns users away.",
         change: "service.NAME.scale.cpu = 70, service.NAME.scale.max = TASKS",
         find: RuleCheck::Far(fixed_size),
     },
@@ -30,7 +30,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "short-logs",
         pillar: Pillar::Limits,
         weights: [LOW, None, None],
-        why: "What happened a month ago cannot be looked up any more.",
+        why: "You cannot look up what happened a month ago.",
         change: "aws.logs = \"30d\"",
         find: RuleCheck::Far(short_logs),
     },
@@ -40,7 +40,7 @@ fn no_budget(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
     if stack.budget.is_some() {
         return Vec::new();
     }
-    let what = "No sum is written above which somebody is told of the costs.";
+    let what = "No budget sends a notice when costs exceed it.";
     let edits = vec![write("aws.budget", "300")];
     vec![RuleHit::new("aws.budget", what, edits)]
 }
@@ -55,7 +55,7 @@ fn fixed_size(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
         if most > max {
             edits.push(write(format!("{subject}.scale.max"), most.to_string()));
         }
-        let what = format!("Nothing changes the number of tasks of {subject} when it is busy.");
+        let what = format!("{subject} keeps its number of tasks when it is busy.");
         RuleHit::new(&*subject, what, edits)
     };
     fixed

@@ -14,7 +14,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "single-task",
         pillar: Pillar::Redundancy,
         weights: [HIGH, None, None],
-        why: "While that task is replaced, or its zone is lost, nobody is served.",
+        why: "While that task is replaced, or its zone is lost, no request is served.",
         change: "service.NAME.scale.min = 2",
         find: RuleCheck::Far(single_task),
     },
@@ -30,7 +30,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "single-zone-database",
         pillar: Pillar::Redundancy,
         weights: [HIGH, None, None],
-        why: "A lost zone or machine is an outage until the database is restored, with loss of what came since.",
+        why: "If the zone or machine is lost, the database is down until it is restored, without the latest writes.",
         change: "database.NAME.multi-az = true",
         find: RuleCheck::Far(single_zone),
     },
@@ -38,7 +38,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "single-node-cache",
         pillar: Pillar::Redundancy,
         weights: [MEDIUM, None, None],
-        why: "A lost node takes everything that is cached with it, and nothing takes over.",
+        why: "A lost node takes the whole cache with it, and no node takes over.",
         change: "cache.NAME.replicas = 1",
         find: RuleCheck::Far(single_node),
     },
@@ -46,7 +46,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "shared-nat",
         pillar: Pillar::Redundancy,
         weights: [MEDIUM, None, None],
-        why: "When its zone is lost, tasks in all others lose their way out too: no images, no outside calls.",
+        why: "If its zone is lost, tasks in all zones lose the internet: no images, no outside calls.",
         change: "aws.nat = { kind = \"gateway\", per-zone = true }",
         find: RuleCheck::Far(shared_nat),
     },
@@ -54,7 +54,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "nat-instance",
         pillar: Pillar::Redundancy,
         weights: [LOW, None, None],
-        why: "A machine of ours is slower than AWS's gateway, and nobody replaces it at once when it hangs.",
+        why: "A NAT instance is slower than AWS's gateway, and nothing replaces it at once if it hangs.",
         change: "aws.nat = { kind = \"gateway\", per-zone = true }",
         find: RuleCheck::Far(nat_instance),
     },
@@ -62,7 +62,7 @@ pub(super) static RULES: &[PostureRule] = &[
         id: "mostly-spot",
         pillar: Pillar::Redundancy,
         weights: [MEDIUM, None, None],
-        why: "AWS takes Spot capacity back with two minutes' notice, from many tasks at once.",
+        why: "AWS reclaims Spot capacity with two minutes' notice, from many tasks at once.",
         change: "aws.spot = 50",
         find: RuleCheck::Far(mostly_spot),
     },
@@ -73,7 +73,7 @@ fn lone(stack: &Stack, routed: bool) -> Vec<RuleHit> {
     let lone = all.filter(|s| s.scale.min < 2 && s.routes.is_empty() != routed);
     lone.map(|service| {
         let subject = format!("service.{}", service.name);
-        let what = format!("{subject} has {} at the least.", tasks(service.scale.min));
+        let what = format!("{subject} has a minimum of {}.", tasks(service.scale.min));
         RuleHit::new(&*subject, what, two(&subject, service))
     })
     .collect()
@@ -142,7 +142,7 @@ fn nat_instance(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
         return Vec::new();
     };
     let spread = count >= stack.network.zones;
-    let what = "The way out of tasks is a machine of ours, a t4g.nano.";
+    let what = "Tasks reach the internet through a NAT instance, a t4g.nano.";
     let value = format!("{{ kind = \"gateway\", per-zone = {spread} }}");
     vec![RuleHit::new("aws.nat", what, vec![write("aws.nat", value)])]
 }
