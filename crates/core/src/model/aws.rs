@@ -27,7 +27,7 @@ pub struct AwsSettings {
     pub hosted_zone: Option<String>,
     /// US dollars a month.
     pub budget: Option<u32>,
-    /// Who gets mail about alarms and the budget.
+    /// Addresses that get mail about alarms and the budget.
     pub emails: Vec<String>,
     /// Days that logs are kept.
     pub log_days: Option<u32>,

@@ -88,7 +88,7 @@ fn endpoints(case: &mut CheckContext<'_>) {
     if !missing.is_empty() {
         let message = "with nat = \"none\" no task could start".to_owned();
         let help = format!(
-            "add {} to `endpoints`, or remove `endpoints`: what is needed is then added",
+            "add {} to `endpoints`, or remove `endpoints`: the needed ones are then added",
             missing.join(", ")
         );
         case.error("contradiction", &["aws", "endpoints"], message, help);
@@ -111,7 +111,8 @@ fn names(case: &mut CheckContext<'_>) {
     let prefix = format!("{}-{}", manifest.app, manifest.env);
     let reserved = ["internal-", "aws", "ssm"];
     if let Some(start) = reserved.iter().find(|start| prefix.starts_with(*start)) {
-        let message = format!("everything would be called `{prefix}…`, and AWS keeps `{start}…`");
+        let message =
+            format!("every resource would be called `{prefix}…`, and AWS reserves `{start}…`");
         case.error("reserved-name", &["app"], message, "choose another name");
     }
     fits(case, &["app"], &prefix, LONGEST_PREFIX);
@@ -149,7 +150,7 @@ fn domains(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     let some = !manifest.edge.domains.is_empty();
     if some && manifest.aws.hosted_zone.is_none() && case.sound(&["aws", "hosted-zone"]) {
-        let message = "nobody can prove that these domains are yours".to_owned();
+        let message = "no hosted zone proves that these domains are yours".to_owned();
         let help = "add aws.hosted-zone = \"Z…\", the id of their Route 53 zone";
         case.error("missing-key", &["edge", "domains"], message, help);
     }

@@ -24,7 +24,7 @@ fn work(case: &mut CheckContext<'_>, job: &Job) {
     let has = |case: &CheckContext<'_>, key| case.has(&["job", job.name.as_str(), key]);
     match (has(case, "command"), has(case, "http")) {
         (false, false) => {
-            let message = format!("`job.{}` says nothing to do", job.name);
+            let message = format!("`job.{}` has nothing to run", job.name);
             let help = "add command = [\"PROGRAM\", \"ARGUMENT\"], or http = \"/PATH\"";
             case.error("missing-key", &path, message, help);
         }
@@ -42,7 +42,7 @@ fn asks(case: &mut CheckContext<'_>, job: &Job) {
     let http = ["job", job.name.as_str(), "http"];
     let owner = case.manifest.services.get(&job.service);
     if owner.is_some_and(|owner| owner.port.is_none()) {
-        let message = format!("`service.{}` has no port that could be asked", job.service);
+        let message = format!("`service.{}` has no port to check", job.service);
         let help = "add `port` to the service, or a `command` to the job";
         case.error("missing-key", &http, message, help);
     }
@@ -63,7 +63,7 @@ fn asks(case: &mut CheckContext<'_>, job: &Job) {
         case.error("contradiction", &schedule, message, help);
     }
     let message = format!("`job.{}` is an HTTP check", job.name);
-    let help = "write a `command` that asks, for what runs on AWS too";
+    let help = "write a `command` that sends the request: it runs on AWS too";
     case.far_refuses(&http, message, help);
 }
 

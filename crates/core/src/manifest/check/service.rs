@@ -52,7 +52,7 @@ const NOT_STATIC: [&str; 16] = [
 fn slow_start(case: &mut CheckContext<'_>, service: &Service) {
     let path = ["service", &service.name, "slow-start"];
     if (1..30).contains(&service.slow_start.as_secs()) {
-        let message = "a slow start of less than 30s is none that AWS has".to_owned();
+        let message = "AWS has no slow start of less than 30s".to_owned();
         case.error("out-of-range", &path, message, "write 0s, or 30s to 15m");
     }
     if !service.slow_start.is_zero() && service.balance != Balance::RoundRobin {
@@ -90,7 +90,8 @@ fn own_name(case: &mut CheckContext<'_>, name: &str) {
     };
     if let Some(word) = reserved.iter().find(mine) {
         let message = format!(
-            "a service cannot be called `{name}`: its address would be injected as `{variable}`, and `{}…` is kept",
+            "a service cannot be called `{name}`: its address would be injected as `{variable}`, \
+             and `{}…` is reserved",
             word.to_uppercase()
         );
         let help = format!("choose a name that does not begin with `{word}`");
@@ -106,7 +107,7 @@ fn runs(case: &mut CheckContext<'_>, service: &Service) {
     let site = has("static");
     let command = has("command");
     if !image && !site && !command {
-        let message = format!("`service.{name}` says nothing to run");
+        let message = format!("`service.{name}` has nothing to run");
         let all: Vec<&str> = case.manifest.services.keys().map(String::as_str).collect();
         let help = match another(name, &all) {
             Some(near) => {
@@ -157,7 +158,8 @@ fn manifest_in_site(case: &mut CheckContext<'_>, service: &Service) {
     let file = case.out.file_name().to_owned();
     if file == FILE_NAME {
         let message = format!(
-            "the folder of this site holds the manifest: all that is in it is public, but for {FILE_NAME} and dot files"
+            "the folder of this site holds the manifest: everything in it is public except \
+             {FILE_NAME} and dot files"
         );
         case.warn("public-folder", &path, message, help);
     } else {
@@ -177,7 +179,8 @@ fn reachable(case: &mut CheckContext<'_>, service: &Service) {
         case.error("missing-key", &["service", name, "route"], message, help);
     }
     if site && service.routes.is_empty() && case.sound(&["service", name, "route"]) {
-        let message = format!("`service.{name}` is static and has no route, so nobody sees it");
+        let message =
+            format!("`service.{name}` is static and has no route, so nobody can reach it");
         case.error(
             "missing-key",
             &["service", name],
@@ -290,7 +293,7 @@ fn asked(case: &mut CheckContext<'_>, service: &Service) {
         && !case.has(&["service", name, "port"])
         && !matches!(service.runs, Workload::Static(_))
     {
-        let message = format!("`service.{name}` has no port that could be asked for its health");
+        let message = format!("`service.{name}` has no port for a health check");
         let help = "add `port`, or health = { command = […] }";
         case.error("missing-key", &["service", name, "health"], message, help);
     }

@@ -27,7 +27,7 @@ pub(super) fn check(case: &mut CheckContext<'_>) {
                 children.insert(name, names);
             }
             Err(why) => {
-                let message = format!("the rule of `alarm.{name}` is not right: {why}");
+                let message = format!("the rule of `alarm.{name}` is wrong: {why}");
                 let help = "write for example ALARM(a) AND NOT ALARM(b)";
                 case.error("wrong-form", &["alarm", name, "rule"], message, help);
             }
@@ -173,10 +173,7 @@ fn expression(case: &mut CheckContext<'_>, alarm: &Alarm) {
     let help = "write metric math, for example 100 * errors / requests";
     match AlarmDefinition::from_manifest(alarm) {
         Err(DefinitionError::Expression(_, why)) => {
-            let message = format!(
-                "the expression of `alarm.{}` is not right: {why}",
-                alarm.name
-            );
+            let message = format!("the expression of `alarm.{}` is wrong: {why}", alarm.name);
             case.error("wrong-form", &path, message, help);
         }
         Err(why @ (DefinitionError::NotASeries(..) | DefinitionError::TooManyMetrics(_))) => {

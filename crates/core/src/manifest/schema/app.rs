@@ -14,7 +14,7 @@ use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(crate) static FILE: TableSchema = TableSchema {
     title: "neargate.toml",
-    doc: "One app: what runs, what it needs, how it is released and watched.",
+    doc: "One app: its services, their data, releases and alarms.",
     also: Some(&ENVIRONMENT),
     fields: &[
         KeySchema::new("app", ValueKind::Form(&APP), "The app's name.")
@@ -29,14 +29,14 @@ pub(crate) static FILE: TableSchema = TableSchema {
         KeySchema::new(
             "env",
             ValueKind::Named(&NAME, &ValueKind::Table(&ENVIRONMENT)),
-            "What is different in an environment. Tables are laid over the file's own key by key; \
+            "The differences of an environment. Its tables are merged into the file's key by key; \
              everything else replaces. `local` is always there.",
         )
         .same(),
         KeySchema::new(
             "pipeline",
             ValueKind::Table(&PIPELINE),
-            "How the app is tested, built and released by `neargate pipeline`.",
+            "How `neargate pipeline` tests, builds and releases the app.",
         )
         .filled(),
     ],
@@ -44,20 +44,20 @@ pub(crate) static FILE: TableSchema = TableSchema {
 
 pub(crate) static ENVIRONMENT: TableSchema = TableSchema {
     title: "[env.NAME]",
-    doc: "Laid over the file when this environment is chosen.",
+    doc: "Merged into the file when this environment is chosen.",
     also: None,
     fields: &[
         KeySchema::new(
             "target",
             ValueKind::Choice(&["near", "aws"]),
-            "Where it runs: this machine, or ECS Fargate.",
+            "The target: this machine, or ECS on Fargate.",
         )
         .same()
         .or("\"near\""),
         KeySchema::new(
             "region",
             ValueKind::Form(&REGION),
-            "The AWS region; needed when the target is `aws`.",
+            "The AWS region; required if the target is `aws`.",
         )
         .far("The region of everything but certificates and the web ACL of CloudFront."),
         KeySchema::new(
@@ -98,46 +98,46 @@ pub(crate) static ENVIRONMENT: TableSchema = TableSchema {
         KeySchema::new(
             "notify",
             ValueKind::Named(&NAME, &ValueKind::Table(&NOTIFY)),
-            "Webhooks that are told what happens, by name.",
+            "Webhooks by name.",
         ),
         KeySchema::new(
             "edge",
             ValueKind::Table(&EDGE),
-            "What stands in front of the router.",
+            "The entry in front of the router.",
         )
         .filled(),
         KeySchema::new(
             "aws",
             ValueKind::Table(&AWS),
-            "What an environment on AWS is made of.",
+            "The resources of an environment on AWS.",
         ),
         KeySchema::new(
             "audit",
             ValueKind::Table(&AUDIT),
-            "What `neargate audit` is told.",
+            "Settings of `neargate audit`.",
         ),
     ],
 };
 
 static EDGE: TableSchema = TableSchema {
     title: "[edge]",
-    doc: "What stands in front of the router. The router passes on no header whose name holds more \
-          than letters, digits and hyphens (`X_Forwarded_For` would be `X-Forwarded-For` for CGI and \
-          WSGI), nor `Proxy`. It answers `OPTIONS *` itself, by an empty 200.",
+    doc: "The entry in front of the router. The router passes on no header whose name holds more \
+     than letters, digits and hyphens (`X_Forwarded_For` would be `X-Forwarded-For` for CGI and \
+     WSGI), nor `Proxy`. It answers `OPTIONS *` itself, with an empty 200.",
     also: None,
     fields: &[
         KeySchema::new(
             "address",
             ValueKind::Form(&ADDRESS),
-            "The address that near listens on. Not written: the one that the app has or had.",
+            "The address that near listens on. If not written, the app keeps its present or last one.",
         )
         .only_near("only near listens on an address of the machine")
         .or("\"127.0.0.1\""),
         KeySchema::new(
             "port",
             ValueKind::Whole(1, 65535),
-            "The port that near listens on. `neargate up --port` goes before it. Not written: the one \
-             that the app has or had, also after `down`; `down --purge` forgets it.",
+            "The port that near listens on. `neargate up --port` overrides it. If not written, the \
+             app keeps its present or last one, also after `down`; `down --purge` forgets it.",
         )
         .only_near("only near listens on a port of the machine; far it is 443, or 80")
         .or("8080"),
@@ -146,22 +146,22 @@ static EDGE: TableSchema = TableSchema {
             ValueKind::Flag,
             "Adds `X-Neargate-Revision` and `X-Neargate-Task` to every response, and while a \
              release shifts traffic, a request with the header `X-Neargate-Revision: N` reaches \
-             revision N: whoever can reach the port can choose the new one before its share is \
-             theirs. True in `local` when not written, false elsewhere.",
+             revision N: anyone who can reach the port can choose the new one early. Default: true \
+             in `local`, false elsewhere.",
         )
         .only_near("no part of AWS adds these headers"),
         KeySchema::new(
             "trusted",
             ValueKind::List(&ValueKind::Form(&CIDR), 0, 64),
-            "Address blocks of proxies in front (TLS, a tunnel, a CDN). What they say by \
-             `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Port` is believed: tasks get \
-             that protocol and port, and the client in logs and in `source` is the right-most \
-             address that is not in these blocks. Of others, `X-Forwarded-For` is appended to, and \
-             the rest is replaced by what the router sees. `[]`: nobody.",
+            "Address blocks of proxies in front (TLS, a tunnel, a CDN). The router believes their \
+             `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Port`: tasks get that protocol \
+             and port, and the client in logs and in `source` is the right-most address that is not \
+             in these blocks. For other clients the router appends to `X-Forwarded-For` and replaces \
+             the rest with what it sees. `[]`: it trusts none.",
         )
         .only_near(
             "the load balancer always appends the address that it sees and says its own protocol \
-             and port; who reaches it is up to its security group",
+             and port; its security group decides who reaches it",
         )
         .or("[\"127.0.0.0/8\", \"::1/128\"]"),
         KeySchema::new(
@@ -172,7 +172,7 @@ static EDGE: TableSchema = TableSchema {
         .far("Records in Route 53 and a certificate in ACM.")
         .differs("Near answers for every name.")
         .or("[]"),
-        KeySchema::new("https", ValueKind::Flag, "Sends HTTP to HTTPS.")
+        KeySchema::new("https", ValueKind::Flag, "Redirects HTTP to HTTPS.")
             .far("The listener on 80 redirects with 301; TLS 1.2 and newer.")
             .differs("Near speaks plain HTTP.")
             .or("false"),

@@ -9,7 +9,7 @@ use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(super) static AUDIT: TableSchema = TableSchema {
     title: "[audit]",
-    doc: "What `neargate audit` is told.",
+    doc: "Settings of `neargate audit`.",
     also: None,
     fields: &[KeySchema::new(
         "accept",

@@ -11,47 +11,47 @@ const DAY: u64 = 86_400;
 
 pub(super) static AWS: TableSchema = TableSchema {
     title: "[aws]",
-    doc: "What an environment on AWS is made of. Near ignores it.",
+    doc: "The resources of an environment on AWS. Near ignores it.",
     also: None,
     fields: &[
         KeySchema::new(
             "grade",
             ValueKind::Choice(&["trial", "production"]),
-            "Which defaults hold: `trial` is cheap and can be deleted with its data, `production` \
-             loses a zone without an outage and protects what holds data. `production` when not \
-             written and a database has `protect` or `multi-az`.",
+            "The set of defaults: `trial` is cheap and can be deleted with its data, `production` \
+             survives the loss of a zone and protects data. Default if a database has `protect` or \
+             `multi-az`: `production`.",
         )
         .far("Decides the defaults of this table and of sizes, copies and protection."),
         KeySchema::new(
             "entry",
             ValueKind::Choice(&["balancer", "edge", "gateway"]),
-            "What users meet first: a public load balancer, CloudFront, or an HTTP API. `edge` \
-             when not written and a service is static, else `balancer`.",
+            "The public endpoint: a public load balancer, CloudFront, or an HTTP API. Default: \
+             `edge` if a service is static, else `balancer`.",
         )
         .far("The modules `balancer`, `edge` or `gateway`."),
         KeySchema::new(
             "zones",
             ValueKind::Whole(2, 3),
-            "Availability zones. 2 when not written.",
+            "Availability zones. Default: 2.",
         )
-        .far("Subnets of the module `network` in so many zones."),
+        .far("Subnets of the module `network` in that many zones."),
         KeySchema::new(
             "cidr",
             ValueKind::Form(&CIDR),
-            "Addresses of the VPC, /16 to /20. 10.0.0.0/16 when not written.",
+            "Addresses of the VPC, /16 to /20. Default: 10.0.0.0/16.",
         )
         .far("The VPC's addresses."),
         KeySchema::new(
             "nat",
             ValueKind::Short("kind", &NAT),
-            "How tasks reach the internet: its kind, or a table. In a trial one instance when not \
-             written, in production a gateway in each zone.",
+            "How tasks reach the internet: its kind, or a table. Default: one instance in a trial, \
+             a gateway in each zone in production.",
         ),
         KeySchema::new(
             "endpoints",
             ValueKind::List(&ValueKind::Form(&ENDPOINT), 0, 20),
-            "AWS services that are reached inside the VPC, each paid by the hour and zone. With \
-             nat = \"none\" what tasks need when not written, else none.",
+            "AWS services reached inside the VPC, each billed per hour and zone. Default: those \
+             that tasks need with nat = \"none\", else none.",
         )
         .far("Interface endpoints of the module `network`."),
         KeySchema::new(
@@ -64,71 +64,71 @@ pub(super) static AWS: TableSchema = TableSchema {
         KeySchema::new(
             "spot",
             ValueKind::Whole(0, 100),
-            "Percent of tasks beyond the first that run on Fargate Spot. 100 in a trial when not \
-             written, 0 in production.",
+            "Percent of tasks beyond the first that run on Fargate Spot. Default: 100 in a trial, 0 \
+             in production.",
         )
         .far("The weight of FARGATE_SPOT in the service's capacity providers.")
         .unit("percent"),
         KeySchema::new(
             "hosted-zone",
             ValueKind::Form(&HOSTED_ZONE),
-            "The Route 53 zone in which `edge.domains` are; certificates and records are made there.",
+            "The Route 53 zone of `edge.domains`; Terraform creates certificates and records there.",
         )
         .far("Records and certificates of the modules `edge` and `balancer`."),
         KeySchema::new(
             "budget",
             ValueKind::Whole(1, 10_000_000),
-            "A mail when a month costs this much, or is going to.",
+            "AWS sends mail if a month costs this much, or is forecast to.",
         )
         .far("An AWS Budget of the module `observability`.")
         .unit("US dollars"),
         KeySchema::new(
             "emails",
             ValueKind::List(&ValueKind::Form(&EMAIL), 0, 10),
-            "Who gets mail about alarms and the budget.",
+            "Addresses that get mail about alarms and the budget.",
         )
         .far("Subscriptions of the topic that alarms and the budget notify.")
         .or("[]"),
         KeySchema::new(
             "logs",
             ValueKind::Seconds(DAY, 731 * DAY),
-            "How long logs are kept, one of CloudWatch's values. 7d in a trial when not written, \
-             30d in production.",
+            "How long logs are kept, one of CloudWatch's values. Default: 7d in a trial, 30d in \
+             production.",
         )
         .far("The retention of log groups."),
         KeySchema::new(
             "trail",
             ValueKind::Seconds(0, 3653 * DAY),
             "How long CloudTrail's record of every call is kept: whole days from 90d, or 0d for no \
-             trail. 0d when not written.",
+             trail. Default: 0d.",
         )
         .far("A trail of CloudTrail, and its bucket."),
         KeySchema::new(
             "insights",
             ValueKind::Choice(&["disabled", "enabled", "enhanced"]),
-            "Container Insights: none, per service, or per task. Per service in production when \
-             not written, none in a trial.",
+            "Container Insights: none, per service, or per task. Default: per service in \
+             production, none in a trial.",
         )
         .far("The cluster's `containerInsights`."),
         KeySchema::new(
             "key",
             ValueKind::Choice(&["customer", "aws"]),
-            "Whose key encrypts data, secrets and logs. The account's own in production when not \
-             written, AWS's in a trial.",
+            "The key that encrypts data, secrets and logs. Default: the account's own in \
+             production, AWS's in a trial.",
         )
         .far("A key of KMS, or AWS's own."),
         KeySchema::new(
             "exec",
             ValueKind::Flag,
-            "Whether commands and ways to databases may be opened through tasks: `exec` and \
-             `db connect`. Their file systems are then not read-only. Not when not written.",
+            "Whether `exec` and `db connect` may open sessions through tasks. Their file systems \
+             are then not read-only. Default: false.",
         )
         .far("ECS Exec, and what it needs, in services and their tasks."),
         KeySchema::new(
             "state-bucket",
             ValueKind::Form(&BUCKET),
-            "The bucket of Terraform's state and of the records of releases, made once by the \
-             `state` module. Terraform's state is a local file when not written.",
+            "The bucket of Terraform's state and of the records of releases, created once with the \
+             `state` module. Default: Terraform's state is a local file.",
         )
         .far("The backend of Terraform's state."),
     ],
@@ -150,8 +150,8 @@ static NAT: TableSchema = TableSchema {
         KeySchema::new(
             "per-zone",
             ValueKind::Flag,
-            "Each zone has its own, so that a lost zone takes no other with it. True in \
-             production when not written, false in a trial.",
+            "Each zone has its own, so that the loss of a zone affects no other. Default: true in \
+             production, false in a trial.",
         )
         .far("One of them in each zone."),
     ],

@@ -18,20 +18,20 @@ pub(super) static DATABASE: TableSchema = TableSchema {
         KeySchema::new(
             "version",
             ValueKind::Form(&VERSION),
-            "The version wanted; near runs what the machine has, and says so.",
+            "The desired version; near runs the one that the machine has, and reports it.",
         )
         .far("The engine version of RDS.")
         .differs("Near runs the version that the machine has."),
         KeySchema::new(
             "url",
             ValueKind::Form(&URL),
-            "An external server instead of an own one.",
+            "An external server instead of Neargate's own.",
         )
         .same(),
         KeySchema::new(
             "backup",
             ValueKind::Short("retention", &BACKUP),
-            "Backups: how long they are kept, or a table.",
+            "Backups: their retention, or a table.",
         ),
         KeySchema::new(
             "size",
@@ -49,9 +49,13 @@ pub(super) static DATABASE: TableSchema = TableSchema {
         KeySchema::new("storage", ValueKind::Whole(20, 65_536), "Far: GB.")
             .far("The disk at its start, GiB.")
             .unit("GB"),
-        KeySchema::new("protect", ValueKind::Flag, "Far: deletion protection.")
-            .far("Deletion protection.")
-            .or("false"),
+        KeySchema::new(
+            "protect",
+            ValueKind::Flag,
+            "Far: protection against deletion.",
+        )
+        .far("Deletion protection.")
+        .or("false"),
         KeySchema::new(
             "maintenance",
             ValueKind::Form(&MAINTENANCE),
@@ -94,13 +98,13 @@ pub(super) static CACHE: TableSchema = TableSchema {
         )
         .far("ElastiCache.")
         .required(),
-        KeySchema::new("version", ValueKind::Form(&VERSION), "The version wanted.")
+        KeySchema::new("version", ValueKind::Form(&VERSION), "The desired version.")
             .far("The engine version of ElastiCache.")
             .differs("Near runs the version that the machine has."),
         KeySchema::new(
             "url",
             ValueKind::Form(&URL),
-            "An external server instead of an own one.",
+            "An external server instead of Neargate's own.",
         )
         .same(),
         KeySchema::new(
@@ -115,7 +119,7 @@ pub(super) static CACHE: TableSchema = TableSchema {
                 "volatile-ttl",
                 "noeviction",
             ]),
-            "Which keys go when the memory is full.",
+            "The keys to evict when the memory is full.",
         )
         .far("The parameter group's `maxmemory-policy`.")
         .or("\"volatile-lru\""),
@@ -155,7 +159,7 @@ pub(super) static SECRET: TableSchema = TableSchema {
         KeySchema::new(
             "generate",
             ValueKind::Form(&GENERATE),
-            "Made when it does not exist: `base64:BYTES` or `hex:BYTES`.",
+            "Generated if it does not exist: `base64:BYTES` or `hex:BYTES`.",
         )
         .far("A secret in Secrets Manager; in a trial an encrypted parameter.")
         .differs("Near keeps secrets in its state directory, encrypted."),
@@ -171,7 +175,7 @@ pub(super) static SECRET: TableSchema = TableSchema {
         KeySchema::new(
             "required",
             ValueKind::Flag,
-            "Whether the services that use it wait for it.",
+            "Whether services need it to start.",
         )
         .same()
         .or("true"),

@@ -14,27 +14,27 @@ pub(super) static JOB: TableSchema = TableSchema {
         KeySchema::new(
             "service",
             ValueKind::Form(&NAME),
-            "In whose revision, size and environment it runs.",
+            "The service whose revision, size and environment it uses.",
         )
         .far("A task from the service's task definition.")
         .required(),
         KeySchema::new(
             "command",
             COMMAND,
-            "Program and arguments. This or `http` is written.",
+            "Program and arguments. Write this or `http`.",
         )
         .far("An override of the task's command."),
         KeySchema::new(
             "http",
             ValueKind::Short("path", &HTTP_CHECK),
-            "Near: asks the new revision, and no other, through the router, instead of running a \
-             command. Only for `smoke` and `after`.",
+            "Near: sends a request to the new revision alone, through the router, instead of \
+             running a command. Only for `smoke` and `after`.",
         )
         .only_near("the driver asks nothing over HTTP; `check` refuses it"),
         KeySchema::new(
             "timeout",
             ValueKind::Seconds(1, 86_400),
-            "Stopped after this long; that is a failure.",
+            "The job is stopped after this long and counts as failed.",
         )
         .far("The driver stops the task.")
         .differs("ECS has no timeout of its own.")
@@ -46,16 +46,16 @@ pub(super) static JOB: TableSchema = TableSchema {
         )
         .far("A schedule of EventBridge, which runs a task with a role of its own.")
         .differs(
-            "AWS takes the newest revision, also one that was rolled back from, and stops no task \
-             at its `timeout`.",
+            "AWS runs the newest revision, even one that was rolled back from, and stops no task at \
+             its `timeout`.",
         ),
     ],
 };
 
 static HTTP_CHECK: TableSchema = TableSchema {
     title: "[job.NAME.http]",
-    doc: "A GET that must be answered by the new revision. Redirects are not followed. The answers \
-          are kept in the job's log: status and the first 200 bytes.",
+    doc: "A GET that the new revision must answer. Redirects are not followed. The job's log keeps \
+     status and the first 200 bytes of each answer.",
     also: None,
     fields: &[
         KeySchema::new("path", ValueKind::Form(&PROBE), "GET this path.").required(),
@@ -69,13 +69,13 @@ static HTTP_CHECK: TableSchema = TableSchema {
         KeySchema::new(
             "attempts",
             ValueKind::Whole(1, 100),
-            "At most, a second apart, and all of them within the job's `timeout`.",
+            "Maximum of attempts, a second apart, all within the job's `timeout`.",
         )
         .or("5"),
         KeySchema::new(
             "host",
             ValueKind::Form(&AUTHORITY),
-            "The `Host` header. When not written: the service's own address.",
+            "The `Host` header. Default: the service's own address.",
         ),
         KeySchema::new(
             "headers",

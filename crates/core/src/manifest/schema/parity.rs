@@ -14,17 +14,17 @@ const PAGE: &str = "../../docs/parity.md";
 
 const HEAD: &str = "# Near and far, key by key
 
-One manifest, two places: this machine, and AWS. This page is made from the description that the
-checker and [the reference](reference/manifest.md) read too. `neargate check` says of each key that
-a manifest writes what its environment leaves out.
+One manifest, two targets: this machine, and AWS. This page is generated from the description that the
+checker and [the reference](reference/manifest.md) read too. `neargate check` lists the keys of a manifest
+that its environment does not act on.
 
-- **near**: *yes*, or what near leaves out; *only far* for what near has nothing like.
-- **far**: what becomes of the key on AWS, through the Terraform modules, the release driver or the
-  pipeline; *same* where near and far are alike, *no* where AWS has nothing like it.
-- **what differs**: what to expect where the two do not behave alike.
+- **near**: *yes*, or what near leaves out; *only far* for keys that near has nothing like.
+- **far**: the key's effect on AWS, through the Terraform modules, the release driver or the
+  pipeline; *same* if near and far are alike, *no* if AWS has nothing like it.
+- **difference**: how the two behave differently.
 
-A value that AWS would refuse is an error near too, so nothing here is about values. Which parts of
-far this version has is said in [ARCHITECTURE.md](../ARCHITECTURE.md).
+A value that AWS would refuse is an error near too, so this page does not list values.
+[ARCHITECTURE.md](../ARCHITECTURE.md) describes the parts of far that this version has.
 ";
 
 /// A key's path with `*` for names, and its description.
@@ -80,7 +80,7 @@ fn page() -> String {
             continue;
         }
         let _ = write!(page, "\n## `{}`\n\n", shape.title);
-        page.push_str("| key | near | far | what differs |\n|---|---|---|---|\n");
+        page.push_str("| key | near | far | difference |\n|---|---|---|---|\n");
         rows.iter().for_each(|row| page.push_str(row));
     }
     page

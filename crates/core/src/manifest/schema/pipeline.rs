@@ -20,22 +20,22 @@ pub(super) static PIPELINE: TableSchema = TableSchema {
         KeySchema::new(
             "scan",
             ValueKind::Text,
-            "Run by `sh -c` for each image, whose name is in `IMAGE`; a finding is an exit code \
-             that is not 0. When not written: trivy or grype, which fail on HIGH and CRITICAL.",
+            "Run by `sh -c` for each image, whose name is in `IMAGE`; a non-zero exit code is a \
+             finding. Default: trivy or grype, which fail on HIGH and CRITICAL.",
         )
         .same(),
         KeySchema::new(
             "base",
             ValueKind::Form(&IMAGE),
-            "The image that an `artifact` is laid on, for a service without image and Dockerfile.",
+            "The image that an `artifact` is copied onto, for a service without image and Dockerfile.",
         )
         .same()
         .or("\"ubuntu:24.04\""),
         KeySchema::new(
             "install",
             ValueKind::Text,
-            "Run in a workflow to put `neargate` on its PATH. When not written, the workflow says \
-             what is missing.",
+            "Run in a workflow to install `neargate` on its PATH. Without it, the workflow fails \
+             unless it is there.",
         )
         .same(),
         KeySchema::new(
@@ -48,8 +48,8 @@ pub(super) static PIPELINE: TableSchema = TableSchema {
         KeySchema::new(
             "environments",
             ValueKind::List(&ValueKind::Form(&NAME), 0, 10),
-            "The environments on AWS in the order in which they are released. When empty: all of \
-             them by name, `prod` and `production` last.",
+            "The environments on AWS in the order of release. Default: all by name, `prod` and \
+             `production` last.",
         )
         .same()
         .or("[]"),

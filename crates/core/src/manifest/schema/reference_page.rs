@@ -13,23 +13,24 @@ const PAGE: &str = "../../docs/reference/manifest.md";
 
 const HEAD: &str = "# The manifest
 
-`neargate.toml` is TOML. This page is made from the description that the checker, the defaults and
+`neargate.toml` is TOML. This page is generated from the description that the checker, the defaults and
 `neargate schema` read too, so they cannot disagree.
 
 - Keys of several words are kebab-case. An unknown key is an error; a key that begins with `x-` is
-  yours, anywhere but among headers and query keys.
-- Every problem of a file is reported at once. A value that AWS would refuse is an error near too.
-- `[env.NAME]` is laid over the file: tables key by key, everything else replaces. `--set
-  PATH=VALUE` is laid over that; VALUE is TOML when it parses as TOML, and a text otherwise.
-- An environment that runs near has a state directory of its own. `.neargate/` is that of the first
-  one that was up; another one beside it takes `--state-dir`, and an `edge.port` of its own.
+  yours, anywhere except among headers and query keys.
+- `neargate check` reports every problem of a file at once. A value that AWS would refuse is an error
+  near too.
+- `[env.NAME]` is merged into the file: tables key by key, everything else replaces. `--set
+  PATH=VALUE` is applied after that; VALUE is TOML if it parses as TOML, and a text otherwise.
+- Each environment near has its own state directory. `.neargate/` belongs to the first one that was
+  up; another one beside it needs `--state-dir` and its own `edge.port`.
 - Durations are whole numbers with units: `250ms`, `30s`, `5m`, `1h30m`, `7d`.
-- A task gets `PORT`, what `env` and `uses` say, and `<NAME>_URL` for every other service that has a
-  port. So no service is called `database`, `cache`, `redis` or `neargate`, alone or with a `-` after.
-- Health: a service with a `route` and no `health` is asked for `/`, as a target group would. One
-  with a `port` and no `route` has no check unless `health` is written: as on ECS without a health
-  check, its tasks count as healthy 40 s after they run.
-- What near does not act on yet is listed by `neargate check`, for each key that a manifest writes.
+- A task gets `PORT`, the variables of `env` and `uses`, and `<NAME>_URL` for every other service that
+  has a port. So no service may be called `database`, `cache`, `redis` or `neargate`, alone or followed by a `-`.
+- Health: if a service has a `route` and no `health`, the check requests `/`, as for a target group. A
+  service with a `port` and no `route` has no check unless `health` is written: as on ECS without a
+  health check, its tasks count as healthy once they have run for 40 s.
+- `neargate check` lists the keys of a manifest that near does not act on yet.
 ";
 
 fn page() -> String {
@@ -45,7 +46,7 @@ fn section(shape: &'static TableSchema, page: &mut String, seen: &mut Vec<&'stat
     }
     seen.push(shape.title);
     let _ = write!(page, "\n## `{}`\n\n{}\n\n", shape.title, shape.doc);
-    page.push_str("| key | kind | when not written | what it does |\n|---|---|---|---|\n");
+    page.push_str("| key | kind | default | meaning |\n|---|---|---|---|\n");
     for field in shape.fields {
         row(field, page);
     }

@@ -9,7 +9,7 @@ const NAMES: ValueKind = ValueKind::Many(&ValueKind::Form(&NAME), 10);
 
 pub(super) static RELEASE: TableSchema = TableSchema {
     title: "[service.NAME.release]",
-    doc: "How a new revision replaces the old.",
+    doc: "How a new revision replaces the old one.",
     also: None,
     fields: &[
         KeySchema::new(
@@ -23,14 +23,14 @@ pub(super) static RELEASE: TableSchema = TableSchema {
         KeySchema::new(
             "minimum-percent",
             ValueKind::Whole(0, 100),
-            "Healthy tasks that a release never goes below, percent of desired, rounded up.",
+            "The floor of healthy tasks during a release, percent of desired, rounded up.",
         )
         .far("The deployment's minimum healthy percent.")
         .or("100"),
         KeySchema::new(
             "maximum-percent",
             ValueKind::Whole(100, 400),
-            "Tasks that a release never goes above, percent of desired, rounded down.",
+            "The ceiling of tasks during a release, percent of desired, rounded down.",
         )
         .far("The deployment's maximum percent.")
         .differs("The Terraform module takes at most 200.")
@@ -38,26 +38,26 @@ pub(super) static RELEASE: TableSchema = TableSchema {
         KeySchema::new(
             "steps",
             ValueKind::List(&ValueKind::Number(0.1, 100.0), 1, 50),
-            "Canary: percent of traffic, rising, 100 last. `[5, 100]` when not written.",
+            "Canary: percent of traffic, rising, 100 last. Default: `[5, 100]`.",
         )
         .far("One step: ECS's canary. More: listener weights."),
         KeySchema::new(
             "percent",
             ValueKind::Number(3.0, 100.0),
-            "Linear: percent of traffic of one step, in tenths. 10 when not written.",
+            "Linear: percent of traffic of one step, in tenths. Default: 10.",
         )
         .far("ECS's step percent."),
         KeySchema::new(
             "interval",
             ValueKind::Seconds(0, 86_400),
-            "Linear: between two steps, whole minutes. 6m when not written.",
+            "Linear: between two steps, whole minutes. Default: 6m.",
         )
         .far("ECS's step bake time."),
         KeySchema::new(
             "bake",
             ValueKind::Seconds(0, 86_400),
-            "Canary: after each step (10m when not written). Linear, blue-green: at 100 percent \
-             before the old revision goes (0s). Whole minutes.",
+            "Canary: after each step (default: 10m). Linear, blue-green: at 100 percent before the \
+             old revision goes (0s). Whole minutes.",
         )
         .far("ECS's canary bake time and bake time."),
         KeySchema::new("guard", NAMES, "Alarms that roll the release back.")
@@ -67,7 +67,7 @@ pub(super) static RELEASE: TableSchema = TableSchema {
         KeySchema::new(
             "low-traffic",
             ValueKind::Choice(&["hold", "go", "back"]),
-            "What a guard with too few requests means: wait, go on, or roll back.",
+            "What a release does if a guard has too few requests: wait, continue, or roll back.",
         )
         .far("Judged where the driver moves the weights.")
         .differs("ECS's own strategies know only the alarm's state.")
@@ -108,7 +108,7 @@ pub(super) static RELEASE: TableSchema = TableSchema {
 
 static BREAKER: TableSchema = TableSchema {
     title: "[service.NAME.release.breaker]",
-    doc: "Ends a release whose tasks keep failing.",
+    doc: "Ends a release if its tasks keep failing.",
     also: None,
     fields: &[
         KeySchema::new("enabled", ValueKind::Flag, "Whether it is on.").far("The deployment's circuit breaker.").or("true"),
@@ -122,7 +122,7 @@ static BREAKER: TableSchema = TableSchema {
         KeySchema::new(
             "reset-on-healthy",
             ValueKind::Flag,
-            "A healthy task sets the count of failures to 0.",
+            "A healthy task resets the failure count to 0.",
         ).far("The circuit breaker's `resetOnHealthyTask`.")
         .or("true"),
         KeySchema::new(

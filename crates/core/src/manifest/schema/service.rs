@@ -20,15 +20,15 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "build",
             ValueKind::Short("command", &BUILD),
-            "Run by `sh -c` in the manifest's folder before a revision is cut.",
+            "Run by `sh -c` in the manifest's folder before a revision is made.",
         ),
         KeySchema::new(
             "artifact",
             ValueKind::Form(&FOLDER),
-            "The file or folder that a revision snapshots; tasks run in the snapshot. Without \
-             one they run in the manifest's folder, and the revision is not immutable. Near \
-             leaves out `.git`, `.neargate` and what `.neargateignore` in the folder names, as \
-             git's ignore files do.",
+            "The file or folder that a revision snapshots; tasks run in the snapshot. Without one \
+             they run in the manifest's folder, and the revision is not immutable. Near leaves out \
+             `.git`, `.neargate` and the files that `.neargateignore` in the folder excludes, with \
+             the rules of git's ignore files.",
         )
         .far("An image: the artifact laid on `pipeline.base`, pushed by its digest.")
         .differs(
@@ -51,31 +51,32 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "port",
             ValueKind::Whole(1, 65535),
-            "The port that the program listens on far. Near it listens on `PORT`, which is set \
-             in both. A service without one is a worker.",
+            "The port that the program listens on far. Near it listens on `PORT`, which is set near \
+             and far. A service without a port is a worker.",
         )
         .far("The container's port, and `PORT`.")
         .differs("Near gives each task a port of its own, in `PORT`."),
         KeySchema::new(
             "route",
             ValueKind::Many(&ValueKind::Short("path", &ROUTE), 100),
-            "Which public requests it gets: a path pattern, a table, or a list of them.",
+            "The public requests that the service gets: a path pattern, a table, or a list of them.",
         ),
         KeySchema::new("size", ValueKind::Table(&SIZE), "CPU and memory of one task.").filled(),
         KeySchema::new(
             "health",
             ValueKind::Short("path", &HEALTH),
-            "How a task is judged: a path, or a table. A service with a route and without this \
-             is asked for `/`; one without a route is healthy 40 s after its start.",
+            "The health check of a task: a path, or a table. Default with a route: `/`; without a \
+             route a task is healthy 40 s after its start.",
         ),
         KeySchema::new(
             "uses",
             ValueKind::List(&ValueKind::Form(&USE), 0, 100),
-            "What is injected: `database.NAME` as `DATABASE_URL` (`postgresql://…`), `cache.NAME` as \
-             `REDIS_URL`, `secret.NAME` as its name in capitals. All are `DATABASE_<NAME>_URL` \
-             (`REDIS_<NAME>_URL`) too; of several the first has the short name. Near the first \
-             database is also `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE` and \
-             `PGSSLMODE`, but for what `env` sets; none of them where `env` names a server.",
+            "Injected variables: `database.NAME` as `DATABASE_URL` (`postgresql://…`), `cache.NAME` \
+             as `REDIS_URL`, `secret.NAME` as its name in capitals. Each is also \
+             `DATABASE_<NAME>_URL` (`REDIS_<NAME>_URL`); if there are several, the first has the \
+             short name. Near the first database is also `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, \
+             `PGDATABASE` and `PGSSLMODE`, except those that `env` sets; none of them if `env` names \
+             a server.",
         )
         .far("Secrets of the task definition, and variables for caches.")
         .differs(
@@ -86,17 +87,17 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "env",
             ValueKind::Named(&VARIABLE, &ValueKind::Plain),
-            "Plain environment variables. Without a `LANG` of its own a task has `C.UTF-8`; nothing \
-             of the engine's or a person's environment is there.",
+            "Plain environment variables. The default of `LANG` is `C.UTF-8`; a task inherits \
+             nothing from the engine's or your environment.",
         )
         .far("The task definition's `environment`.")
         .differs("Far the locale is the image's."),
         KeySchema::new(
             "drain",
             ValueKind::Seconds(0, 3600),
-            "Deregistration delay: so long may requests in flight take before SIGTERM; what lasts \
-             longer is cut, as on AWS. \
-             (AWS's own default is 300 s; ours is written into the target group.)",
+            "Deregistration delay: the time that requests in flight have before SIGTERM; longer \
+             ones are cut, as on AWS. (AWS's default is 300 s; Neargate writes this value into the \
+             target group.)",
         )
         .far("The target group's deregistration delay.")
         .or("\"30s\""),
@@ -117,7 +118,8 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "slow-start",
             ValueKind::Seconds(0, 900),
-            "How long the share of a task that joins or recovers rises from nothing: 0s, or 30s and more. Round robin only.",
+            "The time in which the share of a task that joins or recovers rises from nothing: 0s, \
+             or 30s and more. Round robin only.",
         )
         .far("The target group's slow start.")
         .or("\"0s\""),
@@ -129,8 +131,8 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "idle-timeout",
             ValueKind::Seconds(1, 4000),
-            "No byte from the task for this long: 504. (Far it is the load balancer's: the \
-             longest of all services.)",
+            "If the task sends no byte for this long, the router answers 504. (Far it is the load \
+             balancer's: the longest of all services.)",
         )
         .far("The load balancer's idle timeout: the longest of all services.")
         .differs("Near has one for each service.")
@@ -139,7 +141,7 @@ pub(super) static SERVICE: TableSchema = TableSchema {
         KeySchema::new(
             "release",
             ValueKind::Table(&RELEASE),
-            "How a new revision replaces the old.",
+            "How a new revision replaces the old one.",
         )
         .filled(),
     ],
@@ -183,11 +185,11 @@ static STATIC: TableSchema = TableSchema {
             "fallback",
             ValueKind::Form(&FILE),
             "Served with 200 for a path without a file (a single-page application): one whose last \
-             part has no ending, or an unknown one where a browser goes to it. A missing asset, a \
-             missing page's file and a hidden path are 404. It is sent with the `Cache-Control` of \
+             part has no file extension, or an unknown one if a browser navigates to it. A missing \
+             asset, a missing page and a hidden path are 404. It is sent with the `Cache-Control` of \
              its own path, or `no-cache`.",
         )
-        .far("A function of CloudFront asks for it instead of such a path."),
+        .far("A function of CloudFront requests it instead of such a path."),
         KeySchema::new(
             "not-found",
             ValueKind::Form(&FILE),
@@ -200,13 +202,13 @@ static STATIC: TableSchema = TableSchema {
             "`Cache-Control` by path pattern; the longest pattern that matches wins.",
         )
         .far("`Cache-Control` of the objects that a deploy writes.")
-        .differs("Far, what no rule names is sent `no-cache`."),
+        .differs("Far, files without a rule are sent with `no-cache`."),
         KeySchema::new(
             "keep",
             ValueKind::Seconds(0, 30 * 86_400),
-            "How long the files of a revision that serves no more are still found, where the present \
-             one has no file of that path: pages that were opened before a release or a rollback ask \
-             for them. Not its pages. With `0s` a file is gone with its revision.",
+            "How long files of earlier revisions, but not their pages, are still served for paths \
+             that the present one lacks: pages opened before a release or a rollback request them. \
+             With `0s` a file is gone with its revision.",
         )
         .only_near(
             "far the files of the one revision before stay in the bucket until the next release or \
@@ -218,8 +220,8 @@ static STATIC: TableSchema = TableSchema {
 
 static ROUTE: TableSchema = TableSchema {
     title: "[[service.NAME.route]]",
-    doc: "All that is given must hold; the values of one key are alternatives. At most five \
-          values and five wildcards in all, as in an Application Load Balancer's rule.",
+    doc: "All given conditions must hold; the values of one key are alternatives. At most five \
+     values and five wildcards in all, as in an Application Load Balancer's rule.",
     also: None,
     fields: &[
         KeySchema::new(
@@ -262,7 +264,7 @@ static ROUTE: TableSchema = TableSchema {
         KeySchema::new(
             "priority",
             ValueKind::Whole(1, 50_000),
-            "Lower is tried first. When not written: by how exact the route is, 10, 20, 30, …",
+            "Lower is tried first. Default: by how exact the route is, 10, 20, 30, …",
         )
         .far("The rule's priority."),
     ],
@@ -285,7 +287,7 @@ static SIZE: TableSchema = TableSchema {
         KeySchema::new(
             "memory",
             ValueKind::Whole(512, 122_880),
-            "MiB. When not written: the least that goes with `cpu`.",
+            "MiB. Default: the smallest for this `cpu`.",
         )
         .far("Fargate's size of the task.")
         .differs("Near holds tasks to it by control groups where the machine has them.")
@@ -295,13 +297,13 @@ static SIZE: TableSchema = TableSchema {
 
 static HEALTH: TableSchema = TableSchema {
     title: "[service.NAME.health]",
-    doc: "Asked of every task: by the load balancer over HTTP, or by a command in the task.",
+    doc: "The health check of every task: by the load balancer over HTTP, or by a command in the task.",
     also: None,
     fields: &[
         KeySchema::new(
             "path",
             ValueKind::Form(&PROBE),
-            "GET this path. `/` when there is no `command`.",
+            "GET this path. Default without a `command`: `/`.",
         )
         .far("The target group's health check."),
         KeySchema::new(
@@ -348,7 +350,7 @@ static HEALTH: TableSchema = TableSchema {
         KeySchema::new(
             "grace",
             ValueKind::Seconds(0, 2_147_483_647),
-            "From a task's start: an unhealthy verdict does not stop it.",
+            "The time from a task's start in which an unhealthy verdict does not stop it.",
         )
         .far("The service's health check grace period.")
         .or("\"0s\""),
@@ -363,14 +365,15 @@ static STICKY: TableSchema = TableSchema {
         KeySchema::new(
             "duration",
             ValueKind::Seconds(1, 604_800),
-            "How long a client stays after its last request.",
+            "How long a client stays on its task after its last request.",
         )
         .far("The target group's stickiness.")
         .or("\"1d\""),
         KeySchema::new(
             "cookie",
             ValueKind::Form(&COOKIE),
-            "The application's own cookie to follow: a client stays from when a task sets it, as long as it brings it back. Without one, every client stays.",
+            "The application's own cookie to follow: a client stays once a task has set it, as long \
+             as the client sends it back. Without it, every client stays.",
         )
         .far("The target group's stickiness by the application's cookie."),
     ],
@@ -384,16 +387,16 @@ static SCALE: TableSchema = TableSchema {
         KeySchema::new(
             "min",
             ValueKind::Whole(0, 5000),
-            "Fewest tasks, and where a new service starts.",
+            "Minimum of tasks, and the number that a new service starts with.",
         )
-        .far("The least of Application Auto Scaling, and the first count.")
+        .far("The minimum of Application Auto Scaling, and the initial count.")
         .or("1"),
         KeySchema::new(
             "max",
             ValueKind::Whole(0, 5000),
-            "Most tasks. When not written: `min`.",
+            "Maximum of tasks. Default: `min`.",
         )
-        .far("The most of Application Auto Scaling."),
+        .far("The maximum of Application Auto Scaling."),
         KeySchema::new(
             "cpu",
             ValueKind::Number(1.0, 100.0),

@@ -294,7 +294,7 @@ fn webhook(text: &str) -> Result<(), String> {
         return Err("a user and a password in it are not sent".into());
     }
     if text.contains('#') {
-        return Err("what follows `#` is not sent".into());
+        return Err("the part after `#` is not sent".into());
     }
     if !text.chars().all(|c| c.is_ascii_graphic()) {
         return Err("it has a space or a character that is not ASCII".into());

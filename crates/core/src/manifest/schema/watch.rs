@@ -31,12 +31,12 @@ pub(super) static ALARM: TableSchema = TableSchema {
             "Other alarms instead: `ALARM(a) AND NOT ALARM(b)`.",
         )
         .far("A composite alarm."),
-        KeySchema::new("service", ValueKind::Form(&NAME), "Whose metric.")
+        KeySchema::new("service", ValueKind::Form(&NAME), "The service whose metric it is.")
             .far("The metric's dimensions."),
         KeySchema::new(
             "statistic",
             ValueKind::Form(&STATISTIC),
-            "What is taken of a period: `average`, `sum`, `p95`, …",
+            "The statistic of a period: `average`, `sum`, `p95`, …",
         )
         .far("The alarm's statistic."),
         KeySchema::new("below", LIMIT, "Breaches below this.").far("The alarm's threshold."),
@@ -48,7 +48,7 @@ pub(super) static ALARM: TableSchema = TableSchema {
         KeySchema::new(
             "period",
             ValueKind::Seconds(1, 86_400),
-            "Of one data point: 10s, 20s, 30s, or whole minutes; near also 1s and 5s.",
+            "The length of one data point: 10s, 20s, 30s, or whole minutes; near also 1s and 5s.",
         )
         .far("The alarm's period.")
         .differs("Load balancers report each minute.")
@@ -63,14 +63,14 @@ pub(super) static ALARM: TableSchema = TableSchema {
         KeySchema::new(
             "missing",
             ValueKind::Choice(&["missing", "ignore", "breaching", "not-breaching"]),
-            "What a missing data point is.",
+            "How to treat a missing data point.",
         )
         .far("`treatMissingData`.")
         .or("\"missing\""),
         KeySchema::new(
             "minimum-samples",
             ValueKind::Whole(0, 1_000_000_000),
-            "Fewest samples of a period that can be judged.",
+            "A period with fewer samples is a missing data point.",
         )
         .far("Metric math: a data point with fewer samples is missing.")
         .or("0"),
@@ -82,7 +82,7 @@ pub(super) static SLO: TableSchema = TableSchema {
     doc: "A service level objective: availability, or latency when `latency` is given.",
     also: None,
     fields: &[
-        KeySchema::new("service", ValueKind::Form(&NAME), "Whose.")
+        KeySchema::new("service", ValueKind::Form(&NAME), "The service.")
             .far("The target groups of the service.")
             .required(),
         KeySchema::new(
@@ -95,7 +95,7 @@ pub(super) static SLO: TableSchema = TableSchema {
         KeySchema::new(
             "latency",
             ValueKind::Seconds(0, 3600),
-            "A request is good when it is faster than this.",
+            "A request is good if it is faster than this.",
         )
         .far("The burn rates are of requests that were slower: percentile ranks of the response time."),
         KeySchema::new(
@@ -110,17 +110,17 @@ pub(super) static SLO: TableSchema = TableSchema {
 
 pub(super) static NOTIFY: TableSchema = TableSchema {
     title: "[notify.NAME]",
-    doc: "A webhook that is told what happens: `url` or `secret`, one of them. Nothing waits for \
-          it: what cannot be delivered after 6 attempts is dropped, and the engine's log says so.",
+    doc: "A webhook for notifications, with `url` or `secret`. Nothing waits for it: after 6 failed \
+     attempts the engine drops the notification and logs that.",
     also: None,
     fields: &[
         KeySchema::new(
             "url",
             ValueKind::Form(&WEBHOOK),
-            "Where it is posted to. Whoever knows the URL of a chat's webhook can write to the \
+            "The URL to post to. Anyone who knows the URL of a chat's webhook can write to the \
              chat: `secret` keeps it out of the file.",
         )
-        .far("The last job of the pipeline's workflows tells it how they ended.")
+        .far("The last job of the pipeline's workflows reports how they ended.")
         .differs("Releases and drift checks only: no alarm, no approval."),
         KeySchema::new(
             "secret",
@@ -133,8 +133,7 @@ pub(super) static NOTIFY: TableSchema = TableSchema {
         KeySchema::new(
             "format",
             ValueKind::Choice(&["json", "slack", "teams"]),
-            "The shape of what is posted: Neargate's own JSON, a Slack message, or an adaptive \
-             card for Teams.",
+            "The format: Neargate's own JSON, a Slack message, or an adaptive card for Teams.",
         )
         .same()
         .or("\"json\""),
@@ -151,18 +150,17 @@ pub(super) static NOTIFY: TableSchema = TableSchema {
                 1,
                 5,
             ),
-            "What it is told. A release that was rolled back has failed. `alarm` is both: an \
-             alarm that begins, and its end.",
+            "The events to send. A release that was rolled back has failed. `alarm` covers the \
+             beginning and the end of an alarm.",
         )
         .far("`release-finished` and `release-failed`.")
-        .differs("Nothing is told of the others.")
+        .differs("It sends nothing for the others.")
         .or("[\"release-finished\", \"release-failed\", \"alarm\"]"),
         KeySchema::new(
             "services",
             ValueKind::List(&ValueKind::Form(&NAME), 1, 100),
-            "Only what is about these services. An alarm of other alarms is about none. Not \
-             written: everything.",
+            "Only events about these services. A composite alarm is about none. Default: all events.",
         )
-        .only_near("a workflow releases all services and tells of all"),
+        .only_near("a workflow releases all services and reports all"),
     ],
 };
