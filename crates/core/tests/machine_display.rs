@@ -48,7 +48,7 @@ fn a_shift_without_traffic_says_how_people_end_the_wait_and_when_it_ends_by_itse
     for part in [
         "neargate promote api",
         "low-traffic = \"go\"",
-        "goes back (1d more)",
+        "rolls back in 1d",
     ] {
         assert!(words.contains(part), "{part}: {words}");
     }

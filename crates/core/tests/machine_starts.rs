@@ -126,7 +126,7 @@ fn when_neither_revision_starts_the_release_ends_in_words_and_a_deploy_is_taken(
         assert_eq!(outcome, ReleaseOutcome::Failed, "{behaviour:?}");
         for part in [
             "revision 2 failed",
-            "revision 1, to which it went back, failed too",
+            "revision 1, to which it rolled back, failed too",
         ] {
             assert!(reason.contains(part), "{part}: {reason}");
         }

@@ -178,7 +178,7 @@ fn the_shares_of_each_step_are_the_ones_asked_for() {
         let told = format!("step {step}: {share} %");
         assert!(found.timeline.iter().any(|one| one.text.contains(&told)));
     }
-    let split = "the router gave the new revision 10 %";
+    let split = "the router sent the new revision 10 %";
     assert!(found.timeline.iter().any(|told| told.text.contains(split)));
     assert!(found.met_at.is_none() && found.new.failed == 0);
 }

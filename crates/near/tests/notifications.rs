@@ -160,7 +160,7 @@ async fn a_letter_is_given_up_after_5_retries_and_the_log_holds_no_secret() {
     let line = next(&mut log).await;
     assert_eq!(
         line,
-        "notify.team: 127.0.0.1 did not take a notification, attempt 6 of 6: status 503"
+        "notify.team: 127.0.0.1 did not accept a notification, attempt 6 of 6: status 503"
     );
     let mut attempts = 0;
     while requests.try_recv().is_ok() {

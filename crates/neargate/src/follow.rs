@@ -76,7 +76,7 @@ async fn follow(
         tokio::select! {
             event = events.next() => {
                 let Some(event) = event else {
-                    let text = "the engine ended, and no other one came; the release goes on with the next: neargate up";
+                    let text = "the engine ended and no other started; the next one continues the release: neargate up";
                     return Err(Failure::Failed(text.into()));
                 };
                 screen.event(&event);

@@ -291,10 +291,7 @@ pub async fn end_lost(state: &StateDir) -> bool {
     if !left() {
         return false;
     }
-    output::progress(
-        "",
-        "what runs for a state directory that was removed is ended",
-    );
+    output::progress("", "ending the processes of a removed state directory");
     let deadline = Instant::now() + LOST;
     while left() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;

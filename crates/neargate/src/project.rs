@@ -94,8 +94,8 @@ pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> 
             state.path().display()
         ),
         help: Some(format!(
-            "each environment that runs here has a state directory of its own: add --state-dir .neargate-{asked}, \
-             or name the environment that this one is of: -e {own}"
+            "each environment near needs its own state directory: add --state-dir .neargate-{asked}, \
+             or name this directory's environment: -e {own}"
         )),
         exit: 2,
     }))
@@ -239,7 +239,7 @@ fn require_near(manifest: &Manifest) -> Result<(), Failure> {
     match &manifest.target {
         DeploymentTarget::Near => Ok(()),
         DeploymentTarget::Aws { region } => Err(Failure::Usage(format!(
-            "environment `{}` is on AWS ({region}), where this verb has nothing to do; one that runs here has target = \"near\"",
+            "environment `{}` is on AWS ({region}), where this verb does not work; an environment near has target = \"near\"",
             manifest.env
         ))),
     }

@@ -39,7 +39,7 @@ impl TaskLines {
         let (state, asked) = (state.clone(), Arc::clone(&ended));
         let thread = std::thread::spawn(move || {
             if let Err(error) = follow(&state, since, &target, &asked) {
-                output::note(&format!("lines of tasks are shown no more: {error}"));
+                output::note(&format!("cannot show more output of tasks: {error}"));
             }
         });
         Self {

@@ -1,10 +1,10 @@
 output "url" {
-  description = "Where the application is reached."
+  description = "The application's address."
   value       = module.edge.url
 }
 
 output "driver" {
-  description = "What the release driver reads."
+  description = "Values for the release driver."
   value = {
     cluster    = module.cluster.name
     repository = module.cluster.repository_urls["api"]

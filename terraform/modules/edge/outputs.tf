@@ -1,5 +1,5 @@
 output "url" {
-  description = "Where the application is reached."
+  description = "The application's address."
   value       = var.domain != null ? "https://${local.names[0]}" : local.cloudfront ? "https://${aws_cloudfront_distribution.this[0].domain_name}" : "http://${var.balancer.dns_name}"
 }
 

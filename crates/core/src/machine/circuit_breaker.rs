@@ -106,7 +106,7 @@ fn neither_starts(draft: &mut Transaction, release: &Release, last: &str) {
         return;
     }
     let reason = format!(
-        "{}; and {} tasks of revision {stable}, to which it went back, failed too{last}",
+        "{}; and {} tasks of revision {stable}, to which it rolled back, failed too{last}",
         release.reason, release.failures
     );
     stop_hook(draft, release, "the release ended");

@@ -257,7 +257,7 @@ fn task_event(draft: &mut Transaction, task: &Task, event: &Event) {
                 task: task.id.clone(),
             }),
             // It was told to stop before it was up.
-            TaskLifecycle::Stopping { .. } => draft.stop(task, "it is not wanted any more"),
+            TaskLifecycle::Stopping { .. } => draft.stop(task, "it is no longer needed"),
             _ => {}
         },
         Event::TaskStartFailed {

@@ -76,14 +76,11 @@ impl JournalEntry {
                 ),
                 None => format!("revision {revision} is registered"),
             },
-            Fact::DesiredChanged { desired } => format!("{desired} tasks are wanted"),
+            Fact::DesiredChanged { desired } => format!("the desired count is {desired}"),
             Fact::RemovalStarted => "the service is being removed".into(),
-            Fact::ServiceForgotten => "the service is gone".into(),
+            Fact::ServiceForgotten => "the service has been removed".into(),
             Fact::ScaleBoundsChanged { bounds } => {
-                format!(
-                    "the manifest gives it {} to {} tasks",
-                    bounds.min, bounds.max
-                )
+                format!("the manifest allows {} to {} tasks", bounds.min, bounds.max)
             }
             Fact::StartsDelayed {
                 revision, until, ..
@@ -137,7 +134,7 @@ impl JournalEntry {
                 format!("task {task} failed ({count} of {threshold}): {reason}")
             }
             Fact::FailuresForgotten { .. } => {
-                "a task is healthy: failures are counted from 0 again".into()
+                "a task is healthy: the failure count is 0 again".into()
             }
             Fact::ReleaseFinished {
                 release,
@@ -190,10 +187,10 @@ impl JournalEntry {
                 requests,
                 ..
             } => format!(
-                "the router gave the new revision {} % of {requests} requests{}",
+                "the router sent the new revision {} % of {requests} requests{}",
                 percent(*share),
                 if *split == SplitCheck::Off {
-                    ", which is not what was asked"
+                    ", which is not its weight"
                 } else {
                     ""
                 }
@@ -236,7 +233,7 @@ impl ReleaseStage {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Pending => "accepted",
-            Self::BeforeHooks => "running the jobs before it",
+            Self::BeforeHooks => "running the `before` jobs",
             Self::ScaleUp => "starting the new tasks",
             Self::TestTraffic => "testing the new revision",
             Self::Shifting => "shifting traffic",

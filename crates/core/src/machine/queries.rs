@@ -111,7 +111,7 @@ impl ServiceState {
         let definition = self.definition(revision)?;
         let unseen = definition.artifact.is_none() && definition.has_tasks();
         unseen.then(|| {
-            format!("revision {revision} has no artifact: its tasks run what is in the folder now")
+            format!("revision {revision} has no artifact: its tasks run the folder's present files")
         })
     }
 

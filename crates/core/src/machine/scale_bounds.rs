@@ -49,7 +49,7 @@ impl ScaleBounds {
         let side = if desired > max { "more" } else { "fewer" };
         let nearest = desired.clamp(min, max);
         Some(format!(
-            "`{name}`: {desired} is {side} than the {gives} tasks that the manifest gives it (`scale`); {until}, \
+            "`{name}`: {desired} is {side} than the {gives} tasks that the manifest allows (`scale`); {until}, \
              or: neargate scale {name}={nearest}"
         ))
     }
@@ -65,7 +65,7 @@ mod tests {
             (
                 1,
                 Some(
-                    "`api`: 1 is fewer than the 2 to 4 tasks that the manifest gives it (`scale`); for now, or: neargate scale api=2",
+                    "`api`: 1 is fewer than the 2 to 4 tasks that the manifest allows (`scale`); for now, or: neargate scale api=2",
                 ),
             ),
             (2, None),
@@ -73,7 +73,7 @@ mod tests {
             (
                 5,
                 Some(
-                    "`api`: 5 is more than the 2 to 4 tasks that the manifest gives it (`scale`); for now, or: neargate scale api=4",
+                    "`api`: 5 is more than the 2 to 4 tasks that the manifest allows (`scale`); for now, or: neargate scale api=4",
                 ),
             ),
         ] {

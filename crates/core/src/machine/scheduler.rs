@@ -252,7 +252,7 @@ fn stop_surplus(draft: &mut Transaction, limits: &TaskLimits) {
     let surplus = own.len().saturating_sub(limits.desired as usize);
     for task in own.iter().take(surplus) {
         if !task.healthy() || count(draft, Task::healthy) > limits.floor {
-            draft.retire(task, "fewer tasks are wanted");
+            draft.retire(task, "the desired count is lower");
         }
     }
 }

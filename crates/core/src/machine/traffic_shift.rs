@@ -224,7 +224,7 @@ pub fn steer(draft: &mut Transaction, steer: ReleaseControl, by: &str) -> Result
         ReleaseControl::Resume if release.gate == Promotion::Paused => Promotion::Closed,
         ReleaseControl::Resume => return refused("resumed: it is not paused"),
         ReleaseControl::Abort if release.stage == ReleaseStage::RollingBack => {
-            return refused("aborted: it goes back already");
+            return refused("aborted: it is rolling back already");
         }
         ReleaseControl::Abort => {
             fail(draft, &format!("aborted by {by}"), RollbackMode::Always);

@@ -132,8 +132,8 @@ fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -
     if unjudged {
         let left = seconds(release.stage_deadline.since(now));
         return format!(
-            "{waits}; with less traffic go on by `neargate promote {name}`, or for good by \
-             low-traffic = \"go\"; otherwise it goes back ({left} more)"
+            "{waits}; with less traffic use `neargate promote {name}`, or from now on \
+             low-traffic = \"go\"; otherwise it rolls back in {left}"
         );
     }
     waits
@@ -154,7 +154,7 @@ fn waiting_for_tasks(service: &ServiceState, now: Timestamp) -> String {
         .any(|backoff| backoff.until.is_some());
     if !delayed && service.tasks.values().all(Task::healthy) {
         // ECS's own words for it are a service event, not an error.
-        words.push_str("; minimum and maximum percent allow neither to stop nor to start a task");
+        words.push_str("; minimum-percent and maximum-percent allow no task to stop or start");
     } else if let Some(task) = slowest(service, primary) {
         words.push_str(&format!("; {task}"));
     }
@@ -202,7 +202,7 @@ fn doing(service: &ServiceState, task: &Task) -> String {
             "has no health check: it counts as healthy once it has run for {} seconds",
             STEADY_AFTER.as_secs()
         ),
-        (TaskLifecycle::Running { .. }, _) => "was not found healthy yet".into(),
+        (TaskLifecycle::Running { .. }, _) => "is not healthy yet".into(),
         (TaskLifecycle::Deactivating { .. } | TaskLifecycle::Stopping { .. }, _) => "leaves".into(),
     }
 }

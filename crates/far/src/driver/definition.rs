@@ -87,10 +87,9 @@ pub fn image(service: &Service, given: Option<&str>) -> Result<String, DriverErr
         .map(str::to_owned)
         .ok_or_else(|| DriverError::Missing {
             what: format!("there is no image of `{}` to release", service.name),
-            help:
-                "say what it is made of, with `artifact` or `build.dockerfile`, or name one that \
-                   is pushed: neargate deploy SERVICE -e ENV --image REPOSITORY:TAG"
-                    .to_owned(),
+            help: "give the service an `artifact` or `build.dockerfile`, or name a pushed image: \
+                   neargate deploy SERVICE -e ENV --image REPOSITORY:TAG"
+                .to_owned(),
         })
 }
 

@@ -66,7 +66,7 @@ impl Driver {
             self.take_lease(&mut stored.record)?;
             self.say(
                 service,
-                &format!("goes on with release {id}, which its client left"),
+                &format!("resumes release {id}, whose client is gone"),
             );
             self.write(service, &mut stored).await?;
             return self.drive(service, stored).await;
@@ -115,7 +115,7 @@ impl Driver {
                 "the cluster {} has no service {}",
                 self.facts.cluster, facts.name
             ),
-            help: "make it again: neargate infra apply".to_owned(),
+            help: "create it again: neargate infra apply".to_owned(),
         })
     }
 

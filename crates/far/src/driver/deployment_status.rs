@@ -50,12 +50,12 @@ pub fn judge(word: &DeploymentObservation<'_>, to: u32, from: u32) -> Deployment
         "SUCCESSFUL" => ended("done", format!("revision {to} serves")),
         "ROLLBACK_SUCCESSFUL" => ended(
             "rolled-back",
-            format!("ECS went back to revision {from}{reason}"),
+            format!("ECS rolled back to revision {from}{reason}"),
         ),
-        "ROLLBACK_FAILED" => ended("failed", format!("ECS could not go back{reason}")),
+        "ROLLBACK_FAILED" => ended("failed", format!("ECS could not roll back{reason}")),
         "STOPPED" => ended("failed", format!("the deployment was stopped{reason}")),
         "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => {
-            DeploymentVerdict::Waiting(format!("ECS goes back to revision {from}{reason}"))
+            DeploymentVerdict::Waiting(format!("ECS is rolling back to revision {from}{reason}"))
         }
         "STOP_REQUESTED" => DeploymentVerdict::Waiting("ECS stops the deployment".to_owned()),
         "PENDING" => DeploymentVerdict::Waiting("ECS to begin the deployment".to_owned()),

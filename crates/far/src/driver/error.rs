@@ -7,7 +7,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
     /// There are no credentials, or they are not valid (any more).
-    #[error("AWS does not take these credentials ({code}): {message}")]
+    #[error("AWS rejects these credentials ({code}): {message}")]
     Credentials {
         /// AWS's error code.
         code: String,

@@ -91,7 +91,7 @@ impl Driver {
             return Ok(RecordedEnd { reason, ..failed });
         };
         let words = format!(
-            "{}: goes back to revision {}",
+            "{}: rolls back to revision {}",
             failed.reason,
             number(&open.from)
         );
@@ -134,7 +134,7 @@ impl Driver {
         } = &open.drive
         else {
             return Err(DriverError::Failed(
-                "the release does not go back".to_owned(),
+                "the release is not rolling back".to_owned(),
             ));
         };
         let mut arn = deployment.clone();
@@ -158,7 +158,7 @@ impl Driver {
             },
             _ => RecordedEnd {
                 outcome: "failed",
-                reason: format!("{reason}; and the way back failed: {}", end.reason),
+                reason: format!("{reason}; and the rollback failed: {}", end.reason),
                 evidence: [evidence.clone(), end.evidence].concat(),
             },
         })

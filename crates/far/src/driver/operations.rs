@@ -53,7 +53,7 @@ impl Driver {
             strategy: "rolling".to_owned(),
             drive: ReleasePhase::Prepared,
         };
-        let words = format!("goes back to revision {}", number(&wish.to));
+        let words = format!("rolls back to revision {}", number(&wish.to));
         self.say(service, &words);
         self.begin(service, &mut stored, wish).await?;
         self.drive(service, stored).await

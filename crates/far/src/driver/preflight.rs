@@ -77,7 +77,7 @@ impl Driver {
         match &self.facts.static_bucket {
             Some(bucket) => finding(name, "bucket", FindingState::Ok, bucket.clone()),
             None => {
-                let words = "the infrastructure has none for a site";
+                let words = "the infrastructure has no bucket for a site";
                 finding(name, "bucket", FindingState::Missing, words.to_owned())
             }
         }
@@ -182,7 +182,7 @@ fn mover_finding(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<Pre
         return Some(finding(name, "release", FindingState::Ok, wanted));
     }
     let words = format!(
-        "the manifest asks for another way than the infrastructure was applied for. Now: \
+        "the infrastructure was applied for another kind of release. Now: \
          {wanted}. Applied: {applied}, weights by {by}. Apply it again: neargate infra apply"
     );
     Some(finding(name, "release", FindingState::Missing, words))

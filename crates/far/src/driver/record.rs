@@ -204,8 +204,8 @@ impl EnvironmentRecord {
             return Err(DriverError::Refused {
                 what: format!("{} drives a release of this service", other.holder),
                 help: format!(
-                    "wait for it to end, see: neargate status; if it is lost, anybody may go on \
-                     in {seconds} s"
+                    "wait for it to end, see: neargate status; if its client is gone, another \
+                     can resume it in {seconds} s"
                 ),
             });
         }

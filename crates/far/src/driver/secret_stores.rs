@@ -50,7 +50,7 @@ impl SecretLocation {
             Self::Parameter(_) => PARAMETER_MOST,
         };
         if bytes == 0 || bytes > most {
-            return Some(format!("it has {bytes} bytes: 1 to {most} bytes are"));
+            return Some(format!("it has {bytes} bytes, not 1 to {most}"));
         }
         if value.expose_text().is_err() {
             return Some("it is not UTF-8: ECS gives tasks text only".to_owned());

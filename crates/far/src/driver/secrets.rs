@@ -78,7 +78,7 @@ impl Driver {
             }));
         }
         self.place_of(name).ok_or_else(|| DriverError::Missing {
-            what: format!("secret {name} has no place on AWS yet"),
+            what: format!("secret {name} does not exist on AWS yet"),
             help: format!("apply the infrastructure first: neargate infra apply -e {env}"),
         })
     }
@@ -96,9 +96,10 @@ impl Driver {
         for (need, _, has) in self.looked_for(spec).await? {
             let (is, words) = match (has, need.without) {
                 (true, _) => (FindingState::Ok, "it is there".to_owned()),
-                (false, MissingSecretRule::Make(_)) => {
-                    (FindingState::Ok, "none yet: a deploy makes it".to_owned())
-                }
+                (false, MissingSecretRule::Make(_)) => (
+                    FindingState::Ok,
+                    "none yet: the next deploy generates it".to_owned(),
+                ),
                 (false, MissingSecretRule::LeaveOut) => {
                     (FindingState::Ok, "none: it is left out".to_owned())
                 }
@@ -171,7 +172,7 @@ impl Driver {
             .await?;
         let words = match made {
             Some(_) => "has a first value",
-            None => "has a value that another client made",
+            None => "got its value from another client",
         };
         self.say(&spec.name, &format!("{} {words}", need.label));
         Ok(())

@@ -56,7 +56,7 @@ impl Driver {
         let bucket = self.site_bucket()?;
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
-            let words = format!("goes on with release {}, which its client left", open.id);
+            let words = format!("resumes release {}, whose client is gone", open.id);
             self.take_lease(&mut stored.record)?;
             self.say(service, &words);
             self.write(service, &mut stored).await?;
@@ -120,7 +120,7 @@ impl Driver {
             let words = format!("the files of revision {number} are not kept any more");
             return Err(DriverError::Failed(words));
         };
-        self.say(service, &format!("goes back to revision {number}"));
+        self.say(service, &format!("rolls back to revision {number}"));
         let standing = self.site_of(service, &serving).await?;
         let whole = !last_was_done(&stored.record)
             || site.is_damaged(standing.as_ref(), &self.aws.files(bucket, "").await?);
@@ -348,7 +348,7 @@ impl Driver {
         let record = self.read(service).await?.record;
         if let Some(open) = &record.open {
             return Ok(vec![format!(
-                "release {} is in progress: what is cannot be compared",
+                "release {} is in progress: nothing can be compared yet",
                 open.id
             )]);
         }
@@ -418,7 +418,7 @@ fn last_was_done(record: &EnvironmentRecord) -> bool {
 fn done(open: &OpenRelease, copied: usize, gone: usize) -> RecordedEnd {
     let deleted = match gone {
         0 => String::new(),
-        some => format!(", {some} that left a release ago are deleted"),
+        some => format!(", {some} removed one release ago are deleted"),
     };
     RecordedEnd {
         outcome: "done",

@@ -183,7 +183,7 @@ impl Driver {
         let record = self.read(service).await?.record;
         if let Some(open) = &record.open {
             let words = format!(
-                "release {} is in progress: what is cannot be compared",
+                "release {} is in progress: nothing can be compared yet",
                 open.id
             );
             return Ok(vec![words]);
@@ -213,7 +213,7 @@ impl Driver {
             .await?
             .is_some()
         {
-            lines.push(format!("the service {visitor} was left by a release"));
+            lines.push(format!("a release left the service {visitor} behind"));
         }
         lines.extend(self.definition_changes(service, &seen).await?);
         Ok(lines)

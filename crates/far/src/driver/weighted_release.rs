@@ -308,10 +308,7 @@ impl Driver {
             }
             AwsChange::UpdateMain { definition } => {
                 let number = super::definition::number(definition);
-                self.say(
-                    service,
-                    &format!("the service itself takes revision {number}"),
-                );
+                self.say(service, &format!("the service moves to revision {number}"));
                 // Told to roll: its last release may have been a shift by ECS.
                 let native = self.native(spec, facts, definition, ReleaseKind::Rollback);
                 let wanted = ReleaseWanted {

@@ -56,10 +56,10 @@ pub(super) fn variables(stack: &Stack) -> Vec<Block> {
         ("region", "AWS region.", "string"),
         (
             "protect",
-            "Whether AWS refuses to delete what holds data or is in front of users.",
+            "Whether AWS refuses to delete data stores and public endpoints.",
             "bool",
         ),
-        ("network", "Range, zones, the way out, endpoints.", NETWORK),
+        ("network", "CIDR range, zones, NAT, endpoints.", NETWORK),
         ("services", "Size and scaling of each service.", SERVICES),
         (
             "databases",
@@ -88,12 +88,12 @@ pub(super) fn variables(stack: &Stack) -> Vec<Block> {
         ),
         (
             "emails",
-            "Who gets mail about alarms and the budget.",
+            "Addresses that get mail about alarms and the budget.",
             "set(string)",
         ),
         (
             "budget",
-            "US dollars a month of what carries the app's tag; null: no budget.",
+            "US dollars a month for resources with the app's tag; null: no budget.",
             "object({ dollars = number, tag_value = string })",
         ),
     ];
@@ -242,11 +242,11 @@ fn url(stack: &Stack) -> HclValue {
 
 pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
     let driver = Block::new("output \"driver\"")
-        .with("description", text("What the release driver reads."))
+        .with("description", text("Values for the release driver."))
         .with("value", is("local.driver"));
     vec![
         Block::new("output \"url\"")
-            .with("description", text("Where the application is reached."))
+            .with("description", text("The application's address."))
             .with("value", url(stack)),
         driver,
         monthly(stack),
@@ -267,16 +267,13 @@ fn monthly(stack: &Stack) -> Block {
 /// What the release driver reads, as an output and as a parameter.
 pub(super) fn driver(stack: &Stack) -> Vec<Block> {
     let parameter = Block::new("resource \"aws_ssm_parameter\" \"driver\"")
-        .comment("For whoever releases: readable without Terraform's state.")
+        .comment("For the release driver: readable without Terraform's state.")
         .remark("checkov:skip=CKV2_AWS_34:names and ARNs, no secret")
         .with(
             "name",
             is(format!("\"/{}/{}/neargate/driver\"", stack.app, stack.env)),
         )
-        .with(
-            "description",
-            text("What the release driver of Neargate reads"),
-        )
+        .with("description", text("Values for Neargate's release driver"))
         .with("type", text("String"))
         .with("tier", text("Intelligent-Tiering"))
         .with("value", is("jsonencode(local.driver)"))

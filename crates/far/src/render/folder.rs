@@ -18,8 +18,8 @@ use super::Files;
 const LIST: &str = "rendered.sha256";
 const EJECTED: &str = "EJECTED.md";
 const EJECTED_WORDS: &str = "These files are yours: `neargate infra render` leaves them alone from now on, and \
-`infra plan`, `apply` and `destroy` take them as they are. What neargate.toml says of AWS is no longer brought \
-here.\n\nTo have them rendered again, remove this file and run `neargate infra render --force`.\n";
+`infra plan`, `apply` and `destroy` use them as they are. Changes to neargate.toml no longer reach \
+them.\n\nTo have them rendered again, remove this file and run `neargate infra render --force`.\n";
 
 /// What is done with files that people changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -80,9 +80,9 @@ const DATA: [(&str, &str); 8] = [
     ("aws_ssm_parameter", "the parameter's value"),
     (
         "aws_ecr_repository",
-        "the images, and with them the way back to older revisions",
+        "the images, and with them rollbacks to older revisions",
     ),
-    ("aws_kms_key", "whatever is encrypted with the key"),
+    ("aws_kms_key", "everything encrypted with the key"),
     ("aws_cloudwatch_log_group", "the logs"),
 ];
 
@@ -96,7 +96,7 @@ const INTERRUPTING: [(&str, &str, &str); 4] = [
     (
         "aws_db_instance",
         "engine_version",
-        "is upgraded in its maintenance window and is away meanwhile",
+        "is upgraded in its maintenance window and is unavailable meanwhile",
     ),
     (
         "aws_elasticache_replication_group",
@@ -239,7 +239,7 @@ impl PlanSummary {
                 .map(|risk| format!("data at risk: {}", risk.words)),
         );
         lines.extend(self.unmatched.iter().map(|database| {
-            format!("another password: {database} would get a URL whose password it does not have, because an apply was interrupted")
+            format!("password mismatch: {database} would get a URL with a password it does not have, because an apply was interrupted")
         }));
         if self.risks.is_empty() {
             lines.push("no data is at risk".to_owned());

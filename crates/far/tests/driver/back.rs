@@ -81,7 +81,7 @@ fn a_client_lost_on_the_way_back_is_gone_on_with() {
         let updates = world.calls("UpdateService");
         let lost = world.client("a", AFTER).await;
         until(lost.deploy("api", Some("notes:2")), async {
-            while !world.heard("goes back to revision 2") {
+            while !world.heard("rolls back to revision 2") {
                 tokio::task::yield_now().await;
             }
         })

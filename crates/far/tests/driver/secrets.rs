@@ -130,7 +130,7 @@ fn a_release_makes_what_is_generated_once_and_leaves_out_what_is_not_required() 
         let findings = driver.verify().await.expect("verify");
         let made = findings
             .iter()
-            .filter(|it| it.words.contains("a deploy makes it"));
+            .filter(|it| it.words.contains("the next deploy generates it"));
         assert_eq!(made.count(), 2, "{findings:?}");
         let ended = driver
             .deploy("api", Some("notes:1"))

@@ -129,7 +129,7 @@ fn a_lost_client_is_gone_on_with_and_a_second_one_is_refused_meanwhile() {
             ("done", 3),
             "{ended:?}"
         );
-        assert!(world.heard("goes on with release 2, which its client left"));
+        assert!(world.heard("resumes release 2, whose client is gone"));
         // The service itself, which Terraform would have made, and one visitor.
         assert_eq!(world.calls("CreateService"), 2);
     });
@@ -188,7 +188,7 @@ fn a_lease_that_runs_out_lets_any_client_go_on_with_what_was_left() {
         };
         let third = world.client("c", SLOW).await;
         let promote = async {
-            heard(&world, "goes on with release 2, which its client left").await;
+            heard(&world, "resumes release 2, whose client is gone").await;
             third.steer("api", ReleaseControl::PromoteFully).await
         };
         let (ended, promoted) = both(goes_on, promote).await;

@@ -66,7 +66,7 @@ pub(super) async fn audited(
         let problem = Problem {
             error: "the engine does not answer tasks: this process runs in another user namespace"
                 .to_owned(),
-            help: Some("use neargate outside of it".to_owned()),
+            help: Some("run neargate outside of it".to_owned()),
             exit: 3,
         };
         return (StatusCode::FORBIDDEN, Json(problem)).into_response();

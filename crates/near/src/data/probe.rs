@@ -113,7 +113,7 @@ fn judge_postgres(answer: &[u8]) -> ProbeResult {
                 Some(_) => ProbeResult::Ready,
             }
         }
-        Some(_) => ProbeResult::NotYet("what answers is not PostgreSQL".to_owned()),
+        Some(_) => ProbeResult::NotYet("another program answers, not PostgreSQL".to_owned()),
         None => ProbeResult::NotYet("it closed the connection".to_owned()),
     }
 }
@@ -124,12 +124,12 @@ fn judge_redis(answer: &[u8]) -> ProbeResult {
     match (lines.next(), lines.next()) {
         (Some("+OK"), Some("+PONG")) => ProbeResult::Ready,
         (_, Some(line)) if line.starts_with("-LOADING") => {
-            ProbeResult::NotYet("it loads its data".to_owned())
+            ProbeResult::NotYet("it is loading its data".to_owned())
         }
         (Some(line), _) if line.starts_with('-') => {
             ProbeResult::NotYet(line.trim_start_matches('-').to_owned())
         }
-        (Some(_), _) => ProbeResult::NotYet("what answers is not Redis".to_owned()),
+        (Some(_), _) => ProbeResult::NotYet("another program answers, not Redis".to_owned()),
         (None, _) => ProbeResult::NotYet("it closed the connection".to_owned()),
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             (error("53300", "too many clients"), ProbeResult::Ready),
             (
                 b"HTTP/1.1 400".to_vec(),
-                not_yet("what answers is not PostgreSQL"),
+                not_yet("another program answers, not PostgreSQL"),
             ),
             (b"E".to_vec(), not_yet("it refused")),
             (Vec::new(), not_yet("it closed the connection")),
@@ -171,7 +171,7 @@ mod tests {
             (b"+OK\r\n+PONG\r\n", ProbeResult::Ready),
             (
                 b"+OK\r\n-LOADING Redis is loading\r\n",
-                not_yet("it loads its data"),
+                not_yet("it is loading its data"),
             ),
             (
                 b"-WRONGPASS invalid\r\n-NOAUTH x\r\n",
@@ -179,7 +179,7 @@ mod tests {
             ),
             (
                 b"HTTP/1.1 400\r\n\r\n",
-                not_yet("what answers is not Redis"),
+                not_yet("another program answers, not Redis"),
             ),
             (b"", not_yet("it closed the connection")),
         ];

@@ -82,7 +82,7 @@ impl Engine {
             && was_up
             && self.ledger.state().phase == EnvironmentPhase::Down
         {
-            log("the engine before this one was going down: that goes on");
+            log("the previous engine was stopping the app; this one continues");
             self.go_on_leaving();
         }
     }
@@ -188,7 +188,7 @@ impl Engine {
 /// Ends everything that belongs to a state directory that is gone: nothing of it could be found
 /// again, and nothing that it writes is kept.
 pub(super) async fn end_lost(state: &StateDir, sentinel: &Sentinel) {
-    log("the state directory is gone: everything that belongs to it is ended");
+    log("the state directory is gone: the engine ends all its processes");
     sentinel.leave();
     let path = state.path();
     let ending = move || own_processes::end_all(&path, own_processes::GRACE);

@@ -22,7 +22,7 @@ pub enum EngineError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// The tasks that an earlier engine left cannot be found out.
-    #[error("cannot read what runs (the tasks folder of the state directory)")]
+    #[error("cannot read the running tasks (the tasks folder of the state directory)")]
     Tasks(#[source] io::Error),
     /// Something of the operating system.
     #[error("{what}")]
@@ -37,6 +37,6 @@ pub enum EngineError {
     #[error(transparent)]
     CookieKey(#[from] CookieKeyError),
     /// What was recorded of the app cannot be read.
-    #[error("what the journal says of the app cannot be read")]
+    #[error("cannot read the app from the journal")]
     Definition(#[source] serde_json::Error),
 }

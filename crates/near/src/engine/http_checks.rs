@@ -73,7 +73,7 @@ struct CheckResponse {
 
 /// Asks until the answer is the one wanted, or there is no attempt or no time left.
 pub(super) async fn ask(asking: &PendingCheck, log: &mut Option<LogWriter>) -> ProcessExit {
-    let mut last = String::from("it was not asked");
+    let mut last = String::from("no request was made");
     let all = attempts(asking, log, &mut last);
     let before_the_deadline = asking.timeout.saturating_sub(MARGIN);
     match tokio::time::timeout(before_the_deadline, all).await {

@@ -45,7 +45,7 @@ impl Engine {
                 reason => format!(": {reason}"),
             };
             accepted.notes.push(format!(
-                "release {id} of `{name}` to revision {revision} goes on ({stage}{because}); \
+                "release {id} of `{name}` to revision {revision} continues ({stage}{because}); \
                  see: neargate status --watch"
             ));
             if supersede == Supersede::Continue {

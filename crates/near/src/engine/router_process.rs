@@ -52,7 +52,7 @@ pub enum RouterStartError {
         source: io::Error,
     },
     /// Its user or its directories could not be had.
-    #[error("the router has nowhere to live")]
+    #[error("cannot prepare the router's user and directories")]
     Rooms(#[from] RoomsError),
     /// It does not answer on its control socket.
     #[error("the router does not answer on {socket}")]
@@ -183,7 +183,7 @@ fn spawn(
         let _ = std::fs::remove_file(socket);
         if ended.is_ok_and(|status| status.signal() == Some(FILTERED)) {
             log(&format!(
-                "the kernel ended router {number}: it asked for a system call that no router makes"
+                "the kernel ended router {number}: it made a forbidden system call"
             ));
         }
     });

@@ -102,7 +102,7 @@ impl TaskEnvironment {
     ) -> Result<RunningProcess, StartFailure> {
         tokio::select! {
             biased;
-            () = unwanted => return Err(String::from("it is not wanted any more").into()),
+            () = unwanted => return Err(String::from("it is no longer needed").into()),
             ready = self.wait_for_data(&start.definition) => ready?,
         }
         let identity = self.identity(&start.definition.service.name).await?;

@@ -189,7 +189,7 @@ async fn deliver(shared: Arc<NotifierState>, letter: OutgoingNotification) {
         };
         if retry == RETRIES || !error.may_pass() {
             (shared.log)(&format!(
-                "notify.{}: {} did not take a notification, attempt {} of {}: {}",
+                "notify.{}: {} did not accept a notification, attempt {} of {}: {}",
                 letter.webhook,
                 letter.url.host(),
                 retry + 1,

@@ -91,7 +91,7 @@ pub enum SecretsError {
         what: String,
     },
     /// The value is empty or too large.
-    #[error("a value of {bytes} bytes is not possible for secret {name}: 1 to 65536 bytes are")]
+    #[error("secret {name} cannot hold a value of {bytes} bytes: use 1 to 65536 bytes")]
     Size {
         /// The secret.
         name: String,

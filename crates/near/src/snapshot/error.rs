@@ -98,7 +98,7 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// Nobody waits for it any more.
-    #[error("the copy of the artifact was given up")]
+    #[error("the copy of the artifact was cancelled")]
     GivenUp,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn writing(path: &Path) -> impl FnOnce(io::Error) -> SnapshotError {
 fn instead_of_link(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.starts_with("python") {
-        return "make the environment with an interpreter of the system: /usr/bin/python3 -m venv .venv"
+        return "create the environment with a system interpreter: /usr/bin/python3 -m venv .venv"
             .to_owned();
     }
     format!("copy what it leads to, or leave it out in {IGNORE_FILE}")

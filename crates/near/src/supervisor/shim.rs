@@ -235,7 +235,7 @@ fn present(place: &WorkingDirectory) -> io::Result<()> {
         WorkingDirectory::Snapshot(path) if !path.exists() => Err(io::Error::new(
             io::ErrorKind::NotFound,
             format!(
-                "the revision's artifact is not there any more ({} is missing): deploy again",
+                "the revision's artifact is gone ({} is missing): deploy again",
                 path.display()
             ),
         )),
@@ -353,7 +353,7 @@ fn advice(kind: io::ErrorKind) -> &'static str {
         }
         // A name without a program was refused before: the kernel looked for something else.
         io::ErrorKind::NotFound => {
-            "; is it there, and is the interpreter of its first line (`#!`)? A line end of Windows there is a part of that name"
+            "; does it exist, and the interpreter in its first line (`#!`)? A Windows line end there is part of that name"
         }
         _ => "",
     }

@@ -171,7 +171,7 @@ async fn a_snapshot_that_is_gone_is_named_and_not_the_program() {
     let mut spec = world.task("api-r1-1", &["/bin/true"]);
     spec.place = WorkingDirectory::Snapshot(world.open.join("gone"));
     let error = world.supervisor.start(&spec).await.unwrap_err().to_string();
-    assert!(error.contains("artifact is not there any more"), "{error}");
+    assert!(error.contains("artifact is gone"), "{error}");
     assert!(error.contains("open/gone is missing"), "{error}");
 }
 

@@ -69,7 +69,7 @@ pub async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
 
 /// An engine that ends again and again, why, and what the disk has to do with it.
 pub fn stays_down(state: &StateDir, report: &EngineReport) -> Failure {
-    let mut text = format!("the engine does not stay up: it {}", report.words);
+    let mut text = format!("the engine keeps ending: it {}", report.words);
     if let Some(obstacle) = writability::obstacle(&state.path()) {
         text.push_str(&format!("; {obstacle}"));
     }

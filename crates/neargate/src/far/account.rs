@@ -15,11 +15,10 @@ use crate::verbs::pipeline::machine::aws;
 pub fn findings(driver: &Driver) -> Vec<PreflightFinding> {
     let all = questions(driver.manifest(), driver.facts());
     if aws().is_err() {
-        let unasked =
-            |it: &AccountQuestion| it.judge(Err("the AWS CLI, which asks, is not on the PATH"));
+        let unasked = |it: &AccountQuestion| it.judge(Err("the AWS CLI is not on the PATH"));
         return all.iter().map(unasked).collect();
     }
-    output::progress("", "asks the account about subnets, roles and quotas");
+    output::progress("", "checks subnets, roles and quotas of the account");
     all.iter()
         .map(|question| ask(question, driver.region()))
         .collect()

@@ -30,7 +30,8 @@ pub async fn run(
     } = verb
     {
         return Err(Failure::Usage(
-            "a release on AWS is not superseded: `neargate abort SERVICE -e ENV` first".to_owned(),
+            "no release on AWS can be superseded: run `neargate abort SERVICE -e ENV` first"
+                .to_owned(),
         ));
     }
     if let Verb::Deploy { force: true, .. } = verb {
@@ -41,7 +42,7 @@ pub async fn run(
     }
     if let Verb::Deploy { detach: true, .. } | Verb::Rollback { detach: true, .. } = verb {
         return Err(Failure::Usage(
-            "on AWS a release is followed; Ctrl-C leaves it, and the next deploy goes on with it"
+            "on AWS deploy follows the release; Ctrl-C leaves it, and the next deploy resumes it"
                 .to_owned(),
         ));
     }
@@ -272,7 +273,7 @@ async fn scale(
         let (service, count) = text.split_once('=').ok_or_else(wrong)?;
         let count = count.parse().map_err(|_| wrong())?;
         let note = driver.scale(service, count).await?;
-        output::progress(service, &format!("{count} tasks are wanted"));
+        output::progress(service, &format!("the desired count is {count}"));
         note.iter().for_each(|note| output::note(note));
         notes.extend(note);
     }

@@ -116,14 +116,14 @@ async fn through(
                 format!("ended ({status})")
             });
             return Err(Failure::Failed(format!(
-                "there is no way to {}: session-manager-plugin {how}",
+                "no connection to {}: session-manager-plugin {how}",
                 reached.host
             )));
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = tokio::signal::ctrl_c() => {
-                return Err(Failure::Failed("broken off before the way was open".to_owned()));
+                return Err(Failure::Failed("interrupted before the connection was open".to_owned()));
             }
         }
     }

@@ -19,7 +19,7 @@ pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     show(flags, &alarms);
     for name in unwatched(flags, &alarms) {
         output::note(&format!(
-            "alarm `{name}` of the manifest is not watched yet: `neargate up` brings alarms, a deploy does not"
+            "alarm `{name}` of the manifest is not watched yet: `neargate up` adds it, a deploy does not"
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -54,7 +54,7 @@ fn elsewhere(flags: &GlobalFlags, source: &ManifestSource) -> Option<String> {
         .collect();
     (!all.is_empty()).then(|| {
         format!(
-            "this environment is near, so only what matters near was judged; on AWS: {}",
+            "this environment is near, so only the rules for near applied; on AWS: {}",
             all.join(", ")
         )
     })

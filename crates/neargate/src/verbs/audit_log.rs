@@ -34,7 +34,7 @@ pub fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitCode, Fa
         output::line(&line(record));
     }
     if newest.is_empty() {
-        output::note("nobody has asked for anything yet");
+        output::note("the audit log is empty");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -165,7 +165,10 @@ async fn finish(
         if flags.json {
             output::json(&accepted);
         }
-        output::progress(service, "the release goes on; see: neargate status --watch");
+        output::progress(
+            service,
+            "the release continues; see: neargate status --watch",
+        );
         return Ok(ExitCode::SUCCESS);
     }
     accepted.releases.append(&mut accepted.in_progress);
@@ -180,7 +183,7 @@ async fn finish(
         }
         FollowEnd::Left => {
             let text = format!(
-                "the release of `{service}` goes on; see: neargate status --watch, \
+                "the release of `{service}` continues; see: neargate status --watch, \
                  end it with: neargate abort {service}"
             );
             Err(Failure::Failed(text))
@@ -219,7 +222,7 @@ async fn nothing_to_do(
 /// What a definition does not show.
 fn unseen_code(service: &str) -> String {
     format!(
-        "service.{service} has no `artifact`: a change of its code is not seen; run it with \
+        "service.{service} has no `artifact`: deploy cannot see a change of its code; release it with \
          `neargate deploy {service} --force`, or give the service an artifact"
     )
 }

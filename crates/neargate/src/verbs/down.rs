@@ -27,7 +27,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// What is said to whoever leaves a stop that has begun.
-pub const GOES_ON: &str = "stopping goes on without you; see: neargate status";
+pub const GOES_ON: &str = "stopping continues; see: neargate status";
 
 /// Stops; with `purge`, removes the state directory.
 pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
@@ -72,7 +72,7 @@ pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode
             "everything has stopped; data, logs and history are removed",
         );
     } else if lost || emptied {
-        let words = "everything has stopped; its data went with the state directory";
+        let words = "everything has stopped; its data was removed with the state directory";
         output::progress("", words);
     } else {
         output::progress("", &said);
@@ -86,7 +86,7 @@ fn without_engine(state: &StateDir, failure: Failure) -> Result<String, Failure>
     let Some(obstacle) = writability::obstacle(&state.path()) else {
         return Err(failure);
     };
-    let words = format!("no engine can do it ({obstacle}): what runs is stopped without one");
+    let words = format!("no engine can run ({obstacle}): stopping the app without one");
     output::progress("", &words);
     own_processes::end_all(&state.path(), own_processes::GRACE);
     Ok("everything has stopped, without the engine; data stays".to_owned())
@@ -131,7 +131,7 @@ fn owner(state: &StateDir) -> String {
 fn confirm(state: &StateDir) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Usage(
-            "--purge removes all data: add --yes when nobody can be asked".into(),
+            "--purge removes all data: without a terminal, add --yes".into(),
         ));
     }
     output::question(&format!(
@@ -191,7 +191,10 @@ async fn said_meanwhile<T>(
 
 /// Waits for the end of a stop that somebody else asked for, and says what it waits for.
 pub async fn ended(client: &EngineClient, screen: &mut ProgressScreen) -> Result<(), Failure> {
-    output::progress("", "a stop goes on: the app starts when it has ended");
+    output::progress(
+        "",
+        "a stop is in progress: the app starts when it has ended",
+    );
     // An engine that cannot be asked any more is ending.
     let engine = client.status().await.ok();
     let engine = engine.and_then(|status| ProcessIdentity::of(status.engine.pid));

@@ -74,7 +74,7 @@ impl<'a> InfraEnvironment<'a> {
                 "{error}; bring the change to neargate.toml, keep them with `neargate infra eject`, or lose it with `neargate infra render --force`"
             )),
             FolderError::Ejected(_) => Failure::Failed(format!(
-                "{error}; nothing renders them, and `infra plan` and `apply` take them as they are"
+                "{error}; Neargate no longer renders them, and `infra plan` and `apply` use them as they are"
             )),
             other => Failure::of("cannot render", &other),
         })
@@ -118,7 +118,7 @@ impl<'a> InfraEnvironment<'a> {
         let terraform = Terraform::find(&self.folder, words).map_err(from_terraform)?;
         if folder::is_ejected(&self.folder) {
             output::note(&format!(
-                "{} was ejected: it is taken as it is",
+                "{} was ejected: its files are used as they are",
                 self.folder.display()
             ));
         } else {
@@ -244,7 +244,7 @@ impl<'a> InfraEnvironment<'a> {
         }
         folder::eject(&self.folder).map_err(|error| Failure::of("cannot eject", &error))?;
         let words = format!(
-            "{} is yours: nothing renders it again",
+            "{} is yours: Neargate no longer renders it",
             self.folder.display()
         );
         if self.flags.json {
@@ -266,7 +266,7 @@ fn show(meaning: &PlanSummary) {
 fn ask(question: &str, wanted: &str, instead: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
-            "nobody can be asked here: add {instead} when it is meant"
+            "there is no terminal to ask on: add {instead} if you mean it"
         )));
     }
     output::question(question);

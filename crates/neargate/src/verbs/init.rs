@@ -70,7 +70,7 @@ fn advice(found: &ProjectSurvey) -> Option<&'static str> {
         return None;
     };
     (root == ".").then_some(
-        "the site is this folder itself, so all that is in it is public, but for neargate.toml and dot files: \
+        "the site is this folder itself, so everything in it is public except neargate.toml and dot files: \
          put the site's files into a folder of their own, such as public, and write static = \"public\"",
     )
 }

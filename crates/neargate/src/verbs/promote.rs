@@ -29,15 +29,13 @@ pub async fn run(
     let text = match steer {
         ControlWord::Promote => "takes its next step",
         ControlWord::PromoteFully => "takes all its steps",
-        ControlWord::Pause => "is paused; go on with: neargate resume",
+        ControlWord::Pause => "is paused; continue with: neargate resume",
         ControlWord::Resume => "goes on",
         ControlWord::Abort => "goes back",
     };
     let paused = known.release.is_some_and(|release| release.paused);
     let over = match steer {
-        ControlWord::Promote if paused => {
-            "; the pause is over: later steps are taken as the manifest says"
-        }
+        ControlWord::Promote if paused => "; the pause is over: later steps follow the manifest",
         _ => "",
     };
     output::progress(service, &format!("the release {text}{over}"));

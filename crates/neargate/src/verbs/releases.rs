@@ -101,7 +101,7 @@ fn list(flags: &GlobalFlags, releases: &[ReleaseRecord]) {
         ));
     }
     if releases.is_empty() {
-        output::note("there was no release yet");
+        output::note("there is no release yet");
     }
 }
 

@@ -34,7 +34,7 @@ pub async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCode, Fai
         if flags.json {
             output::json(&accepted);
         }
-        output::progress(service, &format!("{desired} tasks are wanted"));
+        output::progress(service, &format!("the desired count is {desired}"));
         accepted.notes.iter().for_each(|note| output::note(note));
     }
     Ok(ExitCode::SUCCESS)

@@ -94,7 +94,7 @@ pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failu
             return Err(failure);
         }
         Ok(UpWait::Left) if detach => {
-            let text = "the app goes on starting; see: neargate status --watch";
+            let text = "the app keeps starting; see: neargate status --watch";
             return Err(Failure::Failed(text.into()));
         }
         Ok(UpWait::Left) => return stop(&client, &mut screen, &mut interrupt).await,
@@ -333,7 +333,7 @@ async fn stay(
                 Some(event) => screen.event(&event),
                 None => {
                     screen.clear();
-                    let text = "the engine ended, and no other one came; what runs goes on: neargate up";
+                    let text = "the engine ended and no other started; the app keeps running: neargate up";
                     return Err(Failure::Failed(text.into()));
                 }
             },

@@ -131,7 +131,7 @@ fn a_good_canary_takes_every_step_and_no_request_fails() {
         "testing the new revision",
         "job look succeeded",
         "shifting step 1: 10 %",
-        "the router gave the new revision",
+        "the router sent the new revision",
         "guard success is quiet",
         "shifting step 2: 50 %",
         "baking step 3: 100 %",

@@ -143,7 +143,7 @@ fn an_up_during_a_stop_waits_for_its_end_and_then_starts() {
     let up = app.run(&["up", "--detach", "--port", &port]);
     let said = String::from_utf8_lossy(&up.stderr);
     assert!(up.status.success(), "{said}");
-    for words in ["a stop goes on", "stopping: waits for worker-r1-"] {
+    for words in ["a stop is in progress", "stopping: waits for worker-r1-"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(down.wait().expect("it ends").success());

@@ -242,7 +242,7 @@ fn all_ends_when_the_state_directory_is_removed_and_up_begins_anew() {
     let output = app.run(&["down"]);
     assert!(output.status.success(), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(words.contains("its data went with"), "{words}");
+    assert!(words.contains("its data was removed with"), "{words}");
     for role in ["watchdog", "engine", "router", "shim"] {
         assert_eq!(processes(&app, role), Vec::<u64>::new(), "{role}");
     }

@@ -193,7 +193,10 @@ fn when_neither_revision_starts_the_release_fails_in_words_and_another_deploy_is
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("exit code 7"), "{said}");
-    assert!(said.contains("to which it went back, failed too"), "{said}");
+    assert!(
+        said.contains("to which it rolled back, failed too"),
+        "{said}"
+    );
     assert!(!said.contains("revision 1 serves"), "{said}");
     let example = std::env::current_exe().expect("the test's own path");
     let profile = example.ancestors().nth(2).expect("target/<profile>");

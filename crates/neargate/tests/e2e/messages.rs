@@ -87,7 +87,7 @@ fn up_says_which_release_it_left_under_way_and_what_is_scaled_to_0() {
     // It follows that release to its end, and the end is a bad one.
     let again = app.run(&up);
     assert_eq!(again.status.code(), Some(1), "{}", said(&again));
-    for words in ["goes on", "of `api` rolled-back", "revision 1 serves"] {
+    for words in ["continues (", "of `api` rolled-back", "revision 1 serves"] {
         assert!(said(&again).contains(words), "{words}: {}", said(&again));
     }
 }
@@ -220,7 +220,7 @@ fn what_a_service_or_an_app_does_not_have_is_said() {
         (
             "scale api=5",
             0,
-            "5 is more than the 2 to 4 tasks that the manifest gives it",
+            "5 is more than the 2 to 4 tasks that the manifest allows",
         ),
         ("alarms", 0, "`errors` of the manifest is not watched yet"),
     ] {
@@ -267,8 +267,6 @@ fn who_leaves_a_stop_is_told_that_it_goes_on() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("Ctrl-C");
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
     assert_eq!(down.wait().expect("it ends").code(), Some(1), "{rest:?}");
-    let told = rest
-        .iter()
-        .any(|line| line.contains("stopping goes on without you"));
+    let told = rest.iter().any(|line| line.contains("stopping continues"));
     assert!(told, "{rest:?}");
 }

@@ -111,7 +111,7 @@ fn a_rollback_to_a_revision_without_an_artifact_says_whose_code_runs() {
     app.up();
     app.ok(&["deploy", "api", "--set", "service.api.env.A=1"]);
     let unseen = |revision: u32| {
-        format!("revision {revision} has no artifact: its tasks run what is in the folder now")
+        format!("revision {revision} has no artifact: its tasks run the folder's present files")
     };
     let output = app.run(&["rollback", "api"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

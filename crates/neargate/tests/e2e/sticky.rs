@@ -180,10 +180,10 @@ fn sticky_sessions_survive_a_shift() {
     assert!(
         story
             .iter()
-            .any(|(_, text)| text.contains("the router gave the new revision"))
+            .any(|(_, text)| text.contains("the router sent the new revision"))
             && !story
                 .iter()
-                .any(|(_, text)| text.contains("not what was asked")),
+                .any(|(_, text)| text.contains("not its weight")),
         "{story:?}"
     );
 }

@@ -117,7 +117,7 @@ impl AwsClients {
         let answer = answer.map_err(trouble("look at the job", "ecs:DescribeTasks"))?;
         let Some(found) = answer.tasks().first() else {
             return Err(DriverError::Failed(format!(
-                "ECS does not know the task {task} any more: nobody can tell how it ended"
+                "ECS does not know the task {task} any more, so its end is unknown"
             )));
         };
         let own = found

@@ -179,7 +179,7 @@ fn kind<E, R>(error: &SdkError<E, R>) -> &'static str {
     match error {
         SdkError::TimeoutError(_) => "no answer in time",
         SdkError::DispatchFailure(_) => "no connection",
-        SdkError::ResponseError(_) => "an answer that is none",
+        SdkError::ResponseError(_) => "an unreadable answer",
         _ => "not sent",
     }
 }

@@ -35,7 +35,7 @@ impl AwsClients {
                         "environment `{env}` is not on AWS in {}: there is no parameter {name}",
                         self.region
                     ),
-                    help: format!("make it first: neargate infra apply -e {env}"),
+                    help: format!("create it first: neargate infra apply -e {env}"),
                 });
             }
             answer => answer.map_err(trouble("read the parameter", "ssm:GetParameter"))?,

@@ -49,7 +49,7 @@ fn user() -> DoctorFinding {
 
 fn limits() -> DoctorFinding {
     match cgroup::availability() {
-        Ok(kind) => DoctorFinding::ok("limits", format!("CPU and memory are held by {kind}")),
+        Ok(kind) => DoctorFinding::ok("limits", format!("CPU and memory are limited by {kind}")),
         Err(why) => {
             let words = format!("`size` is not enforced: {why}");
             DoctorFinding::warning(

@@ -98,7 +98,7 @@ pub fn port(manifest: &Manifest, endpoint: Option<&str>) -> DoctorFinding {
     match TcpListener::bind(SocketAddr::new(ip, port)) {
         Ok(_) => DoctorFinding::ok("port", format!("{port} is free")),
         Err(error) => {
-            let words = format!("{address}:{port} cannot be had: {error}");
+            let words = format!("cannot listen at {address}:{port}: {error}");
             DoctorFinding::warning("port", words, "neargate up --port N")
         }
     }

@@ -69,7 +69,7 @@ pub fn manifest(folder: &Path, found: &ProjectSurvey) -> String {
             "near: this machine's Redis or Valkey",
         ));
     }
-    text.push_str("\n# More that can be said (`neargate schema` has all of it):\n");
+    text.push_str("\n# More keys (`neargate schema` has all of them):\n");
     for line in MORE.lines() {
         text.push_str(format!("# {line}").trim_end());
         text.push('\n');

@@ -39,7 +39,7 @@ pub fn run(flags: &GlobalFlags, check: bool, force: bool) -> Result<ExitCode, Fa
     if !theirs.is_empty() && !force {
         let theirs = theirs.join(", ");
         return Err(Failure::Failed(format!(
-            "people wrote or changed {theirs}, so nothing is written: replace with --force"
+            "these files were written or edited by hand: {theirs}; nothing is written: replace them with --force"
         )));
     }
     for file in &files {
@@ -180,11 +180,11 @@ fn report(flags: &GlobalFlags, files: &[WorkflowFile], root: &Path) -> Result<Ex
         return Ok(ExitCode::from(u8::from(!differ.is_empty())));
     }
     if differ.is_empty() {
-        output::line("the workflows are what the manifest says");
+        output::line("the workflows match the manifest");
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::Failed(format!(
-        "not what the manifest says: {}; run neargate pipeline render",
+        "out of date: {}; run neargate pipeline render",
         differ.join(", ")
     )))
 }
