@@ -31,8 +31,12 @@ pub(super) static ALARM: TableSchema = TableSchema {
             "Other alarms instead: `ALARM(a) AND NOT ALARM(b)`.",
         )
         .far("A composite alarm."),
-        KeySchema::new("service", ValueKind::Form(&NAME), "The service whose metric it is.")
-            .far("The metric's dimensions."),
+        KeySchema::new(
+            "service",
+            ValueKind::Form(&NAME),
+            "The service whose metric it is.",
+        )
+        .far("The metric's dimensions."),
         KeySchema::new(
             "statistic",
             ValueKind::Form(&STATISTIC),
