@@ -17,10 +17,18 @@ fn blueprints_are_formatted_valid_and_isolated_on_aws() {
         "5-clinic",
     ];
     let production = production.map(|name| format!("{name}-prod"));
-    let output = Command::new(script)
-        .args(production)
-        .output()
-        .expect("the script runs");
+    let mut command = Command::new(script);
+    command.args(production);
+    // `cargo test` builds it; a run of this file alone does not.
+    let render = std::env::current_exe().expect("the test's own path");
+    let render = render
+        .ancestors()
+        .nth(2)
+        .map(|it| it.join("examples/render"));
+    if let Some(render) = render.filter(|path| path.exists()) {
+        command.env("NEARGATE_RENDER", render);
+    }
+    let output = command.output().expect("the script runs");
     // It says itself what it skipped: no terraform program, or no provider.
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     println!("{said}");
