@@ -234,6 +234,8 @@ fn kind(event: &Event) -> &'static str {
         Event::UpRequested => "up",
         Event::DownRequested => "down",
         Event::DeployRequested { .. } | Event::NewRevisionForced { .. } => "deploy",
+        Event::ServiceAdopted { .. } => "adopted",
+        Event::CapacityObserved { .. } => "capacity",
         Event::RemovalRequested { .. } => "removal",
         Event::ScaleRequested { .. } => "scale",
         Event::RollbackRequested { .. } => "rollback",

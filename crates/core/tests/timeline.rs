@@ -4,6 +4,9 @@ use neargate_core::time::Timestamp;
 use neargate_core::timeline::{Anchor, ClockReading};
 use proptest::prelude::*;
 
+/// Smaller changes of the wall clock's distance are drift, milliseconds.
+const NOTICED: u64 = 1000;
+
 #[derive(Debug, Clone)]
 enum Event {
     /// Time passes.
@@ -122,7 +125,8 @@ proptest! {
             let passed = after.since(before).as_millis() as u64;
             prop_assert!((least..=most).contains(&passed), "{event:?}: {passed}");
             let shown = machine.anchor.wall_time(after, &machine.now);
-            prop_assert_eq!(shown, machine.now.wall);
+            // The wall clock drifts by itself: smaller steps are not taken for somebody's.
+            prop_assert!(shown.0.abs_diff(machine.now.wall.0) < NOTICED, "{event:?}: {shown:?}");
             prop_assert_eq!(machine.anchor.monotonic(after), machine.now.monotonic);
         }
     }

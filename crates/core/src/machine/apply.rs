@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::apply_backoff::apply_to_backoff;
 use super::entry::{Fact, JournalEntry};
 use super::evidence;
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::release_timeline::FinishedRelease;
-use super::start_backoff::StartBackoff;
 use super::state::{
     EnvironmentPhase, EnvironmentState, FORGOTTEN_KEPT, HISTORY_KEPT, HookRun, REVISIONS_KEPT,
     Release, Removal, RetiredNumbers, Revision, RevisionStatus, ServiceState, Task, TaskHealth,
@@ -31,8 +31,10 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
             }
         }
         fact => {
-            if let Fact::ReleaseStarted { release, .. } = fact {
-                state.next_release = release + 1;
+            match fact {
+                Fact::ReleaseStarted { release, .. } => state.next_release = release + 1,
+                Fact::ServiceAdopted { adopted } => state.next_release = adopted.next_release,
+                _ => {}
             }
             forget_deadline(state, &entry.service);
             let new = state.new_service(&entry.service);
@@ -83,6 +85,11 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry)
         }
         Fact::DesiredChanged { desired } => service.desired = *desired,
         Fact::ScaleBoundsChanged { bounds } => service.scale_bounds = Some(*bounds),
+        Fact::ServiceAdopted { adopted } => adopted.apply_to(service, at),
+        Fact::CapacityChanged { change, .. } => {
+            service.capacity.apply(change);
+            apply_to_release(service, entry);
+        }
         Fact::RemovalStarted => {
             service.removal = Removal::Leaving;
             service.desired = 0;
@@ -104,42 +111,6 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry)
             apply_to_release(service, entry);
             apply_to_task(service, entry);
         }
-    }
-}
-
-fn apply_to_backoff(service: &mut ServiceState, fact: &Fact) {
-    match fact {
-        Fact::StartsDelayed {
-            revision,
-            failures,
-            until,
-            reason,
-            obstacle,
-        } => {
-            let revision = if *revision == 0 {
-                service.primary
-            } else {
-                *revision
-            };
-            let backoff = StartBackoff {
-                failures: *failures,
-                until: Some(*until),
-                reason: reason.clone(),
-                obstacle: obstacle.clone(),
-            };
-            service.backoffs.insert(revision, backoff);
-        }
-        Fact::StartsResumed { revision } => {
-            for (number, backoff) in &mut service.backoffs {
-                if *revision == 0 || number == revision {
-                    backoff.until = None;
-                }
-            }
-        }
-        Fact::BackoffEnded { revision, .. } => {
-            service.backoffs.remove(revision);
-        }
-        _ => {}
     }
 }
 
@@ -215,9 +186,13 @@ fn apply_to_release(service: &mut ServiceState, entry: &JournalEntry) {
             finish_release(service, *outcome, reason, *serving, entry.at);
         }
         _ => {
+            let delegated = service.capacity.is_delegated();
+            if matches!(entry.fact, Fact::StageEntered { .. }) {
+                service.capacity.enter_stage();
+            }
             if let Some(release) = &mut service.release {
                 apply_in_release(release, &mut service.primary, &entry.fact, entry.at);
-                if tells(&entry.fact) {
+                if entry.fact.is_told(delegated) {
                     release.record(entry.at, entry.describe());
                 }
             }
@@ -277,6 +252,7 @@ fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fac
             evidence::keep_failed_task(release, task, reason, last_lines);
         }
         Fact::FailuresForgotten { .. } => release.failures = 0,
+        Fact::CapacityChanged { change, .. } => evidence::keep_change(release, change),
         _ => apply_to_hook(release, fact),
     }
 }
@@ -347,14 +323,6 @@ fn apply_to_hook(release: &mut Release, fact: &Fact) {
         }
         _ => {}
     }
-}
-
-/// Whether a fact belongs into the story of the release.
-fn tells(fact: &Fact) -> bool {
-    !matches!(
-        fact,
-        Fact::TaskCreated { .. } | Fact::StartsResumed { .. } | Fact::TaskKilled { .. }
-    )
 }
 
 fn finish_release(

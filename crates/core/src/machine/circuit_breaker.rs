@@ -1,5 +1,6 @@
 //! The circuit breaker of ECS: a release whose tasks fail to start often enough goes back, or ends.
 
+use super::capacity_change::CapacityChange;
 use super::entry::Fact;
 use super::evidence;
 use super::limits;
@@ -29,6 +30,23 @@ pub fn count_failure(draft: &mut Transaction, task: &Task, reason: &str, last_li
         threshold: threshold(draft, &release).unwrap_or(0),
         reason: reason.to_owned(),
         last_lines: last_lines.to_vec(),
+    });
+    trip(draft);
+}
+
+/// Counts failed tasks of the new revision that somebody else runs; the breaker may trip.
+pub(super) fn count_failed_tasks(draft: &mut Transaction, failed: u32, reason: &str) {
+    let release = draft.service.release.clone();
+    let Some(release) = release.filter(|release| counting(release.stage)) else {
+        return;
+    };
+    draft.record(Fact::CapacityChanged {
+        release: release.id,
+        change: CapacityChange::TasksFailed {
+            count: release.failures + failed,
+            threshold: threshold(draft, &release).unwrap_or(0),
+            reason: reason.to_owned(),
+        },
     });
     trip(draft);
 }
@@ -119,15 +137,29 @@ pub fn forget_failures(draft: &mut Transaction, task: &Task) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let resets = draft
-        .service
-        .definition(release.to)
-        .and_then(|definition| definition.service.release.breaker)
-        .is_some_and(|breaker| breaker.reset_on_healthy);
-    let forward = resets && task.revision == release.to && counting(release.stage);
+    let forward = task.revision == release.to && resets(draft, &release);
     if release.failures > 0 && (forward || goes_back_to(draft, &release, task)) {
         draft.record(Fact::FailuresForgotten {
             release: release.id,
         });
     }
+}
+
+/// More tasks of the new revision that somebody else runs are healthy than before.
+pub(super) fn forget_failed_tasks(draft: &mut Transaction) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    if release.failures > 0 && resets(draft, &release) {
+        draft.record(Fact::FailuresForgotten {
+            release: release.id,
+        });
+    }
+}
+
+/// Whether a healthy task of the new revision sets the count to 0.
+fn resets(draft: &Transaction, release: &Release) -> bool {
+    let to = draft.service.definition(release.to);
+    let breaker = to.and_then(|to| to.service.release.breaker);
+    breaker.is_some_and(|breaker| breaker.reset_on_healthy) && counting(release.stage)
 }

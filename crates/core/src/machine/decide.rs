@@ -1,5 +1,7 @@
 //! The one function that decides.
 
+use super::adopted_service::AdoptedService;
+use super::capacity_requests;
 use super::circuit_breaker;
 use super::commands;
 use super::decision::Decision;
@@ -39,6 +41,18 @@ pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decisi
                 Err(refusal) => Decision::refused(refusal),
             }
         }
+        Event::ServiceAdopted { service, adopted } => adopt(state, now, service, adopted),
+        Event::CapacityObserved {
+            service,
+            observation,
+        } => {
+            let Some(service) = state.services.get(service) else {
+                return Decision::new(Vec::new());
+            };
+            let mut draft = draft_of(state, service.clone(), now);
+            capacity_requests::observed(&mut draft, observation);
+            Decision::new(settle(draft))
+        }
         Event::HookFinished { release, .. }
         | Event::GuardJudged { release, .. }
         | Event::SplitMeasured { release, .. } => {
@@ -66,6 +80,26 @@ pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decisi
             Decision::new(settle(draft))
         }
     }
+}
+
+/// A service that is known already keeps its own record.
+fn adopt(
+    state: &EnvironmentState,
+    now: Timestamp,
+    name: &str,
+    adopted: &AdoptedService,
+) -> Decision {
+    if state.services.contains_key(name) {
+        return Decision::new(Vec::new());
+    }
+    let fact = Fact::ServiceAdopted {
+        adopted: Box::new(adopted.clone()),
+    };
+    Decision::new(vec![JournalEntry {
+        at: now,
+        service: name.to_owned(),
+        fact,
+    }])
 }
 
 fn release_event(draft: &mut Transaction, event: &Event) {

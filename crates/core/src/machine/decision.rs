@@ -174,6 +174,29 @@ pub trait EntryLog {
     fn append(&mut self, entries: &[JournalEntry]) -> Result<(), Self::Error>;
 }
 
+/// A journal in memory.
+impl EntryLog for Vec<JournalEntry> {
+    type Error = std::convert::Infallible;
+
+    fn append(&mut self, entries: &[JournalEntry]) -> Result<(), Self::Error> {
+        self.extend_from_slice(entries);
+        Ok(())
+    }
+}
+
+/// Where entries are kept that another machine writes: S3, with conditional writes.
+pub trait RemoteEntryLog {
+    /// Why entries could not be written.
+    type Error;
+
+    /// Writes all entries or none.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    fn append(&mut self, entries: &[JournalEntry])
+    -> impl Future<Output = Result<(), Self::Error>>;
+}
+
 /// A decision that was not persisted yet.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a decision does nothing until it is persisted"]
@@ -232,6 +255,23 @@ impl Decision {
     pub fn persist<J: EntryLog>(self, journal: &mut J) -> Result<Persisted, J::Error> {
         if !self.entries.is_empty() {
             journal.append(&self.entries)?;
+        }
+        Ok(Persisted {
+            entries: self.entries,
+            actions: self.actions,
+        })
+    }
+
+    /// Persists the entries on another machine; only then are there actions.
+    ///
+    /// # Errors
+    /// Those of the journal: nothing was written and nothing may be done.
+    pub async fn persist_remotely<J: RemoteEntryLog>(
+        self,
+        journal: &mut J,
+    ) -> Result<Persisted, J::Error> {
+        if !self.entries.is_empty() {
+            journal.append(&self.entries).await?;
         }
         Ok(Persisted {
             entries: self.entries,
@@ -309,5 +349,7 @@ fn changes_routes(entry: &JournalEntry) -> bool {
             | Fact::GuardJudged { .. }
             | Fact::SplitMeasured { .. }
             | Fact::GateMoved { .. }
+            | Fact::ServiceAdopted { .. }
+            | Fact::CapacityChanged { .. }
     )
 }

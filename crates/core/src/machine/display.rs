@@ -14,6 +14,8 @@ impl JournalEntry {
             Fact::EnvironmentStopped => "environment-stopped",
             Fact::RevisionRegistered { .. } => "revision-registered",
             Fact::DesiredChanged { .. } => "desired-changed",
+            Fact::ServiceAdopted { .. } => "service-adopted",
+            Fact::CapacityChanged { .. } => "capacity-changed",
             Fact::RemovalStarted => "removal-started",
             Fact::ServiceForgotten => "service-forgotten",
             Fact::ReleaseStarted { .. } => "release-started",
@@ -55,6 +57,7 @@ impl JournalEntry {
             | Fact::HookFailed { release, .. }
             | Fact::FailureCounted { release, .. }
             | Fact::FailuresForgotten { release }
+            | Fact::CapacityChanged { release, .. }
             | Fact::ReleaseFinished { release, .. } => Some(*release),
             _ => None,
         }
@@ -77,6 +80,10 @@ impl JournalEntry {
                 None => format!("revision {revision} is registered"),
             },
             Fact::DesiredChanged { desired } => format!("the desired count is {desired}"),
+            Fact::ServiceAdopted { adopted } => match adopted.stable.first() {
+                Some(serving) => format!("revision {} serves", serving.number),
+                None => "nothing serves yet".into(),
+            },
             Fact::RemovalStarted => "the service is being removed".into(),
             Fact::ServiceForgotten => "the service has been removed".into(),
             Fact::ScaleBoundsChanged { bounds } => {
@@ -133,6 +140,7 @@ impl JournalEntry {
             } => {
                 format!("task {task} failed ({count} of {threshold}): {reason}")
             }
+            Fact::CapacityChanged { change, .. } => change.describe(),
             Fact::FailuresForgotten { .. } => {
                 "a task is healthy: the failure count is 0 again".into()
             }

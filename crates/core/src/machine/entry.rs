@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::adopted_service::AdoptedService;
+use super::capacity_change::CapacityChange;
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::scale_bounds::ScaleBounds;
@@ -46,6 +48,18 @@ pub enum Fact {
     ScaleBoundsChanged {
         /// The bounds.
         bounds: ScaleBounds,
+    },
+    /// The service is run by others, and a release finds it so.
+    ServiceAdopted {
+        /// What serves.
+        adopted: Box<AdoptedService>,
+    },
+    /// The capacity that others provide was asked for something, or looks different.
+    CapacityChanged {
+        /// Release id.
+        release: u64,
+        /// What.
+        change: CapacityChange,
     },
     /// The service goes.
     RemovalStarted,
@@ -295,6 +309,24 @@ pub enum Fact {
         /// The revision that serves now; 0: none.
         serving: u32,
     },
+}
+
+impl Fact {
+    /// Whether it belongs into the story of a release. Who moves a service as a whole (`delegated`)
+    /// tells it in words of their own, without the stages that only name tasks.
+    #[must_use]
+    pub fn is_told(&self, delegated: bool) -> bool {
+        match self {
+            Self::TaskCreated { .. } | Self::StartsResumed { .. } | Self::TaskKilled { .. } => {
+                false
+            }
+            Self::StageEntered { stage, reason, .. } => {
+                let names_tasks = matches!(stage, ReleaseStage::ScaleUp | ReleaseStage::CleaningUp);
+                !(delegated && names_tasks && reason.is_empty())
+            }
+            _ => true,
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -1,5 +1,7 @@
 //! What happened or was asked, in past tense.
 
+use super::adopted_service::AdoptedService;
+use super::capacity_change::CapacityObservation;
 use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
@@ -64,6 +66,20 @@ pub enum Event {
         firing: Vec<(String, String)>,
         /// Whether a release in progress gives way.
         supersede: Supersede,
+    },
+    /// A service is run by others, who say how a release finds it.
+    ServiceAdopted {
+        /// Service name.
+        service: String,
+        /// What serves.
+        adopted: Box<AdoptedService>,
+    },
+    /// The capacity of a service that others run was looked at.
+    CapacityObserved {
+        /// Service name.
+        service: String,
+        /// What was seen.
+        observation: CapacityObservation,
     },
     /// A service is not in the manifest any more.
     RemovalRequested {

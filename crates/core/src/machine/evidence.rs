@@ -3,6 +3,8 @@
 //! Invariants: at most [`EVIDENCE_KEPT`] lines, the newest; tasks that failed for the same reason
 //! share one headline, with the lines of the first of them.
 
+use super::capacity::DeploymentProgress;
+use super::capacity_change::CapacityChange;
 use super::state::{EVIDENCE_KEPT, Release, ServiceState};
 use crate::model::Probe;
 
@@ -79,6 +81,26 @@ pub(super) fn keep(release: &mut Release, headline: &str, lines: &[String]) {
         .extend(lines.iter().map(|line| format!("  {line}")));
     let surplus = release.evidence.len().saturating_sub(EVIDENCE_KEPT);
     release.evidence.drain(..surplus);
+}
+
+/// Adds what was seen of a capacity that others provide, when it is a failure.
+pub(super) fn keep_change(release: &mut Release, change: &CapacityChange) {
+    match change {
+        CapacityChange::TasksFailed { count, reason, .. } => {
+            release.failures = *count;
+            keep(release, &format!("ECS: {reason}"), &[]);
+        }
+        CapacityChange::DeploymentObserved {
+            progress,
+            words,
+            evidence,
+            ..
+        } if progress.has_ended() && *progress != DeploymentProgress::Succeeded => {
+            keep(release, words, evidence);
+        }
+        CapacityChange::FilesMissing { words, missing, .. } => keep(release, words, missing),
+        _ => {}
+    }
 }
 
 /// Adds a failed task, to others that failed so where there are any.

@@ -13,8 +13,14 @@
 //!   react until nothing more follows. `strategy`: which steps; `limits`: ECS's arithmetic.
 //! - Reading: `queries`: what follows from the state; `display`: all of it for people, `waits`: what a release waits for; `decision`: what to do.
 
+mod adopted_service;
 mod apply;
+mod apply_backoff;
 mod approval;
+mod capacity;
+mod capacity_change;
+mod capacity_order;
+mod capacity_requests;
 mod circuit_breaker;
 mod commands;
 mod decide;
@@ -24,6 +30,7 @@ mod display;
 mod entry;
 mod event;
 mod evidence;
+mod journaled_state;
 pub mod limits;
 mod promotion;
 mod queries;
@@ -42,14 +49,22 @@ mod traffic_shift;
 mod transaction;
 mod waits;
 
+pub use adopted_service::{AdoptedRevision, AdoptedService};
 pub use apply::apply;
 pub use approval::{ApprovalWanted, approval_wanted, is_held};
+pub use capacity::{
+    Capacity, DeploymentCapacity, DeploymentProgress, FilesCapacity, ObservedServices,
+    RequestedDeployment, RevisionCapacity, ServicesCapacity,
+};
+pub use capacity_change::{CapacityChange, CapacityObservation};
+pub use capacity_order::{CapacityOrder, DeploymentOrder, ServicesOrder};
 pub use decide::decide;
-pub use decision::{Action, Decision, EntryLog, Persisted, Refusal};
+pub use decision::{Action, Decision, EntryLog, Persisted, Refusal, RemoteEntryLog};
 pub use display::{lifecycle, weight};
 pub use entry::{Fact, JournalEntry};
 pub use event::{Event, ReleaseControl, Supersede};
 pub use evidence::NOT_AT_ITS_PORT;
+pub use journaled_state::JournaledState;
 pub use limits::MOST_TASKS;
 pub use promotion::{GuardVerdict, Promotion, SplitCheck};
 pub use release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::capacity::Capacity;
 use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::state::{
     EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
@@ -64,6 +65,7 @@ impl ServiceState {
             next_task: 1,
             backoffs: BTreeMap::new(),
             scale_bounds: None,
+            capacity: Capacity::Scheduler,
             history: VecDeque::new(),
             removal: Removal::Kept,
         }
@@ -78,23 +80,10 @@ impl ServiceState {
         if has_tasks { self.desired } else { 0 }
     }
 
-    /// Healthy tasks of a revision.
-    #[must_use]
-    pub fn healthy_of(&self, revision: u32) -> usize {
-        let healthy = self.tasks.values().filter(|task| task.healthy());
-        healthy.filter(|task| task.revision == revision).count()
-    }
-
     /// Whether tasks of a revision do not come up, or are found unhealthy.
     pub(super) fn tasks_fail(&self, revision: u32) -> bool {
         let mut own = self.tasks.values().filter(|task| task.revision == revision);
         self.backoffs.contains_key(&revision) || own.any(Task::unhealthy)
-    }
-
-    /// As many healthy tasks of a revision as desired.
-    #[must_use]
-    pub fn arrived(&self, revision: u32) -> bool {
-        self.healthy_of(revision) >= self.desired_tasks() as usize
     }
 
     /// The definition of a revision.
@@ -218,6 +207,7 @@ impl ServiceState {
         tasks
             .chain(release)
             .chain(bake)
+            .chain(self.capacity.deadline())
             .chain(self.backoffs.values().filter_map(|backoff| backoff.until))
             .min()
     }

@@ -5,6 +5,8 @@
 //! rolled back twice: when the stable revision does not start either, the release ends in words
 //! and the scheduler goes on trying.
 
+use super::capacity::Capacity;
+use super::capacity_requests;
 use super::circuit_breaker;
 use super::entry::Fact;
 use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
@@ -59,7 +61,8 @@ pub fn advance(draft: &mut Transaction) {
         ReleaseStage::CleaningUp => clean_up(draft, &release, shifts),
         ReleaseStage::RollingBack => {
             let back = draft.service.primary;
-            if alone(draft, back) && jobs_done(draft, &release, |policy| &policy.on_rollback) {
+            if draft.service.alone(back) && jobs_done(draft, &release, |policy| &policy.on_rollback)
+            {
                 let reason = release.reason.clone();
                 finish(draft, &release, ReleaseOutcome::RolledBack, reason, back);
             }
@@ -69,11 +72,12 @@ pub fn advance(draft: &mut Transaction) {
 
 /// The old tasks leave; what rolled is then watched for as long as its guards need.
 fn clean_up(draft: &mut Transaction, release: &Release, shifts: bool) {
-    if !alone(draft, release.to) {
+    if !draft.service.alone(release.to) {
         return;
     }
     // Without a stable revision there is nothing to go back to.
-    let guarded = draft.service.stable.is_some()
+    let guarded = !draft.service.capacity.is_delegated()
+        && draft.service.stable.is_some()
         && draft
             .service
             .definition(release.to)
@@ -81,18 +85,22 @@ fn clean_up(draft: &mut Transaction, release: &Release, shifts: bool) {
     if guarded && release.step == 0 && release.kind == ReleaseKind::Deploy {
         traffic_shift::bake_rolling(draft, release);
     } else if shifts || release.step > 0 || jobs_done(draft, release, |policy| &policy.after) {
-        let words = done_words(release);
+        let words = done_words(release, &draft.service.capacity);
         finish(draft, release, ReleaseOutcome::Done, words, release.to);
     }
 }
 
-fn done_words(release: &Release) -> String {
+fn done_words(release: &Release, capacity: &Capacity) -> String {
     let done = match release.kind {
         ReleaseKind::Deploy => format!("revision {} serves", release.to),
         ReleaseKind::Rollback => format!(
             "rolled back from revision {} to {}",
             release.from, release.to
         ),
+    };
+    let done = match capacity {
+        Capacity::Files(files) => format!("{done}: {}", files.words),
+        _ => done,
     };
     match release.cut {
         0 => done,
@@ -157,16 +165,6 @@ fn jobs_done(
         deadline: draft.now.after(job.timeout),
     });
     false
-}
-
-/// Arrived, and no task of any other revision is left.
-fn alone(draft: &Transaction, revision: u32) -> bool {
-    draft.service.arrived(revision)
-        && draft
-            .service
-            .tasks
-            .values()
-            .all(|task| task.revision == revision)
 }
 
 /// A job of a release ended.
@@ -284,6 +282,13 @@ pub fn expire(draft: &mut Transaction) {
             "it took longer than its timeout",
             &[],
         );
+    } else if draft
+        .service
+        .capacity
+        .deadline()
+        .is_some_and(|deadline| deadline <= draft.now)
+    {
+        capacity_requests::expire(draft);
     } else if release.stage_deadline <= draft.now && draft.phase == EnvironmentPhase::Down {
         renew(draft);
     } else if release.stage_deadline <= draft.now {

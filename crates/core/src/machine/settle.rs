@@ -1,5 +1,6 @@
 //! Lets release and scheduler react to what was recorded, until nothing more follows.
 
+use super::capacity_requests;
 use super::entry::JournalEntry;
 use super::release;
 use super::scheduler::reconcile;
@@ -28,7 +29,10 @@ pub(super) fn settle(mut draft: Transaction) -> Vec<JournalEntry> {
         if draft.len() > before && !draft.forgotten() {
             continue;
         }
-        reconcile(&mut draft);
+        match draft.service.capacity.is_scheduler() {
+            true => reconcile(&mut draft),
+            false => capacity_requests::request(&mut draft),
+        }
         if draft.len() == before || draft.forgotten() {
             break;
         }

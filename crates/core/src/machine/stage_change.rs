@@ -61,6 +61,27 @@ pub(super) enum RollbackMode {
     AsTheBreakerSays,
 }
 
+/// Ends a release where it is: nobody can bring it back.
+pub(super) fn fail_in_place(draft: &mut Transaction, reason: &str, serving: u32) {
+    let Some(release) = draft.service.release.clone() else {
+        return;
+    };
+    stop_hook(draft, &release, "the release failed");
+    mark_failed(draft, &release);
+    let reason = reason.to_owned();
+    finish(draft, &release, ReleaseOutcome::Failed, reason, serving);
+}
+
+/// A revision that was stable once stays usable: only a new one is marked.
+fn mark_failed(draft: &mut Transaction, release: &Release) {
+    let to = draft.service.revisions.get(&release.to);
+    if to.is_some_and(|to| to.status == RevisionStatus::Candidate) {
+        draft.record(Fact::RevisionFailed {
+            revision: release.to,
+        });
+    }
+}
+
 /// Ends a release that cannot succeed: back to the stable revision, or failed where it is.
 pub(super) fn fail(draft: &mut Transaction, reason: &str, back: RollbackMode) {
     let Some(release) = draft.service.release.clone() else {
@@ -68,11 +89,6 @@ pub(super) fn fail(draft: &mut Transaction, reason: &str, back: RollbackMode) {
     };
     stop_hook(draft, &release, "the release failed");
     let service = &draft.service;
-    // A revision that was stable once stays usable: only a new one is marked.
-    let candidate = service
-        .revisions
-        .get(&release.to)
-        .is_some_and(|to| to.status == RevisionStatus::Candidate);
     let breaker = service
         .definition(release.to)
         .and_then(|definition| definition.service.release.breaker);
@@ -82,11 +98,7 @@ pub(super) fn fail(draft: &mut Transaction, reason: &str, back: RollbackMode) {
         || breaker.is_none_or(|breaker| breaker.rollback)
         || stable == Some(service.primary);
     let serving = service.stable.filter(|stable| *stable == service.primary);
-    if candidate {
-        draft.record(Fact::RevisionFailed {
-            revision: release.to,
-        });
-    }
+    mark_failed(draft, &release);
     match stable {
         Some(stable) if goes_back => {
             enter(draft, &release, ReleaseStage::RollingBack, stable, reason);

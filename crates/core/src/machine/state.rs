@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::capacity::Capacity;
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
@@ -191,6 +192,9 @@ pub struct ServiceState {
     /// The manifest's bounds that `desired` was last brought into; `None`: it was never decided.
     #[serde(default)]
     pub scale_bounds: Option<ScaleBounds>,
+    /// Who runs its revisions.
+    #[serde(default, skip_serializing_if = "Capacity::is_scheduler")]
+    pub capacity: Capacity,
     /// Releases that ended, oldest first.
     pub history: VecDeque<Arc<FinishedRelease>>,
     /// Whether it should go.

@@ -95,14 +95,16 @@ pub fn compare_split(asked: u32, new: u64, all: u64) -> SplitCheck {
 
 impl ServiceState {
     /// The steps of a release: none when it is rolling, a rollback, of a service without tasks,
-    /// or when there is no stable revision to keep the rest of the traffic.
+    /// moved by somebody else, or when there is no stable revision to keep the rest of the traffic.
     #[must_use]
     pub fn steps(&self, release: &Release) -> Vec<TrafficStep> {
         let keeps = self.revisions.get(&release.from).is_some_and(|from| {
             from.status == RevisionStatus::Stable && from.definition.has_tasks()
         });
         match (release.kind, self.definition(release.to)) {
-            (ReleaseKind::Deploy, Some(to)) if keeps && to.has_tasks() => {
+            (ReleaseKind::Deploy, Some(to))
+                if keeps && to.has_tasks() && !self.capacity.is_delegated() =>
+            {
                 steps(&to.service.release.strategy)
             }
             _ => Vec::new(),

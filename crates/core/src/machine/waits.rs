@@ -2,6 +2,7 @@
 //!
 //! Invariant: every wait has a name, and what is named is what the release lacks.
 
+use super::capacity::Capacity;
 use super::display::{percent, seconds};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::ReleaseStage;
@@ -17,6 +18,9 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
     if let Some(hook) = &release.hook {
         let left = seconds(hook.deadline.since(now));
         return format!("job {} (at most {left} more)", hook.job);
+    }
+    if let Some(words) = waiting_for_others(service, release) {
+        return words;
     }
     let mut words = match release.stage {
         ReleaseStage::Pending if !service.strays().is_empty() => waiting_for_tasks(service, now),
@@ -38,6 +42,29 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
         }
     }
     words
+}
+
+/// Those who run the revisions in place of the scheduler.
+fn waiting_for_others(service: &ServiceState, release: &Release) -> Option<String> {
+    let moves = matches!(
+        release.stage,
+        ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack
+    );
+    match &service.capacity {
+        _ if !moves => None,
+        Capacity::Deployment(known) => {
+            let requested = known.requested.as_ref();
+            let words = requested.map(|requested| requested.words.clone());
+            let words = words.filter(|words| !words.is_empty());
+            Some(words.unwrap_or_else(|| "ECS to begin the deployment".to_owned()))
+        }
+        Capacity::Files(_) => Some("the copy of its files".to_owned()),
+        Capacity::Services(_) if release.stage != ReleaseStage::ScaleUp => Some(format!(
+            "the service itself to run revision {} alone",
+            service.primary
+        )),
+        Capacity::Services(_) | Capacity::Scheduler => None,
+    }
 }
 
 /// The tasks of both revisions to be healthy: a shift takes no step before.

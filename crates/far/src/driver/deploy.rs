@@ -1,44 +1,76 @@
-//! `deploy`: from a checked manifest to a revision that serves, or back.
+//! `deploy`: from a checked manifest to a release that has begun, which is then driven to its end.
 //!
-//! The order: record read, preflight, image, secrets that are made, task definition (only when
-//! something changed), the record of the release, jobs before it, the move of the service, jobs
-//! after it, the outcome checked against ECS's own record. A release that another client left is gone on with first.
+//! The order: record read, preflight, image, secrets that are made, task definition (only when something
+//! changed), the record of the release. A release that another client left is gone on with instead.
 
-use neargate_core::machine::{ReleaseKind, strategy};
+use neargate_core::machine::{
+    Capacity, DeploymentCapacity, ObservedServices, ReleaseKind, strategy,
+};
 use neargate_core::model::Service;
 
 use super::aws::{EcsServiceState, StoredRecord};
 use super::definition::{self, ReleasedDefinition, number};
-use super::environment::{Driver, ReleaseEnd, ReleaseRequest};
+use super::environment::{Driver, ReleaseEnd};
 use super::error::DriverError;
-use super::record::{RecordedEnd, ReleasePhase};
+use super::release_start::ReleaseRequest;
 use super::terraform_outputs::ServiceFacts;
 use crate::ecs_strategy::{Mover, NativeDeployment, NativeStrategy, ReleaseStart, mover};
 
-/// How the jobs of one stage ended.
-pub(super) enum Jobs {
-    Done,
-    Failed(RecordedEnd),
+/// A release that can begin, or go on: what it needs was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedRelease {
+    service: String,
+    need: ImageNeed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ImageNeed {
+    /// A static site has none, and a release in progress has its own.
+    None,
+    /// One in this repository; `None`: the infrastructure has none.
+    In(Option<String>),
+}
+
+impl PreparedRelease {
+    /// Where an image that is built for it is to be pushed; `None`: it needs no image.
+    ///
+    /// # Errors
+    /// The infrastructure has no repository.
+    pub fn repository(&self) -> Result<Option<&str>, DriverError> {
+        match &self.need {
+            ImageNeed::None => Ok(None),
+            ImageNeed::In(Some(repository)) => Ok(Some(repository)),
+            ImageNeed::In(None) => Err(DriverError::Missing {
+                what: format!("there is no repository for images of `{}`", self.service),
+                help: "apply the infrastructure first: neargate infra apply".to_owned(),
+            }),
+        }
+    }
 }
 
 impl Driver {
-    /// Where the image of a release that can begin is to be pushed; `None`: a release is in
-    /// progress, and no image is needed to go on with it.
+    /// Looks at everything that a release of a service needs, before an image is built for it.
     ///
     /// # Errors
-    /// A release could not begin, or there is no repository.
-    pub async fn image_wanted(&self, service: &str) -> Result<Option<String>, DriverError> {
-        let (spec, _) = self.service(service)?;
+    /// It could not begin.
+    pub async fn prepare(&self, service: &str) -> Result<PreparedRelease, DriverError> {
+        let spec = self.spec(service)?;
+        let prepared = |need| PreparedRelease {
+            service: service.to_owned(),
+            need,
+        };
+        if self.is_site(service)? {
+            return Ok(prepared(ImageNeed::None));
+        }
+        self.service(service)?;
         if self.read(service).await?.record.open.is_some() {
-            return Ok(None);
+            return Ok(prepared(ImageNeed::None));
         }
         self.preflight(service).await?;
+        // The machine judges them again when the release begins: a build takes minutes.
         self.quiet_guards(spec).await?;
         let repository = self.facts.repositories.get(service).cloned();
-        repository.map(Some).ok_or_else(|| DriverError::Missing {
-            what: format!("there is no repository for images of `{service}`"),
-            help: "apply the infrastructure first: neargate infra apply".to_owned(),
-        })
+        Ok(prepared(ImageNeed::In(repository)))
     }
 
     /// Releases what the manifest asks for, or goes on with a release that was left.
@@ -51,31 +83,49 @@ impl Driver {
         service: &str,
         image: Option<&str>,
     ) -> Result<ReleaseEnd, DriverError> {
-        match (self.site(service)?, image) {
-            (Some((spec, site)), None) => return self.deploy_site(spec, site).await,
-            (Some(_), Some(_)) => {
-                let words = format!("`{service}` is a static site: it has no image");
-                return Err(DriverError::Usage(words));
-            }
-            (None, _) => {}
-        }
-        let (spec, facts) = self.service(service)?;
+        let prepared = self.prepare(service).await?;
+        self.release(&prepared, image).await
+    }
+
+    /// Releases an image, or a site's files; or goes on with a release that was left.
+    ///
+    /// # Errors
+    /// It could not begin, or could not be followed.
+    pub async fn release(
+        &self,
+        prepared: &PreparedRelease,
+        image: Option<&str>,
+    ) -> Result<ReleaseEnd, DriverError> {
+        let service = prepared.service.as_str();
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
-            let id = open.id;
+            let words = format!("resumes release {}, whose client is gone", open.id);
             self.take_lease(&mut stored.record)?;
-            self.say(
-                service,
-                &format!("resumes release {id}, whose client is gone"),
-            );
+            self.say(service, &words);
             self.write(service, &mut stored).await?;
-            return self.drive(service, stored).await;
+            return self.drive(service, stored, None).await;
         }
+        match (self.site(service)?, image) {
+            (Some((spec, site)), None) => self.release_site(spec, site, stored).await,
+            (Some(_), Some(_)) => {
+                let words = format!("`{service}` is a static site: it has no image");
+                Err(DriverError::Usage(words))
+            }
+            (None, image) => self.release_image(service, image, stored).await,
+        }
+    }
+
+    async fn release_image(
+        &self,
+        service: &str,
+        image: Option<&str>,
+        mut stored: StoredRecord,
+    ) -> Result<ReleaseEnd, DriverError> {
+        let (spec, facts) = self.service(service)?;
         let seen = self.service_state(service).await?;
-        self.preflight(service).await?;
         let image = definition::image(spec, image)?;
-        let told = self.with_values(spec, facts).await?;
-        let wanted = ReleasedDefinition::of_service(spec, &told, &self.aws.region, &image);
+        let given = self.with_values(spec, facts).await?;
+        let wanted = ReleasedDefinition::of_service(spec, &given, &self.aws.region, &image);
         let present = self
             .aws
             .definition(&seen.definition, &facts.container)
@@ -84,24 +134,54 @@ impl Driver {
         if changes.as_ref().is_some_and(Vec::is_empty) && seen.desired > 0 {
             return Ok(self.nothing_to_release(service, number(&seen.definition)));
         }
-        self.quiet_guards(spec).await?;
         for change in changes.unwrap_or_default() {
             self.say(service, &change);
         }
         let to = self.registered(service, facts, &wanted).await?;
-        let wish = ReleaseRequest {
-            kind: ReleaseKind::Deploy,
-            from: if seen.desired == 0 {
-                String::new()
-            } else {
-                seen.definition
-            },
-            to,
-            strategy: strategy::name(&spec.release.strategy).to_owned(),
-            drive: ReleasePhase::Prepared,
+        let from = match seen.desired {
+            0 => String::new(),
+            _ => seen.definition,
         };
-        self.begin(service, &mut stored, wish).await?;
-        self.drive(service, stored).await
+        let request = ReleaseRequest {
+            kind: ReleaseKind::Deploy,
+            strategy: strategy::name(&spec.release.strategy),
+            capacity: self.capacity(service, &from, ReleaseKind::Deploy).await?,
+            desired: seen.desired.max(1),
+            from,
+            to,
+        };
+        self.begin(service, &mut stored, request).await?;
+        self.drive(service, stored, None).await
+    }
+
+    /// Who moves a release that begins now, as it is.
+    pub(super) async fn capacity(
+        &self,
+        service: &str,
+        from: &str,
+        kind: ReleaseKind,
+    ) -> Result<Capacity, DriverError> {
+        let (spec, facts) = self.service(service)?;
+        match self.mover(spec, facts, from, kind) {
+            Mover::Native(native) => {
+                let word = native.strategy.word();
+                self.say(service, &format!("ECS moves the service ({word})"));
+                let newest = self.aws.newest_deployment(&self.facts.cluster, &facts.name);
+                Ok(Capacity::Deployment(DeploymentCapacity {
+                    newest: newest.await?.unwrap_or_default(),
+                    requested: None,
+                }))
+            }
+            Mover::Weights { why } => {
+                let words = format!("neargate moves the listener's weights: {why}");
+                self.say(service, &words);
+                let (services, _) = self.services_seen(service).await?;
+                Ok(Capacity::Services(ObservedServices {
+                    services,
+                    in_stage: false,
+                }))
+            }
+        }
     }
 
     pub(super) async fn service_state(
@@ -164,127 +244,8 @@ impl Driver {
         Ok(arn)
     }
 
-    /// Drives the open release to its end, from wherever it is.
-    pub(super) async fn drive(
-        &self,
-        service: &str,
-        mut stored: StoredRecord,
-    ) -> Result<ReleaseEnd, DriverError> {
-        let (spec, _) = self.service(service)?;
-        let Some(open) = stored.record.open.clone() else {
-            return Err(DriverError::Failed(
-                "the release has ended already".to_owned(),
-            ));
-        };
-        if open.drive == ReleasePhase::Prepared {
-            let jobs = self
-                .jobs(service, &mut stored, &spec.release.before, "before")
-                .await?;
-            if let Jobs::Failed(end) = jobs {
-                return self.close(service, &mut stored, &end).await;
-            }
-            let next = self.first_move(service, &stored).await?;
-            self.change(service, &mut stored, |record| {
-                if let Some(open) = &mut record.open {
-                    open.drive = next.clone();
-                    open.jobs_done = 0;
-                }
-            })
-            .await?;
-        }
-        let drive = stored.record.open.as_ref().map(|open| &open.drive);
-        let end = match drive {
-            Some(ReleasePhase::Native { .. } | ReleasePhase::Back { .. }) => {
-                self.drive_native(service, &mut stored).await?
-            }
-            _ => self.follow_weights(service, &mut stored).await?,
-        };
-        self.close(service, &mut stored, &end).await
-    }
-
-    /// Runs the jobs of a stage, one after another; those that succeeded are remembered.
-    pub(super) async fn jobs(
-        &self,
-        service: &str,
-        stored: &mut StoredRecord,
-        names: &[String],
-        stage: &str,
-    ) -> Result<Jobs, DriverError> {
-        let Some(open) = stored.record.open.clone() else {
-            return Ok(Jobs::Done);
-        };
-        if open.kind == ReleaseKind::Rollback {
-            return Ok(Jobs::Done);
-        }
-        for (at, name) in names.iter().enumerate().skip(open.jobs_done as usize) {
-            let Some(job) = self.manifest.jobs.get(name) else {
-                return Err(DriverError::Usage(format!(
-                    "the manifest has no job `{name}`"
-                )));
-            };
-            self.say(
-                service,
-                &format!("runs job {name} in revision {}", number(&open.to)),
-            );
-            let run = run_name(service, open.id, stage, at);
-            let end = self.run_to_end(service, &open.to, job, &run).await?;
-            if end.exit != Some(0) {
-                return Ok(Jobs::Failed(job_failed(name, stage, &end)));
-            }
-            self.change(service, stored, |record| {
-                record.add_event(super::environment::now(), &format!("job {name} succeeded"));
-                if let Some(open) = &mut record.open {
-                    open.jobs_done = u32::try_from(at + 1).unwrap_or(u32::MAX);
-                }
-            })
-            .await?;
-        }
-        Ok(Jobs::Done)
-    }
-
-    /// Who moves the service, and what that needs to be remembered.
-    async fn first_move(
-        &self,
-        service: &str,
-        stored: &StoredRecord,
-    ) -> Result<ReleasePhase, DriverError> {
-        let (spec, facts) = self.service(service)?;
-        let Some(open) = &stored.record.open else {
-            return Err(DriverError::Failed(
-                "the release has ended already".to_owned(),
-            ));
-        };
-        match self.mover(spec, facts, &open.from, open.kind) {
-            Mover::Native(native) => {
-                let word = native.strategy.word();
-                self.say(service, &format!("ECS moves the service ({word})"));
-                let before = self
-                    .aws
-                    .newest_deployment(&self.facts.cluster, &facts.name)
-                    .await?;
-                Ok(ReleasePhase::Native {
-                    before: before.unwrap_or_default(),
-                    deployment: String::new(),
-                })
-            }
-            Mover::Weights { why } => {
-                self.say(
-                    service,
-                    &format!("neargate moves the listener's weights: {why}"),
-                );
-                self.seeded(service, open).await
-            }
-        }
-    }
-
     /// A rollback rolls: it goes to what ran before, at once. So does what has no listener rule.
-    pub(super) fn mover(
-        &self,
-        spec: &Service,
-        facts: &ServiceFacts,
-        from: &str,
-        kind: ReleaseKind,
-    ) -> Mover {
+    fn mover(&self, spec: &Service, facts: &ServiceFacts, from: &str, kind: ReleaseKind) -> Mover {
         let begin = match kind {
             ReleaseKind::Deploy if !from.is_empty() => ReleaseStart::Rules(facts.rules.len()),
             _ => ReleaseStart::First,
@@ -310,27 +271,5 @@ impl Driver {
                 breaker: spec.release.breaker,
             },
         }
-    }
-}
-
-/// At most 36 characters, as ECS takes them: service names have at most 32, so they are cut.
-pub(super) fn run_name(service: &str, release: u64, stage: &str, at: usize) -> String {
-    let short: String = service.chars().take(12).collect();
-    format!("ng-{short}-{release}-{stage}-{at}")
-        .chars()
-        .take(36)
-        .collect()
-}
-
-fn job_failed(name: &str, stage: &str, end: &super::jobs::JobEnd) -> RecordedEnd {
-    let when = if stage == "before" {
-        " before any new task was started"
-    } else {
-        ""
-    };
-    RecordedEnd {
-        outcome: "failed",
-        reason: format!("job `{name}` failed{when}: {}", end.describe()),
-        evidence: end.last_lines.clone(),
     }
 }

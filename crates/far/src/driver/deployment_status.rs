@@ -2,15 +2,17 @@
 //!
 //! Pure and total: a status that this version does not know is waited for, and named.
 
-use super::record::RecordedEnd;
+use neargate_core::machine::DeploymentProgress;
 
-/// What comes next.
+/// What it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeploymentVerdict {
-    /// It goes on, in these words.
-    Waiting(String),
-    /// It has ended.
-    Ended(RecordedEnd),
+pub struct DeploymentMeaning {
+    /// How far the deployment is.
+    pub progress: DeploymentProgress,
+    /// What it waits for, or how it ended.
+    pub words: String,
+    /// Alarms that fired and the service's newest event, when it ended without success.
+    pub evidence: Vec<String>,
 }
 
 /// The facts that ECS gives.
@@ -32,35 +34,50 @@ pub struct DeploymentObservation<'a> {
 
 /// What a deployment's status means (ECS API reference, ServiceDeployment).
 #[must_use]
-pub fn judge(word: &DeploymentObservation<'_>, to: u32, from: u32) -> DeploymentVerdict {
+pub fn meaning(word: &DeploymentObservation<'_>, to: u32, from: u32) -> DeploymentMeaning {
     let reason = because(word);
-    let ended = |outcome, reason: String| {
-        let mut evidence: Vec<String> =
-            word.alarms.iter().map(|it| format!("alarm {it}")).collect();
-        if outcome != "done" && !word.said.is_empty() {
-            evidence.push(word.said.to_owned());
-        }
-        DeploymentVerdict::Ended(RecordedEnd {
-            outcome,
-            reason,
-            evidence,
-        })
-    };
-    match word.status {
-        "SUCCESSFUL" => ended("done", format!("revision {to} serves")),
-        "ROLLBACK_SUCCESSFUL" => ended(
-            "rolled-back",
+    let (progress, words) = match word.status {
+        "SUCCESSFUL" => (
+            DeploymentProgress::Succeeded,
+            format!("ECS runs revision {to}"),
+        ),
+        "ROLLBACK_SUCCESSFUL" => (
+            DeploymentProgress::RolledBack,
             format!("ECS rolled back to revision {from}{reason}"),
         ),
-        "ROLLBACK_FAILED" => ended("failed", format!("ECS could not roll back{reason}")),
-        "STOPPED" => ended("failed", format!("the deployment was stopped{reason}")),
-        "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => {
-            DeploymentVerdict::Waiting(format!("ECS is rolling back to revision {from}{reason}"))
-        }
-        "STOP_REQUESTED" => DeploymentVerdict::Waiting("ECS stops the deployment".to_owned()),
-        "PENDING" => DeploymentVerdict::Waiting("ECS to begin the deployment".to_owned()),
-        "IN_PROGRESS" => DeploymentVerdict::Waiting(progress(word)),
-        other => DeploymentVerdict::Waiting(format!("ECS, which says {other}{reason}")),
+        "ROLLBACK_FAILED" => (
+            DeploymentProgress::Failed,
+            format!("ECS could not roll back{reason}"),
+        ),
+        "STOPPED" => (
+            DeploymentProgress::Failed,
+            format!("the deployment was stopped{reason}"),
+        ),
+        "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => (
+            DeploymentProgress::RollingBack,
+            format!("ECS is rolling back to revision {from}{reason}"),
+        ),
+        "STOP_REQUESTED" => (
+            DeploymentProgress::InProgress,
+            "ECS stops the deployment".to_owned(),
+        ),
+        "PENDING" => (
+            DeploymentProgress::InProgress,
+            "ECS to begin the deployment".to_owned(),
+        ),
+        "IN_PROGRESS" => (DeploymentProgress::InProgress, new_tasks(word)),
+        other => (
+            DeploymentProgress::InProgress,
+            format!("ECS, which says {other}{reason}"),
+        ),
+    };
+    let failed = progress.has_ended() && progress != DeploymentProgress::Succeeded;
+    let alarms = word.alarms.iter().map(|alarm| format!("alarm {alarm}"));
+    let said = (!word.said.is_empty()).then(|| word.said.to_owned());
+    DeploymentMeaning {
+        progress,
+        words,
+        evidence: alarms.chain(said).filter(|_| failed).collect(),
     }
 }
 
@@ -72,7 +89,7 @@ fn because(word: &DeploymentObservation<'_>) -> String {
     }
 }
 
-fn progress(word: &DeploymentObservation<'_>) -> String {
+fn new_tasks(word: &DeploymentObservation<'_>) -> String {
     let (running, wanted) = word.tasks;
     let stage = word.stage.to_lowercase().replace('_', " ");
     match (stage.as_str(), wanted) {
@@ -96,10 +113,10 @@ mod tests {
             ("ROLLBACK_REQUESTED", None),
             ("ROLLBACK_IN_PROGRESS", None),
             ("A_NEW_ONE", None),
-            ("SUCCESSFUL", Some("done")),
-            ("ROLLBACK_SUCCESSFUL", Some("rolled-back")),
-            ("ROLLBACK_FAILED", Some("failed")),
-            ("STOPPED", Some("failed")),
+            ("SUCCESSFUL", Some(DeploymentProgress::Succeeded)),
+            ("ROLLBACK_SUCCESSFUL", Some(DeploymentProgress::RolledBack)),
+            ("ROLLBACK_FAILED", Some(DeploymentProgress::Failed)),
+            ("STOPPED", Some(DeploymentProgress::Failed)),
         ] {
             let word = DeploymentObservation {
                 status,
@@ -109,10 +126,8 @@ mod tests {
                 alarms: &no_alarms,
                 said: "",
             };
-            let outcome = match judge(&word, 2, 1) {
-                DeploymentVerdict::Waiting(_) => None,
-                DeploymentVerdict::Ended(end) => Some(end.outcome),
-            };
+            let meaning = meaning(&word, 2, 1).progress;
+            let outcome = Some(meaning).filter(|progress| progress.has_ended());
             assert_eq!(outcome, expected, "{status}");
         }
     }

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::ReleaseKind;
 use neargate_core::model::{DeploymentTarget, Manifest, Service, Workload};
 use neargate_core::time::Timestamp;
 
 use super::aws::{AwsClients, Endpoint, StoredRecord};
 use super::error::DriverError;
-use super::record::{EnvironmentRecord, OpenRelease, RecordedEnd, ReleasePhase, key};
+use super::record::{EnvironmentRecord, key};
+use super::release_journal::LeaseHold;
 use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 
 /// Who asks, and how often AWS is asked.
@@ -184,8 +184,20 @@ impl Driver {
         service: &str,
         stored: &mut StoredRecord,
     ) -> Result<WriteOutcome, DriverError> {
+        self.write_record(service, stored, LeaseHold::Driver).await
+    }
+
+    /// Writes the record; who drives renews the lease with it.
+    pub(super) async fn write_record(
+        &self,
+        service: &str,
+        stored: &mut StoredRecord,
+        hold: LeaseHold,
+    ) -> Result<WriteOutcome, DriverError> {
         let bucket = &self.facts.state_bucket;
-        self.take_lease(&mut stored.record)?;
+        if hold == LeaseHold::Driver {
+            self.take_lease(&mut stored.record)?;
+        }
         let conflict = match self
             .aws
             .write_record(bucket, &self.key(service), stored)
@@ -197,7 +209,8 @@ impl Driver {
         };
         let fresh = self.read(service).await?;
         let lease = fresh.record.lease.as_ref();
-        if lease.is_some_and(|lease| lease.holder == self.asker.holder) {
+        let own = lease.is_some_and(|lease| lease.holder == self.asker.holder);
+        if own || hold == LeaseHold::Bystander {
             *stored = fresh;
             return Ok(WriteOutcome::ReadAgain);
         }
@@ -219,106 +232,9 @@ impl Driver {
         }
     }
 
-    /// Begins a release in the record.
-    pub(super) async fn begin(
-        &self,
-        service: &str,
-        stored: &mut StoredRecord,
-        wish: ReleaseRequest,
-    ) -> Result<(), DriverError> {
-        self.take_lease(&mut stored.record)?;
-        let id = stored.record.next;
-        stored.record.next += 1;
-        stored.record.open = Some(OpenRelease {
-            id,
-            kind: wish.kind,
-            from: wish.from,
-            to: wish.to,
-            strategy: wish.strategy,
-            started_at: now(),
-            user: self.asker.user.clone(),
-            git: self.asker.git.clone(),
-            overrides: self.asker.overrides.clone(),
-            jobs_done: 0,
-            job: None,
-            drive: wish.drive,
-            story: Vec::new(),
-        });
-        match self.write(service, stored).await? {
-            WriteOutcome::Yes => Ok(()),
-            WriteOutcome::ReadAgain => Err(DriverError::Refused {
-                what: "another client wrote the record of this service".to_owned(),
-                help: "see what it does: neargate status".to_owned(),
-            }),
-        }
-    }
-
-    /// Ends the release in the record; the revision that serves is ECS's word.
-    pub(super) async fn close(
-        &self,
-        service: &str,
-        stored: &mut StoredRecord,
-        end: &RecordedEnd,
-    ) -> Result<ReleaseEnd, DriverError> {
-        let (_, facts) = self.service(service)?;
-        let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
-        let revision = seen.map_or(0, |seen| super::definition::number(&seen.definition));
-        self.close_at(service, stored, end, revision).await
-    }
-
-    /// Ends the release in the record; this revision serves now.
-    pub(super) async fn close_at(
-        &self,
-        service: &str,
-        stored: &mut StoredRecord,
-        end: &RecordedEnd,
-        revision: u32,
-    ) -> Result<ReleaseEnd, DriverError> {
-        let open = stored.record.open.clone();
-        let bucket = &self.facts.state_bucket;
-        loop {
-            stored.record.close(service, end.clone(), now());
-            match self
-                .aws
-                .write_record(bucket, &self.key(service), stored)
-                .await
-            {
-                Ok(()) => break,
-                Err(DriverError::Refused { .. }) => *stored = self.read(service).await?,
-                Err(other) => return Err(other),
-            }
-            if stored.record.open.is_none() {
-                break;
-            }
-        }
-        Ok(ReleaseEnd {
-            outcome: end.outcome.to_owned(),
-            reason: end.reason.clone(),
-            evidence: end.evidence.clone(),
-            service: service.to_owned(),
-            release: open.map_or(0, |open| open.id),
-            revision,
-        })
-    }
-
     pub(super) async fn wait(&self) {
         tokio::time::sleep(self.asker.pace).await;
     }
-}
-
-/// A release to begin.
-#[derive(Debug, Clone)]
-pub(super) struct ReleaseRequest {
-    /// Why.
-    pub kind: ReleaseKind,
-    /// ARN that serves; empty: none.
-    pub from: String,
-    /// ARN that is to serve.
-    pub to: String,
-    /// The manifest's strategy.
-    pub strategy: String,
-    /// How it begins.
-    pub drive: ReleasePhase,
 }
 
 /// The clock of this machine.

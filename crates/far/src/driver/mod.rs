@@ -1,14 +1,20 @@
 //! The release driver: what a release changes on AWS, and how it is followed to its end.
 //!
 //! Decisions are pure and have no feature: what a revision is ([`definition`]), who moves a
-//! release ([`crate::ecs_strategy`]), what is remembered ([`record`]), what a site is ([`site_revision`]), how core's
-//! machine and ECS meet ([`weighted_plan`]). With the feature `aws` comes what calls AWS.
+//! release ([`crate::ecs_strategy`]), what is remembered ([`record`]), what a site is ([`site_revision`]); what a release
+//! does next is decided by core's machine. With the feature `aws` comes what calls AWS: `deploy` and `operations` begin
+//! a release (`release_start`), `release_loop` drives it: it observes the capacity (`capacity_observer`), asks the machine
+//! by `release_journal`, and makes the call that the journal asks for (`capacity_executor`, `release_jobs`).
 //! Invariant: everything that a release needs after its client is lost is in the record.
 
 #[cfg(feature = "aws")]
 pub mod account_checks;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+mod capacity_executor;
+#[cfg(feature = "aws")]
+mod capacity_observer;
 pub mod definition;
 #[cfg(feature = "aws")]
 mod deploy;
@@ -22,18 +28,24 @@ pub mod figures;
 #[cfg(feature = "aws")]
 mod jobs;
 #[cfg(feature = "aws")]
-mod native_release;
-#[cfg(feature = "aws")]
-mod native_rollback;
-#[cfg(feature = "aws")]
 mod operations;
 #[cfg(feature = "aws")]
 pub mod preflight;
 pub mod record;
+#[cfg(feature = "aws")]
+mod release_jobs;
+#[cfg(feature = "aws")]
+mod release_journal;
+#[cfg(feature = "aws")]
+mod release_loop;
+#[cfg(feature = "aws")]
+mod release_start;
 pub mod secret_stores;
 #[cfg(feature = "aws")]
 pub mod secrets;
 pub mod session_manager_plugin;
+#[cfg(feature = "aws")]
+mod shifted_groups;
 #[cfg(feature = "aws")]
 pub mod site_files;
 #[cfg(feature = "aws")]
@@ -44,6 +56,3 @@ pub mod site_revision;
 #[cfg(feature = "aws")]
 mod status;
 pub mod terraform_outputs;
-pub mod weighted_plan;
-#[cfg(feature = "aws")]
-mod weighted_release;

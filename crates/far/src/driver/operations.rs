@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use neargate_core::alarm::AlarmState;
-use neargate_core::machine::{ReleaseKind, ScaleBounds};
-use neargate_core::model::{Job, JobWork, Service};
+use neargate_core::machine::{
+    Event, Refusal, ReleaseControl, ReleaseKind, ReleaseStage, ScaleBounds, strategy,
+};
+use neargate_core::model::{Job, JobWork, Service, Strategy};
 
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd, ReleaseRequest, now};
+use super::environment::{Driver, ReleaseEnd, now};
 use super::error::DriverError;
-use super::record::ReleasePhase;
+use super::release_journal::{Answer, LeaseHold, ReleaseJournal, refused};
+use super::release_start::ReleaseRequest;
 
 /// How long a one-off command may run.
 const RUN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
@@ -24,39 +27,35 @@ impl Driver {
         service: &str,
         to: Option<u32>,
     ) -> Result<ReleaseEnd, DriverError> {
-        if self.site(service)?.is_some() {
-            return self.rollback_site(service, to).await;
-        }
         let mut stored = self.read(service).await?;
-        match stored.record.open.as_ref().map(|open| &open.drive) {
-            Some(ReleasePhase::Native { deployment, .. }) if !deployment.is_empty() => {
-                self.say(service, "tells ECS to roll the deployment back");
-                self.aws.roll_deployment_back(deployment).await?;
-                return self.follow_open(service).await;
-            }
-            Some(ReleasePhase::Weights { .. }) => return self.abort(service).await,
-            Some(ReleasePhase::Back { .. }) => return self.follow_open(service).await,
-            Some(_) => {
+        if let Some(open) = &stored.record.open {
+            if to.is_some() {
                 return Err(DriverError::Refused {
-                    what: "a release has begun, and no task of it yet".to_owned(),
-                    help: "let its jobs end, then roll back".to_owned(),
+                    what: format!("release {} of `{service}` is in progress", open.id),
+                    help: format!("end it first: neargate abort {service}; then roll back"),
                 });
             }
-            None => {}
+            return self.abort_release(service).await;
+        }
+        if self.is_site(service)? {
+            return self.rollback_site(service, to, stored).await;
         }
         let seen = self.service_state(service).await?;
         let target = stored.record.rollback_target(&seen.definition, to)?;
-        let wish = ReleaseRequest {
-            kind: ReleaseKind::Rollback,
-            from: seen.definition.clone(),
-            to: target.task_definition.clone(),
-            strategy: "rolling".to_owned(),
-            drive: ReleasePhase::Prepared,
-        };
-        let words = format!("rolls back to revision {}", number(&wish.to));
+        let target = target.task_definition.clone();
+        let words = format!("rolls back to revision {}", number(&target));
         self.say(service, &words);
-        self.begin(service, &mut stored, wish).await?;
-        self.drive(service, stored).await
+        let kind = ReleaseKind::Rollback;
+        let request = ReleaseRequest {
+            kind,
+            capacity: self.capacity(service, &seen.definition, kind).await?,
+            desired: seen.desired.max(1),
+            from: seen.definition,
+            to: target,
+            strategy: strategy::name(&Strategy::Rolling),
+        };
+        self.begin(service, &mut stored, request).await?;
+        self.drive(service, stored, None).await
     }
 
     /// Ends the release in progress: back to what served before it.
@@ -65,34 +64,52 @@ impl Driver {
     /// There is none, or it could not be followed.
     pub async fn abort_release(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
         self.spec(service)?;
-        if self.read(service).await?.record.open.is_none() {
-            let words = format!("`{service}` has no release in progress");
-            return Err(DriverError::Failed(words));
+        let stored = self.read(service).await?;
+        let journal = ReleaseJournal::new(self, service, stored, LeaseHold::Bystander);
+        let known = journal.service_state().and_then(|it| it.release.as_ref());
+        let goes_back = known.is_some_and(|release| release.stage == ReleaseStage::RollingBack);
+        let ended = journal.finished().is_some();
+        if !goes_back && !ended {
+            self.steer(service, ReleaseControl::Abort).await?;
         }
-        self.rollback(service, None).await
+        self.follow_open(service).await
+    }
+
+    /// Says something about a release that anybody drives.
+    ///
+    /// # Errors
+    /// There is none, or it cannot do this now.
+    pub async fn steer(&self, service: &str, steer: ReleaseControl) -> Result<(), DriverError> {
+        let event = Event::ReleaseSteered {
+            service: service.to_owned(),
+            steer,
+            by: self.asker.user.clone(),
+        };
+        loop {
+            let stored = self.read(service).await?;
+            if stored.record.open.is_none() {
+                let refusal = Refusal::NoRelease(service.to_owned());
+                return Err(refused(&refusal));
+            }
+            let hold = LeaseHold::Bystander;
+            let mut journal = ReleaseJournal::new(self, service, stored, hold);
+            match journal.ask(&event).await? {
+                Answer::ReadAgain => {}
+                Answer::Nothing | Answer::Decided(_) => return Ok(()),
+            }
+        }
     }
 
     /// Follows the open release: as its driver when nobody is, by the record otherwise.
-    pub(super) async fn follow_open(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
+    async fn follow_open(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
         loop {
             let mut stored = self.read(service).await?;
-            let Some(_) = &stored.record.open else {
-                let past = stored.record.past.last().cloned();
-                let seen = self.service_state(service).await?;
-                return past
-                    .map(|past| ReleaseEnd {
-                        outcome: past.outcome,
-                        reason: past.reason,
-                        evidence: past.evidence,
-                        service: service.to_owned(),
-                        release: past.id,
-                        revision: number(&seen.definition),
-                    })
-                    .ok_or_else(|| DriverError::Failed("the release left no record".to_owned()));
-            };
+            if stored.record.open.is_none() {
+                return self.last_end(service).await;
+            }
             if self.take_lease(&mut stored.record).is_ok() {
                 self.write(service, &mut stored).await?;
-                return self.drive(service, stored).await;
+                return self.drive(service, stored, None).await;
             }
             self.wait().await;
         }
@@ -144,6 +161,18 @@ impl Driver {
         Ok(ScaleBounds::of(&spec.scale).outside(service, tasks, until))
     }
 
+    /// Guards that fire now, with CloudWatch's reason.
+    pub(super) async fn firing_guards(
+        &self,
+        spec: &Service,
+    ) -> Result<Vec<(String, String)>, DriverError> {
+        let states = self.guard_states(spec).await?;
+        let firing = states
+            .into_iter()
+            .filter(|(_, (state, _))| *state == AlarmState::Alarm);
+        Ok(firing.map(|(name, (_, reason))| (name, reason)).collect())
+    }
+
     /// States of a service's guards, by their name in the manifest.
     pub(super) async fn guard_states(
         &self,
@@ -167,13 +196,14 @@ impl Driver {
 
     /// A guard that fires already would blame the new revision for what is wrong now.
     pub(super) async fn quiet_guards(&self, spec: &Service) -> Result<(), DriverError> {
-        for (name, (state, reason)) in self.guard_states(spec).await? {
-            if state == AlarmState::Alarm {
-                return Err(DriverError::Refused {
-                    what: format!("guard `{name}` of `{}` fires already: {reason}", spec.name),
-                    help: "see why: neargate alarms; a release waits until it is quiet".to_owned(),
-                });
-            }
+        let mut firing = self.firing_guards(spec).await?.into_iter();
+        if let Some((alarm, reason)) = firing.next() {
+            let service = spec.name.clone();
+            return Err(refused(&Refusal::GuardFiring {
+                service,
+                alarm,
+                reason,
+            }));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::{JournalEntry, ReleaseKind, TimelineEvent};
+use neargate_core::machine::{FinishedRelease, JournalEntry, ReleaseKind, TimelineEvent};
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +17,10 @@ use super::error::DriverError;
 pub const LEASE: Duration = Duration::from_secs(60);
 /// Releases that are remembered.
 pub const PAST_KEPT: usize = 50;
-/// Moments of one release that are remembered.
-pub const STORY_KEPT: usize = 200;
 /// Journal entries of one release. A release of a service with the most tasks has fewer.
 pub const ENTRIES_MOST: usize = 20_000;
-/// The format that this version writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes. Format 1 had releases in progress without a journal.
+const FORMAT: u32 = 2;
 
 /// The key of a service's record in the state bucket.
 #[must_use]
@@ -87,47 +85,9 @@ pub struct OpenRelease {
     pub git: Option<String>,
     /// `--set` as written.
     pub overrides: Vec<String>,
-    /// Jobs that succeeded.
-    pub jobs_done: u32,
-    /// ECS's task of the job that runs.
-    pub job: Option<String>,
-    /// How the service is moved.
-    pub drive: ReleasePhase,
-    /// What happened.
-    pub story: Vec<TimelineEvent>,
-}
-
-/// How a service is moved.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleasePhase {
-    /// Not yet: the jobs before it run.
-    Prepared,
-    /// By ECS.
-    Native {
-        /// ARN of the newest service deployment before this release; empty: there was none.
-        before: String,
-        /// ARN of the service deployment; empty until it is known.
-        deployment: String,
-    },
-    /// By ECS, back to where it came from: a job after the release failed.
-    Back {
-        /// ARN of the newest service deployment before it.
-        before: String,
-        /// ARN of the service deployment; empty until it is known.
-        deployment: String,
-        /// Why.
-        reason: String,
-        /// The job's last log lines.
-        evidence: Vec<String>,
-    },
-    /// By listener weights: the journal of the release machine.
-    Weights {
-        /// Entries, oldest first.
-        journal: Vec<JournalEntry>,
-    },
-    /// A static site's files are copied, from the revision's list.
-    Files,
+    /// The journal of the release machine, oldest first.
+    #[serde(default)]
+    pub journal: Vec<JournalEntry>,
 }
 
 /// A release that ended. The names are those of `neargate releases --json` near.
@@ -173,16 +133,29 @@ impl EnvironmentRecord {
     /// # Errors
     /// It is of a newer version, or is none.
     pub fn read(key: &str, text: &[u8]) -> Result<Self, DriverError> {
-        let record: Self = serde_json::from_slice(text).map_err(|error| DriverError::Missing {
-            what: format!("the record {key} cannot be read: {error}"),
-            help: "the bucket keeps its versions: restore an earlier one".to_owned(),
-        })?;
+        let mut record: Self =
+            serde_json::from_slice(text).map_err(|error| DriverError::Missing {
+                what: format!("the record {key} cannot be read: {error}"),
+                help: "the bucket keeps its versions: restore an earlier one".to_owned(),
+            })?;
         if record.format > FORMAT {
             return Err(DriverError::Missing {
                 what: format!("the record {key} was written by a newer neargate"),
                 help: "install the newer version".to_owned(),
             });
         }
+        if let Some(open) = record.open.as_ref().filter(|_| record.format < FORMAT) {
+            return Err(DriverError::Missing {
+                what: format!(
+                    "release {} of {key} was begun by an older neargate, which is needed to end it",
+                    open.id
+                ),
+                help:
+                    "end it with the version that began it: neargate deploy, or neargate rollback"
+                        .to_owned(),
+            });
+        }
+        record.format = FORMAT;
         Ok(record)
     }
 
@@ -224,27 +197,22 @@ impl EnvironmentRecord {
             .is_none_or(|own| own.until.since(now) < lease / 2)
     }
 
-    /// Adds a moment to the story of the open release. Moments beyond the bound are dropped.
-    pub fn add_event(&mut self, at: Timestamp, text: &str) {
-        if let Some(open) = &mut self.open
-            && open.story.len() < STORY_KEPT
-        {
-            open.story.push(TimelineEvent {
-                at,
-                text: text.to_owned(),
-            });
+    /// The open release has ended: it becomes history, and the lease is given back. Nothing changes
+    /// when another client has ended it already.
+    pub fn close(&mut self, service: &str, finished: &FinishedRelease, now: Timestamp) {
+        let own = |open: &&mut OpenRelease| open.id == finished.id;
+        if self.open.as_mut().filter(own).is_none() {
+            return;
         }
-    }
-
-    /// The open release has ended: it becomes history, and the lease is given back.
-    pub fn close(&mut self, service: &str, end: RecordedEnd, now: Timestamp) {
         self.lease = None;
         let Some(open) = self.open.take() else { return };
+        let story = finished.story.iter();
         self.past.push(PastRelease {
             ended_at: Some(now),
-            outcome: end.outcome.to_owned(),
-            reason: end.reason,
-            evidence: end.evidence,
+            outcome: finished.outcome.name().to_owned(),
+            reason: finished.reason.clone(),
+            evidence: finished.evidence.clone(),
+            story: story.map(|event| event.as_ref().clone()).collect(),
             ..open.to_past_release(service)
         });
         let surplus = self.past.len().saturating_sub(PAST_KEPT);
@@ -286,18 +254,19 @@ impl EnvironmentRecord {
     }
 }
 
-/// How a release ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedEnd {
-    /// `done`, `rolled-back` or `failed`.
-    pub outcome: &'static str,
-    /// Why.
-    pub reason: String,
-    /// Log lines, exits, states of alarms.
-    pub evidence: Vec<String>,
-}
-
 impl OpenRelease {
+    /// The name of a revision that the release is about: an ARN, or that of a site's list of files.
+    ///
+    /// # Errors
+    /// It is about no such revision.
+    pub fn revision_name(&self, revision: u32) -> Result<&str, DriverError> {
+        let known = |name: &&String| super::definition::number(name) == revision;
+        let mut names = [&self.to, &self.from].into_iter();
+        names.find(known).map(String::as_str).ok_or_else(|| {
+            DriverError::Failed(format!("release {} knows no revision {revision}", self.id))
+        })
+    }
+
     /// As it is listed while it goes on.
     #[must_use]
     pub fn to_past_release(&self, service: &str) -> PastRelease {
@@ -316,7 +285,7 @@ impl OpenRelease {
             git: self.git.clone(),
             overrides: self.overrides.clone(),
             evidence: Vec::new(),
-            story: self.story.clone(),
+            story: Vec::new(),
             task_definition: self.to.clone(),
         }
     }

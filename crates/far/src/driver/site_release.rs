@@ -3,18 +3,21 @@
 //! Invariant: when a release begins in the record, everything that it copies is in the bucket of
 //! records already, so any client can go on with it. Refuses jobs: a site has no tasks.
 
-use neargate_core::machine::ReleaseKind;
+use neargate_core::machine::{Capacity, CapacityObservation, FilesCapacity, ReleaseKind};
 use neargate_core::model::{Service, Static, Workload};
-use neargate_core::status::{ReleaseStatus, ServiceKind, ServiceStatus};
+use neargate_core::status::{ServiceKind, ServiceStatus};
 use tokio::task::JoinSet;
 
 use super::aws::{AwsClients, ObjectCopy, StoredRecord};
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd, ReleaseRequest, now};
+use super::environment::{Driver, ReleaseEnd};
 use super::error::DriverError;
-use super::record::{EnvironmentRecord, OpenRelease, PastRelease, RecordedEnd, ReleasePhase};
+use super::record::{EnvironmentRecord, PastRelease};
+use super::release_journal::ReleaseJournal;
+use super::release_start::ReleaseRequest;
 use super::site_files;
 use super::site_revision::{SiteRevision, bytes_key, home, list_key, revision_name};
+use super::status::release_status;
 
 /// Files that are sent or copied at the same time.
 const TOGETHER: usize = 8;
@@ -45,23 +48,21 @@ impl Driver {
         })
     }
 
-    /// Releases the files of a site, or goes on with a release that was left.
-    pub(super) async fn deploy_site(
+    /// Whether a service is a static site.
+    pub(super) fn is_site(&self, service: &str) -> Result<bool, DriverError> {
+        Ok(self.site(service)?.is_some())
+    }
+
+    /// Releases the files of a site.
+    pub(super) async fn release_site(
         &self,
         spec: &Service,
         site: &Static,
+        mut stored: StoredRecord,
     ) -> Result<ReleaseEnd, DriverError> {
         let service = spec.name.as_str();
         no_jobs(spec)?;
         let bucket = self.site_bucket()?;
-        let mut stored = self.read(service).await?;
-        if let Some(open) = &stored.record.open {
-            let words = format!("resumes release {}, whose client is gone", open.id);
-            self.take_lease(&mut stored.record)?;
-            self.say(service, &words);
-            self.write(service, &mut stored).await?;
-            return self.drive_site(service, stored, None).await;
-        }
         let wanted = site_files::read(&self.asker.folder, site)?;
         let from = serving(&stored.record);
         let standing = self.site_of(service, &from).await?;
@@ -72,7 +73,6 @@ impl Driver {
         if same && !whole {
             return Ok(self.nothing_to_release(service, number(&from)));
         }
-        self.quiet_guards(spec).await?;
         let none = SiteRevision::new(std::collections::BTreeMap::new());
         for line in wanted.changes(standing.as_ref().unwrap_or(&none)) {
             self.say(service, &line);
@@ -80,10 +80,10 @@ impl Driver {
         self.send_bytes(spec, site, &wanted, standing.as_ref())
             .await?;
         let to = self.written(service, &stored.record, &wanted).await?;
-        let wish = wish(ReleaseKind::Deploy, from, to);
-        self.begin(service, &mut stored, wish).await?;
-        let standing = standing.filter(|_| !whole);
-        self.drive_site(service, stored, standing).await
+        let request = request(ReleaseKind::Deploy, from, to);
+        self.begin(service, &mut stored, request).await?;
+        self.drive(service, stored, standing.filter(|_| !whole))
+            .await
     }
 
     /// Goes back to the revision before, or to the one asked for.
@@ -91,30 +91,12 @@ impl Driver {
         &self,
         service: &str,
         to: Option<u32>,
+        mut stored: StoredRecord,
     ) -> Result<ReleaseEnd, DriverError> {
         let bucket = self.site_bucket()?;
-        let mut stored = self.read(service).await?;
         let serving = serving(&stored.record);
-        let (mut target, mut not_to) = (None, serving.clone());
-        if let Some(open) = stored.record.open.clone() {
-            // Half of it is copied: back is to what served before it.
-            self.take_lease(&mut stored.record)?;
-            target = to.is_none().then_some(open.from);
-            not_to = String::new();
-            let end = RecordedEnd {
-                outcome: "failed",
-                reason: format!("rolled back by {}", self.asker.user),
-                evidence: Vec::new(),
-            };
-            stored.record.close(service, end, now());
-        }
-        let target = match target.filter(|from| !from.is_empty()) {
-            Some(target) => target,
-            None => {
-                let found = stored.record.rollback_target(&not_to, to)?;
-                found.task_definition.clone()
-            }
-        };
+        let target = stored.record.rollback_target(&serving, to)?;
+        let target = target.task_definition.clone();
         let number = number(&target);
         let Some(site) = self.site_of(service, &target).await? else {
             let words = format!("the files of revision {number} are not kept any more");
@@ -124,89 +106,81 @@ impl Driver {
         let standing = self.site_of(service, &serving).await?;
         let whole = !last_was_done(&stored.record)
             || site.is_damaged(standing.as_ref(), &self.aws.files(bucket, "").await?);
-        let wish = wish(ReleaseKind::Rollback, serving, target);
-        self.begin(service, &mut stored, wish).await?;
-        let standing = standing.filter(|_| !whole);
-        self.drive_site(service, stored, standing).await
+        let request = request(ReleaseKind::Rollback, serving, target);
+        self.begin(service, &mut stored, request).await?;
+        self.drive(service, stored, standing.filter(|_| !whole))
+            .await
     }
 
-    /// Copies, looks whether all is there, deletes what left a release ago. With `standing`
-    /// only what differs from it is copied.
-    async fn drive_site(
+    /// Copies a revision, looks whether all is there, and deletes what left a release ago. With
+    /// `standing` only what differs from it is copied. `None`: somebody aborted the release meanwhile.
+    pub(super) async fn copy_site(
         &self,
         service: &str,
-        mut stored: StoredRecord,
+        journal: &mut ReleaseJournal<'_>,
+        name: &str,
         standing: Option<SiteRevision>,
-    ) -> Result<ReleaseEnd, DriverError> {
-        let Some(open) = stored.record.open.clone() else {
-            return Err(DriverError::Failed(
-                "the release has ended already".to_owned(),
-            ));
-        };
+    ) -> Result<Option<CapacityObservation>, DriverError> {
+        let revision = number(name);
         let bucket = self.site_bucket()?;
-        let Some(site) = self.site_of(service, &open.to).await? else {
-            return Err(DriverError::Failed(format!(
-                "{} has no list of files",
-                open.to
-            )));
+        let Some(site) = self.site_of(service, name).await? else {
+            let words = format!("{name} has no list of files");
+            return Err(DriverError::Failed(words));
         };
         let parts = site.to_copy(standing.as_ref());
         let copied: usize = parts.iter().map(Vec::len).sum();
         self.say(service, &format!("copies {copied} files, pages last"));
+        let order = journal.capacity_order();
         for part in &parts {
-            self.copy_files(service, &mut stored, &site, part).await?;
+            let mut done = 0;
+            for some in part.chunks(TOGETHER) {
+                self.copy_files(service, &site, some).await?;
+                self.progressed(service, "copied", &mut done, some.len(), part.len());
+                journal.renew().await?;
+                if journal.capacity_order() != order {
+                    return Ok(None);
+                }
+            }
         }
         let missing = site.missing(&self.aws.files(bucket, "").await?);
-        let end = if missing.is_empty() {
-            let gone = self
-                .delete_left(service, &stored.record, &site, &open)
-                .await?;
-            self.keep_revisions(service, &mut stored).await?;
-            done(&open, copied, gone)
-        } else {
-            RecordedEnd {
-                outcome: "failed",
-                reason: format!("{} files are not in {bucket} after the copy", missing.len()),
-                evidence: missing.into_iter().take(TOGETHER).collect(),
+        let words = match missing.len() {
+            0 => {
+                let gone = self.delete_left(service, journal, &site).await?;
+                copied_words(copied, gone)
             }
+            some => format!("{some} files are not in {bucket} after the copy"),
         };
-        self.close_at(service, &mut stored, &end, number(&open.to))
-            .await
+        Ok(Some(CapacityObservation::Files {
+            revision,
+            words,
+            missing: missing.into_iter().take(TOGETHER).collect(),
+        }))
     }
 
     async fn copy_files(
         &self,
         service: &str,
-        stored: &mut StoredRecord,
         site: &SiteRevision,
         paths: &[String],
     ) -> Result<(), DriverError> {
         let home = self.home(service);
-        let mut done = 0;
-        for some in paths.chunks(TOGETHER) {
-            let mut calls = JoinSet::new();
-            for path in some {
-                let Some(file) = site.files.get(path) else {
-                    continue;
-                };
-                let source = bytes_key(&home, &file.sha256);
-                let copy = ObjectCopy {
-                    source: format!("{}/{source}", self.facts.state_bucket),
-                    bucket: self.site_bucket()?.to_owned(),
-                    key: path.clone(),
-                    content_type: file.content_type.clone(),
-                    cache_control: file.cache_control.clone(),
-                };
-                let aws = self.aws.clone();
-                calls.spawn(async move { aws.copy(&copy).await });
-            }
-            all(calls).await?;
-            self.progressed(service, "copied", &mut done, some.len(), paths.len());
-            if self.lease_is_old(&stored.record) {
-                self.write(service, stored).await?;
-            }
+        let mut calls = JoinSet::new();
+        for path in paths {
+            let Some(file) = site.files.get(path) else {
+                continue;
+            };
+            let source = bytes_key(&home, &file.sha256);
+            let copy = ObjectCopy {
+                source: format!("{}/{source}", self.facts.state_bucket),
+                bucket: self.site_bucket()?.to_owned(),
+                key: path.clone(),
+                content_type: file.content_type.clone(),
+                cache_control: file.cache_control.clone(),
+            };
+            let aws = self.aws.clone();
+            calls.spawn(async move { aws.copy(&copy).await });
         }
-        Ok(())
+        all(calls).await
     }
 
     fn progressed(&self, service: &str, what: &str, done: &mut usize, more: usize, of: usize) {
@@ -303,12 +277,14 @@ impl Driver {
     async fn delete_left(
         &self,
         service: &str,
-        record: &EnvironmentRecord,
+        journal: &ReleaseJournal<'_>,
         site: &SiteRevision,
-        open: &OpenRelease,
     ) -> Result<usize, DriverError> {
+        let Some(open) = journal.open_release() else {
+            return Ok(0);
+        };
         let mut names = std::collections::BTreeSet::new();
-        for past in record.past.iter().rev() {
+        for past in journal.past().iter().rev() {
             names.extend([past.from, past.to]);
             if past.outcome == "done" {
                 break;
@@ -364,17 +340,10 @@ impl Driver {
     pub(super) async fn site_status(&self, service: &str) -> Result<ServiceStatus, DriverError> {
         let record = self.read(service).await?.record;
         let stable = record.serving().map(|past| past.to);
-        let release = record.open.as_ref().map(|open| ReleaseStatus {
-            id: open.id,
-            strategy: open.strategy.clone(),
-            stage: "copying".to_owned(),
-            step: 0,
-            weight: 0.0,
-            held: false,
-            paused: false,
-            waiting_for: "the copy of its files".to_owned(),
-            started_at: open.started_at,
-        });
+        let release = record
+            .open
+            .as_ref()
+            .map(|open| release_status(service, open));
         let open = record.open.as_ref().map(|open| number(&open.to));
         Ok(ServiceStatus {
             name: service.to_owned(),
@@ -392,13 +361,14 @@ impl Driver {
     }
 }
 
-fn wish(kind: ReleaseKind, from: String, to: String) -> ReleaseRequest {
+fn request(kind: ReleaseKind, from: String, to: String) -> ReleaseRequest {
     ReleaseRequest {
         kind,
         from,
         to,
-        strategy: "files".to_owned(),
-        drive: ReleasePhase::Files,
+        strategy: "files",
+        capacity: Capacity::Files(FilesCapacity::default()),
+        desired: 0,
     }
 }
 
@@ -415,18 +385,10 @@ fn last_was_done(record: &EnvironmentRecord) -> bool {
     last.is_some_and(|past| past.outcome == "done")
 }
 
-fn done(open: &OpenRelease, copied: usize, gone: usize) -> RecordedEnd {
-    let deleted = match gone {
-        0 => String::new(),
-        some => format!(", {some} removed one release ago are deleted"),
-    };
-    RecordedEnd {
-        outcome: "done",
-        reason: format!(
-            "revision {} serves: {copied} files were copied{deleted}",
-            number(&open.to)
-        ),
-        evidence: Vec::new(),
+fn copied_words(copied: usize, gone: usize) -> String {
+    match gone {
+        0 => format!("{copied} files were copied"),
+        some => format!("{copied} files were copied, {some} removed one release ago are deleted"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::alarm::AlarmStatus;
-use neargate_core::machine::{waiting_for, weight};
+use neargate_core::machine::{JournaledState, Promotion, is_held, waiting_for, weight};
 use neargate_core::metrics::report::MetricsReport;
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
@@ -16,8 +16,8 @@ use super::definition::number;
 use super::environment::{Driver, now};
 use super::error::DriverError;
 use super::figures::{self, MetricsPeriod};
-use super::record::{EnvironmentRecord, OpenRelease, PastRelease, ReleasePhase};
-use super::weighted_plan;
+use super::record::{EnvironmentRecord, OpenRelease, PastRelease};
+use super::shifted_groups::visitor_of;
 
 impl Driver {
     /// The environment, in near's shape. There is no engine far: its process is 0.
@@ -61,11 +61,8 @@ impl Driver {
         let seen = self.service_state(name).await?;
         let record = self.read(name).await?.record;
         let mut tasks = self.aws.tasks(cluster, &facts.name).await?;
-        if matches!(
-            record.open.as_ref().map(|it| &it.drive),
-            Some(ReleasePhase::Weights { .. })
-        ) {
-            let visitor = super::weighted_release::visitor_of(facts);
+        if record.open.is_some() {
+            let visitor = visitor_of(facts);
             if self.aws.service(cluster, &visitor).await?.is_some() {
                 tasks.extend(self.aws.tasks(cluster, &visitor).await?);
             }
@@ -92,7 +89,7 @@ impl Driver {
         let mut all = record.past.clone();
         if let Some(open) = &record.open {
             let mut shown = open.to_past_release(service);
-            shown.reason = stage(service, open).1;
+            shown.reason = release_status(service, open).waiting_for;
             all.push(shown);
         }
         Ok(all)
@@ -206,7 +203,7 @@ impl Driver {
                 }
             }
         }
-        let visitor = super::weighted_release::visitor_of(facts);
+        let visitor = visitor_of(facts);
         if self
             .aws
             .service(&self.facts.cluster, &visitor)
@@ -257,38 +254,33 @@ fn definition_drift(record: &EnvironmentRecord, seen: &EcsServiceState) -> Vec<S
     )]
 }
 
-fn last_word(open: &OpenRelease) -> String {
-    let last = open.story.last();
-    last.map_or_else(|| "ECS".to_owned(), |moment| moment.text.clone())
-}
-
-/// Stage, what it waits for, step, and share of an open release.
-fn stage(service: &str, open: &OpenRelease) -> (String, String, u32, f64) {
-    match &open.drive {
-        ReleasePhase::Prepared => (
-            "before-hooks".into(),
-            "jobs before the release".into(),
-            0,
-            0.0,
-        ),
-        ReleasePhase::Files => ("copying".into(), "the copy of its files".into(), 0, 0.0),
-        ReleasePhase::Native { .. } => ("ecs".into(), last_word(open), 0, 0.0),
-        ReleasePhase::Back { .. } => ("rolling-back".into(), last_word(open), 0, 0.0),
-        ReleasePhase::Weights { journal } => {
-            let state = weighted_plan::replay(journal);
-            let known = state.services.get(service);
-            let release = known.and_then(|it| it.release.as_ref());
-            let (Some(known), Some(release)) = (known, release) else {
-                return ("done".into(), String::new(), 0, 0.0);
-            };
-            let words = waiting_for(known, now());
-            (
-                release.stage.name().into(),
-                words,
-                release.step,
-                weight(known),
-            )
-        }
+/// An open release, in near's shape.
+pub(super) fn release_status(service: &str, open: &OpenRelease) -> ReleaseStatus {
+    let state = JournaledState::replay(&open.journal);
+    let known = state.state().services.get(service);
+    let release = known.and_then(|it| it.release.as_ref().map(|release| (it, release)));
+    let shown = ReleaseStatus {
+        id: open.id,
+        strategy: open.strategy.clone(),
+        stage: "done".to_owned(),
+        step: 0,
+        weight: 0.0,
+        held: false,
+        paused: false,
+        waiting_for: String::new(),
+        started_at: open.started_at,
+    };
+    let Some((known, release)) = release else {
+        return shown;
+    };
+    ReleaseStatus {
+        stage: release.stage.name().to_owned(),
+        step: release.step,
+        weight: weight(known),
+        held: is_held(known),
+        paused: release.gate == Promotion::Paused,
+        waiting_for: waiting_for(known, now()),
+        ..shown
     }
 }
 
@@ -299,20 +291,8 @@ fn service_status(
     tasks: &[EcsTask],
     healthy: u32,
 ) -> ServiceStatus {
-    let release = record.open.as_ref().map(|open| {
-        let (stage, waiting_for, step, weight) = stage(name, open);
-        ReleaseStatus {
-            id: open.id,
-            strategy: open.strategy.clone(),
-            stage,
-            step,
-            weight,
-            held: false,
-            paused: false,
-            waiting_for,
-            started_at: open.started_at,
-        }
-    });
+    let release = record.open.as_ref();
+    let release = release.map(|open| release_status(name, open));
     let revision = match &record.open {
         Some(open) => number(&open.to),
         None => number(&seen.definition),

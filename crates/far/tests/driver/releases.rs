@@ -71,10 +71,14 @@ fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
             .deploy("api", Some("notes:2"))
             .await
             .expect("it is followed");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("failed", 2));
-        assert!(ended.reason.contains("job `migrate` failed"), "{ended:?}");
-        assert!(ended.reason.contains("exit code 3"), "{ended:?}");
-        assert_eq!(ended.evidence, ["no such table"]);
+        // As near: back to what serves, which nobody has touched.
+        assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2));
+        let reason = "job `migrate` failed before any new task was started: exit code 3";
+        assert_eq!(ended.reason, reason);
+        assert_eq!(
+            ended.evidence,
+            ["job migrate: exit code 3", "  no such table"]
+        );
         assert_eq!(world.calls("UpdateService"), updates);
 
         let whole = json!({ "family": "migrate-api", "code": 0, "line": "12 tables" });

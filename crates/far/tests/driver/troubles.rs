@@ -114,7 +114,7 @@ fn a_guard_that_fires_already_stops_the_release_before_it_begins() {
         assert!(
             trouble
                 .to_string()
-                .contains("fires already: 5 of 100 failed"),
+                .contains("breaches already: 5 of 100 failed"),
             "{trouble}"
         );
         assert_eq!(trouble.exit(), 1);

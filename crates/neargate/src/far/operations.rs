@@ -87,12 +87,13 @@ async fn act(
             no_build,
             ..
         } => {
+            let prepared = driver.prepare(service).await?;
             let image = match image {
                 Some(image) => given(driver, flags, service, image),
-                None => made(driver, flags, service, !no_build).await?,
+                None => made(driver, flags, service, prepared.repository(), !no_build)?,
             };
             match image {
-                Ok(image) => judged(flags, driver.deploy(service, image.as_deref()).await?),
+                Ok(image) => judged(flags, driver.release(&prepared, image.as_deref()).await?),
                 Err(failure) => {
                     last_object(flags, verb, failure.describe());
                     Err(failure)
@@ -137,10 +138,11 @@ async fn act(
 
 /// The image of a service that is built here, pushed; `None`: there is none to build. The files
 /// of a static site are built too.
-async fn made(
+fn made(
     driver: &Driver,
     flags: &GlobalFlags,
     service: &str,
+    repository: Result<Option<&str>, DriverError>,
     build: bool,
 ) -> Result<Result<Option<String>, Failure>, DriverError> {
     let Some(spec) = driver.manifest().services.get(service) else {
@@ -161,11 +163,11 @@ async fn made(
             _ => Ok(None),
         });
     }
-    let Some(repository) = driver.image_wanted(service).await? else {
+    let Some(repository) = repository? else {
         return Ok(Ok(None));
     };
     let runner = StageRunner::new(flags, &path, driver.manifest());
-    let reference = runner.and_then(|runner| runner.deliver(spec, &repository, build));
+    let reference = runner.and_then(|runner| runner.deliver(spec, repository, build));
     Ok(reference.map(Some))
 }
 

@@ -90,16 +90,38 @@ impl AwsClients {
         Ok(task.unwrap_or_default().to_owned())
     }
 
+    /// The job that was started under this name and has not ended.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub async fn running_job(
+        &self,
+        cluster: &str,
+        run: &str,
+    ) -> Result<Option<String>, DriverError> {
+        self.job_of_status(cluster, run, DesiredStatus::Running)
+            .await
+    }
+
     async fn find_job(&self, cluster: &str, run: &str) -> Result<Option<String>, DriverError> {
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
-            let call = self.ecs.list_tasks().cluster(cluster).started_by(run);
-            let answer = call.desired_status(status).send().await;
-            let answer = answer.map_err(trouble("look for the job", "ecs:ListTasks"))?;
-            if let Some(task) = answer.task_arns().first() {
-                return Ok(Some(task.clone()));
+            if let Some(task) = self.job_of_status(cluster, run, status).await? {
+                return Ok(Some(task));
             }
         }
         Ok(None)
+    }
+
+    async fn job_of_status(
+        &self,
+        cluster: &str,
+        run: &str,
+        status: DesiredStatus,
+    ) -> Result<Option<String>, DriverError> {
+        let call = self.ecs.list_tasks().cluster(cluster).started_by(run);
+        let answer = call.desired_status(status).send().await;
+        let answer = answer.map_err(trouble("look for the job", "ecs:ListTasks"))?;
+        Ok(answer.task_arns().first().cloned())
     }
 
     /// What became of a job.

@@ -1,0 +1,133 @@
+//! What a release asks of a capacity that others provide, and what was seen of it: facts of the journal.
+
+use serde::{Deserialize, Serialize};
+
+use super::capacity::{DeploymentProgress, ServicesCapacity};
+use crate::time::Timestamp;
+
+/// A fact about the capacity of a service that the scheduler does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+pub enum CapacityChange {
+    /// ECS and the load balancer show other numbers.
+    ServicesObserved {
+        /// All of them.
+        services: ServicesCapacity,
+    },
+    /// Tasks of the new revision failed.
+    TasksFailed {
+        /// Failures of the release so far.
+        count: u32,
+        /// The release fails at so many; 0: the circuit breaker is off.
+        threshold: u32,
+        /// ECS's newest event, or how many tasks are healthy.
+        reason: String,
+    },
+    /// ECS is to deploy a revision: UpdateService.
+    DeploymentRequested {
+        /// Its number.
+        revision: u32,
+        /// ARN of the newest service deployment before it; empty: there was none.
+        after: String,
+        /// ECS lists the new deployment by then.
+        deadline: Timestamp,
+    },
+    /// ECS is to stop the deployment and go back: StopServiceDeployment.
+    DeploymentRollbackRequested,
+    /// ECS says something else about the deployment that was asked for.
+    DeploymentObserved {
+        /// Its ARN.
+        arn: String,
+        /// How far it is.
+        progress: DeploymentProgress,
+        /// ECS's words.
+        words: String,
+        /// Alarms that fired and the service's newest event, when it did not succeed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<String>,
+    },
+    /// The files of a site's revision are to be copied.
+    CopyRequested {
+        /// Its number.
+        revision: u32,
+    },
+    /// The files of a site's revision are in place.
+    FilesCopied {
+        /// Its number.
+        revision: u32,
+        /// How many were copied and deleted.
+        words: String,
+    },
+    /// Files of a site's revision are not in place after the copy.
+    FilesMissing {
+        /// Its number.
+        revision: u32,
+        /// How many, and where.
+        words: String,
+        /// The first of their paths.
+        missing: Vec<String>,
+    },
+}
+
+impl CapacityChange {
+    /// One line for people; empty: nothing to tell.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::ServicesObserved { .. } => String::new(),
+            Self::TasksFailed {
+                count,
+                threshold: 0,
+                reason,
+            } => format!("tasks failed ({count}, the breaker is off): {reason}"),
+            Self::TasksFailed {
+                count,
+                threshold,
+                reason,
+            } => format!("tasks failed ({count} of {threshold}): {reason}"),
+            Self::DeploymentRequested { revision, .. } => {
+                format!("asks ECS to deploy revision {revision}")
+            }
+            Self::DeploymentRollbackRequested => "asks ECS to roll the deployment back".to_owned(),
+            Self::DeploymentObserved { words, .. } | Self::FilesCopied { words, .. } => {
+                words.clone()
+            }
+            Self::CopyRequested { revision } => format!("copies the files of revision {revision}"),
+            Self::FilesMissing { words, .. } => words.clone(),
+        }
+    }
+}
+
+/// What was seen of a capacity that others provide. Repeated ones are harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CapacityObservation {
+    /// Two ECS services.
+    Services {
+        /// Their numbers.
+        services: ServicesCapacity,
+        /// ECS's newest event about the visitor.
+        said: String,
+    },
+    /// The newest deployment of an ECS service.
+    Deployment {
+        /// Its ARN; empty: there is none.
+        arn: String,
+        /// How far it is.
+        progress: DeploymentProgress,
+        /// ECS's words.
+        words: String,
+        /// Alarms that fired, events.
+        evidence: Vec<String>,
+        /// Number of the service's task definition.
+        serving: u32,
+    },
+    /// The copy of a site's files has ended.
+    Files {
+        /// The revision.
+        revision: u32,
+        /// How many were copied, or are missing.
+        words: String,
+        /// Paths that are not in place.
+        missing: Vec<String>,
+    },
+}
