@@ -2,6 +2,7 @@
 
 mod alarm_states;
 mod alarm_vectors;
+mod capacity;
 mod counted;
 mod guards;
 mod machine_display;

@@ -8,7 +8,7 @@ use neargate_core::machine::{
     waiting_for,
 };
 
-use crate::world::{NEW, OLD, World, observed};
+use super::world::{NEW, OLD, World, observed};
 
 const CANARY: &str =
     r#"strategy = "canary", steps = [10, 50, 100], bake = "60s", guard = ["success-rate"]"#;

@@ -8,7 +8,7 @@ use neargate_core::machine::{Action, Event, ReleaseKind, ReleaseOutcome, waiting
 use super::aws::StoredRecord;
 use super::capacity_executor::{CapacityExecutor, Execution};
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd, now};
+use super::environment::{Driver, ReleaseEnd, WriteOutcome, now};
 use super::error::DriverError;
 use super::release_jobs::ReleaseJobs;
 use super::release_journal::{Answer, LeaseHold, ReleaseJournal};
@@ -99,10 +99,14 @@ impl Driver {
         if self.is_site(service)? && finished.outcome == ReleaseOutcome::Done {
             self.keep_revisions(service, &mut stored).await?;
         }
-        let kept = |record: &mut super::record::EnvironmentRecord| {
-            record.close(service, &finished, now());
-        };
-        self.change(service, &mut stored, kept).await?;
+        loop {
+            stored.record.close(service, &finished, now());
+            // Not as the driver: the lease is given back with it.
+            let written = self.write_record(service, &mut stored, LeaseHold::Bystander);
+            if written.await? == WriteOutcome::Yes {
+                break;
+            }
+        }
         let outcome = finished.outcome.name().to_owned();
         Ok(ReleaseEnd {
             revision: self
