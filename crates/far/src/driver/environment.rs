@@ -217,21 +217,6 @@ impl Driver {
         Err(conflict)
     }
 
-    /// Writes what must not be decided again: after a lost race it is made on the fresh record.
-    pub(super) async fn change(
-        &self,
-        service: &str,
-        stored: &mut StoredRecord,
-        change: impl Fn(&mut EnvironmentRecord),
-    ) -> Result<(), DriverError> {
-        loop {
-            change(&mut stored.record);
-            if self.write(service, stored).await? == WriteOutcome::Yes {
-                return Ok(());
-            }
-        }
-    }
-
     pub(super) async fn wait(&self) {
         tokio::time::sleep(self.asker.pace).await;
     }
