@@ -87,7 +87,7 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry)
         Fact::ScaleBoundsChanged { bounds } => service.scale_bounds = Some(*bounds),
         Fact::ServiceAdopted { adopted } => adopted.apply_to(service, at),
         Fact::CapacityChanged { change, .. } => {
-            service.capacity.apply(change);
+            change.apply_to(&mut service.capacity);
             apply_to_release(service, entry);
         }
         Fact::RemovalStarted => {

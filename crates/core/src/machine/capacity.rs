@@ -1,20 +1,15 @@
-//! The port between a release and what runs its revisions.
+//! Who runs the revisions of a service, and what was last seen of them: the data of the port between a release and
+//! its capacity. `capacity_queries` has the questions that a release asks.
 //!
-//! The release machine asks two things of a revision: whether it has [arrived](ServiceState::arrived) (all wanted
-//! tasks are healthy) and whether it is [alone](ServiceState::alone) (nothing of another revision is left). Who
-//! answers is the capacity of the service:
 //! - [`Capacity::Scheduler`]: near, the tasks of this state, started and stopped by the scheduler.
 //! - [`Capacity::Services`]: two ECS services, between which the driver shifts the listener's weights.
 //! - [`Capacity::Deployment`]: ECS's own deployment, which shifts by itself and is followed to its end.
 //! - [`Capacity::Files`]: the objects of a static site, which are copied.
 //!
-//! Invariant: total. A capacity that was not observed yet has nothing.
+//! Invariant: a capacity that was not observed yet has nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::capacity_change::CapacityChange;
-use super::state::ServiceState;
-use super::strategy::WHOLE;
 use crate::time::Timestamp;
 
 /// Who runs the revisions of a service, and what was last seen of them.
@@ -148,26 +143,6 @@ impl Capacity {
         matches!(self, Self::Deployment(_) | Self::Files(_))
     }
 
-    /// Takes in what was observed or asked for.
-    pub(super) fn apply(&mut self, change: &CapacityChange) {
-        match (self, change) {
-            (Self::Services(known), CapacityChange::ServicesObserved { services }) => {
-                known.services.clone_from(services);
-                known.in_stage = true;
-            }
-            (Self::Deployment(known), change) => known.apply(change),
-            (Self::Files(known), CapacityChange::CopyRequested { revision }) => {
-                known.requested = *revision;
-                known.copied = false;
-            }
-            (Self::Files(known), CapacityChange::FilesCopied { revision, words }) => {
-                known.copied = known.requested == *revision;
-                known.words.clone_from(words);
-            }
-            _ => {}
-        }
-    }
-
     /// The release enters another stage.
     pub(super) fn enter_stage(&mut self) {
         if let Self::Services(known) = self {
@@ -186,46 +161,8 @@ impl Capacity {
 }
 
 impl DeploymentCapacity {
-    fn apply(&mut self, change: &CapacityChange) {
-        match change {
-            CapacityChange::DeploymentRequested {
-                revision,
-                after,
-                deadline,
-            } => {
-                self.requested = Some(RequestedDeployment {
-                    revision: *revision,
-                    after: after.clone(),
-                    arn: String::new(),
-                    progress: DeploymentProgress::Requested,
-                    words: String::new(),
-                    deadline: *deadline,
-                });
-            }
-            CapacityChange::DeploymentObserved {
-                arn,
-                progress,
-                words,
-                ..
-            } => {
-                self.newest.clone_from(arn);
-                if let Some(requested) = &mut self.requested {
-                    requested.arn.clone_from(arn);
-                    requested.progress = *progress;
-                    requested.words.clone_from(words);
-                }
-            }
-            CapacityChange::DeploymentRollbackRequested => {
-                if let Some(requested) = &mut self.requested {
-                    requested.progress = DeploymentProgress::RollbackRequested;
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// Whether the service runs this revision; `untouched`: it ran it when the release began.
-    fn runs(&self, revision: u32, untouched: bool) -> bool {
+    pub(super) fn runs(&self, revision: u32, untouched: bool) -> bool {
         match &self.requested {
             None => untouched,
             Some(requested) => match requested.progress {
@@ -234,69 +171,5 @@ impl DeploymentCapacity {
                 _ => false,
             },
         }
-    }
-}
-
-impl ServiceState {
-    /// Healthy tasks of a revision.
-    #[must_use]
-    pub fn healthy_of(&self, revision: u32) -> usize {
-        match &self.capacity {
-            Capacity::Scheduler => {
-                let healthy = self.tasks.values().filter(|task| task.healthy());
-                healthy.filter(|task| task.revision == revision).count()
-            }
-            Capacity::Services(ObservedServices { services, .. }) => {
-                [Some(&services.main), services.visitor.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .filter(|one| one.revision == revision)
-                    .map(|one| one.healthy as usize)
-                    .sum()
-            }
-            Capacity::Deployment(_) | Capacity::Files(_) => 0,
-        }
-    }
-
-    /// All that is wanted of a revision is up.
-    #[must_use]
-    pub fn arrived(&self, revision: u32) -> bool {
-        // What a release goes back to runs unless the release has asked for anything else.
-        let untouched = self
-            .release
-            .as_ref()
-            .is_none_or(|release| release.to != revision);
-        match &self.capacity {
-            Capacity::Scheduler | Capacity::Services(_) => {
-                self.healthy_of(revision) >= self.desired_tasks() as usize
-            }
-            Capacity::Deployment(known) => known.runs(revision, untouched),
-            Capacity::Files(known) if known.requested == 0 => untouched,
-            Capacity::Files(known) => known.requested == revision && known.copied,
-        }
-    }
-
-    /// Arrived, and nothing of any other revision is left.
-    #[must_use]
-    pub fn alone(&self, revision: u32) -> bool {
-        let others_gone = match &self.capacity {
-            Capacity::Scheduler => self.tasks.values().all(|task| task.revision == revision),
-            Capacity::Services(ObservedServices { services, in_stage }) => {
-                *in_stage
-                    && services.main.revision == revision
-                    && services.main.steady
-                    && services.visitor.is_none()
-                    && services.weight == 0
-            }
-            Capacity::Deployment(_) | Capacity::Files(_) => true,
-        };
-        others_gone && self.arrived(revision)
-    }
-
-    /// Share of the requests that the listener is to give the second service, tenths of a percent.
-    pub(super) fn wanted_weight(&self) -> u32 {
-        self.release
-            .as_ref()
-            .map_or(0, |release| release.weight.min(WHOLE))
     }
 }

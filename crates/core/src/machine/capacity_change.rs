@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::capacity::{DeploymentProgress, ServicesCapacity};
+use super::capacity::{
+    Capacity, DeploymentCapacity, DeploymentProgress, RequestedDeployment, ServicesCapacity,
+};
 use crate::time::Timestamp;
 
 /// A fact about the capacity of a service that the scheduler does not run.
@@ -70,6 +72,64 @@ pub enum CapacityChange {
 }
 
 impl CapacityChange {
+    /// Brings a capacity to what this says.
+    pub(super) fn apply_to(&self, capacity: &mut Capacity) {
+        match (capacity, self) {
+            (Capacity::Services(known), Self::ServicesObserved { services }) => {
+                known.services.clone_from(services);
+                known.in_stage = true;
+            }
+            (Capacity::Deployment(known), _) => self.apply_to_deployment(known),
+            (Capacity::Files(known), Self::CopyRequested { revision }) => {
+                known.requested = *revision;
+                known.copied = false;
+            }
+            (Capacity::Files(known), Self::FilesCopied { revision, words }) => {
+                known.copied = known.requested == *revision;
+                known.words.clone_from(words);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_to_deployment(&self, known: &mut DeploymentCapacity) {
+        match self {
+            Self::DeploymentRequested {
+                revision,
+                after,
+                deadline,
+            } => {
+                known.requested = Some(RequestedDeployment {
+                    revision: *revision,
+                    after: after.clone(),
+                    arn: String::new(),
+                    progress: DeploymentProgress::Requested,
+                    words: String::new(),
+                    deadline: *deadline,
+                });
+            }
+            Self::DeploymentObserved {
+                arn,
+                progress,
+                words,
+                ..
+            } => {
+                known.newest.clone_from(arn);
+                if let Some(requested) = &mut known.requested {
+                    requested.arn.clone_from(arn);
+                    requested.progress = *progress;
+                    requested.words.clone_from(words);
+                }
+            }
+            Self::DeploymentRollbackRequested => {
+                if let Some(requested) = &mut known.requested {
+                    requested.progress = DeploymentProgress::RollbackRequested;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// One line for people; empty: nothing to tell.
     #[must_use]
     pub fn describe(&self) -> String {

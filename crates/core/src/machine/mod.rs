@@ -20,6 +20,7 @@ mod approval;
 mod capacity;
 mod capacity_change;
 mod capacity_order;
+mod capacity_queries;
 mod capacity_requests;
 mod circuit_breaker;
 mod commands;

@@ -172,7 +172,7 @@ fn an_aborted_deployment_is_rolled_back_by_ecs() {
     let mut world = World::begin(World::deployment(), ROLLING, true);
     world.round(GuardVerdict::Pending);
     // ECS lists it: only then can it be told to go back.
-    let seen = world.look().expect("a deployment");
+    let seen = world.observation().expect("a deployment");
     world.ask(&observed(seen));
     world.steer(ReleaseControl::Abort);
     world.endings = vec![DeploymentProgress::InProgress; 3];

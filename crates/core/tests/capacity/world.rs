@@ -187,7 +187,7 @@ impl World {
     }
 
     /// What a client sees of the capacity; none of files, which say it when their copy has ended.
-    pub fn look(&self) -> Option<CapacityObservation> {
+    pub fn observation(&self) -> Option<CapacityObservation> {
         match &self.service().capacity {
             Capacity::Services(_) => Some(CapacityObservation::Services {
                 services: self.services.clone(),
@@ -212,7 +212,7 @@ impl World {
     pub fn round(&mut self, guard: GuardVerdict) {
         self.now = self.now.after(Duration::from_secs(20));
         self.deploy();
-        let mut events: Vec<Event> = self.look().map(observed).into_iter().collect();
+        let mut events: Vec<Event> = self.observation().map(observed).into_iter().collect();
         if let Some(release) = self.service().release.clone() {
             if release.step_since.is_some() && guard != GuardVerdict::Pending {
                 events.push(Event::GuardJudged {

@@ -10,8 +10,7 @@ use neargate_core::time::Timestamp;
 
 use super::aws::{AwsClients, Endpoint, StoredRecord};
 use super::error::DriverError;
-use super::record::{EnvironmentRecord, key};
-use super::release_journal::LeaseHold;
+use super::record::{EnvironmentRecord, LeaseHold, key};
 use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 
 /// Who asks, and how often AWS is asked.

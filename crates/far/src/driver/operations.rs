@@ -11,7 +11,8 @@ use neargate_core::model::{Job, JobWork, Service, Strategy};
 use super::definition::number;
 use super::environment::{Driver, ReleaseEnd, now};
 use super::error::DriverError;
-use super::release_journal::{Answer, LeaseHold, ReleaseJournal, refused};
+use super::record::LeaseHold;
+use super::release_journal::{Answer, ReleaseJournal, refused};
 use super::release_start::ReleaseRequest;
 
 /// How long a one-off command may run.

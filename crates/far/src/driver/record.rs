@@ -64,6 +64,15 @@ pub struct ReleaseLease {
     pub until: Timestamp,
 }
 
+/// Whether whoever asks drives the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseHold {
+    /// It does, and holds the lease.
+    Driver,
+    /// It says a word, and leaves the lease to its holder.
+    Bystander,
+}
+
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenRelease {

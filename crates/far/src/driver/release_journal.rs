@@ -11,16 +11,7 @@ use neargate_core::machine::{
 use super::aws::StoredRecord;
 use super::environment::{Driver, WriteOutcome, now};
 use super::error::DriverError;
-use super::record::{ENTRIES_MOST, OpenRelease, PastRelease};
-
-/// Whether whoever asks drives the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeaseHold {
-    /// It does, and holds the lease.
-    Driver,
-    /// It says a word, and leaves the lease to its holder.
-    Bystander,
-}
+use super::record::{ENTRIES_MOST, LeaseHold, OpenRelease, PastRelease};
 
 /// What became of a question.
 #[derive(Debug)]

@@ -10,8 +10,9 @@ use super::capacity_executor::{CapacityExecutor, Execution};
 use super::definition::number;
 use super::environment::{Driver, ReleaseEnd, WriteOutcome, now};
 use super::error::DriverError;
+use super::record::LeaseHold;
 use super::release_jobs::ReleaseJobs;
-use super::release_journal::{Answer, LeaseHold, ReleaseJournal};
+use super::release_journal::{Answer, ReleaseJournal};
 use super::site_revision::SiteRevision;
 
 impl Driver {
