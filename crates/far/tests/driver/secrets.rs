@@ -94,7 +94,7 @@ fn names_and_values_that_cannot_be_are_refused_in_words_without_the_value() {
             ("session-key", "x", 2, "it has maybe, salt, session"),
             ("database.main", "x", 2, "neargate infra apply -e prod"),
             ("token", "unset", 2, "mark of a parameter"),
-            ("token", &long, 2, "1 to 4096 bytes"),
+            ("token", &long, 2, "7000 bytes, not 1 to 4096"),
             ("stripe-key", "", 2, "0 bytes"),
         ];
         for (name, value, exit, words) in rows {
