@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
     Supersede, TaskHealth,
@@ -148,7 +149,7 @@ impl Environment {
         });
     }
 
-    fn some_task(&mut self, service: &str) -> Option<String> {
+    fn some_task(&mut self, service: &str) -> Option<TaskId> {
         let tasks = &self.state.services.get(service)?.tasks;
         let count = u64::try_from(tasks.len()).unwrap_or(0);
         let index = usize::try_from(self.random.below(count.max(1))).unwrap_or(0);
@@ -181,7 +182,7 @@ impl Environment {
     /// Something from outside.
     fn surprise(&mut self, n: u64) {
         let service = name(self.random.below(SERVICES));
-        let task = self.some_task(&service).unwrap_or_default();
+        let task = self.some_task(&service).unwrap_or_else(|| "none".into());
         let event = match self.random.below(100) {
             0..40 => health(task, TaskHealth::Healthy),
             40..50 => health(task, TaskHealth::Unhealthy),
@@ -212,7 +213,7 @@ fn name(n: u64) -> String {
     format!("s{n:04}")
 }
 
-fn health(task: String, health: TaskHealth) -> Event {
+fn health(task: TaskId, health: TaskHealth) -> Event {
     Event::TaskHealthChanged {
         task,
         health,
@@ -221,7 +222,7 @@ fn health(task: String, health: TaskHealth) -> Event {
     }
 }
 
-fn exited(task: String, exit: ProcessExit) -> Event {
+fn exited(task: TaskId, exit: ProcessExit) -> Event {
     Event::TaskExited {
         task,
         exit,

@@ -13,6 +13,7 @@
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
 //! - [`guard`]: alarms judged on a new revision, step by step.
 //! - [`metrics`]: samples in bounded windows, statistics, metric math.
+//! - [`ids`]: what names a task.
 //! - [`names`]: help for a name that nothing has.
 //! - [`notify`]: what webhooks are told, in three shapes.
 //! - [`status`]: the shape of `neargate status --json`.
@@ -27,6 +28,7 @@ pub mod descriptors;
 pub mod duration;
 pub mod guard;
 pub mod health;
+pub mod ids;
 pub mod ignore_list;
 pub mod liveness;
 pub mod machine;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::TaskId;
 use crate::routing::control::RouterLoad;
 use crate::time::Timestamp;
 
@@ -219,7 +220,7 @@ fn is_false(flag: &bool) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskStatus {
     /// Task id.
-    pub id: String,
+    pub id: TaskId,
     /// Process id; `None` before it runs.
     pub pid: Option<u32>,
     /// Port it was given.
@@ -306,7 +307,7 @@ mod tests {
 
     fn task(revision: u32, health: &str) -> TaskStatus {
         TaskStatus {
-            id: format!("web-r{revision}-1"),
+            id: TaskId::of("web", revision, 1),
             pid: None,
             port: None,
             revision,

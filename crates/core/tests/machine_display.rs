@@ -186,8 +186,11 @@ fn a_wrong_health_path_is_named_and_only_what_may_still_boot_is_told_of_its_grac
         world.behaviour.insert(2, Behaviour::Slow);
         deploy(&mut world, NUMBERS, 2);
         while world.service().release.is_some() {
-            let tasks: Vec<String> = world.service().tasks.keys().cloned().collect();
-            for task in tasks.into_iter().filter(|task| task.starts_with("api-r2")) {
+            let tasks: Vec<_> = world.service().tasks.keys().cloned().collect();
+            for task in tasks
+                .into_iter()
+                .filter(|task| task.as_str().starts_with("api-r2"))
+            {
                 world.happen(&Event::TaskHealthChanged {
                     task,
                     health: neargate_core::machine::TaskHealth::Unhealthy,

@@ -129,8 +129,11 @@ fn a_power_cut_at_half_the_traffic_begins_the_shift_again() {
 #[test]
 fn stable_tasks_that_die_by_themselves_in_a_rolling_release_come_back_up_to_the_floor() {
     let mut world = in_mid_release(NUMBERS);
-    let tasks: Vec<String> = world.service().tasks.keys().cloned().collect();
-    for task in tasks.into_iter().filter(|task| task.starts_with("api-r1")) {
+    let tasks: Vec<_> = world.service().tasks.keys().cloned().collect();
+    for task in tasks
+        .into_iter()
+        .filter(|task| task.as_str().starts_with("api-r1"))
+    {
         let event = Event::TaskExited {
             task,
             exit: machine::ProcessExit::Signal(9),

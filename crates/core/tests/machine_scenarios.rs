@@ -2,7 +2,9 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, World, definition};
-use neargate_core::machine::{Event, Fact, ReleaseOutcome, RevisionStatus, Supersede};
+use neargate_core::machine::{
+    EnvironmentState, Event, Fact, ReleaseOutcome, RevisionStatus, Supersede,
+};
 
 #[test]
 fn a_good_revision_replaces_the_old_one_and_is_stable() {
@@ -273,4 +275,26 @@ fn a_rollback_goes_to_an_older_stable_revision_that_nobody_has_left() {
             assert_eq!(world.service().primary, *serves, "{what}, {number}");
         }
     }
+}
+
+#[test]
+fn a_snapshot_of_a_version_without_ordinals_of_tasks_is_read_as_the_same_state() {
+    let state = stable(NUMBERS).state;
+    let mut snapshot = serde_json::to_value(&state).expect("JSON");
+    let tasks = snapshot["services"]["api"]["tasks"].as_object_mut();
+    for task in tasks.expect("tasks").values_mut() {
+        let ordinal = task.as_object_mut().expect("a task").remove("ordinal");
+        assert!(ordinal.is_some());
+    }
+    let read: EnvironmentState = serde_json::from_value(snapshot).expect("a state");
+    assert_eq!(read, state);
+    let (id, task) = state.services["api"]
+        .tasks
+        .first_key_value()
+        .expect("a task");
+    assert_eq!(
+        read.task(id),
+        Some((&state.services["api"], task)),
+        "it is found by its id"
+    );
 }

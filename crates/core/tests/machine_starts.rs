@@ -10,7 +10,7 @@ use neargate_core::model::UsedResource;
 fn hindered() -> World {
     let mut world = stable(NUMBERS);
     world.hindered.insert(1);
-    let tasks: Vec<String> = world.service().tasks.keys().cloned().collect();
+    let tasks: Vec<_> = world.service().tasks.keys().cloned().collect();
     for task in tasks {
         let event = Event::TaskExited {
             task,

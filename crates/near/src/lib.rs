@@ -31,6 +31,7 @@ pub mod program;
 mod router_workers;
 pub mod search_path;
 pub mod secrets;
+pub mod shim_role;
 pub mod snapshot;
 pub mod socket;
 pub mod supervisor;

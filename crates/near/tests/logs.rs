@@ -454,7 +454,7 @@ fn logs_of_dead_tasks_are_kept_up_to_a_bound_and_those_of_the_living_always() {
             .unwrap();
         fs::write(rotated(&path, 1), "").unwrap();
     }
-    logs::prune(&world.state, "api", &["api-r1-0".to_owned()]).unwrap();
+    logs::prune(&world.state, "api", &["api-r1-0".into()]).unwrap();
     let kept = |number: usize| {
         let path = world.directory("api").join(format!("api-r1-{number}.log"));
         assert_eq!(path.exists(), rotated(&path, 1).exists());

@@ -198,7 +198,7 @@ mod tests {
 
     fn service(name: &str, tasks: u32, waiting_for: Option<&str>) -> ServiceStatus {
         let task = |number| TaskStatus {
-            id: format!("{name}-{number}"),
+            id: format!("{name}-{number}").into(),
             pid: None,
             port: None,
             revision: 2,

@@ -94,7 +94,7 @@ fn task_words(task: &TaskStatus, now: Timestamp) -> String {
         // Without a process there is nothing to kill.
         Some(_) if task.pid.is_none() => format!("{} to end its start", task.id),
         Some(by) => machine::leaving(&task.id, drains, by, now),
-        None => task.id.clone(),
+        None => task.id.to_string(),
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
+use neargate_core::ids::TaskId;
 use neargate_core::model::{HealthCheck, Probe};
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::TargetHealth;
@@ -37,7 +38,7 @@ const LISTENER_LOOK: Duration = Duration::from_secs(1);
 /// A target's health changed, or what its last check found.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetHealthChange {
-    pub(crate) task: Rc<str>,
+    pub(crate) task: TaskId,
     pub(crate) health: TargetHealth,
     pub(crate) finding: CheckFinding,
 }
@@ -71,7 +72,7 @@ impl CheckFinding {
 /// What is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CheckedTarget {
-    pub(crate) task: Rc<str>,
+    pub(crate) task: TaskId,
     pub(crate) address: SocketAddr,
     pub(crate) owner: Option<ListenerOwner>,
     /// `None`: only who listens is looked at.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use neargate_core::ids::TaskId;
 use neargate_core::model::Balance;
 use neargate_core::routing::balance::{self, Candidate, WeightedShares};
 use neargate_core::routing::forwarded::TrustedProxies;
@@ -26,7 +27,7 @@ use crate::stickiness::{self, GroupChoice, RuleStickiness, Sessions, StickyCooki
 use crate::targets::{InFlight, TargetState};
 
 /// States of targets by task id, as the control thread keeps them.
-pub(crate) type TargetStates = BTreeMap<String, Arc<TargetState>>;
+pub(crate) type TargetStates = BTreeMap<TaskId, Arc<TargetState>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct CompiledTable {
@@ -103,7 +104,7 @@ pub(crate) struct SelectedTarget {
 }
 
 impl SelectedTarget {
-    pub(crate) fn task(&self) -> &str {
+    pub(crate) fn task(&self) -> &TaskId {
         &self.in_flight.0.task
     }
 }
@@ -240,9 +241,9 @@ impl CompiledTable {
     }
 
     /// Whether connections to this task may be kept for later.
-    pub(crate) fn keeps(&self, task: &str) -> bool {
+    pub(crate) fn keeps(&self, task: &TaskId) -> bool {
         let mut targets = self.groups.values().flat_map(|g| &g.targets);
-        targets.any(|t| t.admitted && t.state.task == task)
+        targets.any(|t| t.admitted && t.state.task == *task)
     }
 }
 
@@ -287,7 +288,7 @@ fn live_target(
         user: target.owner.and_then(ListenerOwner::user),
         admitted: target.admission == Admission::Admitted,
         state: states.get(&target.task)?.clone(),
-        given: sessions.map(|sessions| sessions.served_by(&target.task, target.revision)),
+        given: sessions.map(|sessions| sessions.served_by(target.task.as_str(), target.revision)),
     })
 }
 

@@ -58,7 +58,7 @@ where
             break;
         };
         entry.revision = chosen.revision;
-        entry.task = chosen.task().to_owned();
+        entry.task = chosen.task().to_string();
         entry.target = chosen.address.to_string();
         match attempt(job, &chosen, fresh, table.expose, sides, entry).await {
             AttemptOutcome::End(end) => return end,

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::TaskId;
 use neargate_core::routing::slow_start::{self, Registered};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::Notify;
@@ -16,7 +17,7 @@ const WARM: u64 = u64::MAX;
 /// Facts about one task.
 #[derive(Debug)]
 pub(crate) struct TargetState {
-    pub(crate) task: String,
+    pub(crate) task: TaskId,
     pub(crate) registered: Registered,
     born: Instant,
     /// Microseconds from `born` to the beginning of its slow start; [`WARM`]: it is in none.
@@ -33,9 +34,9 @@ pub(crate) struct TargetState {
 
 impl TargetState {
     /// Not checked yet.
-    pub(crate) fn new(task: &str, registered: Registered, idle: std::sync::Arc<Notify>) -> Self {
+    pub(crate) fn new(task: TaskId, registered: Registered, idle: std::sync::Arc<Notify>) -> Self {
         Self {
-            task: task.to_owned(),
+            task,
             registered,
             born: Instant::now(),
             warming: AtomicU64::new(WARM),

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::TaskId;
 use neargate_core::routing::peer_socket::PeerOwner;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
@@ -33,7 +34,7 @@ pub(crate) struct Upstream {
 
 #[derive(Debug)]
 pub(crate) struct UpstreamPool {
-    idle: RefCell<HashMap<String, Vec<(Upstream, Instant)>>>,
+    idle: RefCell<HashMap<TaskId, Vec<(Upstream, Instant)>>>,
     places: Arc<Semaphore>,
     /// Requests that wait for a place.
     waiting: Cell<usize>,
@@ -53,7 +54,7 @@ impl UpstreamPool {
     }
 
     /// The connection used last, when it is still open.
-    pub(crate) fn reuse(&self, task: &str, care: ReuseCheck) -> Option<Upstream> {
+    pub(crate) fn reuse(&self, task: &TaskId, care: ReuseCheck) -> Option<Upstream> {
         let mut pool = self.idle.borrow_mut();
         let kept = pool.get_mut(task)?;
         while let Some((upstream, since)) = kept.pop() {
@@ -64,14 +65,14 @@ impl UpstreamPool {
         None
     }
 
-    pub(crate) fn put(&self, task: &str, upstream: Upstream, most: usize) {
+    pub(crate) fn put(&self, task: &TaskId, upstream: Upstream, most: usize) {
         if self.waiting.get() > 0 {
             return;
         }
         let mut pool = self.idle.borrow_mut();
         let kept = match pool.get_mut(task) {
             Some(kept) => kept,
-            None => pool.entry(task.to_owned()).or_default(),
+            None => pool.entry(task.clone()).or_default(),
         };
         if kept.len() < most {
             kept.push((upstream, Instant::now()));
@@ -79,7 +80,7 @@ impl UpstreamPool {
     }
 
     /// Drops what is idle to targets that are not kept, and what is too old.
-    pub(crate) fn retain(&self, keeps: impl Fn(&str) -> bool) {
+    pub(crate) fn retain(&self, keeps: impl Fn(&TaskId) -> bool) {
         self.idle.borrow_mut().retain(|task, kept| {
             kept.retain(|(_, since)| since.elapsed() < MOST_IDLE);
             keeps(task) && !kept.is_empty()

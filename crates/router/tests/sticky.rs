@@ -133,7 +133,10 @@ fn a_client_of_a_task_that_is_sick_draining_or_gone_moves_and_stays_there() {
         let mut browser = Browser::default();
         let home = browser.get(router.address, "/");
         let mut changed = targets.clone();
-        let at = targets.iter().position(|t| t.task == home).expect("a task");
+        let at = targets
+            .iter()
+            .position(|t| t.task == home.as_str())
+            .expect("a task");
         match trouble {
             "sick" => changed[at].health = TargetHealth::Unhealthy,
             "draining" => changed[at].admission = Admission::Draining { delay_ms: 60_000 },

@@ -17,6 +17,7 @@ use super::state::{
     Release, Removal, RetiredNumbers, Revision, RevisionStatus, ServiceState, Task, TaskHealth,
     TaskHistory, TaskLifecycle,
 };
+use crate::ids::TaskId;
 use crate::time::Timestamp;
 
 /// Applies one entry.
@@ -27,6 +28,9 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
         Fact::ServiceForgotten => {
             forget_deadline(state, &entry.service);
             if let Some(service) = state.services.remove(&entry.service) {
+                state
+                    .task_services
+                    .retain(|_, owner| *owner != service.name);
                 keep_numbers(state, &service);
             }
         }
@@ -36,6 +40,7 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
                 Fact::ServiceAdopted { adopted } => state.next_release = adopted.next_release,
                 _ => {}
             }
+            note_task(&mut state.task_services, &entry.service, fact);
             forget_deadline(state, &entry.service);
             let new = state.new_service(&entry.service);
             let service = state.services.entry(entry.service.clone()).or_insert(new);
@@ -44,6 +49,15 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
                 state.deadlines.insert((deadline, entry.service.clone()));
             }
         }
+    }
+}
+
+/// Keeps the index of tasks that exist.
+fn note_task(index: &mut BTreeMap<TaskId, String>, service: &str, fact: &Fact) {
+    match fact {
+        Fact::TaskCreated { task, .. } => drop(index.insert(task.clone(), service.to_owned())),
+        Fact::TaskStopped { task, .. } => drop(index.remove(task)),
+        _ => {}
     }
 }
 
@@ -368,10 +382,9 @@ fn apply_to_task(service: &mut ServiceState, entry: &JournalEntry) {
     let at = entry.at;
     match &entry.fact {
         Fact::TaskCreated { task, revision } => {
+            let made = Task::created(task.clone(), service.next_task, *revision, at);
             service.next_task += 1;
-            service
-                .tasks
-                .insert(task.clone(), new_task(task, *revision, at));
+            service.tasks.insert(task.clone(), made);
         }
         Fact::TaskStopped { task, .. } => {
             service.tasks.remove(task);
@@ -397,20 +410,6 @@ fn apply_to_task(service: &mut ServiceState, entry: &JournalEntry) {
             }
         }
         _ => {}
-    }
-}
-
-fn new_task(id: &str, revision: u32, at: Timestamp) -> Task {
-    Task {
-        id: id.to_owned(),
-        revision,
-        lifecycle: TaskLifecycle::Pending { since: at },
-        health: TaskHealth::Unknown,
-        health_reason: String::new(),
-        grace_until: None,
-        last_lines: Vec::new(),
-        ran_at: None,
-        record: TaskHistory::New,
     }
 }
 

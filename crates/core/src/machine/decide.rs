@@ -13,8 +13,7 @@ use super::settle::{draft_of, settle};
 use super::start_backoff::Obstacle;
 use super::start_delay::{self, A_PERSON_ASKED};
 use super::state::{
-    EnvironmentPhase, EnvironmentState, ProcessExit, ServiceState, Task, TaskHealth, TaskHistory,
-    TaskLifecycle,
+    EnvironmentPhase, EnvironmentState, ProcessExit, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
 use super::traffic_shift;
 use super::transaction::Transaction;
@@ -72,7 +71,7 @@ pub fn decide(state: &EnvironmentState, now: Timestamp, event: &Event) -> Decisi
         | Event::TaskExited { task, .. }
         | Event::TaskHealthChanged { task, .. }
         | Event::TaskDrained { task, .. } => {
-            let Some((service, found)) = find_task(state, task) else {
+            let Some((service, found)) = state.task(task) else {
                 return Decision::new(Vec::new());
             };
             let mut draft = draft_of(state, service.clone(), now);
@@ -126,13 +125,6 @@ fn release_event(draft: &mut Transaction, event: &Event) {
         } => traffic_shift::measured(draft, *step, *split, *share, *requests),
         _ => {}
     }
-}
-
-/// The service of a task, whose id begins with its service's name.
-fn find_task<'a>(state: &'a EnvironmentState, id: &str) -> Option<(&'a ServiceState, &'a Task)> {
-    let (service, _) = id.rsplit_once("-r")?;
-    let service = state.services.get(service)?;
-    Some((service, service.tasks.get(id)?))
 }
 
 fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhase) -> Decision {

@@ -5,6 +5,7 @@
 //! does not compile.
 
 use super::entry::{Fact, JournalEntry};
+use crate::ids::TaskId;
 
 /// Something to do in the world. Executors are idempotent: an action may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,17 +17,17 @@ pub enum Action {
         /// Its revision.
         revision: u32,
         /// Task id.
-        task: String,
+        task: TaskId,
     },
     /// Tell a task to stop: signal, stop timeout, SIGKILL.
     StopTask {
         /// Task id.
-        task: String,
+        task: TaskId,
     },
     /// End a task that did not stop.
     KillTask {
         /// Task id.
-        task: String,
+        task: TaskId,
     },
     /// Run a job of a release.
     RunHook {

@@ -3,7 +3,7 @@
 use super::entry::{Fact, JournalEntry};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
-use super::state::{ServiceState, Task, TaskHealth, TaskLifecycle};
+use super::state::{ServiceState, TaskHealth};
 
 impl JournalEntry {
     /// The kind of fact, for filters: `task-ran`, `release-finished`.

@@ -11,6 +11,7 @@ use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
+use crate::ids::TaskId;
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -180,19 +181,19 @@ pub enum Fact {
     /// A task should start.
     TaskCreated {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Its revision.
         revision: u32,
     },
     /// A task runs.
     TaskRan {
         /// Task id.
-        task: String,
+        task: TaskId,
     },
     /// A task's health changed.
     TaskHealthChanged {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// The verdict.
         health: TaskHealth,
         /// The check's words.
@@ -206,7 +207,7 @@ pub enum Fact {
     /// A task gets no new requests.
     TaskDeactivated {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Why.
         reason: String,
         /// Then it is stopped.
@@ -215,7 +216,7 @@ pub enum Fact {
     /// A task was told to stop.
     TaskStopRequested {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Why.
         reason: String,
         /// Then it is killed.
@@ -227,14 +228,14 @@ pub enum Fact {
     /// A task that did not stop is killed.
     TaskKilled {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Then it is killed again.
         deadline: Timestamp,
     },
     /// A task ended.
     TaskStopped {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Its revision.
         revision: u32,
         /// How.
@@ -276,7 +277,7 @@ pub enum Fact {
         /// Release id.
         release: u64,
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Failures so far.
         count: u32,
         /// The release fails at so many.

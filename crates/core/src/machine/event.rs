@@ -5,6 +5,7 @@ use super::capacity_change::CapacityObservation;
 use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
+use crate::ids::TaskId;
 
 /// What a deploy does about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -138,12 +139,12 @@ pub enum Event {
     /// A task's process runs.
     TaskStarted {
         /// Task id.
-        task: String,
+        task: TaskId,
     },
     /// A task's process could not be started.
     TaskStartFailed {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Why, in words.
         reason: String,
         /// What stood in its way, when that is known and may go away.
@@ -159,7 +160,7 @@ pub enum Event {
     /// A task's process ended.
     TaskExited {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// How.
         exit: ProcessExit,
         /// Its last log lines.
@@ -168,7 +169,7 @@ pub enum Event {
     /// A health check came to another verdict.
     TaskHealthChanged {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// The verdict.
         health: TaskHealth,
         /// The check's words.
@@ -179,7 +180,7 @@ pub enum Event {
     /// A deactivating task has no request in flight any more.
     TaskDrained {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Requests and upgraded connections that were cut off because its drain time was over.
         cut: u64,
     },

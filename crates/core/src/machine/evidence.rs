@@ -6,6 +6,7 @@
 use super::capacity::DeploymentProgress;
 use super::capacity_change::CapacityChange;
 use super::state::{EVIDENCE_KEPT, Release, ServiceState};
+use crate::ids::TaskId;
 use crate::model::Probe;
 
 /// Log lines of one failure: two failures of different kinds have room.
@@ -104,7 +105,12 @@ pub(super) fn keep_change(release: &mut Release, change: &CapacityChange) {
 }
 
 /// Adds a failed task, to others that failed so where there are any.
-pub(super) fn keep_failed_task(release: &mut Release, task: &str, reason: &str, lines: &[String]) {
+pub(super) fn keep_failed_task(
+    release: &mut Release,
+    task: &TaskId,
+    reason: &str,
+    lines: &[String],
+) {
     for headline in &mut release.evidence {
         let Some((tasks, known)) = headline.split_once(": ") else {
             continue;

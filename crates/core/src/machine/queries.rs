@@ -6,12 +6,20 @@ use super::capacity::Capacity;
 use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::state::{
     EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
-    ServiceState, Task, TaskHealth, TaskLifecycle,
+    ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
+use crate::ids::TaskId;
 use crate::model::Probe;
 use crate::time::Timestamp;
 
 impl EnvironmentState {
+    /// A task that exists, with its service.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<(&ServiceState, &Task)> {
+        let service = self.services.get(self.task_services.get(id)?)?;
+        Some((service, service.tasks.get(id)?))
+    }
+
     /// A service that was just heard of; its numbers go on where one of its name ended.
     pub(super) fn new_service(&self, name: &str) -> ServiceState {
         let mut service = ServiceState::new(name);
@@ -24,6 +32,22 @@ impl EnvironmentState {
 }
 
 impl Task {
+    /// A task that is asked to start.
+    pub(super) fn created(id: TaskId, ordinal: u64, revision: u32, at: Timestamp) -> Self {
+        Self {
+            id,
+            ordinal,
+            revision,
+            lifecycle: TaskLifecycle::Pending { since: at },
+            health: TaskHealth::Unknown,
+            health_reason: String::new(),
+            grace_until: None,
+            last_lines: Vec::new(),
+            ran_at: None,
+            record: TaskHistory::New,
+        }
+    }
+
     /// Pending or running: it counts towards the ceiling.
     #[must_use]
     pub fn active(&self) -> bool {

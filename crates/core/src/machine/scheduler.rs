@@ -10,6 +10,7 @@ use super::limits;
 use super::release_stage::ReleaseStage;
 use super::state::{EnvironmentPhase, Removal, RevisionStatus, Task, TaskHealth, TaskLifecycle};
 use super::transaction::Transaction;
+use crate::ids::TaskId;
 
 /// One pass; call it until it records nothing more.
 pub fn reconcile(draft: &mut Transaction) {
@@ -111,7 +112,7 @@ fn candidates(draft: &Transaction, matches: impl Fn(&Task) -> bool) -> Vec<Task>
         .filter(|task| task.active() && matches(task))
         .cloned()
         .collect();
-    tasks.sort_by_key(|task| (usefulness(task), std::cmp::Reverse(number(task))));
+    tasks.sort_by_key(|task| (usefulness(task), std::cmp::Reverse(task.ordinal)));
     tasks
 }
 
@@ -122,14 +123,6 @@ fn usefulness(task: &Task) -> u8 {
         (_, TaskHealth::Unknown) => 2,
         (_, TaskHealth::Healthy) => 3,
     }
-}
-
-/// Task ids end with a number that rises.
-fn number(task: &Task) -> u64 {
-    task.id
-        .rsplit_once('-')
-        .and_then(|(_, number)| number.parse().ok())
-        .unwrap_or(0)
 }
 
 /// Tasks of the revision that keeps the floor which are needed beside the healthy ones of others.
@@ -170,10 +163,8 @@ fn keep_floor(draft: &mut Transaction, keeper: u32) {
 
 fn create(draft: &mut Transaction, revision: u32, tasks: usize) {
     for _ in 0..tasks {
-        let task = format!(
-            "{}-r{revision}-{}",
-            draft.service.name, draft.service.next_task
-        );
+        let service = &draft.service;
+        let task = TaskId::of(&service.name, revision, service.next_task);
         draft.record(Fact::TaskCreated { task, revision });
     }
 }

@@ -15,6 +15,7 @@ use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
+use crate::ids::TaskId;
 use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
@@ -33,6 +34,7 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(40);
 
 /// Everything that was decided for one environment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "StoredState")]
 pub struct EnvironmentState {
     /// Whether the environment should run.
     pub phase: EnvironmentPhase,
@@ -45,6 +47,50 @@ pub struct EnvironmentState {
     pub(super) forgotten: BTreeMap<String, RetiredNumbers>,
     /// Nearest deadline of each service that has one; kept by `apply`.
     pub(super) deadlines: BTreeSet<(Timestamp, String)>,
+    /// The service of each task that exists; kept by `apply`, and derived again when a snapshot is read.
+    #[serde(skip)]
+    pub(super) task_services: BTreeMap<TaskId, String>,
+}
+
+/// A state as a snapshot of the journal holds it.
+#[derive(Deserialize)]
+struct StoredState {
+    phase: EnvironmentPhase,
+    services: BTreeMap<String, ServiceState>,
+    next_release: u64,
+    #[serde(default)]
+    forgotten: BTreeMap<String, RetiredNumbers>,
+    deadlines: BTreeSet<(Timestamp, String)>,
+}
+
+impl From<StoredState> for EnvironmentState {
+    fn from(stored: StoredState) -> Self {
+        let mut services = stored.services;
+        let mut task_services = BTreeMap::new();
+        for service in services.values_mut() {
+            for task in service.tasks.values_mut() {
+                if task.ordinal == 0 {
+                    task.ordinal = ordinal_in_id(&task.id);
+                }
+                task_services.insert(task.id.clone(), service.name.clone());
+            }
+        }
+        Self {
+            phase: stored.phase,
+            services,
+            next_release: stored.next_release,
+            forgotten: stored.forgotten,
+            deadlines: stored.deadlines,
+            task_services,
+        }
+    }
+}
+
+/// The ordinal of a task that a version without [`Task::ordinal`] wrote down: its id ends with it. The only place that
+/// reads an id.
+fn ordinal_in_id(id: &TaskId) -> u64 {
+    let (_, ordinal) = id.as_str().rsplit_once('-').unwrap_or_default();
+    ordinal.parse().unwrap_or(0)
 }
 
 /// Numbers of a removed service that are never used again (ECS: a revision number is not reused).
@@ -183,7 +229,7 @@ pub struct ServiceState {
     /// The release in progress.
     pub release: Option<Release>,
     /// Tasks that exist, by id.
-    pub tasks: BTreeMap<String, Task>,
+    pub tasks: BTreeMap<TaskId, Task>,
     /// Number of the next task.
     pub next_task: u64,
     /// Revisions whose tasks failed to start, by number.
@@ -215,7 +261,11 @@ pub enum Removal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Unique in the environment, for example `api-r3-7`.
-    pub id: String,
+    pub id: TaskId,
+    /// How many tasks the service had made when it made this one, itself included: the younger of two has the
+    /// greater number. Snapshots of earlier versions lack it; `StoredState` recovers it.
+    #[serde(default)]
+    pub ordinal: u64,
     /// Its revision.
     pub revision: u32,
     /// Where it is.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::apply::apply_to_service;
 use super::entry::{Fact, JournalEntry};
 use super::state::{EnvironmentPhase, RevisionDefinition, ServiceState, Task, TaskLifecycle};
+use crate::ids::TaskId;
 use crate::time::Timestamp;
 
 /// ECS: a stage lasts at most 24 hours.
@@ -113,7 +114,7 @@ impl Transaction {
     /// The environment goes down: what drains already drains no longer than the rest.
     pub fn hurry_drains(&mut self) {
         let latest = self.now.after(DOWN_DRAIN + DRAIN_SLACK);
-        let slow: Vec<String> = self
+        let slow: Vec<TaskId> = self
             .service
             .tasks
             .values()

@@ -7,6 +7,7 @@ use super::display::{percent, seconds};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::ReleaseStage;
 use super::state::{Release, STEADY_AFTER, ServiceState, Task, TaskHealth, TaskLifecycle};
+use crate::ids::TaskId;
 use crate::time::Timestamp;
 
 /// What a release waits for, in words; empty when there is none.
@@ -209,7 +210,7 @@ fn waiting_for_old(service: &ServiceState, tasks: &[&Task], now: Timestamp) -> S
 
 /// What is waited for of a task that leaves, which drains or was told to stop, until when.
 #[must_use]
-pub fn leaving(task: &str, drains: bool, by: Timestamp, now: Timestamp) -> String {
+pub fn leaving(task: &TaskId, drains: bool, by: Timestamp, now: Timestamp) -> String {
     let left = seconds(by.since(now));
     match drains {
         true => format!("{task} to end its requests (at most {left} more)"),

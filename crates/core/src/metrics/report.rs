@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_service_is_the_sum_of_its_revisions_and_each_has_its_own_latency() {
         let mut metrics = measured(&[(10, count(1, 90, 0, 5_000)), (11, count(2, 8, 2, 80_000))]);
-        let cpu = Sample::of_task(names::CPU, ("api", 1), "api-r1-1", 40.0);
+        let cpu = Sample::of_task(names::CPU, ("api", 1), &"api-r1-1".into(), 40.0);
         take(&mut metrics, 11, &[cpu]);
         let running = RunningTasks::from([(("api".to_owned(), 1), 3), (("api".to_owned(), 2), 1)]);
         let table = shown(&metrics, 60, &running, 20);

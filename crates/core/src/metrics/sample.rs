@@ -2,6 +2,7 @@
 
 use super::dimensions::Dimensions;
 use super::window::Window;
+use crate::ids::TaskId;
 
 /// Samples of one metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +21,11 @@ impl Sample {
     pub fn of_task(
         metric: &'static str,
         (service, revision): (&str, u32),
-        task: &str,
+        task: &TaskId,
         value: f64,
     ) -> Self {
         let from = Dimensions {
-            target: Some(task.to_owned()),
+            target: Some(task.to_string()),
             ..Dimensions::revision(service, revision)
         };
         Self {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::ids::TaskId;
 use crate::machine::{ServiceState, Task, TaskHealth, TaskLifecycle};
 use crate::metrics::Window;
 use crate::random::Random;
@@ -78,7 +79,7 @@ impl TrafficModel {
         &mut self,
         stretch: Duration,
         service: &ServiceState,
-        conduct: impl Fn(&str) -> TaskBehaviour,
+        conduct: impl Fn(&TaskId) -> TaskBehaviour,
     ) {
         self.owed += self.rate * stretch.as_secs_f64();
         let shares = service.shares();
@@ -130,7 +131,7 @@ impl TrafficModel {
             TaskBehaviour::Good | TaskBehaviour::Gone | TaskBehaviour::Failing(_) => {}
         }
         tally.failed += u64::from(status >= 500);
-        let count = self.count(service, task.revision, &task.id);
+        let count = self.count(service, task.revision, task.id.as_str());
         let by_whom = if status == GATEWAY_TIMEOUT {
             &mut count.router_status
         } else {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::table::{RoutingTable, TargetHealth};
+use crate::ids::TaskId;
 use crate::metrics::Window;
 
 /// Engine to router.
@@ -67,7 +68,7 @@ pub enum FromRouter {
     /// Hello as well.
     HealthChanged {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// The state now.
         health: TargetHealth,
         /// ALB's reason code and details, for example `Target.ResponseCodeMismatch: 503`; empty
@@ -83,7 +84,7 @@ pub enum FromRouter {
     /// A draining target has no request in flight any more (or its delay has passed).
     Drained {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Requests that were cut off by the delay.
         cut: u64,
     },

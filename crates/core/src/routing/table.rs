@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
+use crate::ids::TaskId;
 use crate::model::{Balance, HealthCheck, Route, Static, Sticky};
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
@@ -156,7 +157,7 @@ impl TargetGroup {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Task id, unique in the environment.
-    pub task: String,
+    pub task: TaskId,
     /// Revision number.
     pub revision: u32,
     /// Where it listens.

@@ -1,5 +1,6 @@
 //! What goes wrong, and what people do in the middle of it.
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{
     self, EnvironmentState, Event, Obstacle, ProcessExit, ReleaseControl, Supersede, Task,
     TaskHealth, TaskLifecycle,
@@ -67,7 +68,7 @@ pub fn fault(world: &mut World) {
 
 /// Every task is killed, and the engine sees it.
 fn kill_all(world: &mut World) {
-    let tasks: Vec<String> = world.processes.keys().cloned().collect();
+    let tasks: Vec<TaskId> = world.processes.keys().cloned().collect();
     for task in tasks {
         let exit = ProcessExit::Signal(9);
         let last_lines = Vec::new();
@@ -218,7 +219,7 @@ fn crash(world: &mut World) {
     }
     world.state = replay(world, world.tape.0.len());
     // What was said to the dead engine is gone; what is can be seen.
-    let exits: Vec<String> = world
+    let exits: Vec<TaskId> = world
         .coming
         .iter()
         .filter_map(|(_, event)| match event {
@@ -269,7 +270,7 @@ fn crash(world: &mut World) {
 
 /// Health checks go on: a task that has no verdict gets one.
 fn retell(world: &mut World) {
-    let tasks: Vec<(String, u32)> = world
+    let tasks: Vec<(TaskId, u32)> = world
         .service_or_none()
         .into_iter()
         .flat_map(|s| s.tasks.into_values())

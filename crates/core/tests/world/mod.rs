@@ -9,6 +9,7 @@ pub mod stories;
 
 pub use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
     Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
@@ -47,7 +48,7 @@ pub struct World {
     /// The time.
     pub now: Timestamp,
     /// Processes that exist.
-    pub processes: BTreeMap<String, Process>,
+    pub processes: BTreeMap<TaskId, Process>,
     /// Behaviour by version (the definition's, not the revision's number).
     pub behaviour: BTreeMap<u32, Behaviour>,
     /// Events that will happen, by time.
@@ -177,7 +178,7 @@ impl World {
         }
     }
 
-    fn start(&mut self, revision: u32, task: String) {
+    fn start(&mut self, revision: u32, task: TaskId) {
         if self.processes.contains_key(&task) {
             return;
         }
@@ -228,7 +229,7 @@ impl World {
         self.later(delay + after, event);
     }
 
-    fn stop(&mut self, task: String) {
+    fn stop(&mut self, task: TaskId) {
         match self.processes.get(&task) {
             Some(Process::Running) => {
                 self.processes.insert(task.clone(), Process::Stopping);
@@ -351,7 +352,7 @@ impl World {
 
     /// The router says that draining tasks are idle.
     fn drain(&mut self) {
-        let draining: Vec<String> = self
+        let draining: Vec<TaskId> = self
             .state
             .services
             .values()

@@ -314,7 +314,7 @@ fn service_status(
 
 fn task_status(task: &EcsTask) -> TaskStatus {
     TaskStatus {
-        id: task.id.clone(),
+        id: task.id.as_str().into(),
         pid: None,
         port: None,
         revision: number(&task.definition),

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use neargate_core::alarm::AlarmStatus;
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{ReleaseKind, TimelineEvent};
 use neargate_core::model::Manifest;
 use neargate_core::time::Timestamp;
@@ -204,7 +205,7 @@ pub struct ReleaseProgress {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SessionRequest {
     /// Task whose environment is wanted (`exec`); `None`: that of the serving revision (`run`).
-    pub task: Option<String>,
+    pub task: Option<TaskId>,
 }
 
 /// An environment to run a command in. Holds secrets: never logged, never written.

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeSet;
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{self, Event, ProcessExit};
 
-use super::ids::{is_task, service_of};
 use super::journal_writer::JournalReport;
 use super::notes::NoteCause;
 use super::{Engine, EngineError, EngineInput, LAST_LINES, log};
 use crate::input_channel::InputReceiver;
 use crate::logs;
+use crate::shim_role::ShimRole;
 use crate::supervisor::LeftBehind;
 
 impl Engine {
@@ -28,7 +29,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let found = self.surroundings.supervisor.adopt_all();
         let found = found.map_err(EngineError::Tasks)?;
-        let runs = |one: &LeftBehind| matches!(one, LeftBehind::Running(one) if is_task(&one.id));
+        let runs = |one: &LeftBehind| matches!(one, LeftBehind::Running(one) if matches!(one.role(), ShimRole::Task(_)));
         self.tasks_found = found.iter().any(runs);
         self.watch_data();
         if self.ledger.state().phase == machine::EnvironmentPhase::Up
@@ -57,29 +58,30 @@ impl Engine {
             self.happened(Event::HostRestarted);
             self.written(reports).await;
             for id in lost {
-                self.surroundings.supervisor.forget(&id);
+                self.surroundings.supervisor.forget(id.as_str());
             }
         }
         let mut seen = BTreeSet::new();
         for found in found {
-            match found {
-                LeftBehind::Running(running) if self.knows(&running.id) => {
-                    seen.insert(running.id.clone());
-                    self.handle(EngineInput::Started(running.id.clone(), Ok(running)));
-                }
-                LeftBehind::Exited(id, exit) if self.knows(&id) => {
+            match (found.role(), found) {
+                (ShimRole::Task(id), found) if self.knows(&id) => {
                     seen.insert(id.clone());
-                    self.missed_exit(&id, exit);
+                    match found {
+                        LeftBehind::Running(running) => {
+                            self.handle(EngineInput::Started(id, Ok(running)));
+                        }
+                        LeftBehind::Exited(_, exit) => self.missed_exit(&id, exit),
+                    }
                 }
                 // Data services and jobs are looked for by whoever wants them; tasks that the
                 // journal does not know are nobody's.
-                LeftBehind::Running(running) if self.nobodys(&running.id) => {
-                    self.kill(running.id);
-                }
-                LeftBehind::Exited(id, _) if self.nobodys(&id) => {
-                    self.surroundings.supervisor.forget(&id);
-                }
-                LeftBehind::Running(_) | LeftBehind::Exited(..) => {}
+                (role, found) if self.nobodys(&role) => match found {
+                    LeftBehind::Running(running) => self.kill(running.id),
+                    LeftBehind::Exited(role, _) => {
+                        self.surroundings.supervisor.forget(&role.to_string());
+                    }
+                },
+                _ => {}
             }
         }
         for id in self.task_ids() {
@@ -90,17 +92,23 @@ impl Engine {
     }
 
     /// A task ended while no engine looked. The loop has not begun: its lines are read here.
-    fn missed_exit(&mut self, id: &str, exit: ProcessExit) {
-        let last_lines = logs::last_lines(&self.state, service_of(id), id, LAST_LINES);
+    fn missed_exit(&mut self, id: &TaskId, exit: ProcessExit) {
+        let service = self.service_of(id);
+        let last_lines = service.map(|service| {
+            let (state, id) = (&self.state, id.as_str());
+            logs::last_lines(state, &service, id, LAST_LINES)
+        });
+        let last_lines = last_lines.unwrap_or_default();
         self.exited(id, exit, last_lines);
     }
 
     /// The tasks of the journal, when some ran, none runs and nobody saw one end: the machine was
     /// restarted, or lost all processes in another way. None otherwise.
-    fn lost_all(&self, found: &[LeftBehind]) -> Vec<String> {
-        let survives = |found: &LeftBehind| match found {
-            LeftBehind::Running(running) => self.knows(&running.id),
-            LeftBehind::Exited(id, exit) => self.knows(id) && *exit != ProcessExit::Unknown,
+    fn lost_all(&self, found: &[LeftBehind]) -> Vec<TaskId> {
+        let unseen = |one: &LeftBehind| matches!(one, LeftBehind::Exited(_, ProcessExit::Unknown));
+        let survives = |one: &LeftBehind| match one.role() {
+            ShimRole::Task(id) => self.knows(&id) && !unseen(one),
+            ShimRole::Job(_) | ShimRole::DataServer(_) => false,
         };
         let tasks = self.task_ids();
         let ran = tasks.iter().any(|id| self.ran(id));
@@ -112,12 +120,14 @@ impl Engine {
     }
 
     /// Whether a task's process was up once, as far as the journal knows.
-    fn ran(&self, id: &str) -> bool {
-        self.task(id)
-            .is_some_and(|task| !matches!(task.lifecycle, machine::TaskLifecycle::Pending { .. }))
+    fn ran(&self, id: &TaskId) -> bool {
+        let known = self.ledger.state().task(id);
+        known.is_some_and(|(_, task)| {
+            !matches!(task.lifecycle, machine::TaskLifecycle::Pending { .. })
+        })
     }
 
-    pub(super) fn task_ids(&self) -> Vec<String> {
+    pub(super) fn task_ids(&self) -> Vec<TaskId> {
         self.ledger
             .state()
             .services
@@ -126,30 +136,26 @@ impl Engine {
             .collect()
     }
 
-    pub(super) fn task(&self, id: &str) -> Option<&machine::Task> {
-        self.ledger
-            .state()
-            .services
-            .values()
-            .find_map(|service| service.tasks.get(id))
+    /// The service of a task that exists.
+    pub(super) fn service_of(&self, id: &TaskId) -> Option<String> {
+        let (service, _) = self.ledger.state().task(id)?;
+        Some(service.name.clone())
     }
 
     /// Whether a process is a task or a job that nothing in the state asks for.
-    pub(super) fn nobodys(&self, id: &str) -> bool {
+    fn nobodys(&self, role: &ShimRole) -> bool {
         let mut services = self.ledger.state().services.values();
-        match id.strip_prefix("job.") {
-            Some(_) => !services.any(|service| {
-                let of = |release: u64| id.split('.').nth(3) == Some(&release.to_string());
-                service
-                    .release
-                    .as_ref()
-                    .is_some_and(|release| of(release.id))
+        match role {
+            ShimRole::Job(run) => !services.any(|service| {
+                let release = service.release.as_ref();
+                release.is_some_and(|release| release.id == run.release)
             }),
-            None => is_task(id) && !self.knows(id),
+            ShimRole::Task(id) => !self.knows(id),
+            ShimRole::DataServer(_) => false,
         }
     }
 
-    pub(super) fn knows(&self, id: &str) -> bool {
-        self.task(id).is_some()
+    pub(super) fn knows(&self, id: &TaskId) -> bool {
+        self.ledger.state().task(id).is_some()
     }
 }

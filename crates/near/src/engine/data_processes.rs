@@ -8,6 +8,7 @@ use crate::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
 use crate::identity::UserIdentity;
 use crate::logs;
 use crate::paths::StateDir;
+use crate::shim_role::ShimRole;
 use crate::supervisor::{
     self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, WorkingDirectory,
 };
@@ -24,6 +25,7 @@ impl ServerProcesses for DataProcesses {
     async fn start(&self, process: &ServerProcess) -> Result<u32, NotStarted> {
         let spec = TaskSpec {
             id: process.id.clone(),
+            role: Some(ShimRole::DataServer(process.id.clone())),
             log: LogTarget {
                 service: process.id.clone(),
                 revision: 0,

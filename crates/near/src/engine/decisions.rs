@@ -141,8 +141,8 @@ impl Engine {
                 let accepted = self.accepted(outcome);
                 self.releases_begun(*request, lease, accepted);
             }
-            FollowUp::TaskEnded(id) => self.clear_away(id),
-            FollowUp::JobEnded(id) => self.forget_job(id),
+            FollowUp::TaskEnded { task, service } => self.clear_away(task, service),
+            FollowUp::JobEnded(run) => self.forget_job(run),
             FollowUp::AlarmsChanged(changes) => {
                 let error = outcome.err();
                 self.alarms_changed(changes, error.as_deref());

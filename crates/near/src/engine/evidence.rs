@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{NOT_AT_ITS_PORT, ProcessExit, TaskHealth};
 use tokio::sync::mpsc;
 
-use super::ids::service_of;
 use super::last_check::LastCheck;
 use super::{EngineInput, LAST_LINES, QUEUE};
 use crate::input_channel::InputSender;
@@ -19,40 +19,48 @@ use crate::supervisor::Supervisor;
 
 /// What happened to a task.
 #[derive(Debug)]
-pub(super) enum Incident {
+pub(super) struct Incident {
+    /// The task.
+    pub task: TaskId,
+    /// Its service, under which its log is.
+    pub service: String,
+    /// What happened.
+    pub kind: IncidentKind,
+}
+
+/// What may happen to a task.
+#[derive(Debug)]
+pub(super) enum IncidentKind {
     /// Its process ended.
-    Exited(String, ProcessExit),
+    Exited(ProcessExit),
     /// Its health changed, with ALB's reason.
-    HealthChanged(String, TaskHealth, String),
+    HealthChanged(TaskHealth, String),
     /// What a check found of it, its health being what it was.
-    Checked(String, LastCheck),
+    Checked(LastCheck),
 }
 
 /// Starts the reader. Incidents go in, [`EngineInput::Exited`] and [`EngineInput::HealthChanged`] come out.
 pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc::Sender<Incident> {
-    let (incidents, mut queue) = mpsc::channel(QUEUE);
+    let (incidents, mut queue) = mpsc::channel::<Incident>(QUEUE);
     tokio::spawn(async move {
-        while let Some(incident) = queue.recv().await {
-            let incident = match incident {
-                Incident::HealthChanged(task, TaskHealth::Unhealthy, reason) => {
-                    let reason = match listened_elsewhere(&state, &task).await {
-                        Some(words) => format!("{reason}; {words}"),
-                        None => reason,
-                    };
-                    Incident::HealthChanged(task, TaskHealth::Unhealthy, reason)
+        while let Some(mut incident) = queue.recv().await {
+            let task = &incident.task;
+            match &mut incident.kind {
+                IncidentKind::HealthChanged(TaskHealth::Unhealthy, reason) => {
+                    if let Some(words) = listened_elsewhere(&state, task).await {
+                        reason.push_str(&format!("; {words}"));
+                    }
                 }
-                Incident::Checked(task, mut check) => {
-                    check.listens = listened_elsewhere(&state, &task).await;
-                    Incident::Checked(task, check)
+                IncidentKind::Checked(check) => {
+                    check.listens = listened_elsewhere(&state, task).await;
                 }
-                other => other,
-            };
-            let lines = match &incident {
-                Incident::Exited(task, _)
-                | Incident::HealthChanged(task, TaskHealth::Unhealthy, _) => {
-                    last_lines(&state, service_of(task), task).await
+                IncidentKind::Exited(_) | IncidentKind::HealthChanged(..) => {}
+            }
+            let lines = match &incident.kind {
+                IncidentKind::Exited(_) | IncidentKind::HealthChanged(TaskHealth::Unhealthy, _) => {
+                    last_lines(&state, &incident.service, task.as_str()).await
                 }
-                Incident::HealthChanged(..) | Incident::Checked(..) => Vec::new(),
+                IncidentKind::HealthChanged(..) | IncidentKind::Checked(_) => Vec::new(),
             };
             if inputs.send(input(incident, lines)).await.is_err() {
                 return;
@@ -64,10 +72,10 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
 
 /// The ports at which a task listens when its own is not one of them, in words: its program does
 /// not read PORT.
-async fn listened_elsewhere(state: &StateDir, task: &str) -> Option<String> {
-    let (state, task) = (state.clone(), task.to_owned());
+async fn listened_elsewhere(state: &StateDir, task: &TaskId) -> Option<String> {
+    let (state, task) = (state.clone(), task.clone());
     let found = move || {
-        let running = Supervisor::new(state, Vec::new()).running(&task)?;
+        let running = Supervisor::new(state, Vec::new()).running(task.as_str())?;
         let port = running.port?;
         let ports = port_holder::listened_below(running.shim.pid);
         let elsewhere = !ports.is_empty() && !ports.contains(&port);
@@ -86,19 +94,20 @@ fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
 
 /// An incident with its evidence, as the loop takes it.
 pub(super) fn input(incident: Incident, last_lines: Vec<String>) -> EngineInput {
-    match incident {
-        Incident::Exited(task, exit) => EngineInput::Exited {
+    let Incident { task, kind, .. } = incident;
+    match kind {
+        IncidentKind::Exited(exit) => EngineInput::Exited {
             task,
             exit,
             last_lines,
         },
-        Incident::HealthChanged(task, health, reason) => EngineInput::HealthChanged {
+        IncidentKind::HealthChanged(health, reason) => EngineInput::HealthChanged {
             task,
             health,
             reason,
             last_lines,
         },
-        Incident::Checked(task, check) => EngineInput::Checked { task, check },
+        IncidentKind::Checked(check) => EngineInput::Checked { task, check },
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::TaskHealth;
 use neargate_core::machine::{
     Action, ProcessExit, RevisionDefinition, ServiceState, Task, TaskLifecycle,
@@ -15,12 +16,12 @@ use neargate_core::routing::table::{Admission, EarlierFiles, RoutingTable, Targe
 use neargate_core::time::Timestamp;
 use tokio::sync::Notify;
 
-use super::evidence::Incident;
-use super::ids::hook_id;
+use super::evidence::{Incident, IncidentKind};
 use super::routing_table::{self, ExposedService};
 use super::tasks::TaskStart;
 use super::{Engine, EngineInput};
 use crate::ports;
+use crate::shim_role::{JobRunId, ShimRole};
 use crate::supervisor::RunningProcess;
 
 /// A task that has been asked to start and has no process yet.
@@ -40,36 +41,44 @@ impl Engine {
                 task,
             } => self.start_task(&service, revision, task),
             Action::StopTask { task } => self.stop_task(task),
-            Action::KillTask { task } => self.kill(task),
+            Action::KillTask { task } => self.kill(task.to_string()),
             Action::RunHook {
                 release,
                 service,
                 revision,
                 job,
                 run,
-            } => self.run_hook(
-                hook_id(&service, &job, release, run),
-                release,
-                run,
-                revision,
-            ),
+            } => {
+                let run = JobRunId {
+                    service,
+                    job,
+                    release,
+                    run,
+                };
+                self.run_hook(run, revision);
+            }
             Action::StopHook {
                 release,
                 service,
                 job,
                 run,
             } => {
-                let id = hook_id(&service, &job, release, run);
-                if let Some(check) = self.checks.remove(&id) {
+                let run = JobRunId {
+                    service,
+                    job,
+                    release,
+                    run,
+                };
+                if let Some(check) = self.checks.remove(&run) {
                     check.abort();
                 }
-                self.kill(id);
+                self.kill(run.to_string());
             }
             Action::PublishRoutes => self.publish = true,
         }
     }
 
-    fn start_task(&mut self, service: &str, revision: u32, task: String) {
+    fn start_task(&mut self, service: &str, revision: u32, task: TaskId) {
         if self.running.contains_key(&task) || self.starting.contains_key(&task) {
             return;
         }
@@ -79,7 +88,7 @@ impl Engine {
         let port = definition.service.port.map(|_| self.assign_port());
         let port = port.transpose();
         let start = TaskStart {
-            id: task.clone(),
+            role: ShimRole::Task(task.clone()),
             revision,
             definition,
             port: port.as_ref().ok().copied().flatten(),
@@ -123,7 +132,7 @@ impl Engine {
         ports::assign(&taken)
     }
 
-    fn stop_task(&self, task: String) {
+    fn stop_task(&self, task: TaskId) {
         let supervisor = self.surroundings.supervisor.clone();
         let incidents = self.incidents.clone();
         let starting = self.starting.get(&task);
@@ -131,12 +140,17 @@ impl Engine {
             starting.unwanted.notify_one();
         }
         let starting = starting.is_some();
+        let service = self.service_of(&task);
         tokio::task::spawn_blocking(move || {
-            if supervisor.running(&task).is_some() {
-                supervisor.stop(&task);
-            } else if !starting {
+            if supervisor.running(task.as_str()).is_some() {
+                supervisor.stop(task.as_str());
+            } else if let (false, Some(service)) = (starting, service) {
                 // It never ran, or its end was not seen.
-                let _ = incidents.blocking_send(Incident::Exited(task, ProcessExit::Unknown));
+                let _ = incidents.blocking_send(Incident {
+                    task,
+                    service,
+                    kind: IncidentKind::Exited(ProcessExit::Unknown),
+                });
             }
         });
     }

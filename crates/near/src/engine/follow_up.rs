@@ -1,12 +1,14 @@
 //! What may follow when something is written, or cannot be.
 
 use neargate_core::alarm::Transition;
+use neargate_core::ids::TaskId;
 
 use super::prerequisites::ServiceAddresses;
 use super::release_request::{PreparedRequest, SnapshotLease};
 use super::routers::RouterConnected;
 use crate::api::server::CallReply;
 use crate::api::wire::Accepted;
+use crate::shim_role::JobRunId;
 
 /// What follows a proposal.
 pub(super) enum FollowUp {
@@ -32,9 +34,14 @@ pub(super) enum FollowUp {
     /// The releases of an `up` or a `deploy` have begun; their snapshots are held until then.
     ReleasesBegun(Box<PreparedRequest>, SnapshotLease),
     /// What is left of a task goes.
-    TaskEnded(String),
+    TaskEnded {
+        /// The task.
+        task: TaskId,
+        /// Its service; `None`: the task had ended before.
+        service: Option<String>,
+    },
     /// What is left of a job goes.
-    JobEnded(String),
+    JobEnded(JobRunId),
     /// Alarms enter their states and are told.
     AlarmsChanged(Vec<(String, Transition)>),
     /// A verdict of a guard is known.

@@ -10,37 +10,35 @@ use neargate_core::model::{HttpCheck, JobWork};
 
 use super::follow_up::FollowUp;
 use super::http_checks::{self, PendingCheck};
-use super::ids::{job_of, service_of_job};
 use super::tasks::TaskStart;
 use super::{Engine, EngineInput, evidence};
 use crate::logs::writer::LogWriter;
+use crate::shim_role::{JobRunId, ShimRole};
 
 impl Engine {
-    pub(super) fn run_hook(&mut self, id: String, release: u64, run: u32, revision: u32) {
-        let service = service_of_job(&id);
+    pub(super) fn run_hook(&mut self, run: JobRunId, revision: u32) {
         let Some(found) = self
             .ledger
             .state()
             .services
-            .get(service)
+            .get(&run.service)
             .and_then(|s| s.revisions.get(&revision))
         else {
             return;
         };
         let definition = Arc::clone(&found.definition);
-        let job = job_of(&id);
-        let Some(job) = definition.jobs.get(job) else {
+        let Some(job) = definition.jobs.get(&run.job) else {
             return;
         };
         let command = match &job.work {
             JobWork::Command(command) => command.clone(),
             JobWork::Http(check) => {
                 let (check, timeout) = (check.clone(), job.timeout);
-                return self.run_check(id, (release, run, revision), check, timeout);
+                return self.run_check(run, revision, check, timeout);
             }
         };
         let start = TaskStart {
-            id: id.clone(),
+            role: ShimRole::Job(run.clone()),
             revision,
             definition,
             port: None,
@@ -49,6 +47,7 @@ impl Engine {
         let (surroundings, inputs) = (self.surroundings.clone(), self.inputs.clone());
         let state = self.state.clone();
         tokio::spawn(async move {
+            let id = run.to_string();
             let exit = match surroundings.supervisor.ended(&id) {
                 // It ended while no engine looked; it must not run twice.
                 Some(exit) => exit,
@@ -57,11 +56,9 @@ impl Engine {
                     Err(failure) => ProcessExit::NotStarted(failure.reason),
                 },
             };
-            let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
+            let last_lines = evidence::last_lines(&state, &run.service, &id).await;
             let ended = EngineInput::HookEnded {
-                release,
                 run,
-                id,
                 exit,
                 last_lines,
             };
@@ -70,21 +67,15 @@ impl Engine {
     }
 
     /// Asks the new revision. What is asked twice after an engine's death does no harm.
-    fn run_check(
-        &mut self,
-        id: String,
-        (release, run, revision): (u64, u32, u32),
-        check: HttpCheck,
-        timeout: Duration,
-    ) {
-        if self.checks.contains_key(&id) {
+    fn run_check(&mut self, run: JobRunId, revision: u32, check: HttpCheck, timeout: Duration) {
+        if self.checks.contains_key(&run) {
             return;
         }
-        let service = service_of_job(&id).to_owned();
-        let address = self.surroundings.internal_address(&service);
-        let logs = self.surroundings.state.logs().join(&service);
-        let (inputs, name, state) = (self.inputs.clone(), id.clone(), self.state.clone());
+        let address = self.surroundings.internal_address(&run.service);
+        let logs = self.surroundings.state.logs().join(&run.service);
+        let (inputs, asking, state) = (self.inputs.clone(), run.clone(), self.state.clone());
         let asked = tokio::spawn(async move {
+            let id = run.to_string();
             let exit = match address {
                 Some(address) => {
                     let asking = PendingCheck {
@@ -97,43 +88,34 @@ impl Engine {
                     let mut log = LogWriter::open(&logs, &id, revision).ok();
                     http_checks::ask(&asking, &mut log).await
                 }
-                None => ProcessExit::NotStarted(format!("`{service}` has no address")),
+                None => ProcessExit::NotStarted(format!("`{}` has no address", run.service)),
             };
-            let last_lines = evidence::last_lines(&state, service_of_job(&id), &id).await;
+            let last_lines = evidence::last_lines(&state, &run.service, &id).await;
             let ended = EngineInput::HookEnded {
-                release,
                 run,
-                id,
                 exit,
                 last_lines,
             };
             let _ = inputs.send(ended).await;
         });
-        self.checks.insert(name, asked.abort_handle());
+        self.checks.insert(asking, asked.abort_handle());
     }
 
     /// A job ended.
-    pub(super) fn hook_ended(
-        &mut self,
-        release: u64,
-        run: u32,
-        id: &str,
-        exit: ProcessExit,
-        last_lines: Vec<String>,
-    ) {
-        self.checks.remove(id);
+    pub(super) fn hook_ended(&mut self, run: JobRunId, exit: ProcessExit, last_lines: Vec<String>) {
+        self.checks.remove(&run);
         let event = Event::HookFinished {
-            release,
-            run,
+            release: run.release,
+            run: run.run,
             exit,
             last_lines,
         };
-        self.happened_then(event, FollowUp::JobEnded(id.to_owned()));
+        self.happened_then(event, FollowUp::JobEnded(run));
     }
 
     /// Removes what is left of a job; before its end is written, it would be run again.
-    pub(super) fn forget_job(&self, id: String) {
+    pub(super) fn forget_job(&self, run: JobRunId) {
         let supervisor = self.surroundings.supervisor.clone();
-        tokio::task::spawn_blocking(move || supervisor.forget(&id));
+        tokio::task::spawn_blocking(move || supervisor.forget(&run.to_string()));
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Invariant: the handling of an input waits for nothing.
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{Event, ProcessExit, TaskHealth};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::error_chain::chain;
-use super::evidence::{self, Incident};
+use super::evidence::{self, Incident, IncidentKind};
 use super::follow_up::FollowUp;
-use super::ids::service_of;
 use super::last_check::LastCheck;
 use super::notes::NoteCause;
 use super::router_process::RouterEvent;
@@ -24,7 +24,7 @@ impl Engine {
             EngineInput::Started(id, Ok(running)) => {
                 self.starting.remove(&id);
                 if !self.knows(&id) {
-                    self.kill(id);
+                    self.kill(id.to_string());
                     return;
                 }
                 self.notes.set(NoteCause::Task(id.clone()), &running.notes);
@@ -34,7 +34,7 @@ impl Engine {
             }
             EngineInput::Started(id, Err(failure)) => {
                 self.starting.remove(&id);
-                self.surroundings.supervisor.forget(&id);
+                self.surroundings.supervisor.forget(id.as_str());
                 self.happened(Event::TaskStartFailed {
                     task: id,
                     reason: failure.reason,
@@ -66,12 +66,10 @@ impl Engine {
             }
             EngineInput::Checked { task, check } => self.checked(task, check),
             EngineInput::HookEnded {
-                release,
                 run,
-                id,
                 exit,
                 last_lines,
-            } => self.hook_ended(release, run, &id, exit, last_lines),
+            } => self.hook_ended(run, exit, last_lines),
             EngineInput::Used(reading) => self.used(reading),
             EngineInput::Provided(request, provided) => self.provided(*request, provided),
             EngineInput::Prepared(request, prepared) => self.prepared(*request, prepared),
@@ -81,47 +79,54 @@ impl Engine {
     }
 
     /// Tells the loop when a task's process ends.
-    fn watch(&self, id: String) {
+    fn watch(&self, task: TaskId) {
+        let Some(service) = self.service_of(&task) else {
+            return;
+        };
         let (incidents, supervisor) =
             (self.incidents.clone(), self.surroundings.supervisor.clone());
         tokio::spawn(async move {
-            let exit = supervisor.exited(&id).await;
-            let _ = incidents.send(Incident::Exited(id, exit)).await;
+            let exit = supervisor.exited(task.as_str()).await;
+            let ended = Incident {
+                task,
+                service,
+                kind: IncidentKind::Exited(exit),
+            };
+            let _ = incidents.send(ended).await;
         });
     }
 
-    pub(super) fn exited(&mut self, id: &str, exit: ProcessExit, last_lines: Vec<String>) {
-        self.running.remove(id);
-        self.last_checks.remove(id);
-        self.notes.clear(&NoteCause::Task(id.to_owned()));
-        if let Some(revision) = self
-            .task(id)
-            .filter(|task| task.active())
-            .map(|t| t.revision)
-        {
-            self.restarted(service_of(id), revision, id);
+    pub(super) fn exited(&mut self, task: &TaskId, exit: ProcessExit, last_lines: Vec<String>) {
+        self.running.remove(task);
+        self.last_checks.remove(task);
+        self.notes.clear(&NoteCause::Task(task.clone()));
+        let known = self.ledger.state().task(task);
+        let service = known.map(|(service, _)| service.name.clone());
+        let unasked = known.filter(|(_, task)| task.active());
+        let unasked = unasked.map(|(service, task)| (service.name.clone(), task.revision));
+        if let Some((service, revision)) = unasked {
+            self.restarted(&service, revision, task);
         }
         let event = Event::TaskExited {
-            task: id.to_owned(),
+            task: task.clone(),
             exit,
             last_lines,
         };
-        self.happened_then(event, FollowUp::TaskEnded(id.to_owned()));
+        let task = task.clone();
+        self.happened_then(event, FollowUp::TaskEnded { task, service });
     }
 
     /// Removes what is left of a task that has ended, and logs of tasks that ended long ago.
-    pub(super) fn clear_away(&self, id: String) {
+    pub(super) fn clear_away(&self, task: TaskId, service: Option<String>) {
         let (supervisor, state) = (self.surroundings.supervisor.clone(), self.state.clone());
         let alive = self.task_ids();
         tokio::task::spawn_blocking(move || {
-            supervisor.forget(&id);
-            if let Err(error) = logs::prune(&state, service_of(&id), &alive)
+            supervisor.forget(task.as_str());
+            let Some(service) = service else { return };
+            if let Err(error) = logs::prune(&state, &service, &alive)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
-                log(&format!(
-                    "logs of {} are not pruned: {error}",
-                    service_of(&id)
-                ));
+                log(&format!("logs of {service} are not pruned: {error}"));
             }
         });
     }
@@ -133,7 +138,7 @@ impl Engine {
                     task,
                     health,
                     check,
-                } => self.health_told(task, health, check),
+                } => self.health_told(&task, health, check),
                 RouterOutcome::Drained { task, cut } => {
                     self.happened(Event::TaskDrained { task, cut });
                 }
@@ -166,7 +171,15 @@ impl Engine {
         }
     }
 
-    fn health_told(&mut self, task: String, health: TargetHealth, check: LastCheck) {
+    fn health_told(&mut self, task: &TaskId, health: TargetHealth, check: LastCheck) {
+        let Some(service) = self.service_of(task) else {
+            return;
+        };
+        let incident = |kind| Incident {
+            task: task.clone(),
+            service: service.clone(),
+            kind,
+        };
         let state = match health {
             TargetHealth::Initial => None,
             TargetHealth::Healthy => Some(TaskHealth::Healthy),
@@ -174,10 +187,10 @@ impl Engine {
         };
         if let Some(state) = state {
             let reason = check.reason.clone();
-            self.incident(Incident::HealthChanged(task.clone(), state, reason));
+            self.incident(incident(IncidentKind::HealthChanged(state, reason)));
         }
         if health != TargetHealth::Unhealthy && check.failed() {
-            self.incident(Incident::Checked(task, check));
+            self.incident(incident(IncidentKind::Checked(check)));
         }
     }
 
@@ -190,7 +203,7 @@ impl Engine {
         }
     }
 
-    fn checked(&mut self, task: String, check: LastCheck) {
+    fn checked(&mut self, task: TaskId, check: LastCheck) {
         if self.running.contains_key(&task) {
             self.last_checks.insert(task, check);
         }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an input is a fact that somebody else found out.
 
+use neargate_core::ids::TaskId;
 use neargate_core::machine::{Obstacle, ProcessExit, TaskHealth};
 
 use super::last_check::LastCheck;
@@ -9,32 +10,31 @@ use super::release_request::{Preparation, PreparedRequest};
 use super::start_failure::StartFailure;
 use super::task_usage::UsageReading;
 use crate::api::wire::Problem;
+use crate::shim_role::JobRunId;
 use crate::supervisor::RunningProcess;
 
 /// An input of the loop, besides calls and routers.
 pub(super) enum EngineInput {
     /// A start succeeded or failed.
-    Started(String, Result<RunningProcess, StartFailure>),
+    Started(TaskId, Result<RunningProcess, StartFailure>),
     /// A task's process ended.
     Exited {
-        task: String,
+        task: TaskId,
         exit: ProcessExit,
         last_lines: Vec<String>,
     },
     /// A target became healthy or unhealthy.
     HealthChanged {
-        task: String,
+        task: TaskId,
         health: TaskHealth,
         reason: String,
         last_lines: Vec<String>,
     },
     /// What a check found of a task whose health is what it was.
-    Checked { task: String, check: LastCheck },
+    Checked { task: TaskId, check: LastCheck },
     /// A job's process ended, or did not start.
     HookEnded {
-        release: u64,
-        run: u32,
-        id: String,
+        run: JobRunId,
         exit: ProcessExit,
         last_lines: Vec<String>,
     },

@@ -47,6 +47,7 @@ impl Engine {
                     .map(|found| found.service.size);
                 if let (Some(running), Some(size)) = (self.running.get(&task.id), size) {
                     metered.push(MeteredTask {
+                        id: task.id.clone(),
                         service: service.name.clone(),
                         revision: task.revision,
                         running: running.clone(),

@@ -24,7 +24,6 @@ mod execute;
 mod follow_up;
 mod hooks;
 mod http_checks;
-mod ids;
 mod input_handlers;
 mod inputs;
 mod interruptions;
@@ -63,6 +62,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::TaskId;
 use neargate_core::liveness;
 use neargate_core::machine::{self, Action, Event};
 use neargate_core::metrics::Completeness;
@@ -82,6 +82,7 @@ use crate::input_channel::{InputReceiver, InputSender, queue};
 use crate::journal::{self, Journal};
 use crate::paths::StateDir;
 use crate::secrets::Secrets;
+use crate::shim_role::JobRunId;
 use crate::supervisor::{RunningProcess, Supervisor};
 use crate::watchdog::sentinel::Sentinel;
 use crate::watchdog::sockets::NamedSockets;
@@ -134,15 +135,15 @@ struct Engine {
     shared_listeners: u64,
     cookie_key: CookieKey,
     /// What is observed of tasks that run.
-    running: BTreeMap<String, RunningProcess>,
+    running: BTreeMap<TaskId, RunningProcess>,
     /// What the last check found of tasks that are not unhealthy; only failures.
-    last_checks: BTreeMap<String, LastCheck>,
+    last_checks: BTreeMap<TaskId, LastCheck>,
     /// Whether tasks were found that are not taken over yet.
     tasks_found: bool,
     /// Tasks that are starting.
-    starting: BTreeMap<String, StartingTask>,
-    /// HTTP checks that are asking, by the job's id.
-    checks: BTreeMap<String, AbortHandle>,
+    starting: BTreeMap<TaskId, StartingTask>,
+    /// HTTP checks that are asking, by the job's run.
+    checks: BTreeMap<JobRunId, AbortHandle>,
     definition: Option<Arc<EnvironmentDefinition>>,
     /// Whose state directory this is, from the moment at which its definition is being written.
     claimed: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use neargate_core::ids::TaskId;
+
 /// Why there is a note.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum NoteCause {
@@ -18,7 +20,7 @@ pub(super) enum NoteCause {
     /// The router lacks places for clients, descriptors, memory or ports.
     RouterStrained,
     /// Something of a task that runs.
-    Task(String),
+    Task(TaskId),
 }
 
 impl NoteCause {
@@ -75,7 +77,7 @@ mod tests {
     fn a_note_stays_as_long_as_one_of_its_causes() {
         let mut notes = Notes::default();
         let text = || vec!["limits are not enforced".to_owned()];
-        let task = |id: &str| NoteCause::Task(id.to_owned());
+        let task = |id: &str| NoteCause::Task(id.into());
         assert!(notes.set(task("a-1"), &text()));
         assert!(notes.set(task("a-2"), &text()));
         assert!(!notes.set(task("a-2"), &text()), "it is known");

@@ -85,7 +85,7 @@ impl Engine {
             service: name.to_owned(),
             definition: Arc::clone(&definition.definition),
             revision,
-            task: asked.cloned().unwrap_or_else(|| format!("{name}-session")),
+            task: asked.map_or_else(|| format!("{name}-session"), ToString::to_string),
             port: asked.and_then(|task| self.running.get(task)?.port),
         })
     }

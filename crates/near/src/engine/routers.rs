@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use neargate_core::ids::TaskId;
 use neargate_core::routing::control::{FromRouter, RouterLoad, SecondCount, ToRouter};
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
@@ -33,7 +34,7 @@ pub enum RouterOutcome {
     /// A target's health changed, or what its checks find.
     Health {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// New state.
         health: TargetHealth,
         /// What its last check found.
@@ -42,7 +43,7 @@ pub enum RouterOutcome {
     /// No router has requests of this task in flight any more.
     Drained {
         /// Task id.
-        task: String,
+        task: TaskId,
         /// Requests and upgraded connections that were cut off by the drain time.
         cut: u64,
     },
@@ -86,7 +87,7 @@ pub struct Routers {
     table: Option<RoutingTable>,
     /// The router that was found is of another build than this engine.
     outdated: bool,
-    drained: BTreeMap<String, DrainProgress>,
+    drained: BTreeMap<TaskId, DrainProgress>,
     facts: InputSender<(u64, RouterEvent)>,
 }
 
@@ -278,7 +279,7 @@ impl Routers {
 
     /// Sends a table to every router.
     pub fn publish(&mut self, table: RoutingTable) {
-        let draining: BTreeSet<&String> = table
+        let draining: BTreeSet<&TaskId> = table
             .groups
             .values()
             .flat_map(|group| &group.targets)
@@ -443,7 +444,7 @@ impl Routers {
 
     fn all_drained(&mut self) -> Vec<RouterOutcome> {
         let living: BTreeSet<u64> = self.living().map(|router| router.number).collect();
-        let done: Vec<String> = self
+        let done: Vec<TaskId> = self
             .drained
             .iter()
             .filter(|(_, drained)| living.is_subset(&drained.by))

@@ -226,7 +226,7 @@ mod tests {
 
     fn target(revision: u32) -> Target {
         Target {
-            task: format!("api-r{revision}-1"),
+            task: format!("api-r{revision}-1").into(),
             revision,
             address: SocketAddr::from(([127, 0, 0, 1], 20_000)),
             owner: None,

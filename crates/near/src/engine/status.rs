@@ -71,7 +71,7 @@ impl Engine {
                 .unwrap_or(u32::MAX)
         };
         let mut tasks: Vec<&Task> = service.tasks.values().collect();
-        tasks.sort_by_key(|task| (task.revision, task.id.len(), task.id.clone()));
+        tasks.sort_by_key(|task| (task.revision, task.ordinal));
         let mut status = ServiceStatus {
             name: service.name.clone(),
             kind: kind(service),

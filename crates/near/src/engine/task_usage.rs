@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use neargate_core::ids::TaskId;
 use neargate_core::metrics::{Sample, names};
 use neargate_core::model::TaskSize;
 use neargate_core::time::Timestamp;
@@ -21,10 +22,12 @@ const CORE: f64 = 1024.0;
 
 /// Remembers the CPU time that each task had used.
 #[derive(Debug, Default)]
-pub struct UsageMeter(BTreeMap<String, (Timestamp, u64)>);
+pub struct UsageMeter(BTreeMap<TaskId, (Timestamp, u64)>);
 
 /// A task whose use is read.
 pub struct MeteredTask {
+    /// Its id.
+    pub id: TaskId,
     /// Its service.
     pub service: String,
     /// Its revision.
@@ -62,12 +65,12 @@ impl UsageMeter {
     pub fn read_all(mut self, metered: &[MeteredTask], at: Timestamp) -> UsageReading {
         let mut samples = Vec::new();
         for task in metered {
-            let (of, id) = ((task.service.as_str(), task.revision), &task.running.id);
-            let used = self.read(&task.running, task.size, at);
+            let (of, id) = ((task.service.as_str(), task.revision), &task.id);
+            let used = self.read(task, at);
             samples.push(Sample::of_task(names::MEMORY, of, id, used.memory));
             samples.extend(used.cpu.map(|cpu| Sample::of_task(names::CPU, of, id, cpu)));
         }
-        let present: BTreeSet<&String> = metered.iter().map(|task| &task.running.id).collect();
+        let present: BTreeSet<&TaskId> = metered.iter().map(|task| &task.id).collect();
         self.0.retain(|task, _| present.contains(task));
         UsageReading {
             at,
@@ -76,14 +79,15 @@ impl UsageMeter {
         }
     }
 
-    fn read(&mut self, running: &RunningProcess, size: TaskSize, now: Timestamp) -> TaskUsage {
+    fn read(&mut self, task: &MeteredTask, now: Timestamp) -> TaskUsage {
+        let (running, size) = (&task.running, task.size);
         let mut pids = TaskCgroup::of(&running.id, running.shim.pid).pids();
         if pids.is_empty() {
             pids.push(running.task.pid);
         }
         let pages: u64 = pids.iter().filter_map(|pid| resident(*pid)).sum();
         let ticks: u64 = pids.iter().filter_map(|pid| ticks(*pid)).sum();
-        let before = self.0.insert(running.id.clone(), (now, ticks));
+        let before = self.0.insert(task.id.clone(), (now, ticks));
         let cpu = before.and_then(|(at, before)| {
             let seconds = now.since(at).as_secs_f64();
             let used = ticks.saturating_sub(before) as f64 / TICKS;

@@ -21,6 +21,7 @@ use crate::identity;
 use crate::identity::UserIdentity;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
+use crate::shim_role::ShimRole;
 use crate::supervisor::{
     LogTarget, OrphanPolicy, RunningProcess, StopPolicy, StopSignal, Supervisor, TaskSpec,
     WorkingDirectory,
@@ -46,8 +47,8 @@ pub struct TaskEnvironment {
 
 /// What is started: a task of a service, or a job in its environment.
 pub struct TaskStart {
-    /// Task id.
-    pub id: String,
+    /// The task, or the job.
+    pub role: ShimRole,
     /// Revision number.
     pub revision: u32,
     /// Its definition.
@@ -150,14 +151,16 @@ impl TaskEnvironment {
             }
             (None, Workload::Static(_)) => return Err("a static site has no tasks".to_owned()),
         };
+        let id = start.role.to_string();
         Ok(TaskSpec {
-            id: start.id.clone(),
+            env: self.variables(&start.definition, start.revision, &id, start.port)?,
+            id,
+            role: Some(start.role.clone()),
             log: LogTarget {
                 service: service.name.clone(),
                 revision: start.revision,
             },
             argv,
-            env: self.variables(&start.definition, start.revision, &start.id, start.port)?,
             place: WorkingDirectory::Snapshot(self.directory(&start.definition)),
             identity,
             limits: Some(ResourceLimits {

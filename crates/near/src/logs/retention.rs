@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use neargate_core::ids::TaskId;
+
 use super::writer::{FILES, rotated};
 use crate::paths::StateDir;
 
@@ -14,7 +16,7 @@ pub const DEAD_TASKS_KEPT: usize = 20;
 ///
 /// # Errors
 /// A directory cannot be read.
-pub fn prune(state: &StateDir, service: &str, alive: &[String]) -> io::Result<()> {
+pub fn prune(state: &StateDir, service: &str, alive: &[TaskId]) -> io::Result<()> {
     let directory = state.logs().join(service);
     let mut dead: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(directory)?.flatten() {
@@ -22,9 +24,10 @@ pub fn prune(state: &StateDir, service: &str, alive: &[String]) -> io::Result<()
         let task = path
             .file_stem()
             .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if path.extension().is_some_and(|extension| extension == "log") && !alive.contains(&task) {
+            .unwrap_or_default();
+        if path.extension().is_some_and(|extension| extension == "log")
+            && !alive.iter().any(|alive| *alive == task)
+        {
             dead.push((entry.metadata()?.modified()?, path));
         }
     }

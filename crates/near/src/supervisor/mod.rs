@@ -38,6 +38,7 @@ pub use spec::{
 
 use crate::paths::StateDir;
 use crate::process_identity::ProcessIdentity;
+use crate::shim_role::ShimRole;
 
 /// A shim that has not reported by then is given up.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,7 +73,18 @@ pub enum LeftBehind {
     /// It runs.
     Running(RunningProcess),
     /// It ended while no engine looked.
-    Exited(String, ProcessExit),
+    Exited(ShimRole, ProcessExit),
+}
+
+impl LeftBehind {
+    /// What the process is for.
+    #[must_use]
+    pub fn role(&self) -> ShimRole {
+        match self {
+            Self::Running(running) => running.role(),
+            Self::Exited(role, _) => role.clone(),
+        }
+    }
 }
 
 /// What a shim reports once.
@@ -184,12 +196,13 @@ impl Supervisor {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 text => serde_json::from_slice::<RunningProcess>(&text?).ok(),
             };
-            let running = started.filter(|running| self.stands_here(&id, running.shim));
-            found.push(match running {
-                Some(running) => LeftBehind::Running(running),
-                None => {
-                    let exit = self.exit(&id);
-                    LeftBehind::Exited(id, exit)
+            found.push(match started {
+                Some(running) if self.stands_here(&id, running.shim) => {
+                    LeftBehind::Running(running)
+                }
+                Some(ended) if ended.id == id => LeftBehind::Exited(ended.role(), self.exit(&id)),
+                Some(_) | None => {
+                    LeftBehind::Exited(ShimRole::in_earlier_name(&id), self.exit(&id))
                 }
             });
         }

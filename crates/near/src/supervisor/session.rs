@@ -50,6 +50,7 @@ pub fn run(session: &SessionSpec, argv: &[String]) -> io::Result<ExitStatus> {
 fn command(session: &SessionSpec, argv: &[String], scratch: &Path) -> io::Result<Command> {
     let spec = TaskSpec {
         id: "session".to_owned(),
+        role: None,
         log: LogTarget {
             service: String::new(),
             revision: session.revision,

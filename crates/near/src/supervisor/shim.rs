@@ -211,6 +211,7 @@ fn start(
     let shim = ProcessIdentity::of(std::process::id()).ok_or(io::ErrorKind::NotFound)?;
     let running = RunningProcess {
         id: spec.id.clone(),
+        role: spec.role.clone(),
         shim,
         task: started,
         started_at: now(),

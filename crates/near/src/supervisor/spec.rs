@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::ResourceLimits;
 use crate::identity::UserIdentity;
 use crate::process_identity::ProcessIdentity;
+use crate::shim_role::ShimRole;
 
 /// One process to run.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TaskSpec {
     /// Unique under the state directory: `api-r3-7`, `database-main`.
     pub id: String,
+    /// What it is for; `None`: a session, or an engine of a version that did not say it.
+    #[serde(default)]
+    pub role: Option<ShimRole>,
     /// Whose log its output goes to.
     pub log: LogTarget,
     /// Program and arguments.
@@ -91,8 +95,11 @@ pub enum StopSignal {
 /// A process that runs, as its shim wrote it down in `tasks/<id>/state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningProcess {
-    /// The task's id.
+    /// Name of its directory under `tasks/`.
     pub id: String,
+    /// What it is for; `None`: it was started by a version that did not write it down.
+    #[serde(default)]
+    pub role: Option<ShimRole>,
     /// Process id of the shim, which leads the record.
     pub shim: ProcessIdentity,
     /// Process id of the task.
@@ -106,6 +113,15 @@ pub struct RunningProcess {
     pub user: Option<u32>,
     /// What is not enforced for it, in words.
     pub notes: Vec<String>,
+}
+
+impl RunningProcess {
+    /// What it is for.
+    #[must_use]
+    pub fn role(&self) -> ShimRole {
+        let recorded = self.role.clone();
+        recorded.unwrap_or_else(|| ShimRole::in_earlier_name(&self.id))
+    }
 }
 
 /// How a process ended, as its shim wrote it down in `tasks/<id>/exit.json`.

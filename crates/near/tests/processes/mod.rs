@@ -12,6 +12,7 @@ use neargate_near::data::{NotStarted, ServerProcess, ServerProcesses, ServerStop
 use neargate_near::identity::UserIdentity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
+use neargate_near::shim_role::ShimRole;
 use neargate_near::supervisor::{
     self, LogTarget, OrphanPolicy, StopPolicy, Supervisor, TaskSpec, WorkingDirectory,
 };
@@ -73,6 +74,7 @@ impl ServerProcesses for Shims {
         self.started.lock().unwrap().push(process.id.clone());
         let spec = TaskSpec {
             id: process.id.clone(),
+            role: Some(ShimRole::DataServer(process.id.clone())),
             log: LogTarget {
                 service: process.id.clone(),
                 revision: 0,

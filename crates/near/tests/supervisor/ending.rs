@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use neargate_core::machine::ProcessExit;
+use neargate_near::shim_role::ShimRole;
 use neargate_near::supervisor::LeftBehind;
 use rustix::process::Signal;
 
@@ -44,9 +45,24 @@ async fn an_end_and_its_last_lines_are_kept_while_no_engine_runs() {
     let found = world.next_engine().adopt_all().unwrap();
     assert_eq!(
         found,
-        [LeftBehind::Exited("api-r1-1".into(), ProcessExit::Code(5))]
+        [LeftBehind::Exited(
+            ShimRole::Task("api-r1-1".into()),
+            ProcessExit::Code(5)
+        )]
     );
     assert_eq!(world.lines("api-r1-1"), ["late"]);
+}
+
+#[tokio::test]
+async fn a_process_is_adopted_for_what_its_record_says_and_not_for_its_name() {
+    let world = World::new();
+    let role = ShimRole::DataServer("cache-r1-main".into());
+    let mut spec = world.task("cache-r1-main", &["sleep", "1000"]);
+    spec.role = Some(role.clone());
+    world.supervisor.start(&spec).await.unwrap();
+    let found = world.next_engine().adopt_all().unwrap();
+    let roles: Vec<ShimRole> = found.iter().map(LeftBehind::role).collect();
+    assert_eq!(roles, [role]);
 }
 
 #[tokio::test]
@@ -68,10 +84,7 @@ async fn twenty_running_tasks_are_adopted_by_the_next_engine_at_once() {
         "{:?}",
         begin.elapsed()
     );
-    let id = |found: &LeftBehind| match found {
-        LeftBehind::Running(running) => running.id.clone(),
-        LeftBehind::Exited(id, _) => id.clone(),
-    };
+    let id = |found: &LeftBehind| found.role().to_string();
     found.sort_by_key(id);
     started.sort_by_key(id);
     assert_eq!(found, started);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use neargate_core::machine::ProcessExit;
+use neargate_near::shim_role::ShimRole;
 use neargate_near::supervisor::LeftBehind;
 use rustix::process::Signal;
 
@@ -64,7 +65,10 @@ async fn a_shim_killed_while_no_engine_runs_leaves_nothing_to_the_next_one() {
     let found = world.next_engine().adopt_all().unwrap();
     assert_eq!(
         found,
-        [LeftBehind::Exited("api-r1-1".into(), ProcessExit::Unknown)]
+        [LeftBehind::Exited(
+            ShimRole::Task("api-r1-1".into()),
+            ProcessExit::Unknown
+        )]
     );
     for pid in pids {
         eventually("no process of the task runs", || !runs(pid));

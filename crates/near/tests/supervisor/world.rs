@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use neargate_near::identity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
+use neargate_near::shim_role::ShimRole;
 use neargate_near::supervisor::{
     LeftBehind, LogTarget, OrphanPolicy, RunningProcess, StopPolicy, StopSignal, Supervisor,
     TaskSpec, WorkingDirectory,
@@ -58,6 +59,7 @@ impl World {
         fs::set_permissions(&snapshot, fs::Permissions::from_mode(0o755)).unwrap();
         TaskSpec {
             id: id.to_owned(),
+            role: Some(ShimRole::Task(id.into())),
             log: LogTarget {
                 service: "api".to_owned(),
                 revision: 1,

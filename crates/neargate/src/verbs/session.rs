@@ -4,6 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
+use neargate_core::ids::TaskId;
 use neargate_core::status::{ServiceKind, ServiceStatus, TaskStatus};
 use neargate_near::api::wire::{SessionRequest, ShellEnvironment};
 use neargate_near::identity::UserIdentity;
@@ -48,7 +49,7 @@ pub async fn exec(
     require_tasks(&found)?;
     let tasks = found.tasks;
     let task = match task {
-        Some(task) if tasks.iter().any(|known| known.id == task) => task.to_owned(),
+        Some(task) if tasks.iter().any(|known| known.id == task) => task.into(),
         Some(task) => {
             let known = tasks.iter().map(|known| known.id.as_str());
             return Err(failure::unknown("task", task, known));
@@ -75,7 +76,7 @@ fn require_tasks(service: &ServiceStatus) -> Result<(), Failure> {
     }
 }
 
-fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<String, Failure> {
+fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<TaskId, Failure> {
     tasks
         .into_iter()
         .find(|task| task.state == "running")

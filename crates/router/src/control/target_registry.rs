@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::TaskId;
 use neargate_core::liveness::PERIOD;
 use neargate_core::model::{HealthCheck, Probe};
 use neargate_core::routing::control::FromRouter;
@@ -45,9 +46,9 @@ pub(super) struct TargetRegistry {
     version: u64,
     table: Option<Arc<RoutingTable>>,
     states: TargetStates,
-    checks: BTreeMap<String, ScheduledCheck>,
-    findings: BTreeMap<String, CheckFinding>,
-    draining: BTreeMap<String, DrainingTarget>,
+    checks: BTreeMap<TaskId, ScheduledCheck>,
+    findings: BTreeMap<TaskId, CheckFinding>,
+    draining: BTreeMap<TaskId, DrainingTarget>,
     changes: mpsc::Receiver<TargetHealthChange>,
     changes_from: mpsc::Sender<TargetHealthChange>,
     idle: Arc<Notify>,
@@ -131,7 +132,7 @@ impl TargetRegistry {
             let finding = self.findings.get(&task).cloned().unwrap_or_default();
             self.tell(&health_told(task, state.health(), finding)).await;
         }
-        let drained: Vec<(String, u64)> = self
+        let drained: Vec<(TaskId, u64)> = self
             .draining
             .iter()
             .filter_map(|(task, d)| Some((task.clone(), d.done?)))
@@ -180,7 +181,7 @@ impl TargetRegistry {
                 }
                 let state = known.unwrap_or_else(|| {
                     let idle = self.idle.clone();
-                    Arc::new(TargetState::new(&target.task, registered, idle))
+                    Arc::new(TargetState::new(target.task.clone(), registered, idle))
                 });
                 state.set_draining(target.admission != Admission::Admitted);
                 states.insert(target.task.clone(), state);
@@ -250,7 +251,7 @@ impl TargetRegistry {
             });
             for target in targets {
                 let subject = CheckedTarget {
-                    task: target.task.as_str().into(),
+                    task: target.task.clone(),
                     address: target.address,
                     owner: target.owner,
                     rule: rule.cloned(),
@@ -267,7 +268,7 @@ impl TargetRegistry {
     fn start_check(&self, subject: CheckedTarget) -> ScheduledCheck {
         let known = self
             .states
-            .get(&*subject.task)
+            .get(&subject.task)
             .map_or(TargetHealth::Initial, |s| s.health());
         let checker = Checker {
             subject: subject.clone(),
@@ -308,7 +309,7 @@ impl TargetRegistry {
     }
 
     async fn health_changed(&mut self, changed: TargetHealthChange) {
-        let task = changed.task.to_string();
+        let task = changed.task;
         if !self.states.contains_key(&task) {
             return;
         }
@@ -376,7 +377,7 @@ impl TargetRegistry {
     }
 }
 
-fn health_told(task: String, health: TargetHealth, finding: CheckFinding) -> FromRouter {
+fn health_told(task: TaskId, health: TargetHealth, finding: CheckFinding) -> FromRouter {
     FromRouter::HealthChanged {
         task,
         health,
@@ -395,7 +396,7 @@ fn counted(stretch: HistorySpan) -> FromRouter {
 }
 
 /// A target's health as it is now, and whether its slow start begins or ends with that.
-fn change_health(states: &TargetStates, group: &TargetGroup, task: &str, to: TargetHealth) {
+fn change_health(states: &TargetStates, group: &TargetGroup, task: &TaskId, to: TargetHealth) {
     let Some(state) = states.get(task) else {
         return;
     };
@@ -403,7 +404,7 @@ fn change_health(states: &TargetStates, group: &TargetGroup, task: &str, to: Tar
     let others = group
         .targets
         .iter()
-        .filter(|target| target.task != task && target.admission == Admission::Admitted)
+        .filter(|target| target.task != *task && target.admission == Admission::Admitted)
         .filter_map(|target| states.get(&target.task))
         .map(|other| OtherTarget {
             health: other.health(),

@@ -329,7 +329,7 @@ impl<'a> Relay<'a> {
         added.push(("x-request-id", self.job.request_id));
         if self.expose {
             added.push(("x-neargate-revision", revision));
-            added.push(("x-neargate-task", self.chosen.task()));
+            added.push(("x-neargate-task", self.chosen.task().as_str()));
         }
     }
 

@@ -260,7 +260,7 @@ impl Engine {
 
     pub fn wait_health(&mut self, task: &str, wanted: TargetHealth) {
         self.wait(|m| {
-            matches!(m, FromRouter::HealthChanged { task: t, health, .. } if t == task && *health == wanted)
+            matches!(m, FromRouter::HealthChanged { task: t, health, .. } if *t == task && *health == wanted)
         });
     }
 }

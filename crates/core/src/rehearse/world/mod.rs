@@ -15,6 +15,7 @@ use super::timing::{RehearsalTiming, TimingModel};
 use super::traffic::TrafficModel;
 use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
+use crate::ids::TaskId;
 use crate::machine::{
     self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
     TaskHealth, TaskLifecycle,
@@ -41,13 +42,13 @@ struct ModelledProcess {
 enum ScheduledEvent {
     Event(Event),
     /// A task's process runs.
-    Runs(String),
+    Runs(TaskId),
     /// A task is asked whether it is healthy.
-    Check(String),
+    Check(TaskId),
     /// A task's process ends.
-    Ends(String, ProcessExit),
+    Ends(TaskId, ProcessExit),
     /// The scheduler hears of it.
-    Ended(String, ProcessExit),
+    Ended(TaskId, ProcessExit),
     /// ECS hears of an alarm.
     Alarm(String, String),
     /// Guards and alarms are looked at, requests flow.
@@ -74,7 +75,7 @@ pub(super) struct RehearsalWorld {
     random: Random,
     coming: BTreeMap<(Timestamp, u64), ScheduledEvent>,
     sequence: u64,
-    processes: BTreeMap<String, ModelledProcess>,
+    processes: BTreeMap<TaskId, ModelledProcess>,
     pub watches: Monitoring,
     told_at: Timestamp,
     /// The last look at the users, and the release and step of then.
@@ -307,7 +308,7 @@ impl RehearsalWorld {
         }
     }
 
-    fn runs(&mut self, task: String) {
+    fn runs(&mut self, task: TaskId) {
         let now = self.now;
         let Some(process) = self.processes.get_mut(&task) else {
             return;
@@ -325,7 +326,7 @@ impl RehearsalWorld {
         self.later(self.timing.check, ScheduledEvent::Check(task));
     }
 
-    fn check(&mut self, task: String) {
+    fn check(&mut self, task: TaskId) {
         let Some(process) = self.processes.get_mut(&task) else {
             return;
         };
@@ -366,7 +367,7 @@ impl RehearsalWorld {
         });
     }
 
-    fn ends(&mut self, task: String, exit: ProcessExit) {
+    fn ends(&mut self, task: TaskId, exit: ProcessExit) {
         let Some(process) = self.processes.get_mut(&task).filter(|found| !found.gone) else {
             return;
         };

@@ -8,6 +8,7 @@ use super::super::traffic::TaskBehaviour;
 use super::{LOOK, RehearsalWorld, ScheduledEvent};
 use crate::alarm::AlarmState;
 use crate::guard::StepAnalysis;
+use crate::ids::TaskId;
 use crate::machine::{self, Event, GuardVerdict, ProcessExit, ReleaseControl, approval_wanted};
 use crate::metrics::{Sample, names};
 use crate::routing::traffic::samples;
@@ -77,7 +78,7 @@ impl RehearsalWorld {
             (Fault::DatabaseDown(time), Some(since)) => self.now.since(since) < time,
             _ => false,
         };
-        let conduct = |task: &str| {
+        let conduct = |task: &TaskId| {
             let process = self.processes.get(task);
             let bad = process.is_some_and(|process| process.revision == self.bad);
             match self.fault {
