@@ -16,7 +16,7 @@
 //! - [`ids`]: what names a task.
 //! - [`names`]: help for a name that nothing has.
 //! - [`notify`]: what webhooks are told, in three shapes.
-//! - [`status`]: the shape of `neargate status --json`.
+//! - [`status`]: the shape of `neargate status --json`; [`status_words`]: its words, which clients of other versions read.
 //! - [`random`]: numbers that a seed decides.
 //! - [`monitoring`]: all alarms and guards of an app, fed with samples.
 //! - [`rehearse`]: a release with a fault, in simulated time.
@@ -44,6 +44,7 @@ pub mod rehearse;
 pub mod routing;
 pub mod secret;
 pub mod status;
+pub mod status_words;
 pub mod succession;
 pub mod time;
 pub mod timeline;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
 use crate::routing::control::RouterLoad;
+use crate::status_words::{DataStateName, StageName, StrategyName, TaskHealthName, TaskStateName};
 use crate::time::Timestamp;
 
 /// The whole environment as the engine sees it.
@@ -146,7 +147,7 @@ impl ServiceStatus {
     #[must_use]
     pub fn last_check(&self) -> Option<&str> {
         let mut tasks = self.tasks.iter().filter(|task| {
-            let waited_for = task.state == "running" && task.health != "healthy";
+            let waited_for = task.runs() && task.health != TaskHealthName::Healthy;
             waited_for && task.revision == self.revision
         });
         tasks.find_map(|task| task.last_check.as_deref())
@@ -167,7 +168,7 @@ impl ServiceStatus {
         }
         let mut healthy: BTreeMap<u32, u32> = BTreeMap::new();
         for task in &self.tasks {
-            let serves = task.state == "running" && task.health == "healthy";
+            let serves = task.runs() && task.health == TaskHealthName::Healthy;
             *healthy.entry(task.revision).or_default() += u32::from(serves);
         }
         let own = healthy.remove(&self.revision).unwrap_or(0);
@@ -185,9 +186,9 @@ pub struct ReleaseStatus {
     /// Release id.
     pub id: u64,
     /// `rolling`, …
-    pub strategy: String,
+    pub strategy: StrategyName,
     /// `scale-up`, … (DESIGN §6).
-    pub stage: String,
+    pub stage: StageName,
     /// Step k of n; 0 when the strategy has no steps.
     pub step: u32,
     /// Percent of traffic on the new revision.
@@ -208,7 +209,7 @@ impl ReleaseStatus {
     /// Whether a share of the traffic is moved, and not task after task replaced.
     #[must_use]
     pub fn shifts(&self) -> bool {
-        self.strategy != "rolling"
+        self.strategy != StrategyName::Rolling
     }
 }
 
@@ -228,9 +229,9 @@ pub struct TaskStatus {
     /// Its revision.
     pub revision: u32,
     /// ECS's `lastStatus`, lower case: `pending`, `running`, `deactivating`, `stopping`, `stopped`.
-    pub state: String,
+    pub state: TaskStateName,
     /// `unknown`, `healthy`, `unhealthy`.
-    pub health: String,
+    pub health: TaskHealthName,
     /// What its last health check found, when it failed: `500 (1 of 2)`, the second number being
     /// how many in a row make it unhealthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,6 +243,14 @@ pub struct TaskStatus {
     pub leaves_by: Option<Timestamp>,
 }
 
+impl TaskStatus {
+    /// Whether its process runs and is to go on.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.state == TaskStateName::Running
+    }
+}
+
 /// A database or cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataStatus {
@@ -250,7 +259,7 @@ pub struct DataStatus {
     /// `postgres 15`, `redis 7.0`.
     pub engine: String,
     /// `starting`, `available`, `recovering`, `failed`, `stopped`, `external`.
-    pub state: String,
+    pub state: DataStateName,
     /// URL without its password.
     pub url_redacted: String,
     /// What it waits for or what went wrong, when there is something to say.
@@ -311,8 +320,8 @@ mod tests {
             pid: None,
             port: None,
             revision,
-            state: "running".to_owned(),
-            health: health.to_owned(),
+            state: TaskStateName::Running,
+            health: health.into(),
             last_check: None,
             started_at: None,
             leaves_by: None,
@@ -320,7 +329,10 @@ mod tests {
     }
 
     fn service(desired: u32, tasks: Vec<TaskStatus>, releases: bool) -> ServiceStatus {
-        let healthy = tasks.iter().filter(|task| task.health == "healthy").count();
+        let healthy = tasks
+            .iter()
+            .filter(|task| task.health == TaskHealthName::Healthy);
+        let healthy = healthy.count();
         ServiceStatus {
             name: "web".to_owned(),
             kind: ServiceKind::Tasks,
@@ -332,8 +344,8 @@ mod tests {
             stable_revision: Some(3),
             release: releases.then(|| ReleaseStatus {
                 id: 4,
-                strategy: "rolling".to_owned(),
-                stage: "scale-up".to_owned(),
+                strategy: StrategyName::Rolling,
+                stage: StageName::ScaleUp,
                 step: 0,
                 weight: 0.0,
                 held: false,

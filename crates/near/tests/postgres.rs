@@ -335,7 +335,7 @@ fn external_url_is_handed_on_and_shown_without_its_password() {
     let key = DataServiceName::database("main");
     assert_eq!(data.url(&key).unwrap().expose_text(), Ok(url));
     let status = data.facts()[0].status();
-    assert_eq!(status.state, "external");
+    assert_eq!(status.state.as_str(), "external");
     assert_eq!(status.url_redacted, "postgres://me:***@db.example:5432/x");
 }
 

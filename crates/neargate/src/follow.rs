@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use neargate_core::status::Status;
+use neargate_core::status_words::OutcomeName;
 use neargate_near::api::wire::{Accepted, ReleaseProgress, StartedRelease};
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -16,7 +17,7 @@ use crate::progress::ProgressScreen;
 #[derive(Debug, Serialize)]
 pub struct ReleaseResult {
     /// `done`, `rolled-back` or `failed`.
-    pub outcome: String,
+    pub outcome: OutcomeName,
     /// Why, in words.
     pub reason: String,
     /// Log lines, exits, data points.
@@ -115,7 +116,7 @@ fn is_held(status: &Status, id: u64) -> bool {
 async fn end(
     client: &EngineClient,
     event: &ReleaseProgress,
-    outcome: &str,
+    outcome: &OutcomeName,
     release: u64,
 ) -> Result<ReleaseResult, Failure> {
     let status = client.status().await?;
@@ -123,10 +124,10 @@ async fn end(
         .services
         .iter()
         .find(|service| service.name == event.subject)
-        .filter(|service| outcome != "failed" || service.healthy > 0)
+        .filter(|service| *outcome != OutcomeName::Failed || service.healthy > 0)
         .map_or(0, |service| service.stable_revision.unwrap_or(0));
     Ok(ReleaseResult {
-        outcome: outcome.to_owned(),
+        outcome: outcome.clone(),
         reason: event.reason.clone().unwrap_or_default(),
         evidence: event.evidence.clone(),
         service: event.subject.clone(),
@@ -140,7 +141,7 @@ async fn end(
 pub fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
     let bad: Vec<String> = ended
         .iter()
-        .filter(|release| release.outcome != "done")
+        .filter(|release| release.outcome != OutcomeName::Done)
         .map(|release| {
             let mut text = format!(
                 "release {} of `{}` {}: {}",

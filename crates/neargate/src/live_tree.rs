@@ -4,6 +4,7 @@
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use neargate_core::status::{DataStatus, ServiceKind, ServiceStatus, Status};
+use neargate_core::status_words::DataStateName;
 
 use crate::output;
 
@@ -142,9 +143,12 @@ fn lines(status: &Status, room: usize) -> Vec<TreeLine> {
 
 fn data_line(kind: &str, data: &DataStatus) -> TreeLine {
     let words = data.trouble.as_ref().map(|words| format!(" · {words}"));
-    let state = output::state(&data.state);
+    let state = output::state(data.state.as_str());
     TreeLine {
-        busy: !matches!(data.state.as_str(), "available" | "external"),
+        busy: !matches!(
+            data.state,
+            DataStateName::Available | DataStateName::External
+        ),
         text: format!(
             "{kind} {} · {} · {state}{}",
             data.name,
@@ -162,7 +166,7 @@ fn service_line(service: &ServiceStatus) -> TreeLine {
     }
     if let Some(release) = &service.release {
         let (id, waiting) = (release.id, &release.waiting_for);
-        let doing = output::stage(&release.stage);
+        let doing = release.stage.describe();
         text.push_str(&format!(" · release {id}, {doing}: waits for {waiting}"));
     } else if let Some(trouble) = &service.trouble {
         text.push_str(&format!(" · {trouble}"));
@@ -183,7 +187,7 @@ fn task_lines(service: &ServiceStatus) -> Vec<TreeLine> {
         text: format!(
             "  {} {} {}",
             task.id,
-            output::state(&task.state),
+            output::state(task.state.as_str()),
             output::health(task)
         ),
     });

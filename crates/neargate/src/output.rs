@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use neargate_core::machine::ReleaseStage;
 use neargate_core::manifest::Diagnostics;
 use neargate_core::status::TaskStatus;
 
@@ -107,11 +106,6 @@ pub fn for_terminal(text: &str) -> String {
     }
 }
 
-/// What a release does in a stage, by the stage's name.
-pub fn stage(name: &str) -> &str {
-    ReleaseStage::named(name).map_or(name, |stage| stage.describe())
-}
-
 /// A word in the colour of its meaning.
 pub fn state(word: &str) -> String {
     let style = match word {
@@ -124,7 +118,7 @@ pub fn state(word: &str) -> String {
 
 /// The health of a task, and what its last check found when it failed.
 pub fn health(task: &TaskStatus) -> String {
-    let health = state(&task.health);
+    let health = state(task.health.as_str());
     match &task.last_check {
         Some(found) => format!("{health} (last check: {found})"),
         None => health,

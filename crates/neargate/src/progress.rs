@@ -179,7 +179,7 @@ fn waits(status: &Status) -> String {
     let copying = copying.map(|copying| format!("{} {}", copying.service, copying.describe()));
     let releases = status.services.iter().filter_map(|service| {
         let release = service.release.as_ref()?;
-        let doing = output::stage(&release.stage);
+        let doing = release.stage.describe();
         let what = &release.waiting_for;
         Some(format!("{} is {doing}: waits for {what}", service.name))
     });

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use neargate_core::machine;
 use neargate_core::status::{Status, TaskStatus};
+use neargate_core::status_words::{DataStateName, TaskStateName};
 use neargate_core::time::Timestamp;
 use neargate_near::clock::now;
 
@@ -75,9 +76,9 @@ fn words(status: &Status, now: Timestamp) -> String {
     } else if waits.is_empty() {
         let named = [("database", &status.databases), ("cache", &status.caches)];
         let running = named.into_iter().flat_map(|(kind, data)| {
-            let runs = data
-                .iter()
-                .filter(|one| !matches!(one.state.as_str(), "stopped" | "external"));
+            let runs = data.iter().filter(|one| {
+                !matches!(one.state, DataStateName::Stopped | DataStateName::External)
+            });
             runs.map(move |one| format!("{kind} {} to stop", one.name))
         });
         waits.extend(running);
@@ -89,7 +90,7 @@ fn words(status: &Status, now: Timestamp) -> String {
 }
 
 fn task_words(task: &TaskStatus, now: Timestamp) -> String {
-    let drains = task.state == "deactivating";
+    let drains = task.state == TaskStateName::Deactivating;
     match task.leaves_by {
         // Without a process there is nothing to kill.
         Some(_) if task.pid.is_none() => format!("{} to end its start", task.id),

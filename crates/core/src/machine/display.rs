@@ -250,33 +250,6 @@ impl ReleaseStage {
             Self::RollingBack => "rolling back",
         }
     }
-
-    /// The stage of a name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [
-            Self::Pending,
-            Self::BeforeHooks,
-            Self::ScaleUp,
-            Self::TestTraffic,
-            Self::Shifting,
-            Self::Baking,
-            Self::CleaningUp,
-            Self::RollingBack,
-        ];
-        all.into_iter().find(|stage| stage.name() == name)
-    }
-}
-
-/// ECS's `lastStatus` in lower case.
-#[must_use]
-pub fn lifecycle(task: &Task) -> &'static str {
-    match task.lifecycle {
-        TaskLifecycle::Pending { .. } => "pending",
-        TaskLifecycle::Running { .. } => "running",
-        TaskLifecycle::Deactivating { .. } => "deactivating",
-        TaskLifecycle::Stopping { .. } => "stopping",
-    }
 }
 
 /// `unknown`, `healthy`, `unhealthy`.

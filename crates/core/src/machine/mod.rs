@@ -61,7 +61,7 @@ pub use capacity_change::{CapacityChange, CapacityObservation};
 pub use capacity_order::{CapacityOrder, DeploymentOrder, ServicesOrder};
 pub use decide::decide;
 pub use decision::{Action, Decision, EntryLog, Persisted, Refusal, RemoteEntryLog};
-pub use display::{lifecycle, weight};
+pub use display::weight;
 pub use entry::{Fact, JournalEntry};
 pub use event::{Event, ReleaseControl, Supersede};
 pub use evidence::NOT_AT_ITS_PORT;

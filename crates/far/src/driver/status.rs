@@ -9,6 +9,7 @@ use neargate_core::metrics::report::MetricsReport;
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
 };
+use neargate_core::status_words::StageName;
 use neargate_core::time::Timestamp;
 
 use super::aws::{EcsServiceState, EcsTask, LogEvent};
@@ -261,8 +262,8 @@ pub(super) fn release_status(service: &str, open: &OpenRelease) -> ReleaseStatus
     let release = known.and_then(|it| it.release.as_ref().map(|release| (it, release)));
     let shown = ReleaseStatus {
         id: open.id,
-        strategy: open.strategy.clone(),
-        stage: "done".to_owned(),
+        strategy: open.strategy.as_str().into(),
+        stage: StageName::Done,
         step: 0,
         weight: 0.0,
         held: false,
@@ -274,7 +275,7 @@ pub(super) fn release_status(service: &str, open: &OpenRelease) -> ReleaseStatus
         return shown;
     };
     ReleaseStatus {
-        stage: release.stage.name().to_owned(),
+        stage: release.stage.into(),
         step: release.step,
         weight: weight(known),
         held: is_held(known),
@@ -318,8 +319,8 @@ fn task_status(task: &EcsTask) -> TaskStatus {
         pid: None,
         port: None,
         revision: number(&task.definition),
-        state: task.status.to_lowercase(),
-        health: task.health.to_lowercase(),
+        state: task.status.to_lowercase().into(),
+        health: task.health.to_lowercase().into(),
         last_check: None,
         started_at: task.started_at,
         leaves_by: None,

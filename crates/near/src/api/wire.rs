@@ -27,6 +27,7 @@ use neargate_core::alarm::AlarmStatus;
 use neargate_core::ids::TaskId;
 use neargate_core::machine::{ReleaseKind, TimelineEvent};
 use neargate_core::model::Manifest;
+use neargate_core::status_words::{OutcomeName, StrategyName};
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -108,9 +109,9 @@ pub struct ReleaseRecord {
     /// To this revision.
     pub to: u32,
     /// `rolling`, `canary`, …
-    pub strategy: String,
+    pub strategy: StrategyName,
     /// `in-progress`, `done`, `rolled-back`, `failed`.
-    pub outcome: String,
+    pub outcome: OutcomeName,
     /// Why it ended so, or what it waits for.
     pub reason: String,
     /// When it began.
@@ -189,7 +190,7 @@ pub struct ReleaseProgress {
     pub text: String,
     /// Only on `release-finished`: `done`, `rolled-back` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
+    pub outcome: Option<OutcomeName>,
     /// Only on `release-finished`: why, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

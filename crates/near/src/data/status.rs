@@ -127,7 +127,7 @@ impl DataServiceStatus {
         DataStatus {
             name: self.key.name.clone(),
             engine: self.engine.clone(),
-            state: self.state.word().to_owned(),
+            state: self.state.word().into(),
             url_redacted: self.url_redacted.clone(),
             trouble: self.words.clone(),
         }

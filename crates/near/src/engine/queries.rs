@@ -189,7 +189,7 @@ fn progress(
         ..
     } = &entry.fact
     {
-        progress.outcome = Some(outcome.name().to_owned());
+        progress.outcome = Some((*outcome).into());
         progress.reason = Some(reason.clone());
         progress.evidence.clone_from(evidence);
         if let Some(unseen) = unseen.get(release) {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::machine::strategy;
 use neargate_core::machine::{
     Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
 };
+use neargate_core::status_words::{OutcomeName, StrategyName};
 use neargate_core::time::Timestamp;
 
 use super::Engine;
@@ -86,8 +86,11 @@ fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
         kind: neargate_core::machine::ReleaseKind::Deploy,
         from: 0,
         to,
-        strategy: text(|found| strategy::name(&found.service.release.strategy).to_owned()),
-        outcome: "in-progress".to_owned(),
+        strategy: definition.map_or_else(
+            || "".into(),
+            |found| StrategyName::from(&found.service.release.strategy),
+        ),
+        outcome: OutcomeName::InProgress,
         reason: String::new(),
         started_at: Timestamp::default(),
         ended_at: None,
@@ -106,7 +109,7 @@ fn ended(service: &ServiceState, found: &FinishedRelease) -> ReleaseRecord {
         id: found.id,
         kind: found.kind,
         from: found.from,
-        outcome: found.outcome.name().to_owned(),
+        outcome: found.outcome.into(),
         reason: found.reason.clone(),
         started_at: found.started_at,
         ended_at: Some(found.ended_at),

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use neargate_core::machine::{self, ReleaseKind, ServiceState, Task, lifecycle, strategy};
+use neargate_core::machine::{self, ReleaseKind, ServiceState, Task};
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
 };
+use neargate_core::status_words::StrategyName;
 use neargate_core::time::Timestamp;
 
 use super::Engine;
@@ -109,8 +110,8 @@ impl Engine {
             pid: running.map(|running| running.task.pid),
             port: running.and_then(|running| running.port),
             revision: task.revision,
-            state: lifecycle(task).to_owned(),
-            health: task.health.name().to_owned(),
+            state: task.into(),
+            health: task.health.into(),
             last_check: self.last_check(task),
             started_at: task.ran_at.map(|at| self.wall_time(at)),
             leaves_by: service.leaves_by(task).map(|at| self.wall_time(at)),
@@ -133,13 +134,13 @@ impl Engine {
         let release = service.release.as_ref()?;
         let definition = service.definition(release.to)?;
         let strategy = match release.kind {
-            ReleaseKind::Deploy => strategy::name(&definition.service.release.strategy),
-            ReleaseKind::Rollback => "rolling",
+            ReleaseKind::Deploy => StrategyName::from(&definition.service.release.strategy),
+            ReleaseKind::Rollback => StrategyName::Rolling,
         };
         Some(ReleaseStatus {
             id: release.id,
-            strategy: strategy.to_owned(),
-            stage: release.stage.name().to_owned(),
+            strategy,
+            stage: release.stage.into(),
             step: release.step,
             weight: machine::weight(service),
             held: machine::is_held(service),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use neargate_core::machine::ReleaseControl;
 use neargate_core::model::{Manifest, Workload};
+use neargate_core::status_words::OutcomeName;
 use neargate_far::driver::aws::Endpoint;
 use neargate_far::driver::environment::{Driver, PACE, ReleaseEnd, ReleaseOperator};
 use neargate_far::driver::error::DriverError;
@@ -202,7 +203,7 @@ fn last_object(flags: &GlobalFlags, verb: &Verb, reason: String) {
     };
     if let (true, Some(service)) = (flags.json, service) {
         output::json(&follow::ReleaseResult {
-            outcome: "failed".to_owned(),
+            outcome: OutcomeName::Failed,
             reason,
             evidence: Vec::new(),
             service,
@@ -215,7 +216,7 @@ fn last_object(flags: &GlobalFlags, verb: &Verb, reason: String) {
 
 fn judged(flags: &GlobalFlags, ended: ReleaseEnd) -> Result<ExitCode, Failure> {
     let ended = follow::ReleaseResult {
-        outcome: ended.outcome,
+        outcome: ended.outcome.into(),
         reason: ended.reason,
         evidence: ended.evidence,
         service: ended.service,
@@ -225,7 +226,7 @@ fn judged(flags: &GlobalFlags, ended: ReleaseEnd) -> Result<ExitCode, Failure> {
     };
     if flags.json {
         output::json(&ended);
-    } else if ended.outcome == "done" {
+    } else if ended.outcome == OutcomeName::Done {
         output::progress(&ended.service, &ended.reason);
     }
     follow::judge(&[ended])?;

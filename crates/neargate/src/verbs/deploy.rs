@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::status_words::OutcomeName;
 use neargate_near::api::wire::{Accepted, Rollback};
 use neargate_near::snapshot;
 
@@ -118,7 +119,7 @@ async fn begin_rollback(
 fn refused(flags: &GlobalFlags, service: &str, failure: &Failure) {
     if flags.json {
         output::json(&ReleaseResult {
-            outcome: "failed".to_owned(),
+            outcome: OutcomeName::Failed,
             reason: failure.describe(),
             evidence: Vec::new(),
             service: service.to_owned(),
@@ -207,7 +208,7 @@ async fn nothing_to_do(
     }
     if flags.json {
         output::json(&ReleaseResult {
-            outcome: "done".to_owned(),
+            outcome: OutcomeName::Done,
             reason,
             evidence: Vec::new(),
             service: service.to_owned(),

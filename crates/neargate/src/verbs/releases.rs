@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use neargate_core::duration;
 use neargate_core::machine::ReleaseKind;
+use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
 use neargate_near::api::wire::{Problem, ReleaseRecord};
 
@@ -94,7 +95,7 @@ fn list(flags: &GlobalFlags, releases: &[ReleaseRecord]) {
             release.from,
             release.to,
             way(release),
-            output::state(&release.outcome),
+            output::state(release.outcome.as_str()),
             took(release),
             ago(release.started_at),
             first_line(&release.reason)
@@ -112,7 +113,7 @@ fn first_line(reason: &str) -> String {
 
 fn way(release: &ReleaseRecord) -> &str {
     match release.kind {
-        ReleaseKind::Deploy => &release.strategy,
+        ReleaseKind::Deploy => release.strategy.as_str(),
         ReleaseKind::Rollback => "rollback",
     }
 }
@@ -144,7 +145,7 @@ fn show_one(flags: &GlobalFlags, release: &ReleaseRecord) {
         release.from,
         release.to,
         way(release),
-        output::state(&release.outcome)
+        output::state(release.outcome.as_str())
     ));
     let by = if release.user.is_empty() {
         "somebody"
@@ -167,7 +168,7 @@ fn show_one(flags: &GlobalFlags, release: &ReleaseRecord) {
         let seconds = moment.at.since(release.started_at).as_secs_f64();
         output::line(&format!("{seconds:>9.1} s  {}", moment.text));
     }
-    if release.outcome == "in-progress" {
+    if release.outcome == OutcomeName::InProgress {
         output::line(&format!("            {}", release.reason));
     }
     if !release.evidence.is_empty() {

@@ -79,7 +79,7 @@ fn require_tasks(service: &ServiceStatus) -> Result<(), Failure> {
 fn any_task(service: &str, tasks: Vec<TaskStatus>) -> Result<TaskId, Failure> {
     tasks
         .into_iter()
-        .find(|task| task.state == "running")
+        .find(TaskStatus::runs)
         .map(|task| task.id)
         .ok_or_else(|| Failure::Failed(format!("no task of `{service}` runs")))
 }

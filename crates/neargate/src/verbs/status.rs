@@ -86,7 +86,7 @@ fn service_lines(service: &ServiceStatus) -> String {
             text.push_str(&format!(
                 " · release {}, {}{share}: waits for {}\n",
                 release.id,
-                output::stage(&release.stage),
+                release.stage.describe(),
                 release.waiting_for
             ));
         }
@@ -98,7 +98,7 @@ fn service_lines(service: &ServiceStatus) -> String {
         text.push_str(&format!(
             "  {:<16} {} {} pid {pid} port {port}\n",
             task.id,
-            output::state(&task.state),
+            output::state(task.state.as_str()),
             output::health(task)
         ));
     }
@@ -118,7 +118,7 @@ fn data_line(kind: &str, data: &DataStatus) -> String {
         "{kind} {} {} {} {}{trouble}\n",
         data.name,
         data.engine,
-        output::state(&data.state),
+        output::state(data.state.as_str()),
         data.url_redacted
     )
 }
