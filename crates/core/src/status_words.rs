@@ -201,7 +201,7 @@ impl StageName {
             Self::Baking => ReleaseStage::Baking,
             Self::CleaningUp => ReleaseStage::CleaningUp,
             Self::RollingBack => ReleaseStage::RollingBack,
-            Self::Copying | Self::Ecs | Self::Done | Self::Other(_) => return None,
+            Self::Done | Self::Other(_) => return None,
         })
     }
 
