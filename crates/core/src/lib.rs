@@ -41,6 +41,7 @@ pub mod notify;
 pub mod plan;
 pub mod random;
 pub mod rehearse;
+pub mod release_report;
 pub mod routing;
 pub mod secret;
 pub mod status;

@@ -2,36 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::release_report::ReleaseResult;
 use neargate_core::status::Status;
 use neargate_core::status_words::OutcomeName;
 use neargate_near::api::wire::{Accepted, ReleaseProgress, StartedRelease};
-use serde::Serialize;
 use tokio::time::MissedTickBehavior;
 
 use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::ProgressScreen;
-
-/// How a release ended: the last object of `deploy --json`.
-#[derive(Debug, Serialize)]
-pub struct ReleaseResult {
-    /// `done`, `rolled-back` or `failed`.
-    pub outcome: OutcomeName,
-    /// Why, in words.
-    pub reason: String,
-    /// Log lines, exits, data points.
-    pub evidence: Vec<String>,
-    /// The service.
-    pub service: String,
-    /// Release id; 0 when nothing had to be released.
-    pub release: u64,
-    /// The revision that serves now.
-    pub revision: u32,
-    /// What to know of it: a release went back to it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-}
 
 /// How following ended.
 pub enum FollowEnd {

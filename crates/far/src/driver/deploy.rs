@@ -3,14 +3,13 @@
 //! The order: record read, preflight, image, secrets that are made, task definition (only when something
 //! changed), the record of the release. A release that another client left is gone on with instead.
 
-use neargate_core::machine::{
-    Capacity, DeploymentCapacity, ObservedServices, ReleaseKind, strategy,
-};
+use neargate_core::machine::{Capacity, DeploymentCapacity, ObservedServices, ReleaseKind};
 use neargate_core::model::Service;
+use neargate_core::release_report::ReleaseResult;
 
 use super::aws::{EcsServiceState, StoredRecord};
 use super::definition::{self, ReleasedDefinition, number};
-use super::environment::{Driver, ReleaseEnd};
+use super::environment::Driver;
 use super::error::DriverError;
 use super::release_start::ReleaseRequest;
 use super::terraform_outputs::ServiceFacts;
@@ -82,7 +81,7 @@ impl Driver {
         &self,
         service: &str,
         image: Option<&str>,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let prepared = self.prepare(service).await?;
         self.release(&prepared, image).await
     }
@@ -95,7 +94,7 @@ impl Driver {
         &self,
         prepared: &PreparedRelease,
         image: Option<&str>,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let service = prepared.service.as_str();
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
@@ -120,7 +119,7 @@ impl Driver {
         service: &str,
         image: Option<&str>,
         mut stored: StoredRecord,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let (spec, facts) = self.service(service)?;
         let seen = self.service_state(service).await?;
         let image = definition::image(spec, image)?;
@@ -144,7 +143,7 @@ impl Driver {
         };
         let request = ReleaseRequest {
             kind: ReleaseKind::Deploy,
-            strategy: strategy::name(&spec.release.strategy),
+            strategy: (&spec.release.strategy).into(),
             capacity: self.capacity(service, &from, ReleaseKind::Deploy).await?,
             desired: seen.desired.max(1),
             from,
@@ -199,18 +198,10 @@ impl Driver {
         })
     }
 
-    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> ReleaseEnd {
-        let reason =
-            format!("revision {revision} is what the manifest asks for: nothing to release");
-        self.say(service, &reason);
-        ReleaseEnd {
-            outcome: "done".to_owned(),
-            reason,
-            evidence: Vec::new(),
-            service: service.to_owned(),
-            release: 0,
-            revision,
-        }
+    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> ReleaseResult {
+        let result = ReleaseResult::nothing_to_release(service, revision);
+        self.say(service, &result.reason);
+        result
     }
 
     /// The newest task definition when it is the one wanted already (a release of it failed, or

@@ -38,23 +38,6 @@ pub const PACE: Duration = Duration::from_secs(5);
 /// What is told while something goes on: the service, and a line.
 pub type ProgressSink = Box<dyn Fn(&str, &str)>;
 
-/// How a release ended: the names are those of `deploy --json` near.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct ReleaseEnd {
-    /// `done`, `rolled-back` or `failed`.
-    pub outcome: String,
-    /// Why.
-    pub reason: String,
-    /// Log lines, exits, states of alarms.
-    pub evidence: Vec<String>,
-    /// The service.
-    pub service: String,
-    /// Release id; 0 when nothing had to be released.
-    pub release: u64,
-    /// The revision that serves now: the number of its task definition.
-    pub revision: u32,
-}
-
 /// The driver of one environment.
 pub struct Driver {
     pub(super) aws: AwsClients,

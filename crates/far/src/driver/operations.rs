@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use neargate_core::alarm::AlarmState;
 use neargate_core::machine::{
-    Event, Refusal, ReleaseControl, ReleaseKind, ReleaseStage, ScaleBounds, strategy,
+    Event, Refusal, ReleaseControl, ReleaseKind, ReleaseStage, ScaleBounds,
 };
-use neargate_core::model::{Job, JobWork, Service, Strategy};
+use neargate_core::model::{Job, JobWork, Service};
+use neargate_core::release_report::ReleaseResult;
+use neargate_core::status_words::StrategyName;
 
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd, now};
+use super::environment::{Driver, now};
 use super::error::DriverError;
 use super::record::LeaseHold;
 use super::release_journal::{Answer, ReleaseJournal, refused};
@@ -27,7 +29,7 @@ impl Driver {
         &self,
         service: &str,
         to: Option<u32>,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {
             if to.is_some() {
@@ -53,7 +55,7 @@ impl Driver {
             desired: seen.desired.max(1),
             from: seen.definition,
             to: target,
-            strategy: strategy::name(&Strategy::Rolling),
+            strategy: StrategyName::Rolling,
         };
         self.begin(service, &mut stored, request).await?;
         self.drive(service, stored, None).await
@@ -63,7 +65,7 @@ impl Driver {
     ///
     /// # Errors
     /// There is none, or it could not be followed.
-    pub async fn abort_release(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
+    pub async fn abort_release(&self, service: &str) -> Result<ReleaseResult, DriverError> {
         self.spec(service)?;
         let stored = self.read(service).await?;
         let journal = ReleaseJournal::new(self, service, stored, LeaseHold::Bystander);
@@ -102,7 +104,7 @@ impl Driver {
     }
 
     /// Follows the open release: as its driver when nobody is, by the record otherwise.
-    async fn follow_open(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
+    async fn follow_open(&self, service: &str) -> Result<ReleaseResult, DriverError> {
         loop {
             let mut stored = self.read(service).await?;
             if stored.record.open.is_none() {

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use neargate_core::machine::{FinishedRelease, JournalEntry, ReleaseKind, TimelineEvent};
+use neargate_core::machine::{FinishedRelease, JournalEntry, ReleaseKind};
+use neargate_core::release_report::ReleaseRecord;
+use neargate_core::status_words::{OutcomeName, StrategyName};
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +87,7 @@ pub struct OpenRelease {
     /// ARN of the task definition that it is to.
     pub to: String,
     /// `rolling`, `canary`, …
-    pub strategy: String,
+    pub strategy: StrategyName,
     /// When it began.
     pub started_at: Timestamp,
     /// Who.
@@ -99,40 +101,13 @@ pub struct OpenRelease {
     pub journal: Vec<JournalEntry>,
 }
 
-/// A release that ended. The names are those of `neargate releases --json` near.
+/// A release that ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PastRelease {
-    /// Its id.
-    pub id: u64,
-    /// Service name.
-    pub service: String,
-    /// Why it began.
-    pub kind: ReleaseKind,
-    /// From this revision: the number of the task definition; 0: none.
-    pub from: u32,
-    /// To this revision.
-    pub to: u32,
-    /// `rolling`, `canary`, …
-    pub strategy: String,
-    /// `in-progress`, `done`, `rolled-back`, `failed`.
-    pub outcome: String,
-    /// Why.
-    pub reason: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// Who.
-    pub user: String,
-    /// Git revision.
-    pub git: Option<String>,
-    /// `--set` as written.
-    pub overrides: Vec<String>,
-    /// Log lines, exits, states of alarms.
-    pub evidence: Vec<String>,
-    /// What happened.
-    pub story: Vec<TimelineEvent>,
-    /// ARN of the task definition that it was to.
+    /// As it is listed.
+    #[serde(flatten)]
+    pub release: ReleaseRecord,
+    /// ARN of the task definition that it was to, or the name of a site's revision.
     pub task_definition: String,
 }
 
@@ -216,13 +191,17 @@ impl EnvironmentRecord {
         self.lease = None;
         let Some(open) = self.open.take() else { return };
         let story = finished.story.iter();
-        self.past.push(PastRelease {
+        let release = ReleaseRecord {
             ended_at: Some(now),
-            outcome: finished.outcome.name().to_owned(),
+            outcome: finished.outcome.into(),
             reason: finished.reason.clone(),
             evidence: finished.evidence.clone(),
             story: story.map(|event| event.as_ref().clone()).collect(),
-            ..open.to_past_release(service)
+            ..open.in_progress(service)
+        };
+        self.past.push(PastRelease {
+            release,
+            task_definition: open.to,
         });
         let surplus = self.past.len().saturating_sub(PAST_KEPT);
         self.past.drain(..surplus);
@@ -231,7 +210,7 @@ impl EnvironmentRecord {
     /// The task definition of the last release that was done.
     #[must_use]
     pub fn serving(&self) -> Option<&PastRelease> {
-        self.past.iter().rev().find(|past| past.outcome == "done")
+        self.past.iter().rev().find(|past| past.is_done())
     }
 
     /// Where a rollback goes: the revision asked for, or the newest done one that does not serve.
@@ -243,14 +222,14 @@ impl EnvironmentRecord {
         serving: &str,
         to: Option<u32>,
     ) -> Result<&PastRelease, DriverError> {
-        let mut done = self.past.iter().rev().filter(|past| past.outcome == "done");
+        let mut done = self.past.iter().rev().filter(|past| past.is_done());
         let found = match to {
-            Some(number) => done.find(|past| past.to == number),
+            Some(number) => done.find(|past| past.release.to == number),
             None => done.find(|past| past.task_definition != serving),
         };
         match (found, to) {
             (Some(past), _) if past.task_definition == serving => Err(DriverError::Failed(
-                format!("revision {} serves already", past.to),
+                format!("revision {} serves already", past.release.to),
             )),
             (Some(past), _) => Ok(past),
             (None, Some(number)) => Err(DriverError::Usage(format!(
@@ -260,6 +239,14 @@ impl EnvironmentRecord {
                 "there is no other stable revision to roll back to".to_owned(),
             )),
         }
+    }
+}
+
+impl PastRelease {
+    /// Whether its revision is stable.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.release.outcome == OutcomeName::Done
     }
 }
 
@@ -276,17 +263,17 @@ impl OpenRelease {
         })
     }
 
-    /// As it is listed while it goes on.
+    /// As it is listed while it goes on, but for what it waits for.
     #[must_use]
-    pub fn to_past_release(&self, service: &str) -> PastRelease {
-        PastRelease {
+    pub fn in_progress(&self, service: &str) -> ReleaseRecord {
+        ReleaseRecord {
             id: self.id,
             service: service.to_owned(),
             kind: self.kind,
             from: super::definition::number(&self.from),
             to: super::definition::number(&self.to),
             strategy: self.strategy.clone(),
-            outcome: "in-progress".to_owned(),
+            outcome: OutcomeName::InProgress,
             reason: String::new(),
             started_at: self.started_at,
             ended_at: None,
@@ -295,7 +282,6 @@ impl OpenRelease {
             overrides: self.overrides.clone(),
             evidence: Vec::new(),
             story: Vec::new(),
-            task_definition: self.to.clone(),
         }
     }
 }

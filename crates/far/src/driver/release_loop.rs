@@ -4,11 +4,13 @@
 //! Invariant: nothing is called that the written journal does not ask for.
 
 use neargate_core::machine::{Action, Event, ReleaseKind, ReleaseOutcome, waiting_for, weight};
+use neargate_core::release_report::ReleaseResult;
+use neargate_core::status_words::OutcomeName;
 
 use super::aws::StoredRecord;
 use super::capacity_executor::{CapacityExecutor, Execution};
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd, WriteOutcome, now};
+use super::environment::{Driver, WriteOutcome, now};
 use super::error::DriverError;
 use super::record::LeaseHold;
 use super::release_jobs::ReleaseJobs;
@@ -23,7 +25,7 @@ impl Driver {
         service: &str,
         stored: StoredRecord,
         standing: Option<SiteRevision>,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let mut journal = ReleaseJournal::new(self, service, stored, LeaseHold::Driver);
         let mut executor = CapacityExecutor::new(self, service, standing);
         let mut jobs = ReleaseJobs::new(self, service);
@@ -70,16 +72,17 @@ impl Driver {
     }
 
     /// How the release ended that another client drove.
-    pub(super) async fn last_end(&self, service: &str) -> Result<ReleaseEnd, DriverError> {
+    pub(super) async fn last_end(&self, service: &str) -> Result<ReleaseResult, DriverError> {
         let past = self.read(service).await?.record.past.pop();
-        let past = past.ok_or_else(|| {
+        let past = past.map(|past| past.release).ok_or_else(|| {
             DriverError::Failed("the release left no record: neargate releases".to_owned())
         })?;
-        Ok(ReleaseEnd {
+        Ok(ReleaseResult {
             revision: self
                 .serving_revision(service, &past.outcome, past.from, past.to)
                 .await?,
             outcome: past.outcome,
+            notes: Vec::new(),
             reason: past.reason,
             evidence: past.evidence,
             service: service.to_owned(),
@@ -92,7 +95,7 @@ impl Driver {
         &self,
         service: &str,
         journal: ReleaseJournal<'_>,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let Some(finished) = journal.finished().cloned() else {
             return self.last_end(service).await;
         };
@@ -108,12 +111,13 @@ impl Driver {
                 break;
             }
         }
-        let outcome = finished.outcome.name().to_owned();
-        Ok(ReleaseEnd {
+        let outcome = OutcomeName::from(finished.outcome);
+        Ok(ReleaseResult {
             revision: self
                 .serving_revision(service, &outcome, finished.from, finished.to)
                 .await?,
             outcome,
+            notes: Vec::new(),
             reason: finished.reason,
             evidence: finished.evidence,
             service: service.to_owned(),
@@ -125,12 +129,16 @@ impl Driver {
     async fn serving_revision(
         &self,
         service: &str,
-        outcome: &str,
+        outcome: &OutcomeName,
         from: u32,
         to: u32,
     ) -> Result<u32, DriverError> {
         if self.is_site(service)? {
-            return Ok(if outcome == "done" { to } else { from });
+            return Ok(if *outcome == OutcomeName::Done {
+                to
+            } else {
+                from
+            });
         }
         let (_, facts) = self.service(service)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;

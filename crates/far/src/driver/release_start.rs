@@ -7,6 +7,8 @@ use neargate_core::machine::{
     RevisionDefinition, ScaleBounds, Supersede,
 };
 
+use neargate_core::status_words::StrategyName;
+
 use super::aws::StoredRecord;
 use super::definition::number;
 use super::environment::{Driver, WriteOutcome, now};
@@ -24,7 +26,7 @@ pub(super) struct ReleaseRequest {
     /// The one that is to serve.
     pub to: String,
     /// `rolling`, `canary`, …
-    pub strategy: &'static str,
+    pub strategy: StrategyName,
     /// Who runs the revisions.
     pub capacity: Capacity,
     /// Tasks wanted now.
@@ -51,7 +53,7 @@ impl Driver {
             kind: wanted.kind,
             from: wanted.from,
             to: wanted.to,
-            strategy: wanted.strategy.to_owned(),
+            strategy: wanted.strategy,
             started_at: now(),
             user: self.asker.user.clone(),
             git: self.asker.git.clone(),

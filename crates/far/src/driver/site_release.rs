@@ -5,12 +5,14 @@
 
 use neargate_core::machine::{Capacity, CapacityObservation, FilesCapacity, ReleaseKind};
 use neargate_core::model::{Service, Static, Workload};
+use neargate_core::release_report::ReleaseResult;
 use neargate_core::status::{ServiceKind, ServiceStatus};
+use neargate_core::status_words::StrategyName;
 use tokio::task::JoinSet;
 
 use super::aws::{AwsClients, ObjectCopy, StoredRecord};
 use super::definition::number;
-use super::environment::{Driver, ReleaseEnd};
+use super::environment::Driver;
 use super::error::DriverError;
 use super::record::{EnvironmentRecord, PastRelease};
 use super::release_journal::ReleaseJournal;
@@ -59,7 +61,7 @@ impl Driver {
         spec: &Service,
         site: &Static,
         mut stored: StoredRecord,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let service = spec.name.as_str();
         no_jobs(spec)?;
         let bucket = self.site_bucket()?;
@@ -92,7 +94,7 @@ impl Driver {
         service: &str,
         to: Option<u32>,
         mut stored: StoredRecord,
-    ) -> Result<ReleaseEnd, DriverError> {
+    ) -> Result<ReleaseResult, DriverError> {
         let bucket = self.site_bucket()?;
         let serving = serving(&stored.record);
         let target = stored.record.rollback_target(&serving, to)?;
@@ -236,7 +238,12 @@ impl Driver {
             code: "json".to_owned(),
             message: error.to_string(),
         })?;
-        let newest = record.past.iter().map(|past| past.to).max().unwrap_or(0);
+        let newest = record
+            .past
+            .iter()
+            .map(|past| past.release.to)
+            .max()
+            .unwrap_or(0);
         for revision in newest.max(1)..newest.saturating_add(TRIES) {
             let key = list_key(&home, revision);
             let name = revision_name(&home, revision);
@@ -285,8 +292,8 @@ impl Driver {
         };
         let mut names = std::collections::BTreeSet::new();
         for past in journal.past().iter().rev() {
-            names.extend([past.from, past.to]);
-            if past.outcome == "done" {
+            names.extend([past.release.from, past.release.to]);
+            if past.is_done() {
                 break;
             }
         }
@@ -339,7 +346,7 @@ impl Driver {
     /// A site in the table of services: it has revisions and no tasks.
     pub(super) async fn site_status(&self, service: &str) -> Result<ServiceStatus, DriverError> {
         let record = self.read(service).await?.record;
-        let stable = record.serving().map(|past| past.to);
+        let stable = record.serving().map(|past| past.release.to);
         let release = record
             .open
             .as_ref()
@@ -366,7 +373,7 @@ fn request(kind: ReleaseKind, from: String, to: String) -> ReleaseRequest {
         kind,
         from,
         to,
-        strategy: "files",
+        strategy: StrategyName::Files,
         capacity: Capacity::Files(FilesCapacity::default()),
         desired: 0,
     }
@@ -382,7 +389,7 @@ fn serving(record: &EnvironmentRecord) -> String {
 /// After a release that was not done, what is in the bucket is not known.
 fn last_was_done(record: &EnvironmentRecord) -> bool {
     let last: Option<&PastRelease> = record.past.last();
-    last.is_some_and(|past| past.outcome == "done")
+    last.is_some_and(PastRelease::is_done)
 }
 
 fn copied_words(copied: usize, gone: usize) -> String {

@@ -21,7 +21,7 @@ pub const SURPLUS: usize = 10;
 pub fn surplus(record: &EnvironmentRecord, there: &[u32]) -> Vec<u32> {
     let mut named: BTreeSet<u32> = BTreeSet::new();
     for past in &record.past {
-        named.extend([past.from, past.to]);
+        named.extend([past.release.from, past.release.to]);
     }
     if let Some(open) = &record.open {
         named.extend([&open.from, &open.to].map(|name| super::definition::number(name)));

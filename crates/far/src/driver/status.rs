@@ -6,6 +6,7 @@ use std::time::Duration;
 use neargate_core::alarm::AlarmStatus;
 use neargate_core::machine::{JournaledState, Promotion, is_held, waiting_for, weight};
 use neargate_core::metrics::report::MetricsReport;
+use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status::{
     ProcessStatus, ReleaseStatus, ServiceKind, ServiceStatus, Status, TaskStatus,
 };
@@ -17,7 +18,7 @@ use super::definition::number;
 use super::environment::{Driver, now};
 use super::error::DriverError;
 use super::figures::{self, MetricsPeriod};
-use super::record::{EnvironmentRecord, OpenRelease, PastRelease};
+use super::record::{EnvironmentRecord, OpenRelease};
 use super::shifted_groups::visitor_of;
 
 impl Driver {
@@ -85,13 +86,15 @@ impl Driver {
     ///
     /// # Errors
     /// A call failed.
-    pub async fn releases(&self, service: &str) -> Result<Vec<PastRelease>, DriverError> {
+    pub async fn releases(&self, service: &str) -> Result<Vec<ReleaseRecord>, DriverError> {
         let record = self.read(service).await?.record;
-        let mut all = record.past.clone();
+        let ended = record.past.iter().map(|past| past.release.clone());
+        let mut all: Vec<ReleaseRecord> = ended.collect();
         if let Some(open) = &record.open {
-            let mut shown = open.to_past_release(service);
-            shown.reason = release_status(service, open).waiting_for;
-            all.push(shown);
+            all.push(ReleaseRecord {
+                reason: release_status(service, open).waiting_for,
+                ..open.in_progress(service)
+            });
         }
         Ok(all)
     }
@@ -244,14 +247,14 @@ fn definition_drift(record: &EnvironmentRecord, seen: &EcsServiceState) -> Vec<S
     let Some(past) = record.serving() else {
         return vec!["nothing was released by neargate yet".to_owned()];
     };
-    if past.to == number(&seen.definition) {
+    if past.release.to == number(&seen.definition) {
         return Vec::new();
     }
     vec![format!(
         "revision {} serves, release {} was to revision {}",
         number(&seen.definition),
-        past.id,
-        past.to
+        past.release.id,
+        past.release.to
     )]
 }
 
@@ -262,7 +265,7 @@ pub(super) fn release_status(service: &str, open: &OpenRelease) -> ReleaseStatus
     let release = known.and_then(|it| it.release.as_ref().map(|release| (it, release)));
     let shown = ReleaseStatus {
         id: open.id,
-        strategy: open.strategy.as_str().into(),
+        strategy: open.strategy.clone(),
         stage: StageName::Done,
         step: 0,
         weight: 0.0,
@@ -306,7 +309,7 @@ fn service_status(
         healthy,
         needed: seen.desired,
         revision,
-        stable_revision: record.serving().map(|past| past.to),
+        stable_revision: record.serving().map(|past| past.release.to),
         release,
         tasks: tasks.iter().map(task_status).collect(),
         trouble: (seen.failed > 0).then(|| format!("{} tasks failed: {}", seen.failed, seen.said)),

@@ -1,5 +1,6 @@
 //! Releases by ECS that go back: after a failed job, with jobs of their own, with a lost client.
 
+use neargate_core::status_words::OutcomeName;
 use serde_json::json;
 
 use crate::world::{World, run, until, world};
@@ -10,7 +11,7 @@ const AFTER: &str = r#"strategy = "rolling", after = ["migrate"], on-rollback = 
 async fn first(world: &World) {
     let driver = world.client("first", ROLLING).await;
     let ended = driver.deploy("api", Some("notes:1")).await;
-    assert_eq!(ended.expect("it goes").outcome, "done");
+    assert_eq!(ended.expect("it goes").outcome, OutcomeName::Done);
     world.told.borrow_mut().clear();
 }
 
@@ -57,14 +58,17 @@ fn jobs_of_a_rollback_run_after_ecs_went_back_and_a_failed_one_is_named() {
         job(&world, "undo", 0, "restored");
         let driver = world.client("b", AFTER).await;
         let ended = driver.deploy("api", Some("notes:2")).await;
-        assert_eq!(ended.expect("it is followed").outcome, "rolled-back");
+        assert_eq!(
+            ended.expect("it is followed").outcome,
+            OutcomeName::RolledBack
+        );
         assert!(world.heard("undo| restored"));
 
         world.control("script", &script);
         job(&world, "undo", 1, "no backup");
         let ended = driver.deploy("api", Some("notes:2")).await;
         let ended = ended.expect("it is followed");
-        assert_eq!(ended.outcome, "rolled-back");
+        assert_eq!(ended.outcome, OutcomeName::RolledBack);
         let (job, line) = ("job undo: exit code 1", "  no backup");
         assert_eq!(ended.evidence[ended.evidence.len() - 2..], [job, line]);
     });

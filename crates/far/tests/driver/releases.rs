@@ -1,5 +1,6 @@
 //! Releases by ECS, from the first to a rollback.
 
+use neargate_core::status_words::OutcomeName;
 use serde_json::json;
 
 use crate::world::{World, run, world};
@@ -7,10 +8,10 @@ use crate::world::{World, run, world};
 const ROLLING: &str = r#"strategy = "rolling""#;
 const MIGRATED: &str = r#"strategy = "rolling", before = ["migrate"]"#;
 
-async fn released(world: &World, image: &str) -> neargate_far::driver::environment::ReleaseEnd {
+async fn released(world: &World, image: &str) -> neargate_core::release_report::ReleaseResult {
     let driver = world.client("first", ROLLING).await;
     let ended = driver.deploy("api", Some(image)).await.expect("it goes");
-    assert_eq!(ended.outcome, "done", "{ended:?}");
+    assert_eq!(ended.outcome, OutcomeName::Done, "{ended:?}");
     ended
 }
 

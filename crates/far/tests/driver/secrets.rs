@@ -1,6 +1,7 @@
 //! Secrets: set, listed, read, made by a release, and missed before one.
 
 use neargate_core::secret::SecretValue;
+use neargate_core::status_words::OutcomeName;
 use neargate_far::driver::aws::StagingLabel;
 use neargate_far::driver::preflight::FindingState;
 use serde_json::json;
@@ -136,7 +137,7 @@ fn a_release_makes_what_is_generated_once_and_leaves_out_what_is_not_required() 
             .deploy("api", Some("notes:1"))
             .await
             .expect("it goes");
-        assert_eq!(ended.outcome, "done", "{}", ended.reason);
+        assert_eq!(ended.outcome, OutcomeName::Done, "{}", ended.reason);
         assert!(world.heard("secret.session has a first value"));
         let text = async |name: &str| {
             let (_, value) = driver.secret(name).await.expect("a value");

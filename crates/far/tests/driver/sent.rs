@@ -1,6 +1,7 @@
 //! What UpdateService carries for each strategy, as the ECS API reference has it
 //! (DeploymentConfiguration, LinearConfiguration, CanaryConfiguration, AdvancedConfiguration).
 
+use neargate_core::status_words::OutcomeName;
 use serde_json::{Value, json};
 
 use crate::world::{run, world};
@@ -17,7 +18,7 @@ async fn sent(app: &str, release: &str) -> Option<(Value, Value)> {
         .expect("it goes");
     let driver = world.client("a", release).await;
     let ended = driver.deploy("api", Some("notes:2")).await;
-    assert_eq!(ended.expect("it goes").outcome, "done");
+    assert_eq!(ended.expect("it goes").outcome, OutcomeName::Done);
     let made = world.made.clone();
     world.bodies("UpdateService").pop().map(|body| (body, made))
 }

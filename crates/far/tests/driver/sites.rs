@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use neargate_far::driver::environment::{Driver, ReleaseEnd};
+use neargate_core::release_report::ReleaseResult;
+use neargate_far::driver::environment::Driver;
 use serde_json::{Value, json};
 
 use crate::world::{World, run, until, world};
@@ -20,7 +21,7 @@ fn write(world: &World, files: &[(&str, &str)]) {
     }
 }
 
-async fn released(world: &World, files: &[(&str, &str)]) -> (Driver, ReleaseEnd) {
+async fn released(world: &World, files: &[(&str, &str)]) -> (Driver, ReleaseResult) {
     write(world, files);
     let driver = world.client("first", ROLLING).await;
     let ended = driver.deploy("web", None).await.expect("it goes");

@@ -1,5 +1,6 @@
 //! What AWS refuses, and what the driver says of it.
 
+use neargate_core::status_words::OutcomeName;
 use neargate_far::driver::preflight::FindingState;
 use serde_json::json;
 
@@ -53,7 +54,7 @@ fn a_denied_permission_names_action_and_role() {
             .deploy("api", Some("notes:1"))
             .await
             .expect("it goes");
-        assert_eq!(ended.outcome, "done");
+        assert_eq!(ended.outcome, OutcomeName::Done);
     });
 }
 
@@ -73,7 +74,7 @@ fn throttled_calls_are_tried_again() {
             .deploy("api", Some("notes:1"))
             .await
             .expect("it goes");
-        assert_eq!(ended.outcome, "done");
+        assert_eq!(ended.outcome, OutcomeName::Done);
         assert_eq!(world.calls("UpdateService"), 4);
     });
 }
@@ -175,7 +176,7 @@ fn user_and_root_of_a_task_are_those_of_the_applied_infrastructure() {
         world.control("facts", &json!({ "app": "owner", "api": api }));
         let driver = world.client("a", ROLLING).await;
         let ended = driver.deploy("api", Some("notes:1")).await;
-        assert_eq!(ended.expect("it goes").outcome, "done");
+        assert_eq!(ended.expect("it goes").outcome, OutcomeName::Done);
         let body = world.bodies("RegisterTaskDefinition").pop().expect("one");
         let container = &body["containerDefinitions"][0];
         assert_eq!(container["user"], "1000:1000");

@@ -1,5 +1,6 @@
 //! Canaries of many steps: core's machine moves the listener's weights.
 
+use neargate_core::status_words::OutcomeName;
 use std::time::Duration;
 
 use neargate_core::machine::ReleaseControl;
@@ -18,7 +19,7 @@ async fn first(world: &World) {
         .deploy("api", Some("notes:1"))
         .await
         .expect("it goes");
-    assert_eq!(ended.outcome, "done", "{ended:?}");
+    assert_eq!(ended.outcome, OutcomeName::Done, "{ended:?}");
     world.told.borrow_mut().clear();
 }
 

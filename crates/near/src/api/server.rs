@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use neargate_core::metrics::report::MetricsReport;
 use neargate_core::plan::RunningEnvironment;
+use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status::Status;
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::audit_layer::{Peer, audited};
 use super::wire::{
     Accepted, AlarmRecord, BODY_LIMIT, ControlRequest, DataAccess, EnvironmentDefinition, Problem,
-    ReleaseProgress, ReleaseRecord, Rollback, ScaleRequest, SessionRequest, ShellEnvironment,
+    ReleaseProgress, Rollback, ScaleRequest, SessionRequest, ShellEnvironment,
 };
 use crate::audit_log::AuditLog;
 use crate::input_channel::InputSender;

@@ -25,9 +25,8 @@ use std::path::PathBuf;
 
 use neargate_core::alarm::AlarmStatus;
 use neargate_core::ids::TaskId;
-use neargate_core::machine::{ReleaseKind, TimelineEvent};
 use neargate_core::model::Manifest;
-use neargate_core::status_words::{OutcomeName, StrategyName};
+use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -93,41 +92,6 @@ pub enum ControlWord {
     Resume,
     /// Go back.
     Abort,
-}
-
-/// A release, for `neargate releases`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReleaseRecord {
-    /// Its id.
-    pub id: u64,
-    /// Service name.
-    pub service: String,
-    /// `deploy` or `rollback`.
-    pub kind: ReleaseKind,
-    /// From this revision; 0: none.
-    pub from: u32,
-    /// To this revision.
-    pub to: u32,
-    /// `rolling`, `canary`, …
-    pub strategy: StrategyName,
-    /// `in-progress`, `done`, `rolled-back`, `failed`.
-    pub outcome: OutcomeName,
-    /// Why it ended so, or what it waits for.
-    pub reason: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// Who deployed the revision.
-    pub user: String,
-    /// Git revision of the manifest's folder, when it is a work tree.
-    pub git: Option<String>,
-    /// `--set` as written.
-    pub overrides: Vec<String>,
-    /// Log lines, exits, data points.
-    pub evidence: Vec<String>,
-    /// What happened, oldest first.
-    pub story: Vec<TimelineEvent>,
 }
 
 /// One alarm.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use neargate_core::machine::{
     Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
 };
+use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::{OutcomeName, StrategyName};
 use neargate_core::time::Timestamp;
 
 use super::Engine;
-use crate::api::wire::{Accepted, ControlRequest, ControlWord, Problem, ReleaseRecord};
+use crate::api::wire::{Accepted, ControlRequest, ControlWord, Problem};
 use crate::clock::EngineClock;
 
 /// What a person said, as an event.

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use neargate_core::machine::ReleaseControl;
 use neargate_core::model::{Manifest, Workload};
+use neargate_core::release_report::ReleaseResult;
 use neargate_core::status_words::OutcomeName;
 use neargate_far::driver::aws::Endpoint;
-use neargate_far::driver::environment::{Driver, PACE, ReleaseEnd, ReleaseOperator};
+use neargate_far::driver::environment::{Driver, PACE, ReleaseOperator};
 use neargate_far::driver::error::DriverError;
 use neargate_far::driver::record::LEASE;
 use neargate_far::pipeline::is_built;
@@ -202,28 +203,11 @@ fn last_object(flags: &GlobalFlags, verb: &Verb, reason: String) {
         _ => None,
     };
     if let (true, Some(service)) = (flags.json, service) {
-        output::json(&follow::ReleaseResult {
-            outcome: OutcomeName::Failed,
-            reason,
-            evidence: Vec::new(),
-            service,
-            release: 0,
-            revision: 0,
-            notes: Vec::new(),
-        });
+        output::json(&ReleaseResult::not_begun(&service, reason));
     }
 }
 
-fn judged(flags: &GlobalFlags, ended: ReleaseEnd) -> Result<ExitCode, Failure> {
-    let ended = follow::ReleaseResult {
-        outcome: ended.outcome.into(),
-        reason: ended.reason,
-        evidence: ended.evidence,
-        service: ended.service,
-        release: ended.release,
-        revision: ended.revision,
-        notes: Vec::new(),
-    };
+fn judged(flags: &GlobalFlags, ended: ReleaseResult) -> Result<ExitCode, Failure> {
     if flags.json {
         output::json(&ended);
     } else if ended.outcome == OutcomeName::Done {

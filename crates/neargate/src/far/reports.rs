@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use neargate_core::duration;
+use neargate_core::release_report::ReleaseRecord;
 use neargate_core::time::Timestamp;
 use neargate_far::driver::aws::LogEvent;
 use neargate_far::driver::environment::{Driver, PACE, now};
 use neargate_far::driver::error::DriverError;
 use neargate_far::driver::figures::LONGEST;
 use neargate_far::driver::preflight::FindingState;
-use neargate_far::driver::record::PastRelease;
-use neargate_near::api::wire::{AlarmRecord, ReleaseRecord};
+use neargate_near::api::wire::AlarmRecord;
 use neargate_near::logs::{LogLine, OutputStream};
 
 use super::account;
@@ -58,30 +58,10 @@ async fn show_releases(driver: &Driver, flags: &GlobalFlags, what: &[String]) ->
     };
     let mut all = Vec::new();
     for name in &names {
-        all.extend(driver.releases(name).await?.into_iter().map(record));
+        all.extend(driver.releases(name).await?);
     }
     all.sort_by_key(|release: &ReleaseRecord| release.started_at);
     Ok(releases::show(flags, what, &all))
-}
-
-fn record(past: PastRelease) -> ReleaseRecord {
-    ReleaseRecord {
-        id: past.id,
-        service: past.service,
-        kind: past.kind,
-        from: past.from,
-        to: past.to,
-        strategy: past.strategy.into(),
-        outcome: past.outcome.into(),
-        reason: past.reason,
-        started_at: past.started_at,
-        ended_at: past.ended_at,
-        user: past.user,
-        git: past.git,
-        overrides: past.overrides,
-        evidence: past.evidence,
-        story: past.story,
-    }
 }
 
 async fn show_alarms(driver: &Driver, flags: &GlobalFlags) -> ShowResult {

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use neargate_core::status_words::OutcomeName;
+use neargate_core::release_report::ReleaseResult;
 use neargate_near::api::wire::{Accepted, Rollback};
 use neargate_near::snapshot;
 
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
 use crate::failure::{self, Failure};
-use crate::follow::{self, FollowEnd, ReleaseResult};
+use crate::follow::{self, FollowEnd};
 use crate::interrupt::Interrupt;
 use crate::progress::ProgressScreen;
 use crate::verbs::up;
@@ -118,15 +118,7 @@ async fn begin_rollback(
 /// Scripts read the last object: there is one even when no release began.
 fn refused(flags: &GlobalFlags, service: &str, failure: &Failure) {
     if flags.json {
-        output::json(&ReleaseResult {
-            outcome: OutcomeName::Failed,
-            reason: failure.describe(),
-            evidence: Vec::new(),
-            service: service.to_owned(),
-            release: 0,
-            revision: 0,
-            notes: Vec::new(),
-        });
+        output::json(&ReleaseResult::not_begun(service, failure.describe()));
     }
 }
 
@@ -201,21 +193,13 @@ async fn nothing_to_do(
     let status = client.status().await?;
     let found = status.services.iter().find(|found| found.name == service);
     let revision = found.map_or(0, |found| found.revision);
-    let reason = format!("revision {revision} is what the manifest asks for: nothing to release");
-    output::progress(service, &reason);
+    let result = ReleaseResult::nothing_to_release(service, revision);
+    output::progress(service, &result.reason);
     if !immutable {
         output::note(&unseen_code(service));
     }
     if flags.json {
-        output::json(&ReleaseResult {
-            outcome: OutcomeName::Done,
-            reason,
-            evidence: Vec::new(),
-            service: service.to_owned(),
-            release: 0,
-            revision,
-            notes: Vec::new(),
-        });
+        output::json(&result);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use neargate_core::duration;
 use neargate_core::machine::ReleaseKind;
+use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
-use neargate_near::api::wire::{Problem, ReleaseRecord};
+use neargate_near::api::wire::Problem;
 
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;

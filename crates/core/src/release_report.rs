@@ -1,0 +1,90 @@
+//! Releases as `releases` lists them and `deploy --json` ends: one shape, near and far.
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{ReleaseKind, TimelineEvent};
+use crate::status_words::{OutcomeName, StrategyName};
+use crate::time::Timestamp;
+
+/// A release, for `neargate releases`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Unique near in the environment, far in the service.
+    pub id: u64,
+    /// Service name.
+    pub service: String,
+    /// `deploy` or `rollback`.
+    pub kind: ReleaseKind,
+    /// From this revision; 0: none.
+    pub from: u32,
+    /// To this revision. Far, revisions have the numbers of their task definitions.
+    pub to: u32,
+    /// `rolling`, `canary`, …
+    pub strategy: StrategyName,
+    /// `in-progress`, `done`, `rolled-back`, `failed`.
+    pub outcome: OutcomeName,
+    /// Why it ended so, or what it waits for.
+    pub reason: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Who deployed the revision.
+    pub user: String,
+    /// Git revision of the manifest's folder, when it is a work tree.
+    pub git: Option<String>,
+    /// `--set` as written.
+    pub overrides: Vec<String>,
+    /// Log lines, exits, data points, states of alarms.
+    pub evidence: Vec<String>,
+    /// The timeline, oldest first.
+    pub story: Vec<TimelineEvent>,
+}
+
+/// How a release ended: the last object of `deploy --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReleaseResult {
+    /// `done`, `rolled-back` or `failed`.
+    pub outcome: OutcomeName,
+    /// Why, in words.
+    pub reason: String,
+    /// Log lines, exits, data points, states of alarms.
+    pub evidence: Vec<String>,
+    /// Service name.
+    pub service: String,
+    /// Release id; 0 when none began.
+    pub release: u64,
+    /// The revision that serves now; 0: none.
+    pub revision: u32,
+    /// What to know of the revision that a release went back to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl ReleaseResult {
+    /// No release began: the manifest asks for the revision that serves.
+    #[must_use]
+    pub fn nothing_to_release(service: &str, revision: u32) -> Self {
+        let reason =
+            format!("revision {revision} is what the manifest asks for: nothing to release");
+        Self {
+            outcome: OutcomeName::Done,
+            revision,
+            ..Self::not_begun(service, reason)
+        }
+    }
+
+    /// No release began, for this reason. Scripts read the last object, so there is one.
+    #[must_use]
+    pub fn not_begun(service: &str, reason: String) -> Self {
+        Self {
+            outcome: OutcomeName::Failed,
+            reason,
+            evidence: Vec::new(),
+            service: service.to_owned(),
+            release: 0,
+            revision: 0,
+            notes: Vec::new(),
+        }
+    }
+}
