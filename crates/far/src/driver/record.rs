@@ -315,6 +315,27 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_format_1_is_read_unless_its_release_is_open() {
+        let ended = r#"{"id":1,"service":"api","kind":"deploy","from":0,"to":2,"strategy":"rolling",
+            "outcome":"done","reason":"","started_at":1,"ended_at":2,"user":"ann","git":null,
+            "overrides":[],"evidence":[],"story":[],"task_definition":"arn:api:2"}"#;
+        let record = |open: &str| {
+            let text =
+                format!(r#"{{"format":1,"next":2,"lease":null,"open":{open},"past":[{ended}]}}"#);
+            EnvironmentRecord::read("k", text.as_bytes())
+        };
+        let read = record("null").expect("it is read");
+        assert_eq!((read.format, read.past[0].release.to), (FORMAT, 2));
+        assert!(read.past[0].is_done());
+        let open = r#"{"id":7,"kind":"deploy","from":"","to":"arn:api:3","strategy":"rolling",
+            "started_at":1,"user":"ann","git":null,"overrides":[],"jobs_done":0,"job":null,
+            "drive":"prepared","story":[]}"#;
+        let refused = record(open).expect_err("an older version began it");
+        assert!(refused.to_string().contains("release 7"), "{refused}");
+        assert_eq!(refused.exit(), 3);
+    }
+
+    #[test]
     fn a_record_of_a_newer_version_is_refused() {
         let mut newer = EnvironmentRecord::default();
         newer.format += 1;
