@@ -24,10 +24,7 @@ pub(super) fn request(draft: &mut Transaction) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
-    let moves = matches!(
-        release.stage,
-        ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack
-    );
+    let moves = release.stage.waits_for_capacity();
     let wanted = draft.service.primary;
     if !moves || draft.service.arrived(wanted) {
         return;

@@ -17,7 +17,7 @@ pub fn count_failure(draft: &mut Transaction, task: &Task, reason: &str, last_li
     };
     let counts = match task.record {
         TaskHistory::Counted => false,
-        _ if counting(release.stage) => task.revision == release.to,
+        _ if release.stage.judges_new_tasks() => task.revision == release.to,
         record => goes_back_to(draft, &release, task) && record == TaskHistory::New,
     };
     if !counts {
@@ -37,7 +37,7 @@ pub fn count_failure(draft: &mut Transaction, task: &Task, reason: &str, last_li
 /// Counts failed tasks of the new revision that somebody else runs; the breaker may trip.
 pub(super) fn count_failed_tasks(draft: &mut Transaction, failed: u32, reason: &str) {
     let release = draft.service.release.clone();
-    let Some(release) = release.filter(|release| counting(release.stage)) else {
+    let Some(release) = release.filter(|release| release.stage.judges_new_tasks()) else {
         return;
     };
     draft.record(Fact::CapacityChanged {
@@ -53,18 +53,6 @@ pub(super) fn count_failed_tasks(draft: &mut Transaction, failed: u32, reason: &
 
 fn goes_back_to(draft: &Transaction, release: &Release, task: &Task) -> bool {
     release.stage == ReleaseStage::RollingBack && task.revision == draft.service.primary
-}
-
-/// Stages in which the new revision has tasks that may fail it.
-fn counting(stage: ReleaseStage) -> bool {
-    matches!(
-        stage,
-        ReleaseStage::ScaleUp
-            | ReleaseStage::TestTraffic
-            | ReleaseStage::Shifting
-            | ReleaseStage::Baking
-            | ReleaseStage::CleaningUp
-    )
 }
 
 /// Failed tasks at which the breaker trips, with the desired count of now; `None`: it is off. The
@@ -89,7 +77,8 @@ pub(super) fn trip(draft: &mut Transaction) {
         return;
     };
     let back = release.stage == ReleaseStage::RollingBack;
-    let Some(threshold) = threshold(draft, &release).filter(|_| back || counting(release.stage))
+    let Some(threshold) =
+        threshold(draft, &release).filter(|_| back || release.stage.judges_new_tasks())
     else {
         return;
     };
@@ -161,5 +150,5 @@ pub(super) fn forget_failed_tasks(draft: &mut Transaction) {
 fn resets(draft: &Transaction, release: &Release) -> bool {
     let to = draft.service.definition(release.to);
     let breaker = to.and_then(|to| to.service.release.breaker);
-    breaker.is_some_and(|breaker| breaker.reset_on_healthy) && counting(release.stage)
+    breaker.is_some_and(|breaker| breaker.reset_on_healthy) && release.stage.judges_new_tasks()
 }

@@ -41,6 +41,29 @@ impl ReleaseStage {
     }
 }
 
+impl ReleaseStage {
+    /// Whether a release that shifts traffic runs both revisions in full.
+    #[must_use]
+    pub fn runs_both(self) -> bool {
+        matches!(
+            self,
+            Self::ScaleUp | Self::TestTraffic | Self::Shifting | Self::Baking
+        )
+    }
+
+    /// Whether the new revision has tasks that may fail it.
+    #[must_use]
+    pub fn judges_new_tasks(self) -> bool {
+        self.runs_both() || self == Self::CleaningUp
+    }
+
+    /// Whether the release waits for who runs its revisions to bring tasks up, or to take them away.
+    #[must_use]
+    pub fn waits_for_capacity(self) -> bool {
+        matches!(self, Self::ScaleUp | Self::CleaningUp | Self::RollingBack)
+    }
+}
+
 /// Why a release began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -121,7 +121,7 @@ impl ServiceState {
     #[must_use]
     pub fn fleets(&self) -> Vec<u32> {
         match &self.release {
-            Some(release) if self.shifts(release) && both_run(release.stage) => {
+            Some(release) if self.shifts(release) && release.stage.runs_both() => {
                 vec![self.primary, release.to]
             }
             _ => vec![self.primary],
@@ -147,7 +147,7 @@ impl ServiceState {
             return None;
         }
         match release.stage {
-            stage if both_run(stage) => Some([
+            stage if stage.runs_both() => Some([
                 (self.primary, WHOLE - release.weight.min(WHOLE)),
                 (release.to, release.weight.min(WHOLE)),
             ]),
@@ -157,16 +157,6 @@ impl ServiceState {
             _ => None,
         }
     }
-}
-
-fn both_run(stage: ReleaseStage) -> bool {
-    matches!(
-        stage,
-        ReleaseStage::ScaleUp
-            | ReleaseStage::TestTraffic
-            | ReleaseStage::Shifting
-            | ReleaseStage::Baking
-    )
 }
 
 /// How long the guards of a rolling release are watched after it: the longest evaluation of its

@@ -144,14 +144,7 @@ pub fn judged(
         .definition(release.to)
         .is_some_and(|to| to.guards.contains_key(guard));
     let present = release.guards.get(guard).copied().unwrap_or_default();
-    let watched = matches!(
-        release.stage,
-        ReleaseStage::ScaleUp
-            | ReleaseStage::TestTraffic
-            | ReleaseStage::Shifting
-            | ReleaseStage::Baking
-            | ReleaseStage::CleaningUp
-    );
+    let watched = release.stage.judges_new_tasks();
     // A rollback by request goes to what ran before: a guard must not send it back again.
     let asked = release.kind == ReleaseKind::Rollback;
     if !known || !watched || asked || release.step != step || present == verdict {

@@ -47,10 +47,7 @@ pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
 
 /// Those who run the revisions in place of the scheduler.
 fn waiting_for_others(service: &ServiceState, release: &Release) -> Option<String> {
-    let moves = matches!(
-        release.stage,
-        ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack
-    );
+    let moves = release.stage.waits_for_capacity();
     match &service.capacity {
         _ if !moves => None,
         Capacity::Deployment(known) => {

@@ -259,7 +259,7 @@ pub fn connection_may_name(name: &str) -> bool {
 /// describes the body (RFC 9110, 6.5.1), nor one that the router writes.
 #[must_use]
 pub fn may_trail(name: &str) -> bool {
-    const NEVER: [&str; 22] = [
+    const NEVER: [&str; 25] = [
         "authorization",
         "cache-control",
         "content-encoding",
@@ -282,6 +282,9 @@ pub fn may_trail(name: &str) -> bool {
         "traceparent",
         "age",
         "expires",
+        "server",
+        "x-neargate-revision",
+        "x-neargate-task",
     ];
     let forwarded = name
         .get(..12)

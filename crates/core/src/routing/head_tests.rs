@@ -157,6 +157,9 @@ fn trailers_neither_frame_nor_route() {
         "Set-Cookie",
         "Authorization",
         "Trailer",
+        "Server",
+        "X-Neargate-Revision",
+        "x-neargate-task",
     ] {
         assert!(!may_trail(name), "{name}");
     }

@@ -4,7 +4,7 @@ use neargate_core::alarm::AlarmState;
 use neargate_core::machine::strategy::evaluation;
 use neargate_core::machine::{
     Capacity, CapacityObservation, DeploymentCapacity, DeploymentProgress, Event, GuardVerdict,
-    ReleaseStage, RevisionCapacity, ServicesCapacity,
+    RevisionCapacity, ServicesCapacity,
 };
 
 use super::aws::EcsServiceState;
@@ -28,10 +28,7 @@ impl Driver {
         let Some(release) = &known.release else {
             return Ok(Vec::new());
         };
-        let moves = matches!(
-            release.stage,
-            ReleaseStage::ScaleUp | ReleaseStage::CleaningUp | ReleaseStage::RollingBack
-        );
+        let moves = release.stage.waits_for_capacity();
         let observation = match &known.capacity {
             Capacity::Services(_) => {
                 let mut events = self.guard_events(service, journal).await?;
