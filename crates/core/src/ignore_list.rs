@@ -4,6 +4,22 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use std::path::Path;
 
+/// Why a list is none.
+#[derive(Debug, thiserror::Error)]
+pub enum IgnoreListError {
+    /// A line is no pattern.
+    #[error("line {number}: {source}")]
+    Pattern {
+        /// Which line, from 1.
+        number: usize,
+        /// What is wrong with it.
+        source: ignore::Error,
+    },
+    /// The patterns together are too much.
+    #[error(transparent)]
+    Patterns(ignore::Error),
+}
+
 /// A list of files and folders to leave out.
 #[derive(Debug, Clone)]
 pub struct IgnoreList(Gitignore);
@@ -18,15 +34,15 @@ impl IgnoreList {
     /// Reads a list, one pattern a line.
     ///
     /// # Errors
-    /// The first line that is no pattern, with its number, in words.
-    pub fn read(text: &str) -> Result<Self, String> {
+    /// The first line that is no pattern, with its number.
+    pub fn read(text: &str) -> Result<Self, IgnoreListError> {
         let mut list = GitignoreBuilder::new("");
         for (index, line) in text.lines().enumerate() {
-            if let Err(error) = list.add_line(None, line) {
-                return Err(format!("line {}: {error}", index + 1));
-            }
+            let number = index + 1;
+            list.add_line(None, line)
+                .map_err(|source| IgnoreListError::Pattern { number, source })?;
         }
-        list.build().map(Self).map_err(|error| error.to_string())
+        list.build().map(Self).map_err(IgnoreListError::Patterns)
     }
 
     /// Whether a file or folder is left out, by its path in the artifact. What is in a folder that
@@ -68,6 +84,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_pattern_is_named() {
         let problem = IgnoreList::read("fine\n[z-a]\n").expect_err("no range");
+        let problem = problem.to_string();
         assert!(problem.starts_with("line 2: "), "{problem}");
     }
 }

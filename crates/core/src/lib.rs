@@ -8,6 +8,7 @@
 //! - [`plan`]: checked model and observed state to an ordered list of operations.
 //! - [`machine`]: `decide` / `apply` — services, releases, the circuit breaker.
 //! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
+//! - [`error_chain`]: an error with its causes, in one line.
 //! - [`health`]: the load balancer's health thresholds.
 //! - [`liveness`]: who is hung, and when what ends again and again is started next.
 //! - [`alarm`]: CloudWatch's alarms: evaluation, states, composites.
@@ -26,6 +27,7 @@ pub mod alarm;
 pub mod backoff;
 pub mod descriptors;
 pub mod duration;
+pub mod error_chain;
 pub mod guard;
 pub mod health;
 pub mod ids;

@@ -3,7 +3,7 @@
 //! ECS knows ROLLING, BLUE_GREEN, LINEAR and CANARY (ECS API reference,
 //! DeploymentConfiguration). A canary there has two steps, times are whole minutes, and nothing
 //! of Neargate's own (approval, jobs between steps) can come between. Everything else is driven
-//! by weights. Refuses nothing: what ECS cannot do has another way, with the reason in words.
+//! by weights. Refuses nothing: what ECS cannot do has another way, with the reason.
 
 use std::time::Duration;
 
@@ -17,8 +17,34 @@ pub enum Mover {
     /// The driver, by listener weights.
     Weights {
         /// What ECS cannot do.
-        why: String,
+        why: NativeUnsupported,
     },
+}
+
+/// Why none of ECS's own strategies releases as the manifest asks.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NativeUnsupported {
+    /// Several listener rules lead to the service.
+    #[error("ECS moves the weights of one listener rule, the service has {rules}")]
+    ListenerRules {
+        /// Rules that it has.
+        rules: usize,
+    },
+    /// A person approves steps.
+    #[error("ECS waits for no approval between steps")]
+    Approval,
+    /// Jobs run between steps.
+    #[error("ECS runs no jobs between steps")]
+    StepJobs,
+    /// A canary of another number of steps than two.
+    #[error("ECS's canary has one step before 100 %, this one has {steps}")]
+    CanarySteps {
+        /// Steps before the last one.
+        steps: usize,
+    },
+    /// A time of parts of minutes, or one that is too long.
+    #[error("ECS counts whole minutes up to 24 hours, not {} seconds", .0.as_secs_f64())]
+    BakeTime(Duration),
 }
 
 /// What UpdateService is told.
@@ -110,21 +136,19 @@ pub fn mover(policy: &ReleasePolicy, begin: ReleaseStart) -> Mover {
     }
 }
 
-fn strategy(policy: &ReleasePolicy, rules: usize) -> Result<NativeStrategy, String> {
+fn strategy(policy: &ReleasePolicy, rules: usize) -> Result<NativeStrategy, NativeUnsupported> {
     if policy.strategy == Strategy::Rolling {
         return Ok(NativeStrategy::Rolling);
     }
     // One productionListenerRule (ECS API reference, AdvancedConfiguration).
     if rules > 1 {
-        return Err(format!(
-            "ECS moves the weights of one listener rule, the service has {rules}"
-        ));
+        return Err(NativeUnsupported::ListenerRules { rules });
     }
     if policy.approve {
-        return Err("ECS waits for no approval between steps".to_owned());
+        return Err(NativeUnsupported::Approval);
     }
     if !policy.smoke.is_empty() {
-        return Err("ECS runs no jobs between steps".to_owned());
+        return Err(NativeUnsupported::StepJobs);
     }
     match &policy.strategy {
         Strategy::Rolling => Ok(NativeStrategy::Rolling),
@@ -146,23 +170,19 @@ fn strategy(policy: &ReleasePolicy, rules: usize) -> Result<NativeStrategy, Stri
                 each: minutes(*bake)?,
                 bake: minutes(*bake)?,
             }),
-            _ => Err(format!(
-                "ECS's canary has one step before 100 %, this one has {}",
-                steps.len().saturating_sub(1)
-            )),
+            _ => Err(NativeUnsupported::CanarySteps {
+                steps: steps.len().saturating_sub(1),
+            }),
         },
     }
 }
 
-fn minutes(duration: Duration) -> Result<i32, String> {
+fn minutes(duration: Duration) -> Result<i32, NativeUnsupported> {
     let seconds = duration.as_secs();
     if !seconds.is_multiple_of(60) || duration.subsec_nanos() != 0 || seconds / 60 > LONGEST_BAKE {
-        return Err(format!(
-            "ECS counts whole minutes up to 24 hours, not {} seconds",
-            duration.as_secs_f64()
-        ));
+        return Err(NativeUnsupported::BakeTime(duration));
     }
-    i32::try_from(seconds / 60).map_err(|_| "ECS bakes at most 24 hours".to_owned())
+    i32::try_from(seconds / 60).map_err(|_| NativeUnsupported::BakeTime(duration))
 }
 
 #[cfg(test)]
@@ -189,7 +209,7 @@ mod tests {
     fn word(policy: &ReleasePolicy) -> String {
         match mover(policy, ReleaseStart::Rules(1)) {
             Mover::Native(native) => native.strategy.word().to_owned(),
-            Mover::Weights { why } => why,
+            Mover::Weights { why } => why.to_string(),
         }
     }
 
@@ -221,7 +241,9 @@ mod tests {
             &policy(Strategy::BlueGreen { bake: minute }),
             ReleaseStart::Rules(2),
         );
-        assert!(matches!(two, Mover::Weights { why } if why.contains("has 2")));
+        assert!(
+            matches!(two, Mover::Weights { why } if why == NativeUnsupported::ListenerRules { rules: 2 })
+        );
         let mut approved = canary(&[10.0, 100.0], minute);
         approved.approve = true;
         assert_eq!(word(&approved), "ECS waits for no approval between steps");

@@ -44,6 +44,13 @@ impl ResourceLimits {
     }
 }
 
+/// This machine makes no control group for a task.
+#[derive(Debug, thiserror::Error)]
+#[error("CPU, memory and process limits are not enforced: no control group can be made ({source})")]
+pub struct CgroupError {
+    source: io::Error,
+}
+
 /// The groups of one task; none when the machine does not allow them.
 #[derive(Debug)]
 pub struct TaskCgroup {
@@ -60,26 +67,26 @@ impl TaskCgroup {
         let none = Self {
             directories: Vec::new(),
         };
-        let Some(limits) = limits else {
-            return (none, Vec::new());
-        };
+        match limits.map(|limits| Self::made(id, limits)) {
+            None => (none, Vec::new()),
+            Some(Ok(group)) => (group, Vec::new()),
+            Some(Err(error)) => (none, vec![error.to_string()]),
+        }
+    }
+
+    fn made(id: &str, limits: ResourceLimits) -> Result<Self, CgroupError> {
         let name = format!("{id}-{}", std::process::id());
         let made = if Path::new(ROOT).join("cgroup.controllers").exists() {
             unified(&name, limits)
         } else {
             separate(&name, limits)
         };
-        match made {
-            Ok(directories) => (Self { directories }, Vec::new()),
-            Err(error) => {
+        made.map(|directories| Self { directories })
+            .map_err(|source| {
                 // One hierarchy may have taken the group that the other refused.
                 Self::of(id, std::process::id()).remove();
-                let note = format!(
-                    "CPU, memory and process limits are not enforced: no control group can be made ({error})"
-                );
-                (none, vec![note])
-            }
-        }
+                CgroupError { source }
+            })
     }
 
     /// The groups that a shim made for a task, as far as they are still there.
@@ -200,20 +207,19 @@ impl TaskCgroup {
 /// Whether control groups can be made here, and of which kind.
 ///
 /// # Errors
-/// Why not, in words.
-pub fn availability() -> Result<&'static str, String> {
+/// None can be made.
+pub fn availability() -> Result<&'static str, CgroupError> {
     let limits = ResourceLimits {
         cpu_units: 256,
         memory_mib: 512,
         processes: 64,
     };
-    let (group, mut notes) = TaskCgroup::create("doctor", Some(limits));
+    let group = TaskCgroup::made("doctor", limits)?;
     group.remove();
-    match notes.pop() {
-        Some(note) => Err(note),
-        None if group.directories.len() > 1 => Ok("control groups v1"),
-        None => Ok("control groups v2"),
-    }
+    Ok(match group.directories.len() {
+        0 | 1 => "control groups v2",
+        _ => "control groups v1",
+    })
 }
 
 fn quota(limits: ResourceLimits) -> u64 {

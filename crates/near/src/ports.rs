@@ -19,11 +19,28 @@ use crate::descriptors::is_shortage;
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
+/// The last port that is given out.
+const LAST: u16 = FIRST + COUNT - 1;
+
+/// Why no port was assigned.
+#[derive(Debug, thiserror::Error)]
+pub enum PortAssignError {
+    /// This process has no descriptor left to try one with.
+    #[error("no port can be tried: {source}")]
+    Untried {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Every port is taken.
+    #[error("no port is free between {FIRST} and {LAST}")]
+    AllTaken,
+}
+
 /// A free port that is not in `taken`.
 ///
 /// # Errors
-/// All 10,000 are taken, or no socket can be opened, in words.
-pub fn assign(taken: &BTreeSet<u16>) -> Result<u16, String> {
+/// All 10,000 are taken, or no socket can be opened.
+pub fn assign(taken: &BTreeSet<u16>) -> Result<u16, PortAssignError> {
     let drawn = RandomState::new().build_hasher().finish() % u64::from(COUNT);
     let begin = u16::try_from(drawn).unwrap_or(0);
     for step in 0..COUNT {
@@ -33,14 +50,13 @@ pub fn assign(taken: &BTreeSet<u16>) -> Result<u16, String> {
         }
         match hold(port) {
             Ok(_) => return Ok(port),
-            Err(error) if is_shortage(&error) => {
-                return Err(format!("no port can be tried: {error}"));
+            Err(source) if is_shortage(&source) => {
+                return Err(PortAssignError::Untried { source });
             }
             Err(_) => {}
         }
     }
-    let last = FIRST + COUNT - 1;
-    Err(format!("no port is free between {FIRST} and {last}"))
+    Err(PortAssignError::AllTaken)
 }
 
 /// Binds a port at all addresses, without `SO_REUSEADDR`: it fails whoever else has bound it,
@@ -86,7 +102,7 @@ mod tests {
     ///
     /// # Errors
     /// Somebody else has it.
-    fn held_in_every_way(all: &BTreeSet<u16>) -> Result<(), String> {
+    fn held_in_every_way(all: &BTreeSet<u16>) -> Result<(), Box<dyn std::error::Error>> {
         let only = |port: u16| {
             let mut others = all.clone();
             others.remove(&port);
@@ -102,12 +118,13 @@ mod tests {
             if ip.is_ipv6() {
                 socket.set_only_v6(true).unwrap();
             }
-            socket.bind(&ip.into()).map_err(|error| error.to_string())?;
+            socket.bind(&ip.into())?;
             assert!(only(port).is_err(), "{ip} is bound");
-            socket.listen(1).map_err(|error| error.to_string())?;
+            socket.listen(1)?;
             assert!(only(port).is_err(), "{ip} listens");
         }
-        only(port).map(drop)
+        only(port)?;
+        Ok(())
     }
 
     #[test]

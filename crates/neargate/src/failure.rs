@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::manifest::Diagnostics;
 use neargate_core::names;
 use neargate_near::api::wire::Problem;
@@ -26,13 +27,7 @@ pub enum Failure {
 impl Failure {
     /// Something that failed with its causes.
     pub fn of(what: &str, error: &dyn std::error::Error) -> Self {
-        let mut text = format!("{what}: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(&format!(": {cause}"));
-            source = cause.source();
-        }
-        Self::Failed(text)
+        Self::Failed(format!("{what}: {}", error_chain(error)))
     }
 
     /// The documented exit code.

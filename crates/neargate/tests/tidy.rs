@@ -7,6 +7,8 @@
 mod circles;
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/errors.rs"]
+mod errors;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/names.rs"]
@@ -97,6 +99,11 @@ fn imports_go_in_the_allowed_directions() {
 #[test]
 fn modules_know_each_other_in_one_direction() {
     expect_none(&circles::in_circles(&Repository::read()));
+}
+
+#[test]
+fn no_error_of_a_library_is_a_text() {
+    over(rust, errors::text_errors);
 }
 
 #[test]

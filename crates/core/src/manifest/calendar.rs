@@ -3,21 +3,96 @@
 //! Invariant: minutes of a day or of a week, UTC. Refuses windows under 30 minutes and
 //! schedules that EventBridge would refuse.
 
+/// Why a text is no window or no schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CalendarError {
+    /// Not the form of a daily window.
+    #[error("it is `HH:MM-HH:MM`, UTC")]
+    DailyForm,
+    /// Not the form of a weekly window.
+    #[error("it is `ddd:HH:MM-ddd:HH:MM`, UTC, with days `mon` to `sun`")]
+    WeeklyForm,
+    /// A window that AWS refuses as too short.
+    #[error("a window has at least 30 minutes, this one has {minutes}")]
+    ShortWindow {
+        /// Its length.
+        minutes: u32,
+    },
+    /// Neither a rate nor a cron expression.
+    #[error("it is `rate(5 minutes)` or `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)`")]
+    ScheduleForm,
+    /// A cron expression of five fields, as Unix has it.
+    #[error(
+        "AWS writes it with six fields in `cron(…)`, perhaps `cron({fields})` \
+         (days of the week count from 1 = SUN)"
+    )]
+    UnixCron {
+        /// The same schedule in AWS's six fields.
+        fields: String,
+    },
+    /// Not the form of a rate.
+    #[error("a rate is a number and `minutes`, `hours` or `days`")]
+    RateForm,
+    /// A rate of one with its unit in the plural.
+    #[error("with 1 the unit has no `s`: `rate(1 {unit})`")]
+    PluralUnit {
+        /// `minute`, `hour` or `day`.
+        unit: String,
+    },
+    /// A rate of several with its unit in the singular.
+    #[error("with {number} the unit has an `s`: `rate({number} {unit}s)`")]
+    SingularUnit {
+        /// Two or more.
+        number: u32,
+        /// `minute`, `hour` or `day`.
+        unit: String,
+    },
+    /// A cron expression with too few or too many fields.
+    #[error(
+        "`cron(…)` has six fields (minute, hour, day, month, weekday, year), this one has {found}"
+    )]
+    CronFields {
+        /// Fields that it has.
+        found: usize,
+    },
+    /// A cron expression that leaves day and weekday open.
+    #[error("one of day and weekday says when, the other is `?`")]
+    NoDay,
+    /// A cron expression that sets day and weekday.
+    #[error("one of day and weekday is `?`")]
+    TwoDays,
+    /// A field of a cron expression with a value that it cannot have.
+    #[error("`{text}` is no {field}: it is {low} to {high}, with `*`, `,`, `-`, `/`")]
+    CronField {
+        /// `minute`, `weekday`, ….
+        field: &'static str,
+        /// What is written there.
+        text: String,
+        /// Its smallest value.
+        low: u32,
+        /// Its largest value.
+        high: u32,
+    },
+    /// A range of a cron expression that ends before it begins.
+    #[error("`{0}` goes backwards")]
+    BackwardRange(String),
+}
+
 const DAY: u32 = 24 * 60;
 const WEEK: u32 = 7 * DAY;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// A daily window: (first minute of the day, length in minutes).
-pub(super) fn window(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn window(text: &str) -> Result<(u32, u32), CalendarError> {
     let times = text.split_once('-');
     let Some((Some(from), Some(to))) = times.map(|(from, to)| (clock(from), clock(to))) else {
-        return Err("it is `HH:MM-HH:MM`, UTC".into());
+        return Err(CalendarError::DailyForm);
     };
     long_enough(from, (to + DAY - from) % DAY)
 }
 
 /// A weekly window: (first minute of the week from Monday, length in minutes).
-pub(super) fn maintenance(text: &str) -> Result<(u32, u32), String> {
+pub(super) fn maintenance(text: &str) -> Result<(u32, u32), CalendarError> {
     let moment = |text: &str| {
         let (day, time) = text.split_once(':')?;
         let day = u32::try_from(DAYS.iter().position(|d| *d == day)?).ok()?;
@@ -25,16 +100,14 @@ pub(super) fn maintenance(text: &str) -> Result<(u32, u32), String> {
     };
     let times = text.split_once('-');
     let Some((Some(from), Some(to))) = times.map(|(from, to)| (moment(from), moment(to))) else {
-        return Err("it is `ddd:HH:MM-ddd:HH:MM`, UTC, with days `mon` to `sun`".into());
+        return Err(CalendarError::WeeklyForm);
     };
     long_enough(from, (to + WEEK - from) % WEEK)
 }
 
-fn long_enough(from: u32, minutes: u32) -> Result<(u32, u32), String> {
+fn long_enough(from: u32, minutes: u32) -> Result<(u32, u32), CalendarError> {
     if minutes < 30 {
-        return Err(format!(
-            "a window has at least 30 minutes, this one has {minutes}"
-        ));
+        return Err(CalendarError::ShortWindow { minutes });
     }
     Ok((from, minutes))
 }
@@ -58,7 +131,7 @@ pub(super) fn overlap(daily: (u32, u32), weekly: (u32, u32)) -> bool {
     })
 }
 
-pub(super) fn schedule(text: &str) -> Result<(), String> {
+pub(super) fn schedule(text: &str) -> Result<(), CalendarError> {
     let argument = |name: &str| text.strip_prefix(name)?.strip_suffix(')');
     if let Some(rate) = argument("rate(") {
         return check_rate(rate);
@@ -68,16 +141,15 @@ pub(super) fn schedule(text: &str) -> Result<(), String> {
     }
     if let [minute, hour, dom, month, dow] = text.split_whitespace().collect::<Vec<_>>()[..] {
         let (dom, dow) = if dow == "*" { (dom, "?") } else { ("?", dow) };
-        return Err(format!(
-            "AWS writes it with six fields in `cron(…)`, perhaps `cron({minute} {hour} {dom} {month} {dow} *)` \
-             (days of the week count from 1 = SUN)"
-        ));
+        return Err(CalendarError::UnixCron {
+            fields: format!("{minute} {hour} {dom} {month} {dow} *"),
+        });
     }
-    Err("it is `rate(5 minutes)` or `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)`".into())
+    Err(CalendarError::ScheduleForm)
 }
 
-fn check_rate(text: &str) -> Result<(), String> {
-    let wrong = || Err("a rate is a number and `minutes`, `hours` or `days`".to_owned());
+fn check_rate(text: &str) -> Result<(), CalendarError> {
+    let wrong = || Err(CalendarError::RateForm);
     let Some((number, unit)) = text.split_once(' ') else {
         return wrong();
     };
@@ -86,13 +158,13 @@ fn check_rate(text: &str) -> Result<(), String> {
     };
     match (unit, number) {
         ("minute" | "hour" | "day", 1) | ("minutes" | "hours" | "days", 2..) => Ok(()),
-        ("minutes" | "hours" | "days", 1) => Err(format!(
-            "with 1 the unit has no `s`: `rate(1 {})`",
-            unit.trim_end_matches('s')
-        )),
-        ("minute" | "hour" | "day", _) => Err(format!(
-            "with {number} the unit has an `s`: `rate({number} {unit}s)`"
-        )),
+        ("minutes" | "hours" | "days", 1) => Err(CalendarError::PluralUnit {
+            unit: unit.trim_end_matches('s').to_owned(),
+        }),
+        ("minute" | "hour" | "day", _) => Err(CalendarError::SingularUnit {
+            number,
+            unit: unit.to_owned(),
+        }),
         _ => wrong(),
     }
 }
@@ -102,28 +174,38 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-fn check_cron(text: &str) -> Result<(), String> {
+fn check_cron(text: &str) -> Result<(), CalendarError> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [minute, hour, dom, month, dow, year] = fields[..] else {
-        return Err(format!(
-            "`cron(…)` has six fields (minute, hour, day, month, weekday, year), this one has {}",
-            fields.len()
-        ));
+        return Err(CalendarError::CronFields {
+            found: fields.len(),
+        });
     };
     cron_field("minute", minute, 0, 59, &[])?;
     cron_field("hour", hour, 0, 23, &[])?;
     cron_field("month", month, 1, 12, &MONTHS)?;
     cron_field("year", year, 1970, 2199, &[])?;
     match (dom, dow) {
-        ("?", "?") => Err("one of day and weekday says when, the other is `?`".into()),
+        ("?", "?") => Err(CalendarError::NoDay),
         ("?", dow) => cron_field("weekday", dow, 1, 7, &WEEKDAYS),
         (dom, "?") => cron_field("day", dom, 1, 31, &[]),
-        _ => Err("one of day and weekday is `?`".into()),
+        _ => Err(CalendarError::TwoDays),
     }
 }
 
-fn cron_field(name: &str, text: &str, low: u32, high: u32, words: &[&str]) -> Result<(), String> {
-    let wrong = || format!("`{text}` is no {name}: it is {low} to {high}, with `*`, `,`, `-`, `/`");
+fn cron_field(
+    name: &'static str,
+    text: &str,
+    low: u32,
+    high: u32,
+    words: &[&str],
+) -> Result<(), CalendarError> {
+    let wrong = || CalendarError::CronField {
+        field: name,
+        text: text.to_owned(),
+        low,
+        high,
+    };
     let number = |part: &str| {
         let word = words.iter().position(|w| w.eq_ignore_ascii_case(part));
         let word = word.and_then(|i| u32::try_from(i).ok()).map(|i| i + low);
@@ -146,7 +228,7 @@ fn cron_field(name: &str, text: &str, low: u32, high: u32, words: &[&str]) -> Re
         }
         let (from, to) = range.split_once('-').unwrap_or((range, range));
         if number(from)? > number(to)? {
-            return Err(format!("`{range}` goes backwards"));
+            return Err(CalendarError::BackwardRange(range.to_owned()));
         }
     }
     Ok(())

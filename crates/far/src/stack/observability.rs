@@ -5,13 +5,15 @@
 
 mod default_alarms;
 mod metric;
+mod unsupported;
 
 use std::collections::BTreeMap;
 
-use neargate_core::alarm::{AlarmRule, AlarmState};
+use neargate_core::alarm::{AlarmRule, AlarmState, RuleError};
 use neargate_core::model::{self, Comparison, EnvironmentGrade, Manifest, TreatMissingData};
 use serde::{Deserialize, Serialize};
 
+use self::unsupported::AlarmUnsupported;
 use super::Stack;
 
 /// One alarm.
@@ -183,12 +185,16 @@ fn drop_orphans(
     }
 }
 
-fn of(alarm: &model::Alarm, stack: &Stack, notify: bool) -> Result<CloudWatchAlarm, String> {
+fn of(
+    alarm: &model::Alarm,
+    stack: &Stack,
+    notify: bool,
+) -> Result<CloudWatchAlarm, AlarmUnsupported> {
     let watch = match (&alarm.rule, &alarm.expression, &alarm.metric) {
         (Some(rule), _, _) => AlarmSource::Rule(prefixed(rule, &stack.prefix())?),
         (_, Some(expression), _) => metric::expression(alarm, expression, stack)?,
         (_, _, Some(name)) => metric::metric(alarm, name, stack)?,
-        _ => return Err("it watches nothing".to_owned()),
+        _ => return Err(AlarmUnsupported::WatchesNothing),
     };
     let whole = alarm.service.as_ref();
     Ok(CloudWatchAlarm {
@@ -208,8 +214,8 @@ fn of(alarm: &model::Alarm, stack: &Stack, notify: bool) -> Result<CloudWatchAla
 }
 
 /// A rule with the names that CloudWatch knows.
-fn prefixed(text: &str, prefix: &str) -> Result<String, String> {
-    let rule: AlarmRule = text.parse().map_err(|error| format!("{error}"))?;
+fn prefixed(text: &str, prefix: &str) -> Result<String, RuleError> {
+    let rule: AlarmRule = text.parse()?;
     Ok(written(&rule, prefix))
 }
 

@@ -165,17 +165,4 @@ impl DataError {
                 | Self::NoPort { .. }
         )
     }
-
-    /// The error and its causes in one line.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let mut words = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            words.push_str(": ");
-            words.push_str(&error.to_string());
-            cause = error.source();
-        }
-        words
-    }
 }

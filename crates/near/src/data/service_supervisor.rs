@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use neargate_core::error_chain::error_chain;
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
@@ -91,7 +92,7 @@ impl<P: ServerProcesses> ServiceSupervisor<P> {
                     }
                     ProcessEnd::Ended {
                         available: Duration::ZERO,
-                        words: error.in_words(),
+                        words: error_chain(&error),
                     }
                 }
             };

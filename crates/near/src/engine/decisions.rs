@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::{Event, Fact, JournalEntry};
 
-use super::error_chain::chain;
 use super::follow_up::FollowUp;
 use super::journal_writer::JournalReport;
 use super::ledger::{JournalOutcome, Proposal, RecordedDecision, SettledProposal};
@@ -170,7 +170,7 @@ impl Engine {
 
     /// Notes what the journal cannot do now, and takes it back when it can.
     pub(super) fn note_journal(&mut self, cause: NoteCause, error: Option<&JournalError>) {
-        let text = error.map(|error| format!("{}: {}", cause.describe(), chain(error)));
+        let text = error.map(|error| format!("{}: {}", cause.describe(), error_chain(error)));
         if self.notes.set(cause, text.as_slice()) {
             text.iter().for_each(|text| log(text));
         }

@@ -18,9 +18,10 @@ use tokio::sync::Notify;
 
 use super::evidence::{Incident, IncidentKind};
 use super::routing_table::{self, ExposedService};
+use super::start_failure::TaskStartError;
 use super::tasks::TaskStart;
 use super::{Engine, EngineInput};
-use crate::ports;
+use crate::ports::{self, PortAssignError};
 use crate::shim_role::{JobRunId, ShimRole};
 use crate::supervisor::RunningProcess;
 
@@ -94,10 +95,11 @@ impl Engine {
             port: port.as_ref().ok().copied().flatten(),
             command: None,
         };
-        if let Err(reason) = port {
+        if let Err(error) = port {
             let inputs = self.inputs.clone();
             tokio::spawn(async move {
-                let failed = EngineInput::Started(task, Err(reason.into()));
+                let error = TaskStartError::from(error);
+                let failed = EngineInput::Started(task, Err(error.into()));
                 let _ = inputs.send(failed).await;
             });
             return;
@@ -125,8 +127,8 @@ impl Engine {
     /// A port that no task, no internal listener and nobody else has.
     ///
     /// # Errors
-    /// There is none, in words.
-    pub(super) fn assign_port(&self) -> Result<u16, String> {
+    /// There is none.
+    pub(super) fn assign_port(&self) -> Result<u16, PortAssignError> {
         let mut taken: BTreeSet<u16> = self.starting.values().map(|one| one.port).collect();
         taken.extend(self.running.values().filter_map(|running| running.port));
         ports::assign(&taken)

@@ -15,11 +15,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::ProcessExit;
 use neargate_core::model::HttpCheck;
 use tokio::net::TcpStream;
 
-use super::error_chain::chain;
 use super::routing_table::TEST_HEADER;
 use crate::descriptors;
 use crate::logs::writer::{LogWriter, OutputStream};
@@ -90,7 +90,7 @@ async fn attempts(asking: &PendingCheck, log: &mut Option<LogWriter>, last: &mut
         let unmade = answer.as_ref().is_err_and(AskError::is_shortage);
         let (met, told) = match answer {
             Ok(answer) => judge(asking, &answer),
-            Err(error) => (false, chain(&error)),
+            Err(error) => (false, error_chain(&error)),
         };
         let path = &asking.check.path;
         let line = format!("GET {path} of revision {}: {told}", asking.revision);

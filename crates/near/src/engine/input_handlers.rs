@@ -2,12 +2,12 @@
 //!
 //! Invariant: the handling of an input waits for nothing.
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::ids::TaskId;
 use neargate_core::machine::{Event, ProcessExit, TaskHealth};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::error_chain::chain;
 use super::evidence::{self, Incident, IncidentKind};
 use super::follow_up::FollowUp;
 use super::last_check::LastCheck;
@@ -148,7 +148,7 @@ impl Engine {
                     }
                 }
                 RouterOutcome::NotStarted(error) => {
-                    let why = chain(&error);
+                    let why = error_chain(&error);
                     log(&why);
                     let problem = Problem {
                         error: why,

@@ -18,7 +18,6 @@ mod decisions;
 mod engine_lifetime;
 mod environment;
 mod error;
-mod error_chain;
 mod evidence;
 mod execute;
 mod follow_up;

@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::{JournalEntry, approval_wanted};
 use neargate_core::model::{Notify, WebhookAddress, WebhookFormat};
 use neargate_core::notify::{Notification, NotificationOrigin, body};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
-use super::error_chain::chain;
 use super::{Engine, log};
-use crate::notify::{DeliveryTiming, Notifier, OutgoingNotification, QUEUE, Roots, WebhookUrl};
-use crate::secrets::{Secrets, VersionSelector};
+use crate::notify::{
+    DeliveryTiming, Notifier, OutgoingNotification, QUEUE, Roots, UrlError, WebhookUrl,
+};
+use crate::secrets::{Secrets, SecretsError, VersionSelector};
 
 /// To whom news goes.
 pub(super) struct Notifications {
@@ -132,28 +135,65 @@ async fn address(
     while let Some(UnaddressedNotification { webhook, body }) = letters.recv().await {
         let (name, secrets) = (webhook.name.clone(), secrets.clone());
         let url = tokio::task::spawn_blocking(move || webhook_url(&webhook, &secrets)).await;
-        let url = url.unwrap_or_else(|error| Err(chain(&error)));
-        match url {
+        match url.unwrap_or_else(|error| Err(error.into())) {
             Ok(url) => notifier.send(OutgoingNotification {
                 webhook: name,
                 url,
                 body,
             }),
-            Err(why) => log(&format!("notify.{name}: nothing can be posted: {why}")),
+            Err(error) => {
+                let why = error_chain(&error);
+                log(&format!("notify.{name}: nothing can be posted: {why}"));
+            }
         }
     }
 }
 
-/// Where a webhook is, or what is wrong with that, without the URL. Blocks.
-fn webhook_url(webhook: &Notify, secrets: &Mutex<Secrets>) -> Result<WebhookUrl, String> {
+/// Why it is not known where a webhook is. Without the URL, which may be a secret.
+#[derive(Debug, thiserror::Error)]
+enum WebhookAddressError {
+    /// The URL in the manifest is wrong.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The secret that holds the URL cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretsError),
+    /// The secret holds bytes that are no text.
+    #[error("the value of secret {secret}: it is not text")]
+    NotText {
+        /// Its name.
+        secret: String,
+    },
+    /// The secret holds a URL that is wrong.
+    #[error("the value of secret {secret}: {source}")]
+    SecretUrl {
+        /// Its name.
+        secret: String,
+        /// What is wrong with it.
+        source: UrlError,
+    },
+    /// The thread that read it panicked.
+    #[error(transparent)]
+    Thread(#[from] JoinError),
+}
+
+/// Where a webhook is. Blocks.
+fn webhook_url(
+    webhook: &Notify,
+    secrets: &Mutex<Secrets>,
+) -> Result<WebhookUrl, WebhookAddressError> {
     let name = match &webhook.to {
-        WebhookAddress::Url(url) => return WebhookUrl::parse(url).map_err(|error| chain(&error)),
+        WebhookAddress::Url(url) => return Ok(WebhookUrl::parse(url)?),
         WebhookAddress::Secret(name) => name,
     };
     let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = secrets.get(name, VersionSelector::Current);
-    let (_, value) = found.map_err(|error| chain(&error))?;
-    let wrong = |why: &dyn std::fmt::Display| format!("the value of secret {name}: {why}");
-    let text = value.expose_text().map_err(|_| wrong(&"it is not text"))?;
-    WebhookUrl::parse(text).map_err(|error| wrong(&error))
+    let (_, value) = secrets.get(name, VersionSelector::Current)?;
+    let secret = || name.clone();
+    let text = value
+        .expose_text()
+        .map_err(|_| WebhookAddressError::NotText { secret: secret() })?;
+    WebhookUrl::parse(text).map_err(|source| WebhookAddressError::SecretUrl {
+        secret: secret(),
+        source,
+    })
 }

@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use neargate_core::descriptors::TaskCountBasis;
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
 use neargate_core::model::UsedResource;
 
 use super::artifact_copies::ArtifactCopies;
-use super::error_chain::chain;
 use super::follow_up::FollowUp;
 use super::ledger::Proposal;
 use super::notes::NoteCause;
@@ -374,11 +374,7 @@ async fn serving(connected: Option<RouterConnected>) -> Result<(), Problem> {
         Some(connected) => connected.await.unwrap_or(Ok(())),
         None => Ok(()),
     };
-    answer.map_err(|error| Problem {
-        error,
-        help: None,
-        exit: 3,
-    })
+    answer.map_err(|error| problem(&*error, 3))
 }
 
 /// Takes the snapshots of these services, one after another. Blocks.
@@ -423,7 +419,7 @@ fn note_secrets(
             if let UsedResource::Secret(name) = used {
                 let found = secrets.get(name, VersionSelector::Current);
                 let (version, _) = found.map_err(|error| Problem {
-                    error: chain(&error),
+                    error: error_chain(&error),
                     help: Some(format!("set it: neargate secret set {name}")),
                     exit: 1,
                 })?;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::model::Manifest;
 
-use super::error_chain::chain;
 use super::listeners::{ListenError, try_address};
 use super::problems::{data_problem, problem};
 use super::routers::{RouterConnected, RoutersError};
@@ -94,11 +94,7 @@ impl Engine {
         {
             return Ok(port);
         }
-        let port = self.assign_port().map_err(|error| Problem {
-            error,
-            help: None,
-            exit: 3,
-        })?;
+        let port = self.assign_port().map_err(|error| problem(&error, 3))?;
         // Whoever is told of it is decided later, and so written later.
         self.ledger.note(&key, &port.to_string());
         Ok(port)
@@ -169,7 +165,7 @@ pub fn edge_taken(manifest: &Manifest, state: &StateDir) -> Option<String> {
     let runs = !own_processes::of(&state.path()).is_empty();
     (!runs || port_holder::is_anothers(address, &state.path())).then(|| match error {
         ListenError::Taken { address } => port_holder::port_taken(address),
-        other => chain(&other),
+        other => error_chain(&other),
     })
 }
 

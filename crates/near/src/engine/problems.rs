@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::Refusal;
 
-use super::error_chain::chain;
 use crate::api::wire::Problem;
 use crate::data::DataError;
 use crate::journal::JournalError;
@@ -35,7 +35,7 @@ pub(super) fn refused(error: &TurnError) -> Problem {
     };
     let wrong = matches!(error, TurnError::Refused(refusal) if refusal.is_wrong_request());
     Problem {
-        error: chain(error),
+        error: error_chain(error),
         help,
         exit: if wrong { 2 } else { 1 },
     }
@@ -44,7 +44,7 @@ pub(super) fn refused(error: &TurnError) -> Problem {
 /// An error with its causes, and the exit code of the command that met it.
 pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
     Problem {
-        error: chain(error),
+        error: error_chain(error),
         help: None,
         exit,
     }

@@ -106,7 +106,7 @@ impl Engine {
         };
         let surroundings = self.surroundings.clone();
         answer(to, move || {
-            let url = surroundings.url(&key).map_err(failed)?;
+            let url = surroundings.url(&key).map_err(|error| problem(&error, 1))?;
             let engine = engine.to_owned();
             Ok(DataAccess { engine, url })
         });
@@ -139,14 +139,14 @@ fn session(
     let definition = &opened.definition;
     let env = surroundings
         .variables(definition, opened.revision, &opened.task, opened.port)
-        .map_err(failed)?;
+        .map_err(|error| problem(&error, 1))?;
     let directory = surroundings.directory(definition);
     Ok(ShellEnvironment {
         revision: opened.revision,
         env,
         snapshot: Some(directory.clone()),
         directory,
-        identity: session_identity(surroundings, &opened.service).map_err(failed)?,
+        identity: session_identity(surroundings, &opened.service)?,
     })
 }
 
@@ -154,12 +154,12 @@ fn session(
 fn session_identity(
     surroundings: &TaskEnvironment,
     service: &str,
-) -> Result<Option<(u32, u32)>, String> {
+) -> Result<Option<(u32, u32)>, Problem> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
     let known = identity::known_of_service(&surroundings.state, service);
-    let known = known.ok_or_else(|| format!("no task of `{service}` was started yet"))?;
+    let known = known.ok_or_else(|| failed(format!("no task of `{service}` was started yet")))?;
     Ok(Some((known.uid, known.gid)))
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::ids::TaskId;
@@ -14,7 +15,6 @@ use neargate_core::routing::control::{FromRouter, RouterLoad, SecondCount, ToRou
 use neargate_core::routing::table::{RoutingTable, TargetHealth};
 use tokio::sync::oneshot;
 
-use super::error_chain::chain;
 use super::last_check::LastCheck;
 use super::listeners::{ListenError, ListeningSockets};
 use super::router_process::{self, RouterEvent, RouterProcess, RouterStartError};
@@ -63,7 +63,7 @@ pub enum RouterOutcome {
     /// A replacement is complete: the new router serves alone.
     Replaced,
     /// A router that was started does not answer.
-    NotStarted(RouterStartError),
+    NotStarted(Arc<RouterStartError>),
 }
 
 /// Which routers are done with a draining task.
@@ -94,13 +94,13 @@ pub struct Routers {
 /// A router that was started and has not answered yet.
 struct StartingRouter {
     number: u64,
-    connected: oneshot::Sender<Result<(), String>>,
+    connected: oneshot::Sender<Result<(), Arc<RouterStartError>>>,
     /// Ended as soon as it answers: the listeners were closed meanwhile.
     unwanted: bool,
 }
 
-/// Tells when a router that was started serves, or in words why it does not.
-pub type RouterConnected = oneshot::Receiver<Result<(), String>>;
+/// Tells when a router that was started serves, or why it does not.
+pub type RouterConnected = oneshot::Receiver<Result<(), Arc<RouterStartError>>>;
 
 impl Routers {
     /// Finds the routers that an earlier engine left; the newest serves, others retire.
@@ -244,7 +244,8 @@ impl Routers {
             }
             return Vec::new();
         };
-        let answer = result.as_ref().map(|_| ()).map_err(|error| chain(error));
+        let result = result.map_err(Arc::new);
+        let answer = result.as_ref().map(|_| ()).map_err(Arc::clone);
         // Whoever asked for it may have gone away.
         let _ = starting.connected.send(answer);
         let router = match result {

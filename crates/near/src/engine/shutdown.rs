@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::Event;
 
-use super::error_chain::chain;
 use super::follow_up::FollowUp;
 use super::{Engine, EngineInput, log, reply};
 use crate::api::server::CallReply;
@@ -115,7 +115,7 @@ impl Engine {
     pub(super) fn end(self, sentinel: &Sentinel) {
         let Some(leaving) = self.leaving else { return };
         if let Err(error) = self.ledger.close() {
-            let why = chain(&error);
+            let why = error_chain(&error);
             log(&format!("the journal was not closed cleanly: {why}"));
         }
         sentinel.leave();

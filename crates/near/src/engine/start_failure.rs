@@ -1,10 +1,18 @@
 //! Why a task did not start, and what stood in its way.
 
+use std::str::Utf8Error;
+
+use neargate_core::error_chain::error_chain;
 use neargate_core::machine::Obstacle;
+use tokio::task::JoinError;
 
-use crate::data::{DataServiceKind, DataServiceName};
+use crate::data::{DataError, DataServiceKind, DataServiceName};
+use crate::identity::RegisterError;
+use crate::ports::PortAssignError;
+use crate::secrets::SecretsError;
+use crate::supervisor::StartError;
 
-/// Why a task did not start.
+/// Why a task did not start, as the machine is told it.
 #[derive(Debug)]
 pub struct StartFailure {
     /// In words; names what is missing.
@@ -13,20 +21,84 @@ pub struct StartFailure {
     pub obstacle: Option<Obstacle>,
 }
 
-impl From<String> for StartFailure {
-    /// A full disk and a want of descriptors are known by the kernel's words, wherever on the way
-    /// they were met.
-    fn from(reason: String) -> Self {
-        let known = [
-            ("No space left on device", Obstacle::DiskFull),
-            ("Too many open files", Obstacle::Descriptors),
-        ];
-        let met = known.into_iter().find(|(words, _)| reason.contains(words));
-        Self {
-            obstacle: met.map(|(_, obstacle)| obstacle),
-            reason,
-        }
+/// Why a task did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskStartError {
+    /// It was told to stop before it had a process.
+    #[error("it is no longer needed")]
+    Unwanted,
+    /// There is no port for it.
+    #[error(transparent)]
+    Port(#[from] PortAssignError),
+    /// A database or cache that it uses is not available.
+    #[error("{source}")]
+    Data {
+        /// Which.
+        key: DataServiceName,
+        /// Why.
+        source: DataError,
+    },
+    /// There is no user for it to run as.
+    #[error(transparent)]
+    Identity(#[from] RegisterError),
+    /// The thread that looked for its user panicked.
+    #[error(transparent)]
+    IdentityThread(#[from] JoinError),
+    /// Its service runs an image.
+    #[error("near does not run container images yet")]
+    ContainerImage,
+    /// Its service is a static site.
+    #[error("a static site has no tasks")]
+    StaticSite,
+    /// One of its variables has no value.
+    #[error(transparent)]
+    Variables(#[from] TaskVariablesError),
+    /// Its process did not start.
+    #[error(transparent)]
+    Process(#[from] StartError),
+}
+
+/// Why a variable of a task has no value.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskVariablesError {
+    /// Where a database or cache is, is not known.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The URL of a database or cache is no text.
+    #[error(transparent)]
+    DataUrl(#[from] Utf8Error),
+    /// A secret cannot be read.
+    #[error("{}: set it with `neargate secret set {name}`", error_chain(source))]
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<SecretsError>,
+    },
+    /// A secret holds bytes that are no text.
+    #[error("secret `{0}` is not text")]
+    SecretNotText(String),
+}
+
+impl From<TaskStartError> for StartFailure {
+    fn from(error: TaskStartError) -> Self {
+        let reason = error_chain(&error);
+        let obstacle = match &error {
+            TaskStartError::Data { key, .. } => Some(of_data(key)),
+            _ => of_machine(&reason),
+        };
+        Self { reason, obstacle }
     }
+}
+
+/// A full disk and a want of descriptors are known by the kernel's words: a shim tells only words.
+fn of_machine(reason: &str) -> Option<Obstacle> {
+    let known = [
+        ("No space left on device", Obstacle::DiskFull),
+        ("Too many open files", Obstacle::Descriptors),
+    ];
+    let met = known.into_iter().find(|(words, _)| reason.contains(words));
+    met.map(|(_, obstacle)| obstacle)
 }
 
 /// The obstacle that a data service is while it is not available.

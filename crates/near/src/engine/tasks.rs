@@ -13,8 +13,7 @@ use neargate_core::model::{UsedResource, Workload};
 
 use super::data_processes::{AVAILABLE_WITHIN, DataProcesses};
 use super::environment::{self, VariableSources};
-use super::error_chain::chain;
-use super::start_failure::{StartFailure, of_data};
+use super::start_failure::{StartFailure, TaskStartError, TaskVariablesError};
 use crate::cgroup::ResourceLimits;
 use crate::data::{DataServiceName, DataSupervisor};
 use crate::identity;
@@ -103,28 +102,27 @@ impl TaskEnvironment {
     ) -> Result<RunningProcess, StartFailure> {
         tokio::select! {
             biased;
-            () = unwanted => return Err(String::from("it is no longer needed").into()),
+            () = unwanted => return Err(TaskStartError::Unwanted.into()),
             ready = self.wait_for_data(&start.definition) => ready?,
         }
+        Ok(self.start_now(start).await?)
+    }
+
+    async fn start_now(&self, start: &TaskStart) -> Result<RunningProcess, TaskStartError> {
         let identity = self.identity(&start.definition.service.name).await?;
         let spec = self.spec(start, identity)?;
-        self.supervisor
-            .start(&spec)
-            .await
-            .map_err(|error| chain(&error).into())
+        Ok(self.supervisor.start(&spec).await?)
     }
 
     /// Whom the service's tasks run as. The register of users is asked off the engine's loop.
-    async fn identity(&self, service: &str) -> Result<Option<UserIdentity>, String> {
+    async fn identity(&self, service: &str) -> Result<Option<UserIdentity>, TaskStartError> {
         let (state, service) = (self.state.clone(), service.to_owned());
         let asked =
             tokio::task::spawn_blocking(move || identity::of_service(&state, &service)).await;
-        asked
-            .map_err(|error| chain(&error))?
-            .map_err(|error| chain(&error))
+        Ok(asked??)
     }
 
-    async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), StartFailure> {
+    async fn wait_for_data(&self, definition: &RevisionDefinition) -> Result<(), TaskStartError> {
         for used in &definition.service.uses {
             let key = match used {
                 UsedResource::Database(name) => DataServiceName::database(name),
@@ -134,22 +132,21 @@ impl TaskEnvironment {
             self.data
                 .available(&key, AVAILABLE_WITHIN)
                 .await
-                .map_err(|error| StartFailure {
-                    reason: chain(&error),
-                    obstacle: Some(of_data(&key)),
-                })?;
+                .map_err(|source| TaskStartError::Data { key, source })?;
         }
         Ok(())
     }
 
-    fn spec(&self, start: &TaskStart, identity: Option<UserIdentity>) -> Result<TaskSpec, String> {
+    fn spec(
+        &self,
+        start: &TaskStart,
+        identity: Option<UserIdentity>,
+    ) -> Result<TaskSpec, TaskStartError> {
         let service = &start.definition.service;
         let argv = match (&start.command, &service.runs) {
             (Some(command), _) | (None, Workload::Command(command)) => command.clone(),
-            (None, Workload::Image { .. }) => {
-                return Err("near does not run container images yet".to_owned());
-            }
-            (None, Workload::Static(_)) => return Err("a static site has no tasks".to_owned()),
+            (None, Workload::Image { .. }) => return Err(TaskStartError::ContainerImage),
+            (None, Workload::Static(_)) => return Err(TaskStartError::StaticSite),
         };
         let id = start.role.to_string();
         Ok(TaskSpec {
@@ -196,7 +193,7 @@ impl TaskEnvironment {
         revision: u32,
         task: &str,
         port: Option<u16>,
-    ) -> Result<BTreeMap<String, String>, String> {
+    ) -> Result<BTreeMap<String, String>, TaskVariablesError> {
         let (mut databases, mut caches, mut secrets) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let mut own_databases = BTreeSet::new();
@@ -240,11 +237,8 @@ impl TaskEnvironment {
     ///
     /// # Errors
     /// It is not known yet.
-    pub fn url(&self, key: &DataServiceName) -> Result<String, String> {
-        let url = self.data.url(key).map_err(|error| chain(&error))?;
-        url.expose_text()
-            .map(str::to_owned)
-            .map_err(|error| error.to_string())
+    pub fn url(&self, key: &DataServiceName) -> Result<String, TaskVariablesError> {
+        Ok(self.data.url(key)?.expose_text()?.to_owned())
     }
 
     /// Where other tasks reach a service.
@@ -254,18 +248,17 @@ impl TaskEnvironment {
         internal.get(service).copied()
     }
 
-    fn secret(&self, name: &str, version: Option<u32>) -> Result<String, String> {
+    fn secret(&self, name: &str, version: Option<u32>) -> Result<String, TaskVariablesError> {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let which = version.map_or(VersionSelector::Current, VersionSelector::Version);
-        let (_, value) = secrets.get(name, which).map_err(|error| {
-            format!(
-                "{}: set it with `neargate secret set {name}`",
-                chain(&error)
-            )
-        })?;
-        value
-            .expose_text()
-            .map(str::to_owned)
-            .map_err(|_| format!("secret `{name}` is not text"))
+        let (_, value) = secrets
+            .get(name, which)
+            .map_err(|source| TaskVariablesError::Secret {
+                name: name.to_owned(),
+                source: Box::new(source),
+            })?;
+        let text = value.expose_text();
+        let text = text.map_err(|_| TaskVariablesError::SecretNotText(name.to_owned()))?;
+        Ok(text.to_owned())
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use neargate_core::backoff;
+use neargate_core::error_chain::error_chain;
 use tokio::sync::Notify;
 use tokio::task::{self, AbortHandle, JoinSet};
 
@@ -194,23 +195,13 @@ async fn deliver(shared: Arc<NotifierState>, letter: OutgoingNotification) {
                 letter.url.host(),
                 retry + 1,
                 RETRIES + 1,
-                chain(&error)
+                error_chain(&error)
             ));
             return;
         }
         tokio::time::sleep(shared.timing.delay(retry, now().0)).await;
         retry += 1;
     }
-}
-
-fn chain(error: &PostError) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        words.push_str(&format!(": {inner}"));
-        source = inner.source();
-    }
-    words
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn left_out(root: &Path) -> Result<IgnoreList, SnapshotError> {
     let path = root.join(IGNORE_FILE);
     match fs::read_to_string(&path) {
         Ok(text) => {
-            IgnoreList::read(&text).map_err(|problem| SnapshotError::IgnoreFile { path, problem })
+            IgnoreList::read(&text).map_err(|source| SnapshotError::IgnoreFile { path, source })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(IgnoreList::nothing()),
         Err(error) => Err(reading(&path)(error)),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use neargate_core::ignore_list::IgnoreListError;
+
 use super::{IGNORE_FILE, MOST_FILES};
 
 /// Why there is no snapshot.
@@ -21,12 +23,12 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// A line of the list of what is left out has no meaning.
-    #[error("{path}: {problem}")]
+    #[error("{path}: {source}")]
     IgnoreFile {
         /// The list.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        source: IgnoreListError,
     },
     /// A link leads out of the artifact.
     #[error(

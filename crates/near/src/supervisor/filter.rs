@@ -88,6 +88,11 @@ const X32: i64 = 0x4000_0000;
 
 type TaskSyscallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// There are no filters for this processor.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct FilterCompileError(#[from] BackendError);
+
 /// The compiled filters.
 pub struct SyscallFilter([BpfProgram; 2]);
 
@@ -95,12 +100,12 @@ impl SyscallFilter {
     /// Compiles them; `None`: this kernel has none.
     ///
     /// # Errors
-    /// There are none for this processor, in words.
-    pub fn new() -> Result<Option<Self>, String> {
+    /// There are none for this processor.
+    pub fn new() -> Result<Option<Self>, FilterCompileError> {
         if !available() {
             return Ok(None);
         }
-        programs().map(Self).map(Some).map_err(|e| e.to_string())
+        Ok(Some(Self(programs()?)))
     }
 
     /// Installs them. Runs in the child between fork and exec: two system calls for each.

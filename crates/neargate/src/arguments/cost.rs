@@ -34,16 +34,25 @@ pub struct Cost {
     pub no_allowances: bool,
 }
 
-/// A number that a month can have.
-fn amount(text: &str) -> Result<f64, String> {
-    let number: Option<f64> = text.parse().ok();
-    let fits = number.filter(|n| n.is_finite() && (0.0..=1e12).contains(n));
-    fits.ok_or_else(|| "write a number from 0 to 1000000000000".to_owned())
+/// Why an amount or a number of tasks cannot be this.
+#[derive(Debug, thiserror::Error)]
+enum AmountError {
+    /// Not a number that a month can have.
+    #[error("write a number from 0 to 1000000000000")]
+    NoAmount,
+    /// Not a service and a number.
+    #[error("write SERVICE=N, for example api=3")]
+    NoPair,
 }
 
-fn tasks(text: &str) -> Result<(String, f64), String> {
-    let (service, number) = text
-        .split_once('=')
-        .ok_or("write SERVICE=N, for example api=3")?;
+/// A number that a month can have.
+fn amount(text: &str) -> Result<f64, AmountError> {
+    let number: Option<f64> = text.parse().ok();
+    let fits = number.filter(|n| n.is_finite() && (0.0..=1e12).contains(n));
+    fits.ok_or(AmountError::NoAmount)
+}
+
+fn tasks(text: &str) -> Result<(String, f64), AmountError> {
+    let (service, number) = text.split_once('=').ok_or(AmountError::NoPair)?;
     Ok((service.to_owned(), amount(number)?))
 }

@@ -29,19 +29,30 @@ pub struct RehearseArguments {
 }
 
 /// Reads `--fault`.
-fn fault(text: &str) -> Result<Fault, String> {
-    text.parse().map_err(|error: FaultError| error.to_string())
+fn fault(text: &str) -> Result<Fault, FaultError> {
+    text.parse()
+}
+
+/// Why `--traffic` cannot be this.
+#[derive(Debug, thiserror::Error)]
+enum TrafficError {
+    /// No number before the unit.
+    #[error("`{0}` is no rate; write for example 500rps")]
+    NoRate(String),
+    /// More than can be rehearsed, or less than nothing.
+    #[error("`{0}` is not from 0rps to {MOST_RATE}rps")]
+    OutOfRange(String),
 }
 
 /// Reads `--traffic`: `500rps`, or the number alone.
-fn traffic(text: &str) -> Result<f64, String> {
+fn traffic(text: &str) -> Result<f64, TrafficError> {
     let number = text.strip_suffix("rps").unwrap_or(text);
     let rate: f64 = number
         .parse()
-        .map_err(|_| format!("`{text}` is no rate; write for example 500rps"))?;
+        .map_err(|_| TrafficError::NoRate(text.to_owned()))?;
     if (0.0..=MOST_RATE).contains(&rate) {
         Ok(rate)
     } else {
-        Err(format!("`{text}` is not from 0rps to {MOST_RATE}rps"))
+        Err(TrafficError::OutOfRange(text.to_owned()))
     }
 }

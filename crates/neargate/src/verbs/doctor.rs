@@ -11,7 +11,7 @@ pub use machine::which;
 use std::process::ExitCode;
 
 use neargate_core::model::{CacheEngine, DeploymentTarget, Manifest};
-use neargate_near::data::programs as data_programs;
+use neargate_near::data::{DataError, programs as data_programs};
 use serde::Serialize;
 
 use crate::arguments::GlobalFlags;
@@ -168,17 +168,18 @@ fn data_services(manifest: Option<&Manifest>) -> Vec<DoctorFinding> {
     let cache = caches
         .and_then(|mut caches| caches.next())
         .map(|one| one.engine);
-    let found = |what, found: Result<String, String>, needed: bool| match found {
+    let found = |what, found: Result<String, DataError>, needed: bool| match found {
         Ok(version) => DoctorFinding::ok(what, version),
-        // The error says which package to install.
-        Err(words) => match words.split_once(": ") {
-            Some((words, fix)) if needed => DoctorFinding::missing(what, words, fix),
-            _ if needed => DoctorFinding::missing(what, words, "install it"),
-            _ => DoctorFinding::ok(
-                what,
-                format!("not installed, and not needed here ({words})"),
-            ),
-        },
+        Err(DataError::NotInstalled { program, package }) if needed => DoctorFinding::missing(
+            what,
+            format!("{program} is not installed"),
+            format!("apt-get install {package}"),
+        ),
+        Err(error) if needed => DoctorFinding::missing(what, error.to_string(), "install it"),
+        Err(error) => DoctorFinding::ok(
+            what,
+            format!("not installed, and not needed here ({error})"),
+        ),
     };
     vec![
         found("postgres", data_programs::postgres(), databases),

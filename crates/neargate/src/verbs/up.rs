@@ -238,11 +238,15 @@ fn require_free_edge(manifest: &Manifest, state: &StateDir) -> Result<(), Failur
 fn require_programs(manifest: &Manifest) -> Result<(), Failure> {
     let mut missing = Vec::new();
     if manifest.databases.values().any(|one| one.url.is_none()) {
-        missing.extend(programs::postgres().err());
+        missing.extend(programs::postgres().err().map(|error| error.to_string()));
     }
     let caches = manifest.caches.values().filter(|one| one.url.is_none());
     for cache in caches {
-        missing.extend(programs::cache(cache.engine).err());
+        missing.extend(
+            programs::cache(cache.engine)
+                .err()
+                .map(|error| error.to_string()),
+        );
     }
     missing.dedup();
     if missing.is_empty() {

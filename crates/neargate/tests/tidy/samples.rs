@@ -2,7 +2,7 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{circles, documents, imports, names, one_build, prose, reach, shape, weight};
+use super::{circles, documents, errors, imports, names, one_build, prose, reach, shape, weight};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -209,6 +209,32 @@ fn empty_names_are_found() {
             count,
             "{path}: {text}"
         );
+    }
+}
+
+#[test]
+fn results_whose_error_is_a_text_are_found() {
+    let path = "crates/a/src/b.rs";
+    for (text, found) in [
+        ("fn a() -> Result<u8, String> {", true),
+        ("fn a() -> Result<BTreeMap<String, String>, String> {", true),
+        (
+            "fn a() -> Result<\n    (u8, Vec<u8>),\n    String,\n> {",
+            true,
+        ),
+        ("fn a(b: impl Fn(&str) -> Result<(), String>) {", true),
+        ("type A = Receiver<Result<(), std::string::String>>;", true),
+        ("fn a() -> Result<fn(u8) -> u8, String> {", true),
+        ("fn a() -> Result<String, AError> {", false),
+        ("fn a() -> Result<BTreeMap<u8, String>, AError> {", false),
+        ("fn a() -> io::Result<String> {", false),
+        ("fn a() -> Result<Vec<String>> {", false),
+        ("// Result<u8, String>", false),
+        ("enum ReadResult<A, String> {}", false),
+    ] {
+        let expected = usize::from(found);
+        assert_eq!(errors::text_errors(path, text).len(), expected, "{text}");
+        assert!(errors::text_errors("apps/a/src/b.rs", text).is_empty());
     }
 }
 

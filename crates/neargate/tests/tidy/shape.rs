@@ -57,7 +57,8 @@ fn function(code: &str, after: usize) -> Option<(&str, usize)> {
     None
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+/// The number of the line that holds this byte, from 1.
+pub fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 

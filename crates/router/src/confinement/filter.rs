@@ -191,10 +191,24 @@ const DEADLY: &[c_long] = &[
 
 type RouterSyscallRules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Installs the filters for this thread and all that it starts; why not, in words.
-pub(super) fn install() -> Result<(), String> {
-    for program in programs().map_err(|error| error.to_string())? {
-        seccompiler::apply_filter(&program).map_err(|error| error.to_string())?;
+/// Why this router runs without its filters.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilterInstallError {
+    /// There are none for this processor.
+    #[error(transparent)]
+    Compile(#[from] seccompiler::BackendError),
+    /// The kernel did not take one.
+    #[error(transparent)]
+    Apply(#[from] seccompiler::Error),
+}
+
+/// Installs the filters for this thread and all that it starts.
+///
+/// # Errors
+/// There are none for this processor, or the kernel refuses them.
+pub(super) fn install() -> Result<(), FilterInstallError> {
+    for program in programs()? {
+        seccompiler::apply_filter(&program)?;
     }
     Ok(())
 }

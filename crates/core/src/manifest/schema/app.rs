@@ -9,6 +9,7 @@ use super::job::JOB;
 use super::pipeline::PIPELINE;
 use super::service::SERVICE;
 use super::text_formats::{ADDRESS, APP, CIDR, DOMAIN, LINE, NAME, REGION};
+use super::text_rules::TextRuleViolation;
 use super::watch::{ALARM, NOTIFY, SLO};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
@@ -213,6 +214,8 @@ pub(super) static REQUIRES: TextFormat = TextFormat {
     pattern: "^[<>=~^ ]*[0-9*][0-9<>=~^*., A-Za-z+-]*$",
     check: |text| match semver::VersionReq::parse(text) {
         Ok(_) => Ok(()),
-        Err(_) => Err("it is a comparison and a version, several with `,` between them".into()),
+        Err(_) => Err(TextRuleViolation::Form(
+            "it is a comparison and a version, several with `,` between them",
+        )),
     },
 };

@@ -4,7 +4,7 @@
 //! belong to the crate that judges.
 
 use super::text_formats::LINE;
-use super::text_rules::{longest, only};
+use super::text_rules::{TextRuleViolation, longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(super) static AUDIT: TableSchema = TableSchema {
@@ -28,7 +28,7 @@ pub(super) static RULE: TextFormat = TextFormat {
     check: |text| {
         longest(text, 64)?;
         if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err("it starts with a small letter".into());
+            return Err(TextRuleViolation::Form("it starts with a small letter"));
         }
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         only(text, allowed, "small letters, digits and `-`")

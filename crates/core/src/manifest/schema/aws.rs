@@ -4,7 +4,7 @@
 //! not here: the crate for AWS decides them in one place.
 
 use super::text_formats::{CIDR, DOMAIN};
-use super::text_rules::{longest, only};
+use super::text_rules::{TextRuleViolation, longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 const DAY: u64 = 86_400;
@@ -176,7 +176,7 @@ pub(super) static HOSTED_ZONE: TextFormat = TextFormat {
     check: |text| {
         longest(text, 32)?;
         if !text.starts_with('Z') {
-            return Err("Route 53 begins it with `Z`".into());
+            return Err(TextRuleViolation::Form("Route 53 begins it with `Z`"));
         }
         let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
         only(text, allowed, "capital letters and digits")
@@ -195,7 +195,7 @@ pub(super) static EMAIL: TextFormat = TextFormat {
         if parts.is_some_and(sound) && !text.contains(char::is_whitespace) {
             return Ok(());
         }
-        Err("it is `NAME@HOST`".into())
+        Err(TextRuleViolation::Form("it is `NAME@HOST`"))
     },
 };
 
@@ -210,7 +210,9 @@ pub(super) static BUCKET: TextFormat = TextFormat {
             || !edge(text.chars().next())
             || !edge(text.chars().last())
         {
-            return Err("it has 3 to 63 characters, a letter or digit first and last".into());
+            return Err(TextRuleViolation::Form(
+                "it has 3 to 63 characters, a letter or digit first and last",
+            ));
         }
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
         only(text, allowed, "small letters, digits, `.` and `-`")

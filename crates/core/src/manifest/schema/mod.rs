@@ -29,6 +29,7 @@ mod watch;
 pub(crate) use app::FILE;
 pub(crate) use defaults::{another, fill, require};
 pub(crate) use text_formats::matcher;
+use text_rules::TextRuleViolation;
 pub(crate) use validate::conform;
 
 /// A table with fixed keys.
@@ -192,8 +193,8 @@ pub(crate) struct TextFormat {
     pub(crate) example: &'static str,
     /// A regular expression that every right text matches (ECMA 262); for the JSON Schema.
     pub(crate) pattern: &'static str,
-    /// Says what is wrong.
-    pub(crate) check: fn(&str) -> Result<(), String>,
+    /// The first rule that a text breaks.
+    pub(crate) check: fn(&str) -> Result<(), TextRuleViolation>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Invariant: none holds a control character, so none ends a line early, wherever it is written.
 
 use super::TextFormat;
-use super::text_rules::{longest, printable};
+use super::text_rules::{TextRuleViolation, longest, printable};
 use crate::routing::site::is_hidden;
 
 /// What is shown in one line, or is part of one.
@@ -33,10 +33,10 @@ pub(super) static FILE: TextFormat = TextFormat {
         inside(text)?;
         let mut parts = text.split('/').enumerate();
         match parts.find(|(i, part)| part.is_empty() || is_hidden(part, *i == 0)) {
-            Some((_, "" | "." | "..")) => {
-                Err("it is a name in the site's folder: no `..`, `.` or `//` in it".into())
-            }
-            Some((_, part)) => Err(format!("`{part}` is never served")),
+            Some((_, "" | "." | "..")) => Err(TextRuleViolation::Form(
+                "it is a name in the site's folder: no `..`, `.` or `//` in it",
+            )),
+            Some((_, part)) => Err(TextRuleViolation::HiddenFile(part.to_owned())),
             None => Ok(()),
         }
     },
@@ -47,15 +47,17 @@ pub(super) static FILE_NAME: TextFormat = TextFormat {
     example: "index.html",
     pattern: "^[^/\\x00-\\x1f\\x7f-\\x9f]+$",
     check: |text| match text.contains('/') {
-        true => Err("it is the name of a file in every folder: no `/` in it".into()),
+        true => Err(TextRuleViolation::Form(
+            "it is the name of a file in every folder: no `/` in it",
+        )),
         false => (FILE.check)(text),
     },
 };
 
-fn inside(text: &str) -> Result<(), String> {
+fn inside(text: &str) -> Result<(), TextRuleViolation> {
     longest(text, 4096)?;
     if text.starts_with('/') {
-        return Err("it is relative: no `/` first".into());
+        return Err(TextRuleViolation::Form("it is relative: no `/` first"));
     }
     printable(text)
 }

@@ -3,7 +3,7 @@
 //! Invariant: one pipeline for all environments, so nothing of it stands in `[env.NAME]`.
 
 use super::text_formats::NAME;
-use super::text_rules::{longest, only};
+use super::text_rules::{TextRuleViolation, longest, only};
 use super::{KeySchema, TableSchema, TextFormat, ValueKind};
 
 pub(super) static PIPELINE: TableSchema = TableSchema {
@@ -66,7 +66,9 @@ pub(super) static BRANCH: TextFormat = TextFormat {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
         only(text, allowed, "letters, digits, `.`, `_`, `/` and `-`")?;
         if text.starts_with(['.', '_', '/', '-']) || text.contains("..") || text.ends_with('/') {
-            return Err("it starts with a letter or a digit and has no `..`".into());
+            return Err(TextRuleViolation::Form(
+                "it starts with a letter or a digit and has no `..`",
+            ));
         }
         Ok(())
     },
@@ -86,7 +88,9 @@ pub(super) static IMAGE: TextFormat = TextFormat {
             "letters, digits, `.`, `_`, `:`, `/`, `@` and `-`",
         )?;
         if text.starts_with(|c: char| !c.is_ascii_alphanumeric()) {
-            return Err("it starts with a letter or a digit".into());
+            return Err(TextRuleViolation::Form(
+                "it starts with a letter or a digit",
+            ));
         }
         Ok(())
     },

@@ -5,7 +5,7 @@
 
 use super::TextFormat;
 pub(super) use super::one_line::{FILE, FILE_NAME, FOLDER, LINE};
-use super::text_rules::{longest, only, printable};
+use super::text_rules::{TextRuleViolation, longest, only, printable};
 use crate::manifest::calendar;
 
 pub(super) static NAME: TextFormat = TextFormat {
@@ -16,12 +16,14 @@ pub(super) static NAME: TextFormat = TextFormat {
         let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
         let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if text.len() > 32 {
-            return Err("a name has at most 32 characters".into());
+            return Err(TextRuleViolation::Form("a name has at most 32 characters"));
         }
         if first && text.chars().all(rest) {
             return Ok(());
         }
-        Err("a name starts with a small letter and has only small letters, digits and `-`".into())
+        Err(TextRuleViolation::Form(
+            "a name starts with a small letter and has only small letters, digits and `-`",
+        ))
     },
 };
 
@@ -42,7 +44,9 @@ pub(super) static VARIABLE: TextFormat = TextFormat {
         if first && text.chars().all(rest) && text.len() <= 255 {
             return Ok(());
         }
-        Err("an environment variable has only letters, digits and `_`, and no digit first".into())
+        Err(TextRuleViolation::Form(
+            "an environment variable has only letters, digits and `_`, and no digit first",
+        ))
     },
 };
 
@@ -52,12 +56,10 @@ pub(super) static USE: TextFormat = TextFormat {
     pattern: "^(database|cache|secret)\\.[a-z][a-z0-9-]{0,31}$",
     check: |text| match text.split_once('.') {
         Some(("database" | "cache" | "secret", name)) => (NAME.check)(name),
-        Some(("service", name)) => Err(format!(
-            "services are not used: every task gets the address of every other service, \
-             this one's as `{}_URL`",
-            name.to_uppercase().replace('-', "_")
+        Some(("service", name)) => Err(TextRuleViolation::UsedService(name.to_owned())),
+        _ => Err(TextRuleViolation::Form(
+            "it is `database.NAME`, `cache.NAME` or `secret.NAME`",
         )),
-        _ => Err("it is `database.NAME`, `cache.NAME` or `secret.NAME`".into()),
     },
 };
 
@@ -70,10 +72,14 @@ pub(super) static HOST: TextFormat = TextFormat {
         longest(text, 128)?;
         only(text, allowed, "letters, digits, `-`, `.`, `*` and `?`")?;
         let Some((_, last)) = text.rsplit_once('.') else {
-            return Err("a host pattern has at least one `.`".into());
+            return Err(TextRuleViolation::Form(
+                "a host pattern has at least one `.`",
+            ));
         };
         if last.is_empty() || !last.chars().all(|c| c.is_ascii_alphabetic()) {
-            return Err("after the last `.` a host pattern has only letters".into());
+            return Err(TextRuleViolation::Form(
+                "after the last `.` a host pattern has only letters",
+            ));
         }
         Ok(())
     },
@@ -87,7 +93,7 @@ pub(super) static PATH: TextFormat = TextFormat {
         let allowed = |c: char| c.is_ascii_alphanumeric() || " _-.$/~\"'@:+&*?".contains(c);
         longest(text, 128)?;
         if !text.starts_with('/') {
-            return Err("a path pattern starts with `/`".into());
+            return Err(TextRuleViolation::Form("a path pattern starts with `/`"));
         }
         only(text, allowed, "letters, digits and `_-.$/~\"'@:+&*?`")
     },
@@ -111,7 +117,9 @@ pub(super) static HEADER: TextFormat = TextFormat {
     check: |text| {
         longest(text, 40)?;
         if text.eq_ignore_ascii_case("host") {
-            return Err("the Host header is matched by `host`".into());
+            return Err(TextRuleViolation::Form(
+                "the Host header is matched by `host`",
+            ));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+.^_`|~-".contains(c);
         only(text, allowed, "the characters of a header name")
@@ -132,7 +140,7 @@ pub(super) static QUERY: TextFormat = TextFormat {
     check: visible,
 };
 
-fn visible(text: &str) -> Result<(), String> {
+fn visible(text: &str) -> Result<(), TextRuleViolation> {
     longest(text, 128)?;
     only(text, |c| (' '..='~').contains(&c), "visible ASCII")
 }
@@ -142,7 +150,11 @@ pub(super) static CIDR: TextFormat = TextFormat {
     example: "10.0.0.0/8",
     pattern: "^[0-9a-fA-F.:]+/[0-9]{1,3}$",
     check: |text| {
-        let wrong = || Err("it is an address, `/` and a number of bits".to_owned());
+        let wrong = || {
+            Err(TextRuleViolation::Form(
+                "it is an address, `/` and a number of bits",
+            ))
+        };
         let Some((address, bits)) = text.split_once('/') else {
             return wrong();
         };
@@ -153,7 +165,7 @@ pub(super) static CIDR: TextFormat = TextFormat {
         };
         match bits.parse::<u8>() {
             Ok(bits) if bits <= most => Ok(()),
-            _ => Err(format!("this address has 0 to {most} bits")),
+            _ => Err(TextRuleViolation::AddressBits { most }),
         }
     },
 };
@@ -166,7 +178,7 @@ pub(super) static MATCHER: TextFormat = TextFormat {
 };
 
 /// Status codes and ranges of them.
-pub(crate) fn matcher(text: &str) -> Result<Vec<(u16, u16)>, String> {
+pub(crate) fn matcher(text: &str) -> Result<Vec<(u16, u16)>, TextRuleViolation> {
     let mut ranges = Vec::new();
     for part in text.split(',') {
         let (low, high) = part
@@ -175,13 +187,11 @@ pub(crate) fn matcher(text: &str) -> Result<Vec<(u16, u16)>, String> {
             .unwrap_or((part.trim(), part.trim()));
         let code = |code: &str| match code.parse::<u16>() {
             Ok(code) if (200..=499).contains(&code) => Ok(code),
-            _ => Err(format!("`{code}` is not a status code from 200 to 499")),
+            _ => Err(TextRuleViolation::StatusCode(code.to_owned())),
         };
         let (low, high) = (code(low)?, code(high)?);
         if low > high {
-            return Err(format!(
-                "`{low}-{high}` is empty: the smaller code comes first"
-            ));
+            return Err(TextRuleViolation::EmptyStatusRange { low, high });
         }
         ranges.push((low, high));
     }
@@ -195,7 +205,7 @@ pub(super) static PROBE: TextFormat = TextFormat {
     check: |text| {
         longest(text, 1024)?;
         if !text.starts_with('/') {
-            return Err("a path starts with `/`".into());
+            return Err(TextRuleViolation::Form("a path starts with `/`"));
         }
         only(
             text,
@@ -220,7 +230,9 @@ pub(super) static AUTHORITY: TextFormat = TextFormat {
         )?;
         match (name.is_empty(), port.parse::<u16>()) {
             (false, Ok(_)) => Ok(()),
-            _ => Err("it is a name, and a port behind a `:` if need be".into()),
+            _ => Err(TextRuleViolation::Form(
+                "it is a name, and a port behind a `:` if need be",
+            )),
         }
     },
 };
@@ -240,11 +252,13 @@ pub(super) static CACHE_CONTROL: TextFormat = TextFormat {
 };
 
 /// RFC 9110 §5.5: a field value has no control characters, and no space around it.
-fn field_value(text: &str) -> Result<(), String> {
+fn field_value(text: &str) -> Result<(), TextRuleViolation> {
     longest(text, 1024)?;
     only(text, |c| (' '..='~').contains(&c), "visible ASCII")?;
     if text.trim() != text {
-        return Err("it has a space before or behind it".into());
+        return Err(TextRuleViolation::Form(
+            "it has a space before or behind it",
+        ));
     }
     Ok(())
 }
@@ -258,7 +272,9 @@ pub(super) static VERSION: TextFormat = TextFormat {
         if text.split('.').count() <= 3 && text.split('.').all(part) {
             return Ok(());
         }
-        Err("it is one to three numbers with `.` between them".into())
+        Err(TextRuleViolation::Form(
+            "it is one to three numbers with `.` between them",
+        ))
     },
 };
 
@@ -268,7 +284,9 @@ pub(super) static URL: TextFormat = TextFormat {
     pattern: "^[a-z][a-z0-9+.-]*://[^\\x00-\\x1f\\x7f-\\x9f]+$",
     check: |text| match text.split_once("://") {
         Some((scheme, rest)) if !scheme.is_empty() && !rest.is_empty() => printable(text),
-        _ => Err("it is `SCHEME://USER@HOST:PORT/NAME`".into()),
+        _ => Err(TextRuleViolation::Form(
+            "it is `SCHEME://USER@HOST:PORT/NAME`",
+        )),
     },
 };
 
@@ -279,25 +297,31 @@ pub(super) static WEBHOOK: TextFormat = TextFormat {
     check: webhook,
 };
 
-fn webhook(text: &str) -> Result<(), String> {
+fn webhook(text: &str) -> Result<(), TextRuleViolation> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
     let Some(rest) = rest else {
-        return Err("it begins with `https://` or `http://`".into());
+        return Err(TextRuleViolation::Form(
+            "it begins with `https://` or `http://`",
+        ));
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.is_empty() {
-        return Err("it has no host".into());
+        return Err(TextRuleViolation::Form("it has no host"));
     }
     if host.contains('@') {
-        return Err("a user and a password in it are not sent".into());
+        return Err(TextRuleViolation::Form(
+            "a user and a password in it are not sent",
+        ));
     }
     if text.contains('#') {
-        return Err("the part after `#` is not sent".into());
+        return Err(TextRuleViolation::Form("the part after `#` is not sent"));
     }
     if !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err("it has a space or a character that is not ASCII".into());
+        return Err(TextRuleViolation::Form(
+            "it has a space or a character that is not ASCII",
+        ));
     }
     Ok(())
 }
@@ -309,9 +333,13 @@ pub(super) static GENERATE: TextFormat = TextFormat {
     check: |text| match text.split_once(':') {
         Some(("base64" | "hex", bytes)) => match bytes.parse::<u16>() {
             Ok(16..=1024) => Ok(()),
-            _ => Err("a secret has 16 to 1024 random bytes".into()),
+            _ => Err(TextRuleViolation::Form(
+                "a secret has 16 to 1024 random bytes",
+            )),
         },
-        _ => Err("it is `base64:BYTES` or `hex:BYTES`".into()),
+        _ => Err(TextRuleViolation::Form(
+            "it is `base64:BYTES` or `hex:BYTES`",
+        )),
     },
 };
 
@@ -322,10 +350,14 @@ pub(super) static DATAPOINTS: TextFormat = TextFormat {
     check: |text| {
         let parts = text.split_once('/');
         let Some((Ok(m), Ok(n))) = parts.map(|(m, n)| (m.parse::<u32>(), n.parse::<u32>())) else {
-            return Err("it is `M/N`: M breaching data points of the last N".into());
+            return Err(TextRuleViolation::Form(
+                "it is `M/N`: M breaching data points of the last N",
+            ));
         };
         if m == 0 || m > n {
-            return Err("of N data points at least 1 and at most N can breach".into());
+            return Err(TextRuleViolation::Form(
+                "of N data points at least 1 and at most N can breach",
+            ));
         }
         Ok(())
     },
@@ -353,10 +385,9 @@ pub(super) static STATISTIC: TextFormat = TextFormat {
             .find_map(|p| text.strip_prefix(p));
         match number.map(str::parse::<f64>) {
             Some(Ok(number)) if number > 0.0 && number <= 100.0 => Ok(()),
-            _ => Err(
-                "it is average, sum, minimum, maximum, sample-count, or a percentile such as `p95`"
-                    .into(),
-            ),
+            _ => Err(TextRuleViolation::Form(
+                "it is average, sum, minimum, maximum, sample-count, or a percentile such as `p95`",
+            )),
         }
     },
 };
@@ -368,7 +399,9 @@ pub(super) static REGION: TextFormat = TextFormat {
     check: |text| {
         let parts: Vec<&str> = text.split('-').collect();
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-            return Err("it is a code such as `eu-central-1`".into());
+            return Err(TextRuleViolation::Form(
+                "it is a code such as `eu-central-1`",
+            ));
         };
         let word = |p: &&str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase());
         let middle = parts.len() >= 3 && parts[1..parts.len() - 1].iter().all(word);
@@ -376,7 +409,9 @@ pub(super) static REGION: TextFormat = TextFormat {
         if first.len() == 2 && word(first) && middle && digit {
             return Ok(());
         }
-        Err("it is a code such as `eu-central-1`".into())
+        Err(TextRuleViolation::Form(
+            "it is a code such as `eu-central-1`",
+        ))
     },
 };
 
@@ -395,7 +430,9 @@ pub(super) static DOMAIN: TextFormat = TextFormat {
         if text.len() <= 253 && name.contains('.') && name.split('.').all(label) {
             return Ok(());
         }
-        Err("it is labels of letters, digits and `-` with `.` between them".into())
+        Err(TextRuleViolation::Form(
+            "it is labels of letters, digits and `-` with `.` between them",
+        ))
     },
 };
 
@@ -405,7 +442,7 @@ pub(super) static ADDRESS: TextFormat = TextFormat {
     pattern: "^[0-9a-fA-F.:]+$",
     check: |text| match text.parse::<std::net::IpAddr>() {
         Ok(_) => Ok(()),
-        Err(_) => Err("it is an IPv4 or IPv6 address".into()),
+        Err(_) => Err(TextRuleViolation::Form("it is an IPv4 or IPv6 address")),
     },
 };
 
@@ -416,7 +453,9 @@ pub(super) static COOKIE: TextFormat = TextFormat {
     check: |text| {
         longest(text, 128)?;
         if text.starts_with("AWSALB") {
-            return Err("names that start with `AWSALB` are the load balancer's own".into());
+            return Err(TextRuleViolation::Form(
+                "names that start with `AWSALB` are the load balancer's own",
+            ));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+.^_`|~-".contains(c);
         only(text, allowed, "the characters of a cookie name")
@@ -427,19 +466,19 @@ pub(super) static WINDOW: TextFormat = TextFormat {
     what: "a daily window",
     example: "03:00-04:00",
     pattern: "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$",
-    check: |text| calendar::window(text).map(|_| ()),
+    check: |text| Ok(calendar::window(text).map(|_| ())?),
 };
 
 pub(super) static MAINTENANCE: TextFormat = TextFormat {
     what: "a weekly window",
     example: "mon:04:00-mon:05:00",
     pattern: "^[a-z]{3}:[0-2][0-9]:[0-5][0-9]-[a-z]{3}:[0-2][0-9]:[0-5][0-9]$",
-    check: |text| calendar::maintenance(text).map(|_| ()),
+    check: |text| Ok(calendar::maintenance(text).map(|_| ())?),
 };
 
 pub(super) static SCHEDULE: TextFormat = TextFormat {
     what: "a schedule",
     example: "rate(5 minutes)",
     pattern: "^(rate|cron)\\(.+\\)$",
-    check: calendar::schedule,
+    check: |text| Ok(calendar::schedule(text)?),
 };

@@ -4,6 +4,7 @@
 //! shorthands are written out, single values are lists where lists may stand. Says nothing of
 //! missing keys: another layer may hold them.
 
+use super::text_rules::{TextRuleViolation, longest};
 use super::{TableSchema, TextFormat, ValueKind, suggest};
 use crate::manifest::diagnostic::{Diagnostic, Diagnostics};
 use crate::manifest::toml_tree::{TableEntry, TomlNode, TomlTable, TomlValue};
@@ -68,9 +69,11 @@ fn value(node: &mut TomlNode, kind: ValueKind, place: &str, out: &mut Diagnostic
         ValueKind::List(of, least, most) => return list(node, *of, (least, most), place, out),
         ValueKind::Many(of, most) => return many(node, *of, most, place, out),
         ValueKind::Text => text(node, |text| {
-            super::text_rules::longest(text, 4096)?;
+            longest(text, 4096)?;
             match text.contains('\0') {
-                true => Err("it holds a zero byte, which no argument can".into()),
+                true => Err(TextRuleViolation::Form(
+                    "it holds a zero byte, which no argument can",
+                )),
                 false => Ok(()),
             }
         })
@@ -166,7 +169,7 @@ fn raw(value: &TomlValue) -> Option<String> {
 
 fn text(
     node: &mut TomlNode,
-    check: impl Fn(&str) -> Result<(), String>,
+    check: impl Fn(&str) -> Result<(), TextRuleViolation>,
 ) -> Result<(), SchemaProblem> {
     if node.at.source > 0
         && let Some(raw) = raw(&node.value)
@@ -183,7 +186,7 @@ fn text(
     check(text).map_err(|why| SchemaProblem {
         code: "wrong-form",
         message: "is not right".into(),
-        label: why,
+        label: why.to_string(),
         help: None,
     })
 }
@@ -379,7 +382,7 @@ fn named(
     for (name, entry) in entries {
         if let Err(why) = (form.check)(name) {
             let message = format!("`{}` is not {}", name.escape_debug(), form.what);
-            let found = Diagnostic::error("wrong-name", entry.key, message).label(why);
+            let found = Diagnostic::error("wrong-name", entry.key, message).label(why.to_string());
             let mended = suggest::key(name, form);
             let help = mended.map(|name| format!("write `{name}`"));
             out.push(found.help(help.unwrap_or(format!("write for example `{}`", form.example))));

@@ -10,6 +10,7 @@ use neargate_core::metrics::names;
 use neargate_core::model::Alarm;
 
 use super::super::Stack;
+use super::unsupported::AlarmUnsupported;
 use super::{AlarmSource, Dimension, Metric, TargetGroupColour};
 
 const BALANCER: &str = "AWS/ApplicationELB";
@@ -21,7 +22,11 @@ const LATENCY: &str = "TargetResponseTime";
 const MOST: usize = 10;
 
 /// An alarm on one metric.
-pub(super) fn metric(alarm: &Alarm, name: &str, stack: &Stack) -> Result<AlarmSource, String> {
+pub(super) fn metric(
+    alarm: &Alarm,
+    name: &str,
+    stack: &Stack,
+) -> Result<AlarmSource, AlarmUnsupported> {
     if let names::CPU | names::MEMORY = name {
         return Ok(AlarmSource::Metric(reserved(alarm, name)?));
     }
@@ -36,7 +41,11 @@ pub(super) fn metric(alarm: &Alarm, name: &str, stack: &Stack) -> Result<AlarmSo
 }
 
 /// An alarm on metric math: the names of metrics in it become what they are made of.
-pub(super) fn expression(alarm: &Alarm, text: &str, stack: &Stack) -> Result<AlarmSource, String> {
+pub(super) fn expression(
+    alarm: &Alarm,
+    text: &str,
+    stack: &Stack,
+) -> Result<AlarmSource, AlarmUnsupported> {
     let mut metrics = BTreeMap::new();
     let mut out = String::new();
     let mut word = String::new();
@@ -54,10 +63,10 @@ pub(super) fn expression(alarm: &Alarm, text: &str, stack: &Stack) -> Result<Ala
         out.push(c);
     }
     if metrics.len() > MOST {
-        return Err(format!(
-            "CloudWatch takes {MOST} metrics, it needs {}",
-            metrics.len()
-        ));
+        return Err(AlarmUnsupported::TooManyMetrics {
+            most: MOST,
+            needed: metrics.len(),
+        });
     }
     Ok(AlarmSource::Expression(out.trim_end().to_owned(), metrics))
 }
@@ -68,7 +77,7 @@ fn term(
     name: &str,
     stack: &Stack,
     metrics: &mut BTreeMap<String, Metric>,
-) -> Result<String, String> {
+) -> Result<String, AlarmUnsupported> {
     if let names::CPU | names::MEMORY = name {
         metrics.insert(name.to_owned(), reserved(alarm, name)?);
         return Ok(name.to_owned());
@@ -96,7 +105,7 @@ fn term(
             "1000 * MAX([{}])",
             each("latency", LATENCY, statistic).join(", ")
         ),
-        other => return Err(format!("CloudWatch has no metric like `{other}`")),
+        other => return Err(AlarmUnsupported::Metric(other.to_owned())),
     })
     .map(|text| parenthesised(&text))
 }
@@ -114,12 +123,12 @@ type GroupDimensions = (&'static str, BTreeMap<String, Dimension>);
 
 /// The target groups that an alarm looks at, with what their ids end in; the whole balancer when
 /// it names no service.
-fn groups(alarm: &Alarm, stack: &Stack) -> Result<Vec<GroupDimensions>, String> {
+fn groups(alarm: &Alarm, stack: &Stack) -> Result<Vec<GroupDimensions>, AlarmUnsupported> {
     let balancer = ("LoadBalancer".to_owned(), Dimension::Balancer);
     let Some(name) = &alarm.service else {
         return match stack.front.balancer {
             Some(_) => Ok(vec![("", BTreeMap::from([balancer]))]),
-            None => Err("there is no load balancer that counts requests".to_owned()),
+            None => Err(AlarmUnsupported::NoBalancer),
         };
     };
     let routed = stack
@@ -127,9 +136,7 @@ fn groups(alarm: &Alarm, stack: &Stack) -> Result<Vec<GroupDimensions>, String> 
         .iter()
         .find(|s| s.name == *name && !s.routes.is_empty());
     if routed.is_none() {
-        return Err(format!(
-            "the load balancer does not count requests of `{name}`"
-        ));
+        return Err(AlarmUnsupported::NotRouted(name.clone()));
     }
     let of = |colour: TargetGroupColour| {
         let group = (
@@ -145,11 +152,9 @@ fn groups(alarm: &Alarm, stack: &Stack) -> Result<Vec<GroupDimensions>, String> 
     Ok(TargetGroupColour::ALL.map(of).to_vec())
 }
 
-fn reserved(alarm: &Alarm, name: &str) -> Result<Metric, String> {
+fn reserved(alarm: &Alarm, name: &str) -> Result<Metric, AlarmUnsupported> {
     let Some(service) = &alarm.service else {
-        return Err(format!(
-            "CloudWatch has `{name}` of one service only: add `service`"
-        ));
+        return Err(AlarmUnsupported::NoService(name.to_owned()));
     };
     let statistic = alarm.statistic.as_deref().map_or("Average", cloudwatch);
     Ok(usage(service, name, statistic))
