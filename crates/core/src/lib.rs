@@ -8,6 +8,7 @@
 //! - [`plan`]: checked model and observed state to an ordered list of operations.
 //! - [`machine`]: `decide` / `apply` — services, releases, the circuit breaker.
 //! - [`routing`]: the routing table, rule matching, balancing; what engine and router tell each other.
+//! - [`command_exit`]: the exit codes of commands.
 //! - [`error_chain`]: an error with its causes, in one line.
 //! - [`health`]: the load balancer's health thresholds.
 //! - [`liveness`]: who is hung, and when what ends again and again is started next.
@@ -25,6 +26,7 @@
 
 pub mod alarm;
 pub mod backoff;
+pub mod command_exit;
 pub mod descriptors;
 pub mod duration;
 pub mod error_chain;

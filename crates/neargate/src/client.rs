@@ -156,11 +156,7 @@ impl EngineClient {
             }
         };
         if !good {
-            let other = || Problem {
-                error: String::from_utf8_lossy(&bytes).into_owned(),
-                help: None,
-                exit: 1,
-            };
+            let other = || Problem::failed(String::from_utf8_lossy(&bytes));
             return Err(Failure::Engine(
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| other()),
             ));

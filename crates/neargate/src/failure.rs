@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
 use neargate_core::manifest::Diagnostics;
 use neargate_core::names;
@@ -32,12 +33,13 @@ impl Failure {
 
     /// The documented exit code.
     pub fn code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Failed(_) => 1,
-            Self::Usage(_) | Self::Manifest(_) => 2,
-            Self::Environment(_) => 3,
+        let exit = match self {
+            Self::Failed(_) => CommandExit::Failed,
+            Self::Usage(_) | Self::Manifest(_) => CommandExit::Usage,
+            Self::Environment(_) => CommandExit::Environment,
             Self::Engine(problem) => problem.exit,
-        })
+        };
+        exit.into()
     }
 
     /// What is wrong, in a sentence.
@@ -92,12 +94,9 @@ pub fn unknown<S: AsRef<str>>(
 ) -> Failure {
     let known: Vec<S> = known.into_iter().collect();
     let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-    Failure::Engine(Problem {
-        error: format!("there is no {kind} `{name}`"),
-        help: Some(match known.is_empty() {
-            true => none_of(kind),
-            false => names::meant(name, &known),
-        }),
-        exit: 2,
-    })
+    let help = match known.is_empty() {
+        true => none_of(kind),
+        false => names::meant(name, &known),
+    };
+    Failure::Engine(Problem::usage(format!("there is no {kind} `{name}`")).with_help(help))
 }

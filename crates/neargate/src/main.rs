@@ -33,6 +33,7 @@ mod workflows;
 use std::process::ExitCode;
 
 use clap::Parser;
+use neargate_core::command_exit::CommandExit;
 
 use arguments::Arguments;
 
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     }));
     match std::panic::catch_unwind(run) {
         Ok(code) => code,
-        Err(_) => ExitCode::from(70),
+        Err(_) => CommandExit::Bug.into(),
     }
 }
 
@@ -56,7 +57,10 @@ fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { 2 } else { 0 };
+            let exit = match error.use_stderr() {
+                true => CommandExit::Usage,
+                false => CommandExit::Done,
+            };
             let _ = error.print();
             let asked: Vec<String> = std::env::args_os()
                 .map(|word| word.to_string_lossy().into_owned())
@@ -64,7 +68,7 @@ fn run() -> ExitCode {
             if let Some(hint) = arguments::meant(&error, &asked) {
                 output::help(hint);
             }
-            return ExitCode::from(code);
+            return exit.into();
         }
     };
     output::choose_colour(arguments.flags.color);

@@ -54,9 +54,8 @@ pub fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Fa
     let plain = file.extension().is_none() && file.components().count() == 1;
     let follow = plain && matches!(verb, Verb::Logs(_));
     Err(Failure::Engine(Problem {
-        error: format!("there is no manifest {}", path.display()),
         help: follow.then(|| FOLLOW_IS_F.to_owned()),
-        exit: 2,
+        ..Problem::usage(format!("there is no manifest {}", path.display()))
     }))
 }
 
@@ -88,17 +87,14 @@ pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> 
     if own == asked {
         return None;
     }
-    Some(Failure::Engine(Problem {
-        error: format!(
-            "{} belongs to environment `{own}` of app `{app}`, not to `{asked}`",
-            state.path().display()
-        ),
-        help: Some(format!(
-            "each environment near needs its own state directory: add --state-dir .neargate-{asked}, \
-             or name this directory's environment: -e {own}"
-        )),
-        exit: 2,
-    }))
+    let problem = Problem::usage(format!(
+        "{} belongs to environment `{own}` of app `{app}`, not to `{asked}`",
+        state.path().display()
+    ));
+    Some(Failure::Engine(problem.with_help(format!(
+        "each environment near needs its own state directory: add --state-dir .neargate-{asked}, \
+         or name this directory's environment: -e {own}"
+    ))))
 }
 
 /// Refuses a manifest of another app or environment than the state directory's, before anything is

@@ -3,6 +3,8 @@
 //! Invariant: a call that AWS refused is explained by what AWS said, never guessed: the action,
 //! who asked, on what. Refuses to carry credentials: only codes and messages come in here.
 
+use neargate_core::command_exit::CommandExit;
+
 /// What went wrong, in words for the person at the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
@@ -111,13 +113,15 @@ impl DriverError {
         }
     }
 
-    /// The exit code of a command that ends with this.
+    /// How a command ends that meets this.
     #[must_use]
-    pub fn exit(&self) -> u8 {
+    pub fn exit(&self) -> CommandExit {
         match self {
-            Self::Refused { .. } | Self::Call { .. } | Self::Failed(_) => 1,
-            Self::Usage(_) => 2,
-            Self::Credentials { .. } | Self::Denied { .. } | Self::Missing { .. } => 3,
+            Self::Refused { .. } | Self::Call { .. } | Self::Failed(_) => CommandExit::Failed,
+            Self::Usage(_) => CommandExit::Usage,
+            Self::Credentials { .. } | Self::Denied { .. } | Self::Missing { .. } => {
+                CommandExit::Environment
+            }
         }
     }
 
@@ -173,7 +177,7 @@ mod tests {
             help.contains("allows ecs:UpdateService to the role deploy"),
             "{help}"
         );
-        assert_eq!(trouble.exit(), 3);
+        assert_eq!(trouble.exit().number(), 3);
     }
 
     #[test]
@@ -188,7 +192,7 @@ mod tests {
             ("ServiceNotFoundException", 1),
         ] {
             let trouble = DriverError::of_call("do it", "ecs:X", code, "no");
-            assert_eq!(trouble.exit(), exit, "{code}");
+            assert_eq!(trouble.exit().number(), exit, "{code}");
         }
     }
 }

@@ -297,7 +297,7 @@ mod tests {
         record.take_lease("ann", start, LEASE).expect("free");
         record.take_lease("ann", start, LEASE).expect("her own");
         let trouble = record.take_lease("bob", start.after(LEASE / 2), LEASE);
-        assert_eq!(trouble.expect_err("held").exit(), 1);
+        assert_eq!(trouble.expect_err("held").exit().number(), 1);
         record
             .take_lease("bob", start.after(LEASE), LEASE)
             .expect("over");
@@ -309,7 +309,7 @@ mod tests {
         let record = EnvironmentRecord::default();
         let exit = |to| {
             let trouble = record.rollback_target("api:3", to);
-            trouble.expect_err("there is none").exit()
+            trouble.expect_err("there is none").exit().number()
         };
         assert_eq!((exit(Some(9)), exit(None)), (2, 1));
     }

@@ -209,7 +209,7 @@ mod tests {
         let trouble = TerraformOutputs::read("/a/b/neargate/driver", r#"{"services":{}}"#);
         let trouble = trouble.expect_err("it has no cluster");
         assert!(trouble.to_string().contains("cluster"), "{trouble}");
-        assert_eq!(trouble.exit(), 3);
+        assert_eq!(trouble.exit().number(), 3);
     }
 
     #[test]

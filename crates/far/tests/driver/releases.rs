@@ -137,7 +137,7 @@ fn a_rollback_by_us_serves_the_revision_that_served_before() {
             .rollback("api", Some(9))
             .await
             .expect_err("none such");
-        assert_eq!(trouble.exit(), 2);
+        assert_eq!(trouble.exit().number(), 2);
     });
 }
 

@@ -101,7 +101,7 @@ fn names_and_values_that_cannot_be_are_refused_in_words_without_the_value() {
         for (name, value, exit, words) in rows {
             let value = SecretValue::new(value);
             let trouble = driver.set_secret(name, &value).await.expect_err("refused");
-            assert_eq!(trouble.exit(), exit, "{name}");
+            assert_eq!(trouble.exit().number(), exit, "{name}");
             let said = trouble.to_string();
             assert!(said.contains(words) && !said.contains("hunter2"), "{said}");
         }
@@ -177,7 +177,7 @@ fn missing_values_stop_a_release_all_at_once_before_anything_is_registered() {
         let driver = world.client("a", ROLLING).await;
         let trouble = driver.deploy("api", Some("notes:1")).await;
         let trouble = trouble.expect_err("it is stopped");
-        assert_eq!(trouble.exit(), 3);
+        assert_eq!(trouble.exit().number(), 3);
         for command in [
             "database.main: there is none: neargate infra apply -e prod",
             "secret.stripe-key: there is none: neargate secret set stripe-key -e prod",

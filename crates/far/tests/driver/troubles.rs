@@ -21,7 +21,7 @@ fn expired_credentials_are_explained_and_end_with_exit_3() {
         });
         world.control("fault", &fault);
         let trouble = world.try_client("a", ROLLING).await.err().expect("refused");
-        assert_eq!(trouble.exit(), 3, "{trouble}");
+        assert_eq!(trouble.exit().number(), 3, "{trouble}");
         assert!(trouble.to_string().contains(message), "{trouble}");
         assert!(trouble.help().expect("help").contains("sign in again"));
     });
@@ -43,7 +43,7 @@ fn a_denied_permission_names_action_and_role() {
             .deploy("api", Some("notes:1"))
             .await
             .expect_err("refused");
-        assert_eq!(trouble.exit(), 3, "{trouble}");
+        assert_eq!(trouble.exit().number(), 3, "{trouble}");
         let help = trouble.help().expect("help");
         assert!(
             help.contains("allows ecs:RegisterTaskDefinition to the role deploy"),
@@ -87,7 +87,7 @@ fn an_environment_that_is_not_there_says_how_to_make_it() {
     run(async {
         world.app = "elsewhere".to_owned();
         let trouble = world.try_client("a", ROLLING).await.err().expect("refused");
-        assert_eq!(trouble.exit(), 3);
+        assert_eq!(trouble.exit().number(), 3);
         assert!(
             trouble
                 .help()
@@ -118,7 +118,7 @@ fn a_guard_that_fires_already_stops_the_release_before_it_begins() {
                 .contains("breaches already: 5 of 100 failed"),
             "{trouble}"
         );
-        assert_eq!(trouble.exit(), 1);
+        assert_eq!(trouble.exit().number(), 1);
         let findings = driver.verify().await.expect("verify");
         assert!(
             findings.iter().any(|it| it.words.contains("it fires")),
@@ -160,7 +160,7 @@ fn a_manifest_that_moved_away_from_the_applied_infrastructure_is_refused() {
             if !agree {
                 let trouble = driver.deploy("api", Some("notes:1")).await;
                 let trouble = trouble.expect_err("refused");
-                assert_eq!(trouble.exit(), 3);
+                assert_eq!(trouble.exit().number(), 3);
                 assert!(trouble.to_string().contains("infra apply"), "{trouble}");
             }
         }

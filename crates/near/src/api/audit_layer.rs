@@ -63,12 +63,10 @@ pub(super) async fn audited(
     next: Next,
 ) -> Response {
     if peer.elsewhere {
-        let problem = Problem {
-            error: "the engine does not answer tasks: this process runs in another user namespace"
-                .to_owned(),
-            help: Some("run neargate outside of it".to_owned()),
-            exit: 3,
-        };
+        let problem = Problem::environment(
+            "the engine does not answer tasks: this process runs in another user namespace",
+        )
+        .with_help("run neargate outside of it");
         return (StatusCode::FORBIDDEN, Json(problem)).into_response();
     }
     let (head, body) = request.into_parts();

@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use neargate_core::command_exit::CommandExit;
 use neargate_core::metrics::report::MetricsReport;
 use neargate_core::plan::RunningEnvironment;
 use neargate_core::release_report::ReleaseRecord;
@@ -148,7 +149,7 @@ struct ProblemResponse(Problem);
 
 impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
-        let status = if self.0.exit == 2 {
+        let status = if self.0.exit == CommandExit::Usage {
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::CONFLICT
@@ -170,11 +171,7 @@ async fn ask_within<T>(
 ) -> HandlerResult<T> {
     let (reply, answer) = oneshot::channel();
     let stuck = |error: &str| {
-        ProblemResponse(Problem {
-            error: error.to_owned(),
-            help: Some("see engine.log in the state directory".into()),
-            exit: 1,
-        })
+        ProblemResponse(Problem::failed(error).with_help("see engine.log in the state directory"))
     };
     calls
         .calls

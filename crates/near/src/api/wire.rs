@@ -24,6 +24,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use neargate_core::alarm::AlarmStatus;
+use neargate_core::command_exit::CommandExit;
+use neargate_core::error_chain::error_chain;
 use neargate_core::ids::TaskId;
 use neargate_core::model::Manifest;
 use neargate_core::status_words::OutcomeName;
@@ -197,8 +199,8 @@ pub struct DataAccess {
     pub url: String,
 }
 
-/// Why an engine begins nothing new: it stops everything and ends. `up` waits for that.
-pub const GOING_DOWN: &str = "the engine is going down";
+/// What an engine says that begins nothing new: it stops everything and ends.
+const GOING_DOWN: &str = "the engine is going down";
 
 /// Why a request was not done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -208,6 +210,107 @@ pub struct Problem {
     /// What to do instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// Exit code of the command: 1, 2 or 3.
-    pub exit: u8,
+    /// How the command ends that asked.
+    pub exit: CommandExit,
+    /// What it is, for a command that does more than show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ProblemKind>,
+}
+
+/// A problem that a command knows what to do about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// The engine begins nothing new: it stops everything and ends. `up` waits for that.
+    GoingDown,
+    /// One that this build does not know: a newer engine said it.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Problem {
+    /// What is wrong, in a sentence, and how the command ends by it.
+    #[must_use]
+    pub fn new(exit: CommandExit, error: impl Into<String>) -> Self {
+        Self {
+            error: error.into(),
+            help: None,
+            exit,
+            kind: None,
+        }
+    }
+
+    /// An operation that failed.
+    #[must_use]
+    pub fn failed(error: impl Into<String>) -> Self {
+        Self::new(CommandExit::Failed, error)
+    }
+
+    /// A request that is wrong.
+    #[must_use]
+    pub fn usage(error: impl Into<String>) -> Self {
+        Self::new(CommandExit::Usage, error)
+    }
+
+    /// Something that this machine lacks.
+    #[must_use]
+    pub fn environment(error: impl Into<String>) -> Self {
+        Self::new(CommandExit::Environment, error)
+    }
+
+    /// An error with its causes, and how the command ends by it.
+    #[must_use]
+    pub fn of(error: &dyn std::error::Error, exit: CommandExit) -> Self {
+        Self::new(exit, error_chain(error))
+    }
+
+    /// The same with what to do instead.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// An engine that goes down was asked to begin something.
+    #[must_use]
+    pub fn going_down() -> Self {
+        Self {
+            kind: Some(ProblemKind::GoingDown),
+            ..Self::failed(GOING_DOWN)
+                .with_help("when it has ended, start the app again: neargate up")
+        }
+    }
+
+    /// Whether an engine said this because it goes down. An engine of an earlier version gives its
+    /// problems no kind: there it is known by its words, which have not changed.
+    #[must_use]
+    pub fn is_going_down(&self) -> bool {
+        match self.kind {
+            Some(kind) => kind == ProblemKind::GoingDown,
+            None => self.error == GOING_DOWN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_goes_down_is_known_whatever_its_version() {
+        let present = serde_json::to_string(&Problem::going_down()).expect("it is written");
+        for (answer, goes_down) in [
+            (present.as_str(), true),
+            (r#"{"error":"the engine is going down","exit":1}"#, true),
+            (
+                r#"{"error":"it leaves","exit":1,"kind":"going-down"}"#,
+                true,
+            ),
+            (r#"{"error":"the app is not up","exit":1}"#, false),
+            (r#"{"error":"it naps","exit":1,"kind":"asleep"}"#, false),
+        ] {
+            let problem: Problem = serde_json::from_str(answer).expect("a problem");
+            assert_eq!(problem.is_going_down(), goes_down, "{answer}");
+        }
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::machine::{Event, RevisionDefinition, ServiceState};
 
 use super::follow_up::FollowUp;
 use super::prerequisites::numeric_edge;
-use super::problems::problem;
 use super::release_request::RevisionContents;
 use super::tasks::TaskEnvironment;
 use super::{Engine, owner, reply};
@@ -111,11 +111,10 @@ impl Engine {
         contents: &RevisionContents,
     ) -> Result<RevisionDefinition, Problem> {
         let manifest = &definition.manifest;
-        let service = manifest.services.get(name).ok_or_else(|| Problem {
-            error: format!("there is no service `{name}`"),
-            help: None,
-            exit: 2,
-        })?;
+        let service = manifest
+            .services
+            .get(name)
+            .ok_or_else(|| Problem::usage(format!("there is no service `{name}`")))?;
         let content = contents.get(name).cloned().unwrap_or_default();
         Ok(RevisionDefinition {
             artifact: content.digest,
@@ -131,7 +130,7 @@ impl Engine {
     fn replace_router(&mut self, to: CallReply<Accepted>) {
         match self.routers.replace() {
             Ok(_) => self.replacing.push(to),
-            Err(error) => reply(to, Err(problem(&error, 1))),
+            Err(error) => reply(to, Err(Problem::of(&error, CommandExit::Failed))),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
 use neargate_core::machine::{Event, Fact, JournalEntry};
 
@@ -13,7 +14,7 @@ use super::follow_up::FollowUp;
 use super::journal_writer::JournalReport;
 use super::ledger::{JournalOutcome, Proposal, RecordedDecision, SettledProposal};
 use super::notes::NoteCause;
-use super::problems::{TurnError, problem, refused};
+use super::problems::{TurnError, refused};
 use super::{Engine, log, reply};
 use crate::api::wire::{Accepted, Problem, StartedRelease};
 use crate::input_channel::InputReceiver;
@@ -130,7 +131,9 @@ impl Engine {
                 self.down_decided(accepted, to);
             }
             FollowUp::DefinitionTaken(request, listening) => {
-                let taken = outcome.map(drop).map_err(|error| problem(&*error, 1));
+                let taken = outcome
+                    .map(drop)
+                    .map_err(|error| Problem::of(&*error, CommandExit::Failed));
                 self.definition_taken(*request, listening, taken);
             }
             FollowUp::UpBegun(request) => {

@@ -150,11 +150,7 @@ impl Engine {
                 RouterOutcome::NotStarted(error) => {
                     let why = error_chain(&error);
                     log(&why);
-                    let problem = Problem {
-                        error: why,
-                        help: None,
-                        exit: 1,
-                    };
+                    let problem = Problem::failed(why);
                     self.unserved(&problem);
                     for reply in self.replacing.drain(..) {
                         let _ = reply.send(Err(problem.clone()));

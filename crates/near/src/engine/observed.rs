@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::machine::{
     self, EnvironmentPhase, EnvironmentState, JournalEntry, RevisionStatus, ServiceState,
 };
 use neargate_core::plan::{ObservedService, RunningEnvironment};
 
-use super::problems::problem;
 use super::queries::answer;
 use super::{DEFINITION, Engine};
 use crate::api::server::CallReply;
@@ -27,7 +27,7 @@ impl Engine {
         answer(to, move || {
             let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
             let listed = list(&secrets, &mut observed);
-            listed.map_err(|error| problem(&error, 1))?;
+            listed.map_err(|error| Problem::of(&error, CommandExit::Failed))?;
             Ok(observed)
         });
     }
@@ -38,7 +38,7 @@ impl Engine {
 /// # Errors
 /// It cannot be read: exit 3.
 pub fn observed_at_rest(state: &StateDir) -> Result<RunningEnvironment, Problem> {
-    let unread = |error: &dyn std::error::Error| problem(error, 3);
+    let unread = |error: &dyn std::error::Error| Problem::of(error, CommandExit::Environment);
     let mut observed = RunningEnvironment::default();
     let there = |path: &std::path::Path| path.try_exists().map_err(|error| unread(&error));
     if there(&state.database())? {
@@ -70,7 +70,7 @@ pub fn secret_names(state: &StateDir) -> Result<BTreeSet<String>, Problem> {
     if !state.secrets().exists() {
         return Ok(BTreeSet::new());
     }
-    let unread = |error: SecretsError| problem(&error, 3);
+    let unread = |error: SecretsError| Problem::of(&error, CommandExit::Environment);
     let mut observed = RunningEnvironment::default();
     let secrets = Secrets::open(state).map_err(unread)?;
     list(&secrets, &mut observed).map_err(unread)?;

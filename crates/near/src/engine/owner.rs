@@ -48,13 +48,11 @@ fn describe(app: &str, env: &str) -> String {
 /// A manifest that is not the one of the state directory's owner.
 pub(super) fn belongs_to_another(claimed: &str, manifest: &Manifest) -> Problem {
     let own = of_manifest(manifest);
-    Problem {
-        error: format!("this state directory belongs to {claimed}, not to {own}"),
-        help: Some(
-            "put the old name back; or end it and remove its data, under the old name: \
-             neargate down --purge; or give each app a state directory of its own: --state-dir"
-                .to_owned(),
-        ),
-        exit: 2,
-    }
+    Problem::usage(format!(
+        "this state directory belongs to {claimed}, not to {own}"
+    ))
+    .with_help(
+        "put the old name back; or end it and remove its data, under the old name: \
+         neargate down --purge; or give each app a state directory of its own: --state-dir",
+    )
 }

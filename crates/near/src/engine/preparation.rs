@@ -11,8 +11,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::descriptors::TaskCountBasis;
-use neargate_core::error_chain::error_chain;
 use neargate_core::machine::{Event, RevisionDefinition, Supersede};
 use neargate_core::model::UsedResource;
 
@@ -21,14 +21,13 @@ use super::follow_up::FollowUp;
 use super::ledger::Proposal;
 use super::notes::NoteCause;
 use super::prerequisites::{ServiceAddresses, provide_off_loop};
-use super::problems::problem;
 use super::release_request::{
     Preparation, PreparedRequest, RequestGoal, RevisionContent, RevisionContents, SnapshotLease,
 };
 use super::routers::RouterConnected;
 use super::{DEFINITION, Engine, EngineInput, owner, reply};
 use crate::api::server::CallReply;
-use crate::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
+use crate::api::wire::{Accepted, EnvironmentDefinition, Problem};
 use crate::descriptors;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
@@ -38,11 +37,8 @@ use crate::snapshot::{FileSharing, remove, set_aside_unused, snapshot, source};
 fn refuse_without_descriptors(definition: &EnvironmentDefinition) -> Result<(), Problem> {
     let shortfall = descriptors::shortfall(&definition.manifest, TaskCountBasis::Fewest);
     shortfall.map_or(Ok(()), |error| {
-        Err(Problem {
-            error,
-            help: Some("raise the limit, end the engine (neargate down) and start again".into()),
-            exit: 3,
-        })
+        let help = "raise the limit, end the engine (neargate down) and start again";
+        Err(Problem::environment(error).with_help(help))
     })
 }
 
@@ -65,7 +61,7 @@ impl Engine {
         };
         let text = match serde_json::to_string(&definition) {
             Ok(text) => text,
-            Err(error) => return reply(to, Err(problem(&error, 1))),
+            Err(error) => return reply(to, Err(Problem::of(&error, CommandExit::Failed))),
         };
         self.claimed = Some(owner::of_manifest(&definition.manifest));
         let request = Box::new(PreparedRequest {
@@ -133,11 +129,7 @@ impl Engine {
 
     fn refuse_when_leaving(&self) -> Result<(), Problem> {
         match self.leaving {
-            Some(_) => Err(Problem {
-                error: GOING_DOWN.into(),
-                help: Some("when it has ended, start the app again: neargate up".into()),
-                exit: 1,
-            }),
+            Some(_) => Err(Problem::going_down()),
             None => Ok(()),
         }
     }
@@ -146,18 +138,13 @@ impl Engine {
         let services = &definition.manifest.services;
         if !services.contains_key(name) {
             let known: Vec<&str> = services.keys().map(String::as_str).collect();
-            return Err(Problem {
-                error: format!("there is no service `{name}`"),
-                help: Some(format!("the manifest has: {}", known.join(", "))),
-                exit: 2,
-            });
+            let help = format!("the manifest has: {}", known.join(", "));
+            return Err(Problem::usage(format!("there is no service `{name}`")).with_help(help));
         }
         if self.definition.is_none() {
-            return Err(Problem {
-                error: "the app is not up".into(),
-                help: Some("start the app first: neargate up".to_owned()),
-                exit: 1,
-            });
+            return Err(
+                Problem::failed("the app is not up").with_help("start the app first: neargate up")
+            );
         }
         self.refuse_another_app(definition)
     }
@@ -226,7 +213,7 @@ impl Engine {
                     taken.await
                 }
             };
-            let taken = taken.unwrap_or_else(|error| Err(problem(&error, 70)));
+            let taken = taken.unwrap_or_else(|error| Err(Problem::of(&error, CommandExit::Bug)));
             let prepared = taken.map(|contents| Preparation { contents, lease });
             let _ = inputs
                 .send(EngineInput::Prepared(Box::new(request), prepared))
@@ -374,7 +361,7 @@ async fn serving(connected: Option<RouterConnected>) -> Result<(), Problem> {
         Some(connected) => connected.await.unwrap_or(Ok(())),
         None => Ok(()),
     };
-    answer.map_err(|error| problem(&*error, 3))
+    answer.map_err(|error| Problem::of(&*error, CommandExit::Environment))
 }
 
 /// Takes the snapshots of these services, one after another. Blocks.
@@ -397,7 +384,7 @@ fn take_snapshots(
                 snapshot(&artifacts, &path, &state, FileSharing::allowed(), &progress)
             })
             .transpose()
-            .map_err(|error| problem(&error, 1))?;
+            .map_err(|error| Problem::of(&error, CommandExit::Failed))?;
         let secrets = BTreeMap::new();
         contents.insert(name, RevisionContent { digest, secrets });
     }
@@ -418,10 +405,9 @@ fn note_secrets(
         for used in &service.uses {
             if let UsedResource::Secret(name) = used {
                 let found = secrets.get(name, VersionSelector::Current);
-                let (version, _) = found.map_err(|error| Problem {
-                    error: error_chain(&error),
-                    help: Some(format!("set it: neargate secret set {name}")),
-                    exit: 1,
+                let (version, _) = found.map_err(|error| {
+                    Problem::of(&error, CommandExit::Failed)
+                        .with_help(format!("set it: neargate secret set {name}"))
                 })?;
                 content.secrets.insert(name.clone(), version);
             }

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
 use neargate_core::model::Manifest;
 
 use super::listeners::{ListenError, try_address};
-use super::problems::{data_problem, problem};
+use super::problems::data_problem;
 use super::routers::{RouterConnected, RoutersError};
 use super::routing_table::{EDGE, internal};
 use super::tasks::TaskEnvironment;
@@ -94,7 +95,9 @@ impl Engine {
         {
             return Ok(port);
         }
-        let port = self.assign_port().map_err(|error| problem(&error, 3))?;
+        let port = self
+            .assign_port()
+            .map_err(|error| Problem::of(&error, CommandExit::Environment))?;
         // Whoever is told of it is decided later, and so written later.
         self.ledger.note(&key, &port.to_string());
         Ok(port)
@@ -118,7 +121,7 @@ impl ListenerFailure {
     fn of(error: RoutersError) -> Self {
         match error {
             RoutersError::Listen(ListenError::Taken { address }) => Self::Taken(address),
-            other => Self::Told(problem(&other, 3)),
+            other => Self::Told(Problem::of(&other, CommandExit::Environment)),
         }
     }
 
@@ -126,11 +129,7 @@ impl ListenerFailure {
     pub fn problem(self) -> Problem {
         match self {
             Self::Told(problem) => problem,
-            Self::Taken(address) => Problem {
-                error: port_holder::port_taken(address),
-                help: None,
-                exit: 3,
-            },
+            Self::Taken(address) => Problem::environment(port_holder::port_taken(address)),
         }
     }
 
@@ -142,13 +141,10 @@ impl ListenerFailure {
 
 /// Where a manifest's edge listens.
 fn edge(manifest: &Manifest) -> Result<SocketAddr, Problem> {
-    let address: IpAddr = manifest.edge.address.parse().map_err(|_| Problem {
-        error: format!(
-            "edge.address `{}` is not an IP address",
-            manifest.edge.address
-        ),
-        help: Some("write for example 127.0.0.1 or 0.0.0.0".into()),
-        exit: 2,
+    let address: IpAddr = manifest.edge.address.parse().map_err(|_| {
+        let written = &manifest.edge.address;
+        Problem::usage(format!("edge.address `{written}` is not an IP address"))
+            .with_help("write for example 127.0.0.1 or 0.0.0.0")
     })?;
     Ok(SocketAddr::new(address, manifest.edge.port))
 }
@@ -194,12 +190,12 @@ pub(super) async fn provide_off_loop(
         ensure_secrets(&surroundings.state, manifest)
     };
     let provided = tokio::task::spawn_blocking(provide).await;
-    provided.unwrap_or_else(|error| Err(problem(&error, 70)))
+    provided.unwrap_or_else(|error| Err(Problem::of(&error, CommandExit::Bug)))
 }
 
 /// Makes the secrets that a manifest generates and that are not there yet. Blocks.
 pub(super) fn ensure_secrets(state: &StateDir, manifest: &Manifest) -> Result<(), Problem> {
-    let failed = |error: SecretsError| problem(&error, 1);
+    let failed = |error: SecretsError| Problem::of(&error, CommandExit::Failed);
     // A connection of its own: the loop reads secrets by another, and must not wait for this one.
     let mut secrets = Secrets::open(state).map_err(failed)?;
     for secret in manifest.secrets.values() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use neargate_core::error_chain::error_chain;
+use neargate_core::command_exit::CommandExit;
 use neargate_core::machine::Refusal;
 
 use crate::api::wire::Problem;
@@ -34,23 +34,21 @@ pub(super) fn refused(error: &TurnError) -> Problem {
         TurnError::Refused(_) | TurnError::Journal(_) => None,
     };
     let wrong = matches!(error, TurnError::Refused(refusal) if refusal.is_wrong_request());
+    let exit = match wrong {
+        true => CommandExit::Usage,
+        false => CommandExit::Failed,
+    };
     Problem {
-        error: error_chain(error),
         help,
-        exit: if wrong { 2 } else { 1 },
-    }
-}
-
-/// An error with its causes, and the exit code of the command that met it.
-pub(super) fn problem(error: &dyn std::error::Error, exit: u8) -> Problem {
-    Problem {
-        error: error_chain(error),
-        help: None,
-        exit,
+        ..Problem::of(error, exit)
     }
 }
 
 /// What is wrong with a data service: the machine lacks something, or the operation failed.
 pub(super) fn data_problem(error: &DataError) -> Problem {
-    problem(error, if error.is_environment() { 3 } else { 1 })
+    let exit = match error.is_environment() {
+        true => CommandExit::Environment,
+        false => CommandExit::Failed,
+    };
+    Problem::of(error, exit)
 }

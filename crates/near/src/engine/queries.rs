@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::machine::{Fact, JournalEntry, RevisionDefinition};
 
-use super::problems::problem;
 use super::tasks::TaskEnvironment;
 use super::{Engine, reply};
 use crate::api::server::{CallReply, EVENTS_PER_READ};
@@ -34,22 +34,6 @@ pub(super) fn answer<T: Send + 'static>(
     tokio::task::spawn_blocking(move || reply(to, look()));
 }
 
-fn failed(error: String) -> Problem {
-    Problem {
-        error,
-        help: None,
-        exit: 1,
-    }
-}
-
-/// What was asked for does not exist.
-fn missing(error: String) -> Problem {
-    Problem {
-        exit: 2,
-        ..failed(error)
-    }
-}
-
 impl Engine {
     /// The environment of a session in a service's revision.
     pub(super) fn session(
@@ -68,18 +52,20 @@ impl Engine {
     fn opened(&self, name: &str, request: &SessionRequest) -> Result<ExecTarget, Problem> {
         let services = &self.ledger.state().services;
         let service = services.get(name);
-        let service = service.ok_or_else(|| missing(format!("there is no service `{name}`")))?;
+        let service =
+            service.ok_or_else(|| Problem::usage(format!("there is no service `{name}`")))?;
         let revision = match &request.task {
             Some(task) => {
                 let found = service.tasks.get(task);
-                let found = found.ok_or_else(|| missing(format!("there is no task `{task}`")))?;
+                let found =
+                    found.ok_or_else(|| Problem::usage(format!("there is no task `{task}`")))?;
                 found.revision
             }
             None => service.primary,
         };
         let definition = service.revisions.get(&revision);
         let definition =
-            definition.ok_or_else(|| failed(format!("`{name}` has no revision yet")))?;
+            definition.ok_or_else(|| Problem::failed(format!("`{name}` has no revision yet")))?;
         let asked = request.task.as_ref();
         Ok(ExecTarget {
             service: name.to_owned(),
@@ -96,17 +82,16 @@ impl Engine {
             Some(("database", name)) => (DataServiceName::database(name), "postgres"),
             Some(("cache", name)) => (DataServiceName::cache(name), "redis"),
             _ => {
-                let problem = Problem {
-                    error: format!("there is no data service `{name}`"),
-                    help: Some("write database.NAME or cache.NAME".to_owned()),
-                    exit: 2,
-                };
+                let problem = Problem::usage(format!("there is no data service `{name}`"))
+                    .with_help("write database.NAME or cache.NAME");
                 return reply(to, Err(problem));
             }
         };
         let surroundings = self.surroundings.clone();
         answer(to, move || {
-            let url = surroundings.url(&key).map_err(|error| problem(&error, 1))?;
+            let url = surroundings
+                .url(&key)
+                .map_err(|error| Problem::of(&error, CommandExit::Failed))?;
             let engine = engine.to_owned();
             Ok(DataAccess { engine, url })
         });
@@ -123,7 +108,7 @@ impl Engine {
             let read = || -> Result<Vec<StoredEntry<JournalEntry>>, JournalError> {
                 JournalReader::open(&path)?.read(after, EVENTS_PER_READ as u64)
             };
-            let entries = read().map_err(|error| problem(&error, 1))?;
+            let entries = read().map_err(|error| Problem::of(&error, CommandExit::Failed))?;
             Ok(entries
                 .iter()
                 .map(|entry| progress(entry, &clock, &unseen))
@@ -139,7 +124,7 @@ fn session(
     let definition = &opened.definition;
     let env = surroundings
         .variables(definition, opened.revision, &opened.task, opened.port)
-        .map_err(|error| problem(&error, 1))?;
+        .map_err(|error| Problem::of(&error, CommandExit::Failed))?;
     let directory = surroundings.directory(definition);
     Ok(ShellEnvironment {
         revision: opened.revision,
@@ -159,7 +144,8 @@ fn session_identity(
         return Ok(None);
     }
     let known = identity::known_of_service(&surroundings.state, service);
-    let known = known.ok_or_else(|| failed(format!("no task of `{service}` was started yet")))?;
+    let known =
+        known.ok_or_else(|| Problem::failed(format!("no task of `{service}` was started yet")))?;
     Ok(Some((known.uid, known.gid)))
 }
 

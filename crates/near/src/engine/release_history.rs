@@ -54,11 +54,7 @@ impl Engine {
     /// Every release of a service that is remembered; the one in progress last.
     pub(super) fn releases(&self, name: &str) -> Result<Vec<ReleaseRecord>, Problem> {
         let Some(service) = self.ledger.state().services.get(name) else {
-            return Err(Problem {
-                error: format!("there is no service `{name}`"),
-                help: None,
-                exit: 2,
-            });
+            return Err(Problem::usage(format!("there is no service `{name}`")));
         };
         let clock = self.ledger.clock();
         let ended = service.history.iter().map(|found| ended(service, found));

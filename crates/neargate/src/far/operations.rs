@@ -189,9 +189,8 @@ fn given(
 fn failed(flags: &GlobalFlags, verb: &Verb, trouble: &DriverError) -> Failure {
     last_object(flags, verb, trouble.to_string());
     Failure::Engine(Problem {
-        error: trouble.to_string(),
         help: trouble.help(),
-        exit: trouble.exit(),
+        ..Problem::new(trouble.exit(), trouble.to_string())
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::model::DeploymentTarget;
 use neargate_near::descriptors::{self, TaskCountBasis};
 
@@ -20,7 +21,7 @@ pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
         Ok(looked) => looked,
         Err(Failure::Manifest(diagnostics)) if flags.json => {
             output::json(&serde_json::json!({ "ok": false, "diagnostics": diagnostics.to_json() }));
-            return Ok(ExitCode::from(2));
+            return Ok(CommandExit::Usage.into());
         }
         Err(failure) => return Err(failure),
     };

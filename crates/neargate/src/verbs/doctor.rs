@@ -10,6 +10,7 @@ pub use machine::which;
 
 use std::process::ExitCode;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::model::{CacheEngine, DeploymentTarget, Manifest};
 use neargate_near::data::{DataError, programs as data_programs};
 use serde::Serialize;
@@ -114,7 +115,11 @@ pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     let missing = findings
         .iter()
         .any(|found| found.verdict == FindingLevel::Missing);
-    Ok(ExitCode::from(if missing { 3 } else { 0 }))
+    let exit = match missing {
+        true => CommandExit::Environment,
+        false => CommandExit::Done,
+    };
+    Ok(exit.into())
 }
 
 fn show(finding: &DoctorFinding, json: bool) {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use neargate_core::command_exit::CommandExit;
 use neargate_core::plan::{PlanContext, RunningEnvironment, plan};
 use neargate_near::{engine, snapshot};
 
@@ -45,7 +46,7 @@ pub async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failu
         output::line(plan.to_string().trim_end());
     }
     Ok(if exit_code && !plan.is_empty() {
-        ExitCode::from(10)
+        CommandExit::Changes.into()
     } else {
         ExitCode::SUCCESS
     })

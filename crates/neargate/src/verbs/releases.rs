@@ -33,13 +33,9 @@ pub async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failu
 /// A number is no service's name: a release is meant.
 fn number_alone(what: &str) -> Option<Failure> {
     let id: u64 = what.trim_start_matches('#').parse().ok()?;
-    Some(Failure::Engine(Problem {
-        error: format!("there is no service `{what}`"),
-        help: Some(format!(
-            "a release is shown by: neargate releases show {id}"
-        )),
-        exit: 2,
-    }))
+    let problem = Problem::usage(format!("there is no service `{what}`"));
+    let help = format!("a release is shown by: neargate releases show {id}");
+    Some(Failure::Engine(problem.with_help(help)))
 }
 
 /// Lists releases, or tells the story of one of them.

@@ -101,11 +101,8 @@ fn known(flags: &GlobalFlags, secrets: &Secrets, name: &str) -> Result<(), Failu
             true => "the next `up` makes it".to_owned(),
             false => format!("set it: neargate secret set {name}"),
         };
-        return Err(Failure::Engine(Problem {
-            error: format!("secret.{name} has no value"),
-            help: Some(help),
-            exit: 1,
-        }));
+        let problem = Problem::failed(format!("secret.{name} has no value"));
+        return Err(Failure::Engine(problem.with_help(help)));
     }
     let own = versions.iter().map(|version| version.name.clone());
     let names: BTreeSet<String> = own

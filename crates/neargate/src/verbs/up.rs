@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use neargate_core::model::{Manifest, Service, UsedResource, Workload};
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
-use neargate_near::api::wire::{Accepted, EnvironmentDefinition, GOING_DOWN, Problem};
+use neargate_near::api::wire::{Accepted, EnvironmentDefinition, Problem};
 use neargate_near::clock::now;
 use neargate_near::data::programs;
 use neargate_near::engine::{self, edge_taken};
@@ -135,7 +135,7 @@ async fn ask(
         let asked = client.post_again("/v1/up", definition);
         match copy_progress::with_progress(&client, flags, asked).await {
             Ok(accepted) => return Ok((client, accepted)),
-            Err(Failure::Engine(problem)) if problem.error == GOING_DOWN => {
+            Err(Failure::Engine(problem)) if problem.is_going_down() => {
                 down::ended(&client, &mut ProgressScreen::of(flags)).await?;
             }
             Err(failure) => {
@@ -177,11 +177,9 @@ pub fn require_secrets<'a>(
         .map(|name| format!("neargate secret set {name}"))
         .collect();
     let verb = if names.len() == 1 { "has" } else { "have" };
-    Err(Failure::Engine(Problem {
-        error: format!("{} {verb} no value", names.join(", ")),
-        help: Some(format!("set it: {}", sets.join("; "))),
-        exit: 1,
-    }))
+    let problem = Problem::failed(format!("{} {verb} no value", names.join(", ")));
+    let help = format!("set it: {}", sets.join("; "));
+    Err(Failure::Engine(problem.with_help(help)))
 }
 
 /// What somebody who reads that the app is up may not expect.
