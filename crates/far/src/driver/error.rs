@@ -55,6 +55,15 @@ pub enum DriverError {
         /// AWS's words.
         message: String,
     },
+    /// A rollback to the revision that serves.
+    #[error("revision {revision} serves already")]
+    ServesAlready {
+        /// Its number.
+        revision: u32,
+    },
+    /// A rollback without another stable revision.
+    #[error("there is no other stable revision to roll back to")]
+    NoRollbackTarget,
     /// It was done, and did not end well.
     #[error("{0}")]
     Failed(String),
@@ -117,7 +126,11 @@ impl DriverError {
     #[must_use]
     pub fn exit(&self) -> CommandExit {
         match self {
-            Self::Refused { .. } | Self::Call { .. } | Self::Failed(_) => CommandExit::Failed,
+            Self::Refused { .. }
+            | Self::Call { .. }
+            | Self::ServesAlready { .. }
+            | Self::NoRollbackTarget
+            | Self::Failed(_) => CommandExit::Failed,
             Self::Usage(_) => CommandExit::Usage,
             Self::Credentials { .. } | Self::Denied { .. } | Self::Missing { .. } => {
                 CommandExit::Environment
@@ -140,7 +153,11 @@ impl DriverError {
                 role_of(who)
             )),
             Self::Missing { help, .. } | Self::Refused { help, .. } => Some(help.clone()),
-            Self::Usage(_) | Self::Call { .. } | Self::Failed(_) => None,
+            Self::Usage(_)
+            | Self::Call { .. }
+            | Self::ServesAlready { .. }
+            | Self::NoRollbackTarget
+            | Self::Failed(_) => None,
         }
     }
 }

@@ -228,16 +228,14 @@ impl EnvironmentRecord {
             None => done.find(|past| past.task_definition != serving),
         };
         match (found, to) {
-            (Some(past), _) if past.task_definition == serving => Err(DriverError::Failed(
-                format!("revision {} serves already", past.release.to),
-            )),
+            (Some(past), _) if past.task_definition == serving => Err(DriverError::ServesAlready {
+                revision: past.release.to,
+            }),
             (Some(past), _) => Ok(past),
             (None, Some(number)) => Err(DriverError::Usage(format!(
                 "no release to revision {number} was done; see: neargate releases"
             ))),
-            (None, None) => Err(DriverError::Failed(
-                "there is no other stable revision to roll back to".to_owned(),
-            )),
+            (None, None) => Err(DriverError::NoRollbackTarget),
         }
     }
 }
