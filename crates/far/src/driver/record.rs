@@ -286,6 +286,8 @@ impl OpenRelease {
 
 #[cfg(test)]
 mod tests {
+    use neargate_core::command_exit::CommandExit;
+
     use super::*;
 
     #[test]
@@ -330,7 +332,7 @@ mod tests {
             "drive":"prepared","story":[]}"#;
         let refused = record(open).expect_err("an older version began it");
         assert!(refused.to_string().contains("release 7"), "{refused}");
-        assert_eq!(refused.exit(), 3);
+        assert_eq!(refused.exit(), CommandExit::Environment);
     }
 
     #[test]
