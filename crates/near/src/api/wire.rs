@@ -7,7 +7,7 @@
 //! | `POST /v1/services/NAME/deploy` | [`EnvironmentDefinition`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/rollback` | [`Rollback`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/steer` | [`ControlRequest`] | [`Accepted`] |
-//! | `GET /v1/services/NAME/releases` | | list of [`ReleaseRecord`], oldest first, the one in progress last |
+//! | `GET /v1/services/NAME/releases` | | list of [`ReleaseRecord`](neargate_core::release_report::ReleaseRecord), oldest first, the one in progress last |
 //! | `POST /v1/services/NAME/scale` | [`ScaleRequest`] | [`Accepted`] |
 //! | `POST /v1/services/NAME/session` | [`SessionRequest`] | [`ShellEnvironment`] |
 //! | `GET /v1/data/NAME` (`database.main`) | | [`DataAccess`] |
