@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -73,12 +74,9 @@ impl App {
         if user == User::Ordinary {
             give(folder.path());
         }
-        let free = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a free port");
         Self {
             folder,
-            address: free,
+            address: free_address(),
             user,
         }
     }
@@ -268,4 +266,20 @@ pub fn alive(pid: u64) -> bool {
 /// Whether the tests run as root.
 pub fn root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// An address that nobody has bound, and that the kernel gives nobody who asks for any port: programs of the tests
+/// beside this one do. Each call gives another one.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 5_000;
+    let begin = std::process::id() as u16;
+    (0..COUNT)
+        .find_map(|_| {
+            let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+            let socket = TcpListener::bind(("127.0.0.1", FIRST + next % COUNT)).ok()?;
+            socket.local_addr().ok()
+        })
+        .expect("a free port")
 }

@@ -10,6 +10,8 @@ use crate::releases::outcome;
 const RATE: u32 = 200;
 /// The alarms' period: predictions are within one of it.
 const PERIOD: u64 = 5_000;
+/// How late the real app may be besides: other tests run beside it.
+const LATE: u64 = 1_000;
 
 /// The blueprint, released by a canary that success, latency and memory guard.
 const SETTINGS: [&str; 10] = [
@@ -141,6 +143,9 @@ fn rehearsals_tell_what_happens_to_the_notes_blueprint_with_each_fault() {
         println!("{told}");
         assert_eq!(predicted.outcome, happened.outcome, "{told}");
         assert_eq!(predicted.by, happened.by, "{told}");
-        assert!(predicted.after.abs_diff(happened.after) <= PERIOD, "{told}");
+        assert!(
+            predicted.after.abs_diff(happened.after) <= PERIOD + LATE,
+            "{told}"
+        );
     }
 }
