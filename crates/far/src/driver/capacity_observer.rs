@@ -39,7 +39,8 @@ impl Driver {
                 });
                 return Ok(events);
             }
-            Capacity::Deployment(deployment) if moves => {
+            // Before it asks for one, a release has to know the newest: others deploy while its jobs run.
+            Capacity::Deployment(deployment) if moves || deployment.requested.is_none() => {
                 let (to, from) = (release.to, release.from);
                 self.deployment_seen(service, deployment, (to, from))
                     .await?

@@ -58,7 +58,7 @@ impl Driver {
             command: job.command(),
             run,
         };
-        let since = Timestamp(now().0.saturating_sub(CLOCKS));
+        let since = now();
         let task = self
             .aws
             .start_job(&self.facts.cluster, facts, &wanted)
@@ -106,6 +106,7 @@ impl Driver {
         since: Timestamp,
     ) -> Result<Vec<(String, String)>, DriverError> {
         let (_, facts) = self.service(service)?;
+        let since = Timestamp(since.0.saturating_sub(CLOCKS));
         // ECS names the stream prefix/container/task (ECS developer guide, awslogs).
         let id = task.rsplit('/').next().unwrap_or_default();
         let stream = format!("{}/{}/{id}", facts.family, facts.container);
