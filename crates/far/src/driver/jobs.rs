@@ -114,7 +114,9 @@ impl Driver {
             .aws
             .log_lines(&facts.log_group, Some(&stream), since)
             .await?;
-        Ok(lines.into_iter().map(|line| (line.id, line.text)).collect())
+        // The prefix of a stream's name is asked for; another stream's lines are no evidence.
+        let own = lines.into_iter().filter(|line| line.stream == stream);
+        Ok(own.map(|line| (line.id, line.text)).collect())
     }
 }
 

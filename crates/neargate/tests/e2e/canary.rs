@@ -211,7 +211,9 @@ fn a_memory_leak_goes_back_by_the_memory_guard() {
 fn a_crash_loop_goes_back_by_the_breaker() {
     // By default a task that was healthy sets ECS's count back: this manifest counts them all.
     let counting = "service.api.release.breaker.reset-on-healthy=false";
-    let settings = ["service.api.env.ECHO_FAULT=late-exit", counting];
+    // What was in flight in a task that crashes is an error: a guard of errors may be first.
+    let guards = r#"service.api.release.guard=["memory"]"#;
+    let settings = ["service.api.env.ECHO_FAULT=late-exit", counting, guards];
     goes_back(&settings, "failed (the breaker's threshold)", 200);
 }
 
