@@ -15,13 +15,13 @@ use redis::{Client, Cmd, FromRedisValue, RedisError};
 use crate::sign::hex;
 
 /// How long an entry lives.
-pub const TTL: Duration = Duration::from_secs(30);
+pub(crate) const TTL: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 const GENERATION: &str = "notes:v1:generation";
 
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum CacheError {
+pub(crate) enum CacheError {
     /// `REDIS_URL` cannot be read.
     #[error("reading REDIS_URL")]
     Url(#[source] RedisError),
@@ -41,7 +41,7 @@ pub enum CacheError {
 
 /// What a look-up of the first page found.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// The page's JSON, when it is current.
     pub json: Option<String>,
     /// Under which generation a fresh page may be stored.
@@ -49,7 +49,7 @@ pub struct Page {
 }
 
 /// The cache of one task.
-pub struct Cache {
+pub(crate) struct Cache {
     redis: ConnectionManager,
     started: Instant,
     /// Milliseconds since `started` until which Redis is left alone.
@@ -68,7 +68,7 @@ const REMOVED: i64 = 1 << 53;
 
 impl Cache {
     /// A cache at `url`; connects when it is first used.
-    pub fn new(url: &str) -> Result<Self, CacheError> {
+    pub(crate) fn new(url: &str) -> Result<Self, CacheError> {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(20))
@@ -85,7 +85,7 @@ impl Cache {
     }
 
     /// Asks Redis for a sign of life, also during a pause.
-    pub async fn ping(&self) -> Result<(), CacheError> {
+    pub(crate) async fn ping(&self) -> Result<(), CacheError> {
         let answer: Result<String, _> = redis::cmd("PING")
             .query_async(&mut self.redis.clone())
             .await;
@@ -98,7 +98,7 @@ impl Cache {
     }
 
     /// A note's version and JSON.
-    pub async fn note(&self, id: i64) -> Result<Option<(i64, String)>, CacheError> {
+    pub(crate) async fn note(&self, id: i64) -> Result<Option<(i64, String)>, CacheError> {
         let command = redis::cmd("HMGET")
             .arg(note_key(id))
             .arg("v")
@@ -110,7 +110,12 @@ impl Cache {
     }
 
     /// Keeps a note that was read or written.
-    pub async fn keep_note(&self, id: i64, version: i64, json: &str) -> Result<(), CacheError> {
+    pub(crate) async fn keep_note(
+        &self,
+        id: i64,
+        version: i64,
+        json: &str,
+    ) -> Result<(), CacheError> {
         let command = store(id, version, json);
         self.run::<i64>("keeping a note", &command)
             .await
@@ -118,14 +123,14 @@ impl Cache {
     }
 
     /// A note was removed.
-    pub async fn forget_note(&self, id: i64) -> Result<(), CacheError> {
+    pub(crate) async fn forget_note(&self, id: i64) -> Result<(), CacheError> {
         self.run::<i64>("forgetting a note", &store(id, REMOVED, ""))
             .await
             .map(|_| ())
     }
 
     /// The first page of the plain list with this limit.
-    pub async fn page(&self, limit: i64) -> Result<Page, CacheError> {
+    pub(crate) async fn page(&self, limit: i64) -> Result<Page, CacheError> {
         let command = redis::cmd("MGET")
             .arg(GENERATION)
             .arg(page_key(limit))
@@ -146,7 +151,7 @@ impl Cache {
     }
 
     /// Keeps the first page, read from the database after `generation` was seen.
-    pub async fn keep_page(
+    pub(crate) async fn keep_page(
         &self,
         limit: i64,
         generation: &str,
@@ -162,7 +167,7 @@ impl Cache {
     }
 
     /// Some note changed: every kept page is old.
-    pub async fn forget_pages(&self) -> Result<(), CacheError> {
+    pub(crate) async fn forget_pages(&self) -> Result<(), CacheError> {
         let command = redis::cmd("SET")
             .arg(GENERATION)
             .arg(generation())
@@ -183,7 +188,7 @@ impl Cache {
     }
 
     /// Runs a command, unless Redis failed a moment ago.
-    pub async fn run<T: FromRedisValue>(
+    pub(crate) async fn run<T: FromRedisValue>(
         &self,
         operation: &'static str,
         command: &Cmd,

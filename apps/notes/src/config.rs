@@ -11,7 +11,7 @@ use crate::log::{Identity, Level};
 
 /// Everything that `notes serve` needs.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// Address to listen on (`HOST`, default loopback).
     pub host: IpAddr,
     /// Port to listen on (`PORT`).
@@ -34,7 +34,7 @@ pub struct Config {
 
 /// A token bucket's size and speed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// Most tokens that a client can hold.
     pub burst: u32,
     /// Tokens that come back each second.
@@ -44,7 +44,7 @@ pub struct Rate {
 /// Everything that is wrong with the environment.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start:{}", list(.problems))]
-pub struct ConfigError {
+pub(crate) struct ConfigError {
     /// One line each.
     pub problems: Vec<String>,
 }
@@ -124,7 +124,7 @@ const REDIS: &[&str] = &["redis://", "redis+unix://", "unix://"];
 
 impl Config {
     /// Reads the settings of `notes serve` through `get`.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut from = Reader {
             get,
             problems: Vec::new(),
@@ -157,7 +157,7 @@ impl Config {
 
 /// What `notes migrate` needs.
 #[derive(Debug, Clone)]
-pub struct MigrateConfig {
+pub(crate) struct MigrateConfig {
     /// `postgres://…` (`DATABASE_URL`).
     pub database_url: String,
     /// Faults to rehearse; only `migrate-fail` matters here.
@@ -168,7 +168,7 @@ pub struct MigrateConfig {
 
 impl MigrateConfig {
     /// Reads the settings of `notes migrate` through `get`.
-    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut from = Reader {
             get,
             problems: Vec::new(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// One way to misbehave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// This share of API requests fails with 500, in hundredths of a percent (1..=10000).
     ErrorRate(u32),
     /// Every API request waits this long first.
@@ -25,18 +25,18 @@ pub enum Fault {
 }
 
 /// The forms, as the messages show them.
-pub const FORMS: &str =
+pub(crate) const FORMS: &str =
     "error-rate=5%, latency=2s, crash=30s, bad-health, leak=1MB/s, migrate-fail";
 
 /// Why a fault was not understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is none of the forms {FORMS} (several are separated by commas)")]
-pub struct FaultError {
+pub(crate) struct FaultError {
     text: String,
 }
 
 /// Reads a comma-separated list of faults.
-pub fn parse(text: &str) -> Result<Vec<Fault>, FaultError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Fault>, FaultError> {
     text.split(',').map(str::trim).map(parse_one).collect()
 }
 
@@ -91,7 +91,7 @@ fn bytes_per_second(text: &str) -> Option<u64> {
 
 /// The faults of one running process.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     list: Vec<Fault>,
     requests: AtomicU64,
 }
@@ -101,7 +101,7 @@ const LEAK_BOUND: u64 = 4 << 30;
 
 impl Faults {
     /// The faults that were asked for.
-    pub fn new(list: Vec<Fault>) -> Self {
+    pub(crate) fn new(list: Vec<Fault>) -> Self {
         Self {
             list,
             requests: AtomicU64::new(0),
@@ -109,12 +109,12 @@ impl Faults {
     }
 
     /// Whether health checks must fail.
-    pub fn bad_health(&self) -> bool {
+    pub(crate) fn bad_health(&self) -> bool {
         self.list.contains(&Fault::BadHealth)
     }
 
     /// How long this API request must wait.
-    pub fn latency(&self) -> Option<Duration> {
+    pub(crate) fn latency(&self) -> Option<Duration> {
         self.list.iter().find_map(|fault| match fault {
             Fault::Latency(duration) => Some(*duration),
             _ => None,
@@ -122,7 +122,7 @@ impl Faults {
     }
 
     /// Whether this API request must fail. Failures are spread evenly: exactly the asked share.
-    pub fn error(&self) -> bool {
+    pub(crate) fn error(&self) -> bool {
         let share = self.list.iter().find_map(|fault| match fault {
             Fault::ErrorRate(hundredths) => Some(u64::from(*hundredths)),
             _ => None,
@@ -133,7 +133,7 @@ impl Faults {
     }
 
     /// Starts the faults that need no request: the crash and the leak.
-    pub fn start(&self, log: &crate::log::Log) {
+    pub(crate) fn start(&self, log: &crate::log::Log) {
         for fault in &self.list {
             match *fault {
                 Fault::Crash(after) => {

@@ -16,7 +16,7 @@ const CLIENTS: usize = 10_000;
 
 /// Whether a request may go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// It may.
     pub allowed: bool,
     /// Size of the bucket.
@@ -50,14 +50,14 @@ struct Bucket {
 
 /// The limiter of one task.
 #[derive(Debug)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     rate: Rate,
     local: Mutex<HashMap<String, Bucket>>,
 }
 
 impl Limiter {
     /// A limiter with this rate for each client.
-    pub fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self {
             rate,
             local: Mutex::default(),
@@ -65,7 +65,7 @@ impl Limiter {
     }
 
     /// Takes one token of `client` (a pseudonym).
-    pub async fn acquire(&self, cache: &Cache, client: &str) -> Verdict {
+    pub(crate) async fn acquire(&self, cache: &Cache, client: &str) -> Verdict {
         let mut command = redis::cmd("EVAL");
         command
             .arg(TAKE)

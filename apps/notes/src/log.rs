@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Level {
+pub(crate) enum Level {
     /// Probes and details.
     Debug,
     /// What happened.
@@ -24,7 +24,7 @@ pub enum Level {
 
 impl Level {
     /// Reads `debug`, `info`, `warn` or `error`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Debug, Self::Info, Self::Warn, Self::Error]
             .into_iter()
             .find(|level| level.name() == text)
@@ -42,7 +42,7 @@ impl Level {
 
 /// Who this task is; empty outside Neargate.
 #[derive(Debug, Clone, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// `NEARGATE_REVISION`.
     pub revision: String,
     /// `NEARGATE_TASK`.
@@ -55,14 +55,14 @@ pub struct Identity {
 
 /// Writes lines for one task.
 #[derive(Debug, Clone)]
-pub struct Log {
+pub(crate) struct Log {
     least: Level,
     suffix: String,
 }
 
 impl Log {
     /// A log that names this task in every line.
-    pub fn new(identity: &Identity) -> Self {
+    pub(crate) fn new(identity: &Identity) -> Self {
         let mut suffix = String::new();
         for (name, value) in [("revision", &identity.revision), ("task", &identity.task)] {
             if !value.is_empty() {
@@ -76,27 +76,27 @@ impl Log {
     }
 
     /// Writes at `debug`.
-    pub fn debug(&self, msg: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn debug(&self, msg: &str, fields: &[(&str, Value)]) {
         self.write(Level::Debug, msg, fields);
     }
 
     /// Writes at `info`.
-    pub fn info(&self, msg: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn info(&self, msg: &str, fields: &[(&str, Value)]) {
         self.write(Level::Info, msg, fields);
     }
 
     /// Writes at `warn`.
-    pub fn warn(&self, msg: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn warn(&self, msg: &str, fields: &[(&str, Value)]) {
         self.write(Level::Warn, msg, fields);
     }
 
     /// Writes at `error`.
-    pub fn error(&self, msg: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn error(&self, msg: &str, fields: &[(&str, Value)]) {
         self.write(Level::Error, msg, fields);
     }
 
     /// Writes a line at `level` when that is severe enough.
-    pub fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
+    pub(crate) fn write(&self, level: Level, msg: &str, fields: &[(&str, Value)]) {
         if level < self.least {
             return;
         }

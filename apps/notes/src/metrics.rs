@@ -16,7 +16,7 @@ const BUCKETS: [f64; 11] = [
 
 /// How a look-up in the cache ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lookup {
+pub(crate) enum Lookup {
     /// Found.
     Hit,
     /// Not found.
@@ -42,7 +42,7 @@ struct Requests {
 
 /// The counters of one task.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     requests: Mutex<Requests>,
     in_flight: AtomicU64,
     cache: [AtomicU64; 3],
@@ -64,7 +64,7 @@ impl Default for Metrics {
 
 /// Facts that are read when the metrics are asked for.
 #[derive(Debug)]
-pub struct Vitals<'a> {
+pub(crate) struct Vitals<'a> {
     /// Open connections to the database: (all, idle).
     pub database: (usize, usize),
     /// The revision that runs.
@@ -72,7 +72,7 @@ pub struct Vitals<'a> {
 }
 
 /// Counts a request as in flight until it is dropped.
-pub struct InFlight<'a>(&'a Metrics);
+pub(crate) struct InFlight<'a>(&'a Metrics);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
@@ -82,13 +82,19 @@ impl Drop for InFlight<'_> {
 
 impl Metrics {
     /// A request came.
-    pub fn came(&self) -> InFlight<'_> {
+    pub(crate) fn came(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
     }
 
     /// A request was answered.
-    pub fn answered(&self, method: &axum::http::Method, route: &str, status: u16, took: Duration) {
+    pub(crate) fn answered(
+        &self,
+        method: &axum::http::Method,
+        route: &str,
+        status: u16,
+        took: Duration,
+    ) {
         let series: Series = (known(method), route.to_owned());
         let seconds = took.as_secs_f64();
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,17 +108,17 @@ impl Metrics {
     }
 
     /// The cache was asked.
-    pub fn looked_up(&self, lookup: Lookup) {
+    pub(crate) fn looked_up(&self, lookup: Lookup) {
         self.cache[lookup as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// A request was refused by the rate limit.
-    pub fn limited(&self) {
+    pub(crate) fn limited(&self) {
         self.limited.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Everything as text.
-    pub fn render(&self, vitals: &Vitals<'_>) -> String {
+    pub(crate) fn render(&self, vitals: &Vitals<'_>) -> String {
         let mut out = String::new();
         self.render_requests(&mut out);
         self.render_counts(&mut out);

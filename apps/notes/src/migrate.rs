@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::store::broken;
 
 /// The version that this binary needs.
-pub const NEWEST: i64 = 2;
+pub(crate) const NEWEST: i64 = 2;
 /// The table of migrations is as earlier versions made it, by sqlx.
 const TABLE: &str = "create table if not exists _sqlx_migrations (
     version bigint primary key,
@@ -39,7 +39,7 @@ const FILES: [(i64, &str, &str); NEWEST as usize] = [
 
 /// Why the schema was not migrated.
 #[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
+pub(crate) enum MigrateError {
     /// The database could not be reached within 30 seconds.
     #[error("connecting to the database")]
     Connect(#[source] Cause),
@@ -79,7 +79,7 @@ pub enum MigrateError {
 }
 
 /// Applies what is missing and logs each step.
-pub async fn run(config: &MigrateConfig, log: &Log) -> Result<(), MigrateError> {
+pub(crate) async fn run(config: &MigrateConfig, log: &Log) -> Result<(), MigrateError> {
     let all = async {
         let mut client = connect(&config.database_url, log).await?;
         // On an error the connection closes, and with it goes the lock.

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Most characters of a title.
-pub const TITLE: usize = 200;
+pub(crate) const TITLE: usize = 200;
 /// Most characters of a body.
-pub const BODY: usize = 20_000;
+pub(crate) const BODY: usize = 20_000;
 /// Most tags of a note.
-pub const TAGS: usize = 10;
+pub(crate) const TAGS: usize = 10;
 /// Most characters of a tag.
-pub const TAG: usize = 40;
+pub(crate) const TAG: usize = 40;
 
 /// One note, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
+pub(crate) struct Note {
     /// Never reused.
     pub id: i64,
     /// 1..=200 characters.
@@ -36,19 +36,19 @@ pub struct Note {
 
 impl Note {
     /// The strong entity tag of this version, quotes included.
-    pub fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         etag(self.id, self.version)
     }
 }
 
 /// The strong entity tag of a version of a note, quotes included.
-pub fn etag(id: i64, version: i64) -> String {
+pub(crate) fn etag(id: i64, version: i64) -> String {
     format!("\"{id}-{version}\"")
 }
 
 /// One line of a list: a note with the first part of its body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// As in [`Note`].
     pub id: i64,
     /// As in [`Note`].
@@ -67,7 +67,7 @@ pub struct Summary {
 
 /// A rule that a request broke.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldProblem {
+pub(crate) struct FieldProblem {
     /// The field, or the query parameter.
     pub field: String,
     /// What is wrong and what is allowed.
@@ -76,7 +76,7 @@ pub struct FieldProblem {
 
 impl FieldProblem {
     /// A broken rule of `field`.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
             message: message.into(),
@@ -86,7 +86,7 @@ impl FieldProblem {
 
 /// The checked content of a create or a change; `None` leaves a field as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// New title.
     pub title: Option<String>,
     /// New body.
@@ -96,7 +96,7 @@ pub struct Draft {
 }
 
 /// Checks the body of a create or a replacement: the title is required, the rest has defaults.
-pub fn whole(value: &Value) -> Result<Draft, Vec<FieldProblem>> {
+pub(crate) fn whole(value: &Value) -> Result<Draft, Vec<FieldProblem>> {
     let mut problems = Vec::new();
     let Some(map) = object(value, &mut problems) else {
         return Err(problems);
@@ -111,7 +111,7 @@ pub fn whole(value: &Value) -> Result<Draft, Vec<FieldProblem>> {
 }
 
 /// Checks the body of a partial change: at least one field.
-pub fn part(value: &Value) -> Result<Draft, Vec<FieldProblem>> {
+pub(crate) fn part(value: &Value) -> Result<Draft, Vec<FieldProblem>> {
     let mut problems = Vec::new();
     let Some(map) = object(value, &mut problems) else {
         return Err(problems);

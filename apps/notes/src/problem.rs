@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// One problem document.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
     errors: Vec<FieldProblem>,
@@ -22,11 +22,11 @@ pub struct Problem {
 
 /// What went wrong inside, for the request's log line; travels in the response's extensions.
 #[derive(Debug, Clone)]
-pub struct Cause(pub String);
+pub(crate) struct Cause(pub String);
 
 impl Problem {
     /// A problem with a sentence for people.
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             status,
             detail: detail.into(),
@@ -36,7 +36,7 @@ impl Problem {
     }
 
     /// 422 with every broken rule.
-    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+    pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Self {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The request breaks the rules listed in `errors`.",
@@ -46,18 +46,18 @@ impl Problem {
     }
 
     /// 404 for a note.
-    pub fn no_note() -> Self {
+    pub(crate) fn no_note() -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is no such note.")
     }
 
     /// 503 that asks the client to come back.
-    pub fn unavailable(detail: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .with(header::RETRY_AFTER, HeaderValue::from_static("2"))
     }
 
     /// Adds a header.
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
@@ -104,7 +104,7 @@ impl IntoResponse for StoreError {
 }
 
 /// An error and its sources in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

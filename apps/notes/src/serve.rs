@@ -32,7 +32,7 @@ const STOP: Duration = Duration::from_secs(25);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// A setting that only shows to be wrong when it is used.
     #[error(transparent)]
     App(#[from] AppError),
@@ -51,7 +51,7 @@ pub enum ServeError {
 }
 
 /// Serves until asked to stop.
-pub async fn run(config: Config, log: Log) -> Result<(), ServeError> {
+pub(crate) async fn run(config: Config, log: Log) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let address = SocketAddr::new(config.host, config.port);

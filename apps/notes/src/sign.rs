@@ -12,7 +12,7 @@ use crate::store::Rank;
 const SIGNATURE: usize = 16;
 
 /// The key made from the secret.
-pub struct Key(Hmac<Sha256>);
+pub(crate) struct Key(Hmac<Sha256>);
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,11 +23,11 @@ impl std::fmt::Debug for Key {
 /// Why a cursor was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a cursor of this list: use `next` of the page before, with the same `q`")]
-pub struct CursorError;
+pub(crate) struct CursorError;
 
 /// Where the next page goes on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Cursor {
+pub(crate) enum Cursor {
     /// A plain list: notes older than this id.
     Before(i64),
     /// A search.
@@ -36,12 +36,12 @@ pub enum Cursor {
 
 impl Key {
     /// A key from the secret's text.
-    pub fn new(secret: &str) -> Self {
+    pub(crate) fn new(secret: &str) -> Self {
         Self(Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length"))
     }
 
     /// The opaque text of a cursor in the list for `q`.
-    pub fn seal(&self, q: &str, cursor: Cursor) -> String {
+    pub(crate) fn seal(&self, q: &str, cursor: Cursor) -> String {
         let payload = match cursor {
             Cursor::Before(id) => format!("l.{id}"),
             Cursor::After(rank) => format!("s.{:08x}.{}", rank.rank.to_bits(), rank.id),
@@ -50,7 +50,7 @@ impl Key {
     }
 
     /// The cursor in `text`, when it was sealed for the same `q`.
-    pub fn open(&self, q: &str, text: &str) -> Result<Cursor, CursorError> {
+    pub(crate) fn open(&self, q: &str, text: &str) -> Result<Cursor, CursorError> {
         let (payload, signature) = text.rsplit_once('.').ok_or(CursorError)?;
         let signature = unhex(signature).ok_or(CursorError)?;
         if signature.len() != SIGNATURE {
@@ -63,7 +63,7 @@ impl Key {
     }
 
     /// A name for a client address that does not tell the address.
-    pub fn pseudonym(&self, address: &str) -> String {
+    pub(crate) fn pseudonym(&self, address: &str) -> String {
         hex(&self.signature("client", address))
     }
 
@@ -96,7 +96,7 @@ fn read(payload: &str) -> Option<Cursor> {
 }
 
 /// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

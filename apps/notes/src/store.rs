@@ -19,7 +19,7 @@ use crate::note::{Draft, Note, Summary};
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// No connection, or it broke, or the server is starting, stopping or overloaded.
     #[error("{operation}: the database is unavailable")]
     Unavailable {
@@ -90,7 +90,7 @@ fn kind(error: &PoolError) -> Kind {
 }
 
 /// Whether the connection did not come about, or broke.
-pub fn broken(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn broken(error: &tokio_postgres::Error) -> bool {
     error
         .source()
         .is_some_and(|source| source.is::<std::io::Error>())
@@ -98,7 +98,7 @@ pub fn broken(error: &tokio_postgres::Error) -> bool {
 
 /// How a client's expectation of the current version ends.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Change<T> {
+pub(crate) enum Change<T> {
     /// Done.
     Made(T),
     /// The note has another version: this one.
@@ -109,7 +109,7 @@ pub enum Change<T> {
 
 /// Which versions a client accepts to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// Any (`If-Match: *`).
     Any,
     /// One of these.
@@ -127,7 +127,7 @@ impl Expected {
 
 /// Where a page of a search goes on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rank {
+pub(crate) struct Rank {
     /// Rank of the last note of the page before.
     pub rank: f32,
     /// Its id.
@@ -142,7 +142,7 @@ const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// The notes in one database.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     pool: Pool,
 }
 
@@ -177,7 +177,7 @@ const SEARCH: &str = concat!(
 
 impl Store {
     /// A pool for `url`; connects when it is first used.
-    pub fn new(url: &str, connections: u32) -> Result<Self, StoreError> {
+    pub(crate) fn new(url: &str, connections: u32) -> Result<Self, StoreError> {
         let fail = |source| StoreError::new("reading DATABASE_URL", PoolError::Backend(source));
         let mut config = tokio_postgres::Config::from_str(url).map_err(fail)?;
         config
@@ -226,18 +226,18 @@ impl Store {
     }
 
     /// Open connections: (all, idle).
-    pub fn connections(&self) -> (usize, usize) {
+    pub(crate) fn connections(&self) -> (usize, usize) {
         let status = self.pool.status();
         (status.size, status.available)
     }
 
     /// Closes every connection after its statement.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.pool.close();
     }
 
     /// The newest migration that was applied; 0: none.
-    pub async fn schema(&self) -> Result<i64, StoreError> {
+    pub(crate) async fn schema(&self) -> Result<i64, StoreError> {
         let operation = "reading the schema version";
         let sql = "select coalesce(max(version), 0) as version from _sqlx_migrations where success";
         let rows = self.rows(operation, sql, &[]).await?;
@@ -246,14 +246,18 @@ impl Store {
     }
 
     /// One note.
-    pub async fn get(&self, id: i64) -> Result<Option<Note>, StoreError> {
+    pub(crate) async fn get(&self, id: i64) -> Result<Option<Note>, StoreError> {
         let sql = concat!("select ", note_columns!(), " from notes where id = $1");
         let rows = self.rows("reading a note", sql, &[&id]).await?;
         first("reading a note", &rows)
     }
 
     /// Newest notes first, older than `before`.
-    pub async fn list(&self, before: Option<i64>, limit: i64) -> Result<Vec<Summary>, StoreError> {
+    pub(crate) async fn list(
+        &self,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Summary>, StoreError> {
         let sql = concat!(
             "select ",
             summary_columns!(),
@@ -265,7 +269,7 @@ impl Store {
     }
 
     /// Best matches first, worse than `after`.
-    pub async fn search(
+    pub(crate) async fn search(
         &self,
         q: &str,
         after: Option<Rank>,
@@ -281,7 +285,7 @@ impl Store {
     }
 
     /// Adds a note.
-    pub async fn create(&self, draft: &Draft) -> Result<Note, StoreError> {
+    pub(crate) async fn create(&self, draft: &Draft) -> Result<Note, StoreError> {
         let sql = concat!(
             "insert into notes (title, body, tags) values ($1, $2, $3) returning ",
             note_columns!()
@@ -293,7 +297,7 @@ impl Store {
     }
 
     /// Changes the fields that the draft has.
-    pub async fn update(
+    pub(crate) async fn update(
         &self,
         id: i64,
         draft: &Draft,
@@ -316,7 +320,11 @@ impl Store {
     }
 
     /// Removes a note.
-    pub async fn delete(&self, id: i64, expected: &Expected) -> Result<Change<()>, StoreError> {
+    pub(crate) async fn delete(
+        &self,
+        id: i64,
+        expected: &Expected,
+    ) -> Result<Change<()>, StoreError> {
         let sql = "delete from notes where id = $1 and ($2::bigint[] is null or version = any($2))
                    returning id";
         let parameters: [&(dyn ToSql + Sync); 2] = [&id, &expected.versions()];

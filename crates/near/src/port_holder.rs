@@ -15,14 +15,14 @@ use crate::process_identity::ProcessIdentity;
 
 /// That an address is taken, and by whom, in words. Blocks: looks at all processes.
 #[must_use]
-pub fn port_taken(address: SocketAddr) -> String {
+pub(crate) fn port_taken(address: SocketAddr) -> String {
     let holder = in_words(address.port());
     format!("{address} is taken by {holder}; end it, or choose another port with --port")
 }
 
 /// Who listens at a port, and of which task of Neargate it is. Blocks: looks at all processes.
 #[must_use]
-pub fn in_words(port: u16) -> String {
+pub(crate) fn in_words(port: u16) -> String {
     let inodes = listening_inodes(port);
     match holder_of(&inodes) {
         Some((pid, name)) => match own_processes::task_of(pid) {
@@ -39,7 +39,7 @@ pub fn in_words(port: u16) -> String {
 
 /// Whether a process listens there that can be seen, and is none of this state directory's.
 #[must_use]
-pub fn is_anothers(address: SocketAddr, state: &Path) -> bool {
+pub(crate) fn is_anothers(address: SocketAddr, state: &Path) -> bool {
     let own = own_processes::of(state);
     holder(address).is_some_and(|(pid, _)| !own.iter().any(|one| one.process.pid == pid))
 }
@@ -51,7 +51,7 @@ fn holder(address: SocketAddr) -> Option<(u32, String)> {
 
 /// Ports at which a process or one that descends from it listens.
 #[must_use]
-pub fn listened_below(pid: u32) -> BTreeSet<u16> {
+pub(crate) fn listened_below(pid: u32) -> BTreeSet<u16> {
     let held: BTreeSet<u64> = family(pid).into_iter().flat_map(sockets_of).collect();
     let own = listening().into_iter();
     let own = own.filter(|socket| held.contains(&socket.inode));

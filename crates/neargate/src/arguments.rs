@@ -15,13 +15,13 @@ use clap_complete::Shell;
 
 use crate::output::ColourChoice;
 
-pub use audit::FailOn;
-pub use cost::Cost;
-pub use infra::InfraArguments;
-pub use meant::{FOLLOW_IS_F, meant};
-pub use pipeline::{PipelineArguments, StageArguments};
-pub use rehearse_arguments::RehearseArguments;
-pub use secret::SecretArguments;
+pub(crate) use audit::FailOn;
+pub(crate) use cost::Cost;
+pub(crate) use infra::InfraArguments;
+pub(crate) use meant::{FOLLOW_IS_F, meant};
+pub(crate) use pipeline::{PipelineArguments, StageArguments};
+pub(crate) use rehearse_arguments::RehearseArguments;
+pub(crate) use secret::SecretArguments;
 
 /// One manifest. Your whole production, near or far.
 #[derive(Debug, Parser)]
@@ -34,7 +34,7 @@ pub use secret::SecretArguments;
 #[command(
     after_help = "Examples:\n  neargate init          write neargate.toml for this folder\n  neargate up            run it here\n  neargate deploy api    release a new revision\n\nExit codes: 0 done, 1 failed or rolled back, 2 usage or manifest, 3 environment, 70 a bug."
 )]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// What every verb takes.
     #[command(flatten)]
     pub flags: GlobalFlags,
@@ -46,7 +46,7 @@ pub struct Arguments {
 /// Flags of every verb.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
-pub struct GlobalFlags {
+pub(crate) struct GlobalFlags {
     /// The manifest; default: neargate.toml here or in a parent folder
     #[arg(short, long, global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -71,17 +71,17 @@ pub struct GlobalFlags {
 
 impl GlobalFlags {
     /// The environment that is meant.
-    pub fn env(&self) -> &str {
+    pub(crate) fn env(&self) -> &str {
         self.env.as_deref().unwrap_or(LOCAL)
     }
 }
 
 /// The environment when none is named.
-pub const LOCAL: &str = "local";
+pub(crate) const LOCAL: &str = "local";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(crate) enum Verb {
     /// Write a commented neargate.toml for this folder
     #[command(
         after_help = "Examples:\n  neargate init\n  neargate init --force      replace an existing manifest"
@@ -400,7 +400,7 @@ pub enum Verb {
 
 /// Whose times a rehearsal takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RehearsalTarget {
+pub(crate) enum RehearsalTarget {
     /// This machine.
     Near,
     /// ECS Fargate.
@@ -409,7 +409,7 @@ pub enum RehearsalTarget {
 
 /// `neargate logs`
 #[derive(Debug, Args)]
-pub struct Logs {
+pub(crate) struct Logs {
     /// Services, database-NAME or cache-NAME
     pub services: Vec<String>,
     /// Follow new lines
@@ -437,7 +437,7 @@ pub struct Logs {
 
 /// `neargate metrics`
 #[derive(Debug, Args)]
-pub struct MetricsArguments {
+pub(crate) struct MetricsArguments {
     /// The service; without it, all
     pub service: Option<String>,
     /// How far back: at most 3h near, 24h on AWS
@@ -447,7 +447,7 @@ pub struct MetricsArguments {
 
 /// `neargate db`
 #[derive(Debug, Subcommand)]
-pub enum DbArguments {
+pub(crate) enum DbArguments {
     /// Open psql or redis-cli
     #[command(
         after_help = "Examples:\n  neargate db connect\n  neargate db connect cache.main -- dbsize"
@@ -463,7 +463,7 @@ pub enum DbArguments {
 
 /// `neargate trail`.
 #[derive(Debug, Args)]
-pub struct TrailArguments {
+pub(crate) struct TrailArguments {
     /// Only this service, secret or data service
     #[arg(value_name = "NAME")]
     pub subject: Option<String>,

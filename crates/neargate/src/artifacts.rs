@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// Looks at every artifact. What stands in the way is an error, and of one that a build makes anew
 /// a note; so is a program of the machine that this one does not have.
-pub fn require_usable(
+pub(crate) fn require_usable(
     root: &Path,
     state: &Path,
     manifest: &Manifest,

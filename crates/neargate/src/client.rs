@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{self, Failure};
-pub use reach::{start_now, stays_down};
+pub(crate) use reach::{start_now, stays_down};
 
 /// Between two signs of life while an answer is waited for.
 const SIGNS: Duration = Duration::from_secs(2);
@@ -36,12 +36,12 @@ const SUCCESSION: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// An engine that answers.
-pub struct EngineClient {
+pub(crate) struct EngineClient {
     state: StateDir,
 }
 
 /// Events as they come, of one engine after another.
-pub struct EventStream<'a> {
+pub(crate) struct EventStream<'a> {
     client: &'a EngineClient,
     body: Option<Incoming>,
     buffer: Vec<u8>,
@@ -62,7 +62,7 @@ impl EngineClient {
     ///
     /// # Errors
     /// Exit 3 when none runs, or none stays up.
-    pub async fn connect(state: &StateDir) -> Result<Self, Failure> {
+    pub(crate) async fn connect(state: &StateDir) -> Result<Self, Failure> {
         let client = Self {
             state: state.clone(),
         };
@@ -71,7 +71,7 @@ impl EngineClient {
     }
 
     /// The engine that answers now. One that is just dying may still take a connection.
-    pub async fn answering(state: &StateDir) -> Option<Self> {
+    pub(crate) async fn answering(state: &StateDir) -> Option<Self> {
         let client = Self {
             state: state.clone(),
         };
@@ -80,7 +80,7 @@ impl EngineClient {
     }
 
     /// Its state directory.
-    pub fn state(&self) -> &StateDir {
+    pub(crate) fn state(&self) -> &StateDir {
         &self.state
     }
 
@@ -166,12 +166,12 @@ impl EngineClient {
     }
 
     /// GET
-    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::GET, path, Vec::new(), AGAIN).await
     }
 
     /// POST; when the engine dies before it answers, nobody knows whether it was done.
-    pub async fn post<B: Serialize, T: DeserializeOwned>(
+    pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
         body: &B,
@@ -180,7 +180,7 @@ impl EngineClient {
     }
 
     /// POST of what may be done twice: the next engine is asked again.
-    pub async fn post_again<B: Serialize, T: DeserializeOwned>(
+    pub(crate) async fn post_again<B: Serialize, T: DeserializeOwned>(
         &self,
         path: &str,
         body: &B,
@@ -189,7 +189,7 @@ impl EngineClient {
     }
 
     /// `GET /v1/status`
-    pub async fn status(&self) -> Result<Status, Failure> {
+    pub(crate) async fn status(&self) -> Result<Status, Failure> {
         self.get("/v1/status").await
     }
 
@@ -197,7 +197,7 @@ impl EngineClient {
     ///
     /// # Errors
     /// Exit 2 with the names that there are.
-    pub async fn known_service(&self, name: &str) -> Result<ServiceStatus, Failure> {
+    pub(crate) async fn known_service(&self, name: &str) -> Result<ServiceStatus, Failure> {
         let services = self.status().await?.services;
         let names: Vec<String> = services.iter().map(|one| one.name.clone()).collect();
         let mut found = services.into_iter().filter(|one| one.name == name);
@@ -207,7 +207,7 @@ impl EngineClient {
     }
 
     /// `GET /v1/events?after=SEQ`; `None`: from now on.
-    pub async fn events(&self, after: Option<u64>) -> Result<EventStream<'_>, Failure> {
+    pub(crate) async fn events(&self, after: Option<u64>) -> Result<EventStream<'_>, Failure> {
         let mut events = EventStream {
             client: self,
             body: None,
@@ -244,7 +244,7 @@ impl EventStream<'_> {
 
     /// The next event; `None` when the engine has ended and no other one comes. Nothing is lost
     /// when it is dropped.
-    pub async fn next(&mut self) -> Option<ReleaseProgress> {
+    pub(crate) async fn next(&mut self) -> Option<ReleaseProgress> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();

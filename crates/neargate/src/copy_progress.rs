@@ -14,7 +14,7 @@ use crate::waiting;
 const AT_ONCE: Duration = Duration::from_millis(400);
 
 /// The answer; until it comes, the copies are shown.
-pub async fn with_progress<T>(
+pub(crate) async fn with_progress<T>(
     client: &EngineClient,
     flags: &GlobalFlags,
     answer: impl Future<Output = Result<T, Failure>>,

@@ -14,7 +14,7 @@ use crate::verbs::{
 use crate::{far, output, processes, project};
 
 /// Runs a verb: on AWS when its environment is there, otherwise here.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let flags = &arguments.flags;
     project::require_named_manifest(flags, &arguments.verb)?;
     if let Some(done) = far::run(flags, &arguments.verb) {

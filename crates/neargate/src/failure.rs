@@ -12,7 +12,7 @@ use crate::output;
 
 /// A failed command. Printed once, on standard error.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The operation failed, with its message: exit 1.
     Failed(String),
     /// The command line is wrong: exit 2.
@@ -27,12 +27,12 @@ pub enum Failure {
 
 impl Failure {
     /// Something that failed with its causes.
-    pub fn of(what: &str, error: &dyn std::error::Error) -> Self {
+    pub(crate) fn of(what: &str, error: &dyn std::error::Error) -> Self {
         Self::Failed(format!("{what}: {}", error_chain(error)))
     }
 
     /// The documented exit code.
-    pub fn code(&self) -> ExitCode {
+    pub(crate) fn code(&self) -> ExitCode {
         let exit = match self {
             Self::Failed(_) => CommandExit::Failed,
             Self::Usage(_) | Self::Manifest(_) => CommandExit::Usage,
@@ -43,7 +43,7 @@ impl Failure {
     }
 
     /// What is wrong, in a sentence.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => text.clone(),
             Self::Manifest(diagnostics) => diagnostics.summary(),
@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// Says it on standard error.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => {
                 output::error(text, None);
@@ -64,7 +64,7 @@ impl Failure {
 }
 
 /// A name that the manifest lacks, as [`unknown`]. Exit 2.
-pub fn not_in_manifest<S: AsRef<str>>(
+pub(crate) fn not_in_manifest<S: AsRef<str>>(
     kind: &str,
     name: &str,
     known: impl IntoIterator<Item = S>,
@@ -87,7 +87,7 @@ fn none_of(kind: &str) -> String {
 
 /// A name that nothing has: the error of every verb, with the name that was probably meant, or
 /// those that there are. Exit 2.
-pub fn unknown<S: AsRef<str>>(
+pub(crate) fn unknown<S: AsRef<str>>(
     kind: &str,
     name: &str,
     known: impl IntoIterator<Item = S>,

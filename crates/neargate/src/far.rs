@@ -23,7 +23,7 @@ mod secrets;
 mod sessions;
 
 /// Runs a verb on AWS. `None`: it is not about AWS.
-pub fn run(flags: &GlobalFlags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
+pub(crate) fn run(flags: &GlobalFlags, verb: &Verb) -> Option<Result<ExitCode, Failure>> {
     if !has_far_side(verb) || flags.env() == LOCAL || project::find(flags).is_err() {
         return only_far(verb);
     }

@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::ProgressScreen;
 
 /// How following ended.
-pub enum FollowEnd {
+pub(crate) enum FollowEnd {
     /// Every release has ended.
     Ended(Vec<ReleaseResult>),
     /// The person left; the releases go on.
@@ -23,7 +23,7 @@ pub enum FollowEnd {
 
 /// Follows the releases that a request began until all have ended, and those that it found under
 /// way until they have, or wait for a person.
-pub async fn releases(
+pub(crate) async fn releases(
     client: &EngineClient,
     accepted: &Accepted,
     screen: &mut ProgressScreen,
@@ -118,7 +118,7 @@ async fn end(
 }
 
 /// The failure of releases that did not end well.
-pub fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
+pub(crate) fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
     let bad: Vec<String> = ended
         .iter()
         .filter(|release| release.outcome != OutcomeName::Done)

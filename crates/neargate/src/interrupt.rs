@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::failure::Failure;
 
 /// Waits for the person, or the machine, to ask this command to end.
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     keyboard: Signal,
     machine: Signal,
     /// `None`: whoever started this, such as `nohup`, wants it to outlive the terminal.
@@ -19,7 +19,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// The system refuses a handler.
-    pub fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {
             keyboard: listen(SignalKind::interrupt())?,
             machine: listen(SignalKind::terminate())?,
@@ -35,7 +35,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// The system refuses a handler.
-    pub fn keyboard() -> Result<[Signal; 2], Failure> {
+    pub(crate) fn keyboard() -> Result<[Signal; 2], Failure> {
         Ok([
             listen(SignalKind::interrupt())?,
             listen(SignalKind::quit())?,
@@ -43,7 +43,7 @@ impl Interrupt {
     }
 
     /// Returns when one came; may be dropped and called again.
-    pub async fn came(&mut self) {
+    pub(crate) async fn came(&mut self) {
         tokio::select! {
             _ = self.keyboard.recv() => {}
             _ = self.machine.recv() => {}

@@ -13,11 +13,11 @@ const ROWS: usize = 24;
 
 /// The place above a tree, where lines stay.
 #[derive(Clone)]
-pub struct LinesAbove(MultiProgress);
+pub(crate) struct LinesAbove(MultiProgress);
 
 impl LinesAbove {
     /// Prints a line.
-    pub fn line(&self, line: &str) {
+    pub(crate) fn line(&self, line: &str) {
         if self.0.println(output::for_terminal(line)).is_err() {
             output::progress("", line);
         }
@@ -25,7 +25,7 @@ impl LinesAbove {
 }
 
 /// A drawing on standard error.
-pub struct LiveTree {
+pub(crate) struct LiveTree {
     drawing: MultiProgress,
     bars: Vec<ProgressBar>,
 }
@@ -39,7 +39,7 @@ struct TreeLine {
 
 impl LiveTree {
     /// Nothing is drawn yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             drawing: MultiProgress::new(),
             bars: Vec::new(),
@@ -47,12 +47,12 @@ impl LiveTree {
     }
 
     /// Draws where everything stands.
-    pub fn draw(&mut self, status: &Status) {
+    pub(crate) fn draw(&mut self, status: &Status) {
         self.draw_lines(lines(status, rows().saturating_sub(2)));
     }
 
     /// Draws what is waited for, in the tree's place.
-    pub fn wait(&mut self, words: &str) {
+    pub(crate) fn wait(&mut self, words: &str) {
         let text = words.to_owned();
         self.draw_lines(vec![TreeLine { busy: true, text }]);
     }
@@ -75,17 +75,17 @@ impl LiveTree {
     }
 
     /// Prints a line above the tree; it stays.
-    pub fn above(&self, line: &str) {
+    pub(crate) fn above(&self, line: &str) {
         self.place_above().line(line);
     }
 
     /// The place above, for whoever prints there meanwhile.
-    pub fn place_above(&self) -> LinesAbove {
+    pub(crate) fn place_above(&self) -> LinesAbove {
         LinesAbove(self.drawing.clone())
     }
 
     /// Takes the tree away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         for bar in self.bars.drain(..) {
             bar.finish_and_clear();
             self.drawing.remove(&bar);

@@ -12,7 +12,7 @@ use crate::terminal;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColourChoice {
+pub(crate) enum ColourChoice {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
     /// Always.
@@ -22,7 +22,7 @@ pub enum ColourChoice {
 }
 
 /// Applies the choice to everything that is printed.
-pub fn choose_colour(colour: ColourChoice) {
+pub(crate) fn choose_colour(colour: ColourChoice) {
     let choice = match colour {
         ColourChoice::Auto => anstream::ColorChoice::Auto,
         ColourChoice::Always => anstream::ColorChoice::Always,
@@ -47,19 +47,19 @@ fn say(text: &str) {
 }
 
 /// A question on standard error, without a line's end.
-pub fn question(text: &str) {
+pub(crate) fn question(text: &str) {
     let mut out = anstream::stderr();
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Sends the cursor of a terminal home and clears what is below.
-pub fn clear_screen() {
+pub(crate) fn clear_screen() {
     let mut out = anstream::stdout();
     write!(out, "\x1b[H\x1b[J").unwrap_or_else(|error| closed(&error));
 }
 
 /// An error with what to do instead.
-pub fn error(text: &str, help: Option<&str>) {
+pub(crate) fn error(text: &str, help: Option<&str>) {
     say(&format!("{ERROR}error{ERROR:#}: {text}"));
     if let Some(text) = help {
         self::help(text);
@@ -67,28 +67,28 @@ pub fn error(text: &str, help: Option<&str>) {
 }
 
 /// What to do instead.
-pub fn help(text: &str) {
+pub(crate) fn help(text: &str) {
     say(&format!("{HELP} help{HELP:#}: {text}"));
 }
 
 /// Something to know, on standard error.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     say(&format!("{HELP}note{HELP:#}: {text}"));
 }
 
 /// Diagnostics of a manifest.
-pub fn diagnostics(diagnostics: &Diagnostics) {
+pub(crate) fn diagnostics(diagnostics: &Diagnostics) {
     // Colours are taken away again where they are not wanted.
     let _ = write!(anstream::stderr(), "{}", diagnostics.render(true));
 }
 
 /// A line of progress, on standard error.
-pub fn progress(subject: &str, text: &str) {
+pub(crate) fn progress(subject: &str, text: &str) {
     say(&about(subject, text));
 }
 
 /// What happened to a subject, as one line.
-pub fn about(subject: &str, text: &str) -> String {
+pub(crate) fn about(subject: &str, text: &str) -> String {
     if subject.is_empty() {
         text.to_owned()
     } else {
@@ -97,7 +97,7 @@ pub fn about(subject: &str, text: &str) -> String {
 }
 
 /// A text for a drawing on standard error, without colours where they are not wanted.
-pub fn for_terminal(text: &str) -> String {
+pub(crate) fn for_terminal(text: &str) -> String {
     let plain = anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never;
     if plain {
         anstream::adapter::strip_str(text).to_string()
@@ -107,7 +107,7 @@ pub fn for_terminal(text: &str) -> String {
 }
 
 /// A word in the colour of its meaning.
-pub fn state(word: &str) -> String {
+pub(crate) fn state(word: &str) -> String {
     let style = match word {
         "healthy" | "running" | "available" | "done" | "ok" => GOOD,
         "unhealthy" | "failed" | "rolled-back" | "missing" => BAD,
@@ -117,7 +117,7 @@ pub fn state(word: &str) -> String {
 }
 
 /// The health of a task, and what its last check found when it failed.
-pub fn health(task: &TaskStatus) -> String {
+pub(crate) fn health(task: &TaskStatus) -> String {
     let health = state(task.health.as_str());
     match &task.last_check {
         Some(found) => format!("{health} (last check: {found})"),
@@ -126,7 +126,7 @@ pub fn health(task: &TaskStatus) -> String {
 }
 
 /// A line on standard output; a closed pipe ends the command quietly.
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     let written = if std::io::stdout().is_terminal() {
         writeln!(anstream::stdout(), "{}", harmless(text))
     } else {
@@ -137,7 +137,7 @@ pub fn line(text: &str) {
 
 /// Bytes of a person, to standard output: as they are, but for a terminal as a line that cannot
 /// steer it.
-pub fn exact(bytes: &[u8]) {
+pub(crate) fn exact(bytes: &[u8]) {
     if std::io::stdout().is_terminal() {
         return line(&String::from_utf8_lossy(bytes));
     }
@@ -147,7 +147,7 @@ pub fn exact(bytes: &[u8]) {
 }
 
 /// Ends the command when nobody reads its output any more; says any other reason, exit 1.
-pub fn closed(reason: &std::io::Error) {
+pub(crate) fn closed(reason: &std::io::Error) {
     if reason.kind() != std::io::ErrorKind::BrokenPipe {
         error(&format!("cannot write the output: {reason}"), None);
         std::process::exit(1);
@@ -162,7 +162,7 @@ fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// A line of a task for a terminal. Its colours end with it, and go where none are wanted.
-pub fn harmless_line(line: &str) -> String {
+pub(crate) fn harmless_line(line: &str) -> String {
     let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     let text = terminal::harmless(line, coloured).replace('\n', "\\n");
     if coloured && text.contains('\u{1b}') {
@@ -173,12 +173,12 @@ pub fn harmless_line(line: &str) -> String {
 }
 
 /// JSON for a terminal: what could steer it is escaped as JSON escapes it.
-pub fn harmless_json(text: &str) -> String {
+pub(crate) fn harmless_json(text: &str) -> String {
     terminal::escaped_json(text)
 }
 
 /// A value as JSON on standard output, on one line.
-pub fn json<T: serde::Serialize>(value: &T) {
+pub(crate) fn json<T: serde::Serialize>(value: &T) {
     match serde_json::to_string(value) {
         Ok(text) => line(&text),
         Err(failure) => error(&failure.to_string(), None),

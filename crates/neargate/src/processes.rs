@@ -34,7 +34,7 @@ const HUNG: Duration = Duration::from_secs(10);
 const LOST: Duration = Duration::from_secs(15);
 
 /// Runs the engine in this process.
-pub fn engine(
+pub(crate) fn engine(
     state: &StateDir,
     successor: bool,
     listeners: &[String],
@@ -81,7 +81,7 @@ fn named(listeners: &[String]) -> Result<Vec<(String, RawFd)>, Failure> {
 }
 
 /// Runs the watchdog in this process.
-pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
     inherited::close();
     descriptors::raise();
     let duty = if again {
@@ -105,7 +105,10 @@ pub fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failure> {
 }
 
 /// What a router gives up, by its arguments.
-pub fn confinement(user: Option<&str>, sites: Option<PathBuf>) -> Result<Confinement, Failure> {
+pub(crate) fn confinement(
+    user: Option<&str>,
+    sites: Option<PathBuf>,
+) -> Result<Confinement, Failure> {
     let ids = |text: &str| {
         let (uid, gid) = text.split_once(':')?;
         Some((uid.parse().ok()?, gid.parse().ok()?))
@@ -119,7 +122,7 @@ pub fn confinement(user: Option<&str>, sites: Option<PathBuf>) -> Result<Confine
 }
 
 /// Runs a router in this process.
-pub fn router(
+pub(crate) fn router(
     control: PathBuf,
     access_log: Option<PathBuf>,
     confinement: Confinement,
@@ -148,7 +151,7 @@ pub fn router(
 
 /// The engine of a state directory: the one that runs, or a new one in the background, with the
 /// watchdog that starts it again.
-pub async fn ensure_engine(state: &StateDir) -> Result<EngineClient, Failure> {
+pub(crate) async fn ensure_engine(state: &StateDir) -> Result<EngineClient, Failure> {
     if let Some(client) = EngineClient::answering(state).await {
         return Ok(client);
     }
@@ -225,7 +228,7 @@ fn end_deciders(state: &StateDir) -> Vec<ProcessIdentity> {
 }
 
 /// Refuses a state directory under which nothing could be written.
-pub fn require_short(state: &StateDir) -> Result<(), Failure> {
+pub(crate) fn require_short(state: &StateDir) -> Result<(), Failure> {
     let length = state.length();
     if length <= LONGEST {
         return Ok(());
@@ -242,7 +245,7 @@ pub fn require_short(state: &StateDir) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Exit 3 when the engine that runs is of a newer version.
-pub async fn take_over(state: &StateDir) -> Result<(), Failure> {
+pub(crate) async fn take_over(state: &StateDir) -> Result<(), Failure> {
     let Some(client) = EngineClient::answering(state).await else {
         return Ok(());
     };
@@ -281,7 +284,7 @@ pub async fn take_over(state: &StateDir) -> Result<(), Failure> {
 
 /// Waits for the end of what belongs to a state directory that was removed, and ends what does
 /// not end by itself: it holds ports and runs with data that nobody sees any more.
-pub async fn end_lost(state: &StateDir) -> bool {
+pub(crate) async fn end_lost(state: &StateDir) -> bool {
     let path = state.path();
     let left = || {
         let all = own_processes::of(&path);

@@ -18,7 +18,7 @@ use crate::said_reasons::SaidReasons;
 use crate::task_lines::LineDestination;
 
 /// Where progress goes.
-pub enum ProgressScreen {
+pub(crate) enum ProgressScreen {
     /// One object a line, on standard output.
     Json,
     /// One line per event, on standard error, and what is waited for.
@@ -29,7 +29,7 @@ pub enum ProgressScreen {
 
 impl ProgressScreen {
     /// The form that suits the flags and the terminal.
-    pub fn of(flags: &GlobalFlags) -> Self {
+    pub(crate) fn of(flags: &GlobalFlags) -> Self {
         let draws = std::env::var("TERM").is_ok_and(|term| term != "dumb");
         if flags.json {
             Self::Json
@@ -41,7 +41,7 @@ impl ProgressScreen {
     }
 
     /// How often it wants to be told the status.
-    pub fn pace(&self) -> Duration {
+    pub(crate) fn pace(&self) -> Duration {
         match self {
             Self::Live(..) => Duration::from_millis(150),
             Self::Json | Self::Lines(..) => Duration::from_secs(2),
@@ -49,7 +49,7 @@ impl ProgressScreen {
     }
 
     /// Shows what happened.
-    pub fn event(&mut self, event: &ReleaseProgress) {
+    pub(crate) fn event(&mut self, event: &ReleaseProgress) {
         match self {
             Self::Json => output::json(event),
             _ if event.text.is_empty() => {}
@@ -64,7 +64,7 @@ impl ProgressScreen {
     }
 
     /// Shows where everything stands, above all what is waited for.
-    pub fn status(&mut self, status: &Status) {
+    pub(crate) fn status(&mut self, status: &Status) {
         match self {
             Self::Json => {}
             Self::Lines(said, _) => said.say(&waits(status)),
@@ -73,7 +73,7 @@ impl ProgressScreen {
     }
 
     /// As [`ProgressScreen::status`], with what is waited for outside of releases.
-    pub fn starting(&mut self, status: &Status) {
+    pub(crate) fn starting(&mut self, status: &Status) {
         match self {
             Self::Lines(said, _) => {
                 said.say(format!("{}\n{}", waits(status), starts(status)).trim());
@@ -83,7 +83,7 @@ impl ProgressScreen {
     }
 
     /// Shows what is waited for, in these words.
-    pub fn waits(&mut self, words: &str) {
+    pub(crate) fn waits(&mut self, words: &str) {
         match self {
             Self::Json => {}
             Self::Lines(said, _) => said.say(words),
@@ -92,7 +92,7 @@ impl ProgressScreen {
     }
 
     /// Where lines of tasks go; with JSON nowhere.
-    pub fn lines_of_tasks(&self) -> Option<LineDestination> {
+    pub(crate) fn lines_of_tasks(&self) -> Option<LineDestination> {
         match self {
             Self::Json => None,
             Self::Lines(..) => Some(LineDestination::Output),
@@ -101,7 +101,7 @@ impl ProgressScreen {
     }
 
     /// Takes a drawing away.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if let Self::Live(tree, _) = self {
             tree.clear();
         }
@@ -113,7 +113,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 /// What was said last of what is waited for, without its times, and when.
 #[derive(Default)]
-pub struct WaitLine {
+pub(crate) struct WaitLine {
     said: String,
     at: Option<Instant>,
     /// When each line, without its times, was said first.

@@ -15,10 +15,10 @@ use crate::failure::Failure;
 use crate::{output, site_files};
 
 /// The manifest's usual name.
-pub const NAME: &str = manifest::FILE_NAME;
+pub(crate) const NAME: &str = manifest::FILE_NAME;
 
 /// The manifest of a command: given, or found here or above.
-pub fn find(flags: &GlobalFlags) -> Result<PathBuf, Failure> {
+pub(crate) fn find(flags: &GlobalFlags) -> Result<PathBuf, Failure> {
     if let Some(file) = &flags.file {
         let file = if file.is_dir() {
             file.join(NAME)
@@ -42,7 +42,7 @@ pub fn find(flags: &GlobalFlags) -> Result<PathBuf, Failure> {
 }
 
 /// Refuses a manifest that was named and is not there, whatever the verb would do without it.
-pub fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
+pub(crate) fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
     let makes_one = matches!(verb, Verb::Init { .. });
     let Some(file) = flags.file.as_ref().filter(|_| !makes_one) else {
         return Ok(());
@@ -61,7 +61,7 @@ pub fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Fa
 
 /// Refuses a verb that is about another environment than the one of the state directory. Without
 /// `-e`, only verbs that bring the manifest's definition are about an environment by name.
-pub fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
+pub(crate) fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
     let asked = match (flags.env.as_deref(), verb) {
         (Some(named), _) => named,
         (None, Verb::Up { .. } | Verb::Deploy { .. } | Verb::Plan { .. }) => LOCAL,
@@ -81,7 +81,7 @@ pub fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), F
 
 /// Why a command about this environment has nothing to do in its state directory; nothing when it
 /// is this environment's, or nobody's yet.
-pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> {
+pub(crate) fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> {
     let state = state(flags).ok()?;
     let (app, own) = engine::owner(&state)?;
     if own == asked {
@@ -99,7 +99,7 @@ pub fn another_environment(flags: &GlobalFlags, asked: &str) -> Option<Failure> 
 
 /// Refuses a manifest of another app or environment than the state directory's, before anything is
 /// started for it.
-pub fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Failure> {
+pub(crate) fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Failure> {
     match engine::another_app(manifest, state) {
         Some(problem) => Err(Failure::Engine(problem)),
         None => Ok(()),
@@ -107,7 +107,7 @@ pub fn require_own_app(manifest: &Manifest, state: &StateDir) -> Result<(), Fail
 }
 
 /// Refuses a state directory that this user may not read, which is another user's: exit 3.
-pub fn require_readable(state: &StateDir) -> Result<(), Failure> {
+pub(crate) fn require_readable(state: &StateDir) -> Result<(), Failure> {
     match std::fs::read_dir(state.path()) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             Err(Failure::Environment(format!(
@@ -143,7 +143,7 @@ fn uses_state(verb: &Verb) -> bool {
 }
 
 /// The state directory of a command. It needs no manifest when it is given.
-pub fn state(flags: &GlobalFlags) -> Result<StateDir, Failure> {
+pub(crate) fn state(flags: &GlobalFlags) -> Result<StateDir, Failure> {
     let path = match &flags.state_dir {
         Some(path) => path.clone(),
         None => folder(&find(flags)?).join(".neargate"),
@@ -154,14 +154,14 @@ pub fn state(flags: &GlobalFlags) -> Result<StateDir, Failure> {
 }
 
 /// A manifest's folder.
-pub fn folder(manifest: &Path) -> PathBuf {
+pub(crate) fn folder(manifest: &Path) -> PathBuf {
     manifest
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 /// The manifest's text.
-pub fn source(path: &Path) -> Result<ManifestSource, Failure> {
+pub(crate) fn source(path: &Path) -> Result<ManifestSource, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let text = String::from_utf8(bytes)
@@ -173,7 +173,7 @@ pub fn source(path: &Path) -> Result<ManifestSource, Failure> {
 }
 
 /// Reads and checks the manifest; warnings go to standard error.
-pub fn load(flags: &GlobalFlags) -> Result<(PathBuf, LoadedManifest), Failure> {
+pub(crate) fn load(flags: &GlobalFlags) -> Result<(PathBuf, LoadedManifest), Failure> {
     let path = find(flags)?;
     let source = source(&path)?;
     let loaded = checked(flags, &source)?;
@@ -181,7 +181,9 @@ pub fn load(flags: &GlobalFlags) -> Result<(PathBuf, LoadedManifest), Failure> {
 }
 
 /// The manifest's text and what it means.
-pub fn load_with_source(flags: &GlobalFlags) -> Result<(ManifestSource, LoadedManifest), Failure> {
+pub(crate) fn load_with_source(
+    flags: &GlobalFlags,
+) -> Result<(ManifestSource, LoadedManifest), Failure> {
     let source = source(&find(flags)?)?;
     let loaded = checked(flags, &source)?;
     Ok((source, loaded))
@@ -204,7 +206,7 @@ fn shown(path: &Path) -> String {
 
 /// A manifest that can run here: what it says of far is refused, what near leaves out is listed.
 /// `service` is the one that it is loaded for; `None`: all.
-pub fn load_near(
+pub(crate) fn load_near(
     flags: &GlobalFlags,
     service: Option<&str>,
 ) -> Result<(PathBuf, Manifest), Failure> {
@@ -224,7 +226,7 @@ pub fn load_near(
 }
 
 /// The edge stays where it is or was, unless the manifest or the command line says otherwise.
-pub fn keep_edge(flags: &GlobalFlags, loaded: &mut LoadedManifest) {
+pub(crate) fn keep_edge(flags: &GlobalFlags, loaded: &mut LoadedManifest) {
     let state = state(flags).ok();
     if let Some(before) = state.and_then(|state| engine::edge(&state)) {
         loaded.manifest.edge.stay(&before, loaded.edge_address);
@@ -242,7 +244,11 @@ fn require_near(manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// What the engine is asked to run.
-pub fn definition(flags: &GlobalFlags, path: &Path, manifest: Manifest) -> EnvironmentDefinition {
+pub(crate) fn definition(
+    flags: &GlobalFlags,
+    path: &Path,
+    manifest: Manifest,
+) -> EnvironmentDefinition {
     let root = folder(path);
     EnvironmentDefinition {
         manifest,
@@ -256,13 +262,13 @@ pub fn definition(flags: &GlobalFlags, path: &Path, manifest: Manifest) -> Envir
 
 /// Who runs this command, and in which git revision of the manifest's folder.
 #[cfg(feature = "aws")]
-pub fn cause_of(flags: &GlobalFlags) -> RevisionSource {
+pub(crate) fn cause_of(flags: &GlobalFlags) -> RevisionSource {
     find(flags).map_or_else(|_| RevisionSource::default(), |path| cause(&folder(&path)))
 }
 
 /// The manifest's folder.
 #[cfg(feature = "aws")]
-pub fn folder_of(flags: &GlobalFlags) -> PathBuf {
+pub(crate) fn folder_of(flags: &GlobalFlags) -> PathBuf {
     find(flags).map_or_else(|_| PathBuf::from("."), |path| folder(&path))
 }
 
@@ -279,7 +285,7 @@ fn cause(root: &Path) -> RevisionSource {
 }
 
 /// Who runs this command: the login name, the machine's name for the user, or the number.
-pub fn user() -> String {
+pub(crate) fn user() -> String {
     let login = ["USER", "LOGNAME"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
@@ -289,7 +295,10 @@ pub fn user() -> String {
 }
 
 /// Runs the build steps of services, each different command once, with the user's environment.
-pub fn build<'a>(path: &Path, services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+pub(crate) fn build<'a>(
+    path: &Path,
+    services: impl Iterator<Item = &'a Service>,
+) -> Result<(), Failure> {
     let services: Vec<&Service> = services.collect();
     let mut done: Vec<&str> = Vec::new();
     for service in &services {

@@ -11,11 +11,11 @@ const MOST_WORDS: usize = 6;
 
 /// The explanations that were said.
 #[derive(Default)]
-pub struct SaidReasons(VecDeque<String>);
+pub(crate) struct SaidReasons(VecDeque<String>);
 
 impl SaidReasons {
     /// A text, in which an explanation that was said before is not repeated.
-    pub fn shorten(&mut self, text: &str) -> String {
+    pub(crate) fn shorten(&mut self, text: &str) -> String {
         let known = self.0.iter().filter(|reason| text.contains(*reason));
         if let Some(reason) = known.max_by_key(|reason| reason.len()) {
             let shortly = format!("{} (as above)", beginning(reason));

@@ -9,7 +9,7 @@ use neargate_core::model::{Service, Workload};
 use crate::failure::Failure;
 
 /// Looks before a build: for one service, or for all.
-pub fn missing_pages(
+pub(crate) fn missing_pages(
     root: &Path,
     service: Option<&str>,
     loaded: LoadedManifest,
@@ -29,7 +29,7 @@ pub fn missing_pages(
 }
 
 /// A build that has ended and left one out.
-pub fn require_built<'a>(
+pub(crate) fn require_built<'a>(
     root: &Path,
     services: impl Iterator<Item = &'a Service>,
 ) -> Result<(), Failure> {

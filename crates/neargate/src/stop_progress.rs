@@ -24,14 +24,14 @@ const CACHE_EMPTY: &str = "the cache starts empty at the next `up`";
 
 /// What a stop leaves of the data services that there are.
 #[derive(Debug, Clone, Copy)]
-pub struct RemainingData {
+pub(crate) struct RemainingData {
     databases: bool,
     caches: bool,
 }
 
 impl RemainingData {
     /// By what runs.
-    pub fn of(status: &Status) -> Self {
+    pub(crate) fn of(status: &Status) -> Self {
         Self {
             databases: !status.databases.is_empty(),
             caches: !status.caches.is_empty(),
@@ -39,7 +39,7 @@ impl RemainingData {
     }
 
     /// What was said, and what is left; no word of what there is not.
-    pub fn after(self, said: &str) -> String {
+    pub(crate) fn after(self, said: &str) -> String {
         let parts = [
             self.databases.then_some(DATA_STAYS),
             self.caches.then_some(CACHE_EMPTY),
@@ -53,7 +53,7 @@ impl RemainingData {
 }
 
 /// The answer; until it comes, what is waited for is said.
-pub async fn with_progress<T>(
+pub(crate) async fn with_progress<T>(
     client: &EngineClient,
     screen: &mut ProgressScreen,
     answer: impl Future<Output = Result<T, Failure>>,

@@ -19,7 +19,7 @@ use crate::output;
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Where lines go.
-pub enum LineDestination {
+pub(crate) enum LineDestination {
     /// Standard output.
     Output,
     /// Above a tree.
@@ -27,14 +27,14 @@ pub enum LineDestination {
 }
 
 /// Lines that are shown until this is dropped; what was written by then still comes.
-pub struct TaskLines {
+pub(crate) struct TaskLines {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl TaskLines {
     /// Shows what tasks write from this moment on.
-    pub fn show(state: &StateDir, since: Timestamp, target: LineDestination) -> Self {
+    pub(crate) fn show(state: &StateDir, since: Timestamp, target: LineDestination) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let (state, asked) = (state.clone(), Arc::clone(&ended));
         let thread = std::thread::spawn(move || {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The text with its colours (or without them), and everything else that steers as text.
-pub fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
+pub(crate) fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
     if !text.contains(|c| steers(c) && c != '\n' && c != '\t') {
         return Cow::Borrowed(text);
     }
@@ -31,7 +31,7 @@ pub fn harmless(text: &str, colours: bool) -> Cow<'_, str> {
 }
 
 /// JSON in which no character steers a terminal. They can only stand in its texts.
-pub fn escaped_json(json: &str) -> String {
+pub(crate) fn escaped_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if steers(c) {

@@ -12,7 +12,7 @@ use crate::progress::ProgressScreen;
 
 /// The answer; when it takes longer than `patience`, `show` is given the status at the screen's
 /// pace until it comes.
-pub async fn for_answer<T>(
+pub(crate) async fn for_answer<T>(
     client: &EngineClient,
     screen: &mut ProgressScreen,
     patience: Duration,

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::store::Expected;
 
 /// The versions of note `id` that `If-Match` accepts.
-pub fn if_match(headers: &HeaderMap, id: i64) -> Result<Expected, Problem> {
+pub(super) fn if_match(headers: &HeaderMap, id: i64) -> Result<Expected, Problem> {
     if !headers.contains_key(header::IF_MATCH) {
         let detail = "Send `If-Match` with the note's `ETag`, so that nobody's change is lost.";
         return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, detail));
@@ -24,7 +24,7 @@ pub fn if_match(headers: &HeaderMap, id: i64) -> Result<Expected, Problem> {
 }
 
 /// Whether `If-None-Match` says that the client has `etag` already (weak comparison).
-pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     let same = |tag: &String| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
     tags(headers, header::IF_NONE_MATCH).iter().any(same)
 }

@@ -25,7 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The peer's address; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub(crate) struct Peer(pub SocketAddr);
 
 const SECURITY: [(&str, &str); 7] = [
     (
@@ -44,7 +44,7 @@ const SECURITY: [(&str, &str); 7] = [
 ];
 
 /// Request id, log line, counts and security headers.
-pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let in_flight = app.metrics.came();
     let id = request_id(request.headers());
@@ -122,7 +122,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// Ends a request that takes too long.
-pub async fn time_out(request: Request, next: Next) -> Response {
+pub(super) async fn time_out(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable("The request took longer than ten seconds.").into_response(),
@@ -130,7 +130,7 @@ pub async fn time_out(request: Request, next: Next) -> Response {
 }
 
 /// One token for each request to the API.
-pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Some(limiter) = &app.limiter else {
         return next.run(request).await;
     };
@@ -184,7 +184,11 @@ fn tell(headers: &mut HeaderMap, verdict: Verdict) {
 }
 
 /// The faults that API requests meet.
-pub async fn misbehave(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn misbehave(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if let Some(latency) = app.faults.latency() {
         tokio::time::sleep(latency).await;
     }

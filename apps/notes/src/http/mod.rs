@@ -9,8 +9,8 @@ mod layers;
 mod notes;
 mod probes;
 
-pub use layers::Peer;
-pub use probes::OPENAPI;
+pub(crate) use layers::Peer;
+pub(crate) use probes::OPENAPI;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,7 +31,7 @@ use crate::sign::Key;
 use crate::store::{Store, StoreError};
 
 /// Everything a request may need.
-pub struct App {
+pub(crate) struct App {
     /// The settings.
     pub config: Config,
     /// The log.
@@ -54,7 +54,7 @@ pub struct App {
 
 /// Why the application could not be put together.
 #[derive(Debug, thiserror::Error)]
-pub enum AppError {
+pub(crate) enum AppError {
     /// The database's URL.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +65,7 @@ pub enum AppError {
 
 impl App {
     /// Puts the application together; connects to nothing yet.
-    pub fn new(config: Config, log: Log) -> Result<Arc<Self>, AppError> {
+    pub(crate) fn new(config: Config, log: Log) -> Result<Arc<Self>, AppError> {
         Ok(Arc::new(Self {
             store: Store::new(&config.database_url, config.database_connections)?,
             cache: Cache::new(&config.redis_url)?,
@@ -81,7 +81,7 @@ impl App {
 }
 
 /// The routes. `openapi.json` describes them; a test compares the two.
-pub fn router(app: &Arc<App>) -> Router {
+pub(crate) fn router(app: &Arc<App>) -> Router {
     let one = get(notes::read)
         .put(notes::replace)
         .patch(notes::change)

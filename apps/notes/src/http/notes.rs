@@ -25,7 +25,7 @@ const BODY: usize = 64 * 1024;
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// A JSON body within its bound.
-pub struct Json(Value);
+pub(super) struct Json(Value);
 
 impl FromRequest<Arc<App>> for Json {
     type Rejection = Problem;
@@ -64,7 +64,7 @@ impl FromRequest<Arc<App>> for Json {
 }
 
 /// `GET /api/notes`
-pub async fn list(
+pub(super) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
@@ -199,7 +199,7 @@ async fn page(app: &App, wanted: &PageQuery) -> Result<String, StoreError> {
 }
 
 /// `POST /api/notes`
-pub async fn create(State(app): State<Arc<App>>, Json(body): Json) -> Response {
+pub(super) async fn create(State(app): State<Arc<App>>, Json(body): Json) -> Response {
     let draft = match note::whole(&body) {
         Ok(draft) => draft,
         Err(problems) => return Problem::invalid(problems).into_response(),
@@ -219,7 +219,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(body): Json) -> Response {
 }
 
 /// `GET /api/notes/{id}`
-pub async fn read(
+pub(super) async fn read(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -246,7 +246,7 @@ pub async fn read(
 }
 
 /// `PUT /api/notes/{id}`
-pub async fn replace(
+pub(super) async fn replace(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -256,7 +256,7 @@ pub async fn replace(
 }
 
 /// `PATCH /api/notes/{id}`
-pub async fn change(
+pub(super) async fn change(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -288,7 +288,7 @@ async fn update(
 }
 
 /// `DELETE /api/notes/{id}`
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,

@@ -18,12 +18,12 @@ use crate::metrics::Vitals;
 use crate::problem::chain;
 
 /// The OpenAPI document.
-pub const OPENAPI: &str = include_str!("../../openapi.json");
+pub(crate) const OPENAPI: &str = include_str!("../../openapi.json");
 
 const CHECK: Duration = Duration::from_secs(3);
 
 /// `GET /healthz`
-pub async fn live(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
     match app.faults.bad_health() {
         true => answer(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -34,7 +34,7 @@ pub async fn live(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /readyz`: 503 while the database, its schema or the cache is not usable.
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     let (database, cache) = tokio::join!(database(&app), cache(&app));
     let stopping = app.stopping.load(Ordering::Relaxed);
     let good = !stopping && !app.faults.bad_health() && database == "ok" && cache == "ok";
@@ -92,7 +92,7 @@ async fn cache(app: &App) -> String {
 }
 
 /// `GET /metrics`
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let vitals = Vitals {
         database: app.store.connections(),
         revision: &app.config.identity.revision,
@@ -105,7 +105,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /api/info`
-pub async fn info(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
     let identity = &app.config.identity;
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     answer(
@@ -121,7 +121,7 @@ pub async fn info(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /api/openapi.json`
-pub async fn openapi() -> Response {
+pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 

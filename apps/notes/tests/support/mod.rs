@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits for a condition, not for a time.
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = condition() {
@@ -35,7 +35,7 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 }
 
 /// A server that ends when this is dropped or when the test process ends.
-pub struct Guarded(Child);
+pub(crate) struct Guarded(Child);
 
 impl Guarded {
     fn spawn(command: &str, cleanup: &str, user: Option<(u32, u32)>) -> Self {
@@ -61,7 +61,7 @@ impl Drop for Guarded {
 }
 
 /// Directories and accounts of the data services; they survive a stop and a start.
-pub struct Data {
+pub(crate) struct Data {
     folder: PathBuf,
     binaries: PathBuf,
     owner: Option<(u32, u32)>,
@@ -70,7 +70,7 @@ pub struct Data {
 
 impl Data {
     /// `None`, with a message, where the machine has no PostgreSQL or Redis.
-    pub fn prepare() -> Option<Self> {
+    pub(crate) fn prepare() -> Option<Self> {
         let Some(binaries) = postgres_binaries() else {
             eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql");
             return None;
@@ -123,7 +123,7 @@ impl Data {
     }
 
     /// Starts PostgreSQL on a unix socket and waits until it answers.
-    pub fn start_postgres(&self, cleanup: bool) -> Guarded {
+    pub(crate) fn start_postgres(&self, cleanup: bool) -> Guarded {
         let folder = self.folder.display();
         let binaries = self.binaries.display();
         let settings = "-c listen_addresses= -c fsync=off -c max_connections=200";
@@ -139,7 +139,7 @@ impl Data {
     }
 
     /// Starts Redis on a unix socket and waits until it listens.
-    pub fn start_redis(&self) -> Guarded {
+    pub(crate) fn start_redis(&self) -> Guarded {
         let folder = self.folder.display();
         let settings = "--port 0 --save '' --databases 64";
         let command =
@@ -153,7 +153,7 @@ impl Data {
     }
 
     /// Runs SQL; `None` when that fails.
-    pub fn sql(&self, database: &str, sql: &str) -> Option<String> {
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> Option<String> {
         let output = self
             .tool("psql")
             .args(["-XAtq", "-U", "notes", "-d", database, "-c", sql, "-h"])
@@ -167,7 +167,7 @@ impl Data {
     }
 
     /// Settings for one application with a database and a cache of its own.
-    pub fn application(&self) -> Settings {
+    pub(crate) fn application(&self) -> Settings {
         let n = self.databases.fetch_add(1, Ordering::Relaxed);
         let database = format!("notes{n}");
         self.sql("postgres", &format!("create database {database}"))
@@ -193,29 +193,29 @@ impl Data {
 
 /// The environment of a `notes` process.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub database: String,
     variables: HashMap<&'static str, String>,
 }
 
 impl Settings {
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.variables.insert(name, value.to_owned());
         self
     }
 
-    pub fn command(&self, argument: &str) -> Command {
+    pub(crate) fn command(&self, argument: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_notes"));
         command.arg(argument).env_clear().envs(&self.variables);
         command
     }
 
-    pub fn migrate(&self) -> Output {
+    pub(crate) fn migrate(&self) -> Output {
         self.command("migrate").output().expect("notes runs")
     }
 
     /// Migrates and serves.
-    pub fn start(&self) -> Application {
+    pub(crate) fn start(&self) -> Application {
         let migrated = self.migrate();
         assert!(
             migrated.status.success(),
@@ -226,7 +226,7 @@ impl Settings {
     }
 
     /// Serves, and waits until the process answers.
-    pub fn serve(&self) -> Application {
+    pub(crate) fn serve(&self) -> Application {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|l| l.local_addr())
             .expect("a free port")
@@ -248,7 +248,7 @@ impl Settings {
 }
 
 /// A serving `notes` process.
-pub struct Application {
+pub(crate) struct Application {
     pub child: Child,
     pub port: u16,
     log: tempfile::NamedTempFile,
@@ -263,32 +263,44 @@ impl Drop for Application {
 
 impl Application {
     /// Sends one request on a connection of its own.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         request(self.port, method, path, headers, body).expect("an answer")
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "")
     }
 
-    pub fn post(&self, body: &Value) -> Answer {
+    pub(crate) fn post(&self, body: &Value) -> Answer {
         self.json("POST", "/api/notes", &[], body)
     }
 
-    pub fn json(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(crate) fn json(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.send(method, path, &all, &body.to_string())
     }
 
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .expect("the process is ours");
     }
 
     /// Every log line so far.
-    pub fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.log.path()).expect("the log");
         text.lines()
             .map(|line| serde_json::from_str(line).expect(line))
@@ -298,24 +310,24 @@ impl Application {
 
 /// An answer, with lower-case header names.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HashMap<String, String>,
     pub body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    pub fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 /// One request on a new connection; an error when there is no whole answer.
-pub fn request(
+pub(crate) fn request(
     port: u16,
     method: &str,
     path: &str,
@@ -385,7 +397,7 @@ fn account() -> Option<(u32, u32)> {
 static SHARED: OnceLock<Option<(Data, Guarded, Guarded)>> = OnceLock::new();
 
 /// The data services that the tests of one binary share.
-pub fn shared() -> Option<&'static Data> {
+pub(crate) fn shared() -> Option<&'static Data> {
     let shared = SHARED.get_or_init(|| {
         let data = Data::prepare()?;
         let redis = data.start_redis();

@@ -11,7 +11,12 @@ use super::transaction::Transaction;
 
 /// Counts a failed task of the new revision, or on the way back one of the stable revision that
 /// was never healthy; the breaker may trip.
-pub fn count_failure(draft: &mut Transaction, task: &Task, reason: &str, last_lines: &[String]) {
+pub(super) fn count_failure(
+    draft: &mut Transaction,
+    task: &Task,
+    reason: &str,
+    last_lines: &[String],
+) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -122,7 +127,7 @@ fn neither_starts(draft: &mut Transaction, release: &Release, last: &str) {
 
 /// A healthy task of the new revision sets the count to 0, when the breaker is told so; on the way
 /// back one of the stable revision does.
-pub fn forget_failures(draft: &mut Transaction, task: &Task) {
+pub(super) fn forget_failures(draft: &mut Transaction, task: &Task) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };

@@ -29,7 +29,7 @@ impl ServiceState {
 
 /// Brings the desired count to what a definition asks for. A static site keeps the number for the
 /// day that the service has tasks again.
-pub fn keep_within_bounds(draft: &mut Transaction, definition: &RevisionDefinition) {
+pub(super) fn keep_within_bounds(draft: &mut Transaction, definition: &RevisionDefinition) {
     if !definition.has_tasks() {
         return;
     }

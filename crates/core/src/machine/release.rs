@@ -17,7 +17,7 @@ use super::transaction::Transaction;
 use crate::model::ReleasePolicy;
 
 /// Brings the release as far as the present facts allow.
-pub fn advance(draft: &mut Transaction) {
+pub(super) fn advance(draft: &mut Transaction) {
     // A smaller desired count may have lowered the threshold.
     circuit_breaker::trip(draft);
     let Some(release) = draft.service.release.clone() else {
@@ -168,7 +168,7 @@ fn jobs_done(
 }
 
 /// A job of a release ended.
-pub fn hook_finished(
+pub(super) fn hook_finished(
     draft: &mut Transaction,
     id: u64,
     run: u32,
@@ -224,7 +224,7 @@ fn fail_hook(
 }
 
 /// The environment goes down: a job that runs is stopped, and so has failed.
-pub fn cut_hook(draft: &mut Transaction) {
+pub(super) fn cut_hook(draft: &mut Transaction) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -234,7 +234,7 @@ pub fn cut_hook(draft: &mut Transaction) {
 }
 
 /// Ends a release that nobody wants any more.
-pub fn abandon(draft: &mut Transaction, reason: &str) {
+pub(super) fn abandon(draft: &mut Transaction, reason: &str) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -250,7 +250,7 @@ pub fn abandon(draft: &mut Transaction, reason: &str) {
 
 /// The time that an environment was down is not the stage's; a shift begins again, because the
 /// tasks of both revisions do.
-pub fn renew(draft: &mut Transaction) {
+pub(super) fn renew(draft: &mut Transaction) {
     if let Some(release) = draft.service.release.clone() {
         let stage = match release.stage {
             ReleaseStage::TestTraffic | ReleaseStage::Shifting | ReleaseStage::Baking => {
@@ -263,7 +263,7 @@ pub fn renew(draft: &mut Transaction) {
 }
 
 /// Deadlines of the release that have passed.
-pub fn expire(draft: &mut Transaction) {
+pub(super) fn expire(draft: &mut Transaction) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };

@@ -13,7 +13,7 @@ use super::transaction::Transaction;
 use crate::ids::TaskId;
 
 /// One pass; call it until it records nothing more.
-pub fn reconcile(draft: &mut Transaction) {
+pub(super) fn reconcile(draft: &mut Transaction) {
     if draft.phase == EnvironmentPhase::Down {
         retire_all(draft, "the environment goes down");
     } else if draft.service.removal == Removal::Leaving {

@@ -35,7 +35,7 @@ pub(super) const A_PERSON_ASKED: &str = "a person asked";
 
 /// A task failed to start: the next one of its revision waits. Those that were started together
 /// and fail together are one failed start.
-pub fn delay_starts(
+pub(super) fn delay_starts(
     draft: &mut Transaction,
     task: &Task,
     reason: &str,
@@ -59,7 +59,7 @@ pub fn delay_starts(
 }
 
 /// Delays that are over.
-pub fn expire(draft: &mut Transaction) {
+pub(super) fn expire(draft: &mut Transaction) {
     let now = draft.now;
     for revision in revisions(draft, |backoff| backoff.until.is_some_and(|at| at <= now)) {
         draft.record(Fact::StartsResumed { revision });
@@ -67,12 +67,12 @@ pub fn expire(draft: &mut Transaction) {
 }
 
 /// Whatever failed before is tried at once.
-pub fn end_all(draft: &mut Transaction, reason: &str) {
+pub(super) fn end_all(draft: &mut Transaction, reason: &str) {
     end(draft, |_, _| true, reason);
 }
 
 /// What stood in the way is gone.
-pub fn end_by_obstacle(draft: &mut Transaction, gone: &Obstacle) {
+pub(super) fn end_by_obstacle(draft: &mut Transaction, gone: &Obstacle) {
     let ends = |backoff: &StartBackoff, definition: Option<&RevisionDefinition>| {
         backoff.obstacle.as_ref() == Some(gone)
             || definition.is_some_and(|definition| stands_before(gone, definition))

@@ -20,13 +20,13 @@ use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
 /// Revisions kept per service, besides those in use.
-pub const REVISIONS_KEPT: usize = 10;
+pub(super) const REVISIONS_KEPT: usize = 10;
 /// Finished releases kept per service.
-pub const HISTORY_KEPT: usize = 50;
+pub(super) const HISTORY_KEPT: usize = 50;
 /// Lines of evidence kept per release.
-pub const EVIDENCE_KEPT: usize = 20;
+pub(super) const EVIDENCE_KEPT: usize = 20;
 /// Names of removed services whose numbers are remembered.
-pub const FORGOTTEN_KEPT: usize = 1000;
+pub(super) const FORGOTTEN_KEPT: usize = 1000;
 /// A task that is started but not running by then has failed to start.
 pub const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// ECS: a task without any health check counts as healthy this long after it runs.

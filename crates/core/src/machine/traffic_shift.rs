@@ -18,7 +18,7 @@ use crate::model::LowTraffic;
 
 /// Whether the present step may end: its bake has passed, its guards are quiet, and the router
 /// splits as asked. Too little traffic may end the release here.
-pub fn step_over(draft: &mut Transaction, release: &Release) -> bool {
+pub(super) fn step_over(draft: &mut Transaction, release: &Release) -> bool {
     match release.gate {
         Promotion::Paused => return false,
         Promotion::Promoted | Promotion::PromotedFully => return true,
@@ -62,7 +62,7 @@ pub fn step_over(draft: &mut Transaction, release: &Release) -> bool {
 }
 
 /// Takes the next step, when people let it and the tasks of both revisions are up.
-pub fn next_step(draft: &mut Transaction, release: &Release) {
+pub(super) fn next_step(draft: &mut Transaction, release: &Release) {
     if !draft.service.lacking_fleets(release).is_empty() {
         return;
     }
@@ -108,7 +108,7 @@ pub fn next_step(draft: &mut Transaction, release: &Release) {
 }
 
 /// A rolling release with guards is watched when it is done, for as long as they need.
-pub fn bake_rolling(draft: &mut Transaction, release: &Release) {
+pub(super) fn bake_rolling(draft: &mut Transaction, release: &Release) {
     let bake = draft
         .service
         .definition(release.to)
@@ -125,7 +125,7 @@ pub fn bake_rolling(draft: &mut Transaction, release: &Release) {
 }
 
 /// A guard came to another verdict in a step.
-pub fn judged(
+pub(super) fn judged(
     draft: &mut Transaction,
     step: u32,
     guard: &str,
@@ -167,7 +167,13 @@ pub fn judged(
 }
 
 /// The router's split was compared with the one asked for.
-pub fn measured(draft: &mut Transaction, step: u32, split: SplitCheck, share: u32, requests: u64) {
+pub(super) fn measured(
+    draft: &mut Transaction,
+    step: u32,
+    split: SplitCheck,
+    share: u32,
+    requests: u64,
+) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -187,7 +193,11 @@ pub fn measured(draft: &mut Transaction, step: u32, split: SplitCheck, share: u3
 ///
 /// # Errors
 /// There is none, or it cannot do this now.
-pub fn steer(draft: &mut Transaction, steer: ReleaseControl, by: &str) -> Result<(), Refusal> {
+pub(super) fn steer(
+    draft: &mut Transaction,
+    steer: ReleaseControl,
+    by: &str,
+) -> Result<(), Refusal> {
     let name = draft.service.name.clone();
     let Some(release) = draft.service.release.clone() else {
         return Err(Refusal::NoRelease(name));

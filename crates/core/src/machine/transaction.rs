@@ -12,7 +12,7 @@ use crate::ids::TaskId;
 use crate::time::Timestamp;
 
 /// ECS: a stage lasts at most 24 hours.
-pub const STAGE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 /// Beyond the deregistration delay, for the router to say that it is over.
 const DRAIN_SLACK: Duration = Duration::from_secs(5);
 /// Beyond the stop timeout, for the shim to do its work.
@@ -21,7 +21,7 @@ const STOP_SLACK: Duration = Duration::from_secs(10);
 const DOWN_DRAIN: Duration = Duration::from_secs(5);
 
 /// One service as it would be.
-pub struct Transaction {
+pub(super) struct Transaction {
     /// The service with all recorded entries applied.
     pub service: ServiceState,
     /// Whether the environment should run.
@@ -36,7 +36,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// A draft that starts from the present state of a service.
-    pub fn new(
+    pub(super) fn new(
         service: ServiceState,
         phase: EnvironmentPhase,
         next_release: u64,
@@ -53,7 +53,7 @@ impl Transaction {
     }
 
     /// Records a fact and applies it to the draft.
-    pub fn record(&mut self, fact: Fact) {
+    pub(super) fn record(&mut self, fact: Fact) {
         self.forgotten |= fact == Fact::ServiceForgotten;
         let entry = JournalEntry {
             at: self.now,
@@ -65,27 +65,27 @@ impl Transaction {
     }
 
     /// Number of entries so far.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether the service is gone.
-    pub fn forgotten(&self) -> bool {
+    pub(super) fn forgotten(&self) -> bool {
         self.forgotten
     }
 
     /// The entries.
-    pub fn into_entries(self) -> Vec<JournalEntry> {
+    pub(super) fn into_entries(self) -> Vec<JournalEntry> {
         self.entries
     }
 
     /// The definition that new tasks are of.
-    pub fn primary(&self) -> Option<&RevisionDefinition> {
+    pub(super) fn primary(&self) -> Option<&RevisionDefinition> {
         self.service.definition(self.service.primary)
     }
 
     /// Takes a task out: drains it when it serves requests, stops it otherwise.
-    pub fn retire(&mut self, task: &Task, reason: &str) {
+    pub(super) fn retire(&mut self, task: &Task, reason: &str) {
         let serves = matches!(task.lifecycle, TaskLifecycle::Running { .. })
             && self
                 .service
@@ -112,7 +112,7 @@ impl Transaction {
     }
 
     /// The environment goes down: what drains already drains no longer than the rest.
-    pub fn hurry_drains(&mut self) {
+    pub(super) fn hurry_drains(&mut self) {
         let latest = self.now.after(DOWN_DRAIN + DRAIN_SLACK);
         let slow: Vec<TaskId> = self
             .service
@@ -133,12 +133,12 @@ impl Transaction {
     }
 
     /// Tells a task to stop.
-    pub fn stop(&mut self, task: &Task, reason: &str) {
+    pub(super) fn stop(&mut self, task: &Task, reason: &str) {
         self.stop_drained(task, reason, 0);
     }
 
     /// Tells a task to stop that was drained, of which so many requests or connections were cut off.
-    pub fn stop_drained(&mut self, task: &Task, reason: &str, cut: u64) {
+    pub(super) fn stop_drained(&mut self, task: &Task, reason: &str, cut: u64) {
         self.record(Fact::TaskStopRequested {
             task: task.id.clone(),
             reason: reason.to_owned(),
@@ -148,7 +148,7 @@ impl Transaction {
     }
 
     /// When a task that was told to stop now is killed.
-    pub fn stop_deadline(&self, task: &Task) -> Timestamp {
+    pub(super) fn stop_deadline(&self, task: &Task) -> Timestamp {
         let timeout = self
             .service
             .definition(task.revision)

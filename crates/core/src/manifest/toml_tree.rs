@@ -11,7 +11,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceSpan};
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TomlNode {
+pub(super) struct TomlNode {
     /// Where the value is written.
     pub at: SourceSpan,
     /// The value.
@@ -20,7 +20,7 @@ pub struct TomlNode {
 
 /// A value of TOML.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TomlValue {
+pub(super) enum TomlValue {
     /// A string.
     Text(String),
     /// An integer.
@@ -40,11 +40,11 @@ pub enum TomlValue {
 }
 
 /// Keys to values, in the order of the keys.
-pub type TomlTable = BTreeMap<String, TableEntry>;
+pub(super) type TomlTable = BTreeMap<String, TableEntry>;
 
 /// A key's place and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TableEntry {
+pub(super) struct TableEntry {
     /// Where the key is written.
     pub key: SourceSpan,
     /// Its value.
@@ -54,7 +54,7 @@ pub struct TableEntry {
 impl TomlValue {
     /// What it is, with its article.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
             Self::Whole(_) => "a whole number",
@@ -69,7 +69,7 @@ impl TomlValue {
 }
 
 /// Parses one text; all syntax errors are reported, and what could be read is handed back.
-pub fn parse(source: usize, text: &str, out: &mut Diagnostics) -> TomlTable {
+pub(super) fn parse(source: usize, text: &str, out: &mut Diagnostics) -> TomlTable {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
@@ -133,7 +133,7 @@ fn place(source: usize, span: &std::ops::Range<usize>) -> SourceSpan {
 }
 
 /// Lays `over` on `base`: tables merge key by key, everything else is replaced.
-pub fn merge(base: &mut TomlTable, over: TomlTable) {
+pub(super) fn merge(base: &mut TomlTable, over: TomlTable) {
     for (name, entry) in over {
         match (base.get_mut(&name), entry) {
             (
@@ -163,7 +163,7 @@ pub fn merge(base: &mut TomlTable, over: TomlTable) {
 
 /// The value at a path of keys and list positions.
 #[must_use]
-pub fn find<'a>(root: &'a TomlTable, path: &[&str]) -> Option<&'a TomlNode> {
+pub(super) fn find<'a>(root: &'a TomlTable, path: &[&str]) -> Option<&'a TomlNode> {
     let (first, rest) = path.split_first()?;
     let mut node = &root.get(*first)?.node;
     for step in rest {
@@ -179,7 +179,7 @@ pub fn find<'a>(root: &'a TomlTable, path: &[&str]) -> Option<&'a TomlNode> {
 /// The place of the value at a path, or of the nearest thing above it that is written. A
 /// table is pointed at by its key.
 #[must_use]
-pub fn place_of(root: &TomlTable, path: &[&str]) -> SourceSpan {
+pub(super) fn place_of(root: &TomlTable, path: &[&str]) -> SourceSpan {
     let mut best = SourceSpan::default();
     let mut table = root;
     let mut rest = path;

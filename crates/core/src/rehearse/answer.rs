@@ -15,7 +15,7 @@ pub(super) struct AnswerReader<'a> {
 }
 
 impl<'a> AnswerReader<'a> {
-    pub fn new(question: &'a RehearsalSettings, began: Timestamp) -> Self {
+    pub(super) fn new(question: &'a RehearsalSettings, began: Timestamp) -> Self {
         Self { question, began }
     }
 
@@ -23,7 +23,7 @@ impl<'a> AnswerReader<'a> {
         u64::try_from(moment.since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
-    pub fn read(
+    pub(super) fn read(
         &self,
         world: &RehearsalWorld,
         refusal: Option<String>,
@@ -71,7 +71,7 @@ impl<'a> AnswerReader<'a> {
         }
     }
 
-    pub fn alarms(&self, world: &RehearsalWorld) -> Vec<AlarmFiring> {
+    pub(super) fn alarms(&self, world: &RehearsalWorld) -> Vec<AlarmFiring> {
         let fired = |(at, alarm, reason): &(Timestamp, String, String)| AlarmFiring {
             at: self.at(*at),
             alarm: alarm.clone(),

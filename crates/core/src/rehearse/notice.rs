@@ -52,7 +52,7 @@ pub(super) struct StateBefore {
 }
 
 impl StateBefore {
-    pub fn of(service: Option<&ServiceState>) -> Self {
+    pub(super) fn of(service: Option<&ServiceState>) -> Self {
         let release = service.and_then(|service| service.release.clone());
         Self { release }
     }

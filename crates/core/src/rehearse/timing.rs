@@ -75,7 +75,7 @@ const ECS: RehearsalTiming = RehearsalTiming {
 };
 
 impl RehearsalTiming {
-    pub fn of(on: TimingModel) -> Self {
+    pub(super) fn of(on: TimingModel) -> Self {
         match on {
             TimingModel::Near => NEAR,
             TimingModel::Ecs => ECS,

@@ -62,7 +62,7 @@ const LATENCIES: [(f64, u64); 4] = [
 const GATEWAY_TIMEOUT: u16 = 504;
 
 impl TrafficModel {
-    pub fn new(rate: f64, random: Random) -> Self {
+    pub(super) fn new(rate: f64, random: Random) -> Self {
         Self {
             rate,
             random,
@@ -75,7 +75,7 @@ impl TrafficModel {
     }
 
     /// The requests of a stretch of time.
-    pub fn flow(
+    pub(super) fn flow(
         &mut self,
         stretch: Duration,
         service: &ServiceState,
@@ -151,7 +151,7 @@ impl TrafficModel {
     }
 
     /// Requests that were in a task when it died.
-    pub fn lose(&mut self, service: &ServiceState, revision: u32, tasks: usize) {
+    pub(super) fn lose(&mut self, service: &ServiceState, revision: u32, tasks: usize) {
         let typical = Duration::from_millis(10).as_secs_f64();
         let in_flight = self.rate * typical / tasks.max(1) as f64;
         for _ in 0..in_flight.round() as u64 {
@@ -174,7 +174,7 @@ impl TrafficModel {
     }
 
     /// What the router tells once a second.
-    pub fn drain_counts(&mut self) -> Vec<RequestCount> {
+    pub(super) fn drain_counts(&mut self) -> Vec<RequestCount> {
         std::mem::take(&mut self.counts).into_values().collect()
     }
 }

@@ -14,12 +14,12 @@ use neargate_core::machine::{
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::time::Timestamp;
 
-pub const OLD: u32 = 7;
-pub const NEW: u32 = 9;
-pub const TASKS: u32 = 3;
+pub(super) const OLD: u32 = 7;
+pub(super) const NEW: u32 = 9;
+pub(super) const TASKS: u32 = 3;
 
 /// A definition of the service `api`, released in this way.
-pub fn definition(release: &str, artifact: u32) -> RevisionDefinition {
+pub(super) fn definition(release: &str, artifact: u32) -> RevisionDefinition {
     let text = format!(
         r#"
 app = "notes"
@@ -62,7 +62,7 @@ period = "60s"
 }
 
 /// What AWS has, and how it behaves.
-pub struct World {
+pub(super) struct World {
     pub now: Timestamp,
     pub journal: Vec<JournalEntry>,
     pub state: JournaledState,
@@ -87,7 +87,7 @@ pub struct World {
 
 impl World {
     /// A release of `NEW` has begun where `OLD` serves (or nothing does).
-    pub fn begin(capacity: Capacity, release: &str, serving: bool) -> Self {
+    pub(super) fn begin(capacity: Capacity, release: &str, serving: bool) -> Self {
         let old = AdoptedRevision {
             number: OLD,
             definition: Arc::new(definition(release, OLD)),
@@ -139,46 +139,46 @@ impl World {
         world
     }
 
-    pub fn services() -> Capacity {
+    pub(super) fn services() -> Capacity {
         Capacity::Services(ObservedServices::default())
     }
 
-    pub fn deployment() -> Capacity {
+    pub(super) fn deployment() -> Capacity {
         Capacity::Deployment(DeploymentCapacity {
             newest: "deployment-1".to_owned(),
             requested: None,
         })
     }
 
-    pub fn files() -> Capacity {
+    pub(super) fn files() -> Capacity {
         Capacity::Files(FilesCapacity::default())
     }
 
     /// Decides and persists; gives what is to be done.
-    pub fn ask(&mut self, event: &Event) -> Vec<Action> {
+    pub(super) fn ask(&mut self, event: &Event) -> Vec<Action> {
         let decision = self.state.decide(self.now, event);
         let Ok(persisted) = decision.persist(&mut self.journal);
         self.state.take_in(persisted)
     }
 
     /// The client is lost, and another one replays the journal.
-    pub fn lose_client(&mut self) {
+    pub(super) fn lose_client(&mut self) {
         let replayed = JournaledState::replay(&self.journal);
         assert_eq!(replayed, self.state, "the journal is the state");
         self.state = replayed;
     }
 
-    pub fn service(&self) -> &ServiceState {
+    pub(super) fn service(&self) -> &ServiceState {
         &self.state.state().services["api"]
     }
 
-    pub fn ended(&self) -> Option<Arc<FinishedRelease>> {
+    pub(super) fn ended(&self) -> Option<Arc<FinishedRelease>> {
         let service = self.service();
         let newest = service.history.back();
         newest.filter(|_| service.release.is_none()).cloned()
     }
 
-    pub fn steer(&mut self, steer: ReleaseControl) {
+    pub(super) fn steer(&mut self, steer: ReleaseControl) {
         self.ask(&Event::ReleaseSteered {
             service: "api".to_owned(),
             steer,
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// What a client sees of the capacity; none of files, which say it when their copy has ended.
-    pub fn observation(&self) -> Option<CapacityObservation> {
+    pub(super) fn observation(&self) -> Option<CapacityObservation> {
         match &self.service().capacity {
             Capacity::Services(_) => Some(CapacityObservation::Services {
                 services: self.services.clone(),
@@ -209,7 +209,7 @@ impl World {
     }
 
     /// One round of a client: it looks, asks, and makes the one call that comes next.
-    pub fn round(&mut self, guard: GuardVerdict) {
+    pub(super) fn round(&mut self, guard: GuardVerdict) {
         self.now = self.now.after(Duration::from_secs(20));
         self.deploy();
         let mut events: Vec<Event> = self.observation().map(observed).into_iter().collect();
@@ -247,7 +247,7 @@ impl World {
     }
 
     /// Rounds until the release has ended.
-    pub fn run(&mut self, guard: GuardVerdict) -> Arc<FinishedRelease> {
+    pub(super) fn run(&mut self, guard: GuardVerdict) -> Arc<FinishedRelease> {
         for _ in 0..1_000 {
             if let Some(ended) = self.ended() {
                 return ended;
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    pub fn obey(&mut self, order: &CapacityOrder) {
+    pub(super) fn obey(&mut self, order: &CapacityOrder) {
         match order {
             CapacityOrder::Services(order) => self.obey_services(order),
             CapacityOrder::Deployment(DeploymentOrder::Start { revision, .. }) => {
@@ -339,7 +339,7 @@ impl World {
     }
 }
 
-pub fn observed(observation: CapacityObservation) -> Event {
+pub(super) fn observed(observation: CapacityObservation) -> Event {
     Event::CapacityObserved {
         service: "api".to_owned(),
         observation,

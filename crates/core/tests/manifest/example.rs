@@ -1,7 +1,7 @@
 //! The design's own example, which must always be right.
 
 /// The example manifest of the design.
-pub const EXAMPLE: &str = r#"
+pub(crate) const EXAMPLE: &str = r#"
 app = "notes"
 requires = ">=0.1"
 

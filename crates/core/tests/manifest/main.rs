@@ -1,6 +1,6 @@
 //! The manifest, from text to model.
 
-pub mod example;
+pub(crate) mod example;
 mod loading;
 mod planning;
 mod properties;

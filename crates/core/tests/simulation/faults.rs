@@ -9,7 +9,7 @@ use neargate_core::machine::{
 use super::{FindService, judged, replay};
 use crate::world::{Behaviour, Numbers, World, definition};
 
-pub fn fault(world: &mut World) {
+pub(super) fn fault(world: &mut World) {
     match world.random.below(100) {
         // An event is lost: what it said is told again by whoever looks next.
         0 if !world.coming.is_empty() => {
@@ -93,7 +93,7 @@ fn hinder(world: &mut World) {
 }
 
 /// What keeps revisions from starting is gone, and somebody says so.
-pub fn relieve(world: &mut World) {
+pub(super) fn relieve(world: &mut World) {
     world.hindered.clear();
     let obstacle = Obstacle::DiskFull;
     world.happen(&Event::ObstacleRemoved { obstacle });
@@ -159,7 +159,7 @@ fn asked_by_people(event: &Event) -> bool {
 }
 
 /// People do things in the middle of a release.
-pub fn interfere(world: &mut World, numbers: Numbers, version: u32) {
+pub(super) fn interfere(world: &mut World, numbers: Numbers, version: u32) {
     let steer = match world.random.below(1000) {
         0..=3 => ReleaseControl::Pause,
         4..=7 => ReleaseControl::Promote,

@@ -10,7 +10,7 @@ use super::FindService;
 use crate::world::{self, World};
 
 /// What must hold after every decision.
-pub fn judge(world: &World, before: Option<&machine::ServiceState>) {
+pub(super) fn judge(world: &World, before: Option<&machine::ServiceState>) {
     let Some(service) = world.service_or_none() else {
         return;
     };
@@ -165,7 +165,7 @@ fn floor_holds(world: &World, before: &machine::ServiceState, now: &machine::Ser
 /// revision may soon, is never fewer than the floor, unless starts of the stable revision wait
 /// because they failed or the ceiling is full of tasks that are not unhealthy. (There may be two:
 /// the one that served when the release began, and the one whose release was done last.)
-pub fn stable_is_wanted(world: &World) {
+pub(super) fn stable_is_wanted(world: &World) {
     let Some(service) = world.service_or_none() else {
         return;
     };
@@ -200,7 +200,7 @@ pub fn stable_is_wanted(world: &World) {
 }
 
 /// What must hold when all is quiet.
-pub fn settled(world: &World) {
+pub(super) fn settled(world: &World) {
     let service = world.service();
     if let Some(stable) = service.stable {
         assert_eq!(

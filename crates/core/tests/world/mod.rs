@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 
 mod service;
-pub mod stories;
+pub(crate) mod stories;
 
-pub use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
+pub(crate) use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
 use neargate_core::ids::TaskId;
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
     Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
 };
-pub use neargate_core::random::Random;
+pub(crate) use neargate_core::random::Random;
 use neargate_core::time::Timestamp;
 
 /// A journal in memory.
 #[derive(Debug, Default, Clone)]
-pub struct Tape(pub Vec<JournalEntry>);
+pub(crate) struct Tape(pub Vec<JournalEntry>);
 
 impl EntryLog for Tape {
     type Error = Infallible;
@@ -32,7 +32,7 @@ impl EntryLog for Tape {
 
 /// A process of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Process {
+pub(crate) enum Process {
     /// It runs.
     Running,
     /// It was told to stop.
@@ -40,7 +40,7 @@ pub enum Process {
 }
 
 /// The machine and everything around it.
-pub struct World {
+pub(crate) struct World {
     /// The state.
     pub state: EnvironmentState,
     /// What was persisted.
@@ -69,7 +69,7 @@ pub struct World {
 
 impl World {
     /// An empty world.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             state: EnvironmentState::default(),
             tape: Tape::default(),
@@ -87,12 +87,12 @@ impl World {
     }
 
     /// The service.
-    pub fn service(&self) -> &ServiceState {
+    pub(crate) fn service(&self) -> &ServiceState {
         &self.state.services["api"]
     }
 
     /// How tasks of a revision behave.
-    pub fn behaviour_of(&self, revision: u32) -> Behaviour {
+    pub(crate) fn behaviour_of(&self, revision: u32) -> Behaviour {
         let service = self.state.services.get("api");
         let version = service
             .and_then(|service| service.definition(revision))
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Decides, persists, applies; the actions are handed back. Refused requests change nothing.
-    pub fn decide(&mut self, event: &Event) -> Vec<Action> {
+    pub(crate) fn decide(&mut self, event: &Event) -> Vec<Action> {
         let step = machine::decide(&self.state, self.now, event);
         if step.refusal().is_some() {
             assert!(step.entries().is_empty(), "a refusal changes nothing");
@@ -149,21 +149,21 @@ impl World {
     }
 
     /// Decides and acts.
-    pub fn happen(&mut self, event: &Event) {
+    pub(crate) fn happen(&mut self, event: &Event) {
         for action in self.decide(event) {
             self.execute(action);
         }
     }
 
     /// Something that will happen in a while.
-    pub fn later(&mut self, delay_ms: u64, event: Event) {
+    pub(crate) fn later(&mut self, delay_ms: u64, event: Event) {
         let at = Timestamp(self.now.0 + delay_ms);
         let place = self.coming.partition_point(|(other, _)| *other <= at);
         self.coming.insert(place, (at, event));
     }
 
     /// Does an action; twice is as good as once.
-    pub fn execute(&mut self, action: Action) {
+    pub(crate) fn execute(&mut self, action: Action) {
         match action {
             Action::StartTask { revision, task, .. } => self.start(revision, task),
             Action::StopTask { task } | Action::KillTask { task } => self.stop(task),
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// Guards are judged and the split is measured, in each step anew; people promote.
-    pub fn watch(&mut self) {
+    pub(crate) fn watch(&mut self) {
         let Some(service) = self.state.services.get("api") else {
             return;
         };
@@ -367,7 +367,7 @@ impl World {
     }
 
     /// The next thing that happens; `false` when nothing will.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let deadline = machine::next_deadline(&self.state);
         let next = self.coming.front().map(|(at, _)| *at);
         match (next, deadline) {
@@ -391,14 +391,14 @@ impl World {
     }
 
     /// What an event says has become true of the world.
-    pub fn world_changes(&mut self, event: &Event) {
+    pub(crate) fn world_changes(&mut self, event: &Event) {
         if let Event::TaskExited { task, .. } = event {
             self.processes.remove(task);
         }
     }
 
     /// Runs until the service has no release and all its tasks are healthy, or `limit` steps.
-    pub fn settle(&mut self, limit: usize) -> bool {
+    pub(crate) fn settle(&mut self, limit: usize) -> bool {
         for _ in 0..limit {
             if self.quiet() {
                 return true;
@@ -411,7 +411,7 @@ impl World {
     }
 
     /// No release, and exactly the healthy tasks that are wanted (or a failed first release).
-    pub fn quiet(&self) -> bool {
+    pub(crate) fn quiet(&self) -> bool {
         let Some(service) = self.state.services.get("api") else {
             return true;
         };

@@ -8,7 +8,7 @@ use neargate_core::model::{Alarm, Breaker, Job, JobWork, Service};
 
 /// How tasks of a revision behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// Healthy soon after they run.
     Good,
     /// Healthy after a while.
@@ -27,7 +27,7 @@ pub enum Behaviour {
 
 /// Numbers of a service under test.
 #[derive(Debug, Clone, Copy)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     /// Tasks wanted.
     pub desired: u32,
     /// Percent.
@@ -52,7 +52,7 @@ pub struct Numbers {
 
 /// Strategies under test, with a bake of 30 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shift {
+pub(crate) enum Shift {
     /// No weights.
     Rolling,
     /// 10, 50, 100.
@@ -79,7 +79,7 @@ impl Shift {
 }
 
 /// Time that the guard under test needs: 2 periods of 20 s.
-pub const JUDGED_AFTER_MS: u64 = 40_000;
+pub(crate) const JUDGED_AFTER_MS: u64 = 40_000;
 
 fn guard() -> Alarm {
     serde_json::from_value(serde_json::json!({
@@ -91,7 +91,7 @@ fn guard() -> Alarm {
 }
 
 /// A definition that differs by its version.
-pub fn definition(numbers: Numbers, version: u32) -> RevisionDefinition {
+pub(crate) fn definition(numbers: Numbers, version: u32) -> RevisionDefinition {
     let before: Vec<&str> = if numbers.hook {
         vec!["migrate"]
     } else {

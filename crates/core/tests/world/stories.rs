@@ -6,7 +6,7 @@ use neargate_core::model::{Breaker, Threshold};
 use super::{Numbers, Shift, World, definition};
 
 /// Two tasks, released rolling.
-pub const NUMBERS: Numbers = Numbers {
+pub(crate) const NUMBERS: Numbers = Numbers {
     desired: 2,
     minimum: 100,
     maximum: 200,
@@ -19,7 +19,7 @@ pub const NUMBERS: Numbers = Numbers {
     low_traffic: "hold",
 };
 /// ECS's own.
-pub const DEFAULT: Breaker = Breaker {
+pub(crate) const DEFAULT: Breaker = Breaker {
     threshold: Threshold::BoundedPercent,
     value: 50,
     reset_on_healthy: true,
@@ -27,13 +27,13 @@ pub const DEFAULT: Breaker = Breaker {
 };
 
 /// Asks for a version.
-pub fn deploy(world: &mut World, numbers: Numbers, version: u32) {
+pub(crate) fn deploy(world: &mut World, numbers: Numbers, version: u32) {
     let definition = definition(numbers, version);
     world.happen(&deploy_request(definition, Supersede::Refuse));
 }
 
 /// Asks for this definition, while no guard fires.
-pub fn deploy_request(definition: RevisionDefinition, supersede: Supersede) -> Event {
+pub(crate) fn deploy_request(definition: RevisionDefinition, supersede: Supersede) -> Event {
     Event::DeployRequested {
         service: "api".into(),
         definition: Box::new(definition),
@@ -43,7 +43,7 @@ pub fn deploy_request(definition: RevisionDefinition, supersede: Supersede) -> E
 }
 
 /// A world in which revision 1 is stable.
-pub fn stable(numbers: Numbers) -> World {
+pub(crate) fn stable(numbers: Numbers) -> World {
     let mut world = World::new(7);
     world.happen(&Event::UpRequested);
     deploy(&mut world, numbers, 1);
@@ -53,7 +53,7 @@ pub fn stable(numbers: Numbers) -> World {
 }
 
 /// How the last release ended, and why.
-pub fn last(world: &World) -> (ReleaseOutcome, String) {
+pub(crate) fn last(world: &World) -> (ReleaseOutcome, String) {
     let finished = world.service().history.back().expect("a finished release");
     (finished.outcome, finished.reason.clone())
 }

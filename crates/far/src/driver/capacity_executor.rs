@@ -36,7 +36,11 @@ pub(super) struct CapacityExecutor<'a> {
 
 impl<'a> CapacityExecutor<'a> {
     /// `standing`: the files that are in a site's bucket, when that is known.
-    pub fn new(driver: &'a Driver, service: &'a str, standing: Option<SiteRevision>) -> Self {
+    pub(super) fn new(
+        driver: &'a Driver,
+        service: &'a str,
+        standing: Option<SiteRevision>,
+    ) -> Self {
         Self {
             driver,
             service,
@@ -49,7 +53,7 @@ impl<'a> CapacityExecutor<'a> {
     ///
     /// # Errors
     /// AWS refused it.
-    pub async fn execute(
+    pub(super) async fn execute(
         &mut self,
         journal: &mut ReleaseJournal<'_>,
         order: &CapacityOrder,

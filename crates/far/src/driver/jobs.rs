@@ -19,7 +19,7 @@ const CLOCKS: u64 = 60_000;
 
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobEnd {
+pub(super) struct JobEnd {
     /// Exit code; `None`: it has none, `reason` says why.
     pub exit: Option<i32>,
     /// ECS's words.
@@ -31,7 +31,7 @@ pub struct JobEnd {
 impl JobEnd {
     /// In words: `exit code 1`, or why there is none.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self.exit {
             Some(code) => format!("exit code {code}"),
             None if self.reason.is_empty() => "it ended without an exit code".to_owned(),

@@ -29,7 +29,7 @@ struct RunningJob {
 }
 
 impl<'a> ReleaseJobs<'a> {
-    pub fn new(driver: &'a Driver, service: &'a str) -> Self {
+    pub(super) fn new(driver: &'a Driver, service: &'a str) -> Self {
         Self {
             driver,
             service,
@@ -38,7 +38,7 @@ impl<'a> ReleaseJobs<'a> {
     }
 
     /// Starts the job that the release asks for, or looks at it; gives its end.
-    pub async fn observed(
+    pub(super) async fn observed(
         &mut self,
         journal: &ReleaseJournal<'_>,
     ) -> Result<Option<Event>, DriverError> {
@@ -106,7 +106,7 @@ impl<'a> ReleaseJobs<'a> {
     }
 
     /// Stops the jobs that these actions name.
-    pub async fn stop_those_of(
+    pub(super) async fn stop_those_of(
         &mut self,
         actions: &[Action],
         journal: &ReleaseJournal<'_>,

@@ -74,7 +74,7 @@ impl RemoteEntryLog for RecordLog<'_> {
 }
 
 impl<'a> ReleaseJournal<'a> {
-    pub fn new(
+    pub(super) fn new(
         driver: &'a Driver,
         service: &'a str,
         stored: StoredRecord,
@@ -91,39 +91,39 @@ impl<'a> ReleaseJournal<'a> {
     }
 
     /// The release as it was written; `None`: another client ended it.
-    pub fn open_release(&self) -> Option<&OpenRelease> {
+    pub(super) fn open_release(&self) -> Option<&OpenRelease> {
         self.stored.record.open.as_ref()
     }
 
     /// Releases before it that ended, oldest first.
-    pub fn past(&self) -> &[PastRelease] {
+    pub(super) fn past(&self) -> &[PastRelease] {
         &self.stored.record.past
     }
 
     /// What the journal says of the service.
-    pub fn service_state(&self) -> Option<&ServiceState> {
+    pub(super) fn service_state(&self) -> Option<&ServiceState> {
         self.state.state().services.get(self.service)
     }
 
     /// How the release ended, once it has.
-    pub fn finished(&self) -> Option<&FinishedRelease> {
+    pub(super) fn finished(&self) -> Option<&FinishedRelease> {
         let service = self.service_state()?;
         let newest = service.history.back()?;
         service.release.is_none().then_some(newest.as_ref())
     }
 
     /// The one call that comes next.
-    pub fn capacity_order(&self) -> Option<CapacityOrder> {
+    pub(super) fn capacity_order(&self) -> Option<CapacityOrder> {
         self.state.capacity_order(self.service)
     }
 
     /// What was decided before and may not have been done.
-    pub fn outstanding(&self) -> Vec<Action> {
+    pub(super) fn outstanding(&self) -> Vec<Action> {
         self.state.outstanding()
     }
 
     /// Whether a deadline of the release has passed.
-    pub fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         neargate_core::machine::next_deadline(self.state.state()).is_some_and(|at| at <= now())
     }
 
@@ -131,7 +131,7 @@ impl<'a> ReleaseJournal<'a> {
     ///
     /// # Errors
     /// It is refused, or cannot be written.
-    pub async fn ask(&mut self, event: &Event) -> Result<Answer, DriverError> {
+    pub(super) async fn ask(&mut self, event: &Event) -> Result<Answer, DriverError> {
         let decision = self.state.decide(now(), event);
         if let Some(refusal) = decision.refusal() {
             return Err(refused(refusal));
@@ -174,7 +174,7 @@ impl<'a> ReleaseJournal<'a> {
     ///
     /// # Errors
     /// Another client drives, or the call failed.
-    pub async fn renew(&mut self) -> Result<(), DriverError> {
+    pub(super) async fn renew(&mut self) -> Result<(), DriverError> {
         if self.driver.lease_is_old(&self.stored.record) {
             let written = self
                 .driver
@@ -190,7 +190,7 @@ impl<'a> ReleaseJournal<'a> {
     ///
     /// # Errors
     /// Another client drives, or the call failed.
-    pub async fn read_again(&mut self) -> Result<(), DriverError> {
+    pub(super) async fn read_again(&mut self) -> Result<(), DriverError> {
         let mut fresh = self.driver.read(self.service).await?;
         if fresh.tag == self.stored.tag {
             return Ok(());
@@ -203,7 +203,7 @@ impl<'a> ReleaseJournal<'a> {
     }
 
     /// The record, to end the release in it.
-    pub fn into_stored(self) -> StoredRecord {
+    pub(super) fn into_stored(self) -> StoredRecord {
         self.stored
     }
 }

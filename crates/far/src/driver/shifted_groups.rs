@@ -22,7 +22,11 @@ impl ShiftedGroups {
     ///
     /// # Errors
     /// The infrastructure has not what it takes.
-    pub fn of(driver: &Driver, service: &str, seen: &EcsServiceState) -> Result<Self, DriverError> {
+    pub(super) fn of(
+        driver: &Driver,
+        service: &str,
+        seen: &EcsServiceState,
+    ) -> Result<Self, DriverError> {
         let (spec, facts) = driver.service(service)?;
         let missing = |what: &str| DriverError::Missing {
             what: format!("a release by weights needs {what} of `{service}`"),

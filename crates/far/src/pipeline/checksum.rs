@@ -11,7 +11,7 @@ const SUM: &str = "# sha256 of what follows: ";
 
 /// A body with its head.
 #[must_use]
-pub fn seal(body: &str) -> String {
+pub(super) fn seal(body: &str) -> String {
     format!("{MADE}\n{SUM}{}\n{body}", sum(body))
 }
 

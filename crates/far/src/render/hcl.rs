@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum HclValue {
+pub(super) enum HclValue {
     /// A literal text.
     Text(String),
     /// An expression, such as `module.network.vpc_id`.
@@ -22,29 +22,29 @@ pub enum HclValue {
 }
 
 /// A text.
-pub fn text(text: impl Into<String>) -> HclValue {
+pub(super) fn text(text: impl Into<String>) -> HclValue {
     HclValue::Text(text.into())
 }
 
 /// An expression.
-pub fn is(expression: impl Into<String>) -> HclValue {
+pub(super) fn is(expression: impl Into<String>) -> HclValue {
     HclValue::Expression(expression.into())
 }
 
 /// A list of texts.
-pub fn texts<T: AsRef<str>>(items: &[T]) -> HclValue {
+pub(super) fn texts<T: AsRef<str>>(items: &[T]) -> HclValue {
     HclValue::List(items.iter().map(|item| text(item.as_ref())).collect())
 }
 
 /// A table.
-pub fn table<K: Into<String>>(entries: impl IntoIterator<Item = (K, HclValue)>) -> HclValue {
+pub(super) fn table<K: Into<String>>(entries: impl IntoIterator<Item = (K, HclValue)>) -> HclValue {
     let entries = entries.into_iter();
     HclValue::Table(entries.map(|(key, value)| (key.into(), value)).collect())
 }
 
 /// A block: its head, such as `module "network"`, and what is in it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Block {
+pub(super) struct Block {
     /// Lines before it.
     comment: String,
     /// Type and labels.
@@ -59,7 +59,7 @@ pub struct Block {
 
 impl Block {
     /// An empty block.
-    pub fn new(head: impl Into<String>) -> Self {
+    pub(super) fn new(head: impl Into<String>) -> Self {
         Self {
             head: head.into(),
             groups: vec![Vec::new()],
@@ -68,19 +68,19 @@ impl Block {
     }
 
     /// With words before it.
-    pub fn comment(mut self, words: &str) -> Self {
+    pub(super) fn comment(mut self, words: &str) -> Self {
         words.clone_into(&mut self.comment);
         self
     }
 
     /// With words first in it.
-    pub fn remark(mut self, words: &str) -> Self {
+    pub(super) fn remark(mut self, words: &str) -> Self {
         words.clone_into(&mut self.remark);
         self
     }
 
     /// One more attribute.
-    pub fn with(mut self, name: &str, value: HclValue) -> Self {
+    pub(super) fn with(mut self, name: &str, value: HclValue) -> Self {
         if let Some(group) = self.groups.last_mut() {
             group.push((name.to_owned(), value));
         }
@@ -88,7 +88,7 @@ impl Block {
     }
 
     /// One more attribute when there is a value.
-    pub fn with_some(self, name: &str, value: Option<HclValue>) -> Self {
+    pub(super) fn with_some(self, name: &str, value: Option<HclValue>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,
@@ -96,13 +96,13 @@ impl Block {
     }
 
     /// An empty line.
-    pub fn gap(mut self) -> Self {
+    pub(super) fn gap(mut self) -> Self {
         self.groups.push(Vec::new());
         self
     }
 
     /// A block in it.
-    pub fn holding(mut self, block: Self) -> Self {
+    pub(super) fn holding(mut self, block: Self) -> Self {
         self.inner.push(block);
         self
     }
@@ -142,7 +142,7 @@ impl Block {
 }
 
 /// Blocks as a file's text.
-pub fn file(blocks: &[Block]) -> String {
+pub(super) fn file(blocks: &[Block]) -> String {
     let mut out = String::new();
     for (i, block) in blocks.iter().enumerate() {
         if i > 0 {
@@ -154,7 +154,7 @@ pub fn file(blocks: &[Block]) -> String {
 }
 
 /// Whether a text is HCL.
-pub fn is_hcl(text: &str) -> Result<(), hcl_edit::parser::Error> {
+pub(super) fn is_hcl(text: &str) -> Result<(), hcl_edit::parser::Error> {
     hcl_edit::parser::parse_body(text).map(|_| ())
 }
 

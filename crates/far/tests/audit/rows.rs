@@ -4,7 +4,7 @@ use neargate_far::posture::FindingSeverity;
 use neargate_far::posture::FindingSeverity::{High, Low, Medium};
 
 /// What has a finding.
-pub struct Row {
+pub(crate) struct Row {
     /// The rule that finds it.
     pub rule: &'static str,
     /// How bad it is there.
@@ -20,7 +20,7 @@ pub struct Row {
 }
 
 /// What all environments share.
-pub const BASE: &str = r#"app = "notes"
+pub(crate) const BASE: &str = r#"app = "notes"
 [service.api]
 command = ["notes", "serve"]
 artifact = "notes"
@@ -40,7 +40,7 @@ rotate = "30d"
 "#;
 
 /// `prod` has nothing to find, `dev` is a trial, `bare` is a production that says nothing else.
-pub const FINE: &str = r#"
+pub(crate) const FINE: &str = r#"
 [env.prod]
 target = "aws"
 region = "eu-central-1"
@@ -92,7 +92,7 @@ impl Row {
 }
 
 /// At least one for each rule.
-pub const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     prod("no-waf", Medium, "edge.waf", &["edge.waf=false"]),
     prod("no-waf", Low, "edge.waf", &[]).of("dev"),
     prod(

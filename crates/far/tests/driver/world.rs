@@ -24,7 +24,7 @@ use server::Moto;
 static SERVER: OnceLock<Option<Moto>> = OnceLock::new();
 
 /// An app on moto's AWS, as Terraform would have left it.
-pub struct World {
+pub(crate) struct World {
     pub app: String,
     moto: &'static Moto,
     pub told: Rc<RefCell<Vec<String>>>,
@@ -38,7 +38,7 @@ pub struct World {
 }
 
 /// `None`: there is no moto here.
-pub fn world(app: &str) -> Option<World> {
+pub(crate) fn world(app: &str) -> Option<World> {
     let moto = SERVER.get_or_init(Moto::start).as_ref()?;
     let made = moto.control("world", &json!({ "app": app }));
     Some(World {
@@ -53,12 +53,12 @@ pub fn world(app: &str) -> Option<World> {
 }
 
 impl World {
-    pub fn control(&self, name: &str, body: &Value) -> Value {
+    pub(crate) fn control(&self, name: &str, body: &Value) -> Value {
         self.moto.control(name, body)
     }
 
     /// ECS calls of this app so far, by name.
-    pub fn calls(&self, action: &str) -> usize {
+    pub(crate) fn calls(&self, action: &str) -> usize {
         let all = self.control("calls", &json!({ "holds": self.app }));
         let all = all.as_array().cloned().unwrap_or_default();
         let own = |call: &&Value| call.as_str().is_some_and(|it| it.starts_with(action));
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// Bodies of the ECS calls of this app by that name, oldest first.
-    pub fn bodies(&self, action: &str) -> Vec<Value> {
+    pub(crate) fn bodies(&self, action: &str) -> Vec<Value> {
         let all = self.control("calls", &json!({ "holds": self.app }));
         let all = all.as_array().cloned().unwrap_or_default();
         let body = |call: &Value| {
@@ -77,20 +77,20 @@ impl World {
     }
 
     /// Writes to a bucket so far: method and path, in order.
-    pub fn writes(&self, bucket: &str) -> Vec<String> {
+    pub(crate) fn writes(&self, bucket: &str) -> Vec<String> {
         let all = self.control("calls", &json!({ "holds": format!("PUT /{bucket}/") }));
         let all = all.as_array().cloned().unwrap_or_default();
         let line = |call: &Value| call.as_str().unwrap_or_default().trim().to_owned();
         all.iter().map(line).collect()
     }
 
-    pub fn alarm(&self, state: &str) {
+    pub(crate) fn alarm(&self, state: &str) {
         let name = format!("{}-success-rate", self.app);
         let body = json!({ "name": name, "state": state, "reason": "5 of 100 failed" });
         self.control("alarm", &body);
     }
 
-    pub fn endpoint(&self) -> Endpoint {
+    pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint {
             url: Some(self.moto.endpoint()),
             keys: Some(("test".to_owned(), "test".to_owned())),
@@ -98,16 +98,20 @@ impl World {
     }
 
     /// A client of its own name.
-    pub async fn client(&self, holder: &str, release: &str) -> Driver {
+    pub(crate) async fn client(&self, holder: &str, release: &str) -> Driver {
         self.try_client(holder, release).await.expect("it opens")
     }
 
-    pub async fn try_client(&self, holder: &str, release: &str) -> Result<Driver, DriverError> {
+    pub(crate) async fn try_client(
+        &self,
+        holder: &str,
+        release: &str,
+    ) -> Result<Driver, DriverError> {
         self.leased(holder, release, LEASE).await
     }
 
     /// A client that is taken to be lost so long after its last write.
-    pub async fn leased(
+    pub(crate) async fn leased(
         &self,
         holder: &str,
         release: &str,
@@ -177,13 +181,13 @@ region = "eu-central-1"
         }
     }
 
-    pub fn heard(&self, text: &str) -> bool {
+    pub(crate) fn heard(&self, text: &str) -> bool {
         self.told.borrow().iter().any(|line| line.contains(text))
     }
 }
 
 /// Runs a test's future.
-pub fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -207,7 +211,7 @@ fn hurried(mut manifest: Manifest) -> Manifest {
 }
 
 /// Both futures, side by side.
-pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+pub(crate) async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
     let (mut a, mut b) = (Box::pin(a), Box::pin(b));
     let (mut first, mut second) = (None, None);
     poll_fn(move |context| {
@@ -233,7 +237,10 @@ pub async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) 
 }
 
 /// The first future until the second ends; then it is dropped where it is.
-pub async fn until<A: std::fmt::Debug>(a: impl Future<Output = A>, b: impl Future<Output = ()>) {
+pub(crate) async fn until<A: std::fmt::Debug>(
+    a: impl Future<Output = A>,
+    b: impl Future<Output = ()>,
+) {
     let (mut a, mut b) = (Box::pin(a), Box::pin(b));
     poll_fn(move |context| {
         if let Poll::Ready(value) = a.as_mut().poll(context) {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 /// A server of its own.
-pub struct Moto {
+pub(crate) struct Moto {
     child: Child,
     port: u16,
 }
@@ -23,7 +23,7 @@ impl Drop for Moto {
 
 impl Moto {
     /// `None`, said on standard output: there is no moto here.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let found = Self::launch();
         if found.is_none() {
             println!("skipped: python3 cannot import moto (pip install 'moto[server]==5.2.1')");
@@ -53,12 +53,12 @@ impl Moto {
     }
 
     /// Its URL.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Tells the launcher something: one of `controlled` in `launch.py`.
-    pub fn control(&self, name: &str, body: &Value) -> Value {
+    pub(crate) fn control(&self, name: &str, body: &Value) -> Value {
         let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         let size = body.len();

@@ -28,7 +28,7 @@ const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Who is at the other end of the socket, by the kernel's word.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
+pub(super) struct Peer {
     uid: Option<u32>,
     /// Whether it may be a task: one has the user of an engine that is not root, in a user
     /// namespace of its own.

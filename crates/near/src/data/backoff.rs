@@ -9,21 +9,21 @@ use std::time::Duration;
 use neargate_core::backoff;
 
 /// The first wait.
-pub const FIRST: Duration = Duration::from_millis(200);
+pub(super) const FIRST: Duration = Duration::from_millis(200);
 /// Available for this long counts as healthy again.
-pub const HEALTHY: Duration = Duration::from_secs(60);
+pub(super) const HEALTHY: Duration = Duration::from_secs(60);
 /// From this many failures in a row on, the state is `failed`; starts go on.
-pub const FAILED_AFTER: u32 = 5;
+pub(super) const FAILED_AFTER: u32 = 5;
 
 /// How often in a row it ended or did not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Backoff {
+pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Notes an end after having been available for `available`, and says how long to wait.
-    pub fn ended(&mut self, available: Duration) -> Duration {
+    pub(super) fn ended(&mut self, available: Duration) -> Duration {
         if available >= HEALTHY {
             self.failures = 0;
         }
@@ -33,7 +33,7 @@ impl Backoff {
 
     /// Whether it failed so often that "recovering" would be a false hope.
     #[must_use]
-    pub fn hopeless(&self) -> bool {
+    pub(super) fn hopeless(&self) -> bool {
         self.failures >= FAILED_AFTER
     }
 }

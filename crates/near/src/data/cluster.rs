@@ -21,7 +21,7 @@ use tokio::process::Command;
 use super::error::DataError;
 use super::os_account::OsAccount;
 use super::process_owner::ProcessOwner;
-use crate::secrets::SecretValue;
+use neargate_core::secret::SecretValue;
 
 /// The cluster's superuser. A manifest's names have no underscore, so no app is called this.
 const SUPERUSER: &str = "neargate_admin";

@@ -16,9 +16,9 @@ use super::error::DataError;
 use crate::port_holder;
 
 /// First port of data services.
-pub const FIRST: u16 = 30_000;
+pub(super) const FIRST: u16 = 30_000;
 /// Last port of data services.
-pub const LAST: u16 = 31_999;
+pub(super) const LAST: u16 = 31_999;
 
 /// Ports given out by this engine.
 #[derive(Debug, Clone, Default)]

@@ -18,7 +18,7 @@ use super::leftovers;
 use super::process_owner::ProcessOwner;
 use super::processes::{ServerProcess, ServerStopSignal};
 use super::program;
-use crate::secrets::SecretValue;
+use neargate_core::secret::SecretValue;
 
 /// Clean stop: SIGINT, then this long.
 pub(super) const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -16,7 +16,7 @@ use super::leftovers;
 use super::process_owner::ProcessOwner;
 use super::processes::{ServerProcess, ServerStopSignal};
 use super::program;
-use crate::secrets::SecretValue;
+use neargate_core::secret::SecretValue;
 
 /// Clean stop: SIGTERM, then this long.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);

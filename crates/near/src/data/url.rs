@@ -3,7 +3,7 @@
 //! Invariant: what [`redacted`] hands back holds no password: not in the authority, not in
 //! the query.
 
-use crate::secrets::SecretValue;
+use neargate_core::secret::SecretValue;
 
 /// The scheme that every client takes: SQLAlchemy refuses `postgres://`, which others take too.
 const SCHEME: &str = "postgresql://";
@@ -83,7 +83,7 @@ fn decoded(text: &str) -> Option<String> {
 
 /// `postgresql://notes:…@127.0.0.1:31000/notes`
 #[must_use]
-pub fn postgres(role: &str, password: &str, port: u16, database: &str) -> SecretValue {
+pub(super) fn postgres(role: &str, password: &str, port: u16, database: &str) -> SecretValue {
     let (role, database) = (encoded(role), encoded(database));
     let password = encoded(password);
     SecretValue::new(format!(
@@ -93,7 +93,7 @@ pub fn postgres(role: &str, password: &str, port: u16, database: &str) -> Secret
 
 /// `redis://:…@127.0.0.1:31001/0`
 #[must_use]
-pub fn redis(password: &str, port: u16) -> SecretValue {
+pub(super) fn redis(password: &str, port: u16) -> SecretValue {
     SecretValue::new(format!("redis://:{}@127.0.0.1:{port}/0", encoded(password)))
 }
 

@@ -38,7 +38,7 @@ pub enum CookieKeyError {
 ///
 /// # Errors
 /// [`CookieKeyError`].
-pub fn open(path: &Path) -> Result<CookieKey, CookieKeyError> {
+pub(super) fn open(path: &Path) -> Result<CookieKey, CookieKeyError> {
     match read(path) {
         Ok(Some(key)) => return Ok(key),
         Ok(None) => {}

@@ -14,7 +14,7 @@ use crate::supervisor::{
 };
 
 /// The supervisor as data services see it.
-pub struct DataProcesses {
+pub(super) struct DataProcesses {
     /// Runs them.
     pub supervisor: Supervisor,
     /// Where their logs are.
@@ -85,4 +85,4 @@ fn signal(signal: ServerStopSignal) -> supervisor::StopSignal {
 }
 
 /// How long a task may wait for a data service that it uses.
-pub const AVAILABLE_WITHIN: Duration = Duration::from_secs(100);
+pub(super) const AVAILABLE_WITHIN: Duration = Duration::from_secs(100);

@@ -19,7 +19,7 @@ const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 const SSL_MODE: &str = "disable";
 
 /// What the variables are made of. Holds secrets.
-pub struct VariableSources<'a> {
+pub(super) struct VariableSources<'a> {
     /// App name.
     pub app: &'a str,
     /// Environment name.
@@ -46,7 +46,7 @@ pub struct VariableSources<'a> {
 
 /// The variables of one task.
 #[must_use]
-pub fn variables(source: &VariableSources<'_>) -> BTreeMap<String, String> {
+pub(super) fn variables(source: &VariableSources<'_>) -> BTreeMap<String, String> {
     let mut variables = source.service.env.clone();
     let (lang, utf_8) = LOCALE;
     let otherwise = [(lang.to_owned(), utf_8.to_owned())].into_iter();
@@ -154,7 +154,7 @@ fn for_libpq(source: &VariableSources<'_>) -> Vec<(String, String)> {
 
 /// `session-key` as a variable name: `SESSION_KEY`.
 #[must_use]
-pub fn upper(name: &str) -> String {
+pub(super) fn upper(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")
 }
 

@@ -46,7 +46,7 @@ pub(super) enum JournalReport {
 
 impl JournalReport {
     /// Why it failed.
-    pub fn error(self) -> Option<JournalError> {
+    pub(super) fn error(self) -> Option<JournalError> {
         match self {
             Self::Written(result) => result.err(),
             Self::Compacted(result) => result.err(),
@@ -77,7 +77,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(journal: Journal, reports: InputSender<JournalReport>) -> io::Result<Self> {
+    pub(super) fn start(journal: Journal, reports: InputSender<JournalReport>) -> io::Result<Self> {
         let (orders, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
@@ -89,7 +89,7 @@ impl JournalWriter {
     }
 
     /// Gives an order. A thread that is gone (it panicked) does nothing, and nothing is acted on.
-    pub fn order(&self, order: JournalOrder) {
+    pub(super) fn order(&self, order: JournalOrder) {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
         }
@@ -99,7 +99,7 @@ impl JournalWriter {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn close(mut self) -> Result<(), JournalError> {
+    pub(super) fn close(mut self) -> Result<(), JournalError> {
         match self.end() {
             Some(journal) => journal.close(),
             None => Ok(()),

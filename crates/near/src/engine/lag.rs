@@ -13,7 +13,7 @@ const REMEMBERED: u64 = 60;
 
 /// The gauge.
 #[derive(Debug)]
-pub struct LagGauge {
+pub(super) struct LagGauge {
     began: Instant,
     longest: Duration,
     /// When the handling of the present input began.
@@ -25,7 +25,7 @@ pub struct LagGauge {
 impl LagGauge {
     /// A gauge that has seen nothing.
     #[must_use]
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
             longest: Duration::ZERO,
@@ -35,14 +35,14 @@ impl LagGauge {
     }
 
     /// The loop takes an input that arrived, or was due, at this instant.
-    pub fn handling(&mut self, arrived: Instant) {
+    pub(super) fn handling(&mut self, arrived: Instant) {
         let now = Instant::now();
         self.waited(now.saturating_duration_since(arrived), now);
         self.handling = Some(now);
     }
 
     /// The loop is done with an input.
-    pub fn idle(&mut self, now: Instant) {
+    pub(super) fn idle(&mut self, now: Instant) {
         if let Some(began) = self.handling.take() {
             self.waited(now.saturating_duration_since(began), now);
         }
@@ -62,7 +62,7 @@ impl LagGauge {
 
     /// What the gauge shows.
     #[must_use]
-    pub fn read(&self, now: Instant) -> LoopLag {
+    pub(super) fn read(&self, now: Instant) -> LoopLag {
         let second = now.saturating_duration_since(self.began).as_secs();
         let recent = self.seconds.iter();
         let recent = recent.filter(|(at, _)| at + REMEMBERED > second);

@@ -4,7 +4,7 @@
 
 /// What the last check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastCheck {
+pub(super) struct LastCheck {
     /// ALB's reason code and details; empty: it passed.
     pub reason: String,
     /// Failures in a row.
@@ -18,7 +18,7 @@ pub struct LastCheck {
 impl LastCheck {
     /// What a router told.
     #[must_use]
-    pub fn of(reason: String, failures: u32, threshold: u32) -> Self {
+    pub(super) fn of(reason: String, failures: u32, threshold: u32) -> Self {
         Self {
             reason,
             failures,
@@ -29,13 +29,13 @@ impl LastCheck {
 
     /// Whether it failed.
     #[must_use]
-    pub fn failed(&self) -> bool {
+    pub(super) fn failed(&self) -> bool {
         !self.reason.is_empty()
     }
 
     /// It for people: `500 (1 of 2)`.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let found = bare(&self.reason);
         let mut words = match self.threshold {
             0 => found.to_owned(),

@@ -116,7 +116,7 @@ impl ReplayedJournal {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn of(mut journal: Journal) -> Result<Self, JournalError> {
+    pub(super) fn of(mut journal: Journal) -> Result<Self, JournalError> {
         let loaded = journal.load::<EnvironmentState, JournalEntry>()?;
         let (snapshot_at, mut state) = loaded.snapshot.unwrap_or_default();
         for stored in &loaded.entries {
@@ -149,7 +149,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal's thread cannot be started.
-    pub fn open(
+    pub(super) fn open(
         replayed: ReplayedJournal,
         reports: InputSender<JournalReport>,
     ) -> io::Result<Self> {
@@ -172,12 +172,12 @@ impl Ledger {
 
     /// The timeline.
     #[must_use]
-    pub fn clock(&self) -> &EngineClock {
+    pub(super) fn clock(&self) -> &EngineClock {
         &self.clock
     }
 
     /// Proposes where the timeline is, when that is not written or the wall clock was set.
-    pub fn note_clock(&mut self) {
+    pub(super) fn note_clock(&mut self) {
         let was_set = self.clock.was_set();
         if was_set || std::mem::take(&mut self.clock_unwritten) {
             let fact = (CLOCK.to_owned(), anchor_of(&self.clock));
@@ -191,36 +191,36 @@ impl Ledger {
     }
 
     /// The timeline could not be written down.
-    pub fn clock_unwritten(&mut self) {
+    pub(super) fn clock_unwritten(&mut self) {
         self.clock_unwritten = true;
     }
 
     /// What is decided.
     #[must_use]
-    pub fn state(&self) -> &EnvironmentState {
+    pub(super) fn state(&self) -> &EnvironmentState {
         &self.state
     }
 
     /// The last journal position, for those who wait for more.
     #[must_use]
-    pub fn seq(&self) -> watch::Receiver<u64> {
+    pub(super) fn seq(&self) -> watch::Receiver<u64> {
         self.seq.subscribe()
     }
 
     /// Number of the newest entry.
     #[must_use]
-    pub fn last(&self) -> u64 {
+    pub(super) fn last(&self) -> u64 {
         self.last
     }
 
     /// A fact that is no entry.
     #[must_use]
-    pub fn fact(&self, key: &str) -> Option<&str> {
+    pub(super) fn fact(&self, key: &str) -> Option<&str> {
         self.facts.get(key).map(String::as_str)
     }
 
     /// A fact that holds from now on, and is on the disk before whatever is decided after it.
-    pub fn note(&mut self, key: &str, value: &str) {
+    pub(super) fn note(&mut self, key: &str, value: &str) {
         let fact = (key.to_owned(), value.to_owned());
         self.facts.extend([fact.clone()]);
         self.propose(Proposal {
@@ -232,13 +232,13 @@ impl Ledger {
     }
 
     /// Takes its turn after those that wait; [`Ledger::advance`] decides it.
-    pub fn propose(&mut self, proposal: Proposal) {
+    pub(super) fn propose(&mut self, proposal: Proposal) {
         self.waiting.push_back(proposal);
     }
 
     /// Whether there is room for what further inputs bring; without it they wait where they come from.
     #[must_use]
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MOST_WAITING
     }
 
@@ -246,7 +246,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`JournalError::TooSlow`].
-    pub fn refuse_without_room(&self) -> Result<(), JournalError> {
+    pub(super) fn refuse_without_room(&self) -> Result<(), JournalError> {
         let waiting = self.waiting.len();
         match self.has_room() {
             true => Ok(()),
@@ -256,19 +256,19 @@ impl Ledger {
 
     /// Whether the journal's thread has an order.
     #[must_use]
-    pub fn is_writing(&self) -> bool {
+    pub(super) fn is_writing(&self) -> bool {
         !matches!(self.writing, WriterState::Nothing)
     }
 
     /// Whether something waits because it could not be written.
     #[must_use]
-    pub fn behind(&self) -> bool {
+    pub(super) fn behind(&self) -> bool {
         self.failed && !self.waiting.is_empty()
     }
 
     /// Decides what waits and orders it to be written, unless the thread has an order. What needs
     /// no writing is settled at once.
-    pub fn advance(&mut self) -> Vec<SettledProposal> {
+    pub(super) fn advance(&mut self) -> Vec<SettledProposal> {
         if self.is_writing() || self.waiting.is_empty() {
             return Vec::new();
         }
@@ -322,7 +322,10 @@ impl Ledger {
     }
 
     /// Takes in how the thread's order ended.
-    pub fn reported(&mut self, report: JournalReport) -> (Vec<SettledProposal>, JournalOutcome) {
+    pub(super) fn reported(
+        &mut self,
+        report: JournalReport,
+    ) -> (Vec<SettledProposal>, JournalOutcome) {
         let writing = std::mem::replace(&mut self.writing, WriterState::Nothing);
         match (report, writing) {
             (JournalReport::Written(Ok(mut receipt)), WriterState::Drafts(drafts)) => {
@@ -396,7 +399,7 @@ impl Ledger {
     }
 
     /// Replaces old entries by a snapshot when there are many and nothing is being written.
-    pub fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         if !self.is_writing() && self.last - self.snapshot_at >= ENTRIES_PER_SNAPSHOT {
             let (seq, state) = (self.last, Box::new(self.state.clone()));
             self.writing = WriterState::Snapshot(seq);
@@ -408,7 +411,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn close(self) -> Result<(), JournalError> {
+    pub(super) fn close(self) -> Result<(), JournalError> {
         self.writer.close()
     }
 }

@@ -18,7 +18,7 @@ const BACKLOG: i32 = 4096;
 
 /// Why a listening socket could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(super) enum ListenError {
     /// Another process listens there.
     #[error("{address} is taken")]
     Taken {
@@ -58,7 +58,7 @@ impl ListenerQueues {
 
 /// All listening sockets by name.
 #[derive(Debug, Default)]
-pub struct ListeningSockets {
+pub(super) struct ListeningSockets {
     by_name: BTreeMap<String, Vec<OwnedFd>>,
     /// Rises with every change.
     version: u64,
@@ -66,7 +66,7 @@ pub struct ListeningSockets {
 
 impl ListeningSockets {
     /// Takes over sockets that a running router handed back.
-    pub fn adopt(&mut self, names: &[String], sockets: Vec<OwnedFd>) {
+    pub(super) fn adopt(&mut self, names: &[String], sockets: Vec<OwnedFd>) {
         self.version += 1;
         for (name, socket) in names.iter().zip(sockets) {
             self.by_name.entry(name.clone()).or_default().push(socket);
@@ -78,7 +78,7 @@ impl ListeningSockets {
     ///
     /// # Errors
     /// [`ListenError`]; then nothing has changed.
-    pub fn set(
+    pub(super) fn set(
         &mut self,
         wanted: &[(String, SocketAddr)],
         workers: usize,
@@ -102,20 +102,20 @@ impl ListeningSockets {
     }
 
     /// Closes all.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.version += u64::from(!self.by_name.is_empty());
         self.by_name.clear();
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
     /// Rises with every change; 0: there never was any.
     #[must_use]
-    pub fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         self.version
     }
 
@@ -123,7 +123,7 @@ impl ListeningSockets {
     ///
     /// # Errors
     /// There are no descriptors left.
-    pub fn copies(&self) -> std::io::Result<Vec<(String, OwnedFd)>> {
+    pub(super) fn copies(&self) -> std::io::Result<Vec<(String, OwnedFd)>> {
         let copy = |(name, socket): (&str, BorrowedFd<'_>)| {
             Ok((name.to_owned(), socket.try_clone_to_owned()?))
         };
@@ -132,14 +132,14 @@ impl ListeningSockets {
 
     /// The address of a listener.
     #[must_use]
-    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+    pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
         let socket = self.by_name.get(name)?.first()?;
         let address: SockAddr = socket2::SockRef::from(socket).local_addr().ok()?;
         address.as_socket()
     }
 
     /// Every socket with its listener's name, in a stable order.
-    pub fn sockets(&self) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
         self.by_name
             .iter()
             .flat_map(|(name, sockets)| sockets.iter().map(|s| (name.as_str(), s.as_fd())))
@@ -150,7 +150,7 @@ impl ListeningSockets {
 ///
 /// # Errors
 /// [`ListenError`].
-pub fn try_address(address: SocketAddr) -> Result<(), ListenError> {
+pub(super) fn try_address(address: SocketAddr) -> Result<(), ListenError> {
     let tried = bound(address, false).map(drop);
     tried.map_err(|source| not_bound(address, source))
 }

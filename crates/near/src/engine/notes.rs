@@ -25,7 +25,7 @@ pub(super) enum NoteCause {
 
 impl NoteCause {
     /// What an error of the journal means to people.
-    pub fn describe(&self) -> &'static str {
+    pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::JournalUnwritable => "decisions wait because the journal cannot be written",
             Self::JournalGrows => "the journal grows because it cannot be compacted",
@@ -44,7 +44,7 @@ pub(super) struct Notes(BTreeMap<NoteCause, Vec<String>>);
 
 impl Notes {
     /// Replaces what is noted for a cause; whether that is news.
-    pub fn set(&mut self, cause: NoteCause, texts: &[String]) -> bool {
+    pub(super) fn set(&mut self, cause: NoteCause, texts: &[String]) -> bool {
         if texts.is_empty() {
             return self.clear(&cause);
         }
@@ -53,17 +53,17 @@ impl Notes {
     }
 
     /// The cause is gone; whether there was a note of it.
-    pub fn clear(&mut self, cause: &NoteCause) -> bool {
+    pub(super) fn clear(&mut self, cause: &NoteCause) -> bool {
         self.0.remove(cause).is_some()
     }
 
     /// Whether there is a note of a cause.
-    pub fn has(&self, cause: &NoteCause) -> bool {
+    pub(super) fn has(&self, cause: &NoteCause) -> bool {
         self.0.contains_key(cause)
     }
 
     /// Each text once, however many causes it has.
-    pub fn texts(&self) -> Vec<String> {
+    pub(super) fn texts(&self) -> Vec<String> {
         let all: BTreeSet<&String> = self.0.values().flatten().collect();
         all.into_iter().cloned().collect()
     }

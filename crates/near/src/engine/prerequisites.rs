@@ -126,7 +126,7 @@ impl ListenerFailure {
     }
 
     /// In words. Blocks: looks for the holder of a taken port.
-    pub fn problem(self) -> Problem {
+    pub(super) fn problem(self) -> Problem {
         match self {
             Self::Told(problem) => problem,
             Self::Taken(address) => Problem::environment(port_holder::port_taken(address)),
@@ -134,7 +134,7 @@ impl ListenerFailure {
     }
 
     /// Tells whoever asked.
-    pub fn answer<T: Send + 'static>(self, to: CallReply<T>) {
+    pub(super) fn answer<T: Send + 'static>(self, to: CallReply<T>) {
         tokio::task::spawn_blocking(move || reply(to, Err(self.problem())));
     }
 }

@@ -11,7 +11,7 @@ use crate::journal::JournalError;
 
 /// Why a request had no effect. The state is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum TurnError {
+pub(super) enum TurnError {
     /// The machine says no.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -41,7 +41,7 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no router.
 #[derive(Debug, thiserror::Error)]
-pub enum RouterStartError {
+pub(super) enum RouterStartError {
     /// The process did not start.
     #[error("cannot start the router {program}")]
     Spawn {
@@ -67,7 +67,7 @@ pub enum RouterStartError {
 
 /// What a router does, told to the engine's loop.
 #[derive(Debug)]
-pub enum RouterEvent {
+pub(super) enum RouterEvent {
     /// It was started and answers, or does not.
     Connected(Result<RouterProcess, RouterStartError>),
     /// It said something.
@@ -78,7 +78,7 @@ pub enum RouterEvent {
 
 /// A connected router.
 #[derive(Debug)]
-pub struct RouterProcess {
+pub(super) struct RouterProcess {
     /// Rises with every router of this state directory.
     pub number: u64,
     /// Process id.
@@ -91,13 +91,13 @@ pub struct RouterProcess {
 
 impl RouterProcess {
     /// Sends an order; one that was not sent yet is replaced by it.
-    pub fn order(&self, order: ToRouter) {
+    pub(super) fn order(&self, order: ToRouter) {
         self.orders.send_replace(Some(order));
     }
 
     /// What it told last of its load.
     #[must_use]
-    pub fn load(&self) -> RouterLoad {
+    pub(super) fn load(&self) -> RouterLoad {
         self.load.borrow().clone()
     }
 }
@@ -105,7 +105,7 @@ impl RouterProcess {
 /// Starts a router on copies of the listening sockets, as the user of routers when the engine is
 /// root, and follows it, as [`follow_new`] does. The loop waits for neither: a new process reads
 /// and writes files, and so does the register of users.
-pub async fn start(
+pub(super) async fn start(
     program: PathBuf,
     state: StateDir,
     number: u64,
@@ -201,7 +201,7 @@ fn append(path: &Path) -> io::Result<File> {
 
 /// Numbers of the control sockets in the state directory, lowest first; some may be dead.
 #[must_use]
-pub fn numbers(state: &StateDir) -> Vec<u64> {
+pub(super) fn numbers(state: &StateDir) -> Vec<u64> {
     let Ok(entries) = std::fs::read_dir(state.run()) else {
         return Vec::new();
     };
@@ -275,7 +275,7 @@ async fn connect_new(state: &StateDir, number: u64) -> Result<RouterConnection, 
 
 /// Connects to a router that an earlier engine left, with its listening sockets; `None` when
 /// nobody answers there (its socket file is removed).
-pub async fn adopt(
+pub(super) async fn adopt(
     state: &StateDir,
     number: u64,
     facts: InputSender<(u64, RouterEvent)>,

@@ -18,7 +18,7 @@ use crate::paths::StateDir;
 
 /// Why a router has no user or no directories.
 #[derive(Debug, thiserror::Error)]
-pub enum RoomsError {
+pub(super) enum RoomsError {
     /// There is no user for it.
     #[error(transparent)]
     User(#[from] RegisterError),
@@ -40,7 +40,7 @@ pub enum RoomsError {
 ///
 /// # Errors
 /// [`RoomsError`].
-pub fn provide(state: &StateDir) -> Result<Option<UserIdentity>, RoomsError> {
+pub(super) fn provide(state: &StateDir) -> Result<Option<UserIdentity>, RoomsError> {
     let user = identity::of_router(state)?;
     atomic::group_directory(&state.artifacts(), user.map(|user| user.gid))?;
     log_directory(state, user).map_err(|source| RoomsError::Log {

@@ -20,7 +20,7 @@ use crate::watchdog::ActivityMeter;
 
 /// What is known of the life of one router.
 #[derive(Debug)]
-pub struct RouterVigil {
+pub(super) struct RouterVigil {
     process: Option<ProcessIdentity>,
     looked: Instant,
     control: WatchedRouter,
@@ -52,7 +52,7 @@ impl WatchedRouter {
 impl RouterVigil {
     /// For the router with this number and pid; whether it said that it beats.
     #[must_use]
-    pub fn new(number: u64, pid: u32, beats: bool) -> Self {
+    pub(super) fn new(number: u64, pid: u32, beats: bool) -> Self {
         Self {
             process: ProcessIdentity::of(pid).filter(|_| is_router(pid, number)),
             looked: Instant::now(),
@@ -64,12 +64,12 @@ impl RouterVigil {
     }
 
     /// What it tells of its load.
-    pub fn load(&self) -> watch::Receiver<RouterLoad> {
+    pub(super) fn load(&self) -> watch::Receiver<RouterLoad> {
         self.load.subscribe()
     }
 
     /// The router beat: its control thread lives, and these are the rounds of its workers.
-    pub fn beat(&mut self, workers: &[(u32, u64)], load: RouterLoad) {
+    pub(super) fn beat(&mut self, workers: &[(u32, u64)], load: RouterLoad) {
         self.load.send_replace(load);
         let Some(process) = self.process else { return };
         self.control.reported = true;
@@ -86,7 +86,7 @@ impl RouterVigil {
     }
 
     /// Looks at all threads; a router of which one hangs is killed.
-    pub fn check_routers(&mut self) {
+    pub(super) fn check_routers(&mut self) {
         let since = self.looked.elapsed();
         self.looked = Instant::now();
         let Some(process) = self.process.filter(|_| self.beats) else {
@@ -108,7 +108,7 @@ impl RouterVigil {
 }
 
 /// Wakes a router or ends it at once, and tells it.
-pub fn remedy_of(process: ProcessIdentity, remedy: Remedy) {
+pub(super) fn remedy_of(process: ProcessIdentity, remedy: Remedy) {
     let words = match remedy {
         Remedy::Wake => "is stopped: it is woken",
         Remedy::Replace(_) => "hangs: it is replaced",
@@ -118,7 +118,7 @@ pub fn remedy_of(process: ProcessIdentity, remedy: Remedy) {
 }
 
 /// Whether a process is the router with this number: a pid that it told is no proof.
-pub fn is_router(pid: u32, number: u64) -> bool {
+pub(super) fn is_router(pid: u32, number: u64) -> bool {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let mut arguments = arguments.split(|byte| *byte == 0).skip(1);
     let socket = format!("/router-{number}.sock");
@@ -126,7 +126,7 @@ pub fn is_router(pid: u32, number: u64) -> bool {
 }
 
 /// The running router with this number of the state directory that this engine stands in.
-pub fn find(number: u64) -> Option<ProcessIdentity> {
+pub(super) fn find(number: u64) -> Option<ProcessIdentity> {
     let own = std::env::current_dir().ok()?;
     own_processes::of(&own)
         .into_iter()

@@ -30,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(500);
 /// What the engine learns from its routers.
 #[derive(Debug)]
-pub enum RouterOutcome {
+pub(super) enum RouterOutcome {
     /// A target's health changed, or what its checks find.
     Health {
         /// Task id.
@@ -75,7 +75,7 @@ struct DrainProgress {
 }
 
 /// All routers and what they share.
-pub struct Routers {
+pub(super) struct Routers {
     program: PathBuf,
     state: StateDir,
     listeners: ListeningSockets,
@@ -100,12 +100,12 @@ struct StartingRouter {
 }
 
 /// Tells when a router that was started serves, or why it does not.
-pub type RouterConnected = oneshot::Receiver<Result<(), Arc<RouterStartError>>>;
+pub(super) type RouterConnected = oneshot::Receiver<Result<(), Arc<RouterStartError>>>;
 
 impl Routers {
     /// Finds the routers that an earlier engine left; the newest serves, others retire.
     /// `inherited` are listening sockets that the watchdog kept: they count when no router lives.
-    pub async fn adopt(
+    pub(super) async fn adopt(
         program: PathBuf,
         state: StateDir,
         facts: InputSender<(u64, RouterEvent)>,
@@ -149,36 +149,36 @@ impl Routers {
 
     /// Whether this listener is open.
     #[must_use]
-    pub fn listens(&self, name: &str) -> bool {
+    pub(super) fn listens(&self, name: &str) -> bool {
         self.listeners.address(name).is_some()
     }
 
     /// The listening sockets.
     #[must_use]
-    pub fn listeners(&self) -> &ListeningSockets {
+    pub(super) fn listeners(&self) -> &ListeningSockets {
         &self.listeners
     }
 
     /// The numbers of those that live.
-    pub fn numbers(&self) -> impl Iterator<Item = u64> {
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.living().map(|router| router.number)
     }
 
     /// The router that serves: pid.
     #[must_use]
-    pub fn pid(&self) -> Option<u32> {
+    pub(super) fn pid(&self) -> Option<u32> {
         self.serving.as_ref().map(|router| router.pid)
     }
 
     /// How full the router is that serves, and what it lacked.
     #[must_use]
-    pub fn load(&self) -> Option<RouterLoad> {
+    pub(super) fn load(&self) -> Option<RouterLoad> {
         self.serving.as_ref().map(RouterProcess::load)
     }
 
     /// Version of the newest table that any router has.
     #[must_use]
-    pub fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         let adopted = self.serving.as_ref().map_or(0, |router| router.version);
         self.table
             .as_ref()
@@ -191,7 +191,7 @@ impl Routers {
     ///
     /// # Errors
     /// A port is taken, and nothing has changed; or no router starts.
-    pub fn listen(
+    pub(super) fn listen(
         &mut self,
         wanted: &[(String, SocketAddr)],
     ) -> Result<Option<RouterConnected>, RoutersError> {
@@ -206,7 +206,7 @@ impl Routers {
     ///
     /// # Errors
     /// There are no descriptors for it; the old one goes on.
-    pub fn replace(&mut self) -> Result<RouterConnected, RoutersError> {
+    pub(super) fn replace(&mut self) -> Result<RouterConnected, RoutersError> {
         if let Some(unfinished) = self.incoming.take() {
             self.retire(unfinished);
         }
@@ -279,7 +279,7 @@ impl Routers {
     }
 
     /// Sends a table to every router.
-    pub fn publish(&mut self, table: RoutingTable) {
+    pub(super) fn publish(&mut self, table: RoutingTable) {
         let draining: BTreeSet<&TaskId> = table
             .groups
             .values()
@@ -300,7 +300,7 @@ impl Routers {
     }
 
     /// Ends the serving router (and any other) and closes the listeners.
-    pub fn close(&mut self, drain: Duration) {
+    pub(super) fn close(&mut self, drain: Duration) {
         self.listeners.clear();
         for router in self.living() {
             router.order(drain_order(drain));
@@ -314,12 +314,12 @@ impl Routers {
 
     /// Whether no router lives.
     #[must_use]
-    pub fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         self.living().next().is_none() && self.starting.is_none()
     }
 
     /// Takes in what a router said; a serving router that died is replaced at once.
-    pub fn learn(&mut self, number: u64, fact: RouterEvent) -> Vec<RouterOutcome> {
+    pub(super) fn learn(&mut self, number: u64, fact: RouterEvent) -> Vec<RouterOutcome> {
         match fact {
             RouterEvent::Connected(result) => {
                 let joined = result.is_ok().then_some(RouterOutcome::Joined(number));
@@ -468,7 +468,7 @@ fn drain_order(timeout: Duration) -> ToRouter {
 
 /// Why there is no router.
 #[derive(Debug, thiserror::Error)]
-pub enum RoutersError {
+pub(super) enum RoutersError {
     /// A listening socket could not be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),

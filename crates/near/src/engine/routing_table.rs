@@ -21,10 +21,10 @@ use neargate_core::routing::table::{
 use neargate_core::time::Timestamp;
 
 /// Name of the public listener.
-pub const EDGE: &str = "edge";
+pub(super) const EDGE: &str = "edge";
 
 /// One service, as the table needs it.
-pub struct ExposedService<'a> {
+pub(super) struct ExposedService<'a> {
     /// Definition of the revision whose rules apply.
     pub service: &'a Service,
     /// Its number.
@@ -41,7 +41,7 @@ pub struct ExposedService<'a> {
 
 /// A request with this header and a revision's number reaches that revision (smoke tests, people
 /// who look at a new version before others do).
-pub const TEST_HEADER: &str = "x-neargate-revision";
+pub(super) const TEST_HEADER: &str = "x-neargate-revision";
 /// Weights of a rule are at most this (ALB).
 const MOST_WEIGHT: u32 = 999;
 
@@ -52,7 +52,7 @@ const MOST_EARLIER: usize = 5;
 /// found: `keep` after the release that ended their time. One that a release went back from is
 /// among them.
 #[must_use]
-pub fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Timestamp)> {
+pub(super) fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Timestamp)> {
     let mut found: Vec<(u32, Timestamp)> = Vec::new();
     let open = service
         .release
@@ -74,13 +74,13 @@ pub fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Timestamp)> 
 
 /// Name of a service's internal listener.
 #[must_use]
-pub fn internal(service: &str) -> String {
+pub(super) fn internal(service: &str) -> String {
     format!("service-{service}")
 }
 
 /// The table for these services.
 #[must_use]
-pub fn table(
+pub(super) fn table(
     version: u64,
     (expose, trusted): (bool, &[String]),
     key: &CookieKey,

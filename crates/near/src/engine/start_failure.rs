@@ -14,7 +14,7 @@ use crate::supervisor::StartError;
 
 /// Why a task did not start, as the machine is told it.
 #[derive(Debug)]
-pub struct StartFailure {
+pub(super) struct StartFailure {
     /// In words; names what is missing.
     pub reason: String,
     /// What stood in its way, when it may go away.
@@ -23,7 +23,7 @@ pub struct StartFailure {
 
 /// Why a task did not start.
 #[derive(Debug, thiserror::Error)]
-pub enum TaskStartError {
+pub(super) enum TaskStartError {
     /// It was told to stop before it had a process.
     #[error("it is no longer needed")]
     Unwanted,
@@ -60,7 +60,7 @@ pub enum TaskStartError {
 
 /// Why a variable of a task has no value.
 #[derive(Debug, thiserror::Error)]
-pub enum TaskVariablesError {
+pub(super) enum TaskVariablesError {
     /// Where a database or cache is, is not known.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -103,7 +103,7 @@ fn of_machine(reason: &str) -> Option<Obstacle> {
 
 /// The obstacle that a data service is while it is not available.
 #[must_use]
-pub fn of_data(key: &DataServiceName) -> Obstacle {
+pub(super) fn of_data(key: &DataServiceName) -> Obstacle {
     let name = key.name.clone();
     match key.kind {
         DataServiceKind::Database => Obstacle::Database(name),

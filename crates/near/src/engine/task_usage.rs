@@ -22,10 +22,10 @@ const CORE: f64 = 1024.0;
 
 /// Remembers the CPU time that each task had used.
 #[derive(Debug, Default)]
-pub struct UsageMeter(BTreeMap<TaskId, (Timestamp, u64)>);
+pub(super) struct UsageMeter(BTreeMap<TaskId, (Timestamp, u64)>);
 
 /// A task whose use is read.
-pub struct MeteredTask {
+pub(super) struct MeteredTask {
     /// Its id.
     pub id: TaskId,
     /// Its service.
@@ -40,7 +40,7 @@ pub struct MeteredTask {
 
 /// What was read of all tasks.
 #[derive(Debug, Default)]
-pub struct UsageReading {
+pub(super) struct UsageReading {
     /// When.
     pub at: Timestamp,
     /// For the next reading.
@@ -62,7 +62,7 @@ impl UsageMeter {
     /// Looks at all tasks, and forgets those that are not among them. Blocks: several files of
     /// `/proc` for each task.
     #[must_use]
-    pub fn read_all(mut self, metered: &[MeteredTask], at: Timestamp) -> UsageReading {
+    pub(super) fn read_all(mut self, metered: &[MeteredTask], at: Timestamp) -> UsageReading {
         let mut samples = Vec::new();
         for task in metered {
             let (of, id) = ((task.service.as_str(), task.revision), &task.id);

@@ -27,7 +27,7 @@ use crate::supervisor::{
 };
 
 /// What tasks need from their surroundings.
-pub struct TaskEnvironment {
+pub(super) struct TaskEnvironment {
     /// App name.
     pub app: String,
     /// Environment name.
@@ -45,7 +45,7 @@ pub struct TaskEnvironment {
 }
 
 /// What is started: a task of a service, or a job in its environment.
-pub struct TaskStart {
+pub(super) struct TaskStart {
     /// The task, or the job.
     pub role: ShimRole,
     /// Revision number.
@@ -61,7 +61,7 @@ pub struct TaskStart {
 impl TaskEnvironment {
     /// Those of an app and its environment, in which nothing has been started yet.
     #[must_use]
-    pub fn of(
+    pub(super) fn of(
         state: &StateDir,
         supervisor: Supervisor,
         (app, env): (String, String),
@@ -86,7 +86,7 @@ impl TaskEnvironment {
     ///
     /// # Errors
     /// The reason names what is missing.
-    pub async fn start(&self, start: &TaskStart) -> Result<RunningProcess, StartFailure> {
+    pub(super) async fn start(&self, start: &TaskStart) -> Result<RunningProcess, StartFailure> {
         self.start_unless(start, std::future::pending()).await
     }
 
@@ -95,7 +95,7 @@ impl TaskEnvironment {
     ///
     /// # Errors
     /// The reason names what is missing.
-    pub async fn start_unless(
+    pub(super) async fn start_unless(
         &self,
         start: &TaskStart,
         unwanted: impl Future<Output = ()>,
@@ -176,7 +176,7 @@ impl TaskEnvironment {
 
     /// Where a revision's tasks run: its snapshot, or the manifest's folder.
     #[must_use]
-    pub fn directory(&self, definition: &RevisionDefinition) -> PathBuf {
+    pub(super) fn directory(&self, definition: &RevisionDefinition) -> PathBuf {
         match &definition.artifact {
             Some(digest) => self.state.artifacts().join(digest),
             None => Path::new(&definition.root).to_owned(),
@@ -187,7 +187,7 @@ impl TaskEnvironment {
     ///
     /// # Errors
     /// Names the secret or data service that is missing.
-    pub fn variables(
+    pub(super) fn variables(
         &self,
         definition: &RevisionDefinition,
         revision: u32,
@@ -237,13 +237,13 @@ impl TaskEnvironment {
     ///
     /// # Errors
     /// It is not known yet.
-    pub fn url(&self, key: &DataServiceName) -> Result<String, TaskVariablesError> {
+    pub(super) fn url(&self, key: &DataServiceName) -> Result<String, TaskVariablesError> {
         Ok(self.data.url(key)?.expose_text()?.to_owned())
     }
 
     /// Where other tasks reach a service.
     #[must_use]
-    pub fn internal_address(&self, service: &str) -> Option<SocketAddr> {
+    pub(super) fn internal_address(&self, service: &str) -> Option<SocketAddr> {
         let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
         internal.get(service).copied()
     }

@@ -25,7 +25,7 @@ pub(super) struct BackwardReader<'a> {
 
 impl<'a> BackwardReader<'a> {
     /// Begins behind the last whole record.
-    pub fn from_end(chain: &'a LogChain) -> io::Result<Self> {
+    pub(super) fn from_end(chain: &'a LogChain) -> io::Result<Self> {
         let segment = chain.segments.len().saturating_sub(1);
         let mut walk = Self {
             chain,
@@ -48,7 +48,7 @@ impl<'a> BackwardReader<'a> {
     }
 
     /// The line before, with where its record begins.
-    pub fn next_line(&mut self) -> io::Result<Option<(RecordPosition, LogLine)>> {
+    pub(super) fn next_line(&mut self) -> io::Result<Option<(RecordPosition, LogLine)>> {
         loop {
             let without_end = self.bytes.len().saturating_sub(1);
             let before = self.bytes[..without_end]

@@ -47,7 +47,7 @@ pub(super) struct LogChain {
 
 impl LogChain {
     /// The log at `directory/TASK.log` with its rotated parts.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let name = path.file_stem().unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),
@@ -61,14 +61,14 @@ impl LogChain {
     }
 
     /// Goes to a place in one of the segments; those before it are left out.
-    pub fn start_at(&mut self, segment: usize, offset: u64) {
+    pub(super) fn start_at(&mut self, segment: usize, offset: u64) {
         self.segments.drain(..segment.min(self.segments.len()));
         self.offset = offset;
         self.reader = None;
     }
 
     /// Leaves out files that were last written before a time.
-    pub fn skip_older_than(&mut self, since: Timestamp) -> io::Result<()> {
+    pub(super) fn skip_older_than(&mut self, since: Timestamp) -> io::Result<()> {
         while let [first, _, ..] = self.segments.make_contiguous() {
             let modified = first.file.metadata()?.modified()?;
             let age = modified
@@ -83,7 +83,7 @@ impl LogChain {
     }
 
     /// Looks for files that a rotation made since.
-    pub fn refresh(&mut self) -> io::Result<()> {
+    pub(super) fn refresh(&mut self) -> io::Result<()> {
         let found = scan(&self.path)?;
         let newest = self.segments.back().map(|segment| segment.inode);
         let known = newest.and_then(|newest| found.iter().position(|one| one.inode == newest));
@@ -94,7 +94,7 @@ impl LogChain {
     }
 
     /// The next whole line; nothing at the present end.
-    pub fn next_line(&mut self) -> io::Result<Option<LogLine>> {
+    pub(super) fn next_line(&mut self) -> io::Result<Option<LogLine>> {
         loop {
             let Some(first) = self.segments.front() else {
                 return Ok(None);

@@ -29,9 +29,8 @@ use rusqlite::{
 };
 
 pub use error::SecretsError;
-pub use neargate_core::secret::MAX_BYTES;
+pub use neargate_core::secret::{MAX_BYTES, SecretValue};
 use seal::{MissingKeyPolicy, Seal};
-pub use value::SecretValue;
 
 use crate::paths::StateDir;
 

@@ -12,7 +12,9 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::error::SecretsError;
-use super::value::{SecretValue, hex, unhex};
+use neargate_core::secret::{SecretValue, hex};
+
+use super::value::unhex;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;

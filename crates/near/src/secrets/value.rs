@@ -3,7 +3,7 @@
 //! What a value is, and how it is made of bytes, is core's.
 
 use neargate_core::model::SecretGenerator;
-pub use neargate_core::secret::{SecretValue, hex};
+use neargate_core::secret::SecretValue;
 
 /// Makes a value from the system's random source.
 ///
@@ -30,6 +30,8 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use neargate_core::secret::hex;
+
     use super::*;
 
     #[test]

@@ -19,9 +19,9 @@ use super::spec::{TaskSpec, WorkingDirectory};
 use crate::identity::UserIdentity;
 
 /// Where a root task finds its snapshot, in a mount namespace of its own.
-pub const APP: &str = "/run/neargate/app";
+pub(super) const APP: &str = "/run/neargate/app";
 /// Where a root task finds its own writable directory.
-pub const SCRATCH: &str = "/run/neargate/scratch";
+pub(super) const SCRATCH: &str = "/run/neargate/scratch";
 /// Soft and hard limit of a task's open files: what tasks on Fargate get, where the machine's hard
 /// limit allows it. The engine's own, raised, soft limit reaches no task.
 const OPEN_FILES: u64 = 65_535;
@@ -29,7 +29,7 @@ const OPEN_FILES: u64 = 65_535;
 const PROCESSES_OF_USER: u64 = 8192;
 
 /// What the child does before it becomes the task.
-pub struct ChildSetup {
+pub(super) struct ChildSetup {
     identity: Option<(rustix::process::Uid, rustix::process::Gid)>,
     mounts: Vec<Mount>,
     enter: CString,
@@ -75,7 +75,7 @@ fn mounted(spec: &TaskSpec) -> bool {
 }
 
 /// Where a task sees its directories.
-pub fn view_of_task(spec: &TaskSpec, scratch: &Path) -> TaskView {
+pub(super) fn view_of_task(spec: &TaskSpec, scratch: &Path) -> TaskView {
     let directory = match &spec.place {
         WorkingDirectory::Directory(path) | WorkingDirectory::Snapshot(path) => path.clone(),
     };
@@ -96,7 +96,7 @@ impl ChildSetup {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn new(spec: &TaskSpec, scratch: &Path, cgroups: Vec<OwnedFd>) -> io::Result<Self> {
+    pub(super) fn new(spec: &TaskSpec, scratch: &Path, cgroups: Vec<OwnedFd>) -> io::Result<Self> {
         let identity = spec.identity.map(ids);
         let mut mounts = Vec::new();
         let seen = view_of_task(spec, scratch);
@@ -139,7 +139,7 @@ impl ChildSetup {
     }
 
     /// In a view of its own.
-    pub fn seeing(self, view: PrivateView) -> Self {
+    pub(super) fn seeing(self, view: PrivateView) -> Self {
         Self {
             view: Some(view),
             ..self
@@ -147,7 +147,7 @@ impl ChildSetup {
     }
 
     /// With a limit of processes for its own user, when it has one.
-    pub fn bounded_by_user(self) -> Self {
+    pub(super) fn bounded_by_user(self) -> Self {
         Self {
             bounded_by_user: self.identity.is_some(),
             ..self
@@ -155,12 +155,12 @@ impl ChildSetup {
     }
 
     /// What is not enforced, in words.
-    pub fn notes(&self) -> &[String] {
+    pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
 
     /// For a command on a person's terminal.
-    pub fn for_session(self) -> Self {
+    pub(super) fn for_session(self) -> Self {
         Self {
             terminal: TerminalUse::Kept,
             ..self
@@ -171,7 +171,7 @@ impl ChildSetup {
     ///
     /// # Errors
     /// The first system call that fails; the process is not started then.
-    pub fn run(&self) -> io::Result<()> {
+    pub(super) fn run(&self) -> io::Result<()> {
         if self.terminal == TerminalUse::None {
             rustix::process::setsid()?;
         }

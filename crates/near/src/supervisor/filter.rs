@@ -91,17 +91,17 @@ type TaskSyscallRules = BTreeMap<i64, Vec<SeccompRule>>;
 /// There are no filters for this processor.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct FilterCompileError(#[from] BackendError);
+pub(super) struct FilterCompileError(#[from] BackendError);
 
 /// The compiled filters.
-pub struct SyscallFilter([BpfProgram; 2]);
+pub(super) struct SyscallFilter([BpfProgram; 2]);
 
 impl SyscallFilter {
     /// Compiles them; `None`: this kernel has none.
     ///
     /// # Errors
     /// There are none for this processor.
-    pub fn new() -> Result<Option<Self>, FilterCompileError> {
+    pub(super) fn new() -> Result<Option<Self>, FilterCompileError> {
         if !available() {
             return Ok(None);
         }
@@ -112,7 +112,7 @@ impl SyscallFilter {
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn install(&self) -> std::io::Result<()> {
+    pub(super) fn install(&self) -> std::io::Result<()> {
         for program in &self.0 {
             if seccompiler::apply_filter(program).is_err() {
                 return Err(std::io::Error::last_os_error());

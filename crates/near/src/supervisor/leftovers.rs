@@ -34,7 +34,7 @@ fn number(pid: Pid) -> u32 {
 }
 
 /// Reaps adopted children that have ended. `held` is waited for by somebody else.
-pub fn reap_adopted(held: u32) {
+pub(super) fn reap_adopted(held: u32) {
     for pid in children() {
         if number(pid) != held {
             // It may run still, which is no error.
@@ -44,7 +44,7 @@ pub fn reap_adopted(held: u32) {
 }
 
 /// In the shim: ends everything that its process started and left behind.
-pub async fn end_own(group: &TaskCgroup) {
+pub(super) async fn end_own(group: &TaskCgroup) {
     for _ in 0..REAP_ROUNDS {
         group.kill();
         let mut children = children();
@@ -61,7 +61,7 @@ pub async fn end_own(group: &TaskCgroup) {
 }
 
 /// In the engine: ends the processes of a task whose shim was killed.
-pub fn end_orphans(task: &RunningProcess, scratch: &Path) {
+pub(super) fn end_orphans(task: &RunningProcess, scratch: &Path) {
     let group = TaskCgroup::of(&task.id, task.shim.pid);
     for _ in 0..ORPHAN_ROUNDS {
         group.kill();

@@ -30,11 +30,11 @@ const CLOSED: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 const MOST_SHOWN: usize = 2;
 
 /// Told where a task can be kept from nothing.
-pub const NONE: &str = "tasks run as the user of the engine and can read whatever that user can, \
+pub(super) const NONE: &str = "tasks run as the user of the engine and can read whatever that user can, \
 the secrets of this app among them, because this machine allows no user namespaces";
 
 /// A state directory without what is not the task's.
-pub struct PrivateView {
+pub(super) struct PrivateView {
     state: CString,
     /// Directories that are empty in it.
     covered: Vec<CString>,
@@ -52,7 +52,7 @@ pub struct PrivateView {
 }
 
 /// Tells whether the child is in its view.
-pub struct ViewReport(OwnedFd);
+pub(super) struct ViewReport(OwnedFd);
 
 impl PrivateView {
     /// A view of this state directory in which these directories are what they are, and of `others`,
@@ -60,7 +60,7 @@ impl PrivateView {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn new(
+    pub(super) fn new(
         state: &Path,
         shown: &[&Path],
         others: &BTreeSet<PathBuf>,
@@ -108,7 +108,7 @@ impl PrivateView {
     ///
     /// # Errors
     /// The first system call that fails when the state directory is covered already.
-    pub fn enter(&self) -> io::Result<()> {
+    pub(super) fn enter(&self) -> io::Result<()> {
         const NOTHING: Option<OwnedFd> = None;
         let mut trees = [NOTHING; MOST_SHOWN];
         match self.cover(&mut trees) {
@@ -173,7 +173,7 @@ impl PrivateView {
 
     /// Keeps its signals among the task's own processes. Runs in the child, after it has given up
     /// new privileges.
-    pub fn keep_signals(&self) -> io::Result<()> {
+    pub(super) fn keep_signals(&self) -> io::Result<()> {
         let Some(scopes) = &self.scopes else {
             return Ok(());
         };
@@ -191,7 +191,7 @@ impl ViewReport {
     /// Whether the process, which runs by now, has its view. The view itself must be gone: it holds
     /// the other end.
     #[must_use]
-    pub fn entered(self) -> bool {
+    pub(super) fn entered(self) -> bool {
         let mut failure = [0];
         matches!(std::fs::File::from(self.0).read(&mut failure), Ok(0))
     }

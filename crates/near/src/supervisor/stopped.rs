@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const MOST: usize = 4096;
 
 /// Looks after the processes that `found` names, for as long as it is waited for.
-pub async fn keep_awake(found: impl Fn() -> Vec<ProcessIdentity>) -> Infallible {
+pub(super) async fn keep_awake(found: impl Fn() -> Vec<ProcessIdentity>) -> Infallible {
     let mut known: BTreeMap<ProcessIdentity, StopTracker> = BTreeMap::new();
     let mut looked = Instant::now();
     loop {
@@ -54,7 +54,7 @@ pub async fn keep_awake(found: impl Fn() -> Vec<ProcessIdentity>) -> Infallible 
 
 /// A process and all that descends from it.
 #[must_use]
-pub fn family(first: ProcessIdentity) -> Vec<ProcessIdentity> {
+pub(super) fn family(first: ProcessIdentity) -> Vec<ProcessIdentity> {
     let mut found = vec![first];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {

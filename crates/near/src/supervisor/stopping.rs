@@ -36,7 +36,7 @@ const SHELLS: [&str; 9] = [
 ];
 
 /// The end of one task, from the order on.
-pub struct Stopping {
+pub(super) struct Stopping {
     policy: StopPolicy,
     begun: Option<Instant>,
     asked: BTreeSet<ProcessIdentity>,
@@ -46,7 +46,7 @@ pub struct Stopping {
 
 impl Stopping {
     /// Nothing is asked yet.
-    pub fn new(policy: StopPolicy) -> Self {
+    pub(super) fn new(policy: StopPolicy) -> Self {
         Self {
             policy,
             begun: None,
@@ -56,12 +56,12 @@ impl Stopping {
     }
 
     /// When the time for the end is over; `None` before it began.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.begun.map(|begun| begun + self.policy.timeout)
     }
 
     /// Asks the first process. Later orders change nothing.
-    pub fn ask_first(&mut self, first: ProcessIdentity) {
+    pub(super) fn ask_first(&mut self, first: ProcessIdentity) {
         if self.begun.is_none() {
             self.begun = Some(Instant::now());
             self.ask(first);
@@ -70,7 +70,7 @@ impl Stopping {
 
     /// While the first process runs and has been asked: its children, when it is a shell that
     /// does not end.
-    pub fn ask_children_of_shell(&mut self, first: ProcessIdentity, group: &TaskCgroup) {
+    pub(super) fn ask_children_of_shell(&mut self, first: ProcessIdentity, group: &TaskCgroup) {
         let patience = SHELL_PATIENCE.max(self.policy.timeout / SHELL_PART);
         let waits = self.begun.is_some_and(|begun| begun.elapsed() >= patience);
         if waits && self.policy.children == OrphanPolicy::Asked && is_shell(first.pid) {
@@ -82,7 +82,7 @@ impl Stopping {
     }
 
     /// After the first process has ended: whether others still have time, having been asked.
-    pub fn continues(&mut self, group: &TaskCgroup) -> bool {
+    pub(super) fn continues(&mut self, group: &TaskCgroup) -> bool {
         if self.policy.children == OrphanPolicy::Killed {
             return false;
         }
@@ -139,7 +139,7 @@ impl Stopping {
 
 /// All processes of the task that run: what descends from the shim, which adopts orphans, and
 /// what is in the task's control groups.
-pub fn tree(group: &TaskCgroup) -> BTreeSet<ProcessIdentity> {
+pub(super) fn tree(group: &TaskCgroup) -> BTreeSet<ProcessIdentity> {
     let own = std::process::id();
     let mut parents: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -162,7 +162,7 @@ pub fn tree(group: &TaskCgroup) -> BTreeSet<ProcessIdentity> {
 }
 
 /// Kills every process of the task that runs now.
-pub fn kill(group: &TaskCgroup) {
+pub(super) fn kill(group: &TaskCgroup) {
     for pid in tree(group).iter().filter_map(|process| raw(process.pid)) {
         let _ = kill_process(pid, Signal::KILL);
     }

@@ -16,7 +16,7 @@ const MOST: usize = 64;
 
 /// What was said.
 #[derive(Debug)]
-pub enum ConnectionEvent {
+pub(super) enum ConnectionEvent {
     /// An engine has connected.
     Engine(ProcessIdentity),
     /// Its loop went round.
@@ -38,7 +38,7 @@ pub enum ConnectionEvent {
 
 /// All connections.
 #[derive(Debug)]
-pub struct EngineConnections {
+pub(super) struct EngineConnections {
     listener: UnixListener,
     engine: Option<(UnixStream, LineBuffer)>,
     strangers: Vec<UnixStream>,
@@ -47,7 +47,7 @@ pub struct EngineConnections {
 impl EngineConnections {
     /// Those who will connect here.
     #[must_use]
-    pub fn new(listener: UnixListener) -> Self {
+    pub(super) fn new(listener: UnixListener) -> Self {
         Self {
             listener,
             engine: None,
@@ -56,7 +56,7 @@ impl EngineConnections {
     }
 
     /// What to wait for.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listener = (self.strangers.len() < MOST).then(|| self.listener.as_fd());
         let strangers = self.strangers.iter().map(AsFd::as_fd);
         let engine = self.engine.iter().map(|(line, _)| line.as_fd());
@@ -64,7 +64,7 @@ impl EngineConnections {
     }
 
     /// Everything that was said since.
-    pub fn hear(&mut self) -> Vec<ConnectionEvent> {
+    pub(super) fn hear(&mut self) -> Vec<ConnectionEvent> {
         while self.strangers.len() < MOST
             && let Ok((guest, _)) = self.listener.accept()
         {
@@ -128,7 +128,7 @@ impl EngineConnections {
     }
 
     /// Says one byte to the engine.
-    pub fn tell_engine(&mut self, byte: u8) {
+    pub(super) fn tell_engine(&mut self, byte: u8) {
         if let Some((engine, _)) = &self.engine
             && line::send(engine, &[byte]).is_err()
         {
@@ -137,7 +137,7 @@ impl EngineConnections {
     }
 
     /// Answers a command.
-    pub fn answer(&self, mut guest: UnixStream, report: &EngineReport) {
+    pub(super) fn answer(&self, mut guest: UnixStream, report: &EngineReport) {
         if let Ok(mut text) = serde_json::to_vec(report) {
             text.push(b'\n');
             // It fits into the socket's buffer, or nobody reads it.

@@ -23,7 +23,7 @@ const START: Duration = Duration::from_secs(120);
 
 /// A running engine.
 #[derive(Debug)]
-pub struct EngineProcess {
+pub(super) struct EngineProcess {
     /// Which process.
     pub process: ProcessIdentity,
     /// Its loop went round at least once.
@@ -39,7 +39,7 @@ pub struct EngineProcess {
 
 /// How an engine ended.
 #[derive(Debug)]
-pub struct EngineExit {
+pub(super) struct EngineExit {
     /// In words: `ended with exit code 1`.
     pub words: String,
     /// What it said last of itself.
@@ -59,7 +59,7 @@ impl EngineProcess {
     ///
     /// # Errors
     /// The program cannot be run.
-    pub fn start(
+    pub(super) fn start(
         program: &Path,
         state: &StateDir,
         successor: bool,
@@ -84,7 +84,7 @@ impl EngineProcess {
 
     /// One that somebody else started.
     #[must_use]
-    pub fn adopted(process: ProcessIdentity) -> Self {
+    pub(super) fn adopted(process: ProcessIdentity) -> Self {
         Self {
             process,
             ready: false,
@@ -100,30 +100,30 @@ impl EngineProcess {
 
     /// The one that holds the engine's lock now.
     #[must_use]
-    pub fn found(state: &StateDir) -> Option<Self> {
+    pub(super) fn found(state: &StateDir) -> Option<Self> {
         let process = ProcessIdentity::of(journal::holder(state)?)?;
         Some(Self::adopted(process))
     }
 
     /// Readable when it has ended.
     #[must_use]
-    pub fn handle(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn handle(&self) -> Option<BorrowedFd<'_>> {
         self.handle.as_ref().map(AsFd::as_fd)
     }
 
     /// Its loop went round.
-    pub fn turned(&mut self) {
+    pub(super) fn turned(&mut self) {
         self.ready = true;
         self.reported = true;
     }
 
     /// It lives; that counts until its loop runs.
-    pub fn lives(&mut self) {
+    pub(super) fn lives(&mut self) {
         self.reported |= !self.ready;
     }
 
     /// Looks whether it hangs; what is to be done, and why, in words.
-    pub fn observe(&mut self, since: Duration) -> Option<(Remedy, &'static str)> {
+    pub(super) fn observe(&mut self, since: Duration) -> Option<(Remedy, &'static str)> {
         let reported = std::mem::take(&mut self.reported);
         let activity = self.meter.read();
         let late = !self.ready && self.began.elapsed() > START;
@@ -146,19 +146,19 @@ impl EngineProcess {
     }
 
     /// Ends it at once.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         if let Some(handle) = &self.handle {
             let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
 
     /// How it ended; `None` while it runs.
-    pub fn ended(&mut self) -> Option<EngineExit> {
+    pub(super) fn ended(&mut self) -> Option<EngineExit> {
         let status = match &mut self.child {
             Some(child) => Some(child.try_wait().ok().flatten()?),
             None if self.process.runs() => return None,

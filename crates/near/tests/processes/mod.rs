@@ -19,14 +19,14 @@ use neargate_near::supervisor::{
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The supervisor of one state directory.
-pub struct Shims {
+pub(crate) struct Shims {
     supervisor: Supervisor,
     state: StateDir,
     started: Mutex<Vec<String>>,
 }
 
 impl Shims {
-    pub fn new(state: &Path) -> Self {
+    pub(crate) fn new(state: &Path) -> Self {
         let state = StateDir::at(state);
         Self {
             supervisor: Supervisor::new(state.clone(), vec![shim().into()]),
@@ -37,7 +37,7 @@ impl Shims {
 
     /// Kills the shim of a process, not the process.
     #[allow(dead_code, reason = "not every test file needs it")]
-    pub fn kill_shim(&self, id: &str) {
+    pub(crate) fn kill_shim(&self, id: &str) {
         let running = self.supervisor.running(id).unwrap();
         send(running.shim.pid, Signal::KILL);
     }
@@ -136,7 +136,7 @@ impl Drop for Shims {
     }
 }
 
-pub fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended by itself.
     let _ = kill_process(pid, signal);
@@ -144,7 +144,7 @@ pub fn send(pid: u32, signal: Signal) {
 
 /// Waits until the condition holds; fails the test after a generous while.
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(90);
     while !condition() {
         assert!(Instant::now() < deadline, "not within 90 s: {what}");
@@ -153,7 +153,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Files below a directory that hold these bytes.
-pub fn files_with(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+pub(crate) fn files_with(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut left = vec![directory.to_owned()];
     while let Some(next) = left.pop() {
@@ -173,7 +173,7 @@ pub fn files_with(directory: &Path, bytes: &[u8]) -> Vec<PathBuf> {
 }
 
 /// Processes whose command line or environment shows these bytes.
-pub fn processes_with(bytes: &[u8]) -> Vec<PathBuf> {
+pub(crate) fn processes_with(bytes: &[u8]) -> Vec<PathBuf> {
     let own = std::process::id().to_string();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::world::{World, eventually, runs, send, zombies_of};
 
 /// Processes of this name whose working directory or environment belongs to a task of the world.
-pub fn processes_of(world: &World, name: &str) -> Vec<u32> {
+pub(crate) fn processes_of(world: &World, name: &str) -> Vec<u32> {
     let own = world.state.path().display().to_string();
     let mark = format!("WORLD={own}");
     let entries = fs::read_dir("/proc").unwrap().flatten();

@@ -19,10 +19,10 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 /// What every wait of these tests gives up after; far longer than any of them takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One state directory. Dropping it kills what runs in it.
-pub struct World {
+pub(crate) struct World {
     pub state: StateDir,
     pub supervisor: Supervisor,
     /// Open to every user, for programs and signs of tasks.
@@ -31,14 +31,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap();
         Self::at(path.join("state"), path.join("open"), directory)
     }
 
     /// With a state directory somewhere else.
-    pub fn at(state: PathBuf, open: PathBuf, directory: TempDir) -> Self {
+    pub(crate) fn at(state: PathBuf, open: PathBuf, directory: TempDir) -> Self {
         for (path, mode) in [(directory.path(), 0o711), (&*open, 0o777), (&*state, 0o700)] {
             fs::create_dir_all(path).unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// A task of the service `api` in a snapshot that holds nothing.
-    pub fn task(&self, id: &str, argv: &[&str]) -> TaskSpec {
+    pub(crate) fn task(&self, id: &str, argv: &[&str]) -> TaskSpec {
         let snapshot = self.state.artifacts().join("empty");
         fs::create_dir_all(&snapshot).unwrap();
         fs::set_permissions(&snapshot, fs::Permissions::from_mode(0o755)).unwrap();
@@ -78,12 +78,12 @@ impl World {
         }
     }
 
-    pub fn script(&self, id: &str, script: &str) -> TaskSpec {
+    pub(crate) fn script(&self, id: &str, script: &str) -> TaskSpec {
         self.task(id, &["sh", "-c", script])
     }
 
     /// Starts a script and waits for its first line.
-    pub async fn talking(&self, spec: &TaskSpec) -> RunningProcess {
+    pub(crate) async fn talking(&self, spec: &TaskSpec) -> RunningProcess {
         let running = self.supervisor.start(spec).await.unwrap();
         eventually("the task says something", || {
             !self.lines(&spec.id).is_empty()
@@ -91,18 +91,18 @@ impl World {
         running
     }
 
-    pub fn lines(&self, id: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, id: &str) -> Vec<String> {
         logs::last_lines(&self.state, "api", id, 1000)
     }
 
     /// The record of an end, as its JSON.
-    pub fn record(&self, id: &str) -> String {
+    pub(crate) fn record(&self, id: &str) -> String {
         let path = self.state.tasks().join(id).join("exit.json");
         fs::read_to_string(path).unwrap_or_default()
     }
 
     /// A supervisor that knows only what lies in the state directory: the next engine's.
-    pub fn next_engine(&self) -> Supervisor {
+    pub(crate) fn next_engine(&self) -> Supervisor {
         Supervisor::new(self.state.clone(), vec![shim().into()])
     }
 }
@@ -141,7 +141,7 @@ fn shim() -> PathBuf {
 
 /// Waits until the condition holds; fails the test after [`PATIENCE`].
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -149,25 +149,25 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-pub fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// A field of `/proc/PID/status`; `None` when there is no such process.
-pub fn status(pid: u32, field: &str) -> Option<String> {
+pub(crate) fn status(pid: u32, field: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.trim_start_matches(':').trim().to_owned())
 }
 
 /// Whether a process runs; one that has ended and waits to be reaped does not.
-pub fn runs(pid: u32) -> bool {
+pub(crate) fn runs(pid: u32) -> bool {
     status(pid, "State").is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
 /// Zombies whose parent is this process.
-pub fn zombies_of(parent: u32) -> usize {
+pub(crate) fn zombies_of(parent: u32) -> usize {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     processes
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -178,12 +178,12 @@ pub fn zombies_of(parent: u32) -> usize {
         .count()
 }
 
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// Whether a test that only root can do has to be left out; says so.
-pub fn skipped_without_root() -> bool {
+pub(crate) fn skipped_without_root() -> bool {
     if !is_root() {
         println!("skipped: only root can do this");
     }
@@ -191,7 +191,7 @@ pub fn skipped_without_root() -> bool {
 }
 
 /// A program of a snapshot.
-pub fn program(directory: &Path, name: &str, text: &str) {
+pub(crate) fn program(directory: &Path, name: &str, text: &str) {
     fs::create_dir_all(directory).unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     let path = directory.join(name);

@@ -5,7 +5,7 @@ use neargate_far::posture::FindingSeverity;
 
 /// From which severity on a finding fails the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
+pub(crate) enum FailOn {
     /// Only findings that one mishap is enough for.
     High,
     /// Those that are to be mended or accepted, too.
@@ -16,7 +16,7 @@ pub enum FailOn {
 
 impl FailOn {
     /// The least severity that fails.
-    pub fn severity(self) -> FindingSeverity {
+    pub(crate) fn severity(self) -> FindingSeverity {
         match self {
             Self::High => FindingSeverity::High,
             Self::Medium => FindingSeverity::Medium,

@@ -4,7 +4,7 @@ use clap::Args;
 
 /// `neargate cost`
 #[derive(Debug, Args)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Show line by line what this value of a manifest field would change; may be repeated
     #[arg(long = "what-if", value_name = "PATH=VALUE")]
     pub what_if: Vec<String>,

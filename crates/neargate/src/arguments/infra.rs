@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 /// `neargate infra`
 #[derive(Debug, Subcommand)]
-pub enum InfraArguments {
+pub(crate) enum InfraArguments {
     /// Write an environment's Terraform files to infra/ENV/ beside the manifest
     #[command(
         after_help = "Examples:\n  neargate infra render -e prod\n  neargate infra render -e prod --force      overwrite files that were edited by hand"

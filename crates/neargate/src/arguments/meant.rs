@@ -3,11 +3,11 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// `logs -f` follows elsewhere, and is `--file` here.
-pub const FOLLOW_IS_F: &str =
+pub(crate) const FOLLOW_IS_F: &str =
     "-f is --file, the manifest; to go on as lines come: neargate logs --follow, or -F";
 
 /// A hint for people who know other command lines.
-pub fn meant(error: &clap::Error, asked: &[String]) -> Option<&'static str> {
+pub(crate) fn meant(error: &clap::Error, asked: &[String]) -> Option<&'static str> {
     let about = error.get(ContextKind::InvalidArg);
     let of_file = matches!(about, Some(ContextValue::String(name)) if name.starts_with("--file"));
     let no_value = error.kind() == ErrorKind::InvalidValue;

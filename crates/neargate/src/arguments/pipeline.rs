@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 /// `neargate pipeline`
 #[derive(Debug, Subcommand)]
-pub enum PipelineArguments {
+pub(crate) enum PipelineArguments {
     /// Write the workflows of all environments on AWS into .github/workflows
     #[command(
         after_help = "Examples:\n  neargate pipeline render\n  neargate pipeline render --check      exit 1 if they do not match the manifest\n  neargate pipeline render --force      replace edited files too"

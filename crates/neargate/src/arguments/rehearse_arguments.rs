@@ -7,7 +7,7 @@ use super::RehearsalTarget;
 
 /// `neargate rehearse`
 #[derive(Debug, Args)]
-pub struct RehearseArguments {
+pub(crate) struct RehearseArguments {
     /// The service; optional if only one has tasks
     pub service: Option<String>,
     /// The fault of the new version: error-rate=5%, latency=2s, crash=30s, bad-health, leak=10MB/s, migrate-fail, smoke-fail, hook-timeout, no-traffic, database-down=30s, none

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 /// `neargate secret`
 #[derive(Debug, Subcommand)]
-pub enum SecretArguments {
+pub(crate) enum SecretArguments {
     /// Set a secret from standard input, a file, or a hidden prompt
     #[command(
         after_help = "Examples:\n  neargate secret set stripe-key < key.txt\n  neargate secret set stripe-key      asks"

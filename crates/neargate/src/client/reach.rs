@@ -28,7 +28,7 @@ const SOON: u64 = 600;
 type HttpSender = SendRequest<Full<Bytes>>;
 
 /// A connection to the engine that runs; while it is being replaced, to the next one.
-pub async fn sender(state: &StateDir) -> Result<HttpSender, Failure> {
+pub(super) async fn sender(state: &StateDir) -> Result<HttpSender, Failure> {
     let deadline = Instant::now() + REPLACED;
     loop {
         let error = match sender_now(state).await {
@@ -57,7 +57,7 @@ pub async fn sender(state: &StateDir) -> Result<HttpSender, Failure> {
 }
 
 /// A connection to the engine that runs now.
-pub async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
+pub(super) async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
     let name = ShortName::of(&state.api_socket())?;
     let stream = UnixStream::connect(name.path()).await?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -68,7 +68,7 @@ pub async fn sender_now(state: &StateDir) -> io::Result<HttpSender> {
 }
 
 /// An engine that ends again and again, why, and what the disk has to do with it.
-pub fn stays_down(state: &StateDir, report: &EngineReport) -> Failure {
+pub(crate) fn stays_down(state: &StateDir, report: &EngineReport) -> Failure {
     let mut text = format!("the engine keeps ending: it {}", report.words);
     if let Some(obstacle) = writability::obstacle(&state.path()) {
         text.push_str(&format!("; {obstacle}"));
@@ -93,7 +93,7 @@ fn none_runs(state: &StateDir) -> Failure {
 }
 
 /// What the watchdog says of the engine; `None` when there is no watchdog or it does not answer.
-pub async fn report_of_watchdog(state: &StateDir, question: u8) -> Option<EngineReport> {
+pub(super) async fn report_of_watchdog(state: &StateDir, question: u8) -> Option<EngineReport> {
     let asked = async {
         let name = ShortName::of(&state.watchdog_socket()).ok()?;
         let mut stream = UnixStream::connect(name.path()).await.ok()?;
@@ -106,12 +106,12 @@ pub async fn report_of_watchdog(state: &StateDir, question: u8) -> Option<Engine
 }
 
 /// As [`report_of_watchdog`]; a start that waits is made now.
-pub async fn start_now(state: &StateDir) -> Option<EngineReport> {
+pub(crate) async fn start_now(state: &StateDir) -> Option<EngineReport> {
     report_of_watchdog(state, TRY).await
 }
 
 /// An engine that takes connections and answers nothing.
-pub async fn silent(state: &StateDir) -> Failure {
+pub(super) async fn silent(state: &StateDir) -> Failure {
     let watched = report_of_watchdog(state, ASK).await.is_some();
     let next = if watched {
         "its watchdog replaces it when it hangs"

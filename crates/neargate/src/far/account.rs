@@ -12,7 +12,7 @@ use crate::output;
 use crate::verbs::pipeline::machine::aws;
 
 /// What the account says.
-pub fn findings(driver: &Driver) -> Vec<PreflightFinding> {
+pub(super) fn findings(driver: &Driver) -> Vec<PreflightFinding> {
     let all = questions(driver.manifest(), driver.facts());
     if aws().is_err() {
         let unasked = |it: &AccountQuestion| it.judge(Err("the AWS CLI is not on the PATH"));

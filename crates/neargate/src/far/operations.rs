@@ -22,7 +22,7 @@ use crate::verbs::{pipeline::stage_runner::StageRunner, session};
 use crate::{follow, output, project};
 
 /// Runs a verb.
-pub async fn run(
+pub(super) async fn run(
     flags: &GlobalFlags,
     verb: &Verb,
     manifest: Manifest,

@@ -24,7 +24,7 @@ type ShowResult = Result<Result<ExitCode, Failure>, DriverError>;
 const DONE: Result<ExitCode, Failure> = Ok(ExitCode::SUCCESS);
 
 /// Shows it.
-pub async fn run(driver: &Driver, flags: &GlobalFlags, verb: &Verb) -> ShowResult {
+pub(super) async fn run(driver: &Driver, flags: &GlobalFlags, verb: &Verb) -> ShowResult {
     match verb {
         Verb::Status { watch } => show_status(driver, flags, *watch).await,
         Verb::Releases { what } => show_releases(driver, flags, what).await,

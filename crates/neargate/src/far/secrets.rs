@@ -16,7 +16,7 @@ use crate::output;
 use crate::verbs::secret::{self, SecretVersionRow};
 
 /// Runs a verb of secrets.
-pub async fn run(
+pub(super) async fn run(
     driver: &Driver,
     flags: &GlobalFlags,
     verb: &SecretArguments,

@@ -26,7 +26,7 @@ const OPENING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a command in a task, on this terminal. The plugin does not tell the command's exit code.
-pub async fn exec(
+pub(super) async fn exec(
     driver: &Driver,
     service: &str,
     task: Option<&str>,
@@ -39,7 +39,11 @@ pub async fn exec(
 }
 
 /// Opens psql on a database, through a task that uses it.
-pub async fn connect(driver: &Driver, name: Option<&str>, arguments: &[String]) -> SessionResult {
+pub(super) async fn connect(
+    driver: &Driver,
+    name: Option<&str>,
+    arguments: &[String],
+) -> SessionResult {
     let database = match named(driver, name) {
         Ok(database) => database,
         Err(failure) => return Ok(Err(failure)),

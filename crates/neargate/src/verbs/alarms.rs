@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Lists the alarms.
-pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     let client = EngineClient::connect(&project::state(flags)?).await?;
     let alarms: Vec<AlarmRecord> = client.get("/v1/alarms").await?;
     show(flags, &alarms);
@@ -49,7 +49,7 @@ fn since(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// Shows alarms: the reason is that of the last change, so its time stands before it.
-pub fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
+pub(crate) fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
     if flags.json {
         output::json(&alarms);
         return;

@@ -16,7 +16,7 @@ use crate::{output, project};
 const FOUND: u8 = 1;
 
 /// Audits; fails from this severity on.
-pub fn run(flags: &GlobalFlags, fail_on: FailOn) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, fail_on: FailOn) -> Result<ExitCode, Failure> {
     let (source, loaded) = project::load_with_source(flags)?;
     let mut report = posture::audit(&source, &loaded.manifest);
     if report.standing == EnvironmentClass::Near {

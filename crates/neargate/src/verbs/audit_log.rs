@@ -11,7 +11,7 @@ use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Prints the newest lines of the audit log, oldest first.
-pub fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     let since = ago(options.since.as_deref())?;
     let mut records =

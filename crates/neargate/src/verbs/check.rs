@@ -12,7 +12,7 @@ use crate::verbs::secret;
 use crate::{artifacts, output, project, site_files};
 
 /// Checks; exit 2 when there are errors.
-pub fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     let looked = project::load(flags).and_then(|(path, loaded)| {
         let loaded = site_files::missing_pages(&project::folder(&path), None, loaded)?;
         Ok((path, loaded))

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Prints a table for each environment.
-pub fn run(flags: &GlobalFlags, options: &Cost) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, options: &Cost) -> Result<ExitCode, Failure> {
     let far = project::load(flags)?.1.on_aws;
     let wanted = if options.all {
         far.clone()

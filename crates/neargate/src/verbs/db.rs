@@ -11,7 +11,7 @@ use crate::failure::{self, Failure};
 use crate::project;
 
 /// Opens a client for a database or cache.
-pub async fn connect(
+pub(crate) async fn connect(
     flags: &GlobalFlags,
     name: Option<String>,
     arguments: &[String],
@@ -73,7 +73,7 @@ async fn full_name(client: &EngineClient, name: &str) -> Result<String, Failure>
 }
 
 /// `scheme://user:password@host:port/path`
-pub struct Url<'a> {
+pub(crate) struct Url<'a> {
     /// Login name.
     pub user: &'a str,
     /// Its password.
@@ -86,7 +86,7 @@ pub struct Url<'a> {
 
 impl<'a> Url<'a> {
     /// The parts of a URL; `None`: it is none.
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (_, rest) = text.split_once("://")?;
         let (login, rest) = rest.rsplit_once('@').unwrap_or(("", rest));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));

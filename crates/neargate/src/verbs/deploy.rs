@@ -17,7 +17,7 @@ use crate::{copy_progress, output, project};
 
 /// How a deploy is to go.
 #[derive(Debug, Clone, Copy)]
-pub struct DeployOptions {
+pub(crate) struct DeployOptions {
     /// Return when the release has begun.
     pub detach: bool,
     /// Do not run the build step.
@@ -38,7 +38,7 @@ struct StartedDeploy {
 }
 
 /// Builds a service, asks for its release, follows it.
-pub async fn deploy(
+pub(crate) async fn deploy(
     flags: &GlobalFlags,
     service: &str,
     wish: DeployOptions,
@@ -83,7 +83,7 @@ async fn begin_deploy(
 }
 
 /// Asks for an earlier revision, follows the release.
-pub async fn rollback(
+pub(crate) async fn rollback(
     flags: &GlobalFlags,
     service: Option<String>,
     to: Option<u32>,

@@ -6,7 +6,7 @@ mod machine;
 mod programs;
 mod state;
 
-pub use machine::which;
+pub(crate) use machine::which;
 
 use std::process::ExitCode;
 
@@ -81,7 +81,7 @@ impl DoctorFinding {
 }
 
 /// Looks at everything.
-pub async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     let mut findings = vec![DoctorFinding::ok("neargate", env!("CARGO_PKG_VERSION"))];
     findings.extend(machine::findings());
     let (manifest, finding) = manifest(flags);

@@ -27,10 +27,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(10);
 
 /// What is said to whoever leaves a stop that has begun.
-pub const GOES_ON: &str = "stopping continues; see: neargate status";
+pub(crate) const GOES_ON: &str = "stopping continues; see: neargate status";
 
 /// Stops; with `purge`, removes the state directory.
-pub async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     if purge && !yes {
@@ -94,7 +94,10 @@ fn without_engine(state: &StateDir, failure: Failure) -> Result<String, Failure>
 
 /// Stops everything, and says what that leaves. When the engine dies on the way, the next one goes
 /// on with it.
-pub async fn stop(client: &EngineClient, screen: &mut ProgressScreen) -> Result<String, Failure> {
+pub(crate) async fn stop(
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
+) -> Result<String, Failure> {
     let status = client.status().await?;
     let leaves = RemainingData::of(&status);
     let state = client.state().clone();
@@ -190,7 +193,10 @@ async fn said_meanwhile<T>(
 }
 
 /// Waits for the end of a stop that somebody else asked for, and says what it waits for.
-pub async fn ended(client: &EngineClient, screen: &mut ProgressScreen) -> Result<(), Failure> {
+pub(crate) async fn ended(
+    client: &EngineClient,
+    screen: &mut ProgressScreen,
+) -> Result<(), Failure> {
     output::progress(
         "",
         "a stop is in progress: the app starts when it has ended",

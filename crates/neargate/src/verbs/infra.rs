@@ -24,7 +24,7 @@ use crate::{output, project};
 const CHANGES: u8 = 10;
 
 /// Runs one of the verbs.
-pub fn run(flags: &GlobalFlags, what: &InfraArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, what: &InfraArguments) -> Result<ExitCode, Failure> {
     let site = InfraEnvironment::open(flags)?;
     match what {
         InfraArguments::Render { force } => site.render_only(*force),

@@ -23,7 +23,7 @@ use crate::{output, project};
 const MODE: u32 = 0o644;
 
 /// Looks and writes.
-pub fn run(flags: &GlobalFlags, force: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, force: bool) -> Result<ExitCode, Failure> {
     let given = flags.file.as_deref().unwrap_or(Path::new(project::NAME));
     let path = std::path::absolute(given)
         .map_err(|error| Failure::of("cannot tell where the manifest goes", &error))?;

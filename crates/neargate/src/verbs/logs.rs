@@ -26,7 +26,7 @@ const EVERY: Duration = Duration::from_millis(200);
 type LogsByName = BTreeMap<String, BTreeSet<String>>;
 
 /// Prints the lines that are wanted.
-pub fn run(flags: &GlobalFlags, options: &Logs) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, options: &Logs) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     if !state.path().exists() {
@@ -126,7 +126,7 @@ fn names(
 }
 
 /// Prints lines: as they are, or as a terminal may have them.
-pub struct LinePrinter {
+pub(crate) struct LinePrinter {
     out: BufWriter<Stdout>,
     json: bool,
     terminal: bool,
@@ -134,7 +134,7 @@ pub struct LinePrinter {
 
 impl LinePrinter {
     /// A printer on standard output.
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let out = std::io::stdout();
         let terminal = out.is_terminal();
         Self {
@@ -145,7 +145,7 @@ impl LinePrinter {
     }
 
     /// Prints a line; a closed pipe ends the command quietly.
-    pub fn print(&mut self, line: &LogLine) {
+    pub(crate) fn print(&mut self, line: &LogLine) {
         let written = match (self.json, self.terminal) {
             (true, false) => writeln!(self.out, "{}", line.json()),
             (true, true) => writeln!(self.out, "{}", output::harmless_json(&line.json())),
@@ -161,7 +161,7 @@ impl LinePrinter {
     }
 
     /// Hands on what is buffered.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.out
             .flush()
             .unwrap_or_else(|error| output::closed(&error));

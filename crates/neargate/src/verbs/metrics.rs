@@ -14,7 +14,10 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Shows the figures that the engine keeps.
-pub async fn run(flags: &GlobalFlags, options: &MetricsArguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    flags: &GlobalFlags,
+    options: &MetricsArguments,
+) -> Result<ExitCode, Failure> {
     let stretch = stretch(options, LONGEST)?;
     let client = EngineClient::connect(&project::state(flags)?).await?;
     if let Some(service) = &options.service {
@@ -30,7 +33,7 @@ pub async fn run(flags: &GlobalFlags, options: &MetricsArguments) -> Result<Exit
 }
 
 /// The stretch that is asked for: at least a second, not beyond what is kept.
-pub fn stretch(options: &MetricsArguments, longest: Duration) -> Result<Duration, Failure> {
+pub(crate) fn stretch(options: &MetricsArguments, longest: Duration) -> Result<Duration, Failure> {
     let asked =
         duration::parse(&options.since).map_err(|error| Failure::Usage(error.to_string()))?;
     if asked < Duration::from_secs(1) || asked > longest {
@@ -43,7 +46,7 @@ pub fn stretch(options: &MetricsArguments, longest: Duration) -> Result<Duration
 }
 
 /// Shows figures.
-pub fn show(flags: &GlobalFlags, table: &MetricsReport) {
+pub(crate) fn show(flags: &GlobalFlags, table: &MetricsReport) {
     if flags.json {
         output::json(table);
         return;

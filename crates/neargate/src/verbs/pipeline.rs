@@ -2,7 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod deliver;
-pub mod machine;
-pub mod render;
-pub mod run;
-pub mod stage_runner;
+pub(crate) mod machine;
+pub(crate) mod render;
+pub(crate) mod run;
+pub(crate) mod stage_runner;

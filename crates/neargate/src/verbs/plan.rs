@@ -13,7 +13,7 @@ use crate::verbs::secret;
 use crate::{artifacts, output, project};
 
 /// Compares the manifest with what runs, or with what starts again when no engine runs.
-pub async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failure> {
     let (path, manifest) = project::load_near(flags, None)?;
     let state = project::state(flags)?;
     project::require_readable(&state)?;

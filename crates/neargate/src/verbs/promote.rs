@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Says it to the engine.
-pub async fn run(
+pub(crate) async fn run(
     flags: &GlobalFlags,
     service: &str,
     steer: ControlWord,
@@ -43,7 +43,11 @@ pub async fn run(
 }
 
 /// Lets a release take its next step, or all of them.
-pub async fn promote(flags: &GlobalFlags, service: &str, full: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn promote(
+    flags: &GlobalFlags,
+    service: &str,
+    full: bool,
+) -> Result<ExitCode, Failure> {
     let steer = if full {
         ControlWord::PromoteFully
     } else {

@@ -17,7 +17,7 @@ use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Rehearses one fault or all; 1 when the manifest would not catch one.
-pub fn run(flags: &GlobalFlags, asked: &RehearseArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, asked: &RehearseArguments) -> Result<ExitCode, Failure> {
     let source = project::source(&project::find(flags)?)?;
     let load = |more: &[String]| {
         let settings: Vec<String> = flags.overrides.iter().chain(more).cloned().collect();

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Lists the releases of one service or of all, or tells the story of one.
-pub async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failure> {
     let client = EngineClient::connect(&project::state(flags)?).await?;
     if let [service] = what {
         if let Some(hint) = number_alone(service) {
@@ -39,7 +39,7 @@ fn number_alone(what: &str) -> Option<Failure> {
 }
 
 /// Lists releases, or tells the story of one of them.
-pub fn show(
+pub(crate) fn show(
     flags: &GlobalFlags,
     what: &[String],
     all: &[ReleaseRecord],

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::{output, project};
 
 /// Asks for the counts; returns when they are accepted.
-pub async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCode, Failure> {
     let wanted = counts
         .iter()
         .map(|text| parse(text))

@@ -21,7 +21,7 @@ use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Runs a verb of secrets.
-pub fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failure> {
     let state = project::state(flags)?;
     let mut secrets =
         Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
@@ -124,7 +124,7 @@ fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
 
 /// What to do before `up` about secrets that services use, that nobody has set, and that the engine
 /// does not make. Nothing when the secrets are not this user's to read.
-pub fn to_set(state: &StateDir, manifest: &Manifest) -> Vec<String> {
+pub(crate) fn to_set(state: &StateDir, manifest: &Manifest) -> Vec<String> {
     let readable = std::fs::read_dir(state.path());
     if readable.is_err_and(|error| error.kind() != ErrorKind::NotFound) {
         return Vec::new();
@@ -205,7 +205,7 @@ fn print_unset(name: &str, generated: bool, json: bool) {
 
 /// Shows a version of a secret, and its value when it is to be seen: byte for byte, with a line
 /// end behind it on a terminal alone.
-pub fn show(
+pub(crate) fn show(
     name: &str,
     version: &str,
     value: Option<&SecretValue>,
@@ -234,7 +234,7 @@ fn number(version: &str) -> serde_json::Value {
 }
 
 /// One version of a secret, as it is listed.
-pub struct SecretVersionRow<'a> {
+pub(crate) struct SecretVersionRow<'a> {
     /// Its name.
     pub name: &'a str,
     /// A number near and in Parameter Store; an id in Secrets Manager.
@@ -247,7 +247,7 @@ pub struct SecretVersionRow<'a> {
 
 impl SecretVersionRow<'_> {
     /// Prints it.
-    pub fn print(&self, json: bool) {
+    pub(crate) fn print(&self, json: bool) {
         if json {
             output::json(&serde_json::json!({
                 "name": self.name, "version": number(self.version), "stage": self.stage, "at": self.at,
@@ -262,7 +262,7 @@ impl SecretVersionRow<'_> {
 }
 
 /// The value, if an environment variable can hold it: that is how tasks get it. Exit 2 if not.
-pub fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
+pub(crate) fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let bytes = read(name, from)?;
     match unfit(&bytes) {
         Some(why) => Err(Failure::Usage(format!(

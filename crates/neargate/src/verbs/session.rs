@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::project;
 
 /// In the environment of the serving revision.
-pub async fn run(
+pub(crate) async fn run(
     flags: &GlobalFlags,
     service: &str,
     command: &[String],
@@ -29,7 +29,7 @@ pub async fn run(
 }
 
 /// The service and the task that are meant: `api/TASK` is `api --task TASK`.
-pub fn named<'a>(service: &'a str, task: Option<&'a str>) -> (&'a str, Option<&'a str>) {
+pub(crate) fn named<'a>(service: &'a str, task: Option<&'a str>) -> (&'a str, Option<&'a str>) {
     match service.split_once('/') {
         Some((service, own)) => (service, task.or(Some(own))),
         None => (service, task),
@@ -37,7 +37,7 @@ pub fn named<'a>(service: &'a str, task: Option<&'a str>) -> (&'a str, Option<&'
 }
 
 /// In the environment of a running task.
-pub async fn exec(
+pub(crate) async fn exec(
     flags: &GlobalFlags,
     service: &str,
     task: Option<&str>,

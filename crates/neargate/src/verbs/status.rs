@@ -13,7 +13,7 @@ use crate::{output, project};
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Shows the status once, or until Ctrl-C.
-pub async fn run(flags: &GlobalFlags, watch: bool) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, watch: bool) -> Result<ExitCode, Failure> {
     let client = EngineClient::connect(&project::state(flags)?).await?;
     loop {
         let status = client.status().await?;
@@ -29,7 +29,7 @@ pub async fn run(flags: &GlobalFlags, watch: bool) -> Result<ExitCode, Failure> 
 }
 
 /// Shows a status.
-pub fn show(flags: &GlobalFlags, watch: bool, status: &Status) {
+pub(crate) fn show(flags: &GlobalFlags, watch: bool, status: &Status) {
     if flags.json {
         output::json(status);
         return;

@@ -37,7 +37,7 @@ enum UpWait {
 }
 
 /// How the app is to be run.
-pub struct UpOptions {
+pub(crate) struct UpOptions {
     /// Return when every service is healthy.
     pub detach: bool,
     /// Port of the edge, in place of the manifest's or the one that it has.
@@ -49,7 +49,7 @@ pub struct UpOptions {
 }
 
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
-pub async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failure> {
     let detach = wish.detach;
     let mut flags = flags.clone();
     let port = wish.port.map(|port| format!("edge.port={port}"));
@@ -147,7 +147,7 @@ async fn ask(
 }
 
 /// A secret that nobody set is said before a build of minutes, all of them at once.
-pub fn require_secrets<'a>(
+pub(crate) fn require_secrets<'a>(
     manifest: &Manifest,
     state: &StateDir,
     services: impl Iterator<Item = &'a Service>,
@@ -201,7 +201,9 @@ fn besides(status: &Status) -> Vec<String> {
 }
 
 /// A container image is nothing that near starts: said before anything is built or started.
-pub fn require_processes<'a>(services: impl Iterator<Item = &'a Service>) -> Result<(), Failure> {
+pub(crate) fn require_processes<'a>(
+    services: impl Iterator<Item = &'a Service>,
+) -> Result<(), Failure> {
     let images: Vec<String> = services
         .filter(|service| matches!(service.runs, Workload::Image { .. }))
         .map(|service| format!("`service.{}`", service.name))

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::moto::{self, Moto};
 
 /// The app.
-pub struct World {
+pub(crate) struct World {
     app: &'static str,
     moto: Moto,
     folder: TempDir,
@@ -42,7 +42,7 @@ exit 3
 "#;
 
 /// `None`: there is no moto here.
-pub fn world(app: &'static str, manifest: &str) -> Option<World> {
+pub(crate) fn world(app: &'static str, manifest: &str) -> Option<World> {
     let world = World {
         app,
         moto: Moto::start()?,
@@ -60,24 +60,24 @@ pub fn world(app: &'static str, manifest: &str) -> Option<World> {
 
 impl World {
     /// A file of the folder.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Tells the launcher something.
-    pub fn control(&self, name: &str, body: &Value) -> Value {
+    pub(crate) fn control(&self, name: &str, body: &Value) -> Value {
         self.moto.control(name, body)
     }
 
     /// Starts a task of the service, with ECS Exec or without.
-    pub fn task(&self, id: &str, exec: bool) {
+    pub(crate) fn task(&self, id: &str, exec: bool) {
         let service = format!("{}-api", self.app);
         let task = json!({ "service": service, "cluster": self.app, "id": id, "exec": exec });
         self.control("task", &task);
     }
 
     /// Calls of AWS's so far, by name.
-    pub fn calls(&self, action: &str) -> usize {
+    pub(crate) fn calls(&self, action: &str) -> usize {
         let all = self.control("calls", &json!({ "holds": "" }));
         let all = all.as_array().cloned().unwrap_or_default();
         let own = |call: &&Value| call.as_str().is_some_and(|it| it.starts_with(action));
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Runs `neargate … -e prod` with this on its standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Output {
         let path = std::env::var("PATH").unwrap_or_default();
         let own = self.folder.path().display();
         let mut command = Command::new(env!("CARGO_BIN_EXE_neargate"));
@@ -107,17 +107,17 @@ impl World {
     }
 
     /// Runs `neargate … -e prod`.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, "")
     }
 }
 
 /// Standard output as text.
-pub fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Standard error as text.
-pub fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// One task of the echo service at every path; the app's name comes before it.
-pub const ONE_TASK: &str = r#"
+pub(crate) const ONE_TASK: &str = r#"
 [service.api]
 artifact = "echo"
 command = ["echo"]
@@ -21,7 +21,7 @@ health = { path = "/healthz", interval = "5s", timeout = "2s", healthy = 2 }
 "#;
 
 /// Generous: the machine may be busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// No command of a test takes longer.
 const LONGEST: Duration = Duration::from_secs(150);
@@ -38,7 +38,7 @@ fn longest() -> Duration {
 
 /// Who runs the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum User {
+pub(crate) enum User {
     /// Whoever runs the tests.
     Own,
     /// An ordinary user without a home (only when the tests run as root).
@@ -49,7 +49,7 @@ pub enum User {
 const ORDINARY: u32 = 65_534;
 
 /// An app in a temporary folder; its processes end with it.
-pub struct App {
+pub(crate) struct App {
     folder: TempDir,
     /// Where its edge listens.
     pub address: SocketAddr,
@@ -58,12 +58,12 @@ pub struct App {
 
 impl App {
     /// Writes the manifest; `{echo}` in it is the echo service's program.
-    pub fn new(manifest: &str) -> Self {
+    pub(crate) fn new(manifest: &str) -> Self {
         Self::owned_by(User::Own, manifest)
     }
 
     /// As [`App::new`], run by this user.
-    pub fn owned_by(user: User, manifest: &str) -> Self {
+    pub(crate) fn owned_by(user: User, manifest: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("neargate-e2e-")
             .tempdir_in("/tmp")
@@ -82,17 +82,17 @@ impl App {
     }
 
     /// The folder with the manifest.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// The state directory.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder().join(".neargate")
     }
 
     /// The command, ready to run in the app's folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_neargate");
         let mut command = match self.user {
             User::Own => Command::new(program),
@@ -115,7 +115,7 @@ impl App {
     }
 
     /// Runs a command to its end; one that does not end is ended, so that the test fails.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.command(arguments);
         let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = piped.spawn().expect("the binary runs");
@@ -134,7 +134,7 @@ impl App {
     }
 
     /// Runs a command that must succeed; its standard output.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(
             output.status.success(),
@@ -148,17 +148,17 @@ impl App {
     }
 
     /// `neargate up --detach` on this app's port.
-    pub fn up(&self) -> String {
+    pub(crate) fn up(&self) -> String {
         self.ok(&["up", "--detach", "--port", &self.address.port().to_string()])
     }
 
     /// `neargate status --json`.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         serde_json::from_str(&self.ok(&["status", "--json"])).expect("status is JSON")
     }
 
     /// One service of the status.
-    pub fn service(&self, name: &str) -> Value {
+    pub(crate) fn service(&self, name: &str) -> Value {
         let status = self.status();
         let services = status["services"].as_array().expect("services").clone();
         services
@@ -168,14 +168,14 @@ impl App {
     }
 
     /// Waits until the status satisfies a condition; says which one did not come true.
-    pub fn wait(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         wait_for(what, || {
             Some(self.try_status()?).filter(|status| condition(status))
         })
     }
 
     /// Status, unless no engine answers.
-    pub fn try_status(&self) -> Option<Value> {
+    pub(crate) fn try_status(&self) -> Option<Value> {
         let output = self.run(&["status", "--json"]);
         output
             .status
@@ -184,7 +184,7 @@ impl App {
     }
 
     /// Kills the engine, and waits until its watchdog has started another one.
-    pub fn kill_engine(&self) {
+    pub(crate) fn kill_engine(&self) {
         let pid = |status: Value| status["engine"]["pid"].as_u64();
         let before = wait_for("an engine", || self.try_status().and_then(pid));
         let _ = Command::new("kill")
@@ -196,7 +196,7 @@ impl App {
     }
 
     /// The engine's own log, for messages.
-    pub fn engine_log(&self) -> String {
+    pub(crate) fn engine_log(&self) -> String {
         std::fs::read_to_string(self.state().join("engine.log")).unwrap_or_default()
     }
 }
@@ -213,7 +213,7 @@ impl Drop for App {
 }
 
 /// Polls until there is a value, for at most [`PATIENCE`].
-pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = probe() {
@@ -248,7 +248,7 @@ fn give(folder: &Path) {
 }
 
 /// Ends a process at once.
-pub fn kill(pid: u64) {
+pub(crate) fn kill(pid: u64) {
     let done = Command::new("kill")
         .args(["-9", &pid.to_string()])
         .status()
@@ -257,14 +257,14 @@ pub fn kill(pid: u64) {
 }
 
 /// Whether a process exists (and is not a zombie).
-pub fn alive(pid: u64) -> bool {
+pub(crate) fn alive(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// Whether the tests run as root.
-pub fn root() -> bool {
+pub(crate) fn root() -> bool {
     rustix::process::geteuid().is_root()
 }
 

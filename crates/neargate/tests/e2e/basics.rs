@@ -146,7 +146,7 @@ fn a_task_sees_its_own_environment_and_nothing_of_the_engines() {
 }
 
 /// GET by curl, which is not ours.
-pub fn curl(app: &App, path: &str) -> String {
+pub(crate) fn curl(app: &App, path: &str) -> String {
     curl_with(app, path, &[])
 }
 

@@ -11,7 +11,7 @@ use crate::releases::outcome;
 const BAKE_MS: u64 = 2_000;
 
 /// Near's own short periods, so that a release takes seconds.
-pub const CANARY: &str = r#"
+pub(crate) const CANARY: &str = r#"
 app = "echo"
 
 [service.api]
@@ -71,11 +71,11 @@ period = "1s"
 datapoints = "2/2"
 "#;
 
-pub const RATE: u32 = 400;
+pub(crate) const RATE: u32 = 400;
 
 /// Requests that failed and were not the new revision's own. The router's own answers (502, 503)
 /// carry no revision: the stable one, all healthy, gives no cause for them.
-pub fn failures_of_others(tally: &Tally, new: u32) -> u64 {
+pub(crate) fn failures_of_others(tally: &Tally, new: u32) -> u64 {
     let own = [format!("of revision {new}"), "of revision ".to_owned()];
     let others = tally
         .failed
@@ -84,7 +84,7 @@ pub fn failures_of_others(tally: &Tally, new: u32) -> u64 {
     others.map(|(_, count)| count).sum()
 }
 
-pub fn deploy(app: &App, settings: &[&str]) -> (Value, Tally, Option<i32>) {
+pub(crate) fn deploy(app: &App, settings: &[&str]) -> (Value, Tally, Option<i32>) {
     let load = Load::start(app.address, "/", RATE);
     let mut arguments = vec!["deploy", "api", "--json"];
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
@@ -93,12 +93,12 @@ pub fn deploy(app: &App, settings: &[&str]) -> (Value, Tally, Option<i32>) {
     (outcome(&output), tally, output.status.code())
 }
 
-pub fn releases(app: &App) -> Vec<Value> {
+pub(crate) fn releases(app: &App) -> Vec<Value> {
     serde_json::from_str(&app.ok(&["releases", "api", "--json"])).expect("releases are JSON")
 }
 
 /// Texts and times (ms) of the newest release's story.
-pub fn story(app: &App) -> Vec<(u64, String)> {
+pub(crate) fn story(app: &App) -> Vec<(u64, String)> {
     let newest = releases(app).pop().expect("a release");
     let moments = newest["story"].as_array().expect("a story").clone();
     moments
@@ -110,7 +110,7 @@ pub fn story(app: &App) -> Vec<(u64, String)> {
         .collect()
 }
 
-pub fn at(story: &[(u64, String)], text: &str) -> u64 {
+pub(crate) fn at(story: &[(u64, String)], text: &str) -> u64 {
     let found = story.iter().find(|(_, told)| told.contains(text));
     found.unwrap_or_else(|| panic!("{text} in {story:?}")).0
 }

@@ -9,7 +9,7 @@ use crate::app::{App, User, kill, root, wait_for};
 use crate::basics::curl;
 use crate::releases::ECHO;
 
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(2)
@@ -18,7 +18,7 @@ pub fn repository() -> PathBuf {
 }
 
 /// The notes program that cargo built beside the tests.
-pub fn notes() -> PathBuf {
+pub(crate) fn notes() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     test.ancestors()
         .nth(2)
@@ -27,7 +27,7 @@ pub fn notes() -> PathBuf {
 }
 
 /// A blueprint with the notes program at hand and the front end beside it.
-pub fn blueprint(name: &str) -> App {
+pub(crate) fn blueprint(name: &str) -> App {
     blueprint_of(User::Own, name)
 }
 

@@ -263,11 +263,11 @@ fn without_an_engine_a_disk_that_takes_nothing_is_named_and_down_stops_the_app()
 }
 
 /// A small file system that goes away with the value.
-pub struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
     /// Mounts one here.
-    pub fn tmpfs(at: &Path, size: &str) -> Self {
+    pub(crate) fn tmpfs(at: &Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("the mount point");
         let done = Command::new("mount")
             .args([

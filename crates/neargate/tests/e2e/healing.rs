@@ -13,10 +13,10 @@ use crate::load::Load;
 use crate::releases::ECHO;
 
 /// How fast what hangs is replaced, with room for a machine that is busy with other tests.
-pub const HANG: Duration = Duration::from_secs(20);
+pub(crate) const HANG: Duration = Duration::from_secs(20);
 
 /// Pids of this app's processes with this role.
-pub fn processes(app: &App, role: &str) -> Vec<u64> {
+pub(crate) fn processes(app: &App, role: &str) -> Vec<u64> {
     let state = app.state().display().to_string();
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     entries
@@ -32,19 +32,19 @@ pub fn processes(app: &App, role: &str) -> Vec<u64> {
 }
 
 /// The one process of this role, when it is not this one.
-pub fn another(app: &App, role: &str, before: u64) -> Option<u64> {
+pub(crate) fn another(app: &App, role: &str, before: u64) -> Option<u64> {
     match processes(app, role).as_slice() {
         [pid] if *pid != before => Some(*pid),
         _ => None,
     }
 }
 
-pub fn one(app: &App, role: &str) -> u64 {
+pub(crate) fn one(app: &App, role: &str) -> u64 {
     wait_for(role, || another(app, role, 0))
 }
 
 /// SIGSTOP.
-pub fn stop(pid: u64) {
+pub(crate) fn stop(pid: u64) {
     let done = Command::new("kill")
         .args(["-STOP", &pid.to_string()])
         .status();
@@ -67,12 +67,12 @@ fn hang(pids: Vec<u64>) {
     });
 }
 
-pub fn tasks(app: &App) -> Value {
+pub(crate) fn tasks(app: &App) -> Value {
     app.status()["services"][0]["tasks"].clone()
 }
 
 /// `down`, after which nothing of the app runs.
-pub fn ends(app: &App) {
+pub(crate) fn ends(app: &App) {
     app.ok(&["down", "--purge", "--yes"]);
     for role in ["watchdog", "engine", "router", "shim"] {
         assert_eq!(processes(app, role), Vec::<u64>::new(), "{role}");
@@ -80,7 +80,7 @@ pub fn ends(app: &App) {
 }
 
 /// Every request answered, by healthy tasks that are still the same.
-pub fn served_by(app: &App, before: &Value) {
+pub(crate) fn served_by(app: &App, before: &Value) {
     app.wait("the same healthy tasks", |status| {
         status["services"][0]["healthy"] == 2 && status["services"][0]["tasks"] == *before
     });

@@ -20,7 +20,7 @@ fn with_hooks(hooks: &str, jobs: &str) -> App {
 }
 
 /// The environment that serves, but for what differs from task to task.
-pub fn serving(app: &App) -> Vec<String> {
+pub(crate) fn serving(app: &App) -> Vec<String> {
     let mut lines: Vec<String> = curl(app, "/env")
         .lines()
         .filter(|line| !line.starts_with("PORT=") && !line.starts_with("NEARGATE_TASK="))
@@ -33,7 +33,11 @@ pub fn serving(app: &App) -> Vec<String> {
 
 /// What a release that went back leaves: exit 1, revision 1 with all that it had, no request of
 /// it failed.
-pub fn went_back(app: &App, before: &[String], (last, tally, code): &(Value, Tally, Option<i32>)) {
+pub(crate) fn went_back(
+    app: &App,
+    before: &[String],
+    (last, tally, code): &(Value, Tally, Option<i32>),
+) {
     assert_eq!(*code, Some(1), "{last}");
     assert_eq!(last["outcome"], "rolled-back", "{last}");
     assert_eq!(failures_of_others(tally, 2), 0, "{:?}", tally.failed);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// What a load saw.
 #[derive(Debug, Default, Clone)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Requests sent.
     pub sent: u64,
     /// Answered with 200, by revision (`X-Neargate-Revision`).
@@ -24,7 +24,7 @@ pub struct Tally {
 
 impl Tally {
     /// Requests that failed.
-    pub fn failures(&self) -> u64 {
+    pub(crate) fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
@@ -40,7 +40,7 @@ impl Tally {
 }
 
 /// A running load; at most ten minutes long.
-pub struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<Tally>>,
 }
@@ -54,7 +54,7 @@ fn connections(rate: u32) -> u32 {
 
 impl Load {
     /// Starts `rate` GET requests a second.
-    pub fn start(address: SocketAddr, path: &str, rate: u32) -> Self {
+    pub(crate) fn start(address: SocketAddr, path: &str, rate: u32) -> Self {
         let connections = connections(rate);
         let stop = Arc::new(AtomicBool::new(false));
         let gap = Duration::from_secs(1) * connections / rate;
@@ -68,7 +68,7 @@ impl Load {
     }
 
     /// Ends the load and says what it saw.
-    pub fn finish(self) -> Tally {
+    pub(crate) fn finish(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);
         let mut tally = Tally::default();
         for worker in self.workers {
@@ -113,11 +113,11 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
 }
 
 /// A connection that is kept.
-pub type Connection = BufReader<TcpStream>;
+pub(crate) type Connection = BufReader<TcpStream>;
 
 /// What was answered.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Status.
     pub status: u16,
     /// `X-Neargate-Revision`.
@@ -128,7 +128,7 @@ pub struct Answer {
 }
 
 /// One GET request with these cookies (none when empty), on a kept connection if there is one.
-pub fn request(
+pub(crate) fn request(
     address: SocketAddr,
     path: &str,
     cookies: &str,

@@ -7,7 +7,7 @@ use crate::basics::curl;
 use crate::load::Load;
 
 /// Two tasks of the echo service.
-pub const ECHO: &str = r#"
+pub(crate) const ECHO: &str = r#"
 app = "echo"
 
 [service.api]
@@ -23,7 +23,7 @@ scale = { min = 2, max = 4 }
 const SLOW_RATE: u32 = 500;
 
 /// The last object that `deploy --json` prints.
-pub fn outcome(output: &std::process::Output) -> Value {
+pub(crate) fn outcome(output: &std::process::Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -5,10 +5,10 @@ use std::process::Command;
 #[path = "../../../far/tests/moto/server.rs"]
 mod server;
 
-pub use server::Moto;
+pub(crate) use server::Moto;
 
 /// Lets a program call this server and nothing else.
-pub fn reach<'a>(command: &'a mut Command, moto: &Moto) -> &'a mut Command {
+pub(crate) fn reach<'a>(command: &'a mut Command, moto: &Moto) -> &'a mut Command {
     command
         .env("AWS_ENDPOINT_URL", moto.endpoint())
         .env("AWS_ACCESS_KEY_ID", "test")

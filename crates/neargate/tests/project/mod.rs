@@ -6,7 +6,7 @@ use std::process::Output;
 use tempfile::TempDir;
 
 /// A service with a database, in a trial and in production.
-pub const MANIFEST: &str = r#"
+pub(crate) const MANIFEST: &str = r#"
 app = "notes"
 [service.api]
 command = ["notes", "serve"]
@@ -27,14 +27,14 @@ database.main.protect = true
 "#;
 
 /// A folder with it.
-pub fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("neargate.toml"), MANIFEST).expect("the manifest");
     folder
 }
 
 /// Exit code, standard output, standard error.
-pub fn exit_and_output(output: &Output) -> (i32, String, String) {
+pub(crate) fn exit_and_output(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = output.status.code().expect("an exit code");
     (code, text(&output.stdout), text(&output.stderr))

@@ -13,7 +13,7 @@ use super::source::{code_only, is_word};
 type ModulePath = Vec<String>;
 
 /// Modules that know each other in a circle: one finding for each arrow of it.
-pub fn in_circles(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn in_circles(repository: &Repository) -> Vec<Finding> {
     let mut crates: BTreeMap<&str, Vec<SourceFile>> = BTreeMap::new();
     for (path, text) in &repository.texts {
         if let Some((owner, below)) = path.split_once("/src/").filter(|_| path.ends_with(".rs")) {

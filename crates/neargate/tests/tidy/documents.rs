@@ -13,7 +13,7 @@ const LIMITS: [(&str, usize); 6] = [
 ];
 
 /// Documents that are missing or too long.
-pub fn limits(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn limits(repository: &Repository) -> Vec<Finding> {
     let mut found = Vec::new();
     for (path, most) in LIMITS {
         match repository.texts.get(path).map(|text| text.lines().count()) {
@@ -29,7 +29,7 @@ pub fn limits(repository: &Repository) -> Vec<Finding> {
 }
 
 /// Lines of the specification that name nothing, or something that does not exist.
-pub fn promises(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn promises(repository: &Repository) -> Vec<Finding> {
     let path = "SPECIFICATION.md";
     let text = repository.texts.get(path).map_or("", String::as_str);
     let mut found = Vec::new();
@@ -64,7 +64,7 @@ pub fn promises(repository: &Repository) -> Vec<Finding> {
 }
 
 /// Rows that belong to no table: a paragraph of rows without a ruler is shown as text with pipes.
-pub fn broken_tables(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn broken_tables(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut fenced = false;
     let mut rows: Vec<(usize, &str)> = Vec::new();

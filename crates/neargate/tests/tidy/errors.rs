@@ -5,7 +5,7 @@ use super::shape::line_of;
 use super::source::{code_only, identifiers};
 
 /// Results of the crates whose error is a text.
-pub fn text_errors(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn text_errors(path: &str, text: &str) -> Vec<Finding> {
     let of_crate = path.starts_with("crates/") && path.contains("/src/");
     if !of_crate {
         return Vec::new();

@@ -29,7 +29,7 @@ fn allowed(path: &str) -> Option<(&str, &'static [&'static str])> {
 }
 
 /// Uses of a crate that source must not know.
-pub fn in_source(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn in_source(path: &str, text: &str) -> Vec<Finding> {
     let Some((owner, may)) = allowed(path) else {
         return Vec::new();
     };
@@ -46,7 +46,7 @@ pub fn in_source(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// Dependencies that a crate must not have, those of its tests included.
-pub fn in_manifest(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn in_manifest(path: &str, text: &str) -> Vec<Finding> {
     let Some((owner, may)) = allowed(path) else {
         return Vec::new();
     };

@@ -19,7 +19,7 @@ const EMPTY: [&str; 26] = [
 const ENDS: [&str; 4] = ["Util", "Utils", "Manager", "Helper"];
 
 /// Types of the crates that are defined in more than one file. Applications are programs of their own.
-pub fn defined_twice(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn defined_twice(repository: &Repository) -> Vec<Finding> {
     let mut places: BTreeMap<String, Vec<(&str, usize)>> = BTreeMap::new();
     for (path, text) in &repository.texts {
         if !path.starts_with("crates/") || !path.contains("/src/") || !path.ends_with(".rs") {
@@ -59,7 +59,7 @@ fn defined(line: &str) -> Option<&str> {
 }
 
 /// Modules, types and public functions with a name that says nothing.
-pub fn empty_names(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn empty_names(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let part = path
         .trim_end_matches(".rs")

@@ -6,7 +6,7 @@
 use super::repository::{Finding, Repository};
 
 /// Blueprints whose `build` near is not the command of `make demo`.
-pub fn another_build(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn another_build(repository: &Repository) -> Vec<Finding> {
     let makefile = repository.texts.get("Makefile").map_or("", String::as_str);
     let Some(demo) = demo(makefile) else {
         return vec![Finding::at("Makefile", 1, "`demo` builds nothing by cargo")];
@@ -32,7 +32,7 @@ fn demo(makefile: &str) -> Option<&str> {
 }
 
 /// Services that build by cargo and, near, by another command than `demo`.
-pub fn in_manifest(path: &str, text: &str, demo: &str) -> Vec<Finding> {
+pub(crate) fn in_manifest(path: &str, text: &str, demo: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut service = None;
     for (number, line) in text.lines().enumerate() {

@@ -24,7 +24,7 @@ fn calls() -> [String; 3] {
 }
 
 /// Work that is put off.
-pub fn put_off(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn put_off(path: &str, text: &str) -> Vec<Finding> {
     if path.ends_with(".lock") || path.contains("LICENSE") {
         return Vec::new();
     }
@@ -58,7 +58,7 @@ fn begins_word(line: &str, call: &str) -> bool {
 }
 
 /// Absolute paths that exist only on the machine where they were written.
-pub fn machine_paths(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<Finding> {
     let roots = [["/wo", "rk/"].concat(), ["/fa", "rm/"].concat()];
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::repository::{Finding, Repository};
 
 /// Files that nothing reaches.
-pub fn unreached(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn unreached(repository: &Repository) -> Vec<Finding> {
     let mut reached: BTreeSet<&str> = targets(repository);
     loop {
         let more: BTreeSet<&str> = reached

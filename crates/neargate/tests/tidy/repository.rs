@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// Something to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Path from the repository's root.
     pub path: String,
     /// Line, from 1; 0: the file as a whole.
@@ -20,7 +20,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding at a place.
-    pub fn at(path: &str, line: usize, text: impl Into<String>) -> Self {
+    pub(crate) fn at(path: &str, line: usize, text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
             path: path.to_owned(),
@@ -38,7 +38,7 @@ impl fmt::Display for Finding {
 
 /// Every file with its text.
 #[derive(Debug, Default)]
-pub struct Repository {
+pub(crate) struct Repository {
     /// Texts by path from the root.
     pub texts: BTreeMap<String, String>,
     /// Paths of all files, texts or not.
@@ -49,7 +49,7 @@ pub struct Repository {
 
 impl Repository {
     /// Reads the work tree that this test was built from.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let root = root();
         let mut repository = Self::default();
         for path in listed(&root) {
@@ -66,7 +66,7 @@ impl Repository {
     }
 
     /// A made-up repository, for the checks' own tests.
-    pub fn of(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let texts: BTreeMap<String, String> = files
             .iter()
             .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
@@ -84,7 +84,7 @@ impl Repository {
     }
 
     /// Whether there is a file of this path.
-    pub fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.files.iter().any(|file| file == path)
     }
 }

@@ -4,12 +4,12 @@ use super::repository::Finding;
 use super::source::{code_only, identifiers, is_word};
 
 /// Most lines of a function, signature and braces included.
-pub const LONGEST_FUNCTION: usize = 70;
+pub(crate) const LONGEST_FUNCTION: usize = 70;
 /// Most lines of a Rust file.
-pub const LONGEST_FILE: usize = 500;
+pub(crate) const LONGEST_FILE: usize = 500;
 
 /// Functions that are too long.
-pub fn long_functions(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn long_functions(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     for (at, word) in identifiers(&code) {
@@ -58,12 +58,12 @@ fn function(code: &str, after: usize) -> Option<(&str, usize)> {
 }
 
 /// The number of the line that holds this byte, from 1.
-pub fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
 /// A file that is too long.
-pub fn long_file(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn long_file(path: &str, text: &str) -> Vec<Finding> {
     let lines = text.lines().count();
     if lines <= LONGEST_FILE {
         return Vec::new();
@@ -74,7 +74,7 @@ pub fn long_file(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// A file without `//!` at its top.
-pub fn no_module_docs(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_module_docs(path: &str, text: &str) -> Vec<Finding> {
     let first = text
         .lines()
         .map(str::trim)

@@ -3,7 +3,7 @@
 //! Invariant: the result has the same line breaks as the text, so lines keep their numbers.
 
 /// The text with comments and the insides of literals blanked out.
-pub fn code_only(text: &str) -> String {
+pub(crate) fn code_only(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -109,12 +109,12 @@ fn raw_end(chars: &[char], mut at: usize, hashes: usize) -> usize {
 }
 
 /// Whether a character can be part of an identifier.
-pub fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 /// Words of a line with the byte at which each begins.
-pub fn identifiers(line: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn identifiers(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
         let start = rest + line[rest..].find(is_word)?;

@@ -9,7 +9,7 @@ const MOST_BYTES: usize = 200_000;
 const BINARIES: [&str; 0] = [];
 
 /// Files above [`MOST_BYTES`], and binary files that are not in [`BINARIES`].
-pub fn heavy_or_binary(repository: &Repository) -> Vec<Finding> {
+pub(crate) fn heavy_or_binary(repository: &Repository) -> Vec<Finding> {
     let mut found = Vec::new();
     for (path, bytes) in &repository.sizes {
         if *bytes > MOST_BYTES {

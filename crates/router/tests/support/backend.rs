@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A running backend.
-pub struct Backend {
+pub(crate) struct Backend {
     pub address: SocketAddr,
     pub state: Arc<State>,
 }
 
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     pub name: String,
     pub seen: AtomicUsize,
     pub sick: AtomicBool,
@@ -22,7 +22,7 @@ pub struct State {
 }
 
 impl Backend {
-    pub fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let address = listener.local_addr().expect("bound");
         let state = Arc::new(State {
@@ -49,12 +49,12 @@ impl Backend {
         Self { address, state }
     }
 
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.state.seen.load(Ordering::SeqCst)
     }
 
     /// As a process that was killed: every connection and the listener are gone.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.state.stopped.store(true, Ordering::SeqCst);
         // Each connection wakes the listener; one that is refused shows that it is gone.
         let begun = std::time::Instant::now();
@@ -65,7 +65,7 @@ impl Backend {
     }
 
     /// Closes every connection.
-    pub fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         for stream in self
             .state
             .connections

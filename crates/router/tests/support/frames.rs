@@ -6,25 +6,25 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::PATIENCE;
 
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
-pub const END_STREAM: u8 = 1;
-pub const END_HEADERS: u8 = 4;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
-pub const PROTOCOL_ERROR: u32 = 1;
-pub const REFUSED_STREAM: u32 = 7;
-pub const ENHANCE_YOUR_CALM: u32 = 11;
+pub(crate) const PROTOCOL_ERROR: u32 = 1;
+pub(crate) const REFUSED_STREAM: u32 = 7;
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// A frame as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub kind: u8,
     pub flags: u8,
     pub stream: u32,
@@ -33,13 +33,13 @@ pub struct Frame {
 
 impl Frame {
     /// Error code of RST_STREAM or GOAWAY.
-    pub fn code(&self) -> u32 {
+    pub(crate) fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("a code"))
     }
 
     /// Of HEADERS, when the status is in HPACK's static table or a literal.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self.payload[0] {
             0x88 => 200,
             0x89 => 204,
@@ -85,7 +85,7 @@ fn digits(value: &[u8]) -> u16 {
     status
 }
 
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
     let mut out = length[1..].to_vec();
     out.extend([kind, flags]);
@@ -95,7 +95,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A header block of literals; names and values as they are.
-pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in fields {
         out.push(0);
@@ -123,7 +123,7 @@ fn length(mut length: usize, out: &mut Vec<u8>) {
 }
 
 /// The head of a GET.
-pub fn get(path: &str) -> Vec<u8> {
+pub(crate) fn get(path: &str) -> Vec<u8> {
     block(&[
         (":method", "GET"),
         (":scheme", "http"),
@@ -133,7 +133,7 @@ pub fn get(path: &str) -> Vec<u8> {
 }
 
 /// A connection.
-pub struct Frames {
+pub(crate) struct Frames {
     pub wire: TcpStream,
     /// The router's settings.
     pub settings: BTreeMap<u16, u32>,
@@ -141,12 +141,12 @@ pub struct Frames {
 
 impl Frames {
     /// With the client's settings; the router's have been read.
-    pub fn open(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+    pub(crate) fn open(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         Self::try_open(address, settings).expect("settings")
     }
 
     /// `None` when the router closes the connection at once.
-    pub fn try_open(address: SocketAddr, settings: &[(u16, u32)]) -> Option<Self> {
+    pub(crate) fn try_open(address: SocketAddr, settings: &[(u16, u32)]) -> Option<Self> {
         let mut wire = TcpStream::connect(address).expect("connected");
         wire.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         wire.set_nodelay(true).expect("no delay");
@@ -174,17 +174,17 @@ impl Frames {
     }
 
     /// `false` when the router has closed the connection.
-    pub fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.wire.write_all(bytes).is_ok()
     }
 
-    pub fn headers(&mut self, stream: u32, block: &[u8], last: bool) -> bool {
+    pub(crate) fn headers(&mut self, stream: u32, block: &[u8], last: bool) -> bool {
         let flags = END_HEADERS | u8::from(last);
         self.send(&frame(HEADERS, flags, stream, block))
     }
 
     /// `None` at the end of the connection.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub(crate) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.wire.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -199,7 +199,7 @@ impl Frames {
     }
 
     /// The next frame that is one of these kinds.
-    pub fn wait(&mut self, kinds: &[u8]) -> Option<Frame> {
+    pub(crate) fn wait(&mut self, kinds: &[u8]) -> Option<Frame> {
         loop {
             let frame = self.next()?;
             if kinds.contains(&frame.kind) {

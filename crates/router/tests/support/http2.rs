@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::PATIENCE;
 
 /// Runs a client.
-pub fn client<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn client<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -19,21 +19,21 @@ pub fn client<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { timeout(PATIENCE, work).await.expect("in time") })
 }
 
-pub async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.expect("connected");
     let (send, connection) = h2::client::handshake(stream).await.expect("a handshake");
     tokio::spawn(connection);
     send
 }
 
-pub fn request(method: &str, path: &str) -> http::request::Builder {
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder()
         .method(Method::from_bytes(method.as_bytes()).expect("a method"))
         .uri(format!("http://a.test{path}"))
         .version(Version::HTTP_2)
 }
 
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
@@ -41,12 +41,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-pub async fn whole(response: Response<h2::RecvStream>) -> Result<Answer, h2::Error> {
+pub(crate) async fn whole(response: Response<h2::RecvStream>) -> Result<Answer, h2::Error> {
     let (parts, mut body) = response.into_parts();
     let mut all = Vec::new();
     while let Some(part) = body.data().await {
@@ -63,7 +63,7 @@ pub async fn whole(response: Response<h2::RecvStream>) -> Result<Answer, h2::Err
 }
 
 /// Sends a request; `body` in pieces.
-pub async fn ask(
+pub(crate) async fn ask(
     send: &SendRequest<Bytes>,
     request: http::request::Builder,
     body: &[&str],

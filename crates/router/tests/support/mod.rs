@@ -2,9 +2,9 @@
 //! socket, backends that speak raw HTTP, and a client that sees every byte.
 #![allow(dead_code)]
 
-pub mod backend;
-pub mod frames;
-pub mod http2;
+pub(crate) mod backend;
+pub(crate) mod frames;
+pub(crate) mod http2;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,10 +25,10 @@ use neargate_core::routing::table::{
 use neargate_router::{Confinement, RouterConfig, RouterError, RouterLimits, SignalHandling};
 use rustix::process::{Resource, Rlimit};
 
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two sockets that share one port.
-pub fn listeners() -> (SocketAddr, Vec<(String, OwnedFd)>) {
+pub(crate) fn listeners() -> (SocketAddr, Vec<(String, OwnedFd)>) {
     let first = listener("127.0.0.1:0".parse().expect("an address"));
     let address = first.local_addr().expect("bound").as_socket().expect("tcp");
     let sockets = [first, listener(address)];
@@ -47,13 +47,13 @@ fn listener(address: SocketAddr) -> socket2::Socket {
     socket
 }
 
-pub fn again(sockets: &[(String, OwnedFd)]) -> Vec<(String, OwnedFd)> {
+pub(crate) fn again(sockets: &[(String, OwnedFd)]) -> Vec<(String, OwnedFd)> {
     let copy = |(name, fd): &(String, OwnedFd)| (name.clone(), fd.try_clone().expect("a copy"));
     sockets.iter().map(copy).collect()
 }
 
 /// A router that runs in a thread of the test.
-pub struct Router {
+pub(crate) struct Router {
     pub address: SocketAddr,
     pub sockets: Vec<(String, OwnedFd)>,
     pub engine: Engine,
@@ -64,23 +64,27 @@ pub struct Router {
 }
 
 impl Router {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (address, sockets) = listeners();
         Self::on(address, sockets, RouterLimits::default())
     }
 
-    pub fn with(limits: RouterLimits) -> Self {
+    pub(crate) fn with(limits: RouterLimits) -> Self {
         let (address, sockets) = listeners();
         Self::on(address, sockets, limits)
     }
 
     /// All connections are of one worker, and share what it has.
-    pub fn with_one_worker(limits: RouterLimits) -> Self {
+    pub(crate) fn with_one_worker(limits: RouterLimits) -> Self {
         let (address, sockets) = listeners();
         Self::of_workers(1, address, sockets, limits)
     }
 
-    pub fn on(address: SocketAddr, sockets: Vec<(String, OwnedFd)>, limits: RouterLimits) -> Self {
+    pub(crate) fn on(
+        address: SocketAddr,
+        sockets: Vec<(String, OwnedFd)>,
+        limits: RouterLimits,
+    ) -> Self {
         Self::of_workers(2, address, sockets, limits)
     }
 
@@ -117,7 +121,7 @@ impl Router {
     }
 
     /// Lines of the access log, when there are this many.
-    pub fn log_lines(&self, count: usize) -> Vec<serde_json::Value> {
+    pub(crate) fn log_lines(&self, count: usize) -> Vec<serde_json::Value> {
         until("log lines", || {
             let text = std::fs::read_to_string(&self.log).unwrap_or_default();
             let lines: Vec<_> = text
@@ -130,7 +134,11 @@ impl Router {
 }
 
 /// A router in a process of its own, which may open this many files.
-pub fn process(directory: &Path, sockets: &[(String, OwnedFd)], files: Option<u64>) -> Child {
+pub(crate) fn process(
+    directory: &Path,
+    sockets: &[(String, OwnedFd)],
+    files: Option<u64>,
+) -> Child {
     let tests = std::env::current_exe().expect("a path");
     let program = tests
         .parent()
@@ -166,7 +174,7 @@ fn both(limit: u64) -> Rlimit {
 }
 
 /// Polls until there is something.
-pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = poll() {
@@ -178,13 +186,13 @@ pub fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The engine's side.
-pub struct Engine {
+pub(crate) struct Engine {
     reader: BufReader<UnixStream>,
     version: u64,
 }
 
 impl Engine {
-    pub fn connect(control: &Path) -> Self {
+    pub(crate) fn connect(control: &Path) -> Self {
         let stream = until("control socket", || UnixStream::connect(control).ok());
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut engine = Self {
@@ -198,7 +206,7 @@ impl Engine {
         engine
     }
 
-    pub fn read(&mut self) -> FromRouter {
+    pub(crate) fn read(&mut self) -> FromRouter {
         let mut line = String::new();
         self.reader.read_line(&mut line).expect("a message");
         let message = serde_json::from_str(&line).expect("a message of the contract");
@@ -209,7 +217,7 @@ impl Engine {
     }
 
     /// The next seconds in which something was counted.
-    pub fn counted(&mut self) -> Vec<SecondCount> {
+    pub(crate) fn counted(&mut self) -> Vec<SecondCount> {
         let something = |m: &FromRouter| matches!(m, FromRouter::Counted { seconds, .. } if !seconds.is_empty());
         match self.wait(something) {
             FromRouter::Counted { seconds, .. } => seconds,
@@ -218,19 +226,19 @@ impl Engine {
     }
 
     /// The same, whatever the second.
-    pub fn requests(&mut self) -> Vec<RequestCount> {
+    pub(crate) fn requests(&mut self) -> Vec<RequestCount> {
         let seconds = self.counted().into_iter();
         seconds.flat_map(|second| second.requests).collect()
     }
 
-    pub fn order(&mut self, order: &ToRouter) {
+    pub(crate) fn order(&mut self, order: &ToRouter) {
         let mut line = serde_json::to_vec(order).expect("JSON");
         line.push(b'\n');
         self.reader.get_mut().write_all(&line).expect("sent");
     }
 
     /// Publishes with the next version, and reads nothing.
-    pub fn publish_unread(&mut self, table: &RoutingTable) {
+    pub(crate) fn publish_unread(&mut self, table: &RoutingTable) {
         self.version += 1;
         let mut table = Box::new(table.clone());
         table.version = self.version;
@@ -238,13 +246,13 @@ impl Engine {
     }
 
     /// Publishes with the next version and waits until it is in force.
-    pub fn publish(&mut self, table: &RoutingTable) {
+    pub(crate) fn publish(&mut self, table: &RoutingTable) {
         self.publish_unread(table);
         let wanted = self.version;
         self.wait(|m| matches!(m, FromRouter::Published { version } if *version == wanted));
     }
 
-    pub fn wait(&mut self, wanted: impl Fn(&FromRouter) -> bool) -> FromRouter {
+    pub(crate) fn wait(&mut self, wanted: impl Fn(&FromRouter) -> bool) -> FromRouter {
         let begun = Instant::now();
         loop {
             let message = self.read();
@@ -258,14 +266,14 @@ impl Engine {
         }
     }
 
-    pub fn wait_health(&mut self, task: &str, wanted: TargetHealth) {
+    pub(crate) fn wait_health(&mut self, task: &str, wanted: TargetHealth) {
         self.wait(|m| {
             matches!(m, FromRouter::HealthChanged { task: t, health, .. } if *t == task && *health == wanted)
         });
     }
 }
 
-pub fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
+pub(crate) fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
     Target {
         task: task.into(),
         revision,
@@ -276,7 +284,7 @@ pub fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
     }
 }
 
-pub fn group(targets: Vec<Target>) -> TargetGroup {
+pub(crate) fn group(targets: Vec<Target>) -> TargetGroup {
     TargetGroup {
         service: "api".into(),
         balance: Balance::RoundRobin,
@@ -290,7 +298,7 @@ pub fn group(targets: Vec<Target>) -> TargetGroup {
 }
 
 /// One rule for everything, to one group.
-pub fn table(targets: Vec<Target>) -> RoutingTable {
+pub(crate) fn table(targets: Vec<Target>) -> RoutingTable {
     let action = RuleAction::Forward(vec![WeightedGroup {
         group: "api".into(),
         weight: 1,
@@ -312,7 +320,7 @@ pub fn table(targets: Vec<Target>) -> RoutingTable {
     }
 }
 
-pub fn health() -> HealthCheck {
+pub(crate) fn health() -> HealthCheck {
     HealthCheck {
         probe: Probe::Http {
             path: "/healthz".into(),
@@ -327,23 +335,23 @@ pub fn health() -> HealthCheck {
 }
 
 /// A raw connection to the router.
-pub struct Wire(pub TcpStream);
+pub(crate) struct Wire(pub TcpStream);
 
 impl Wire {
-    pub fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("connected");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("no delay");
         Self(stream)
     }
 
-    pub fn send(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn send(&mut self, text: &str) -> &mut Self {
         self.0.write_all(text.as_bytes()).expect("sent");
         self
     }
 
     /// Reads up to and with this text.
-    pub fn read_until(&mut self, end: &str) -> String {
+    pub(crate) fn read_until(&mut self, end: &str) -> String {
         let mut all = Vec::new();
         let mut byte = [0];
         while !all.ends_with(end.as_bytes()) {
@@ -356,14 +364,14 @@ impl Wire {
     }
 
     /// Everything until the connection ends.
-    pub fn rest(&mut self) -> String {
+    pub(crate) fn rest(&mut self) -> String {
         let mut all = Vec::new();
         let _ = self.0.read_to_end(&mut all);
         String::from_utf8_lossy(&all).into_owned()
     }
 
     /// One response with a Content-Length (or none): head and body.
-    pub fn response(&mut self) -> Result<(u16, String, String), String> {
+    pub(crate) fn response(&mut self) -> Result<(u16, String, String), String> {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
@@ -381,7 +389,7 @@ impl Wire {
     }
 }
 
-pub fn header(head: &str, name: &str) -> Option<String> {
+pub(crate) fn header(head: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| {
         let (n, value) = line.split_once(": ")?;
         n.eq_ignore_ascii_case(name).then(|| value.to_owned())
@@ -389,7 +397,7 @@ pub fn header(head: &str, name: &str) -> Option<String> {
 }
 
 /// GET on a connection of its own.
-pub fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
     let mut wire = Wire::open(address);
     wire.send(&format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
     wire.response().expect("a response")

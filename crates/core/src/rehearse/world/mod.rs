@@ -98,7 +98,7 @@ impl EntryLog for DiscardingLog {
 
 impl RehearsalWorld {
     /// An empty world with one service to come.
-    pub fn new(name: &str, fault: Fault, on: TimingModel, rate: f64, seed: u64) -> Self {
+    pub(super) fn new(name: &str, fault: Fault, on: TimingModel, rate: f64, seed: u64) -> Self {
         let mut random = Random::new(seed);
         // Where in its minute a release begins is chance.
         let now = Timestamp(1_800_000_000_000 + random.below(60_000));
@@ -129,12 +129,12 @@ impl RehearsalWorld {
     }
 
     /// The service; `None` before its first release.
-    pub fn service(&self) -> Option<&ServiceState> {
+    pub(super) fn service(&self) -> Option<&ServiceState> {
         self.state.services.get(&self.name)
     }
 
     /// The next thing happens.
-    pub fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         let next = self.coming.first_key_value().map(|(key, _)| *key);
         let Some(key) = next else { return };
         match machine::next_deadline(&self.state) {
@@ -152,7 +152,7 @@ impl RehearsalWorld {
     }
 
     /// Decides, persists, applies, acts; a refusal is handed back.
-    pub fn happen(&mut self, event: &Event) -> Option<String> {
+    pub(super) fn happen(&mut self, event: &Event) -> Option<String> {
         let before = StateBefore::of(self.service());
         let step = machine::decide(&self.state, self.now, event);
         if let Some(refusal) = step.refusal() {

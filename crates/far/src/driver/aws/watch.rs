@@ -21,7 +21,7 @@ const PAGES_MOST: usize = 5;
 const NAMES_MOST: usize = 100;
 
 /// State of an alarm, in words, since when.
-pub type AlarmObservation = (AlarmState, String, Timestamp);
+pub(super) type AlarmObservation = (AlarmState, String, Timestamp);
 
 /// A line that a task wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

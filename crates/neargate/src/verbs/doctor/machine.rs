@@ -11,7 +11,7 @@ use super::DoctorFinding;
 const OLDEST: (u32, u32) = (5, 4);
 
 /// Looks at the machine.
-pub fn findings() -> Vec<DoctorFinding> {
+pub(super) fn findings() -> Vec<DoctorFinding> {
     vec![kernel(), user(), limits()]
 }
 
@@ -62,7 +62,7 @@ fn limits() -> DoctorFinding {
 }
 
 /// Where a program is that the shell would start.
-pub fn which(program: &str) -> Option<PathBuf> {
+pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))

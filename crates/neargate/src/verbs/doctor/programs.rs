@@ -8,7 +8,7 @@ use neargate_core::model::{Manifest, Workload};
 use super::{DoctorFinding, which};
 
 /// One finding for each program that is in a folder of root's alone.
-pub fn findings(manifest: &Manifest) -> Vec<DoctorFinding> {
+pub(super) fn findings(manifest: &Manifest) -> Vec<DoctorFinding> {
     if !rustix::process::geteuid().is_root() {
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use super::{DoctorFinding, FindingLevel};
 const LITTLE: u64 = 512 << 20;
 
 /// Looks at the directory itself.
-pub fn findings(state: &StateDir) -> Vec<DoctorFinding> {
+pub(super) fn findings(state: &StateDir) -> Vec<DoctorFinding> {
     let path = state.path();
     let path = path.display();
     let Ok(metadata) = std::fs::metadata(state.path()) else {
@@ -53,7 +53,7 @@ fn room(state: &StateDir) -> Option<DoctorFinding> {
 }
 
 /// The engine and the router.
-pub fn processes(status: Option<&Status>) -> Vec<DoctorFinding> {
+pub(super) fn processes(status: Option<&Status>) -> Vec<DoctorFinding> {
     let Some(status) = status else {
         return vec![DoctorFinding::ok(
             "engine",
@@ -78,7 +78,7 @@ pub fn processes(status: Option<&Status>) -> Vec<DoctorFinding> {
 }
 
 /// The port that the edge would have, unless our own engine has it.
-pub fn port(manifest: &Manifest, endpoint: Option<&str>) -> DoctorFinding {
+pub(super) fn port(manifest: &Manifest, endpoint: Option<&str>) -> DoctorFinding {
     let (address, port) = (&manifest.edge.address, manifest.edge.port);
     if endpoint.is_some_and(|endpoint| endpoint.ends_with(&format!(":{port}"))) {
         return DoctorFinding::ok("port", format!("{port} is this app's own"));

@@ -25,7 +25,7 @@ const NODE: [&str; 4] = [
 ];
 
 /// The file's text; `None`: the folder itself is not what a revision would snapshot.
-pub fn list(found: &ProjectSurvey) -> Option<String> {
+pub(super) fn list(found: &ProjectSurvey) -> Option<String> {
     let DetectedProgram::Program(program) = &found.runs else {
         return None;
     };

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectSurvey {
+pub(super) struct ProjectSurvey {
     /// What it was concluded from, for people.
     pub because: Vec<String>,
     /// What runs.
@@ -22,7 +22,7 @@ pub struct ProjectSurvey {
 
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DetectedProgram {
+pub(super) enum DetectedProgram {
     /// A program that listens.
     Program(Program),
     /// Files that the edge serves.
@@ -36,7 +36,7 @@ pub enum DetectedProgram {
 
 /// A program that listens on `$PORT`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Program {
+pub(super) struct Program {
     /// How it is built.
     pub build: Option<String>,
     /// What the build makes.
@@ -53,7 +53,7 @@ pub struct Program {
 
 /// What interprets a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
+pub(super) enum Language {
     /// Python.
     Python,
     /// Node.js.
@@ -64,7 +64,7 @@ pub enum Language {
 type DetectedWorkload = (String, DetectedProgram);
 
 /// Looks at a folder.
-pub fn survey(folder: &Path) -> ProjectSurvey {
+pub(super) fn survey(folder: &Path) -> ProjectSurvey {
     let kinds: [fn(&Path) -> Option<DetectedWorkload>; 7] =
         [rust, go, django, python, node, dockerfile, files];
     let (because, runs) = kinds

@@ -35,7 +35,7 @@ const VIRTUAL_ENVIRONMENT: &str = "\
 ";
 
 /// The manifest's text.
-pub fn manifest(folder: &Path, found: &ProjectSurvey) -> String {
+pub(super) fn manifest(folder: &Path, found: &ProjectSurvey) -> String {
     let because = found.because.join("; ");
     let mut text = format!(
         "# What runs, near and far: `neargate check` says what is wrong with it, `neargate up` runs it here.\n\

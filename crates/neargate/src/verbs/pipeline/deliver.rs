@@ -22,7 +22,7 @@ const COMMIT: usize = 24;
 impl StageRunner<'_> {
     /// Brings the image of a service to its repository; gives `REPOSITORY@DIGEST`. Without
     /// `build` the manifest's build command is not run.
-    pub fn deliver(
+    pub(crate) fn deliver(
         &self,
         service: &Service,
         repository: &str,
@@ -74,7 +74,7 @@ impl StageRunner<'_> {
 
     /// Looks whether an image that others built has the tasks' processor, in its registry. What
     /// cannot be known (no builder here, no sign-in there) is left to ECS.
-    pub fn check_given(&self, service: &str, image: &str) -> Result<(), Failure> {
+    pub(crate) fn check_given(&self, service: &str, image: &str) -> Result<(), Failure> {
         let Ok(program) = containers() else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::verbs::doctor::which;
 
 /// A program with its arguments.
-pub fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
+pub(crate) fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -22,14 +22,14 @@ pub fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
 }
 
 /// What builds and pushes images: docker, or podman.
-pub fn containers() -> Result<&'static str, Failure> {
+pub(crate) fn containers() -> Result<&'static str, Failure> {
     first(&["docker", "podman"]).ok_or_else(|| {
         Failure::Environment("there is neither docker nor podman on the PATH: install one".into())
     })
 }
 
 /// What looks for known vulnerabilities, with the arguments that make HIGH and CRITICAL fail.
-pub fn scanner() -> Result<(&'static str, &'static [&'static str]), Failure> {
+pub(crate) fn scanner() -> Result<(&'static str, &'static [&'static str]), Failure> {
     match first(&["trivy", "grype"]) {
         Some("trivy") => Ok(("trivy", TRIVY)),
         Some(other) => Ok((other, GRYPE)),
@@ -53,7 +53,7 @@ const TRIVY: &[&str] = &[
 const GRYPE: &[&str] = &["--fail-on", "high"];
 
 /// AWS's own command line.
-pub fn aws() -> Result<&'static str, Failure> {
+pub(crate) fn aws() -> Result<&'static str, Failure> {
     first(&["aws"]).ok_or_else(|| {
         Failure::Environment("there is no aws on the PATH: install the AWS CLI, version 2".into())
     })
@@ -65,7 +65,7 @@ fn first(programs: &[&'static str]) -> Option<&'static str> {
 }
 
 /// Runs it and shows what it says.
-pub fn run(mut command: Command) -> Result<(), Failure> {
+pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
     command.stdout(std::io::stderr());
     let words = words(&command);
     let status = command
@@ -84,7 +84,7 @@ fn ended(words: &str, code: Option<i32>) -> Failure {
 }
 
 /// Runs Neargate itself; a wrong manifest and a missing engine stay what they are.
-pub fn run_neargate(mut command: Command) -> Result<(), Failure> {
+pub(crate) fn run_neargate(mut command: Command) -> Result<(), Failure> {
     command.stdout(std::io::stderr());
     let words = words(&command);
     let status = command
@@ -100,7 +100,7 @@ pub fn run_neargate(mut command: Command) -> Result<(), Failure> {
 }
 
 /// What it prints, without the line's end; what it says is shown only when it fails.
-pub fn ask(mut command: Command) -> Result<String, Failure> {
+pub(crate) fn ask(mut command: Command) -> Result<String, Failure> {
     let words = words(&command);
     let output = command
         .output()
@@ -114,13 +114,13 @@ pub fn ask(mut command: Command) -> Result<String, Failure> {
 }
 
 /// Whether it ends well; nothing is shown.
-pub fn succeeds(mut command: Command) -> bool {
+pub(crate) fn succeeds(mut command: Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// Runs it with a text on its standard input; a password is seen by nobody else.
-pub fn feed(mut command: Command, text: &str) -> Result<(), Failure> {
+pub(crate) fn feed(mut command: Command, text: &str) -> Result<(), Failure> {
     let words = words(&command);
     let failed = |error: &std::io::Error| Failure::of(&format!("cannot run {words}"), error as &_);
     let mut child = command

@@ -27,7 +27,7 @@ struct WorkflowFile {
 }
 
 /// Compares, and writes unless only asked to `check`.
-pub fn run(flags: &GlobalFlags, check: bool, force: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(flags: &GlobalFlags, check: bool, force: bool) -> Result<ExitCode, Failure> {
     let manifest = project::find(flags)?;
     let root = repository(&manifest);
     let app = app(flags, &manifest, &root)?;

@@ -65,7 +65,7 @@ impl From<arguments::StageArguments> for PipelineStage {
 }
 
 /// Runs one stage, or all.
-pub fn run(
+pub(crate) fn run(
     flags: &GlobalFlags,
     only: Option<arguments::StageArguments>,
     skip: &[arguments::StageArguments],

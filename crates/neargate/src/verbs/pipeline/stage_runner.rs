@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::output;
 
 /// Runs acts in one environment.
-pub struct StageRunner<'a> {
+pub(crate) struct StageRunner<'a> {
     pub(super) flags: &'a GlobalFlags,
     pub(super) manifest: &'a Manifest,
     /// The manifest.
@@ -35,7 +35,7 @@ pub struct StageRunner<'a> {
 
 impl<'a> StageRunner<'a> {
     /// For the environment of a manifest.
-    pub fn new(
+    pub(crate) fn new(
         flags: &'a GlobalFlags,
         path: &'a Path,
         manifest: &'a Manifest,
@@ -54,7 +54,7 @@ impl<'a> StageRunner<'a> {
     }
 
     /// Carries out one act of a stage.
-    pub fn run(&self, stage: PipelineStage, act: &StageAction) -> Result<(), Failure> {
+    pub(crate) fn run(&self, stage: PipelineStage, act: &StageAction) -> Result<(), Failure> {
         let stage = stage.name();
         match act {
             StageAction::Shell { script, variables } => self.shell(stage, script, variables),
