@@ -25,7 +25,6 @@ pub enum AtomicError {
     NoSpace {
         /// File that was to be written.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
@@ -34,36 +33,28 @@ pub enum AtomicError {
     Write {
         /// File that was to be written.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
     /// A directory could not be made or looked at.
     #[error("could not prepare the directory {}", path.display())]
     Directory {
-        /// The directory.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
     /// The path exists and is something else.
     #[error("{} is not a directory", path.display())]
-    NotADirectory {
-        /// The path.
-        path: PathBuf,
-    },
+    NotADirectory { path: PathBuf },
     /// The directory is another user's.
     #[error(
         "{} belongs to user id {owner}, and you are user id {user}: run as its owner, or choose another --state-dir",
         path.display()
     )]
     ForeignOwner {
-        /// The directory.
         path: PathBuf,
-        /// Its owner.
         owner: u32,
-        /// Who asks.
+        /// User id of this process.
         user: u32,
     },
     /// The directory holds files and is open to others.
@@ -72,7 +63,6 @@ pub enum AtomicError {
         path.display()
     )]
     OpenToOthers {
-        /// The directory.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,

@@ -29,7 +29,7 @@ const CORE: u64 = 1024;
 pub struct ResourceLimits {
     /// 1024 = one core.
     pub cpu_units: u32,
-    /// Hard limit.
+    /// MiB; beyond it the kernel kills a process of the task.
     pub memory_mib: u32,
     /// Processes and threads at one time.
     #[serde(default = "ResourceLimits::processes")]

@@ -46,7 +46,6 @@ impl EngineClock {
         &self.anchor
     }
 
-    /// This moment.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.anchor.at(monotonic())

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 pub struct TimedInput<T> {
     /// When it was sent.
     pub at: Instant,
-    /// The input.
     pub input: T,
 }
 

@@ -29,9 +29,9 @@ const KILLED: Duration = Duration::from_secs(5);
 pub enum ProcessRole {
     /// Starts the engine again.
     Watchdog,
-    /// Decides.
+    /// Decides what runs.
     Engine,
-    /// Serves.
+    /// Serves the requests of visitors.
     Router,
     /// Holds a task or a data service.
     Shim,
@@ -40,7 +40,6 @@ pub enum ProcessRole {
 /// A process of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnProcess {
-    /// Which.
     pub process: ProcessIdentity,
     /// What it does.
     pub role: ProcessRole,

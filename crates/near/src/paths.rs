@@ -205,7 +205,7 @@ impl StateDir {
         self.path().join("router")
     }
 
-    /// Sockets.
+    /// Directory of sockets, of the watchdog's lock and of the program's link.
     #[must_use]
     pub fn run(&self) -> PathBuf {
         self.path().join("run")
@@ -247,13 +247,13 @@ impl StateDir {
         self.path().join("artifacts")
     }
 
-    /// Task directories.
+    /// Directory of tasks, which has one directory for each task's id.
     #[must_use]
     pub fn tasks(&self) -> PathBuf {
         self.path().join("tasks")
     }
 
-    /// Data services.
+    /// Directory of databases and caches.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.path().join("data")

@@ -27,10 +27,7 @@ const LAST: u16 = FIRST + COUNT - 1;
 pub enum PortAssignError {
     /// This process has no descriptor left to try one with.
     #[error("no port can be tried: {source}")]
-    Untried {
-        /// What the system said.
-        source: io::Error,
-    },
+    Untried { source: io::Error },
     /// Every port is taken.
     #[error("no port is free between {FIRST} and {LAST}")]
     AllTaken,

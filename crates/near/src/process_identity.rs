@@ -10,7 +10,6 @@ use crate::descriptors::is_shortage;
 /// A process that cannot be mistaken for a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessIdentity {
-    /// Process id.
     pub pid: u32,
     /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
     pub start: u64,

@@ -27,7 +27,6 @@ pub struct JobRunId {
     pub service: String,
     /// Name of the job.
     pub job: String,
-    /// Release id.
     pub release: u64,
     /// Which run of the release's jobs, from 1.
     pub run: u32,

@@ -38,7 +38,6 @@ impl ShortName {
         })
     }
 
-    /// The name.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -48,37 +48,37 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Where the answer of a call goes.
 pub type CallReply<T> = oneshot::Sender<Result<T, Problem>>;
 
-/// One request, for the engine's loop.
+/// One request, for the engine's loop: parts of the path, the body, and where the answer goes.
 pub enum ApiCall {
-    /// `GET /v1/status`
+    /// Answers `GET /v1/status`.
     Status(CallReply<Status>),
-    /// `POST /v1/up`
+    /// Answers `POST /v1/up`.
     Up(Box<EnvironmentDefinition>, CallReply<Accepted>),
-    /// `POST /v1/services/NAME/deploy`
+    /// Answers `POST /v1/services/NAME/deploy`.
     Deploy(String, Box<EnvironmentDefinition>, CallReply<Accepted>),
-    /// `POST /v1/services/NAME/rollback`
+    /// Answers `POST /v1/services/NAME/rollback`.
     Rollback(String, Rollback, CallReply<Accepted>),
-    /// `POST /v1/services/NAME/steer`
+    /// Answers `POST /v1/services/NAME/steer`.
     Steer(String, ControlRequest, CallReply<Accepted>),
-    /// `GET /v1/services/NAME/releases`
+    /// Answers `GET /v1/services/NAME/releases`.
     Releases(String, CallReply<Vec<ReleaseRecord>>),
-    /// `GET /v1/alarms`
+    /// Answers `GET /v1/alarms`.
     Alarms(CallReply<Vec<AlarmRecord>>),
-    /// `GET /v1/metrics?seconds=N`
+    /// Answers `GET /v1/metrics?seconds=N`.
     Metrics(Duration, CallReply<MetricsReport>),
-    /// `POST /v1/services/NAME/scale`
+    /// Answers `POST /v1/services/NAME/scale`.
     Scale(String, ScaleRequest, CallReply<Accepted>),
-    /// `POST /v1/services/NAME/session`
+    /// Answers `POST /v1/services/NAME/session`.
     Session(String, SessionRequest, CallReply<ShellEnvironment>),
-    /// `GET /v1/data/NAME`
+    /// Answers `GET /v1/data/NAME`.
     Data(String, CallReply<DataAccess>),
-    /// `GET /v1/observed`
+    /// Answers `GET /v1/observed`.
     Observed(CallReply<RunningEnvironment>),
-    /// `GET /v1/events?after=SEQ`
+    /// Answers `GET /v1/events?after=SEQ`.
     Events(u64, CallReply<Vec<ReleaseProgress>>),
-    /// `POST /v1/router/replace`
+    /// Answers `POST /v1/router/replace`.
     ReplaceRouter(CallReply<Accepted>),
-    /// `POST /v1/down`
+    /// Answers `POST /v1/down`.
     Down(CallReply<Accepted>),
 }
 

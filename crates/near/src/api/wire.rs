@@ -57,13 +57,13 @@ pub struct EnvironmentDefinition {
 /// Where a revision came from.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RevisionSource {
-    /// Login name.
+    /// Login name of the person who ran `up` or `deploy`.
     pub user: String,
     /// `git describe --always --dirty`, when the folder is a work tree.
     pub git: Option<String>,
 }
 
-/// `POST …/rollback`
+/// Body of `POST …/rollback`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rollback {
     /// Revision to return to; `None`: the newest stable one older than the one that serves, and not
@@ -71,16 +71,15 @@ pub struct Rollback {
     pub to: Option<u32>,
 }
 
-/// `POST …/steer`: what a person says about the release in progress.
+/// Body of `POST …/steer`: a person's word about the release in progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ControlRequest {
-    /// What.
     pub steer: ControlWord,
-    /// Who.
+    /// Login name of the person who gave the word.
     pub by: String,
 }
 
-/// What a person may say about a release.
+/// A person's word about a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlWord {
@@ -90,23 +89,22 @@ pub enum ControlWord {
     PromoteFully,
     /// Take no step.
     Pause,
-    /// Go on.
+    /// Go on after a pause.
     Resume,
-    /// Go back.
+    /// Roll the release back.
     Abort,
 }
 
-/// One alarm.
+/// One alarm of `GET /v1/alarms`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlarmRecord {
-    /// Its name.
     pub name: String,
     /// Where it stands, and how it came there.
     #[serde(flatten)]
     pub standing: AlarmStatus,
 }
 
-/// `POST …/scale`
+/// Body of `POST …/scale`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScaleRequest {
     /// Number of tasks.
@@ -131,7 +129,6 @@ pub struct Accepted {
 /// A release that began.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StartedRelease {
-    /// Release id.
     pub id: u64,
     /// The new revision.
     pub revision: u32,
@@ -142,7 +139,7 @@ pub struct StartedRelease {
 pub struct ReleaseProgress {
     /// Journal position; rises, with gaps.
     pub seq: u64,
-    /// When.
+    /// When it was written in the journal.
     pub at: Timestamp,
     /// `task-started`, `release-finished`, `database-available`, … (kebab-case of the fact).
     pub event: String,
@@ -182,7 +179,7 @@ pub struct ShellEnvironment {
     pub revision: u32,
     /// The whole environment.
     pub env: BTreeMap<String, String>,
-    /// Working directory.
+    /// Directory in which the command starts.
     pub directory: PathBuf,
     /// First on `PATH` and where the snapshot is.
     pub snapshot: Option<PathBuf>,

@@ -34,12 +34,12 @@ pub const FILES: u32 = 5;
 /// Longest text in a line; the rest is cut off.
 const TEXT_BYTES: usize = 500;
 
-/// One line.
+/// One line of the audit log, a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// When it was answered, ms since 1970.
     pub at: Timestamp,
-    /// Who asked.
+    /// User of the process that asked.
     pub who: PeerUser,
     /// `deploy`, `rollback`, `scale`, `secret-set`, …
     pub what: String,
@@ -65,9 +65,7 @@ pub struct AuditRecord {
 /// A release that began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedRelease {
-    /// Service name.
     pub service: String,
-    /// Release id.
     pub release: u64,
     /// To this revision.
     pub revision: u32,

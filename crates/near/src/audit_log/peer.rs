@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Where the machine's own users are.
 const USERS: &str = "/etc/passwd";
 
-/// A user.
+/// A user of this machine, at the other end of the API socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerUser {
     /// User id, by `SO_PEERCRED` of the API socket.
@@ -41,7 +41,7 @@ impl std::fmt::Display for PeerUser {
     }
 }
 
-/// `rosa:x:1000:…`
+/// Login name of a user id in the lines of `/etc/passwd` (`rosa:x:1000:…`).
 fn name_of(uid: u32, users: &str) -> Option<String> {
     let line = users.lines().find(|line| {
         let third = line.split(':').nth(2);

@@ -46,7 +46,7 @@ const CERTIFICATE: &str = "server.crt";
 
 /// What is needed to make a cluster.
 pub(super) struct PostgresCluster<'a> {
-    /// `database main`.
+    /// Kind and name, `database main`.
     pub label: &'a str,
     /// Directory of `initdb` and `postgres`.
     pub bin: &'a Path,

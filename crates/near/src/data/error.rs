@@ -20,9 +20,9 @@ pub enum DataError {
     /// The machine has no such program (exit code 3).
     #[error("{program} is not installed: apt-get install {package}")]
     NotInstalled {
-        /// `postgres`, `redis-server`.
+        /// Name of the program, `postgres` or `redis-server`.
         program: String,
-        /// Debian's package.
+        /// Debian's package that has the program.
         package: String,
     },
     /// The data was written by a version that the machine does not have (exit code 3).
@@ -30,7 +30,7 @@ pub enum DataError {
         "database {name} holds data of PostgreSQL {version}, which is not installed: apt-get install postgresql-{version}"
     )]
     OtherVersion {
-        /// The database.
+        /// Name in the manifest.
         name: String,
         /// Major version of its data.
         version: String,
@@ -46,22 +46,17 @@ pub enum DataError {
     /// As root: no user of its own (exit code 3).
     #[error("there is no user to run {service} as")]
     Identity {
-        /// `database main`.
+        /// Kind and name, as in all variants: `database main`.
         service: String,
-        /// Why.
         #[source]
         source: RegisterError,
     },
     /// The state directory is being removed: nothing is made in it again.
     #[error("the state directory of {service} is gone")]
-    Lost {
-        /// `database main`.
-        service: String,
-    },
+    Lost { service: String },
     /// No port is free.
     #[error("no port between {first} and {last} is free for {service}")]
     NoPort {
-        /// `database main`.
         service: String,
         /// First port tried.
         first: u16,
@@ -71,7 +66,6 @@ pub enum DataError {
     /// The port of a running environment was taken by something else.
     #[error("port {port} of {service} was taken by {holder} while {service} was down")]
     PortTaken {
-        /// `database main`.
         service: String,
         /// The port that its users know.
         port: u16,
@@ -85,16 +79,13 @@ pub enum DataError {
         operation: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
     /// A file could not be written as one step.
     #[error("could not write a file of {service}")]
     Write {
-        /// `database main`.
         service: String,
-        /// Why.
         #[source]
         source: AtomicError,
     },
@@ -103,47 +94,33 @@ pub enum DataError {
     Prepare {
         /// `initdb`, `postgres --single`.
         program: &'static str,
-        /// `database main`.
         service: String,
         /// Its last lines.
         words: String,
     },
     /// Processes of an earlier run do not end.
     #[error("processes of an earlier run of {service} do not end: {pids:?}")]
-    Leftovers {
-        /// `database main`.
-        service: String,
-        /// Their ids.
-        pids: Vec<i32>,
-    },
+    Leftovers { service: String, pids: Vec<i32> },
     /// The process did not start.
     #[error("could not start {service}")]
     Start {
-        /// `database main`.
         service: String,
-        /// Why.
         #[source]
         source: NotStarted,
     },
     /// Its password could not be read or made.
     #[error("could not read the password of {service}")]
     Password {
-        /// `database main`.
         service: String,
-        /// Why.
         #[source]
         source: Box<SecretsError>,
     },
     /// The manifest has no such database or cache, or it was not started.
     #[error("there is no {service}")]
-    Unknown {
-        /// `database main`.
-        service: String,
-    },
+    Unknown { service: String },
     /// It did not become available in time.
     #[error("{service} did not become available within {seconds} s: {words}")]
     NotAvailable {
-        /// `database main`.
         service: String,
         /// How long was waited.
         seconds: u64,

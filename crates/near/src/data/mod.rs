@@ -65,7 +65,7 @@ enum RequestedService {
         wanted: watch::Sender<DesiredState>,
         keeper: JoinHandle<()>,
     },
-    /// Somebody else's.
+    /// The manifest gives a URL: Neargate does not run it.
     External { url: SecretValue },
 }
 

@@ -61,7 +61,7 @@ const RIGHTS: &str = "rights 1";
 pub(super) struct PostgresDatabase {
     /// Name in the manifest.
     pub name: String,
-    /// `database main`.
+    /// Kind and name, `database main`.
     pub label: String,
     /// Its own directory.
     pub directory: PathBuf,

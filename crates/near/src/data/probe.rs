@@ -19,10 +19,10 @@ const PROTOCOL: u32 = 3 << 16;
 /// PostgreSQL's `cannot_connect_now`: starting up, recovering or shutting down.
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
-/// The answer.
+/// Answer of a database or cache to one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ProbeResult {
-    /// Accepts connections.
+    /// It accepts connections.
     Ready,
     /// Not yet, in its own words or ours.
     NotYet(String),

@@ -21,12 +21,7 @@ pub enum ProcessOwner {
     /// The engine's own user, which is not root.
     Same,
     /// Another user, because the engine is root.
-    Other {
-        /// User id.
-        uid: u32,
-        /// Group id.
-        gid: u32,
-    },
+    Other { uid: u32, gid: u32 },
 }
 
 impl ProcessOwner {

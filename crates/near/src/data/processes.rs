@@ -33,7 +33,7 @@ pub struct ServerProcess {
 pub enum ServerStopSignal {
     /// SIGINT: PostgreSQL's fast shutdown.
     Interrupt,
-    /// SIGTERM.
+    /// SIGTERM, for Redis and Valkey.
     Terminate,
 }
 

@@ -16,7 +16,7 @@ const POSTGRES_HOMES: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/us
 /// One installed PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PostgresBinaries {
-    /// Major version.
+    /// Major version, 17 of 17.4.
     pub version: u32,
     /// Directory of `postgres` and `initdb`.
     pub bin: PathBuf,

@@ -28,13 +28,13 @@ const WITH_CONFIGURATION: &str = "exec \"$0\" - <redis.conf";
 /// One cache of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Redis {
-    /// `cache main`.
+    /// Kind and name, `cache main`.
     pub label: String,
     /// Its own directory.
     pub directory: PathBuf,
     /// Server wanted first, and its sibling.
     pub servers: (&'static str, &'static str),
-    /// `maxmemory-policy`.
+    /// Value of the server's `maxmemory-policy`.
     pub eviction: String,
     /// `maxmemory` in MiB.
     pub memory_mib: u32,

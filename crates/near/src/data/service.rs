@@ -25,9 +25,7 @@ const PASSWORD: SecretGenerator = SecretGenerator::Base64(24);
 /// What runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DataEngine {
-    /// A database.
     Postgres(PostgresDatabase),
-    /// A cache.
     Redis(Redis),
 }
 
@@ -47,9 +45,8 @@ pub(super) struct DataService {
 /// How to reach it.
 #[derive(Debug, Clone)]
 pub(super) struct DataServiceAddress {
-    /// Loopback port.
+    /// Port on 127.0.0.1.
     pub port: u16,
-    /// Password.
     pub password: SecretValue,
 }
 

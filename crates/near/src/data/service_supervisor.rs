@@ -38,9 +38,7 @@ const LINES: usize = 40;
 /// What the engine wants of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DesiredState {
-    /// Running.
     Run,
-    /// Stopped.
     Stop,
 }
 
@@ -58,11 +56,11 @@ pub(super) struct ServiceSupervisor<P> {
 
 /// How one life of the process ended.
 enum ProcessEnd {
-    /// As asked.
+    /// The engine had asked for it.
     Stopped,
     /// The engine goes away; the process stays.
     Left,
-    /// By itself.
+    /// Without being asked: how long it was available, and its last lines.
     Ended { available: Duration, words: String },
 }
 

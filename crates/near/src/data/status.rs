@@ -5,9 +5,9 @@ use neargate_core::status::DataStatus;
 /// Databases and caches have names of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DataServiceKind {
-    /// `[database.*]`
+    /// A table `[database.NAME]` of the manifest.
     Database,
-    /// `[cache.*]`
+    /// A table `[cache.NAME]` of the manifest.
     Cache,
 }
 
@@ -74,7 +74,7 @@ impl DataServiceName {
 pub enum DataServiceState {
     /// On its first way up.
     Starting,
-    /// Accepts connections.
+    /// It accepts connections.
     Available,
     /// Ended unexpectedly, or replays its log; it is on its way back.
     Recovering,

@@ -8,18 +8,14 @@ use neargate_core::secret::SecretValue;
 /// The scheme that every client takes: SQLAlchemy refuses `postgres://`, which others take too.
 const SCHEME: &str = "postgresql://";
 
-/// What `libpq` and its kin read when they get no URL, from a URL.
+/// Parts of a URL as the variables that `libpq` reads when it gets no URL: `PGHOST`, `PGPORT`,
+/// `PGUSER`, `PGPASSWORD`, `PGDATABASE`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct PostgresVariables {
-    /// `PGHOST`
     pub host: String,
-    /// `PGPORT`
     pub port: String,
-    /// `PGUSER`
     pub user: String,
-    /// `PGPASSWORD`
     pub password: String,
-    /// `PGDATABASE`
     pub database: String,
     /// `PGSSLMODE`; empty: the URL says nothing.
     pub ssl_mode: String,
@@ -81,7 +77,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// `postgresql://notes:…@127.0.0.1:31000/notes`
+/// URL of a role's database on 127.0.0.1, its parts percent-encoded.
 #[must_use]
 pub(super) fn postgres(role: &str, password: &str, port: u16, database: &str) -> SecretValue {
     let (role, database) = (encoded(role), encoded(database));
@@ -91,7 +87,7 @@ pub(super) fn postgres(role: &str, password: &str, port: u16, database: &str) ->
     ))
 }
 
-/// `redis://:…@127.0.0.1:31001/0`
+/// URL of database 0 of a Redis on 127.0.0.1, its password percent-encoded.
 #[must_use]
 pub(super) fn redis(password: &str, port: u16) -> SecretValue {
     SecretValue::new(format!("redis://:{}@127.0.0.1:{port}/0", encoded(password)))

@@ -23,9 +23,7 @@ pub enum CookieKeyError {
     /// The file cannot be read.
     #[error("could not read the key of sticky sessions, {}", path.display())]
     Read {
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },

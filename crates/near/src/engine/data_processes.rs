@@ -15,7 +15,6 @@ use crate::supervisor::{
 
 /// The supervisor as data services see it.
 pub(super) struct DataProcesses {
-    /// Runs them.
     pub supervisor: Supervisor,
     /// Where their logs are.
     pub state: StateDir,

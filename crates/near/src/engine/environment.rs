@@ -20,15 +20,11 @@ const SSL_MODE: &str = "disable";
 
 /// What the variables are made of. Holds secrets.
 pub(super) struct VariableSources<'a> {
-    /// App name.
     pub app: &'a str,
-    /// Environment name.
     pub env: &'a str,
     /// The revision's service.
     pub service: &'a Service,
-    /// Revision number.
     pub revision: u32,
-    /// Task id.
     pub task: &'a str,
     /// Port that the task must listen on.
     pub port: Option<u16>,

@@ -29,7 +29,6 @@ pub enum EngineError {
     System {
         /// What was tried.
         what: &'static str,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },

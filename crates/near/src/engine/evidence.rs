@@ -20,11 +20,9 @@ use crate::supervisor::Supervisor;
 /// What happened to a task.
 #[derive(Debug)]
 pub(super) struct Incident {
-    /// The task.
     pub task: TaskId,
     /// Its service, under which its log is.
     pub service: String,
-    /// What happened.
     pub kind: IncidentKind,
 }
 

@@ -35,7 +35,6 @@ pub(super) enum FollowUp {
     ReleasesBegun(Box<PreparedRequest>, SnapshotLease),
     /// What is left of a task goes.
     TaskEnded {
-        /// The task.
         task: TaskId,
         /// Its service; `None`: the task had ended before.
         service: Option<String>,

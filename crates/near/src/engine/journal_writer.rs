@@ -22,7 +22,7 @@ pub(super) enum JournalOrder {
     Write {
         /// When it was decided.
         at: Timestamp,
-        /// In order.
+        /// In the order in which they are numbered.
         entries: Vec<JournalEntry>,
         /// By their key.
         facts: Vec<(String, String)>,

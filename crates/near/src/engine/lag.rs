@@ -11,7 +11,7 @@ use neargate_core::status::LoopLag;
 /// Seconds of which the longest wait is remembered one by one.
 const REMEMBERED: u64 = 60;
 
-/// The gauge.
+/// The longest waits: one for each of the last 60 seconds, and one since the engine began.
 #[derive(Debug)]
 pub(super) struct LagGauge {
     began: Instant,

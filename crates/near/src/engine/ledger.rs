@@ -46,13 +46,13 @@ pub(super) struct Proposal {
     pub facts: Vec<(String, String)>,
     /// Waits until it can be written, instead of being given up.
     pub lasting: bool,
-    /// What follows.
+    /// Work that follows once it is settled.
     pub sequel: FollowUp,
 }
 
 /// A proposal that was written, refused or given up.
 pub(super) struct SettledProposal {
-    /// What follows.
+    /// Work that follows, as the proposal named it.
     pub sequel: FollowUp,
     /// What was decided; or nothing could be written.
     pub outcome: Result<RecordedDecision, Arc<JournalError>>,
@@ -170,7 +170,6 @@ impl Ledger {
         })
     }
 
-    /// The timeline.
     #[must_use]
     pub(super) fn clock(&self) -> &EngineClock {
         &self.clock

@@ -30,7 +30,6 @@ pub(super) enum ListenError {
     Bind {
         /// The address wanted.
         address: SocketAddr,
-        /// What the kernel said.
         #[source]
         source: std::io::Error,
     },
@@ -101,7 +100,7 @@ impl ListeningSockets {
         Ok(changed)
     }
 
-    /// Closes all.
+    /// Closes all listening sockets.
     pub(super) fn clear(&mut self) {
         self.version += u64::from(!self.by_name.is_empty());
         self.by_name.clear();

@@ -124,7 +124,6 @@ const DEFINITION: &str = "definition";
 /// The task that serves the API.
 type ApiTask = JoinHandle<std::io::Result<()>>;
 
-/// The engine.
 struct Engine {
     state: StateDir,
     ledger: Ledger,

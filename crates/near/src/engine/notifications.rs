@@ -160,18 +160,10 @@ enum WebhookAddressError {
     Secret(#[from] SecretsError),
     /// The secret holds bytes that are no text.
     #[error("the value of secret {secret}: it is not text")]
-    NotText {
-        /// Its name.
-        secret: String,
-    },
+    NotText { secret: String },
     /// The secret holds a URL that is wrong.
     #[error("the value of secret {secret}: {source}")]
-    SecretUrl {
-        /// Its name.
-        secret: String,
-        /// What is wrong with it.
-        source: UrlError,
-    },
+    SecretUrl { secret: String, source: UrlError },
     /// The thread that read it panicked.
     #[error(transparent)]
     Thread(#[from] JoinError),

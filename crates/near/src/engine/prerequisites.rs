@@ -113,7 +113,7 @@ impl Engine {
 pub(super) enum ListenerFailure {
     /// Somebody listens there.
     Taken(SocketAddr),
-    /// Anything else.
+    /// Any other failure, as the problem that is answered.
     Told(Problem),
 }
 

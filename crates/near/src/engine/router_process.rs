@@ -47,7 +47,6 @@ pub(super) enum RouterStartError {
     Spawn {
         /// Program of the router.
         program: PathBuf,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },
@@ -59,7 +58,6 @@ pub(super) enum RouterStartError {
     Hello {
         /// Its control socket.
         socket: PathBuf,
-        /// What went wrong.
         #[source]
         source: io::Error,
     },
@@ -81,7 +79,6 @@ pub(super) enum RouterEvent {
 pub(super) struct RouterProcess {
     /// Rises with every router of this state directory.
     pub number: u64,
-    /// Process id.
     pub pid: u32,
     /// Version of the table in force at the hello; 0: none.
     pub version: u64,

@@ -28,9 +28,7 @@ pub(super) enum RoomsError {
     /// The directory of the access log cannot be made.
     #[error("cannot make {path} the router's")]
     Log {
-        /// The directory.
         path: PathBuf,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },

@@ -33,16 +33,13 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) enum RouterOutcome {
     /// A target's health changed, or what its checks find.
     Health {
-        /// Task id.
         task: TaskId,
-        /// New state.
         health: TargetHealth,
         /// What its last check found.
         check: LastCheck,
     },
     /// No router has requests of this task in flight any more.
     Drained {
-        /// Task id.
         task: TaskId,
         /// Requests and upgraded connections that were cut off by the drain time.
         cut: u64,
@@ -53,7 +50,7 @@ pub(super) enum RouterOutcome {
     Left(u64),
     /// What a router counted.
     Counted {
-        /// Its number.
+        /// Number of the router.
         router: u64,
         /// Begin and end, milliseconds of its clock.
         stretch: (u64, u64),

@@ -27,7 +27,7 @@ pub(super) const EDGE: &str = "edge";
 pub(super) struct ExposedService<'a> {
     /// Definition of the revision whose rules apply.
     pub service: &'a Service,
-    /// Its number.
+    /// Number of that revision.
     pub revision: u32,
     /// Its snapshot (or the manifest's folder, without an artifact).
     pub directory: &'a Path,

@@ -33,9 +33,8 @@ pub(super) enum TaskStartError {
     /// A database or cache that it uses is not available.
     #[error("{source}")]
     Data {
-        /// Which.
+        /// The database or cache that is missing.
         key: DataServiceName,
-        /// Why.
         source: DataError,
     },
     /// There is no user for it to run as.
@@ -70,9 +69,8 @@ pub(super) enum TaskVariablesError {
     /// A secret cannot be read.
     #[error("{}: set it with `neargate secret set {name}`", error_chain(source))]
     Secret {
-        /// Its name.
+        /// Name of the secret in the manifest.
         name: String,
-        /// Why.
         source: Box<SecretsError>,
     },
     /// A secret holds bytes that are no text.

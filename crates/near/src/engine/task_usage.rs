@@ -26,22 +26,19 @@ pub(super) struct UsageMeter(BTreeMap<TaskId, (Timestamp, u64)>);
 
 /// A task whose use is read.
 pub(super) struct MeteredTask {
-    /// Its id.
     pub id: TaskId,
-    /// Its service.
     pub service: String,
-    /// Its revision.
     pub revision: u32,
-    /// Its processes.
+    /// Processes of the task: their CPU time and memory are read.
     pub running: RunningProcess,
-    /// Its reservation.
+    /// CPU units and MiB that the task reserves.
     pub size: TaskSize,
 }
 
 /// What was read of all tasks.
 #[derive(Debug, Default)]
 pub(super) struct UsageReading {
-    /// When.
+    /// When the files of `/proc` were read.
     pub at: Timestamp,
     /// For the next reading.
     pub meter: UsageMeter,

@@ -28,17 +28,14 @@ use crate::supervisor::{
 
 /// What tasks need from their surroundings.
 pub(super) struct TaskEnvironment {
-    /// App name.
     pub app: String,
-    /// Environment name.
     pub env: String,
     /// The state directory.
     pub state: StateDir,
-    /// Runs processes.
     pub supervisor: Supervisor,
     /// Databases and caches.
     pub data: DataSupervisor<DataProcesses>,
-    /// Secrets.
+    /// Values of the app's secrets; notifications read webhooks' URLs there.
     pub secrets: Arc<Mutex<Secrets>>,
     /// Internal addresses of services by name.
     pub internal: Mutex<BTreeMap<String, SocketAddr>>,
@@ -48,9 +45,7 @@ pub(super) struct TaskEnvironment {
 pub(super) struct TaskStart {
     /// The task, or the job.
     pub role: ShimRole,
-    /// Revision number.
     pub revision: u32,
-    /// Its definition.
     pub definition: Arc<RevisionDefinition>,
     /// The port that it must listen on.
     pub port: Option<u16>,

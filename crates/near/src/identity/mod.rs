@@ -17,9 +17,7 @@ pub use register::{RegisterError, UserRegister};
 /// A user and its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserIdentity {
-    /// User id.
     pub uid: u32,
-    /// Group id.
     pub gid: u32,
 }
 

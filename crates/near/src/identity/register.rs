@@ -38,7 +38,6 @@ pub enum RegisterError {
     Register {
         /// File or directory.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
@@ -48,7 +47,7 @@ pub enum RegisterError {
         path.display()
     )]
     Open {
-        /// The directory.
+        /// Directory of the register.
         path: PathBuf,
     },
     /// A file could not be written.
@@ -60,13 +59,13 @@ pub enum RegisterError {
         register.display()
     )]
     Exhausted {
-        /// First number.
+        /// User id of the first.
         first: u32,
-        /// Last number.
+        /// User id of the last.
         last: u32,
         /// How many there are.
         count: u32,
-        /// The register.
+        /// File of the register.
         register: PathBuf,
     },
 }

@@ -17,7 +17,6 @@ pub enum JournalError {
     NoSpace {
         /// The journal's file.
         path: PathBuf,
-        /// What SQLite said.
         #[source]
         source: rusqlite::Error,
     },
@@ -51,14 +50,13 @@ pub enum JournalError {
     Busy {
         /// The journal's file.
         path: PathBuf,
-        /// What SQLite said.
         #[source]
         source: rusqlite::Error,
     },
     /// The disk does not keep up with what is decided.
     #[error("the disk is too slow: {waiting} decisions wait to be written")]
     TooSlow {
-        /// So many.
+        /// Decisions in the queue.
         waiting: usize,
     },
     /// Anything else SQLite refused.
@@ -68,7 +66,6 @@ pub enum JournalError {
         operation: &'static str,
         /// The journal's file.
         path: PathBuf,
-        /// What SQLite said.
         #[source]
         source: rusqlite::Error,
     },
@@ -77,7 +74,6 @@ pub enum JournalError {
     Encode {
         /// `an entry`, `a snapshot`.
         what: &'static str,
-        /// What the encoder said.
         #[source]
         source: serde_json::Error,
     },
@@ -97,7 +93,6 @@ pub enum JournalError {
     Make {
         /// The journal's file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
@@ -106,7 +101,6 @@ pub enum JournalError {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: io::Error,
     },

@@ -51,7 +51,6 @@ pub struct StoredEntry<E> {
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
-    /// The entry.
     pub entry: E,
 }
 

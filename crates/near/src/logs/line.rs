@@ -17,10 +17,8 @@ use serde_json::value::RawValue;
 /// Which pipe a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum OutputStream {
-    /// Standard output.
     #[serde(rename = "o")]
     Out,
-    /// Standard error.
     #[serde(rename = "e")]
     Err,
 }
@@ -43,7 +41,6 @@ pub struct LogLine {
     pub stream: OutputStream,
     /// Revision of the task.
     pub revision: u32,
-    /// Task id.
     pub task: String,
     /// Whether the line goes on in the stream's next record.
     pub continues: bool,

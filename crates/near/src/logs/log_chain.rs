@@ -33,7 +33,6 @@ pub(super) struct LogSegment {
 #[derive(Debug)]
 pub(super) struct LogChain {
     path: PathBuf,
-    /// Task id.
     pub task: String,
     /// Files from the one that is read now to the newest.
     pub segments: VecDeque<LogSegment>,

@@ -25,13 +25,13 @@ const REFRESH: Duration = Duration::from_millis(100);
 pub struct LogFilter {
     /// Services (or `database-main`, `cache-main`); empty: all services.
     pub services: Vec<String>,
-    /// One task.
+    /// Only of the task with this id.
     pub task: Option<String>,
     /// None of these tasks.
     pub except: BTreeSet<String>,
-    /// Not before.
+    /// Not before this instant, which is itself included.
     pub since: Option<Timestamp>,
-    /// Not after.
+    /// Not after this instant, which is itself included.
     pub until: Option<Timestamp>,
     /// Holds these bytes.
     pub grep: Option<String>,

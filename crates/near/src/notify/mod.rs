@@ -38,7 +38,7 @@ pub struct OutgoingNotification {
     pub webhook: String,
     /// Where it is.
     pub url: WebhookUrl,
-    /// JSON.
+    /// JSON text, posted as it is.
     pub body: Bytes,
 }
 

@@ -27,7 +27,7 @@ use super::url::{UrlScheme, WebhookUrl};
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// No connection.
+    /// No TCP connection to the receiver.
     #[error("cannot connect")]
     Connect(#[source] io::Error),
     /// The receiver's certificate, or no TLS there.
@@ -70,11 +70,11 @@ impl PostError {
 pub enum Roots {
     /// Those that the machine trusts (`SSL_CERT_FILE` is heeded).
     Machine,
-    /// These only.
+    /// Only certificates that these roots signed.
     Only(Vec<CertificateDer<'static>>),
 }
 
-/// Posts bodies.
+/// Posts the bodies of webhooks over HTTP/1.1.
 pub struct WebhookPoster {
     roots: Roots,
     tls: OnceCell<TlsConnector>,

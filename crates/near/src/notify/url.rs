@@ -17,10 +17,9 @@ pub enum UrlError {
     /// Another scheme, or none.
     #[error("it does not begin with https:// or http://")]
     Scheme,
-    /// No host.
     #[error("it has no host")]
     Host,
-    /// `user:password@`.
+    /// It has `user:password@` before the host.
     #[error("a user in it is not sent")]
     User,
 }
@@ -28,9 +27,7 @@ pub enum UrlError {
 /// In clear or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UrlScheme {
-    /// `http`
     Clear,
-    /// `https`
     Tls,
 }
 
@@ -87,7 +84,7 @@ impl WebhookUrl {
         &self.host
     }
 
-    /// Port.
+    /// Port of the URL; without one, 443 for `https` and 80 for `http`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

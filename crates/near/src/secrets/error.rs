@@ -30,7 +30,6 @@ pub enum SecretsError {
     KeyMissing {
         /// The key file.
         key: PathBuf,
-        /// The store.
         store: PathBuf,
     },
     /// The key file holds something else.
@@ -44,7 +43,6 @@ pub enum SecretsError {
     WrongKey {
         /// The key file.
         key: PathBuf,
-        /// The store.
         store: PathBuf,
     },
     /// The key file could not be read.
@@ -52,23 +50,19 @@ pub enum SecretsError {
     ReadKey {
         /// The key file.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: std::io::Error,
     },
     /// The key or the state directory could not be made.
     #[error("could not make the key of the secrets")]
     MakeKey {
-        /// Why.
         #[source]
         source: AtomicError,
     },
     /// The store could not be made.
     #[error("could not make {}", path.display())]
     MakeStore {
-        /// The store.
         path: PathBuf,
-        /// What the system said.
         #[source]
         source: std::io::Error,
     },
@@ -76,16 +70,10 @@ pub enum SecretsError {
     #[error(
         "version {version} of secret {name} was changed in the store: set it again with `neargate secret set {name}`"
     )]
-    Tampered {
-        /// The secret.
-        name: String,
-        /// Its version.
-        version: u32,
-    },
+    Tampered { name: String, version: u32 },
     /// No such secret, or it has no such version any more.
     #[error("secret {name} {what}: set it with `neargate secret set {name}`")]
     Missing {
-        /// The secret.
         name: String,
         /// `has no value`, `has no version 3`.
         what: String,
@@ -93,7 +81,6 @@ pub enum SecretsError {
     /// The value is empty or too large.
     #[error("secret {name} cannot hold a value of {bytes} bytes: use 1 to 65536 bytes")]
     Size {
-        /// The secret.
         name: String,
         /// Bytes of the refused value.
         bytes: usize,
@@ -107,23 +94,19 @@ pub enum SecretsError {
     /// The system has no random source.
     #[error("the system gave no random bytes")]
     Random {
-        /// What it said.
         #[source]
         source: getrandom::Error,
     },
     /// The file system is full; nothing was written.
     #[error("no space left for the secrets in {}: free some space; nothing was written", path.display())]
     NoSpace {
-        /// The store.
         path: PathBuf,
-        /// What SQLite said.
         #[source]
         source: rusqlite::Error,
     },
     /// A later version of Neargate wrote the store.
     #[error("the secrets in {} have schema {found}, newer than this version of neargate knows: use the newer version again", path.display())]
     NewerSchema {
-        /// The store.
         path: PathBuf,
         /// Schema of the file.
         found: u32,
@@ -133,9 +116,7 @@ pub enum SecretsError {
     Sqlite {
         /// What was being done.
         operation: &'static str,
-        /// The store.
         path: PathBuf,
-        /// What SQLite said.
         #[source]
         source: rusqlite::Error,
     },

@@ -66,14 +66,14 @@ pub enum VersionSelector {
     Current,
     /// The one before it.
     Previous,
-    /// This one.
+    /// The version of this number.
     Version(u32),
 }
 
 /// The label on a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionStage {
-    /// In use.
+    /// The one that tasks get.
     Current,
     /// In use before.
     Previous,
@@ -88,7 +88,6 @@ pub struct SecretVersion {
     pub name: String,
     /// Versions are numbered from 1.
     pub version: u32,
-    /// Its label.
     pub stage: VersionStage,
     /// When it was set.
     pub at: Timestamp,

@@ -16,18 +16,15 @@ pub enum SnapshotError {
     /// A part of the artifact cannot be read.
     #[error("cannot read {path}")]
     Read {
-        /// The part.
         path: PathBuf,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },
     /// A line of the list of what is left out has no meaning.
     #[error("{path}: {source}")]
     IgnoreFile {
-        /// The list.
+        /// The file with the list.
         path: PathBuf,
-        /// What is wrong with it.
         source: IgnoreListError,
     },
     /// A link leads out of the artifact.
@@ -93,7 +90,7 @@ pub enum SnapshotError {
     /// The copy cannot be written.
     #[error("cannot write the snapshot to {path}")]
     Write {
-        /// Where.
+        /// Path in the copy.
         path: PathBuf,
         /// What the kernel said; for example no space left.
         #[source]

@@ -53,9 +53,8 @@ pub enum StartError {
     /// The shim itself did not start.
     #[error("cannot start the shim of {id}")]
     Shim {
-        /// Task id.
+        /// Id of the task or data service.
         id: String,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },
@@ -70,7 +69,7 @@ pub enum StartError {
 /// What an earlier engine left under an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftBehind {
-    /// It runs.
+    /// Its process still runs.
     Running(RunningProcess),
     /// It ended while no engine looked.
     Exited(ShimRole, ProcessExit),

@@ -204,7 +204,7 @@ fn write(path: &std::ffi::CStr, bytes: &[u8]) -> rustix::io::Result<()> {
 
 /// A Landlock ruleset with nothing but scopes (Linux 6.12).
 fn scopes() -> Option<OwnedFd> {
-    /// `struct landlock_ruleset_attr`
+    /// Linux's `struct landlock_ruleset_attr`.
     #[repr(C)]
     struct Attributes {
         handled_access_fs: u64,

@@ -86,9 +86,7 @@ pub enum OrphanPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopSignal {
-    /// SIGTERM
     Terminate,
-    /// SIGINT
     Interrupt,
 }
 
@@ -129,7 +127,7 @@ impl RunningProcess {
 pub struct ExitRecord {
     /// Exit code or signal.
     pub exit: neargate_core::machine::ProcessExit,
-    /// When.
+    /// When its shim saw the end.
     pub at: Timestamp,
     /// The kernel killed something of it for want of memory.
     pub out_of_memory: bool,

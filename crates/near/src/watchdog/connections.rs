@@ -14,14 +14,14 @@ use crate::process_identity::ProcessIdentity;
 /// Connections at one time; further ones wait in the kernel's queue.
 const MOST: usize = 64;
 
-/// What was said.
+/// One thing that came in on a connection.
 #[derive(Debug)]
 pub(super) enum ConnectionEvent {
     /// An engine has connected.
     Engine(ProcessIdentity),
     /// Its loop went round.
     Turned,
-    /// It lives.
+    /// The engine's sign of life between two rounds.
     Lives,
     /// All its listening sockets.
     Sockets(NamedSockets),
@@ -36,7 +36,7 @@ pub(super) enum ConnectionEvent {
     },
 }
 
-/// All connections.
+/// The engine's connection, and those that have not said yet whose they are.
 #[derive(Debug)]
 pub(super) struct EngineConnections {
     listener: UnixListener,

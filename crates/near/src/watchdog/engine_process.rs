@@ -24,7 +24,6 @@ const START: Duration = Duration::from_secs(120);
 /// A running engine.
 #[derive(Debug)]
 pub(super) struct EngineProcess {
-    /// Which process.
     pub process: ProcessIdentity,
     /// Its loop went round at least once.
     pub ready: bool,
@@ -44,7 +43,6 @@ pub(super) struct EngineExit {
     pub words: String,
     /// What it said last of itself.
     pub last_words: Option<String>,
-    /// By whom.
     pub death: ProcessDeath,
     /// How long it lived.
     pub lived: Duration,

@@ -29,7 +29,7 @@ const STATE: &str = "../..";
 enum EngineVisit {
     /// It answered: pid.
     Well(Option<u32>),
-    /// Nobody listens.
+    /// Nobody listens on the watchdog's socket.
     Nobody,
     /// Somebody listens and does not answer: pid.
     Silent(u32),

@@ -59,7 +59,6 @@ pub enum WatchdogError {
     System {
         /// What was tried.
         what: &'static str,
-        /// What the kernel said.
         #[source]
         source: io::Error,
     },
