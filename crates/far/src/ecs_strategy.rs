@@ -47,30 +47,26 @@ pub enum NativeUnsupported {
     BakeTime(Duration),
 }
 
-/// What UpdateService is told.
+/// Settings of a deployment, as ECS's UpdateService takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NativeDeployment {
-    /// How.
     pub strategy: NativeStrategy,
-    /// `minimumHealthyPercent`.
+    /// ECS's `minimumHealthyPercent`.
     pub minimum: i32,
-    /// `maximumPercent`.
+    /// ECS's `maximumPercent`.
     pub maximum: i32,
-    /// `deploymentCircuitBreaker`.
+    /// ECS's `deploymentCircuitBreaker`; `None`: it is off.
     pub breaker: Option<Breaker>,
 }
 
 /// ECS's strategies with their settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum NativeStrategy {
-    /// ROLLING
     Rolling,
-    /// BLUE_GREEN
     BlueGreen {
         /// Minutes with both revisions.
         bake: i32,
     },
-    /// LINEAR
     Linear {
         /// Percent of each step.
         percent: f64,
@@ -79,7 +75,6 @@ pub enum NativeStrategy {
         /// Minutes at the end.
         bake: i32,
     },
-    /// CANARY
     Canary {
         /// Percent of the first step.
         percent: f64,

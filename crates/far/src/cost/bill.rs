@@ -22,7 +22,7 @@ impl Cents {
         Self((dollars * 100.0 + 1e-7).round() as i64)
     }
 
-    /// In dollars.
+    /// The amount in US dollars.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // A month's price is far below 2^53 cents.
     pub fn dollars(self) -> f64 {
@@ -74,9 +74,9 @@ pub enum BillSection {
     Front,
     /// The way out, endpoints, addresses.
     Network,
-    /// Databases.
+    /// Databases of the manifest: instances, storage and backups.
     Databases,
-    /// Caches.
+    /// Caches of the manifest: nodes and snapshots.
     Caches,
     /// Secrets and keys.
     Secrets,
@@ -96,7 +96,7 @@ impl BillSection {
         Self::Watching,
     ];
 
-    /// For people.
+    /// The word for it in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -138,10 +138,9 @@ pub struct LineItem {
     pub monthly: Cents,
 }
 
-/// What an environment costs in a month.
+/// The cost of an environment in a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// The environment.
     pub env: String,
     /// Where it runs; the prices are those of [`super::prices::REGION`].
     pub region: String,
@@ -152,13 +151,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// All together.
+    /// Sum of all lines, a month.
     #[must_use]
     pub fn total(&self) -> Cents {
         self.lines.iter().map(|line| line.monthly).sum()
     }
 
-    /// One part.
+    /// Sum of one section's lines, a month.
     #[must_use]
     pub fn of(&self, part: BillSection) -> Cents {
         let lines = self.lines.iter().filter(|line| line.part == part);
@@ -173,7 +172,7 @@ impl Estimate {
     }
 }
 
-/// Gathers lines.
+/// Gathers the lines of an estimate, and sentences about what has no price.
 #[derive(Debug, Default)]
 pub(super) struct BillBuilder {
     pub(super) lines: Vec<LineItem>,

@@ -17,15 +17,15 @@ pub struct CostChange {
     pub subject: String,
     /// What it is.
     pub item: &'static str,
-    /// What it was; empty when it was not there.
+    /// The line before; empty when it was not there.
     pub before: String,
-    /// What it is; empty when it is gone.
+    /// The line after; empty when it is gone.
     pub after: String,
     /// US dollars a month more, or less.
     pub difference: Cents,
 }
 
-/// What changes.
+/// Lines in which two estimates differ, and the sum of the differences.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
     /// Lines that are not the same, by part.

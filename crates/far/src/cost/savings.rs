@@ -18,7 +18,7 @@ const OFFERED: usize = 3;
 /// A change that would save.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Saving {
-    /// In words.
+    /// The change, in a few words.
     pub what: &'static str,
     /// Lines for the environment's table in the manifest.
     pub lines: Vec<String>,

@@ -14,11 +14,10 @@ use super::terraform_outputs::ServiceFacts;
 /// The parts of a task definition that a release decides. One container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleasedDefinition {
-    /// Family.
     pub family: String,
-    /// CPU units.
+    /// CPU units, a number as text: 1024 = one core.
     pub cpu: String,
-    /// MiB.
+    /// MiB, a number as text.
     pub memory: String,
     /// `ARM64` or `X86_64`.
     pub architecture: String,
@@ -28,7 +27,7 @@ pub struct ReleasedDefinition {
     pub task_role: String,
     /// Name of the container.
     pub container: String,
-    /// Image.
+    /// Reference of the image, with its tag or digest.
     pub image: String,
     /// User and group.
     pub user: String,
@@ -40,7 +39,7 @@ pub struct ReleasedDefinition {
     pub port: Option<u16>,
     /// Seconds from SIGTERM to SIGKILL.
     pub stop_seconds: i32,
-    /// Plain variables.
+    /// Values of variables that are no secrets.
     pub environment: BTreeMap<String, String>,
     /// ARNs by variable.
     pub secrets: BTreeMap<String, String>,
@@ -57,11 +56,11 @@ pub struct ReleasedDefinition {
 pub struct TaskHealthCheck {
     /// `CMD` and the program with its arguments.
     pub command: Vec<String>,
-    /// Between two checks.
+    /// Seconds between two checks.
     pub interval: i32,
-    /// For one.
+    /// Seconds that one check may take.
     pub timeout: i32,
-    /// Failures in a row.
+    /// Failures in a row that make the container unhealthy.
     pub retries: i32,
     /// Failures are ignored so long after the start.
     pub start: i32,

@@ -18,11 +18,11 @@ pub struct DeploymentMeaning {
 /// The facts that ECS gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeploymentObservation<'a> {
-    /// `ServiceDeploymentStatus`
+    /// ECS's `ServiceDeploymentStatus`.
     pub status: &'a str,
-    /// ECS's reason.
+    /// ECS's `statusReason`; empty: it gave none.
     pub reason: &'a str,
-    /// `ServiceDeploymentLifecycleStage`
+    /// ECS's `ServiceDeploymentLifecycleStage`; empty: none.
     pub stage: &'a str,
     /// Running and requested tasks of the new revision.
     pub tasks: (u32, u32),

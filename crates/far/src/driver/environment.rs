@@ -16,7 +16,7 @@ use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 /// Who asks, and how often AWS is asked.
 #[derive(Debug, Clone)]
 pub struct ReleaseOperator {
-    /// Login name.
+    /// Login name on this machine.
     pub user: String,
     /// This client and no other: user, machine, process.
     pub holder: String,
@@ -50,7 +50,7 @@ pub struct Driver {
 /// Whether a write took place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteOutcome {
-    /// It did.
+    /// The record was written.
     Yes,
     /// Somebody wrote before; the record was read again and what was decided is forgotten.
     ReadAgain,

@@ -13,7 +13,7 @@ pub enum DriverError {
     Credentials {
         /// AWS's error code.
         code: String,
-        /// AWS's words.
+        /// AWS's message, as it came.
         message: String,
     },
     /// Permission is missing.
@@ -21,7 +21,7 @@ pub enum DriverError {
     Denied {
         /// For example `ecs:UpdateService`.
         action: String,
-        /// The user or role that asked, as AWS names it.
+        /// The user or role that sent the request, as AWS names it.
         who: String,
         /// ` on <resource>`, or nothing.
         on: String,
@@ -29,7 +29,7 @@ pub enum DriverError {
     /// Something that has to be there is not.
     #[error("{what}")]
     Missing {
-        /// What.
+        /// A sentence that names it.
         what: String,
         /// How it comes to be.
         help: String,
@@ -37,9 +37,9 @@ pub enum DriverError {
     /// Nothing was done, because it is not the moment for it.
     #[error("{what}")]
     Refused {
-        /// Why.
+        /// The reason, one sentence.
         what: String,
-        /// What to do instead.
+        /// A command or step that would be right.
         help: String,
     },
     /// The request makes no sense for this environment.
@@ -52,15 +52,12 @@ pub enum DriverError {
         doing: String,
         /// AWS's error code, or what kind of failure it was.
         code: String,
-        /// AWS's words.
+        /// AWS's message, as it came.
         message: String,
     },
     /// A rollback to the revision that serves.
     #[error("revision {revision} serves already")]
-    ServesAlready {
-        /// Its number.
-        revision: u32,
-    },
+    ServesAlready { revision: u32 },
     /// A rollback without another stable revision.
     #[error("there is no other stable revision to roll back to")]
     NoRollbackTarget,

@@ -16,7 +16,6 @@ use super::terraform_outputs::ServiceFacts;
 /// A session, what it was asked for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSession {
-    /// The session.
     pub session: SsmSession,
     /// What it was asked for.
     pub asked: SessionTarget,

@@ -22,11 +22,11 @@ const MINUTE: u64 = 60;
 pub struct MetricQuery {
     /// Names its answer.
     pub id: String,
-    /// `AWS/ECS`
+    /// CloudWatch's namespace, such as `AWS/ECS`.
     pub namespace: &'static str,
-    /// `CPUUtilization`
+    /// CloudWatch's metric, such as `CPUUtilization`.
     pub metric: &'static str,
-    /// `Average`
+    /// CloudWatch's statistic, such as `Average`.
     pub statistic: &'static str,
     /// Names and values.
     pub dimensions: Vec<(&'static str, String)>,

@@ -22,7 +22,7 @@ const CLOCKS: u64 = 60_000;
 pub(super) struct JobEnd {
     /// Exit code; `None`: it has none, `reason` says why.
     pub exit: Option<i32>,
-    /// ECS's words.
+    /// ECS's reasons for the stop of task and container; empty: it gave none.
     pub reason: String,
     /// Its last log lines.
     pub last_lines: Vec<String>,

@@ -23,7 +23,7 @@ pub struct PreflightFinding {
     pub what: String,
     /// Whether it is as a release needs it.
     pub is: FindingState,
-    /// In words.
+    /// The finding, one sentence.
     pub words: String,
 }
 
@@ -31,7 +31,7 @@ pub struct PreflightFinding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingState {
-    /// As needed.
+    /// It is as a release needs it.
     Ok,
     /// A release cannot go.
     Missing,

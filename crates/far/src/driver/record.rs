@@ -37,7 +37,7 @@ pub struct EnvironmentRecord {
     pub format: u32,
     /// Id of the next release.
     pub next: u64,
-    /// Who drives.
+    /// Client that drives the release in progress; `None`: any client may.
     pub lease: Option<ReleaseLease>,
     /// The release in progress.
     pub open: Option<OpenRelease>,
@@ -78,7 +78,6 @@ pub enum LeaseHold {
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenRelease {
-    /// Its id.
     pub id: u64,
     /// Why it began.
     pub kind: ReleaseKind,
@@ -90,9 +89,9 @@ pub struct OpenRelease {
     pub strategy: StrategyName,
     /// When it began.
     pub started_at: Timestamp,
-    /// Who.
+    /// Login name of the person who began it.
     pub user: String,
-    /// Git revision.
+    /// Git revision of the manifest's folder; `None`: it is no work tree.
     pub git: Option<String>,
     /// `--set` as written.
     pub overrides: Vec<String>,

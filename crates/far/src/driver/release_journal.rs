@@ -45,7 +45,7 @@ struct RecordLog<'a> {
 enum NotWritten {
     /// Somebody wrote before; the record was read again.
     ReadAgain,
-    /// AWS's word.
+    /// AWS refused the write, or the journal is full.
     Failed(DriverError),
 }
 

@@ -19,7 +19,6 @@ use super::release_journal::refused;
 /// A release to begin.
 #[derive(Debug, Clone)]
 pub(super) struct ReleaseRequest {
-    /// Why.
     pub kind: ReleaseKind,
     /// ARN of the task definition that serves, or the name of a site's revision; empty: none.
     pub from: String,

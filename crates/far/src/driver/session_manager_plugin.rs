@@ -24,11 +24,10 @@ pub const FORWARD: &str = "AWS-StartPortForwardingSessionToRemoteHost";
 /// A session that AWS opened. Its token is as good as a key while it lasts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SsmSession {
-    /// Its id.
     pub id: String,
     /// Where it is carried.
     pub url: String,
-    /// Its key.
+    /// SSM's token of the session, which the plugin gets in its environment.
     pub token: String,
 }
 
@@ -44,7 +43,7 @@ impl std::fmt::Debug for SsmSession {
 /// What a session was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionTarget {
-    /// `ecs:CLUSTER_TASK_RUNTIMEID`
+    /// SSM's target, `ecs:CLUSTER_TASK_RUNTIMEID`.
     pub target: String,
     /// A port that is forwarded; `None`: a command of ECS Exec.
     pub forward: Option<Forward>,
@@ -55,7 +54,7 @@ pub struct SessionTarget {
 pub struct Forward {
     /// Host as the task names it.
     pub host: String,
-    /// Its port.
+    /// Port of that host.
     pub port: u16,
     /// The port here.
     pub local: u16,
@@ -64,7 +63,6 @@ pub struct Forward {
 /// Where sessions are: region, profile (may be empty), address of the SSM API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SsmEndpoint {
-    /// Region.
     pub region: String,
     /// Profile of the AWS configuration; empty: none.
     pub profile: String,

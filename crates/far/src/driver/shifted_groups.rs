@@ -5,13 +5,13 @@ use super::environment::Driver;
 use super::error::DriverError;
 use super::terraform_outputs::ServiceFacts;
 
-/// ARNs.
+/// Target groups and listener rules (ARNs) whose weights a release moves.
 pub(super) struct ShiftedGroups {
     /// The target group of the service itself.
     pub main: String,
     /// The one of the second service.
     pub visitor: String,
-    /// Listener rules.
+    /// Rules that forward to both groups.
     pub rules: Vec<String>,
     /// The port of the container.
     pub port: u16,

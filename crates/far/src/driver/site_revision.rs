@@ -23,20 +23,20 @@ const SHOWN: usize = 20;
 pub struct SiteRevision {
     /// Format of this list.
     pub format: u32,
-    /// Files.
+    /// Files by their path.
     pub files: BTreeMap<String, SiteFile>,
 }
 
-/// One file.
+/// One file of a static site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteFile {
-    /// Of its bytes, hex.
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
     pub sha256: String,
-    /// Bytes.
+    /// Length in bytes.
     pub size: u64,
-    /// `Content-Type`.
+    /// The object's `Content-Type`.
     pub content_type: String,
-    /// `Cache-Control`.
+    /// The object's `Cache-Control`.
     pub cache_control: String,
 }
 

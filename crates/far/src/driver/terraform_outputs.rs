@@ -17,7 +17,7 @@ pub fn parameter(app: &str, env: &str) -> String {
     format!("/{app}/{env}/neargate/driver")
 }
 
-/// One environment.
+/// Facts about one environment that Terraform writes into its SSM parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TerraformOutputs {
     /// Name of the ECS cluster.
@@ -58,7 +58,6 @@ pub struct TerraformOutputs {
 pub struct DatabaseFacts {
     /// Host name, known inside the VPC only.
     pub address: String,
-    /// Port.
     pub port: u16,
     /// Name of the secret that holds its URL.
     pub url_secret: String,
@@ -138,7 +137,6 @@ fn arm() -> String {
 /// A target group of the load balancer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwsTargetGroup {
-    /// Its ARN.
     pub arn: String,
 }
 

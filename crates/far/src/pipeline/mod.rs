@@ -34,16 +34,13 @@ pub enum PipelineError {
     NoEnvironment,
     /// An environment that is in the list, but not on AWS.
     #[error("environment `{env}` is not on AWS")]
-    NotOnAws {
-        /// Its name.
-        env: String,
-    },
+    NotOnAws { env: String },
     /// A folder or file that would have to be quoted in scripts.
     #[error(
         "`{path}` cannot stand in a workflow: rename it with letters, digits, `.`, `_` and `-`"
     )]
     Path {
-        /// As found.
+        /// The path as the manifest writes it.
         path: String,
     },
     /// A text that GitHub would evaluate.
@@ -58,11 +55,10 @@ pub enum PipelineError {
          once for all; write `build`, `artifact`, `image` and `aws.architecture` outside `[env.NAME]`"
     )]
     Differs {
-        /// An environment.
+        /// Name of the first environment.
         one: String,
-        /// Another one.
+        /// Name of the one that differs from it.
         other: String,
-        /// The service.
         service: String,
     },
 }

@@ -71,7 +71,6 @@ pub fn is_account(text: &str) -> bool {
 pub struct Registry {
     /// Its host. Source: Amazon ECR User Guide, "Private registry authentication".
     pub host: String,
-    /// The region.
     pub region: String,
 }
 

@@ -11,9 +11,7 @@ use super::is_built;
 /// parameters for Fargate" (`runtimePlatform.cpuArchitecture`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processor {
-    /// `ARM64`.
     Arm64,
-    /// `X86_64`.
     X86_64,
 }
 
@@ -27,7 +25,7 @@ impl Processor {
         }
     }
 
-    /// For people.
+    /// ECS's name of it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -106,9 +104,8 @@ pub enum StageAction {
     Neargate(Vec<String>),
     /// Build an image and give it this local name.
     Image {
-        /// See [`built_name`].
+        /// Local name, as [`built_name`] makes it.
         name: String,
-        /// Of what.
         from: From,
     },
     /// Look for what is known to be wrong with an image: HIGH and CRITICAL fail.
@@ -118,14 +115,12 @@ pub enum StageAction {
     },
     /// Bring an image to the environment's registry.
     Push {
-        /// The service.
         service: String,
         /// Its local name.
         name: String,
     },
     /// Release a service with the image that was pushed.
     Release {
-        /// The service.
         service: String,
         /// The image's local name.
         name: String,

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-/// A value.
+/// A value of a workflow file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum YamlNode {
     /// A text on one line.
@@ -21,23 +21,19 @@ pub(super) enum YamlNode {
     Number(u32),
     /// `true` or `false`.
     Flag(bool),
-    /// Items.
     List(Vec<YamlNode>),
     /// Keys and values.
     Map(Vec<(String, YamlNode)>),
 }
 
-/// A text.
 pub(super) fn text(text: impl Into<String>) -> YamlNode {
     YamlNode::Text(text.into())
 }
 
-/// A script.
 pub(super) fn script(text: impl Into<String>) -> YamlNode {
     YamlNode::Script(text.into())
 }
 
-/// A map.
 pub(super) fn map<const N: usize>(pairs: [(&str, YamlNode); N]) -> YamlNode {
     let pairs = pairs.map(|(key, value)| (key.to_owned(), value));
     YamlNode::Map(pairs.into())

@@ -34,7 +34,7 @@ impl FindingSeverity {
     /// All, the worst first.
     pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
 
-    /// Its word.
+    /// The word for it in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ pub enum Pillar {
 }
 
 impl Pillar {
-    /// Its word.
+    /// The word for it in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ pub enum EnvironmentClass {
     Near,
 }
 
-/// One rule.
+/// A rule of the audit, and how it judges a manifest.
 #[derive(Debug, Clone, Copy)]
 pub struct PostureRule {
     /// Kebab-case and stable: manifests accept by it.
@@ -177,7 +177,7 @@ pub struct ManifestFix {
     pub path: String,
     /// The value as TOML; `None`: the key goes.
     pub value: Option<String>,
-    /// The file.
+    /// Path of the manifest's file.
     pub file: String,
     /// The line in it, from 1.
     pub line: usize,
@@ -187,10 +187,10 @@ pub struct ManifestFix {
     pub text: String,
 }
 
-/// One finding.
+/// A rule that a manifest breaks, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PostureFinding {
-    /// The rule.
+    /// Id of the rule.
     pub rule: &'static str,
     /// How bad it is here.
     pub severity: FindingSeverity,
@@ -211,9 +211,7 @@ pub struct PostureFinding {
 /// What the audit of one environment says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PostureReport {
-    /// The app.
     pub app: String,
-    /// The environment.
     pub env: String,
     /// What it is.
     pub standing: EnvironmentClass,

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{FindingSeverity, Pillar, PostureRule, rules};
 
-/// What holds in every environment, so that no rule asks for it.
+/// A property of every environment, so that no rule asks for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Guarantee {
-    /// One sentence.
+    /// The property, one sentence.
     pub says: &'static str,
     /// Files below `terraform/modules`, and lines in them without which it would not hold; blanks
     /// count as one.
@@ -125,7 +125,7 @@ put your own there. The audit cannot see your account, what images and programs 
 outside the manifest. `scripts/judge-plan` checks IAM policies in Terraform's plan.
 ";
 
-/// The page.
+/// The reference page of the audit, in Markdown.
 #[must_use]
 pub fn page() -> String {
     let mut page = HEAD.to_owned();

@@ -58,9 +58,7 @@ pub enum FolderError {
     Io {
         /// What was tried.
         what: &'static str,
-        /// On what.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },

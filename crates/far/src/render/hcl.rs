@@ -8,25 +8,23 @@ use std::fmt::Write;
 /// Values and lists up to this many columns stay on one line.
 const WIDTH: usize = 100;
 
-/// A value.
+/// A value of a Terraform file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum HclValue {
     /// A literal text.
     Text(String),
     /// An expression, such as `module.network.vpc_id`.
     Expression(String),
-    /// A list.
     List(Vec<Self>),
     /// Keys and values, in order.
     Table(Vec<(String, Self)>),
 }
 
-/// A text.
 pub(super) fn text(text: impl Into<String>) -> HclValue {
     HclValue::Text(text.into())
 }
 
-/// An expression.
+/// An expression, which is written without quotes.
 pub(super) fn is(expression: impl Into<String>) -> HclValue {
     HclValue::Expression(expression.into())
 }
@@ -36,7 +34,6 @@ pub(super) fn texts<T: AsRef<str>>(items: &[T]) -> HclValue {
     HclValue::List(items.iter().map(|item| text(item.as_ref())).collect())
 }
 
-/// A table.
 pub(super) fn table<K: Into<String>>(entries: impl IntoIterator<Item = (K, HclValue)>) -> HclValue {
     let entries = entries.into_iter();
     HclValue::Table(entries.map(|(key, value)| (key.into(), value)).collect())

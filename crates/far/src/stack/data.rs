@@ -20,7 +20,7 @@ pub struct RdsInstance {
     pub name: String,
     /// PostgreSQL's version, such as `16`.
     pub version: String,
-    /// Instance class.
+    /// RDS instance class, such as `db.t4g.micro`.
     pub class: String,
     /// GiB at the start, and up to how many it grows by itself.
     pub storage: (u32, u32),
@@ -47,13 +47,12 @@ pub struct ReplicationGroup {
     pub name: String,
     /// Redis or Valkey.
     pub engine: CacheEngine,
-    /// Its version.
     pub version: String,
-    /// Node type.
+    /// ElastiCache node type, such as `cache.t4g.micro`.
     pub node: String,
     /// Copies beside the primary.
     pub replicas: u32,
-    /// maxmemory-policy.
+    /// Value of the parameter `maxmemory-policy`.
     pub eviction: String,
     /// Days that snapshots are kept; 0: none.
     pub snapshot_days: u32,

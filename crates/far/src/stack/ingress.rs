@@ -41,9 +41,9 @@ pub struct Balancer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadBalancerScheme {
-    /// The internet.
+    /// Anybody on the internet.
     Public,
-    /// The VPC.
+    /// Only clients in the VPC.
     Internal,
 }
 

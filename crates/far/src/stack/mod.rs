@@ -34,9 +34,7 @@ pub use service::{
 /// Everything of one environment on AWS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stack {
-    /// The app.
     pub app: String,
-    /// The environment.
     pub env: String,
     /// For example `eu-central-1`.
     pub region: String,
@@ -44,7 +42,6 @@ pub struct Stack {
     pub grade: EnvironmentGrade,
     /// Whose key encrypts data, secrets and logs.
     pub key: EncryptionKey,
-    /// The network.
     pub network: Network,
     /// What stands between users and tasks.
     pub front: Ingress,
@@ -87,7 +84,6 @@ pub struct Stack {
 /// The ECS cluster and its image repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EcsCluster {
-    /// Container Insights.
     pub insights: ContainerInsights,
     /// Image repositories, one for each service whose image is ours.
     pub repositories: Vec<String>,

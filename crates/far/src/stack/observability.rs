@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use self::unsupported::AlarmUnsupported;
 use super::Stack;
 
-/// One alarm.
+/// An alarm of CloudWatch, metric or composite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CloudWatchAlarm {
     /// Its name; the environment's prefix goes before it.
     pub name: String,
-    /// For people.
+    /// Text for the person who gets the alarm.
     pub description: String,
     /// What is watched.
     pub watch: AlarmSource,
@@ -41,7 +41,7 @@ pub struct CloudWatchAlarm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlarmSource {
-    /// One metric.
+    /// A metric, without metric math.
     Metric(Metric),
     /// Metric math over metrics by id.
     Expression(String, BTreeMap<String, Metric>),
@@ -58,7 +58,7 @@ pub struct Metric {
     pub name: String,
     /// Such as `Average` or `p95`.
     pub statistic: String,
-    /// Of what.
+    /// Values by the name of the dimension.
     pub dimensions: BTreeMap<String, Dimension>,
 }
 
@@ -84,12 +84,10 @@ pub enum Dimension {
 pub enum TargetGroupColour {
     /// In use after the first apply.
     Blue,
-    /// The other.
     Green,
 }
 
 impl TargetGroupColour {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Blue, Self::Green];
 
     /// As Terraform's modules call it.
@@ -105,9 +103,7 @@ impl TargetGroupColour {
 /// An objective over 30 days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SloAlarms {
-    /// Its name.
     pub name: String,
-    /// Whose.
     pub service: String,
     /// Percent of good requests.
     pub objective: f64,
@@ -118,7 +114,6 @@ pub struct SloAlarms {
 /// A row of the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DashboardRow {
-    /// Its title.
     pub title: String,
     /// What it shows; all with one statistic.
     pub metrics: Vec<Metric>,

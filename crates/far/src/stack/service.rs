@@ -26,7 +26,6 @@ pub struct EcsService {
     pub cpu: u32,
     /// MiB of a task.
     pub memory: u32,
-    /// The processor.
     pub architecture: Architecture,
     /// Percent of tasks beyond the first on Fargate Spot.
     pub spot_percent: u32,
@@ -64,7 +63,7 @@ pub struct EcsService {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VariableValue {
-    /// This text.
+    /// A text of the manifest.
     Plain(String),
     /// The URL of a cache of ours.
     CacheUrl(String),
@@ -127,27 +126,27 @@ pub struct DeploymentConfiguration {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum EcsStrategy {
-    /// ROLLING.
+    /// ECS's strategy `ROLLING`.
     Rolling,
-    /// BLUE_GREEN.
+    /// ECS's strategy `BLUE_GREEN`.
     BlueGreen {
-        /// Whole minutes.
+        /// Whole minutes with both revisions.
         bake_minutes: u64,
     },
-    /// LINEAR.
+    /// ECS's strategy `LINEAR`.
     Linear {
-        /// Of a step.
+        /// Percent of requests that a step moves.
         percent: f64,
         /// Between steps, whole minutes.
         step_minutes: u64,
         /// After the last, whole minutes.
         bake_minutes: u64,
     },
-    /// CANARY.
+    /// ECS's strategy `CANARY`.
     Canary {
-        /// Of the first and only step.
+        /// Percent of requests that the first and only step moves.
         percent: f64,
-        /// Whole minutes.
+        /// Whole minutes with both revisions at the end.
         bake_minutes: u64,
     },
     /// Not ECS's: the release driver moves the weights of the listener rules.
@@ -157,9 +156,9 @@ pub enum EcsStrategy {
 /// Number of tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScalableTarget {
-    /// Fewest.
+    /// Fewest tasks that scaling keeps.
     pub min: u32,
-    /// Most.
+    /// Most tasks that scaling starts.
     pub max: u32,
     /// Target average CPU, percent.
     pub cpu: Option<f64>,

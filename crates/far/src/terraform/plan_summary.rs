@@ -34,7 +34,7 @@ pub struct PlanSummary {
 /// What would be done to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResourceChange {
-    /// Terraform's address.
+    /// Terraform's address of the resource, such as `module.database.aws_db_instance.this`.
     pub address: String,
     /// What is done.
     pub action: ResourceAction,
@@ -53,7 +53,7 @@ pub enum ResourceAction {
     Update,
     /// It goes and another comes.
     Replace,
-    /// It goes.
+    /// The resource is destroyed.
     Delete,
     /// It stays, and Terraform no longer knows it.
     Forget,
@@ -62,7 +62,7 @@ pub enum ResourceAction {
 /// Data that would be lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataLoss {
-    /// Terraform's address.
+    /// Terraform's address of the resource.
     pub address: String,
     /// In a sentence.
     pub words: String,

@@ -11,9 +11,9 @@ use crate::driver::error::DriverError;
 /// Two target groups of one rule, and how much the second gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleWeights {
-    /// The service's own.
+    /// ARN of the target group of the service itself.
     pub main: String,
-    /// The visitor's.
+    /// ARN of the target group of the service that runs the new revision.
     pub visitor: String,
     /// Share of the visitor's, tenths of a percent.
     pub weight: u32,

@@ -17,9 +17,9 @@ use crate::driver::terraform_outputs::ServiceFacts;
 pub struct EcsServiceState {
     /// ARN of its task definition.
     pub definition: String,
-    /// `desiredCount`
+    /// ECS's `desiredCount` of the service.
     pub desired: u32,
-    /// `runningCount`
+    /// ECS's `runningCount` of the service.
     pub running: u32,
     /// Tasks that ECS counts as failed in the primary deployment.
     pub failed: u32,
@@ -34,11 +34,10 @@ pub struct EcsServiceState {
 /// A service deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceDeployment {
-    /// Its ARN.
     pub arn: String,
     /// `PENDING`, `IN_PROGRESS`, `SUCCESSFUL`, `ROLLBACK_SUCCESSFUL`, …
     pub status: String,
-    /// ECS's words.
+    /// ECS's `statusReason`; empty: it gave none.
     pub reason: String,
     /// Where a deployment with steps is: `PRODUCTION_TRAFFIC_SHIFT`, …
     pub stage: String,
@@ -51,26 +50,25 @@ pub struct ServiceDeployment {
 /// The service of a new revision while weights are moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GreenServiceRequest<'a> {
-    /// Its name.
     pub name: &'a str,
     /// ARN of the task definition.
     pub definition: &'a str,
-    /// Tasks.
+    /// Number of tasks to start.
     pub count: u32,
-    /// Target group.
+    /// ARN of the target group that its tasks register in.
     pub group: &'a str,
     /// The port that the container listens on.
     pub port: u16,
 }
 
-/// A task.
+/// A task, from ECS's DescribeTasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EcsTask {
     /// The last part of its ARN.
     pub id: String,
     /// ARN of its task definition.
     pub definition: String,
-    /// `RUNNING`, …
+    /// ECS's `lastStatus`: `PENDING`, `RUNNING`, `STOPPED`, …
     pub status: String,
     /// `HEALTHY`, `UNHEALTHY`, `UNKNOWN`
     pub health: String,

@@ -65,7 +65,6 @@ pub struct AwsClients {
     parameters: aws_sdk_ssm::Client,
     secrets: aws_sdk_secretsmanager::Client,
     identity: aws_sdk_sts::Client,
-    /// The region.
     pub region: String,
     /// Another address of AWS's APIs.
     elsewhere: Option<String>,

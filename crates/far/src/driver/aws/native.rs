@@ -19,7 +19,7 @@ pub struct ReleaseWanted<'a> {
     pub definition: &'a str,
     /// Tasks, when their number changes.
     pub tasks: Option<u32>,
-    /// How.
+    /// Strategy and bounds of the deployment.
     pub native: &'a NativeDeployment,
     /// The target group that the service uses now.
     pub group: Option<&'a str>,

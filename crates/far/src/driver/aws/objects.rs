@@ -20,9 +20,9 @@ pub struct ObjectCopy {
     pub bucket: String,
     /// The file's path.
     pub key: String,
-    /// `Content-Type`.
+    /// The object's `Content-Type`.
     pub content_type: String,
-    /// `Cache-Control`.
+    /// The object's `Cache-Control`.
     pub cache_control: String,
 }
 

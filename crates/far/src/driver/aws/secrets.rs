@@ -29,7 +29,6 @@ const PAGES_MOST: usize = 10;
 pub struct LabelledVersion {
     /// AWS's name of it: a number in Parameter Store.
     pub version: String,
-    /// Its label.
     pub stage: StagingLabel,
     /// When it was written.
     pub at: Timestamp,
@@ -38,9 +37,9 @@ pub struct LabelledVersion {
 /// The label on a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StagingLabel {
-    /// In use.
+    /// New tasks get it.
     Current,
-    /// In use before.
+    /// It was current before.
     Previous,
     /// Kept, without a label.
     Older,

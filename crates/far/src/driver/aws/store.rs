@@ -10,7 +10,6 @@ use crate::driver::terraform_outputs::{TerraformOutputs, parameter};
 /// A record and the version of it that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRecord {
-    /// The record.
     pub record: EnvironmentRecord,
     /// S3's ETag; `None`: there was no object.
     pub tag: Option<String>,

@@ -86,7 +86,7 @@ fn is_secret(key: &str, value: &str) -> bool {
     begins || (named && value.len() >= SHORTEST && !plain) || has_password(value)
 }
 
-/// `SCHEME://USER:PASSWORD@…`.
+/// Whether a URL has a password before its host (`SCHEME://USER:PASSWORD@…`).
 fn has_password(url: &str) -> bool {
     let authority = url
         .split_once("://")

@@ -142,7 +142,7 @@ fn cache(cache: &ReplicationGroup) -> Vec<CloudWatchAlarm> {
     vec![memory]
 }
 
-/// The dashboard.
+/// Rows of the environment's dashboard, from top to bottom.
 pub(super) fn rows(stack: &Stack) -> Vec<DashboardRow> {
     let mut rows = Vec::new();
     let mut row = |title: String, metrics: Vec<Metric>| rows.push(DashboardRow { title, metrics });
