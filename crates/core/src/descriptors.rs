@@ -86,7 +86,7 @@ pub fn engine_needs(tasks: u64, data: u64, sockets: u64) -> u64 {
 pub enum TaskCountBasis {
     /// `scale.min`: what `up` starts.
     Fewest,
-    /// `scale.max`.
+    /// `scale.max`: the most that scaling starts.
     Most,
 }
 

@@ -28,7 +28,6 @@ const IN_FLIGHT: Duration = Duration::from_secs(1);
 /// What is watched in one step of one release.
 #[derive(Debug)]
 pub struct StepAnalysis {
-    /// Release id.
     pub release: u64,
     /// Number of the step; 0 while a rolling release replaces tasks.
     pub step: u32,
@@ -53,7 +52,6 @@ struct GuardAlarm {
 pub struct GuardResult {
     /// Name of the alarm.
     pub guard: String,
-    /// The verdict.
     pub verdict: GuardVerdict,
     /// The alarm's words.
     pub reason: String,

@@ -27,7 +27,7 @@ pub enum Outcome {
     Passed,
     /// Another status, a broken answer, or none in time, over an open connection.
     Failed,
-    /// No connection.
+    /// No connection to the target.
     Unreachable,
     /// Somebody else listens there.
     Stranger,

@@ -12,7 +12,6 @@ pub enum IgnoreListError {
     Pattern {
         /// Which line, from 1.
         number: usize,
-        /// What is wrong with it.
         source: ignore::Error,
     },
     /// The patterns together are too much.

@@ -74,7 +74,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeploymentTarget {
-    /// This machine.
+    /// On this machine.
     Near,
     /// ECS Fargate in one region.
     Aws {
@@ -83,7 +83,7 @@ pub enum DeploymentTarget {
     },
 }
 
-/// One service.
+/// A table `[service.NAME]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// The service's name.
@@ -104,7 +104,7 @@ pub struct Service {
     pub health: Option<HealthCheck>,
     /// What is injected.
     pub uses: Vec<UsedResource>,
-    /// Plain environment.
+    /// Variables that are no secrets.
     pub env: BTreeMap<String, String>,
     /// Deregistration delay: at most this long for requests in flight before SIGTERM.
     #[serde(with = "crate::duration")]
@@ -151,7 +151,7 @@ pub enum Workload {
 /// A static site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Static {
-    /// Directory.
+    /// Directory of the files, from the manifest's folder.
     pub root: String,
     /// Served for a directory.
     pub index: String,
@@ -178,11 +178,11 @@ impl Static {
 pub struct Route {
     /// 1..=50000, unique; lower is tried first. Filled in by specificity when not written.
     pub priority: u32,
-    /// `*.example.com`.
+    /// Patterns of the `Host` header, such as `*.example.com`.
     pub host: Vec<String>,
-    /// `/api/*`.
+    /// Patterns of the path, such as `/api/*`.
     pub path: Vec<String>,
-    /// `GET`.
+    /// Methods, such as `GET`.
     pub method: Vec<String>,
     /// Name to alternatives.
     pub header: BTreeMap<String, Vec<String>>,
@@ -197,7 +197,7 @@ pub struct Route {
 pub struct TaskSize {
     /// CPU units, 1024 = one core.
     pub cpu: u32,
-    /// MiB.
+    /// MiB, a hard limit.
     pub memory: u32,
 }
 
@@ -242,7 +242,7 @@ pub enum Probe {
 pub enum UsedResource {
     /// `DATABASE_URL` (and `DATABASE_<NAME>_URL` when a service uses several).
     Database(String),
-    /// `REDIS_URL` (likewise).
+    /// `REDIS_URL` (and `REDIS_<NAME>_URL` when a service uses several).
     Cache(String),
     /// The secret's name upper-cased, `-` as `_`.
     Secret(String),
@@ -252,7 +252,7 @@ pub enum UsedResource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Balance {
-    /// In turn.
+    /// Each target in turn.
     #[default]
     RoundRobin,
     /// Fewest requests in flight.
@@ -276,7 +276,7 @@ pub struct Sticky {
 pub struct Scale {
     /// Fewest tasks; also where a new service starts.
     pub min: u32,
-    /// Most tasks.
+    /// Most tasks that scaling starts.
     pub max: u32,
     /// Target average CPU, percent of the reservation.
     pub cpu: Option<f64>,
@@ -295,7 +295,6 @@ pub struct Scale {
 /// How a release of this service goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReleasePolicy {
-    /// The strategy.
     pub strategy: Strategy,
     /// Floor of healthy tasks, percent of desired, rounded up (0..=100 near; ECS 0..=200).
     pub minimum_percent: u32,
@@ -319,17 +318,17 @@ pub struct ReleasePolicy {
     pub breaker: Option<Breaker>,
 }
 
-/// Release strategies.
+/// Ways to move a service to a new revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Strategy {
     /// Tasks are replaced within minimum and maximum percent.
     Rolling,
-    /// Equal steps.
+    /// The traffic moves in equal steps.
     Linear {
-        /// 3.0..=100.0, tenths.
+        /// Percent of each step, 3.0 to 100.0 by tenths.
         percent: f64,
-        /// Between steps.
+        /// From one step to the next.
         #[serde(with = "crate::duration")]
         interval: Duration,
         /// At 100 % before the old revision goes.
@@ -361,7 +360,7 @@ pub enum LowTraffic {
     Hold,
     /// Count as quiet.
     Go,
-    /// Roll back.
+    /// Roll the release back.
     Back,
 }
 
@@ -378,7 +377,7 @@ pub struct Breaker {
     pub rollback: bool,
 }
 
-/// `thresholdConfiguration.type`.
+/// ECS's `thresholdConfiguration.type`, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Threshold {
@@ -412,18 +411,18 @@ pub struct Alarm {
     pub expression: Option<String>,
     /// Composite rule; exclusive with both.
     pub rule: Option<String>,
-    /// Whose metric.
+    /// Service of the metric; `None`: all services.
     pub service: Option<String>,
     /// `average`, `sum`, `p95`, …
     pub statistic: Option<String>,
     /// Comparison and threshold.
     pub breach: Option<Comparison>,
-    /// One data point.
+    /// Length of the period that one data point covers.
     #[serde(with = "crate::duration")]
     pub period: Duration,
     /// M of N: (M, N).
     pub datapoints: (u32, u32),
-    /// Missing data.
+    /// Meaning of a missing data point.
     pub missing: TreatMissingData,
     /// Fewest samples in a period that can be judged.
     pub minimum_samples: u32,
@@ -433,28 +432,28 @@ pub struct Alarm {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Comparison {
-    /// `<`
+    /// The value is `<` the threshold.
     Below(f64),
-    /// `<=`
+    /// The value is `<=` the threshold.
     AtMost(f64),
-    /// `>`
+    /// The value is `>` the threshold.
     Above(f64),
-    /// `>=`
+    /// The value is `>=` the threshold.
     AtLeast(f64),
 }
 
-/// TreatMissingData.
+/// CloudWatch's setting `TreatMissingData`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TreatMissingData {
-    /// `missing`
+    /// Too little data to tell: `INSUFFICIENT_DATA` when all are missing.
     #[default]
     Missing,
-    /// `ignore`
+    /// The state stays as it was.
     Ignore,
-    /// `breaching`
+    /// A missing data point counts as one that breaches.
     Breaching,
-    /// `notBreaching`
+    /// A missing data point counts as one that does not breach.
     NotBreaching,
 }
 
@@ -463,13 +462,13 @@ pub enum TreatMissingData {
 pub struct Slo {
     /// The objective's name.
     pub name: String,
-    /// Whose.
+    /// Service that has the objective.
     pub service: String,
     /// Percent, below 100.
     pub objective: f64,
     /// With it a latency objective: share of requests faster than this (ms); without: availability.
     pub latency_ms: Option<u64>,
-    /// Days.
+    /// Whole days over which it is judged.
     #[serde(with = "crate::duration")]
     pub window: Duration,
 }

@@ -88,7 +88,6 @@ impl Monitoring {
         &self.metrics
     }
 
-    /// The alarms.
     #[must_use]
     pub fn alarms(&self) -> &Alarms {
         &self.alarms

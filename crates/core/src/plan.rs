@@ -55,7 +55,7 @@ pub struct ObservedService {
     pub digest: String,
     /// Wanted number of tasks now.
     pub desired: u32,
-    /// Its number.
+    /// Number of that revision.
     #[serde(default)]
     pub revision: u32,
     /// Whether its release failed: the next one is another revision.
@@ -158,7 +158,7 @@ pub enum Operation {
     RemoveService { name: String },
     /// Stop; the data stays.
     RemoveDatabase { name: String },
-    /// Stop.
+    /// Stop its server.
     RemoveCache { name: String },
     /// An alarm or a webhook is no more.
     RemoveWatch { name: String },

@@ -11,7 +11,6 @@ use crate::time::Timestamp;
 pub struct ReleaseRecord {
     /// Unique near in the environment, far in the service.
     pub id: u64,
-    /// Service name.
     pub service: String,
     /// `deploy` or `rollback`.
     pub kind: ReleaseKind,
@@ -50,7 +49,6 @@ pub struct ReleaseResult {
     pub reason: String,
     /// Log lines, exits, data points, states of alarms.
     pub evidence: Vec<String>,
-    /// Service name.
     pub service: String,
     /// Release id; 0 when none began.
     pub release: u64,

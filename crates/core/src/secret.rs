@@ -65,7 +65,7 @@ impl SecretGenerator {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Two lower-case hexadecimal digits for each byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -12,11 +12,9 @@ use crate::time::Timestamp;
 /// The whole environment as the engine sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// App name.
     pub app: String,
-    /// Environment name.
     pub env: String,
-    /// `http://127.0.0.1:8080`.
+    /// Base URL, such as `http://127.0.0.1:8080`; empty: no manifest was applied.
     pub endpoint: String,
     /// Services by name.
     pub services: Vec<ServiceStatus>,
@@ -47,7 +45,6 @@ pub struct Status {
 /// How far the copy of a service's artifact is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copying {
-    /// Service name.
     pub service: String,
     /// Files that are done.
     pub files: u64,
@@ -110,19 +107,18 @@ pub enum ServiceKind {
     Static,
 }
 
-/// One service.
+/// One service as `neargate status` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceStatus {
-    /// Service name.
     pub name: String,
     /// Tasks or files.
     #[serde(default)]
     pub kind: ServiceKind,
-    /// Tasks wanted.
+    /// Number of tasks that it should have.
     pub desired: u32,
-    /// Tasks running.
+    /// Tasks whose process runs.
     pub running: u32,
-    /// Tasks healthy.
+    /// Tasks that are healthy.
     pub healthy: u32,
     /// Healthy tasks that it takes to serve as asked: `desired`, or the capacity floor while a
     /// release replaces a stable revision.
@@ -183,11 +179,10 @@ impl ServiceStatus {
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseStatus {
-    /// Release id.
     pub id: u64,
-    /// `rolling`, …
+    /// Strategy of the release, such as `rolling`.
     pub strategy: StrategyName,
-    /// `scale-up`, … (DESIGN §6).
+    /// Stage of the release, such as `scale-up`.
     pub stage: StageName,
     /// Step k of n; 0 when the strategy has no steps.
     pub step: u32,
@@ -217,16 +212,14 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// One task.
+/// One task as `neargate status` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskStatus {
-    /// Task id.
     pub id: TaskId,
     /// Process id; `None` before it runs.
     pub pid: Option<u32>,
     /// Port it was given.
     pub port: Option<u16>,
-    /// Its revision.
     pub revision: u32,
     /// ECS's `lastStatus`, lower case: `pending`, `running`, `deactivating`, `stopping`, `stopped`.
     pub state: TaskStateName,
@@ -254,7 +247,7 @@ impl TaskStatus {
 /// A database or cache.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataStatus {
-    /// Name.
+    /// Name in the manifest.
     pub name: String,
     /// `postgres 15`, `redis 7.0`.
     pub engine: String,
@@ -270,7 +263,6 @@ pub struct DataStatus {
 /// A process of Neargate itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessStatus {
-    /// Process id.
     pub pid: u32,
     /// When it began.
     pub started_at: Timestamp,

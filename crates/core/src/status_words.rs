@@ -81,21 +81,13 @@ open_words! {
 open_words! {
     /// Where a release in progress is.
     StageName {
-        /// [`ReleaseStage::Pending`].
         Pending = "pending",
-        /// [`ReleaseStage::BeforeHooks`].
         BeforeHooks = "before-hooks",
-        /// [`ReleaseStage::ScaleUp`].
         ScaleUp = "scale-up",
-        /// [`ReleaseStage::TestTraffic`].
         TestTraffic = "test-traffic",
-        /// [`ReleaseStage::Shifting`].
         Shifting = "shifting",
-        /// [`ReleaseStage::Baking`].
         Baking = "baking",
-        /// [`ReleaseStage::CleaningUp`].
         CleaningUp = "cleaning-up",
-        /// [`ReleaseStage::RollingBack`].
         RollingBack = "rolling-back",
         /// On AWS: the release has ended and is not closed yet.
         Done = "done",
@@ -107,11 +99,8 @@ open_words! {
     OutcomeName {
         /// It goes on.
         InProgress = "in-progress",
-        /// [`ReleaseOutcome::Done`].
         Done = "done",
-        /// [`ReleaseOutcome::RolledBack`].
         RolledBack = "rolled-back",
-        /// [`ReleaseOutcome::Failed`].
         Failed = "failed",
     }
 }
@@ -149,7 +138,7 @@ open_words! {
     DataStateName {
         /// Its server starts.
         Starting = "starting",
-        /// It answers.
+        /// It accepts connections.
         Available = "available",
         /// It is started again after a failure.
         Recovering = "recovering",

@@ -51,9 +51,9 @@ pub enum NativeUnsupported {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NativeDeployment {
     pub strategy: NativeStrategy,
-    /// ECS's `minimumHealthyPercent`.
+    /// ECS's setting `minimumHealthyPercent`.
     pub minimum: i32,
-    /// ECS's `maximumPercent`.
+    /// ECS's setting `maximumPercent`.
     pub maximum: i32,
     /// ECS's `deploymentCircuitBreaker`; `None`: it is off.
     pub breaker: Option<Breaker>,

@@ -1,4 +1,4 @@
-//! Invariants of DESIGN §9, 1 and 4: nothing is lost by publications, drains, dead targets and
+//! Invariants: nothing is lost by publications, drains, dead targets and
 //! replaced routers; nothing goes to a target that is not healthy and admitted.
 
 use std::net::SocketAddr;

@@ -12,7 +12,6 @@ use crate::time::Timestamp;
 /// An alarm of alarms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompositeAlarm {
-    /// Its name.
     pub name: String,
     /// When it fires.
     pub rule: AlarmRule,

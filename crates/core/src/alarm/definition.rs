@@ -19,7 +19,7 @@ pub const MOST_METRICS: usize = 10;
 /// How long after the end of a period its samples are taken to be complete.
 pub const SETTLE: Duration = Duration::from_millis(1500);
 
-/// An alarm.
+/// An alarm as it is evaluated, checked against CloudWatch's limits.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlarmDefinition {
     /// Watches a metric or an expression.
@@ -31,7 +31,6 @@ pub enum AlarmDefinition {
 /// An alarm on a metric or an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricAlarm {
-    /// Its name.
     pub name: String,
     /// Whose metric; `None`: of all services.
     pub service: Option<String>,
@@ -60,7 +59,6 @@ pub enum DatapointSource {
     Metric {
         /// The metric's name.
         metric: String,
-        /// The statistic.
         statistic: Statistic,
     },
     /// Metric math; ids are names of metrics.
@@ -72,7 +70,7 @@ pub enum DatapointSource {
     },
 }
 
-/// EvaluateLowSampleCountPercentile.
+/// CloudWatch's setting `EvaluateLowSampleCountPercentile`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LowSamples {
     /// A percentile of few samples is judged like any other.
@@ -100,10 +98,10 @@ pub enum DefinitionError {
     /// More than a day or a week.
     #[error("alarm `{0}` looks at more than a day (a week for periods of an hour or more)")]
     TooLong(String),
-    /// The statistic.
+    /// The statistic cannot be parsed.
     #[error("alarm `{0}` has a wrong statistic")]
     Statistic(String, #[source] StatisticError),
-    /// The expression.
+    /// The metric math cannot be parsed.
     #[error("alarm `{0}` has a wrong expression")]
     Expression(String, #[source] MathError),
     /// A number or several series.
@@ -112,7 +110,7 @@ pub enum DefinitionError {
     /// Too many metrics.
     #[error("the expression of alarm `{0}` has more than 10 metrics")]
     TooManyMetrics(String),
-    /// The rule.
+    /// The rule of a composite alarm cannot be parsed.
     #[error("alarm `{0}` has a wrong rule")]
     Rule(String, #[source] RuleError),
 }
@@ -158,7 +156,6 @@ impl AlarmDefinition {
         Ok(Self::Metric(Box::new(metric)))
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

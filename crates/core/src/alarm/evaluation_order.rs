@@ -15,9 +15,9 @@ pub enum CompositeError {
     /// A child that is not defined.
     #[error("alarm `{alarm}` names `{child}`, which is not defined")]
     Unknown {
-        /// The composite.
+        /// Name of the composite alarm.
         alarm: String,
-        /// What it names.
+        /// Name of the missing child.
         child: String,
     },
 }

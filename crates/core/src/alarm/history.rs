@@ -10,10 +10,10 @@ use crate::metrics::math::{ExpressionInputs, ExpressionValue};
 use crate::metrics::{Dimensions, MetricsStore, Statistic, Window, names};
 use crate::time::Timestamp;
 
-/// One period.
+/// One period of an alarm, with its data point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HistorySlot {
-    /// Its start.
+    /// Start of the period.
     pub at: Timestamp,
     /// The data point; `None`: missing.
     pub value: Option<f64>,

@@ -18,18 +18,15 @@ pub const MOST_ELEMENTS: usize = 500;
 pub const MOST_RULE: usize = 10_240;
 const MOST_DEPTH: usize = 64;
 
-/// A rule.
+/// Rule expression of a composite alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlarmRule {
-    /// `TRUE`, `FALSE`
+    /// The constant `TRUE` or `FALSE`.
     Always(bool),
     /// `ALARM("name")`: an alarm is in a state.
     Is(AlarmState, String),
-    /// `NOT`
     Not(Box<AlarmRule>),
-    /// `AND`
     And(Box<AlarmRule>, Box<AlarmRule>),
-    /// `OR`
     Or(Box<AlarmRule>, Box<AlarmRule>),
 }
 

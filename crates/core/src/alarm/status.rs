@@ -42,7 +42,6 @@ impl fmt::Display for AlarmState {
 pub struct DataPoint {
     /// Start of its period.
     pub at: Timestamp,
-    /// The value.
     pub value: f64,
     /// Samples that it was made of.
     pub samples: u64,
@@ -67,9 +66,8 @@ pub struct Transition {
 /// Where one alarm stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlarmStatus {
-    /// The state.
     pub state: AlarmState,
-    /// Since when.
+    /// When it entered this state.
     pub since: Timestamp,
     /// Why, in words.
     pub reason: String,

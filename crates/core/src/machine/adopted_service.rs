@@ -29,7 +29,6 @@ pub struct AdoptedService {
 /// A revision that was released before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdoptedRevision {
-    /// Its number.
     pub number: u32,
     /// What it is.
     pub definition: Arc<RevisionDefinition>,

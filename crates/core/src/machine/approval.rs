@@ -12,7 +12,6 @@ use crate::model::LowTraffic;
 /// A step that waits for `neargate promote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApprovalWanted {
-    /// Release id.
     pub release: u64,
     /// The revision that is released.
     pub to: u32,

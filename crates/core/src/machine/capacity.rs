@@ -30,7 +30,7 @@ pub enum Capacity {
 /// Two ECS services, as they were seen last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedServices {
-    /// Their numbers.
+    /// Revisions and numbers of tasks.
     pub services: ServicesCapacity,
     /// Whether they were seen since the release entered its stage. What was seen before may lack what a
     /// call of the stage before has made.
@@ -53,7 +53,7 @@ pub struct ServicesCapacity {
 pub struct RevisionCapacity {
     /// Number of its task definition.
     pub revision: u32,
-    /// `desiredCount`
+    /// ECS's `desiredCount` of the service.
     pub desired: u32,
     /// Healthy targets; running tasks when no load balancer asks.
     pub healthy: u32,

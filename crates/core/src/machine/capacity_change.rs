@@ -27,7 +27,6 @@ pub enum CapacityChange {
     },
     /// ECS is to deploy a revision: UpdateService.
     DeploymentRequested {
-        /// Its number.
         revision: u32,
         /// ARN of the newest service deployment before it; empty: there was none.
         after: String,
@@ -38,31 +37,25 @@ pub enum CapacityChange {
     DeploymentRollbackRequested,
     /// ECS says something else about the deployment that was asked for.
     DeploymentObserved {
-        /// Its ARN.
         arn: String,
         /// How far it is.
         progress: DeploymentProgress,
-        /// ECS's words.
+        /// The step that it waits for, or how it ended, in words.
         words: String,
         /// Alarms that fired and the service's newest event, when it did not succeed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         evidence: Vec<String>,
     },
     /// The files of a site's revision are to be copied.
-    CopyRequested {
-        /// Its number.
-        revision: u32,
-    },
+    CopyRequested { revision: u32 },
     /// The files of a site's revision are in place.
     FilesCopied {
-        /// Its number.
         revision: u32,
         /// How many were copied and deleted.
         words: String,
     },
     /// Files of a site's revision are not in place after the copy.
     FilesMissing {
-        /// Its number.
         revision: u32,
         /// How many, and where.
         words: String,
@@ -163,7 +156,7 @@ impl CapacityChange {
 pub enum CapacityObservation {
     /// Two ECS services.
     Services {
-        /// Their numbers.
+        /// Revisions and numbers of tasks.
         services: ServicesCapacity,
         /// ECS's newest event about the visitor.
         said: String,
@@ -174,7 +167,7 @@ pub enum CapacityObservation {
         arn: String,
         /// How far it is.
         progress: DeploymentProgress,
-        /// ECS's words.
+        /// The step that it waits for, or how it ended, in words.
         words: String,
         /// Alarms that fired, events.
         evidence: Vec<String>,
@@ -183,7 +176,6 @@ pub enum CapacityObservation {
     },
     /// The copy of a site's files has ended.
     Files {
-        /// The revision.
         revision: u32,
         /// How many were copied, or are missing.
         words: String,

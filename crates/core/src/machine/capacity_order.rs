@@ -17,10 +17,7 @@ pub enum CapacityOrder {
     /// Of a deployment of ECS.
     Deployment(DeploymentOrder),
     /// Every object of this revision of a site is put in its place.
-    CopyFiles {
-        /// Revision.
-        revision: u32,
-    },
+    CopyFiles { revision: u32 },
 }
 
 /// One change of two ECS services between which the listener's weights shift.
@@ -28,16 +25,14 @@ pub enum CapacityOrder {
 pub enum ServicesOrder {
     /// CreateService: the second service, of the new revision.
     CreateVisitor {
-        /// Revision.
         revision: u32,
-        /// Tasks.
+        /// Number of tasks.
         count: u32,
     },
     /// UpdateService of the second service.
     UpdateVisitor {
-        /// Revision.
         revision: u32,
-        /// Tasks.
+        /// Number of tasks.
         count: u32,
     },
     /// DeleteService of the second service.
@@ -48,10 +43,7 @@ pub enum ServicesOrder {
         weight: u32,
     },
     /// UpdateService: the service itself rolls to this revision.
-    UpdateMain {
-        /// Revision.
-        revision: u32,
-    },
+    UpdateMain { revision: u32 },
 }
 
 /// One call about a deployment of ECS.
@@ -59,7 +51,6 @@ pub enum ServicesOrder {
 pub enum DeploymentOrder {
     /// UpdateService: ECS deploys this revision by the release's strategy.
     Start {
-        /// Revision.
         revision: u32,
         /// ARN of the newest deployment before it: a newer one says that the call was made.
         after: String,

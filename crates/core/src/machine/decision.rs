@@ -12,28 +12,17 @@ use crate::ids::TaskId;
 pub enum Action {
     /// Start a task's process.
     StartTask {
-        /// Service name.
         service: String,
-        /// Its revision.
         revision: u32,
-        /// Task id.
         task: TaskId,
     },
     /// Tell a task to stop: signal, stop timeout, SIGKILL.
-    StopTask {
-        /// Task id.
-        task: TaskId,
-    },
+    StopTask { task: TaskId },
     /// End a task that did not stop.
-    KillTask {
-        /// Task id.
-        task: TaskId,
-    },
+    KillTask { task: TaskId },
     /// Run a job of a release.
     RunHook {
-        /// Release id.
         release: u64,
-        /// Service name.
         service: String,
         /// In this revision.
         revision: u32,
@@ -44,9 +33,7 @@ pub enum Action {
     },
     /// Stop a job that took too long.
     StopHook {
-        /// Release id.
         release: u64,
-        /// Service name.
         service: String,
         /// Name of the job.
         job: String,
@@ -66,23 +53,21 @@ pub enum Refusal {
     /// A release is in progress.
     #[error("release {release} of `{service}` to revision {to} is in progress ({stage})")]
     ReleaseInProgress {
-        /// Service name.
         service: String,
-        /// Its id.
+        /// The release in progress.
         release: u64,
         /// To this revision.
         to: u32,
-        /// Its stage.
+        /// Name of its stage, `shifting`.
         stage: &'static str,
     },
     /// A guard breaches before anything began: a new revision would be blamed for it.
     #[error("guard `{alarm}` of `{service}` breaches already: {reason}")]
     GuardFiring {
-        /// Service name.
         service: String,
-        /// The alarm.
+        /// Name of the alarm.
         alarm: String,
-        /// Its words.
+        /// The alarm's reason, with its data points.
         reason: String,
     },
     /// There is no release to steer.
@@ -91,19 +76,17 @@ pub enum Refusal {
     /// The release cannot do this now.
     #[error("release {release} of `{service}` ({stage}) cannot be {what}")]
     NotNow {
-        /// Service name.
         service: String,
-        /// Its id.
+        /// The release in progress.
         release: u64,
         /// What was asked, in words.
         what: &'static str,
-        /// Its stage.
+        /// Name of its stage, `shifting`.
         stage: &'static str,
     },
     /// No such revision.
     #[error("`{service}` has no revision {revision}; it has {known}")]
     UnknownRevision {
-        /// Service name.
         service: String,
         /// The number asked for.
         revision: u32,
@@ -113,7 +96,6 @@ pub enum Refusal {
     /// Its release was never done: its hooks may not have run, its tasks may never have been healthy.
     #[error("revision {revision} of `{service}` was never stable; deploy it again instead")]
     NeverStable {
-        /// Service name.
         service: String,
         /// The number asked for.
         revision: u32,
@@ -124,7 +106,6 @@ pub enum Refusal {
     /// The revision serves already.
     #[error("revision {revision} of `{service}` serves already")]
     AlreadyServing {
-        /// Service name.
         service: String,
         /// The number asked for.
         revision: u32,
@@ -134,7 +115,7 @@ pub enum Refusal {
     TooManyTasks {
         /// The number asked for.
         desired: u32,
-        /// The bound.
+        /// Most tasks of one service near.
         most: u32,
     },
     /// A static site has no tasks.

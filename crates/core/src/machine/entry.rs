@@ -21,7 +21,6 @@ pub struct JournalEntry {
     pub at: Timestamp,
     /// Service name; empty: the environment.
     pub service: String,
-    /// The fact.
     pub fact: Fact,
 }
 
@@ -35,31 +34,22 @@ pub enum Fact {
     EnvironmentStopped,
     /// A revision exists.
     RevisionRegistered {
-        /// Its number.
         revision: u32,
         /// What it is.
         definition: Arc<RevisionDefinition>,
     },
     /// Another number of tasks is wanted.
-    DesiredChanged {
-        /// Tasks wanted.
-        desired: u32,
-    },
+    DesiredChanged { desired: u32 },
     /// The manifest gives other bounds for the number of tasks.
-    ScaleBoundsChanged {
-        /// The bounds.
-        bounds: ScaleBounds,
-    },
+    ScaleBoundsChanged { bounds: ScaleBounds },
     /// The service is run by others, and a release finds it so.
     ServiceAdopted {
-        /// What serves.
+        /// Revision, tasks and capacity as the release finds them.
         adopted: Box<AdoptedService>,
     },
     /// The capacity that others provide was asked for something, or looks different.
     CapacityChanged {
-        /// Release id.
         release: u64,
-        /// What.
         change: CapacityChange,
     },
     /// The service goes.
@@ -68,9 +58,7 @@ pub enum Fact {
     ServiceForgotten,
     /// A release began.
     ReleaseStarted {
-        /// Its id.
         release: u64,
-        /// Why.
         kind: ReleaseKind,
         /// To this revision.
         to: u32,
@@ -83,9 +71,7 @@ pub enum Fact {
     },
     /// A release entered a stage.
     StageEntered {
-        /// Release id.
         release: u64,
-        /// The stage.
         stage: ReleaseStage,
         /// The revision that new tasks are of from now on.
         primary: u32,
@@ -96,7 +82,6 @@ pub enum Fact {
     },
     /// The new revision gets a greater share of the requests.
     StepTaken {
-        /// Release id.
         release: u64,
         /// Number of the step, from 1.
         step: u32,
@@ -110,44 +95,36 @@ pub enum Fact {
         stage: ReleaseStage,
     },
     /// The bake of a step is over.
-    BakeEnded {
-        /// Release id.
-        release: u64,
-    },
+    BakeEnded { release: u64 },
     /// A guard came to a verdict.
     GuardJudged {
-        /// Release id.
         release: u64,
-        /// Alarm name.
+        /// Name of the alarm.
         guard: String,
-        /// The verdict.
         verdict: GuardVerdict,
         /// The alarm's words.
         reason: String,
     },
     /// The router's split was compared with the one asked for.
     SplitMeasured {
-        /// Release id.
         release: u64,
         /// What came of it.
         split: SplitCheck,
         /// Measured share, tenths of a percent.
         share: u32,
-        /// Requests measured.
+        /// Requests in the stretch that was measured.
         requests: u64,
     },
     /// Somebody said something about going on.
     GateMoved {
-        /// Release id.
         release: u64,
         /// Where the gate is now.
         gate: Promotion,
-        /// Who.
+        /// Login name of the person.
         by: String,
     },
     /// A job of a release began.
     HookStarted {
-        /// Release id.
         release: u64,
         /// In this revision.
         revision: u32,
@@ -160,41 +137,29 @@ pub enum Fact {
     },
     /// A job of a release succeeded.
     HookSucceeded {
-        /// Release id.
         release: u64,
         /// Name of the job.
         job: String,
     },
     /// A job of a release failed.
     HookFailed {
-        /// Release id.
         release: u64,
         /// Name of the job.
         job: String,
         /// Which run of the release's jobs.
         run: u32,
-        /// Why.
+        /// Exit, or why it did not run, in words.
         reason: String,
         /// Its last log lines.
         last_lines: Vec<String>,
     },
     /// A task should start.
-    TaskCreated {
-        /// Task id.
-        task: TaskId,
-        /// Its revision.
-        revision: u32,
-    },
+    TaskCreated { task: TaskId, revision: u32 },
     /// A task runs.
-    TaskRan {
-        /// Task id.
-        task: TaskId,
-    },
+    TaskRan { task: TaskId },
     /// A task's health changed.
     TaskHealthChanged {
-        /// Task id.
         task: TaskId,
-        /// The verdict.
         health: TaskHealth,
         /// The check's words.
         reason: String,
@@ -206,18 +171,16 @@ pub enum Fact {
     },
     /// A task gets no new requests.
     TaskDeactivated {
-        /// Task id.
         task: TaskId,
-        /// Why.
+        /// Cause of the end, in words.
         reason: String,
         /// Then it is stopped.
         deadline: Timestamp,
     },
     /// A task was told to stop.
     TaskStopRequested {
-        /// Task id.
         task: TaskId,
-        /// Why.
+        /// Cause of the end, in words.
         reason: String,
         /// Then it is killed.
         deadline: Timestamp,
@@ -227,18 +190,14 @@ pub enum Fact {
     },
     /// A task that did not stop is killed.
     TaskKilled {
-        /// Task id.
         task: TaskId,
         /// Then it is killed again.
         deadline: Timestamp,
     },
     /// A task ended.
     TaskStopped {
-        /// Task id.
         task: TaskId,
-        /// Its revision.
         revision: u32,
-        /// How.
         exit: ProcessExit,
         /// Its last log lines, when nobody asked for its end.
         last_lines: Vec<String>,
@@ -250,7 +209,7 @@ pub enum Fact {
         revision: u32,
         /// Failed starts in a row.
         failures: u32,
-        /// Until then.
+        /// No task of the revision starts before.
         until: Timestamp,
         /// Why the last start failed.
         #[serde(default)]
@@ -267,16 +226,13 @@ pub enum Fact {
     },
     /// The failed starts of a revision are forgotten.
     BackoffEnded {
-        /// The revision.
         revision: u32,
         /// Why, in words.
         reason: String,
     },
     /// The breaker counted a failed task.
     FailureCounted {
-        /// Release id.
         release: u64,
-        /// Task id.
         task: TaskId,
         /// Failures so far.
         count: u32,
@@ -288,22 +244,14 @@ pub enum Fact {
         last_lines: Vec<String>,
     },
     /// A healthy task set the breaker's count to 0.
-    FailuresForgotten {
-        /// Release id.
-        release: u64,
-    },
+    FailuresForgotten { release: u64 },
     /// A revision's release failed.
-    RevisionFailed {
-        /// Its number.
-        revision: u32,
-    },
+    RevisionFailed { revision: u32 },
     /// A release ended.
     ReleaseFinished {
-        /// Its id.
         release: u64,
-        /// How.
         outcome: ReleaseOutcome,
-        /// Why.
+        /// Cause of the outcome, in words.
         reason: String,
         /// Log lines, exits, answers.
         evidence: Vec<String>,

@@ -32,9 +32,9 @@ pub enum ReleaseControl {
     PromoteFully,
     /// Take no step until it is resumed.
     Pause,
-    /// Go on.
+    /// Go on after a pause.
     Resume,
-    /// Go back.
+    /// Roll back to the stable revision.
     Abort,
 }
 
@@ -47,7 +47,6 @@ pub enum Event {
     DownRequested,
     /// A service should be this.
     DeployRequested {
-        /// Service name.
         service: String,
         /// What it should be.
         definition: Box<RevisionDefinition>,
@@ -59,7 +58,6 @@ pub enum Event {
     /// A new revision was asked for even when nothing of its definition changed (ECS's
     /// `forceNewDeployment`).
     NewRevisionForced {
-        /// Service name.
         service: String,
         /// What it should be.
         definition: Box<RevisionDefinition>,
@@ -70,62 +68,46 @@ pub enum Event {
     },
     /// A service is run by others, who say how a release finds it.
     ServiceAdopted {
-        /// Service name.
         service: String,
-        /// What serves.
+        /// Revision, tasks and capacity as the release finds them.
         adopted: Box<AdoptedService>,
     },
     /// The capacity of a service that others run was looked at.
     CapacityObserved {
-        /// Service name.
         service: String,
         /// What was seen.
         observation: CapacityObservation,
     },
     /// A service is not in the manifest any more.
-    RemovalRequested {
-        /// Service name.
-        service: String,
-    },
+    RemovalRequested { service: String },
     /// A number of tasks was asked for.
-    ScaleRequested {
-        /// Service name.
-        service: String,
-        /// Tasks wanted.
-        desired: u32,
-    },
+    ScaleRequested { service: String, desired: u32 },
     /// An earlier revision was asked for.
     RollbackRequested {
-        /// Service name.
         service: String,
         /// Its number; `None`: the newest stable one that does not serve.
         to: Option<u32>,
     },
     /// Somebody said something about the release in progress.
     ReleaseSteered {
-        /// Service name.
         service: String,
-        /// What.
         steer: ReleaseControl,
-        /// Who.
+        /// Login name of the person.
         by: String,
     },
     /// A guard came to another verdict about the new revision in this step.
     GuardJudged {
-        /// Release id.
         release: u64,
         /// The step that was judged.
         step: u32,
-        /// Alarm name.
+        /// Name of the alarm.
         guard: String,
-        /// The verdict.
         verdict: GuardVerdict,
         /// The alarm's words, with its data points.
         reason: String,
     },
     /// The router's split was compared with the one asked for.
     SplitMeasured {
-        /// Release id.
         release: u64,
         /// The step that was measured.
         step: u32,
@@ -133,17 +115,13 @@ pub enum Event {
         split: SplitCheck,
         /// Measured share of the new revision, tenths of a percent.
         share: u32,
-        /// Requests measured.
+        /// Requests in the stretch that was measured.
         requests: u64,
     },
     /// A task's process runs.
-    TaskStarted {
-        /// Task id.
-        task: TaskId,
-    },
+    TaskStarted { task: TaskId },
     /// A task's process could not be started.
     TaskStartFailed {
-        /// Task id.
         task: TaskId,
         /// Why, in words.
         reason: String,
@@ -151,26 +129,19 @@ pub enum Event {
         obstacle: Option<Obstacle>,
     },
     /// What kept tasks from starting is gone.
-    ObstacleRemoved {
-        /// Which.
-        obstacle: Obstacle,
-    },
+    ObstacleRemoved { obstacle: Obstacle },
     /// All tasks are gone at once and nobody saw one end: a power cut, a reboot.
     HostRestarted,
     /// A task's process ended.
     TaskExited {
-        /// Task id.
         task: TaskId,
-        /// How.
         exit: ProcessExit,
         /// Its last log lines.
         last_lines: Vec<String>,
     },
     /// A health check came to another verdict.
     TaskHealthChanged {
-        /// Task id.
         task: TaskId,
-        /// The verdict.
         health: TaskHealth,
         /// The check's words.
         reason: String,
@@ -179,18 +150,15 @@ pub enum Event {
     },
     /// A deactivating task has no request in flight any more.
     TaskDrained {
-        /// Task id.
         task: TaskId,
         /// Requests and upgraded connections that were cut off because its drain time was over.
         cut: u64,
     },
     /// A job of a release ended.
     HookFinished {
-        /// Release id.
         release: u64,
         /// Which run of the release's jobs.
         run: u32,
-        /// How.
         exit: ProcessExit,
         /// Its last log lines.
         last_lines: Vec<String>,

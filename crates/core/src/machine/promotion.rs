@@ -13,7 +13,7 @@ pub enum GuardVerdict {
     Quiet,
     /// Too few requests to judge.
     TooLittle,
-    /// It breaches.
+    /// The alarm breaches: the release goes back.
     Fired,
 }
 
@@ -24,17 +24,17 @@ pub enum SplitCheck {
     /// Too few requests to tell.
     #[default]
     Unmeasured,
-    /// As asked.
+    /// The measured share is near the weight that was set.
     Verified,
-    /// Not as asked.
+    /// The measured share is too far from that weight.
     Off,
 }
 
-/// What people said about going on.
+/// A person's last word about the steps of a release.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Promotion {
-    /// Nothing.
+    /// No word: steps that need approval wait.
     #[default]
     Closed,
     /// The next step may be taken.

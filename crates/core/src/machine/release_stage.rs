@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Stages of a release (DESIGN §6).
+/// Stage of a release in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReleaseStage {
-    /// Accepted.
+    /// Accepted, and not begun.
     Pending,
     /// Jobs in the new revision, before any of its tasks.
     BeforeHooks,
@@ -82,7 +82,7 @@ pub enum ReleaseOutcome {
     Done,
     /// The stable revision serves again.
     RolledBack,
-    /// Neither.
+    /// Neither: it failed where it was.
     Failed,
 }
 

@@ -16,7 +16,6 @@ pub const MOMENTS_KEPT: usize = 200;
 /// Something that happened in a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEvent {
-    /// When.
     pub at: Timestamp,
     /// What, in words.
     pub text: String,
@@ -25,7 +24,6 @@ pub struct TimelineEvent {
 /// A release that ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FinishedRelease {
-    /// Its id.
     pub id: u64,
     /// Why it began.
     pub kind: ReleaseKind,
@@ -35,19 +33,19 @@ pub struct FinishedRelease {
     pub to: u32,
     /// How it ended.
     pub outcome: ReleaseOutcome,
-    /// Why.
+    /// Cause of the outcome, in words.
     pub reason: String,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Timestamp,
-    /// Steps taken.
+    /// Traffic steps that were taken.
     #[serde(default)]
     pub steps: u32,
     /// Log lines, exits, data points.
     #[serde(default)]
     pub evidence: Vec<String>,
-    /// What happened.
+    /// Its timeline, oldest first, at most [`MOMENTS_KEPT`] events.
     #[serde(default)]
     pub story: Vec<Arc<TimelineEvent>>,
 }

@@ -7,7 +7,7 @@ use crate::model::Scale;
 /// Fewest and most tasks, as a manifest gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScaleBounds {
-    /// `scale.min`
+    /// The manifest's `scale.min`.
     pub min: u32,
     /// `scale.max`, at least `min`.
     pub max: u32,

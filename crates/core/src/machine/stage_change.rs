@@ -55,7 +55,7 @@ pub(super) fn stop_hook(draft: &mut Transaction, release: &Release, reason: &str
 /// Whether a release that failed goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RollbackMode {
-    /// It does.
+    /// It always goes back.
     Always,
     /// ECS: only when the method that tripped has `rollback` on.
     AsTheBreakerSays,

@@ -116,7 +116,6 @@ pub enum EnvironmentPhase {
 /// An immutable snapshot of what a service is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RevisionDefinition {
-    /// The service.
     pub service: Service,
     /// The jobs of this service by name.
     pub jobs: BTreeMap<String, Job>,
@@ -211,12 +210,10 @@ pub struct Revision {
     pub created_at: Timestamp,
 }
 
-/// One service.
+/// State of one service: its revisions, tasks and releases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceState {
-    /// Its name.
     pub name: String,
-    /// Tasks wanted.
     pub desired: u32,
     /// Revisions by number.
     pub revisions: BTreeMap<u32, Revision>,
@@ -251,7 +248,7 @@ pub struct ServiceState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Removal {
-    /// It stays.
+    /// It is in the manifest.
     Kept,
     /// It goes when its tasks have stopped.
     Leaving,
@@ -266,7 +263,6 @@ pub struct Task {
     /// greater number. Snapshots of earlier versions lack it; `StoredState` recovers it.
     #[serde(default)]
     pub ordinal: u64,
-    /// Its revision.
     pub revision: u32,
     /// Where it is.
     pub lifecycle: TaskLifecycle,
@@ -289,7 +285,7 @@ pub struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskHistory {
-    /// Nothing yet.
+    /// It was never healthy, and did not fail.
     New,
     /// It was healthy once.
     Proven,
@@ -302,25 +298,17 @@ pub enum TaskHistory {
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum TaskLifecycle {
     /// Asked to start.
-    Pending {
-        /// Since when.
-        since: Timestamp,
-    },
+    Pending { since: Timestamp },
     /// Its process runs.
-    Running {
-        /// Since when.
-        since: Timestamp,
-    },
+    Running { since: Timestamp },
     /// No new requests; those in flight finish.
     Deactivating {
-        /// Since when.
         since: Timestamp,
         /// Then it is stopped anyway.
         deadline: Timestamp,
     },
     /// Told to stop.
     Stopping {
-        /// Since when.
         since: Timestamp,
         /// Then it is killed.
         deadline: Timestamp,
@@ -336,7 +324,7 @@ pub enum TaskHealth {
     Unknown,
     /// Fit for traffic.
     Healthy,
-    /// Not fit.
+    /// Failing its check: no traffic.
     Unhealthy,
 }
 

@@ -74,7 +74,6 @@ impl Transaction {
         self.forgotten
     }
 
-    /// The entries.
     pub(super) fn into_entries(self) -> Vec<JournalEntry> {
         self.entries
     }

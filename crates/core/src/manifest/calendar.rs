@@ -15,7 +15,7 @@ pub(crate) enum CalendarError {
     /// A window that AWS refuses as too short.
     #[error("a window has at least 30 minutes, this one has {minutes}")]
     ShortWindow {
-        /// Its length.
+        /// Length of the refused window.
         minutes: u32,
     },
     /// Neither a rate nor a cron expression.

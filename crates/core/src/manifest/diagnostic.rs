@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct SourceSpan {
     /// 0 is the file; `n` is the n-th `--set`.
     pub source: usize,
-    /// First byte.
+    /// Offset of the first byte.
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
@@ -27,7 +27,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One problem.
+/// One error or warning, with its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Error or warning.
@@ -36,18 +36,16 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// What is wrong.
     pub message: String,
-    /// Where.
     pub at: SourceSpan,
     /// A few words beside the marked text.
     pub label: String,
     /// Another place that belongs to the problem, and what it is.
     pub related: Option<(SourceSpan, String)>,
-    /// What to write instead.
+    /// Text that would be right in its place.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error.
     #[must_use]
     pub fn error(code: &'static str, at: SourceSpan, message: impl Into<String>) -> Self {
         Self {
@@ -61,7 +59,6 @@ impl Diagnostic {
         }
     }
 
-    /// A warning.
     #[must_use]
     pub fn warning(code: &'static str, at: SourceSpan, message: impl Into<String>) -> Self {
         Self {
@@ -103,13 +100,13 @@ pub struct DiagnosticRecord {
     pub message: String,
     /// File name, or `--set`.
     pub file: String,
-    /// From 1.
+    /// Number of the line, from 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
     /// The offending text.
     pub text: String,
-    /// What to write instead.
+    /// Text that would be right in its place.
     pub help: Option<String>,
 }
 
@@ -131,7 +128,7 @@ impl Diagnostics {
         }
     }
 
-    /// Adds one.
+    /// Adds a diagnostic, unless it is there already.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);

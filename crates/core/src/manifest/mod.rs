@@ -37,7 +37,6 @@ pub const LONGEST: usize = 1 << 20;
 pub struct ManifestSource {
     /// The file's name as the user knows it.
     pub name: String,
-    /// Its content.
     pub text: String,
 }
 

@@ -14,26 +14,19 @@ use super::diagnostic::{Diagnostic, Diagnostics, SourceSpan};
 pub(super) struct TomlNode {
     /// Where the value is written.
     pub at: SourceSpan,
-    /// The value.
     pub value: TomlValue,
 }
 
 /// A value of TOML.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum TomlValue {
-    /// A string.
     Text(String),
-    /// An integer.
     Whole(i64),
-    /// A float.
     Number(f64),
-    /// A boolean.
     Flag(bool),
     /// A date or time, as written.
     Date(String),
-    /// An array.
     List(Vec<TomlNode>),
-    /// A table.
     Table(TomlTable),
     /// Reported as wrong already.
     Wrong,
@@ -47,7 +40,6 @@ pub(super) type TomlTable = BTreeMap<String, TableEntry>;
 pub(super) struct TableEntry {
     /// Where the key is written.
     pub key: SourceSpan,
-    /// Its value.
     pub node: TomlNode,
 }
 

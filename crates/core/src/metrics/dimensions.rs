@@ -7,19 +7,14 @@ use serde::{Deserialize, Serialize};
 /// First digit of a status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StatusClass {
-    /// 1xx
     #[serde(rename = "1xx")]
     Informational,
-    /// 2xx
     #[serde(rename = "2xx")]
     Success,
-    /// 3xx
     #[serde(rename = "3xx")]
     Redirection,
-    /// 4xx
     #[serde(rename = "4xx")]
     ClientError,
-    /// 5xx
     #[serde(rename = "5xx")]
     ServerError,
 }
@@ -42,13 +37,11 @@ impl StatusClass {
 /// What is known of where a sample comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Dimensions {
-    /// Service name.
+    /// Name of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Revision number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
-    /// Task id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Status class of an answer.

@@ -26,7 +26,7 @@ pub(crate) const LIMITS: RetentionLimits = RetentionLimits {
 pub struct MetricsReport {
     /// How long a stretch they cover, seconds.
     pub seconds: u64,
-    /// Its end.
+    /// End of the stretch.
     pub until: Timestamp,
     /// Services by name: first the whole service, then its parts.
     pub rows: Vec<ServiceMetrics>,
@@ -35,7 +35,6 @@ pub struct MetricsReport {
 /// Figures of a service, or of a part of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceMetrics {
-    /// The service.
     pub service: String,
     /// Only this revision.
     pub revision: Option<u32>,
@@ -43,7 +42,7 @@ pub struct ServiceMetrics {
     pub target_group: Option<String>,
     /// Tasks that run now.
     pub tasks: Option<u32>,
-    /// Requests.
+    /// Requests in the stretch; `None`: nothing counted them.
     pub requests: Option<f64>,
     /// Requests a second.
     pub rate: Option<f64>,

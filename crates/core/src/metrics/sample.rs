@@ -11,7 +11,7 @@ pub struct Sample {
     pub metric: &'static str,
     /// Where they come from.
     pub from: Dimensions,
-    /// The samples.
+    /// Count, sum and distribution of the samples.
     pub window: Window,
 }
 

@@ -18,9 +18,7 @@ pub enum Statistic {
     Sum,
     /// Sum by count.
     Average,
-    /// Smallest sample.
     Minimum,
-    /// Largest sample.
     Maximum,
     /// The value that this percentage of samples does not exceed (0..=100).
     Percentile(f64),
@@ -53,11 +51,11 @@ pub enum Trim {
 /// One end of a range of samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum TrimBound {
-    /// No bound.
+    /// No bound at this end.
     Open,
     /// A percentile, 0..=100.
     Percent(f64),
-    /// A value.
+    /// A value in the metric's unit.
     Value(f64),
 }
 
@@ -218,7 +216,7 @@ fn percentage(number: &str, text: &str) -> Result<f64, StatisticError> {
     }
 }
 
-/// `TM(10%:90%)`, `PR(:300)`.
+/// Parses a trimmed statistic, such as `TM(10%:90%)` or `PR(:300)`.
 fn range(text: &str) -> Result<Statistic, StatisticError> {
     let kinds = [
         ("TM(", Trim::Mean),

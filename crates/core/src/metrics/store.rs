@@ -22,10 +22,10 @@ pub const MOST_SERIES: usize = 8192;
 /// Most windows of one resolution: a week of minutes and the evaluation range beyond it.
 pub const MOST_WINDOWS: usize = 16_384;
 
-/// How much is kept.
+/// Bounds of the memory that series may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionLimits {
-    /// Series.
+    /// Most series at one time.
     pub series: usize,
     /// Windows per series of each of [`RESOLUTIONS`].
     pub windows: [usize; 3],
@@ -68,7 +68,7 @@ fn tier(period: u64) -> usize {
 /// Moments at which windows of a service's series end, besides those of the clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowBoundary {
-    /// Whose series.
+    /// Service whose series they cut.
     pub service: String,
     /// The first of them.
     pub since: Timestamp,
@@ -110,7 +110,7 @@ struct Series {
 }
 
 impl MetricsStore {
-    /// Empty.
+    /// A store without series.
     #[must_use]
     pub fn new(limits: RetentionLimits) -> Self {
         Self {

@@ -33,7 +33,7 @@ pub struct AwsSettings {
     pub log_days: Option<u32>,
     /// Days that CloudTrail's record is kept, 0: no trail.
     pub trail_days: Option<u32>,
-    /// Container Insights.
+    /// CloudWatch Container Insights of the cluster; `None`: as the grade says.
     pub insights: Option<ContainerInsights>,
     /// Whose key encrypts.
     pub key: Option<EncryptionKey>,
@@ -69,7 +69,6 @@ pub enum EntryPoint {
 /// How tasks reach the internet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NatSettings {
-    /// By what.
     pub kind: NatKind,
     /// Each zone its own instead of one for all.
     pub per_zone: Option<bool>,
@@ -98,15 +97,14 @@ pub enum Architecture {
     X86_64,
 }
 
-/// Container Insights.
+/// CloudWatch Container Insights, by ECS's setting `containerInsights`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContainerInsights {
-    /// None.
     Disabled,
-    /// Per service.
+    /// Metrics of each service.
     Enabled,
-    /// Per task.
+    /// Metrics of each task and container as well.
     Enhanced,
 }
 
@@ -116,7 +114,7 @@ pub enum ContainerInsights {
 pub enum EncryptionKey {
     /// A key of the account's own, one dollar a month.
     Customer,
-    /// AWS's keys.
+    /// Keys that AWS owns, free of charge.
     Aws,
 }
 

@@ -4,28 +4,27 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A database.
+/// A table `[database.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
     /// The database's name.
     pub name: String,
-    /// Engine.
     pub engine: DatabaseEngine,
     /// Major version wanted; near runs what the machine has and says so.
     pub version: Option<String>,
     /// An external server instead of one that near runs.
     pub url: Option<String>,
-    /// Backups.
+    /// Automatic backups on AWS; `None`: as the grade says.
     pub backup: Option<Backup>,
     /// Far: instance class.
     pub size: Option<String>,
     /// Far: a standby in another zone.
     pub multi_az: bool,
-    /// Far: GB.
+    /// Far: GiB at the start.
     pub storage: Option<u32>,
     /// Far: deletion protection.
     pub protect: bool,
-    /// Far: `mon:04:00-mon:05:00`.
+    /// Far: weekly window in UTC, `mon:04:00-mon:05:00`.
     pub maintenance: Option<String>,
 }
 
@@ -33,32 +32,30 @@ pub struct Database {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DatabaseEngine {
-    /// PostgreSQL.
     Postgres,
 }
 
 /// Backups of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
-    /// 0..=35 days.
+    /// From 0 to 35 days; 0: no backups.
     #[serde(with = "crate::duration")]
     pub retention: Duration,
     /// `03:00-04:00`, UTC, at least 30 minutes.
     pub window: Option<String>,
 }
 
-/// A cache.
+/// A table `[cache.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cache {
     /// The cache's name.
     pub name: String,
-    /// Engine.
     pub engine: CacheEngine,
-    /// Version wanted.
+    /// Version of the engine that is wanted.
     pub version: Option<String>,
     /// An external server instead of one that near runs.
     pub url: Option<String>,
-    /// maxmemory-policy.
+    /// Value of the server's `maxmemory-policy`.
     pub eviction: String,
     /// MiB near (`maxmemory`).
     pub memory: u32,
@@ -75,13 +72,11 @@ pub struct Cache {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheEngine {
-    /// Redis.
     Redis,
-    /// Valkey.
     Valkey,
 }
 
-/// A secret.
+/// A table `[secret.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     /// The secret's name.
@@ -100,6 +95,6 @@ pub struct Secret {
 pub enum SecretGenerator {
     /// URL-safe, no padding.
     Base64(u16),
-    /// Lower case.
+    /// Hexadecimal digits, lower case.
     Hex(u16),
 }

@@ -58,6 +58,6 @@ pub struct HttpCheck {
     pub attempts: u32,
     /// The `Host` header; `None`: the service's own address.
     pub host: Option<String>,
-    /// More headers.
+    /// Other headers of the request, by name.
     pub headers: BTreeMap<String, String>,
 }

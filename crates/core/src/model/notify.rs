@@ -60,7 +60,7 @@ pub enum NotificationEvent {
 }
 
 impl NotificationEvent {
-    /// Every occasion.
+    /// Every event that a webhook can ask for.
     pub const ALL: [Self; 5] = [
         Self::ReleaseStarted,
         Self::ReleaseFinished,

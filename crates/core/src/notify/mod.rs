@@ -19,42 +19,36 @@ pub const MOST_REASON: usize = 1_500;
 /// Whose news it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotificationOrigin {
-    /// App name.
     pub app: String,
-    /// Environment name.
     pub env: String,
 }
 
 /// One piece of news.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Whose.
+    /// App and environment of the news.
     pub origin: NotificationOrigin,
     /// When it happened.
     pub at: Timestamp,
     /// The service that it is about; `None`: none (an alarm of other alarms).
     pub service: Option<String>,
-    /// What happened.
     pub news: NotificationKind,
     /// Why, in words, at most [`MOST_REASON`] characters; empty: nothing to add.
     pub reason: String,
 }
 
-/// What happened.
+/// The event that a notification is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotificationKind {
     /// A release began.
     Started {
-        /// Release id.
         release: u64,
         /// To this revision.
         to: u32,
     },
     /// A release ended.
     Ended {
-        /// Release id.
         release: u64,
-        /// How.
         outcome: ReleaseOutcome,
         /// The revision that serves now; 0: none.
         serving: u32,
@@ -63,7 +57,6 @@ pub enum NotificationKind {
     Waits(ApprovalWanted),
     /// An alarm changed its state.
     Alarm {
-        /// Its name.
         name: String,
         /// The state before.
         from: AlarmState,

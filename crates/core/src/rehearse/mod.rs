@@ -45,7 +45,7 @@ pub struct RehearsalSettings {
     pub service: String,
     /// What is wrong.
     pub fault: Fault,
-    /// Whose times.
+    /// Platform whose times are taken.
     pub on: TimingModel,
     /// Requests a second.
     pub rate: f64,
@@ -62,7 +62,7 @@ pub enum RehearseError {
     /// A static site.
     #[error("`{0}` is a static site: its files change at once, there is nothing to rehearse")]
     NoTasks(String),
-    /// The rate.
+    /// The rate is out of bounds.
     #[error("the traffic must be from 0 to {MOST_RATE} requests a second")]
     Rate,
     /// A good version cannot become stable, so there is nothing to release over.
@@ -107,11 +107,11 @@ pub struct Rehearsal {
     pub service: String,
     /// The fault as it is written.
     pub fault: String,
-    /// Whose times.
+    /// Platform whose times were taken.
     pub on: TimingModel,
     /// Requests a second.
     pub rate: f64,
-    /// The seed.
+    /// Seed of chance: the same one gives the same rehearsal.
     pub seed: u64,
     /// How it ended.
     pub ending: RehearsalOutcome,
@@ -121,7 +121,7 @@ pub struct Rehearsal {
     pub caught: bool,
     /// Who noticed first; nobody when the release was done or waits.
     pub noticed_by: Option<Detector>,
-    /// When.
+    /// When that was; `None` without a detector.
     pub noticed_at: Option<u64>,
     /// When the first request met the fault.
     pub met_at: Option<u64>,
@@ -139,7 +139,7 @@ pub struct Rehearsal {
     pub new_serves: bool,
     /// Its healthy tasks, and how many there should be.
     pub healthy: (usize, u32),
-    /// What happened.
+    /// The events, in the order of time.
     pub timeline: Vec<RehearsalEvent>,
     /// What was taken to be so.
     pub assumptions: Vec<String>,
@@ -148,20 +148,15 @@ pub struct Rehearsal {
 /// An alarm that fired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AlarmFiring {
-    /// When.
     pub at: u64,
-    /// Its name.
     pub alarm: String,
-    /// Its words.
     pub reason: String,
 }
 
 /// A moment of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RehearsalEvent {
-    /// When.
     pub at: u64,
-    /// What.
     pub text: String,
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimingModel {
-    /// One machine.
+    /// Neargate on one machine.
     #[default]
     Near,
     /// ECS Fargate behind an ALB, watched by CloudWatch.
@@ -19,7 +19,7 @@ pub enum TimingModel {
 }
 
 impl TimingModel {
-    /// `near`, `ecs`.
+    /// Value of `--on`: `near` or `ecs`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -29,7 +29,7 @@ impl TimingModel {
     }
 }
 
-/// The times.
+/// Durations that one platform takes for its steps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RehearsalTiming {
     /// From asking for a task to its process.

@@ -17,7 +17,7 @@ use crate::routing::control::RequestCount;
 /// What a task does to requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum TaskBehaviour {
-    /// It answers.
+    /// Each request is answered well.
     Good,
     /// This share is answered with 500, percent.
     Failing(f64),
@@ -30,7 +30,7 @@ pub(super) enum TaskBehaviour {
 /// Requests and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RequestTally {
-    /// All.
+    /// All requests, failed and slowed ones included.
     pub requests: u64,
     /// Answered with 5xx, by the task or by the router for it.
     pub failed: u64,

@@ -1,6 +1,6 @@
 //! Which group and which target a request goes to.
 //!
-//! Invariant (DESIGN §9, 1): a target that is not healthy and admitted gets nothing, except
+//! Invariant: a target that is not healthy and admitted gets nothing, except
 //! when the group fails open: none of its admitted targets is healthy and at least one is
 //! unhealthy; then all admitted targets are used. Targets that are all `initial` get nothing.
 //! Random numbers are passed in.
@@ -14,7 +14,6 @@ use crate::model::Balance;
 pub struct Candidate {
     /// May take new requests at all, and was not tried for this request.
     pub eligible: bool,
-    /// Health now.
     pub health: TargetHealth,
     /// Requests in flight.
     pub in_flight: u32,

@@ -13,23 +13,20 @@ use super::table::{RoutingTable, TargetHealth};
 use crate::ids::TaskId;
 use crate::metrics::Window;
 
-/// Engine to router.
+/// A message from the engine to a router, one JSON object a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum ToRouter {
     /// Serve from this table from now on. Answered by [`FromRouter::Published`].
-    Publish {
-        /// The table.
-        table: Box<RoutingTable>,
-    },
-    /// Answers [`FromRouter::Counted`].
+    Publish { table: Box<RoutingTable> },
+    /// The engine has written these counts: answers [`FromRouter::Counted`].
     Taken {
-        /// Its end.
+        /// End of the counted stretch, as the router gave it.
         through: u64,
     },
     /// Accept no more connections, finish what is in flight (at most this long), and end.
     Drain {
-        /// Milliseconds.
+        /// Bound of the drain, milliseconds.
         timeout_ms: u64,
     },
 }
@@ -40,7 +37,6 @@ pub enum ToRouter {
 pub enum FromRouter {
     /// First message on every connection.
     Hello {
-        /// Process id.
         pid: u32,
         /// Version of the table in force (0: none).
         version: u64,
@@ -61,13 +57,12 @@ pub enum FromRouter {
     },
     /// A table is in force on every worker: no new request is routed by an older one.
     Published {
-        /// Its version.
+        /// Version of that table.
         version: u64,
     },
     /// A target's health changed, or what its last check found. Sent for every target once after
     /// Hello as well.
     HealthChanged {
-        /// Task id.
         task: TaskId,
         /// The state now.
         health: TargetHealth,
@@ -83,7 +78,6 @@ pub enum FromRouter {
     },
     /// A draining target has no request in flight any more (or its delay has passed).
     Drained {
-        /// Task id.
         task: TaskId,
         /// Requests that were cut off by the delay.
         cut: u64,

@@ -25,7 +25,7 @@ pub struct TrustedProxies(Vec<AddressBlock>);
 /// What a trusted proxy says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedClient {
-    /// The client.
+    /// Address of the client for which the proxy asks.
     pub client: IpAddr,
     /// `http` or `https`; `None`: it does not say.
     pub proto: Option<&'static str>,

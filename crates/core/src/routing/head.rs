@@ -15,33 +15,31 @@ pub const MOST_LINE: usize = 16 * 1024;
 pub const MOST_HEADER: usize = 16 * 1024;
 /// Most bytes of the whole head.
 pub const MOST_HEAD: usize = 64 * 1024;
-/// Most headers.
+/// Most headers of one request.
 pub const MOST_HEADERS: usize = 200;
 
 /// HTTP/1.x minor version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// HTTP/1.0.
     Http10,
-    /// HTTP/1.1.
     Http11,
 }
 
 /// How long the body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestFraming {
-    /// No body.
+    /// There is no body.
     Empty,
     /// This many bytes.
     Length(u64),
-    /// Chunked.
+    /// `Transfer-Encoding: chunked`: the length is not known before.
     Chunked,
 }
 
 /// Why a request is refused: the answer's status and a reason for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRefusal {
-    /// Status code.
+    /// Status of the answer.
     pub status: u16,
     /// ALB's classification reason where there is one.
     pub reason: &'static str,
@@ -118,7 +116,7 @@ fn judge_target(method: &str, target: &str) -> Result<(), RequestRefusal> {
 pub enum RequestTarget<'a> {
     /// A path, perhaps with a query.
     Origin,
-    /// `*`.
+    /// The target `*` of an OPTIONS request.
     Asterisk,
     /// `http://authority…`; `path` is empty, or begins with `/` or `?`.
     Absolute {

@@ -17,7 +17,7 @@ pub trait RequestFacts {
     fn host(&self) -> &str;
     /// Path as it was sent, without the query.
     fn path(&self) -> &str;
-    /// Method.
+    /// Method as it was sent.
     fn method(&self) -> &str;
     /// Query without `?`; empty when there is none.
     fn query(&self) -> &str;
@@ -45,7 +45,7 @@ struct CompiledRule {
 }
 
 impl Matcher {
-    /// Compiles rules.
+    /// Compiles the rules of a listener, in the order of their priorities.
     #[must_use]
     pub fn new(rules: &[ListenerRule]) -> Self {
         let mut order: Vec<(u32, usize)> = rules

@@ -22,9 +22,9 @@ pub const QUESTION: usize = 72;
 const HEADER: usize = 16;
 /// `SOCK_DIAG_BY_FAMILY`, as question and as answer.
 const BY_FAMILY: u16 = 20;
-/// `NLMSG_ERROR`.
+/// Netlink's message type `NLMSG_ERROR`.
 const ERROR: u16 = 2;
-/// `NLM_F_REQUEST`.
+/// Netlink's message flag `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 const IPPROTO_TCP: u8 = 6;
 const AF_INET: u8 = 2;
@@ -162,7 +162,7 @@ fn word(message: &[u8], at: usize) -> Option<u32> {
 pub enum PeerOwner {
     /// The user's that was expected.
     Task,
-    /// Another user's.
+    /// The socket of another user.
     Stranger,
     /// Nobody's any more.
     Gone,

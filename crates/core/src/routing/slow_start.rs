@@ -25,7 +25,6 @@ pub enum Registered {
 /// Another target of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtherTarget {
-    /// Its health.
     pub health: TargetHealth,
     /// Its share now, 0..=[`FULL`].
     pub warmth: u32,

@@ -52,7 +52,7 @@ pub struct Sessions {
     sealer: Sealer,
     service: String,
     scope: Scope,
-    /// Seconds.
+    /// Seconds that a client stays with its task.
     duration: u64,
     /// The application's own cookie; `None`: duration-based.
     application: Option<String>,
@@ -62,9 +62,9 @@ pub struct Sessions {
 /// What a request was served by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServedBy {
-    /// The task.
+    /// Token that stands for the task.
     pub target: StickyToken,
-    /// Its revision.
+    /// Token that stands for the revision.
     pub revision: StickyToken,
 }
 

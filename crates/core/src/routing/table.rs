@@ -60,7 +60,7 @@ pub struct Listener {
     pub rules: Vec<ListenerRule>,
 }
 
-/// A rule.
+/// One rule of a listener, as ALB has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListenerRule {
     /// Conditions and priority.
@@ -76,7 +76,7 @@ pub enum RuleAction {
     /// Share requests between groups by weight (0..=999 each); a chosen group without a
     /// usable target answers 503.
     Forward(Vec<WeightedGroup>),
-    /// Serve files.
+    /// Serve files of a directory.
     Static(StaticSite),
 }
 
@@ -94,7 +94,6 @@ pub struct WeightedGroup {
 pub struct StaticSite {
     /// Service name, for the access log and the counters.
     pub service: String,
-    /// Revision number.
     pub revision: u32,
     /// Absolute path of the snapshot.
     pub directory: String,
@@ -109,7 +108,6 @@ pub struct StaticSite {
 /// has no file of that path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierFiles {
-    /// Revision number.
     pub revision: u32,
     /// Absolute path of the snapshot.
     pub directory: String,
@@ -120,16 +118,14 @@ pub struct EarlierFiles {
 /// Targets that share a health check and an algorithm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetGroup {
-    /// Service name.
     pub service: String,
-    /// Algorithm.
     pub balance: Balance,
     /// Health check; `None` or a command probe: the engine tells health (see [`Target::health`]).
     pub health: Option<HealthCheck>,
     /// Slow start; 0 is off.
     #[serde(with = "crate::duration")]
     pub slow_start: Duration,
-    /// Sticky sessions.
+    /// Sticky sessions; `None`: off.
     pub sticky: Option<Sticky>,
     /// The revision that this group stands for, so that clients of a sticky service stay with it
     /// while a rule shares requests between groups. `None`: they do not.
@@ -158,7 +154,6 @@ impl TargetGroup {
 pub struct Target {
     /// Task id, unique in the environment.
     pub task: TaskId,
-    /// Revision number.
     pub revision: u32,
     /// Where it listens.
     pub address: SocketAddr,
@@ -192,8 +187,8 @@ pub enum TargetHealth {
     /// Not checked yet: no traffic, unless all fail open.
     #[default]
     Initial,
-    /// In.
+    /// Takes new requests.
     Healthy,
-    /// Out.
+    /// Takes none, unless all fail open.
     Unhealthy,
 }

@@ -18,7 +18,7 @@ pub struct DeploymentMeaning {
 /// The facts that ECS gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeploymentObservation<'a> {
-    /// ECS's `ServiceDeploymentStatus`.
+    /// ECS's `ServiceDeploymentStatus`, such as `SUCCESSFUL`.
     pub status: &'a str,
     /// ECS's `statusReason`; empty: it gave none.
     pub reason: &'a str,

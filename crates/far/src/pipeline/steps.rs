@@ -9,34 +9,34 @@ use super::PipelineApp;
 use super::names;
 use super::yaml::{YamlNode, map, script, text};
 
-/// Source: <https://github.com/actions/checkout>.
+/// Checks out the repository. Source: <https://github.com/actions/checkout>.
 const CHECKOUT: YamlNode = YamlNode::Action(
     "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
     "v7.0.1",
 );
-/// Source: <https://github.com/actions/upload-artifact>.
+/// Keeps files for later jobs of the workflow. Source: <https://github.com/actions/upload-artifact>.
 pub(super) const UPLOAD: YamlNode = YamlNode::Action(
     "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f",
     "v7.0.0",
 );
-/// Source: <https://github.com/actions/download-artifact>.
+/// Fetches files that an earlier job kept. Source: <https://github.com/actions/download-artifact>.
 pub(super) const DOWNLOAD: YamlNode = YamlNode::Action(
     "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c",
     "v8.0.1",
 );
-/// Source: <https://github.com/aws-actions/configure-aws-credentials>.
+/// Takes on a role by OpenID Connect. Source: <https://github.com/aws-actions/configure-aws-credentials>.
 const CREDENTIALS: YamlNode = YamlNode::Action(
     "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c",
     "v6.2.3",
 );
-/// Source: <https://github.com/hashicorp/setup-terraform>.
+/// Installs Terraform. Source: <https://github.com/hashicorp/setup-terraform>.
 const TERRAFORM: YamlNode = YamlNode::Action(
     "hashicorp/setup-terraform@dfe3c3f87815947d99a8997f908cb6525fc44e9e",
     "v4.0.1",
 );
 /// The Terraform that the workflows install; the modules need 1.11 for write-only arguments.
 const TERRAFORM_VERSION: &str = "1.11.4";
-/// Source: <https://github.com/aquasecurity/setup-trivy>.
+/// Installs Trivy. Source: <https://github.com/aquasecurity/setup-trivy>.
 const TRIVY: YamlNode = YamlNode::Action(
     "aquasecurity/setup-trivy@81e514348e19b6112ce2a7e3ecbafe19c1e1f567",
     "v0.3.1",

@@ -17,7 +17,7 @@ const NEEDED: [&str; 3] = ["ecr.api", "ecr.dkr", "logs"];
 const LONGEST_PREFIX: usize = 31;
 /// A database's name, an instance's prefix included (CreateDBInstance has 63, replicas add some).
 const LONGEST_DATABASE: usize = 48;
-/// CreateReplicationGroup, `ReplicationGroupId`.
+/// Bound of `ReplicationGroupId` in ElastiCache's CreateReplicationGroup.
 const LONGEST_CACHE: usize = 40;
 /// A service's name with room for what its roles add (CreateRole has 64).
 const LONGEST_SERVICE: usize = 61;

@@ -24,7 +24,7 @@ pub(super) struct CheckContext<'a> {
     pub(super) manifest: &'a Manifest,
     /// With the defaults.
     pub(super) tree: &'a TomlTable,
-    /// Without them.
+    /// As the manifest writes it, without defaults.
     pub(super) written: &'a TomlTable,
     pub(super) out: &'a mut Diagnostics,
 }

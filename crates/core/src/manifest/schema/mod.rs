@@ -38,7 +38,6 @@ pub(crate) struct TableSchema {
     pub(crate) title: &'static str,
     /// What it is for.
     pub(crate) doc: &'static str,
-    /// Its keys.
     pub(crate) fields: &'static [KeySchema],
     /// A table whose keys may be written here too.
     pub(crate) also: Option<&'static Self>,
@@ -57,7 +56,7 @@ impl TableSchema {
     }
 }
 
-/// One key.
+/// One key of a table.
 pub(crate) struct KeySchema {
     /// As written, kebab-case.
     pub(crate) name: &'static str,
@@ -82,7 +81,7 @@ pub(crate) enum FarEffect {
     Below,
     /// The same as near.
     Same,
-    /// This.
+    /// Another thing, named in a few words.
     Becomes(&'static str),
     /// Nothing, and why; `check` says it where it is written.
     Nothing(&'static str),
@@ -90,7 +89,7 @@ pub(crate) enum FarEffect {
 
 /// What a missing key means.
 pub(crate) enum AbsentKey {
-    /// An error.
+    /// It is an error.
     Refused,
     /// Nothing, or what `doc` says.
     Nothing,
@@ -177,7 +176,6 @@ pub(crate) enum ValueKind {
     List(&'static Self, usize, usize),
     /// One value, or a list with at most this many.
     Many(&'static Self, usize),
-    /// A table.
     Table(&'static TableSchema),
     /// A table, or the value of its key with this name.
     Short(&'static str, &'static TableSchema),

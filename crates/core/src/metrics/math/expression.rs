@@ -14,10 +14,10 @@ pub struct Expression {
     pub(super) kind: ExpressionKind,
 }
 
-/// What an expression gives.
+/// Type of an expression's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpressionKind {
-    /// One number.
+    /// A single number.
     Scalar,
     /// One time series.
     Series,
@@ -40,48 +40,36 @@ impl fmt::Display for ExpressionKind {
 pub enum ExpressionNode {
     /// A number, not negative.
     Number(f64),
-    /// A metric.
+    /// Id of a metric, `m1`.
     Id(String),
     /// The text that `METRICS` searches for.
     Text(String),
     /// A word such as `REPEAT`.
     Word(Word),
-    /// Unary minus.
+    /// The negated operand.
     Minus(Box<ExpressionNode>),
-    /// Two operands.
+    /// An operator and its operands, left and right.
     Binary(Operator, Box<ExpressionNode>, Box<ExpressionNode>),
     /// A function with its arguments.
     Call(Function, Vec<ExpressionNode>),
 }
 
-/// An operator between two operands.
+/// An operator between two operands; comparisons, `AND` (`&&`) and `OR` (`||`) give 1 or 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
-    /// `OR`, `||`
     Or,
-    /// `AND`, `&&`
     And,
-    /// `==`
     Equal,
-    /// `!=`
     NotEqual,
-    /// `<=`
     AtMost,
-    /// `>=`
     AtLeast,
-    /// `<`
     Less,
-    /// `>`
     Greater,
-    /// `+`
     Add,
-    /// `-`
     Subtract,
-    /// `*`
     Multiply,
-    /// `/`
     Divide,
-    /// `^`
+    /// The left operand to the power of the right one.
     Power,
 }
 
@@ -132,7 +120,6 @@ impl Expression {
         self.kind
     }
 
-    /// The tree.
     #[must_use]
     pub fn node(&self) -> &ExpressionNode {
         &self.root

@@ -21,14 +21,14 @@ pub struct ExpressionInputs {
     pub series: BTreeMap<String, DataPoints>,
 }
 
-/// What an expression gives.
+/// Value of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExpressionValue {
     /// One number; `None` when there was nothing to make it of.
     Scalar(Option<f64>),
     /// One time series.
     Series(DataPoints),
-    /// Several.
+    /// Several time series.
     Array(Vec<DataPoints>),
 }
 

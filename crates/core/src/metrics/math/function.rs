@@ -7,10 +7,10 @@ macro_rules! names {
         pub enum $type { $($(#[$each])* #[doc = concat!("`", $name, "`")] $variant,)* }
 
         impl $type {
-            /// Every one.
+            /// All of them, in the order of their definition.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name.
+            /// The name in an expression.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -26,7 +26,7 @@ macro_rules! names {
 }
 
 names! {
-    /// A function.
+    /// A function of metric math.
     Function {
         Abs = "ABS", Avg = "AVG", Sum = "SUM", Min = "MIN", Max = "MAX", Stddev = "STDDEV",
         Ceil = "CEIL", Floor = "FLOOR", Log = "LOG", Log10 = "LOG10",

@@ -55,14 +55,14 @@ enum ScheduledEvent {
     Look,
 }
 
-/// The world.
+/// A modelled platform: its clock, tasks, requests and alarms.
 pub(super) struct RehearsalWorld {
     pub state: EnvironmentState,
     pub now: Timestamp,
     pub traffic: TrafficModel,
     /// The revision that has the fault; 0: none yet.
     pub bad: u32,
-    /// Who noticed.
+    /// Detectors that noticed the fault, and when.
     pub notices: Vec<Notice>,
     /// Alarms that fired: when, which, why.
     pub alarms: Vec<(Timestamp, String, String)>,
