@@ -53,7 +53,7 @@ pub(crate) struct EventStream<'a> {
 enum CallError {
     /// The engine ended while it was asked.
     Lost(Failure),
-    /// Anything else.
+    /// Any other failure.
     Failed(Failure),
 }
 
@@ -165,7 +165,7 @@ impl EngineClient {
             .map_err(|error| Failure::of("the engine's answer cannot be read", &error))
     }
 
-    /// GET
+    /// Sends a GET; an engine that dies before it answers is asked again.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::GET, path, Vec::new(), AGAIN).await
     }
@@ -188,7 +188,7 @@ impl EngineClient {
         self.call(Method::POST, path, json(body)?, AGAIN).await
     }
 
-    /// `GET /v1/status`
+    /// Asks for `GET /v1/status`.
     pub(crate) async fn status(&self) -> Result<Status, Failure> {
         self.get("/v1/status").await
     }

@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_millis(200);
 
 /// Where lines go.
 pub(crate) enum LineDestination {
-    /// Standard output.
+    /// To standard output.
     Output,
     /// Above a tree.
     Above(LinesAbove),

@@ -168,7 +168,7 @@ impl AccessLogLines {
     }
 }
 
-/// `2026-11-21T06:05:04.123456Z`.
+/// The time as ALB's logs write it, `2026-11-21T06:05:04.123456Z`.
 pub(crate) fn now_text() -> String {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -201,7 +201,7 @@ async fn acquire(from: &Semaphore, bytes: usize) -> Option<tokio::sync::Semaphor
 }
 
 impl ConnectionMemory {
-    /// Nothing yet.
+    /// A permit for no bytes.
     pub(crate) fn nothing(self: &Rc<Self>) -> MemoryPermit {
         MemoryPermit {
             account: self.clone(),

@@ -25,7 +25,7 @@ impl CachedClock {
         }
     }
 
-    /// Milliseconds.
+    /// Milliseconds of the machine's monotonic clock at this instant.
     pub(crate) fn millis(&self, at: Instant) -> u64 {
         millis(self.read + at.saturating_duration_since(self.start))
     }

@@ -86,7 +86,7 @@ pub(crate) enum RouteDecision<'a> {
     Group(&'a str, GroupChoice),
     /// All weights are 0: 503.
     NoGroup,
-    /// Serve files.
+    /// Serve files of a directory.
     Static(&'a StaticSite),
 }
 

@@ -106,7 +106,7 @@ pub struct RouterLimits {
 }
 
 impl Default for RouterLimits {
-    /// ALB's values.
+    /// ALB's values, where ALB has the setting.
     fn default() -> Self {
         Self {
             client_idle: Duration::from_secs(60),
@@ -129,36 +129,29 @@ pub enum RouterError {
     /// A socket that was handed over cannot be used.
     #[error("cannot use the listening socket of {listener}")]
     Socket {
-        /// Listener name.
         listener: String,
-        /// What the kernel said.
         #[source]
         source: std::io::Error,
     },
     /// The control socket cannot be made.
     #[error("cannot listen on the control socket {path}")]
     Control {
-        /// Its path.
         path: PathBuf,
-        /// What the kernel said.
         #[source]
         source: std::io::Error,
     },
     /// The access log cannot be opened.
     #[error("cannot open the access log {path}")]
     AccessLog {
-        /// Its path.
         path: PathBuf,
-        /// What the kernel said.
         #[source]
         source: std::io::Error,
     },
     /// It could not become its user.
     #[error("cannot give up the rights of root: {step}")]
     Confinement {
-        /// What failed.
+        /// The step that failed, in words.
         step: &'static str,
-        /// What the kernel said.
         #[source]
         source: std::io::Error,
     },

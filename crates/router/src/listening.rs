@@ -20,7 +20,7 @@ const MOST_PROCESSES: usize = 4096;
 /// What is found at a target's address.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PortCheck {
-    /// Nothing listens.
+    /// Nothing listens there.
     Nobody,
     /// Only the task; these sockets.
     Task(Vec<u64>),

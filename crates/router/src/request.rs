@@ -22,7 +22,7 @@ pub enum HeadRead {
     Partial,
     /// A head that may be passed on, and its length in bytes.
     Complete(Box<RequestHead>, usize),
-    /// Refused.
+    /// A head that is answered with an error.
     Refused(RequestRefusal),
 }
 

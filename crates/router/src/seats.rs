@@ -22,7 +22,7 @@ pub(crate) enum AwaitedInput {
 
 /// A client may stay this long before it is asked to leave for another.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
-/// No slot.
+/// Marks the end of a list: no slot.
 const NONE: u32 = u32::MAX;
 
 /// Whether somebody leaves for a new client.

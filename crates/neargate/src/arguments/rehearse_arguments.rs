@@ -28,7 +28,7 @@ pub(crate) struct RehearseArguments {
     pub all: bool,
 }
 
-/// Reads `--fault`.
+/// Parses the value of `--fault`.
 fn fault(text: &str) -> Result<Fault, FaultError> {
     text.parse()
 }

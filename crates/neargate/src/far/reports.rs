@@ -23,7 +23,7 @@ type ShowResult = Result<Result<ExitCode, Failure>, DriverError>;
 
 const DONE: Result<ExitCode, Failure> = Ok(ExitCode::SUCCESS);
 
-/// Shows it.
+/// Runs a verb that only shows something.
 pub(super) async fn run(driver: &Driver, flags: &GlobalFlags, verb: &Verb) -> ShowResult {
     match verb {
         Verb::Status { watch } => show_status(driver, flags, *watch).await,

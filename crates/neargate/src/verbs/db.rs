@@ -72,11 +72,9 @@ async fn full_name(client: &EngineClient, name: &str) -> Result<String, Failure>
     found.ok_or_else(|| failure::unknown("database or cache", name, &known))
 }
 
-/// `scheme://user:password@host:port/path`
+/// Parts of `scheme://user:password@host:port/path`, as they are written; a missing part is empty.
 pub(crate) struct Url<'a> {
-    /// Login name.
     pub user: &'a str,
-    /// Its password.
     pub password: &'a str,
     host: &'a str,
     port: &'a str,

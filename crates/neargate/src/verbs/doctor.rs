@@ -27,7 +27,7 @@ struct DoctorFinding {
     what: &'static str,
     /// How it is.
     verdict: FindingLevel,
-    /// In words.
+    /// The finding, one sentence.
     words: String,
     /// How to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]

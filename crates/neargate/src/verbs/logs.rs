@@ -176,7 +176,7 @@ pub(super) fn ago(text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
     Ok(Some(Timestamp(now().0.saturating_sub(back))))
 }
 
-/// `2026-11-21T07:28:09.120Z`
+/// UTC with milliseconds, `2026-11-21T07:28:09.120Z`.
 pub(super) fn clock(at: Timestamp) -> String {
     let (days, rest) = (at.0 / 86_400_000, at.0 % 86_400_000);
     let (year, month, day) = date(days);

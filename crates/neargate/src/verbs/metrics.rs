@@ -45,7 +45,7 @@ pub(crate) fn stretch(options: &MetricsArguments, longest: Duration) -> Result<D
     Ok(asked)
 }
 
-/// Shows figures.
+/// Prints figures as a table, or as JSON with `--json`.
 pub(crate) fn show(flags: &GlobalFlags, table: &MetricsReport) {
     if flags.json {
         output::json(table);

@@ -235,7 +235,6 @@ fn number(version: &str) -> serde_json::Value {
 
 /// One version of a secret, as it is listed.
 pub(crate) struct SecretVersionRow<'a> {
-    /// Its name.
     pub name: &'a str,
     /// A number near and in Parameter Store; an id in Secrets Manager.
     pub version: &'a str,
@@ -246,7 +245,7 @@ pub(crate) struct SecretVersionRow<'a> {
 }
 
 impl SecretVersionRow<'_> {
-    /// Prints it.
+    /// Prints the version as a line, or as JSON.
     pub(crate) fn print(&self, json: bool) {
         if json {
             output::json(&serde_json::json!({

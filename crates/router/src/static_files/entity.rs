@@ -40,7 +40,7 @@ pub(crate) struct Entity {
     pub(crate) revision: u32,
     /// 200, or 404 for the site's own page of that.
     pub(crate) status: u16,
-    /// Bytes.
+    /// Bytes of the whole file: `Content-Length`.
     pub(crate) length: u64,
     /// `ETag`, with its quotes.
     pub(crate) etag: String,

@@ -12,7 +12,6 @@ use serde_json::Value as Json;
 pub(super) struct ProjectSurvey {
     /// What it was concluded from, for people.
     pub because: Vec<String>,
-    /// What runs.
     pub runs: DetectedProgram,
     /// A PostgreSQL belongs to it.
     pub postgres: bool,
@@ -20,7 +19,7 @@ pub(super) struct ProjectSurvey {
     pub redis: bool,
 }
 
-/// What runs.
+/// The program or the files that the folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DetectedProgram {
     /// A program that listens.
@@ -54,9 +53,7 @@ pub(super) struct Program {
 /// What interprets a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
-    /// Python.
     Python,
-    /// Node.js.
     Node,
 }
 

@@ -172,7 +172,7 @@ fn accounts(environments: &[String]) -> String {
     )
 }
 
-/// `--check`.
+/// Result of `--check`: exit code 1 when files differ from the manifest.
 fn report(flags: &GlobalFlags, files: &[WorkflowFile], root: &Path) -> Result<ExitCode, Failure> {
     let differ = named(files, root, |file| file.change != FileChange::Nothing);
     if flags.json {

@@ -24,7 +24,7 @@ struct StageEnd {
 
 enum StageOutcome {
     Done,
-    /// By `--skip`.
+    /// The stage is in `--skip`.
     Skipped,
     /// Why there is nothing to do.
     Nothing(&'static str),

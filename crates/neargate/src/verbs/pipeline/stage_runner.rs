@@ -23,9 +23,9 @@ use crate::output;
 pub(crate) struct StageRunner<'a> {
     pub(super) flags: &'a GlobalFlags,
     pub(super) manifest: &'a Manifest,
-    /// The manifest.
+    /// Path of the manifest.
     path: &'a Path,
-    /// Its folder.
+    /// Folder of the manifest.
     pub(super) folder: PathBuf,
     /// Where the contexts of images from artifacts are made.
     contexts: PathBuf,
