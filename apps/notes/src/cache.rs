@@ -30,7 +30,6 @@ pub(crate) enum CacheError {
     Unavailable {
         /// What was tried.
         operation: &'static str,
-        /// Why.
         #[source]
         source: RedisError,
     },

@@ -16,11 +16,11 @@ pub(crate) struct Config {
     pub host: IpAddr,
     /// Port to listen on (`PORT`).
     pub port: u16,
-    /// `postgres://…` (`DATABASE_URL`).
+    /// URL of PostgreSQL, `postgres://…` (`DATABASE_URL`).
     pub database_url: String,
     /// Connections of this task to the database (`NOTES_DB_CONNECTIONS`, default 5).
     pub database_connections: u32,
-    /// `redis://…` (`REDIS_URL`).
+    /// URL of Redis or Valkey, `redis://…` (`REDIS_URL`).
     pub redis_url: String,
     /// Key that signs cursors and hides client addresses (`SESSION`).
     pub session: String,
@@ -158,7 +158,7 @@ impl Config {
 /// What `notes migrate` needs.
 #[derive(Debug, Clone)]
 pub(crate) struct MigrateConfig {
-    /// `postgres://…` (`DATABASE_URL`).
+    /// URL of PostgreSQL, `postgres://…` (`DATABASE_URL`).
     pub database_url: String,
     /// Faults to rehearse; only `migrate-fail` matters here.
     pub faults: Vec<Fault>,

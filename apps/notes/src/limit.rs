@@ -17,11 +17,10 @@ const CLIENTS: usize = 10_000;
 /// Whether a request may go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Verdict {
-    /// It may.
     pub allowed: bool,
     /// Size of the bucket.
     pub limit: u32,
-    /// Tokens left.
+    /// Tokens left in the bucket.
     pub remaining: u32,
     /// Until the next token; zero while some are left.
     pub wait: Duration,

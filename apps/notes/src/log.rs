@@ -8,17 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// Severity.
+/// Severity of a log line, the least severe first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Level {
     /// Probes and details.
     Debug,
-    /// What happened.
+    /// Events of normal work.
     #[default]
     Info,
     /// Something is degraded.
     Warn,
-    /// Something failed.
+    /// A request or a step failed.
     Error,
 }
 
@@ -43,9 +43,9 @@ impl Level {
 /// Who this task is; empty outside Neargate.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
-    /// `NEARGATE_REVISION`.
+    /// Number of its revision (`NEARGATE_REVISION`).
     pub revision: String,
-    /// `NEARGATE_TASK`.
+    /// Id of this task (`NEARGATE_TASK`).
     pub task: String,
     /// Free text for demonstrations (`NOTES_BANNER`).
     pub banner: String,
@@ -128,7 +128,7 @@ fn push(line: &mut String, name: &str, value: &Value) {
     line.push_str(&value.to_string());
 }
 
-/// `2026-11-21T06:05:00.123Z`.
+/// UTC with milliseconds, `2026-11-21T06:05:00.123Z`.
 fn timestamp(now: SystemTime) -> String {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();

@@ -17,9 +17,7 @@ const BUCKETS: [f64; 11] = [
 /// How a look-up in the cache ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// Found.
     Hit,
-    /// Not found.
     Miss,
     /// Redis did not answer.
     Error,

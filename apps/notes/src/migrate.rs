@@ -48,18 +48,14 @@ pub(crate) enum MigrateError {
     Prepare {
         /// What was tried.
         operation: &'static str,
-        /// Why.
         #[source]
         source: Cause,
     },
     /// One migration failed; those before it stay applied.
     #[error("applying migration {version} ({name})")]
     Apply {
-        /// Its version.
         version: i64,
-        /// Its name.
         name: String,
-        /// Why.
         #[source]
         source: Cause,
     },
@@ -67,12 +63,7 @@ pub(crate) enum MigrateError {
     #[error(
         "migration {version} ({name}) was changed after it was applied; write a new migration instead"
     )]
-    Changed {
-        /// Its version.
-        version: i64,
-        /// Its name.
-        name: String,
-    },
+    Changed { version: i64, name: String },
     /// All of it together took over ten minutes.
     #[error("not done within ten minutes")]
     TookTooLong,

@@ -18,9 +18,9 @@ pub(crate) const TAG: usize = 40;
 /// One note, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
-    /// Never reused.
+    /// Number that is never used again.
     pub id: i64,
-    /// 1..=200 characters.
+    /// From 1 to 200 characters.
     pub title: String,
     /// At most 20,000 characters.
     pub body: String,
@@ -87,11 +87,8 @@ impl FieldProblem {
 /// The checked content of a create or a change; `None` leaves a field as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Draft {
-    /// New title.
     pub title: Option<String>,
-    /// New body.
     pub body: Option<String>,
-    /// New tags.
     pub tags: Option<Vec<String>>,
 }
 

@@ -39,13 +39,11 @@ pub(crate) enum ServeError {
     /// The address is taken or not ours.
     #[error("listening on {address}")]
     Listen {
-        /// Where.
         address: SocketAddr,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// Signal handlers.
+    /// The handlers of SIGTERM and SIGINT could not be installed.
     #[error("installing signal handlers")]
     Signals(#[source] std::io::Error),
 }

@@ -30,7 +30,7 @@ pub(crate) struct CursorError;
 pub(crate) enum Cursor {
     /// A plain list: notes older than this id.
     Before(i64),
-    /// A search.
+    /// A search: notes that rank after this one.
     After(Rank),
 }
 
@@ -95,7 +95,7 @@ fn read(payload: &str) -> Option<Cursor> {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Two lower-case hexadecimal digits for each byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

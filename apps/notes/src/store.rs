@@ -25,7 +25,6 @@ pub(crate) enum StoreError {
     Unavailable {
         /// What was tried.
         operation: &'static str,
-        /// Why.
         #[source]
         source: PoolError,
     },
@@ -34,16 +33,14 @@ pub(crate) enum StoreError {
     SchemaMissing {
         /// What was tried.
         operation: &'static str,
-        /// Why.
         #[source]
         source: PoolError,
     },
-    /// Anything else.
+    /// Any other error of the database.
     #[error("{operation}: the database refused")]
     Failed {
         /// What was tried.
         operation: &'static str,
-        /// Why.
         #[source]
         source: PoolError,
     },
@@ -99,7 +96,7 @@ pub(crate) fn broken(error: &tokio_postgres::Error) -> bool {
 /// How a client's expectation of the current version ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change<T> {
-    /// Done.
+    /// The change was made.
     Made(T),
     /// The note has another version: this one.
     Stale(i64),
@@ -130,7 +127,7 @@ impl Expected {
 pub(crate) struct Rank {
     /// Rank of the last note of the page before.
     pub rank: f32,
-    /// Its id.
+    /// Id of that note.
     pub id: i64,
 }
 
@@ -245,7 +242,7 @@ impl Store {
         version.map_err(|source| StoreError::new(operation, PoolError::Backend(source)))
     }
 
-    /// One note.
+    /// The note with this id, if there is one.
     pub(crate) async fn get(&self, id: i64) -> Result<Option<Note>, StoreError> {
         let sql = concat!("select ", note_columns!(), " from notes where id = $1");
         let rows = self.rows("reading a note", sql, &[&id]).await?;

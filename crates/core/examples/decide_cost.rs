@@ -26,7 +26,7 @@ const SERVICES: u64 = 1_000;
 const TASKS: u32 = 10;
 /// Events from outside that are measured; what follows from them comes on top.
 const EVENTS: u64 = 20_000;
-/// The promise.
+/// Bound of the 99th percentile that SPECIFICATION.md promises.
 const PROMISED: Duration = Duration::from_micros(100);
 
 /// Takes entries and forgets them.

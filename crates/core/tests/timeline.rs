@@ -9,7 +9,7 @@ const NOTICED: u64 = 1000;
 
 #[derive(Debug, Clone)]
 enum Event {
-    /// Time passes.
+    /// Time passes, in milliseconds.
     Runs(u64),
     /// Somebody sets the wall clock.
     Stepped(i64),

@@ -5,6 +5,8 @@
 
 #[path = "tidy/circles.rs"]
 mod circles;
+#[path = "tidy/doc_comments.rs"]
+mod doc_comments;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/errors.rs"]
@@ -88,6 +90,11 @@ fn rust_files_have_at_most_500_lines() {
 #[test]
 fn every_rust_file_says_what_it_is_for() {
     over(rust, shape::no_module_docs);
+}
+
+#[test]
+fn no_doc_comment_has_one_or_two_words() {
+    over(rust, doc_comments::short);
 }
 
 #[test]

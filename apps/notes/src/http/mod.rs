@@ -32,17 +32,12 @@ use crate::store::{Store, StoreError};
 
 /// Everything a request may need.
 pub(crate) struct App {
-    /// The settings.
     pub config: Config,
-    /// The log.
     pub log: Log,
-    /// The notes.
     pub store: Store,
-    /// The cache.
     pub cache: Cache,
     /// The rate limit, when there is one.
     pub limiter: Option<Limiter>,
-    /// The counters.
     pub metrics: Metrics,
     /// The faults to rehearse.
     pub faults: Faults,

@@ -63,7 +63,7 @@ impl FromRequest<Arc<App>> for Json {
     }
 }
 
-/// `GET /api/notes`
+/// Answers `GET /api/notes`.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<HashMap<String, String>>,
@@ -198,7 +198,7 @@ async fn page(app: &App, wanted: &PageQuery) -> Result<String, StoreError> {
     Ok(json!({ "notes": notes, "next": next }).to_string())
 }
 
-/// `POST /api/notes`
+/// Answers `POST /api/notes`.
 pub(super) async fn create(State(app): State<Arc<App>>, Json(body): Json) -> Response {
     let draft = match note::whole(&body) {
         Ok(draft) => draft,
@@ -218,7 +218,7 @@ pub(super) async fn create(State(app): State<Arc<App>>, Json(body): Json) -> Res
     }
 }
 
-/// `GET /api/notes/{id}`
+/// Answers `GET /api/notes/{id}`.
 pub(super) async fn read(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -245,7 +245,7 @@ pub(super) async fn read(
     with_cache(one(&headers, &note.etag(), json), "miss")
 }
 
-/// `PUT /api/notes/{id}`
+/// Answers `PUT /api/notes/{id}`.
 pub(super) async fn replace(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -255,7 +255,7 @@ pub(super) async fn replace(
     update(&app, &id, &headers, note::whole(&body)).await
 }
 
-/// `PATCH /api/notes/{id}`
+/// Answers `PATCH /api/notes/{id}`.
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -287,7 +287,7 @@ async fn update(
     }
 }
 
-/// `DELETE /api/notes/{id}`
+/// Answers `DELETE /api/notes/{id}`.
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

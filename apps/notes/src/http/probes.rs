@@ -22,7 +22,7 @@ pub(crate) const OPENAPI: &str = include_str!("../../openapi.json");
 
 const CHECK: Duration = Duration::from_secs(3);
 
-/// `GET /healthz`
+/// Answers `GET /healthz`.
 pub(super) async fn live(State(app): State<Arc<App>>) -> Response {
     match app.faults.bad_health() {
         true => answer(
@@ -91,7 +91,7 @@ async fn cache(app: &App) -> String {
     }
 }
 
-/// `GET /metrics`
+/// Answers `GET /metrics`.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let vitals = Vitals {
         database: app.store.connections(),
@@ -104,7 +104,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     (kind, app.metrics.render(&vitals)).into_response()
 }
 
-/// `GET /api/info`
+/// Answers `GET /api/info`.
 pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
     let identity = &app.config.identity;
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -120,7 +120,7 @@ pub(super) async fn info(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// `GET /api/openapi.json`
+/// Answers `GET /api/openapi.json`.
 pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }

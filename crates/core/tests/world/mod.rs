@@ -33,7 +33,6 @@ impl EntryLog for Tape {
 /// A process of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Process {
-    /// It runs.
     Running,
     /// It was told to stop.
     Stopping,
@@ -41,11 +40,9 @@ pub(crate) enum Process {
 
 /// The machine and everything around it.
 pub(crate) struct World {
-    /// The state.
     pub state: EnvironmentState,
     /// What was persisted.
     pub tape: Tape,
-    /// The time.
     pub now: Timestamp,
     /// Processes that exist.
     pub processes: BTreeMap<TaskId, Process>,
@@ -86,7 +83,6 @@ impl World {
         }
     }
 
-    /// The service.
     pub(crate) fn service(&self) -> &ServiceState {
         &self.state.services["api"]
     }

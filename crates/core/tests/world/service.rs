@@ -28,15 +28,13 @@ pub(crate) enum Behaviour {
 /// Numbers of a service under test.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Numbers {
-    /// Tasks wanted.
     pub desired: u32,
-    /// Percent.
+    /// Percent of the desired tasks that stay healthy.
     pub minimum: u32,
-    /// Percent.
+    /// Percent of the desired tasks that may run at one time.
     pub maximum: u32,
     /// Whether a `before` job exists.
     pub hook: bool,
-    /// The breaker.
     pub breaker: Option<Breaker>,
     /// How traffic moves.
     pub strategy: Shift,
@@ -53,7 +51,7 @@ pub(crate) struct Numbers {
 /// Strategies under test, with a bake of 30 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shift {
-    /// No weights.
+    /// Task by task, without weights.
     Rolling,
     /// 10, 50, 100.
     Canary,

@@ -18,7 +18,7 @@ pub(crate) const NUMBERS: Numbers = Numbers {
     jobs: false,
     low_traffic: "hold",
 };
-/// ECS's own.
+/// ECS's default circuit breaker.
 pub(crate) const DEFAULT: Breaker = Breaker {
     threshold: Threshold::BoundedPercent,
     value: 50,

@@ -11,11 +11,10 @@ pub(crate) struct Row {
     pub severity: FindingSeverity,
     /// What it is about.
     pub subject: &'static str,
-    /// The environment.
     pub name: &'static str,
     /// Tables beside those of [`BASE`].
     pub file: &'static str,
-    /// Overrides.
+    /// Overrides, as `--set` takes them.
     pub set: &'static [&'static str],
 }
 

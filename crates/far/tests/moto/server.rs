@@ -52,7 +52,6 @@ impl Moto {
         Some(Self { child, port })
     }
 
-    /// Its URL.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::moto::{self, Moto};
 
-/// The app.
+/// An app in a folder of its own, and the AWS that moto plays.
 pub(crate) struct World {
     app: &'static str,
     moto: Moto,

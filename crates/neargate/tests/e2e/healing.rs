@@ -43,7 +43,7 @@ pub(crate) fn one(app: &App, role: &str) -> u64 {
     wait_for(role, || another(app, role, 0))
 }
 
-/// SIGSTOP.
+/// Sends SIGSTOP to a process.
 pub(crate) fn stop(pid: u64) {
     let done = Command::new("kill")
         .args(["-STOP", &pid.to_string()])

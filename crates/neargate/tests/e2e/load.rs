@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 /// What a load saw.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tally {
-    /// Requests sent.
     pub sent: u64,
     /// Answered with 200, by revision (`X-Neargate-Revision`).
     pub by_revision: BTreeMap<String, u64>,
@@ -118,9 +117,8 @@ pub(crate) type Connection = BufReader<TcpStream>;
 /// What was answered.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// Status.
     pub status: u16,
-    /// `X-Neargate-Revision`.
+    /// Value of `X-Neargate-Revision`; empty: there was none.
     pub revision: String,
     /// Values of `Set-Cookie`.
     pub set_cookies: Vec<String>,

@@ -115,7 +115,7 @@ fn modules(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Without `..`.
+/// The path with its `..` and `.` resolved.
 fn plain(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -2,7 +2,10 @@
 
 use super::repository::{Finding, Repository};
 use super::source::code_only;
-use super::{circles, documents, errors, imports, names, one_build, prose, reach, shape, weight};
+use super::{
+    circles, doc_comments, documents, errors, imports, names, one_build, prose, reach, shape,
+    weight,
+};
 
 fn lines(found: &[Finding]) -> Vec<usize> {
     found.iter().map(|finding| finding.line).collect()
@@ -81,6 +84,30 @@ fn a_file_without_words_at_its_top_is_found() {
         "/// Nor this.\n",
     ] {
         assert_eq!(shape::no_module_docs("a.rs", bad).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn doc_comments_of_one_or_two_words_are_found() {
+    for (text, at) in [
+        ("/// Its name.\nname: String,\n", vec![1]),
+        ("struct A {\n    /// `GET /`\n    b: u8,\n}\n", vec![2]),
+        ("///\nfn a() {}\n", vec![1]),
+        ("/// Two\n/// lines here.\nfn a() {}\n", vec![]),
+        (
+            "// Not this.\n//! Nor this.\nlet a = 1; /// Nor it.\n",
+            vec![],
+        ),
+        (
+            "/// The verb.\n#[derive(Debug, Args)]\nstruct A {\n    /// Its name\n    b: u8,\n}\n",
+            vec![],
+        ),
+        (
+            "#[derive(Args)]\nstruct A {\n}\n/// Its name.\nstruct B;\n",
+            vec![4],
+        ),
+    ] {
+        assert_eq!(lines(&doc_comments::short("a.rs", text)), at, "{text}");
     }
 }
 

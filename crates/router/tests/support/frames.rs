@@ -132,7 +132,7 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
     ])
 }
 
-/// A connection.
+/// An HTTP/2 connection to the router, frame by frame.
 pub(crate) struct Frames {
     pub wire: TcpStream,
     /// The router's settings.
