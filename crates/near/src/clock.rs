@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What the wall clock shows.
+/// Time of the wall clock.
 #[must_use]
 pub fn now() -> Timestamp {
     let since = SystemTime::now()
@@ -57,13 +57,13 @@ impl EngineClock {
         self.anchor.at(monotonic)
     }
 
-    /// What the router's clock shows at a moment, milliseconds.
+    /// Time of the router's clock at a moment, milliseconds.
     #[must_use]
     pub fn monotonic(&self, at: Timestamp) -> u64 {
         self.anchor.monotonic(at)
     }
 
-    /// What people are shown of a moment: the time by the wall clock as it is set now.
+    /// A moment as people see it: the time by the wall clock as it is set now.
     #[must_use]
     pub fn wall_time(&self, at: Timestamp) -> Timestamp {
         self.anchor.wall_time(at, &reading(&self.boot))

@@ -24,7 +24,7 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// How long a killed process is waited for.
 const KILLED: Duration = Duration::from_secs(5);
 
-/// What a process of ours does.
+/// Role of a process of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProcessRole {
     /// Starts the engine again.
@@ -41,7 +41,7 @@ pub enum ProcessRole {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnProcess {
     pub process: ProcessIdentity,
-    /// What it does.
+    /// Role of the process.
     pub role: ProcessRole,
     /// Its directory has been removed.
     pub lost: bool,
@@ -120,8 +120,8 @@ fn stands_in(pid: u32, role: ProcessRole, state: &Path) -> bool {
     (place.dev(), place.ino()) == (state.dev(), state.ino())
 }
 
-/// What a process does, if it is one of ours, and for which state directory; whether the directory
-/// that it stands in has been removed.
+/// Role of a process, if it is one of ours, and its state directory; whether the directory that it
+/// stands in has been removed.
 fn stands_for(pid: u32) -> Option<(ProcessRole, PathBuf, bool)> {
     let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     let (directory, lost) = without_mark(directory);

@@ -37,7 +37,7 @@ use crate::atomic::{self, AtomicError};
 
 /// Longest path of a state directory, in bytes: SQLite opens no file under a longer one.
 pub const LONGEST: usize = 480;
-/// What the kernel appends to the name of a directory that was removed.
+/// Text that the kernel appends to the name of a directory that was removed.
 const DELETED: &[u8] = b" (deleted)";
 
 /// The state directory of one environment.
@@ -199,7 +199,7 @@ impl StateDir {
         self.path().join("access.log")
     }
 
-    /// What is the router's user's alone.
+    /// Directory that is the router's user's alone.
     #[must_use]
     pub fn router(&self) -> PathBuf {
         self.path().join("router")

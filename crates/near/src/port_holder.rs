@@ -20,7 +20,8 @@ pub(crate) fn port_taken(address: SocketAddr) -> String {
     format!("{address} is taken by {holder}; end it, or choose another port with --port")
 }
 
-/// Who listens at a port, and of which task of Neargate it is. Blocks: looks at all processes.
+/// The process that listens at a port, and the task of Neargate that it is of. Blocks: looks at all
+/// processes.
 #[must_use]
 pub(crate) fn in_words(port: u16) -> String {
     let inodes = listening_inodes(port);

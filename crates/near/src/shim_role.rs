@@ -8,7 +8,8 @@ use std::fmt;
 use neargate_core::ids::TaskId;
 use serde::{Deserialize, Serialize};
 
-/// What a process under the state directory is for. Its text is the name of its directory and of its log.
+/// Purpose of a process under the state directory. Its text is the name of its directory and of its
+/// log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShimRole {

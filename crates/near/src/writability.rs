@@ -9,7 +9,7 @@ use rustix::fs::{StatVfs, StatVfsMountFlags};
 /// With less than this nothing that matters can be written: a page of the journal's log.
 const LITTLE: u64 = 64 << 10;
 
-/// What keeps anything from being written here, in words; nothing when something can be.
+/// The obstacle to writing here, in words; nothing when something can be written.
 #[must_use]
 pub fn obstacle(directory: &Path) -> Option<String> {
     let disk = rustix::fs::statvfs(directory).ok()?;

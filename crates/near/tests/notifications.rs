@@ -26,7 +26,7 @@ const FAST: DeliveryTiming = DeliveryTiming {
     longest_delay: Duration::from_millis(4),
 };
 
-/// What a receiver got: the head and the body of one request.
+/// One request as a receiver got it: head and body.
 struct Got {
     head: String,
     body: String,

@@ -401,7 +401,7 @@ fn full_disk_is_told_and_the_server_comes_back_when_space_returns() {
     engine.stop();
 }
 
-/// What an application asks of its database.
+/// Manners that an application expects of its database.
 fn manners(engine: &Engine) {
     for extension in [
         "pgcrypto",

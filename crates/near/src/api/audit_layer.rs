@@ -26,7 +26,7 @@ use crate::user_namespace;
 /// An answer is smaller than this.
 const ANSWER_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Who is at the other end of the socket, by the kernel's word.
+/// The user at the other end of the socket, by the kernel's word.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
     uid: Option<u32>,
@@ -105,7 +105,7 @@ async fn write(log: Arc<AuditLog>, record: AuditRecord) {
     }
 }
 
-/// What was asked, by names and numbers only.
+/// The request, by names and numbers only.
 fn asked_for(who: PeerUser, path: &str, body: &Value) -> AuditRecord {
     let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
     let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();

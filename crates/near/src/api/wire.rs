@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 /// Longest body of a request, in bytes.
 pub(super) const BODY_LIMIT: usize = 1024 * 1024;
 
-/// What should run.
+/// The manifest and the revisions that should run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnvironmentDefinition {
     /// The checked manifest, overrides applied.
@@ -44,7 +44,7 @@ pub struct EnvironmentDefinition {
     pub root: PathBuf,
     /// `--set` as written, for the record.
     pub overrides: Vec<String>,
-    /// Who and what: user name, git revision.
+    /// User name and git revision of the request.
     pub cause: RevisionSource,
     /// A release in progress gives way to this one.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub struct ScaleRequest {
     pub desired: u32,
 }
 
-/// What a request set in motion.
+/// Effects of an accepted request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Accepted {
     /// Follow `GET /v1/events?after=` from here to see all of it.
@@ -122,7 +122,7 @@ pub struct Accepted {
     /// asked for, of an `up` those that it leaves alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_progress: BTreeMap<String, StartedRelease>,
-    /// What the operator should know (fields not acted on, limits not enforced).
+    /// Notes for the operator (fields not acted on, limits not enforced).
     pub notes: Vec<String>,
 }
 
@@ -196,20 +196,20 @@ pub struct DataAccess {
     pub url: String,
 }
 
-/// What an engine says that begins nothing new: it stops everything and ends.
+/// Error text of an engine that stops everything, ends, and begins nothing new.
 const GOING_DOWN: &str = "the engine is going down";
 
 /// Why a request was not done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Problem {
-    /// What is wrong.
+    /// The problem, one sentence.
     pub error: String,
-    /// What to do instead.
+    /// A command or step that would be right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// How the command ends that asked.
     pub exit: CommandExit,
-    /// What it is, for a command that does more than show it.
+    /// Kind of problem, for a command that does more than show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ProblemKind>,
 }
@@ -226,7 +226,7 @@ pub enum ProblemKind {
 }
 
 impl Problem {
-    /// What is wrong, in a sentence, and how the command ends by it.
+    /// A problem in a sentence, and the exit code of the command that meets it.
     #[must_use]
     pub fn new(exit: CommandExit, error: impl Into<String>) -> Self {
         Self {

@@ -46,7 +46,7 @@ pub struct AuditRecord {
     /// Service, secret or data service; empty: the app.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
-    /// What was asked, beyond that: `to revision 3`, `4 tasks`, names of `--set`.
+    /// Details of the request: `to revision 3`, `4 tasks`, names of `--set`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// Releases that began by it.
@@ -71,7 +71,7 @@ pub struct AuditedRelease {
     pub revision: u32,
 }
 
-/// What a request was answered.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditResult {

@@ -24,7 +24,7 @@ impl PeerUser {
         Self { uid, name }
     }
 
-    /// Whoever runs this process.
+    /// The user of this process.
     #[must_use]
     pub fn own() -> Self {
         Self::of(rustix::process::getuid().as_raw())

@@ -31,20 +31,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LINES: usize = 4;
 /// Takes the directory from stdout, where the engine puts it, to descriptor 9.
 const WITH_DIRECTORY: &str = "exec 9<&1 1>&2 && exec \"$0\" \"$@\"";
-/// Who may connect how: everybody over loopback or the socket, with a password.
+/// Rules of `pg_hba.conf`: everybody over loopback or the socket, with a password.
 const HBA: &str = "\
 # Written by Neargate when the cluster was made.
 local all all scram-sha-256
 host  all all 127.0.0.1/32 scram-sha-256
 ";
 
-/// What a user of RDS may besides owning databases: see what others do, and end it. Not
-/// `CREATEROLE`: before PostgreSQL 16 it is a way to everything.
+/// Roles that a user of RDS has besides owning databases: it sees others' sessions, and may end
+/// them. Not `CREATEROLE`: before PostgreSQL 16 it is a way to everything.
 const ROLES: &str = "pg_monitor, pg_signal_backend";
 /// The server's certificate.
 const CERTIFICATE: &str = "server.crt";
 
-/// What is needed to make a cluster.
+/// Everything that a new cluster is made of.
 pub(super) struct PostgresCluster<'a> {
     /// Kind and name, `database main`.
     pub label: &'a str,

@@ -69,13 +69,13 @@ pub enum DataError {
         service: String,
         /// The port that its users know.
         port: u16,
-        /// Who has it, in words.
+        /// The process that has it, in words.
         holder: String,
     },
     /// A file or directory of the service could not be made or read.
     #[error("could not {operation} {}", path.display())]
     Files {
-        /// What was being done.
+        /// The operation that failed, in words.
         operation: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -124,7 +124,7 @@ pub enum DataError {
         service: String,
         /// How long was waited.
         seconds: u64,
-        /// What it was doing at the end.
+        /// The last thing that it did, in words.
         words: String,
     },
 }

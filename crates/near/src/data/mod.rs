@@ -140,7 +140,7 @@ impl<P: ServerProcesses> DataSupervisor<P> {
         })
     }
 
-    /// What is known of every service now.
+    /// State of every service now.
     #[must_use]
     pub fn facts(&self) -> Vec<DataServiceStatus> {
         self.board.borrow().values().cloned().collect()

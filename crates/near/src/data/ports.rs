@@ -24,7 +24,7 @@ pub(super) const LAST: u16 = 31_999;
 #[derive(Debug, Clone, Default)]
 pub(super) struct DataPorts(Arc<Mutex<BTreeSet<u16>>>);
 
-/// What to do when the port that was used before is taken.
+/// Choice when the port that was used before is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TakenPortPolicy {
     /// Nobody uses the service yet: take another.

@@ -53,7 +53,7 @@ const SETTINGS: &[&str] = &[
     "ssl_cert_file=server.crt",
     "ssl_key_file=server.key",
 ];
-/// What an app's user may do changes with this: clusters of an earlier one get it at their start.
+/// Version of the rights of an app's user: clusters of an earlier one get these at their start.
 const RIGHTS: &str = "rights 1";
 
 /// One database of the manifest.

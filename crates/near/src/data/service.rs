@@ -22,7 +22,7 @@ use crate::secrets::{SecretValue, Secrets};
 /// Bytes of a generated password: 32 letters.
 const PASSWORD: SecretGenerator = SecretGenerator::Base64(24);
 
-/// What runs it.
+/// The server that runs a data service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DataEngine {
     Postgres(PostgresDatabase),
@@ -38,7 +38,7 @@ pub(super) struct DataService {
     pub directory: PathBuf,
     /// Where its password lies.
     pub state: StateDir,
-    /// What runs it.
+    /// The server that runs it.
     pub engine: DataEngine,
 }
 

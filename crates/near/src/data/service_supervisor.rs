@@ -35,7 +35,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Lines of output to look for a reason in.
 const LINES: usize = 40;
 
-/// What the engine wants of a service.
+/// State that the engine wants of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DesiredState {
     Run,

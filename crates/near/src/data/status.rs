@@ -110,7 +110,7 @@ pub struct DataServiceStatus {
     pub engine: String,
     /// Where it is in its life.
     pub state: DataServiceState,
-    /// What it waits for or what went wrong; `None` when there is nothing to say.
+    /// Reason for waiting or for a failure; `None` when there is nothing to say.
     pub words: Option<String>,
     /// Its port, once it has one.
     pub port: Option<u16>,

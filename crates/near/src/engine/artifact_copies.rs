@@ -9,7 +9,7 @@ use crate::snapshot::SnapshotProgress;
 
 type OpenCopies = Arc<Mutex<Vec<Arc<CopyRequest>>>>;
 
-/// What all requests copy.
+/// Copies under way, of all requests.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Copies(OpenCopies);
 
@@ -50,7 +50,7 @@ impl Copies {
 }
 
 impl ArtifactCopies {
-    /// Who can give it up.
+    /// The handle by which the request can be given up.
     pub(super) fn giver_up(&self) -> Arc<CopyRequest> {
         self.request.clone()
     }

@@ -36,7 +36,7 @@ impl Engine {
         });
     }
 
-    /// What a person asks: decided and written, or refused.
+    /// A request of a person: decided and written, or refused.
     pub(super) fn ask(&mut self, events: Vec<Event>, sequel: FollowUp) {
         if let Err(error) = self.ledger.refuse_without_room() {
             let outcome = Err(Arc::new(error));
@@ -154,7 +154,7 @@ impl Engine {
         }
     }
 
-    /// What a request set in motion, or why not.
+    /// The answer to a request: its effects, or why there are none.
     fn accepted(
         &self,
         outcome: Result<RecordedDecision, Arc<JournalError>>,

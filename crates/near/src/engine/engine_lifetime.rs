@@ -17,7 +17,7 @@ use crate::paths::StateDir;
 use crate::supervisor;
 use crate::watchdog::sentinel::Sentinel;
 
-/// Who started the engine, and for what.
+/// Starter of the engine: a person's command or the watchdog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineOrigin {
     /// A person: it waits for what it is asked.
@@ -27,7 +27,7 @@ pub enum EngineOrigin {
 }
 
 impl Engine {
-    /// What every turn of the loop begins with.
+    /// First step of every turn of the loop.
     pub(super) fn turn(&mut self, sentinel: &Sentinel) {
         sentinel.turn();
         self.flush();

@@ -18,7 +18,7 @@ const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 /// not what all clients take it for: node-postgres then insists on a certificate that it can verify.
 const SSL_MODE: &str = "disable";
 
-/// What the variables are made of. Holds secrets.
+/// Parts from which the variables are made. Holds secrets.
 pub(super) struct VariableSources<'a> {
     pub app: &'a str,
     pub env: &'a str,

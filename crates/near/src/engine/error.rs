@@ -27,7 +27,7 @@ pub enum EngineError {
     /// Something of the operating system.
     #[error("{what}")]
     System {
-        /// What was tried.
+        /// The step that failed, in words.
         what: &'static str,
         #[source]
         source: io::Error,
@@ -35,7 +35,7 @@ pub enum EngineError {
     /// There is no key for sticky sessions.
     #[error(transparent)]
     CookieKey(#[from] CookieKeyError),
-    /// What was recorded of the app cannot be read.
+    /// The app's definition in the journal cannot be read.
     #[error("cannot read the app from the journal")]
     Definition(#[source] serde_json::Error),
 }

@@ -17,7 +17,7 @@ use crate::paths::StateDir;
 use crate::port_holder;
 use crate::supervisor::Supervisor;
 
-/// What happened to a task.
+/// Something that happened to a task.
 #[derive(Debug)]
 pub(super) struct Incident {
     pub task: TaskId,
@@ -26,14 +26,14 @@ pub(super) struct Incident {
     pub kind: IncidentKind,
 }
 
-/// What may happen to a task.
+/// Kinds of things that happen to a task.
 #[derive(Debug)]
 pub(super) enum IncidentKind {
     /// Its process ended.
     Exited(ProcessExit),
     /// Its health changed, with ALB's reason.
     HealthChanged(TaskHealth, String),
-    /// What a check found of it, its health being what it was.
+    /// A check found something, and health is as it was.
     Checked(LastCheck),
 }
 

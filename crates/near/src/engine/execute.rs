@@ -249,7 +249,8 @@ impl Engine {
     }
 }
 
-/// Who must listen at a task's port: its user, which is its service's alone, or a process of it.
+/// The owner that a task's port must have: the task's user, which is its service's alone, or a
+/// process of the task.
 fn listener_owner(running: &RunningProcess) -> Option<ListenerOwner> {
     match running.user {
         Some(user) => Some(ListenerOwner::User(user)),

@@ -10,7 +10,7 @@ use crate::api::server::CallReply;
 use crate::api::wire::Accepted;
 use crate::shim_role::JobRunId;
 
-/// What follows a proposal.
+/// Work that follows a proposal.
 pub(super) enum FollowUp {
     /// Nothing but its actions.
     Nothing,
@@ -33,13 +33,13 @@ pub(super) enum FollowUp {
     UpBegun(Box<PreparedRequest>),
     /// The releases of an `up` or a `deploy` have begun; their snapshots are held until then.
     ReleasesBegun(Box<PreparedRequest>, SnapshotLease),
-    /// What is left of a task goes.
+    /// The rest of a task goes.
     TaskEnded {
         task: TaskId,
         /// Its service; `None`: the task had ended before.
         service: Option<String>,
     },
-    /// What is left of a job goes.
+    /// The rest of a job goes.
     JobEnded(JobRunId),
     /// Alarms enter their states and are told.
     AlarmsChanged(Vec<(String, Transition)>),

@@ -37,7 +37,7 @@ pub(super) struct PendingCheck {
     pub(super) address: SocketAddr,
     /// The revision that must answer.
     pub(super) revision: u32,
-    /// What is asked, and what is wanted.
+    /// The request of the check, and the answer that it wants.
     pub(super) check: HttpCheck,
     /// All attempts must be done by then.
     pub(super) timeout: Duration,
@@ -63,7 +63,7 @@ impl AskError {
     }
 }
 
-/// What came back.
+/// Answer to a check.
 struct CheckResponse {
     status: u16,
     /// The revision that says it answered; the router says it unless `edge.expose` is off.

@@ -30,7 +30,7 @@ pub(super) enum EngineInput {
         reason: String,
         last_lines: Vec<String>,
     },
-    /// What a check found of a task whose health is what it was.
+    /// A check of a task found something, and health is as it was.
     Checked { task: TaskId, check: LastCheck },
     /// A job's process ended, or did not start.
     HookEnded {
@@ -38,15 +38,15 @@ pub(super) enum EngineInput {
         exit: ProcessExit,
         last_lines: Vec<String>,
     },
-    /// What tasks use was read.
+    /// CPU and memory of tasks were read.
     Used(UsageReading),
-    /// What an `up` needs before any task is there, or is not.
+    /// The needs of an `up` before any task are there, or are not.
     Provided(Box<PreparedRequest>, Result<(), Problem>),
     /// The artifacts of an `up` or a `deploy` are there, or are not.
     Prepared(Box<PreparedRequest>, Result<Preparation, Problem>),
-    /// What kept tasks from starting is gone.
+    /// An obstacle that kept tasks from starting is gone.
     ObstacleRemoved(Obstacle),
-    /// What an app that is up lacked is there, or is not.
+    /// A need that an app lacked while it was up is there, or is not.
     ProvidedAgain(Result<(), Problem>),
     /// An app that is up has no router, and why.
     Unserved(Problem),

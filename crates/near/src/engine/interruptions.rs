@@ -6,8 +6,9 @@ use super::Engine;
 use crate::api::wire::{Accepted, StartedRelease};
 
 impl Engine {
-    /// What `up` does about a release in progress: it leaves one alone that is about what it asks
-    /// for. Another manifest takes over only what was interrupted, by `down` or with an engine.
+    /// Rule of `up` about a release in progress: it leaves one alone that is about the same
+    /// request. Another manifest takes over only a release that was interrupted, by `down` or with
+    /// an engine.
     pub(super) fn supersede_of_up(&self) -> Supersede {
         if self.interrupted || self.ledger.state().phase == EnvironmentPhase::Down {
             Supersede::ContinueOrTakeOver

@@ -16,7 +16,7 @@ use neargate_core::time::Timestamp;
 use crate::input_channel::InputSender;
 use crate::journal::{Journal, JournalError};
 
-/// What the thread is to do.
+/// An order for the thread.
 pub(super) enum JournalOrder {
     /// Write entries and facts that are no entries, together.
     Write {
@@ -38,7 +38,7 @@ pub(super) enum JournalOrder {
 
 /// How an order ended.
 pub(super) enum JournalReport {
-    /// What was to be written is on the disk, or none of it is.
+    /// All of a write is on the disk, or none of it.
     Written(Result<WriteReceipt, JournalError>),
     /// Old entries were replaced, or all is as it was.
     Compacted(Result<(), JournalError>),

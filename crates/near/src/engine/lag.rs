@@ -60,7 +60,7 @@ impl LagGauge {
         }
     }
 
-    /// What the gauge shows.
+    /// The figures of `status`.
     #[must_use]
     pub(super) fn read(&self, now: Instant) -> LoopLag {
         let second = now.saturating_duration_since(self.began).as_secs();

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it is shown and nothing more; what is decided follows from changes of health.
 
-/// What the last check found.
+/// Result of the last check of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastCheck {
     /// ALB's reason code and details; empty: it passed.
@@ -16,7 +16,7 @@ pub(super) struct LastCheck {
 }
 
 impl LastCheck {
-    /// What a router told.
+    /// The result that a router told.
     #[must_use]
     pub(super) fn of(reason: String, failures: u32, threshold: u32) -> Self {
         Self {

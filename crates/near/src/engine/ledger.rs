@@ -40,7 +40,7 @@ impl Recorded for JournalEntry {
 
 /// Something to decide and to write down.
 pub(super) struct Proposal {
-    /// What happened or is asked; each may be refused for itself.
+    /// Happenings or requests; each may be refused for itself.
     pub events: Vec<Event>,
     /// Facts that are no entries, by their key.
     pub facts: Vec<(String, String)>,
@@ -54,18 +54,18 @@ pub(super) struct Proposal {
 pub(super) struct SettledProposal {
     /// Work that follows, as the proposal named it.
     pub sequel: FollowUp,
-    /// What was decided; or nothing could be written.
+    /// The decision; an error: nothing could be written.
     pub outcome: Result<RecordedDecision, Arc<JournalError>>,
 }
 
-/// What was decided, and is written.
+/// A decision that is written.
 #[derive(Default)]
 pub(super) struct RecordedDecision {
     /// Number of the last entry before.
     pub after: u64,
-    /// What was written.
+    /// Entries that were written.
     pub entries: Vec<JournalEntry>,
-    /// What is to be done.
+    /// Actions that are to be done now.
     pub actions: Vec<Action>,
     /// Why some of it was not decided.
     pub refusals: Vec<Refusal>,
@@ -78,7 +78,7 @@ struct PendingProposal {
     refusals: Vec<Refusal>,
 }
 
-/// What the journal's thread is doing.
+/// State of the journal's thread.
 enum WriterState {
     Nothing,
     Drafts(Vec<PendingProposal>),
@@ -101,7 +101,7 @@ pub(super) struct Ledger {
     snapshot_at: u64,
 }
 
-/// What a journal holds, replayed.
+/// The replayed content of a journal.
 pub(super) struct ReplayedJournal {
     journal: Journal,
     state: EnvironmentState,
@@ -194,7 +194,7 @@ impl Ledger {
         self.clock_unwritten = true;
     }
 
-    /// What is decided.
+    /// State after everything that was decided.
     #[must_use]
     pub(super) fn state(&self) -> &EnvironmentState {
         &self.state
@@ -353,7 +353,7 @@ impl Ledger {
         }
     }
 
-    /// What is written holds, and is acted on.
+    /// A written draft holds, and is acted on.
     fn take(&mut self, draft: PendingProposal, receipt: &mut WriteReceipt) -> SettledProposal {
         let mut decided = RecordedDecision {
             after: self.last,
@@ -376,7 +376,7 @@ impl Ledger {
         }
     }
 
-    /// What happened waits again, before all that came meanwhile; what was asked is given up.
+    /// Happenings wait again, before all that came meanwhile; requests are given up.
     fn give_back(
         &mut self,
         drafts: Vec<PendingProposal>,

@@ -65,7 +65,7 @@ impl Engine {
         });
     }
 
-    /// What tasks used when they were looked at.
+    /// Takes a reading of CPU and memory.
     pub(super) fn used(&mut self, reading: UsageReading) {
         for sample in &reading.samples {
             self.watches.record(sample, reading.at);

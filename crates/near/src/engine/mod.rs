@@ -112,7 +112,7 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_secs(3600);
 /// Inputs that may wait for the loop.
 const QUEUE: usize = 1024;
-/// What answers the API has so long to send its last answers.
+/// Longest wait for the API to send its last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Threads of everything that is not the loop: the API, starts, conversations with routers.
 const WORKERS: usize = 2;
@@ -132,9 +132,9 @@ struct Engine {
     /// Version of the listening sockets that the watchdog got.
     shared_listeners: u64,
     cookie_key: CookieKey,
-    /// What is observed of tasks that run.
+    /// Processes of tasks that run.
     running: BTreeMap<TaskId, RunningProcess>,
-    /// What the last check found of tasks that are not unhealthy; only failures.
+    /// Last failed checks of tasks that are not unhealthy.
     last_checks: BTreeMap<TaskId, LastCheck>,
     /// Whether tasks were found that are not taken over yet.
     tasks_found: bool,

@@ -63,7 +63,7 @@ impl Engine {
         self.watches.active(self.ledger.state())
     }
 
-    /// What a router counted in a stretch of time, milliseconds of its clock.
+    /// Takes a router's counts of a stretch of time, milliseconds of its clock.
     pub(super) fn counted(
         &mut self,
         router: u64,

@@ -24,7 +24,7 @@ pub(super) enum NoteCause {
 }
 
 impl NoteCause {
-    /// What an error of the journal means to people.
+    /// An error of the journal in people's words.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Self::JournalUnwritable => "decisions wait because the journal cannot be written",

@@ -20,7 +20,7 @@ use crate::paths::StateDir;
 use crate::secrets::{Secrets, SecretsError, VersionStage};
 
 impl Engine {
-    /// What runs now, for `plan`.
+    /// Answers with everything that runs now, for `plan`.
     pub(super) fn observed(&self, to: CallReply<RunningEnvironment>) {
         let mut observed = observed_of(self.ledger.state(), self.definition.as_deref());
         let secrets = self.surroundings.secrets.clone();
@@ -33,7 +33,7 @@ impl Engine {
     }
 }
 
-/// What a state directory without an engine holds: all of it is stopped.
+/// Content of a state directory without an engine: all of it is stopped.
 ///
 /// # Errors
 /// It cannot be read: exit 3.

@@ -33,7 +33,7 @@ use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
 use crate::snapshot::{FileSharing, remove, set_aside_unused, snapshot, source};
 
-/// What cannot be held together is not begun.
+/// A request that needs more descriptors than the limit is not begun.
 fn refuse_without_descriptors(definition: &EnvironmentDefinition) -> Result<(), Problem> {
     let shortfall = descriptors::shortfall(&definition.manifest, TaskCountBasis::Fewest);
     shortfall.map_or(Ok(()), |error| {

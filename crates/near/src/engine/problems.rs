@@ -44,7 +44,7 @@ pub(super) fn refused(error: &TurnError) -> Problem {
     }
 }
 
-/// What is wrong with a data service: the machine lacks something, or the operation failed.
+/// A data service's error as a problem: the machine lacks something, or the operation failed.
 pub(super) fn data_problem(error: &DataError) -> Problem {
     let exit = match error.is_environment() {
         true => CommandExit::Environment,

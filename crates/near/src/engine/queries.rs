@@ -17,7 +17,7 @@ use crate::data::DataServiceName;
 use crate::identity;
 use crate::journal::{JournalError, JournalReader, StoredEntry};
 
-/// What a session is opened in.
+/// The task in which a session is opened.
 struct ExecTarget {
     service: String,
     definition: Arc<RevisionDefinition>,
@@ -97,7 +97,7 @@ impl Engine {
         });
     }
 
-    /// What was decided after a position of the journal.
+    /// Answers with the decisions after a position of the journal.
     pub(super) fn events(&self, after: u64, to: CallReply<Vec<ReleaseProgress>>) {
         if after >= self.ledger.last() {
             return reply(to, Ok(Vec::new()));

@@ -13,7 +13,7 @@ use super::Engine;
 use crate::api::wire::{Accepted, ControlRequest, ControlWord, Problem};
 use crate::clock::EngineClock;
 
-/// What a person said, as an event.
+/// A person's word, as an event.
 pub(super) fn steered(service: String, steering: &ControlRequest) -> Event {
     Event::ReleaseSteered {
         service,
@@ -39,7 +39,7 @@ impl Engine {
         accepted
     }
 
-    /// What people should know of where releases went back to, by the release.
+    /// Notes about revisions that releases went back to, by the release.
     pub(super) fn unseen_code(&self) -> BTreeMap<u64, String> {
         let services = self.ledger.state().services.values();
         let of = |service: &ServiceState| -> Vec<(u64, String)> {

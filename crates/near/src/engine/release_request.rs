@@ -12,7 +12,7 @@ use crate::api::wire::{Accepted, EnvironmentDefinition};
 /// Held while a request needs snapshots that no revision holds yet.
 pub(super) type SnapshotLease = OwnedRwLockReadGuard<()>;
 
-/// What a request asks for.
+/// Goal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RequestGoal {
     /// Everything of the manifest.
@@ -25,14 +25,14 @@ pub(super) enum RequestGoal {
 pub(super) struct PreparedRequest {
     pub(super) definition: Arc<EnvironmentDefinition>,
     pub(super) goal: RequestGoal,
-    /// What becomes of a release in progress.
+    /// Rule about a release in progress.
     pub(super) supersede: Supersede,
     /// Journal position at its beginning.
     pub(super) after: u64,
     pub(super) reply: CallReply<Accepted>,
 }
 
-/// What a revision of a service holds beside its definition.
+/// Content of a service's revision beside its definition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RevisionContent {
     /// Digest of its artifact's snapshot; `None`: it has no artifact.
@@ -41,10 +41,10 @@ pub(super) struct RevisionContent {
     pub(super) secrets: BTreeMap<String, u32>,
 }
 
-/// What the revisions of a request's services hold.
+/// Contents of the revisions of a request, by service.
 pub(super) type RevisionContents = BTreeMap<String, RevisionContent>;
 
-/// What was prepared for a request.
+/// Snapshots that were prepared for a request, and the lease that keeps them.
 pub(super) struct Preparation {
     pub(super) contents: RevisionContents,
     pub(super) lease: SnapshotLease,

@@ -63,7 +63,7 @@ pub(super) enum RouterStartError {
     },
 }
 
-/// What a router does, told to the engine's loop.
+/// An event of a router, for the engine's loop.
 #[derive(Debug)]
 pub(super) enum RouterEvent {
     /// It was started and answers, or does not.
@@ -92,7 +92,7 @@ impl RouterProcess {
         self.orders.send_replace(Some(order));
     }
 
-    /// What it told last of its load.
+    /// Load that it told last.
     #[must_use]
     pub(super) fn load(&self) -> RouterLoad {
         self.load.borrow().clone()

@@ -10,7 +10,7 @@ use super::{Engine, log};
 /// So long after the last time it is still told.
 const TOLD_FOR: Duration = Duration::from_secs(60);
 
-/// What the router lacked lately.
+/// Shortages of the router in the last minute.
 #[derive(Debug, Default)]
 pub(super) struct RouterStrain {
     seen: RouterLoad,

@@ -18,7 +18,7 @@ use crate::process_identity::ProcessIdentity;
 use crate::process_signal;
 use crate::watchdog::ActivityMeter;
 
-/// What is known of the life of one router.
+/// Signs of life of one router.
 #[derive(Debug)]
 pub(super) struct RouterVigil {
     process: Option<ProcessIdentity>,
@@ -63,7 +63,7 @@ impl RouterVigil {
         }
     }
 
-    /// What it tells of its load.
+    /// Its load, as it tells it.
     pub(super) fn load(&self) -> watch::Receiver<RouterLoad> {
         self.load.subscribe()
     }

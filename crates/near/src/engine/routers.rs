@@ -28,14 +28,14 @@ use crate::watchdog::sockets::NamedSockets;
 const DRAIN: Duration = Duration::from_secs(30);
 /// Between two attempts to start a router after one that did not come up.
 const RETRY: Duration = Duration::from_millis(500);
-/// What the engine learns from its routers.
+/// News from the routers, for the engine.
 #[derive(Debug)]
 pub(super) enum RouterOutcome {
     /// A target's health changed, or what its checks find.
     Health {
         task: TaskId,
         health: TargetHealth,
-        /// What its last check found.
+        /// Result of its last check.
         check: LastCheck,
     },
     /// No router has requests of this task in flight any more.
@@ -48,7 +48,7 @@ pub(super) enum RouterOutcome {
     Joined(u64),
     /// A router ended.
     Left(u64),
-    /// What a router counted.
+    /// A router's counts.
     Counted {
         /// Number of the router.
         router: u64,
@@ -67,7 +67,7 @@ pub(super) enum RouterOutcome {
 #[derive(Debug, Default)]
 struct DrainProgress {
     by: BTreeSet<u64>,
-    /// What they cut off, together.
+    /// Requests that they cut off, together.
     cut: u64,
 }
 

@@ -55,7 +55,7 @@ impl Engine {
         self.publish_last();
     }
 
-    /// What the engine before this one decided goes on.
+    /// Goes on with the stop that the engine before this one decided.
     pub(super) fn go_on_leaving(&mut self) {
         self.leaving.get_or_insert_default().decided = true;
         self.publish_last();

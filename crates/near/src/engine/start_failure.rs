@@ -17,7 +17,7 @@ use crate::supervisor::StartError;
 pub(super) struct StartFailure {
     /// In words; names what is missing.
     pub reason: String,
-    /// What stood in its way, when it may go away.
+    /// The obstacle, when it may go away.
     pub obstacle: Option<Obstacle>,
 }
 

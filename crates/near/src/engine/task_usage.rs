@@ -35,7 +35,7 @@ pub(super) struct MeteredTask {
     pub size: TaskSize,
 }
 
-/// What was read of all tasks.
+/// Result of one reading of all tasks.
 #[derive(Debug, Default)]
 pub(super) struct UsageReading {
     /// When the files of `/proc` were read.

@@ -26,7 +26,7 @@ use crate::supervisor::{
     WorkingDirectory,
 };
 
-/// What tasks need from their surroundings.
+/// Surroundings of all tasks.
 pub(super) struct TaskEnvironment {
     pub app: String,
     pub env: String,
@@ -41,7 +41,7 @@ pub(super) struct TaskEnvironment {
     pub internal: Mutex<BTreeMap<String, SocketAddr>>,
 }
 
-/// What is started: a task of a service, or a job in its environment.
+/// A process to start: a task of a service, or a job in its environment.
 pub(super) struct TaskStart {
     /// The task, or the job.
     pub role: ShimRole,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::StateDir;
 
-/// What a state directory keeps of its users, in its file `users`.
+/// Users of a state directory, as its file `users` keeps them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct UserNumbers {
     /// Random; names the directory wherever it is moved to.

@@ -29,7 +29,7 @@ pub enum JournalError {
     Damaged {
         /// The journal's file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in it, in words.
         detail: String,
     },
     /// A later version of Neargate wrote the file.
@@ -62,7 +62,7 @@ pub enum JournalError {
     /// Anything else SQLite refused.
     #[error("could not {operation} the journal {}", path.display())]
     Sqlite {
-        /// What was being done.
+        /// The operation, in words.
         operation: &'static str,
         /// The journal's file.
         path: PathBuf,

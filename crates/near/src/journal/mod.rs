@@ -54,7 +54,7 @@ pub struct StoredEntry<E> {
     pub entry: E,
 }
 
-/// What rebuilds the state: the snapshot, then the entries after it.
+/// The source of the state: the snapshot, then the entries after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadedJournal<S, E> {
     /// The newest snapshot and the number of the last entry that it holds.

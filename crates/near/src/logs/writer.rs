@@ -183,14 +183,14 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
     }
 }
 
-/// What was read into the buffer.
+/// Result of one read into the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PipeRead {
     /// A line, without its line feed.
     Line,
     /// More than a line may have, and no end yet.
     Part,
-    /// What there was before the input's end.
+    /// The last bytes before the input's end.
     Last,
 }
 

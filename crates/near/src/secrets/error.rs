@@ -114,7 +114,7 @@ pub enum SecretsError {
     /// Anything else SQLite refused.
     #[error("could not {operation} the secrets in {}", path.display())]
     Sqlite {
-        /// What was being done.
+        /// The operation, in words.
         operation: &'static str,
         path: PathBuf,
         #[source]

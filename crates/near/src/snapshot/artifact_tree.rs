@@ -19,8 +19,8 @@ use super::{IGNORE_FILE, MOST_FILES};
 /// Never part of an artifact, wherever they are in it.
 const NEVER: [&str; 2] = [".git", ".neargate"];
 
-/// What tells that a file is the one that was read. A change of its bytes, mode or name gives it
-/// another `ctime`, which nobody can set.
+/// Marks by which a file is known to be the one that was read. A change of its bytes, mode or name
+/// gives it another `ctime`, which nobody can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileStamp {
     pub(super) size: u64,

@@ -71,7 +71,7 @@ pub(super) fn copy(
     Ok((digest, stamp))
 }
 
-/// What a snapshot's file may be used for.
+/// Permission bits of a file in a snapshot.
 pub(super) fn mode(executable: bool) -> Mode {
     Mode::from_raw_mode(if executable { 0o555 } else { 0o444 })
 }

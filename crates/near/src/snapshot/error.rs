@@ -92,7 +92,7 @@ pub enum SnapshotError {
     Write {
         /// Path in the copy.
         path: PathBuf,
-        /// What the kernel said; for example no space left.
+        /// The kernel's reason; for example no space left.
         #[source]
         source: io::Error,
     },
@@ -117,7 +117,7 @@ pub(super) fn writing(path: &Path) -> impl FnOnce(io::Error) -> SnapshotError {
     }
 }
 
-/// What to do about a link that leads out of the artifact. An interpreter is not copied alone: its
+/// Advice about a link that leads out of the artifact. An interpreter is not copied alone: its
 /// library stays where it is.
 fn instead_of_link(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

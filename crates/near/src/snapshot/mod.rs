@@ -54,7 +54,7 @@ pub enum FileSharing {
 }
 
 impl FileSharing {
-    /// What this process may do. Only root's tasks run as other users.
+    /// The sharing that this process may use: only root's tasks run as other users.
     #[must_use]
     pub fn allowed() -> Self {
         match rustix::process::geteuid().is_root() {
@@ -91,7 +91,7 @@ pub fn snapshot(
     })
 }
 
-/// What a snapshot of an artifact would hold, without what is in its files.
+/// Names, links and kinds of the parts that a snapshot of an artifact would hold, without content.
 #[derive(Debug)]
 pub struct ArtifactContents(ArtifactTree);
 
@@ -147,14 +147,14 @@ fn again<T>(mut attempt: impl FnMut() -> Result<T, SnapshotError>) -> Result<T, 
     attempt()
 }
 
-/// What an artifact holds, and the digests of its files as far as they are known.
+/// Files of an artifact, and their digests as far as they are known.
 struct ArtifactContent {
     tree: ArtifactTree,
     digests: BTreeMap<PathBuf, Digest>,
     record: SnapshotRecord,
 }
 
-/// What an artifact holds, with links that lead where they may.
+/// Reads the tree of an artifact, with links that lead where they may.
 fn read_tree(
     source: &Path,
     state: &Path,
@@ -279,7 +279,7 @@ fn next_number() -> u64 {
     NUMBER.fetch_add(1, Relaxed)
 }
 
-/// What of a service is snapshotted: its artifact, or the files of a static site.
+/// The part of a service that is snapshotted: its artifact, or the files of a static site.
 #[must_use]
 pub fn source(service: &Service) -> Option<&Path> {
     match (&service.runs, &service.artifact) {

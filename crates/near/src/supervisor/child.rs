@@ -28,7 +28,7 @@ const OPEN_FILES: u64 = 65_535;
 /// Processes of a user, which all tasks of a service share, where no control group bounds them.
 const PROCESSES_OF_USER: u64 = 8192;
 
-/// What the child does before it becomes the task.
+/// Steps of the child before it becomes the task.
 pub(super) struct ChildSetup {
     identity: Option<(rustix::process::Uid, rustix::process::Gid)>,
     mounts: Vec<Mount>,
@@ -154,7 +154,7 @@ impl ChildSetup {
         }
     }
 
-    /// What is not enforced, in words.
+    /// Limits that are not enforced, in words.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }

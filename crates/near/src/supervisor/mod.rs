@@ -66,7 +66,7 @@ pub enum StartError {
     },
 }
 
-/// What an earlier engine left under an id.
+/// Rest of an earlier engine's process under an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftBehind {
     /// Its process still runs.
@@ -76,7 +76,7 @@ pub enum LeftBehind {
 }
 
 impl LeftBehind {
-    /// What the process is for.
+    /// Purpose of the process.
     #[must_use]
     pub fn role(&self) -> ShimRole {
         match self {
@@ -86,7 +86,7 @@ impl LeftBehind {
     }
 }
 
-/// What a shim reports once.
+/// The one report of a shim.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ShimReport {
@@ -227,7 +227,7 @@ impl Supervisor {
         shim.runs() && stands.is_some() && stands == place(&self.directory(id))
     }
 
-    /// What the shim wrote down when it started the process.
+    /// The shim's record of the start of its process.
     fn started(&self, id: &str) -> Option<RunningProcess> {
         let text = fs::read(self.directory(id).join("state.json")).ok()?;
         serde_json::from_slice(&text).ok()

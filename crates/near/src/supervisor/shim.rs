@@ -72,8 +72,8 @@ pub fn main(task: &Path, logs: &Path) -> ExitCode {
     }
 }
 
-/// What a shim is told by signals. Listened to before its process starts: a stop that comes
-/// right after the start must not end the shim alone.
+/// Signals to a shim. Listened to before its process starts: a stop that comes right after the
+/// start must not end the shim alone.
 struct ShimSignals {
     stop: Signal,
     kill: Signal,
@@ -90,7 +90,7 @@ impl ShimSignals {
     }
 }
 
-/// What a shim holds while its process runs.
+/// Handles of a shim while its process runs.
 struct ShimProcess {
     child: Child,
     group: TaskCgroup,
@@ -244,8 +244,8 @@ fn present(place: &WorkingDirectory) -> io::Result<()> {
     }
 }
 
-/// What the child does before it becomes the process; with no user of its own it gets a view of
-/// its own, if it can.
+/// Steps of the child before it becomes the process; with no user of its own it gets a view of its
+/// own, if it can.
 fn prepare(
     task: &Path,
     spec: &TaskSpec,
@@ -346,7 +346,7 @@ fn spawn(spec: &TaskSpec, seen: &child::TaskView, preparation: ChildSetup) -> io
     })
 }
 
-/// What a program that is there and does not start may lack.
+/// Advice about a program that is there and does not start.
 fn advice(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied => {

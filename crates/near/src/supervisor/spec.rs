@@ -19,7 +19,7 @@ use crate::shim_role::ShimRole;
 pub struct TaskSpec {
     /// Unique under the state directory: `api-r3-7`, `database-main`.
     pub id: String,
-    /// What it is for; `None`: a session, or an engine of a version that did not say it.
+    /// Purpose of the process; `None`: a session, or an engine of a version that did not say it.
     #[serde(default)]
     pub role: Option<ShimRole>,
     /// Whose log its output goes to.
@@ -68,11 +68,11 @@ pub struct StopPolicy {
     /// Then it is killed.
     #[serde(with = "neargate_core::duration")]
     pub timeout: Duration,
-    /// What happens to those that it started when it has ended and they have not.
+    /// Rule for its children that have not ended when it has.
     pub children: OrphanPolicy,
 }
 
-/// What happens to processes that outlive the first one of a task.
+/// Rule for processes that outlive the first one of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrphanPolicy {
@@ -95,7 +95,7 @@ pub enum StopSignal {
 pub struct RunningProcess {
     /// Name of its directory under `tasks/`.
     pub id: String,
-    /// What it is for; `None`: it was started by a version that did not write it down.
+    /// Purpose of the process; `None`: it was started by a version that did not write it down.
     #[serde(default)]
     pub role: Option<ShimRole>,
     /// Process id of the shim, which leads the record.
@@ -109,12 +109,12 @@ pub struct RunningProcess {
     /// Its own user; `None`: the engine's.
     #[serde(default)]
     pub user: Option<u32>,
-    /// What is not enforced for it, in words.
+    /// Limits that are not enforced for it, in words.
     pub notes: Vec<String>,
 }
 
 impl RunningProcess {
-    /// What it is for.
+    /// Purpose of the process.
     #[must_use]
     pub fn role(&self) -> ShimRole {
         let recorded = self.role.clone();

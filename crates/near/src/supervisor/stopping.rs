@@ -28,7 +28,7 @@ use crate::process_identity::ProcessIdentity;
 const SHELL_PART: u32 = 10;
 /// And at least this long.
 const SHELL_PATIENCE: Duration = Duration::from_millis(500);
-/// What reads from a worker that has ended has this long to end by itself.
+/// Time for a process that reads from an ended worker to end by itself.
 const READER_PATIENCE: Duration = Duration::from_millis(500);
 /// Programs that start others and pass no signal on.
 const SHELLS: [&str; 9] = [

@@ -21,7 +21,7 @@ impl ActivityMeter {
         }
     }
 
-    /// What it did since the last reading. The first reading calls it work.
+    /// Activity since the last reading. The first reading calls it work.
     pub fn read(&mut self) -> Activity {
         let Some((state, ticks)) = fs::read_to_string(&self.stat)
             .ok()

@@ -55,7 +55,7 @@ impl EngineConnections {
         }
     }
 
-    /// What to wait for.
+    /// Descriptors to wait for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let listener = (self.strangers.len() < MOST).then(|| self.listener.as_fd());
         let strangers = self.strangers.iter().map(AsFd::as_fd);

@@ -41,7 +41,7 @@ pub(super) struct EngineProcess {
 pub(super) struct EngineExit {
     /// In words: `ended with exit code 1`.
     pub words: String,
-    /// What it said last of itself.
+    /// The last thing that it said of itself.
     pub last_words: Option<String>,
     pub death: ProcessDeath,
     /// How long it lived.

@@ -38,7 +38,7 @@ pub const ASK: u8 = b'?';
 /// A command asks for a start now.
 pub const TRY: u8 = b't';
 
-/// What the watchdog tells a command.
+/// The watchdog's answer to a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineReport {
     /// Pid of the engine that is watched, if any.

@@ -57,7 +57,7 @@ pub enum WatchdogError {
     /// Something of the operating system.
     #[error("{what}")]
     System {
-        /// What was tried.
+        /// The step that failed, in words.
         what: &'static str,
         #[source]
         source: io::Error,
@@ -72,7 +72,7 @@ pub enum WatchdogError {
     },
 }
 
-/// What is watched for.
+/// Reason for which the watchdog runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchReason {
     /// A command starts the first engine: when that fails, the command says why.

@@ -55,7 +55,7 @@ pub fn send(stream: &UnixStream, sockets: &NamedSockets) -> io::Result<bool> {
     }
 }
 
-/// What has come on a line and was not understood yet.
+/// Bytes and sockets that came in on a line and are no whole message yet.
 #[derive(Debug, Default)]
 pub struct LineBuffer {
     bytes: Vec<u8>,

@@ -18,7 +18,7 @@ use neargate_near::supervisor::{
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-/// What every wait of these tests gives up after; far longer than any of them takes.
+/// Time after which every wait of these tests gives up; far longer than any of them takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One state directory. Dropping it kills what runs in it.
