@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use neargate_core::model::{Breaker, ReleasePolicy, Strategy};
 
-/// Who moves the release.
+/// Mover of a release: ECS itself or the driver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mover {
     /// ECS, by one of its strategies.
     Native(NativeDeployment),
     /// The driver, by listener weights.
     Weights {
-        /// What ECS cannot do.
+        /// The feature that ECS does not have.
         why: NativeUnsupported,
     },
 }
@@ -101,7 +101,7 @@ impl NativeStrategy {
 /// The longest bake that ECS takes: 24 hours (ECS API reference, `bakeTimeInMinutes`).
 const LONGEST_BAKE: u64 = 1440;
 
-/// What a release begins from.
+/// Beginning of a release: nothing serves, or requests come by listener rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseStart {
     /// Nothing serves: there is nothing to shift from.
@@ -110,7 +110,7 @@ pub enum ReleaseStart {
     Rules(usize),
 }
 
-/// Who moves a release. What cannot shift rolls.
+/// The mover of a release. A service that cannot shift rolls.
 #[must_use]
 pub fn mover(policy: &ReleasePolicy, begin: ReleaseStart) -> Mover {
     let native = |strategy| {

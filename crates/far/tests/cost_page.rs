@@ -19,7 +19,7 @@ const BLUEPRINTS: [&str; 5] = [
     "4-canary",
     "5-clinic",
 ];
-/// What the design of blueprint 1 is published to cost in production, US dollars a month.
+/// Published cost of the design of blueprint 1 in production, US dollars a month.
 const PUBLISHED: [(&str, u32); 6] = [
     ("Fargate", 36),
     ("RDS, two zones", 120),

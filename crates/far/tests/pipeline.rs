@@ -15,7 +15,8 @@ const BLUEPRINTS: [&str; 3] = ["1-shibakita", "2-cloud-native-notes", "4-canary"
 /// For blueprints that run near only.
 const ON_AWS: &str = "\n[env.prod]\ntarget = \"aws\"\nregion = \"eu-central-1\"\n";
 
-/// What the blueprints do not use: webhooks, a scanner and a branch of its own, three environments.
+/// Features that the blueprints do not use: webhooks, a scanner and a branch of its own, three
+/// environments.
 const EVERYTHING: &str = "
 app = 'everything'
 service.api = { artifact = 'notes', command = ['notes', 'serve'] }

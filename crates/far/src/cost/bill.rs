@@ -128,7 +128,7 @@ pub struct LineItem {
     pub part: BillSection,
     /// Whose it is, such as `service.api`; with `item` unique in an estimate.
     pub subject: String,
-    /// What it is.
+    /// The thing that is paid for, such as `storage`.
     pub item: &'static str,
     /// How much of it, in words.
     pub detail: String,
@@ -144,9 +144,9 @@ pub struct Estimate {
     pub env: String,
     /// Where it runs; the prices are those of [`super::prices::REGION`].
     pub region: String,
-    /// What is paid, by part.
+    /// Lines of the bill, by part.
     pub lines: Vec<LineItem>,
-    /// What has no price here, one sentence each; the sum is without it.
+    /// Things that have no price here, one sentence each; the sum is without them.
     pub unpriced: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ impl Estimate {
         lines.map(|line| line.monthly).sum()
     }
 
-    /// What is paid although nobody comes.
+    /// Cents a month that are paid although nobody comes.
     #[must_use]
     pub fn fixed_total(&self) -> Cents {
         let standing = self.lines.iter().filter(|l| l.basis == CostBasis::Standing);
@@ -180,7 +180,7 @@ pub(super) struct BillBuilder {
 }
 
 impl BillBuilder {
-    /// What is there all month.
+    /// Adds a line that is paid all month.
     pub(super) fn add_fixed(
         &mut self,
         at: (BillSection, &str, &'static str),
@@ -190,7 +190,7 @@ impl BillBuilder {
         self.line(at, how, CostBasis::Standing, dollars);
     }
 
-    /// What is paid by use.
+    /// Adds a line that is paid by use.
     pub(super) fn used(
         &mut self,
         at: (BillSection, &str, &'static str),

@@ -15,7 +15,7 @@ pub struct CostChange {
     pub part: BillSection,
     /// Whose it is.
     pub subject: String,
-    /// What it is.
+    /// The thing that is paid for, such as `storage`.
     pub item: &'static str,
     /// The line before; empty when it was not there.
     pub before: String,

@@ -19,8 +19,9 @@ pub const FARGATE_ARM_GB: f64 = 0.00356;
 pub const FARGATE_X86_CPU: f64 = 0.04048;
 /// A GB of Fargate on x86, by the hour (FactualMinds, Fargate task pricing, 2026-06-17).
 pub const FARGATE_X86_GB: f64 = 0.004_445;
-/// What Spot costs of the price on demand. AWS says up to 70 % off, and that it varies
-/// (wring.co, Fargate pricing guide, 2026-03-10); half is taken here, so as not to promise too much.
+/// Price of Spot as a share of the price on demand. AWS says up to 70 % off, and that it varies
+/// (wring.co, Fargate pricing guide, 2026-03-10); half is taken here, so as not to promise too
+/// much.
 pub const SPOT_SHARE: f64 = 0.5;
 
 /// A load balancer, by the hour (Infracost, `lb_test`).
@@ -74,7 +75,7 @@ pub const CACHE: [(&str, f64); 3] = [
     ("cache.t4g.small", 0.032),
     ("cache.t4g.medium", 0.065),
 ];
-/// What Valkey costs of that (AWS's pricing page of ElastiCache: 20 % less on nodes).
+/// Price of Valkey as a share of that (AWS's pricing page of ElastiCache: 20 % less on nodes).
 pub const VALKEY_SHARE: f64 = 0.8;
 /// A GB-month of snapshots (Infracost, `elasticache_cluster_test`).
 pub const CACHE_BACKUP_GB: f64 = 0.085;

@@ -39,7 +39,7 @@ pub fn table(estimate: &Estimate, usage: &Usage) -> Vec<String> {
     out
 }
 
-/// What changes, line by line.
+/// Table of the lines that change.
 #[must_use]
 pub fn difference_table(difference: &Difference) -> Vec<String> {
     let mut out: Vec<String> = difference

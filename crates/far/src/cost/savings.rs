@@ -24,14 +24,14 @@ pub struct Saving {
     pub lines: Vec<String>,
     /// The same as `PATH=VALUE`, for `--what-if`.
     pub overrides: Vec<String>,
-    /// What it gives up.
+    /// The quality that it gives up.
     pub risk: &'static str,
     /// US dollars a month less.
     pub monthly: Cents,
 }
 
-/// What a change is about. Of changes about the same only the one that saves most is offered,
-/// because each of the others would be in its way.
+/// Subject of a change. Of changes about the same only the one that saves most is offered, because
+/// each of the others would be in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum SavingSubject {
     Nat,

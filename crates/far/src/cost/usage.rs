@@ -37,7 +37,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What is assumed when nobody says: a trial that a few people look at, or a small production.
+    /// Usage that is assumed when nobody says: of a trial that a few people look at, or of a small
+    /// production.
     #[must_use]
     pub fn of(grade: EnvironmentGrade) -> Self {
         let (millions, traffic_gb, logs_gb, outgoing_gb) = match grade {
@@ -55,7 +56,7 @@ impl Usage {
         }
     }
 
-    /// What is left to pay of `used` when `free` of it is the account's.
+    /// The rest of `used` that is paid when `free` of it is the account's.
     #[must_use]
     pub fn beyond(&self, used: f64, free: f64) -> f64 {
         match self.allowances {

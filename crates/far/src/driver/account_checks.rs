@@ -28,7 +28,7 @@ pub struct AccountQuestion {
 enum QuestionSubject {
     /// Ids, and how many addresses a release may need.
     Subnets(Vec<String>, u64),
-    /// What it is for, its name.
+    /// A role: its purpose and its name.
     Role(&'static str, String),
     /// vCPUs, in 1024ths, that a release needs at the fewest and at the most tasks.
     Quota(u32, u32),

@@ -16,7 +16,7 @@ use super::release_journal::ReleaseJournal;
 use super::shifted_groups::{ShiftedGroups, visitor_of};
 use super::site_revision::SiteRevision;
 
-/// What came of an order.
+/// Result of an order.
 pub(super) enum Execution {
     /// The call was made; AWS shows its effect.
     Made,

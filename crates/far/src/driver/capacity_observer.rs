@@ -16,7 +16,7 @@ use super::release_journal::ReleaseJournal;
 use super::shifted_groups::{ShiftedGroups, visitor_of};
 
 impl Driver {
-    /// What there is to say about the release now.
+    /// Events that follow from the release's capacity and guards as they are now.
     pub(super) async fn observed(
         &self,
         service: &str,
@@ -131,7 +131,7 @@ impl Driver {
         })
     }
 
-    /// What the guards say about the present step.
+    /// The guards' verdicts about the present step, as events.
     async fn guard_events(
         &self,
         service: &str,
@@ -171,7 +171,7 @@ fn capacity_of(seen: &EcsServiceState, healthy: u32) -> RevisionCapacity {
     }
 }
 
-/// What an alarm's state says about a step. An alarm that fires is believed at once; one that is
+/// Verdict of an alarm's state about a step. An alarm that fires is believed at once; one that is
 /// quiet only when all data points that it looks at are of this step (`judged`).
 fn verdict(state: AlarmState, judged: bool) -> GuardVerdict {
     match state {

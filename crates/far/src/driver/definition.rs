@@ -93,7 +93,7 @@ pub fn image(service: &Service, given: Option<&str>) -> Result<String, DriverErr
 }
 
 impl ReleasedDefinition {
-    /// What a service should be.
+    /// The task definition that a service should have.
     #[must_use]
     pub fn of_service(service: &Service, facts: &ServiceFacts, region: &str, image: &str) -> Self {
         let mut environment = facts.environment.clone();

@@ -153,7 +153,7 @@ impl Driver {
         self.drive(service, stored, None).await
     }
 
-    /// Who moves a release that begins now, as it is.
+    /// The capacity of a release that begins now: the mover of its revisions, as it is.
     pub(super) async fn capacity(
         &self,
         service: &str,

@@ -4,12 +4,12 @@
 
 use neargate_core::machine::DeploymentProgress;
 
-/// What it means.
+/// Meaning of a deployment's status for a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentMeaning {
     /// How far the deployment is.
     pub progress: DeploymentProgress,
-    /// What it waits for, or how it ended.
+    /// The step that it waits for, or how it ended.
     pub words: String,
     /// Alarms that fired and the service's newest event, when it ended without success.
     pub evidence: Vec<String>,
@@ -32,7 +32,7 @@ pub struct DeploymentObservation<'a> {
     pub said: &'a str,
 }
 
-/// What a deployment's status means (ECS API reference, ServiceDeployment).
+/// Meaning of a deployment's status (ECS API reference, ServiceDeployment).
 #[must_use]
 pub fn meaning(word: &DeploymentObservation<'_>, to: u32, from: u32) -> DeploymentMeaning {
     let reason = because(word);

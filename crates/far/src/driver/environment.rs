@@ -13,7 +13,7 @@ use super::error::DriverError;
 use super::record::{EnvironmentRecord, LeaseHold, key};
 use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 
-/// Who asks, and how often AWS is asked.
+/// The person and client that ask, and how often AWS is asked.
 #[derive(Debug, Clone)]
 pub struct ReleaseOperator {
     /// Login name on this machine.
@@ -35,7 +35,7 @@ pub struct ReleaseOperator {
 /// Between two looks at AWS, unless a test is in a hurry.
 pub const PACE: Duration = Duration::from_secs(5);
 
-/// What is told while something goes on: the service, and a line.
+/// Receiver of progress while something goes on: the service, and a line.
 pub type ProgressSink = Box<dyn Fn(&str, &str)>;
 
 /// The driver of one environment.
@@ -84,13 +84,13 @@ impl Driver {
         })
     }
 
-    /// What the environment is to be.
+    /// The manifest that the environment is to have.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What Terraform told.
+    /// Terraform's outputs, as they were read.
     #[must_use]
     pub fn facts(&self) -> &TerraformOutputs {
         &self.facts
@@ -108,7 +108,7 @@ impl Driver {
         self.names(|name, _| self.facts.services.contains_key(name))
     }
 
-    /// What has releases: services on ECS, and the static site.
+    /// Names of all that has releases: services on ECS, and the static site.
     #[must_use]
     pub fn released_names(&self) -> Vec<String> {
         let site = self.facts.static_bucket.is_some();

@@ -5,7 +5,7 @@
 
 use neargate_core::command_exit::CommandExit;
 
-/// What went wrong, in words for the person at the terminal.
+/// A failed operation on AWS, in words for the person at the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
     /// There are no credentials, or they are not valid (any more).
@@ -90,8 +90,8 @@ const DENIED: [&str; 5] = [
 ];
 
 impl DriverError {
-    /// What AWS's code and message mean. `action` is what was called, for example
-    /// `ecs:UpdateService`; AWS's own message says it better when it says it.
+    /// Meaning of AWS's code and message. `action` is the call, for example `ecs:UpdateService`;
+    /// AWS's own message says it better when it says it.
     #[must_use]
     pub fn of_call(doing: &str, action: &str, code: &str, message: &str) -> Self {
         if BAD_CREDENTIALS.contains(&code) {
@@ -135,7 +135,7 @@ impl DriverError {
         }
     }
 
-    /// What to do about it, when there is something.
+    /// Advice about the error, when there is some.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {

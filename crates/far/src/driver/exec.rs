@@ -17,7 +17,7 @@ use super::terraform_outputs::ServiceFacts;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSession {
     pub session: SsmSession,
-    /// What it was asked for.
+    /// Task of the session, and the port that it forwards.
     pub asked: SessionTarget,
     /// Where it is.
     pub place: SsmEndpoint,

@@ -80,7 +80,7 @@ impl MetricsPeriod {
     }
 }
 
-/// What is asked for of a service.
+/// The queries of a service's figures.
 #[must_use]
 pub fn queries(facts: &TerraformOutputs, service: &ServiceFacts) -> Vec<MetricQuery> {
     let of_tasks = OF_TASKS.iter().map(|(id, metric)| MetricQuery {

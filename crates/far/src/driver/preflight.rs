@@ -19,7 +19,7 @@ use crate::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
 pub struct PreflightFinding {
     /// The service; empty: the environment.
     pub service: String,
-    /// What was looked at.
+    /// The thing that was checked.
     pub what: String,
     /// Whether it is as a release needs it.
     pub is: FindingState,
@@ -165,8 +165,8 @@ pub(super) fn finding(
     }
 }
 
-/// Who moves a release must be who the applied infrastructure was made for: ECS needs a role and
-/// its rules, and must not move weights that the driver moves.
+/// The mover of a release must be the one that the applied infrastructure was made for: ECS needs a
+/// role and its rules, and must not move weights that the driver moves.
 fn mover_finding(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<PreflightFinding> {
     let by = facts.weights_by.as_deref()?;
     let applied = facts.deployment.strategy.as_str();
@@ -188,7 +188,7 @@ fn mover_finding(name: &str, spec: &Service, facts: &ServiceFacts) -> Option<Pre
     Some(finding(name, "release", FindingState::Missing, words))
 }
 
-/// What `uses` names must come from Terraform, as a variable or a secret.
+/// Everything that `uses` names must come from Terraform, as a variable or a secret.
 fn variables(name: &str, spec: &Service, facts: &ServiceFacts) -> Vec<PreflightFinding> {
     let upper = |name: &str| name.to_uppercase().replace('-', "_");
     let given = |variable: &str| {

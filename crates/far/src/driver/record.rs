@@ -30,7 +30,7 @@ pub fn key(app: &str, env: &str, service: &str) -> String {
     format!("releases/{app}/{env}/{service}.json")
 }
 
-/// What is remembered.
+/// Everything that is remembered of a service's releases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentRecord {
     /// Format of this object.
@@ -57,7 +57,7 @@ impl Default for EnvironmentRecord {
     }
 }
 
-/// Who drives a release, and until when nobody else does.
+/// The client that drives a release, and until when nobody else does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseLease {
     /// User, machine and process.

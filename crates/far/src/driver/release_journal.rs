@@ -13,7 +13,7 @@ use super::environment::{Driver, WriteOutcome, now};
 use super::error::DriverError;
 use super::record::{ENTRIES_MOST, LeaseHold, OpenRelease, PastRelease};
 
-/// What became of a question.
+/// Result of a question to the machine.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// It means nothing to the release.
@@ -100,7 +100,7 @@ impl<'a> ReleaseJournal<'a> {
         &self.stored.record.past
     }
 
-    /// What the journal says of the service.
+    /// The service's state, from the journal.
     pub(super) fn service_state(&self) -> Option<&ServiceState> {
         self.state.state().services.get(self.service)
     }
@@ -117,7 +117,7 @@ impl<'a> ReleaseJournal<'a> {
         self.state.capacity_order(self.service)
     }
 
-    /// What was decided before and may not have been done.
+    /// Actions that were decided before and may not have been done.
     pub(super) fn outstanding(&self) -> Vec<Action> {
         self.state.outstanding()
     }

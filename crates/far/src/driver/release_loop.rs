@@ -170,7 +170,7 @@ async fn ask_all(
     Ok(decided)
 }
 
-/// What the release waits for, with the share of the new revision when it shifts.
+/// The condition that the release waits for, with the share of the new revision when it shifts.
 fn waiting(journal: &ReleaseJournal<'_>) -> String {
     let Some(service) = journal.service_state() else {
         return String::new();

@@ -26,7 +26,7 @@ pub(super) struct ReleaseRequest {
     pub to: String,
     /// `rolling`, `canary`, …
     pub strategy: StrategyName,
-    /// Who runs the revisions.
+    /// Mover of the revisions, with their numbers of tasks.
     pub capacity: Capacity,
     /// Tasks wanted now.
     pub desired: u32,
@@ -118,7 +118,7 @@ impl Driver {
     }
 }
 
-/// What the machine makes of these events, from nothing.
+/// Entries that the machine decides by these events, from nothing.
 fn decided(events: &[Event]) -> Result<Vec<JournalEntry>, DriverError> {
     let (mut state, mut journal) = (JournaledState::default(), Vec::new());
     for event in events {

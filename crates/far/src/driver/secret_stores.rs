@@ -67,11 +67,11 @@ pub struct NeededSecret {
     pub label: String,
     /// Its name among the places.
     pub place: String,
-    /// What becomes of it when it has no value.
+    /// Rule when it has no value.
     pub without: MissingSecretRule,
 }
 
-/// What a release does about a secret without a value.
+/// Rule of a release about a secret without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingSecretRule {
     /// Makes one by this rule.
@@ -84,7 +84,8 @@ pub enum MissingSecretRule {
     ApplyIt,
 }
 
-/// What a service needs, in the order of its `uses`. A variable of its own `env` needs nothing.
+/// Secrets that a service needs, in the order of its `uses`. A variable of its own `env` needs
+/// none.
 #[must_use]
 pub fn needed(manifest: &Manifest, service: &Service) -> Vec<NeededSecret> {
     let own = |name: &str| {

@@ -87,7 +87,7 @@ impl Driver {
         SecretLocation::of(self.facts.secrets.get(name)?)
     }
 
-    /// What a release of a service would find: its secrets, with and without values.
+    /// The secrets that a release of a service would find, with and without values.
     pub(super) async fn secret_findings(
         &self,
         spec: &Service,

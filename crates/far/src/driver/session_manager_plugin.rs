@@ -40,7 +40,7 @@ impl std::fmt::Debug for SsmSession {
     }
 }
 
-/// What a session was asked for.
+/// The task of a session, and the port that it forwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionTarget {
     /// SSM's target, `ecs:CLUSTER_TASK_RUNTIMEID`.

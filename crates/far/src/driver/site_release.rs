@@ -326,7 +326,7 @@ impl Driver {
         Ok(())
     }
 
-    /// What differs from what was released.
+    /// Differences between the bucket and the released files, one sentence each.
     pub(super) async fn site_drift(&self, service: &str) -> Result<Vec<String>, DriverError> {
         let record = self.read(service).await?.record;
         if let Some(open) = &record.open {

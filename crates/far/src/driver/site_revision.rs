@@ -115,8 +115,8 @@ impl SiteRevision {
 }
 
 impl SiteRevision {
-    /// What is to be copied, in two parts: first what pages name, then the pages. Without
-    /// `standing` all of it; with it what differs from that.
+    /// Paths that are to be copied, in two parts: first those that pages name, then the pages.
+    /// Without `standing` all of them; with it those that differ from it.
     #[must_use]
     pub fn to_copy(&self, standing: Option<&Self>) -> [Vec<String>; 2] {
         let differs = |path: &&String| {
@@ -128,7 +128,7 @@ impl SiteRevision {
         [rest, pages]
     }
 
-    /// What is deleted: paths of earlier revisions that are neither here nor in the one that
+    /// Paths that are deleted: those of earlier revisions that are neither here nor in the one that
     /// served before, whose pages may still be open.
     #[must_use]
     pub fn to_delete(&self, before: Option<&Self>, earlier: &[Self]) -> Vec<String> {

@@ -171,7 +171,7 @@ impl Driver {
         self.aws.log_lines(&facts.log_group, None, from).await
     }
 
-    /// What differs from what was released; nothing: no drift.
+    /// Differences from the released revision, one sentence each; empty: no drift.
     ///
     /// # Errors
     /// A call failed.

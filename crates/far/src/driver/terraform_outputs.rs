@@ -88,10 +88,10 @@ pub struct ServiceFacts {
     /// Listener rules by route.
     #[serde(default, deserialize_with = "or_empty")]
     pub rules: BTreeMap<String, String>,
-    /// What ECS is told about releases.
+    /// Facts about releases that ECS's calls need.
     #[serde(default, deserialize_with = "or_empty")]
     pub deployment: DeploymentFacts,
-    /// Who moves weights in the applied infrastructure: `ecs` or `driver`.
+    /// Mover of weights in the applied infrastructure: `ecs` or `driver`.
     #[serde(default)]
     pub weights_by: Option<String>,
     /// `ARM64` or `X86_64`.

@@ -34,7 +34,7 @@ fn is_whole(text: &str) -> bool {
     parts.is_some_and(|(written, body)| written == sum(body))
 }
 
-/// What is to be done with a file.
+/// Change that a file needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileChange {
     /// It is right already, or not there and not wanted.
@@ -47,7 +47,7 @@ pub enum FileChange {
     Ask,
 }
 
-/// What is to be done so that a file is what is wanted (`None`: no such file).
+/// Change by which a file becomes the one that is wanted (`None`: no such file).
 #[must_use]
 pub fn change(there: Option<&str>, wanted: Option<&str>) -> FileChange {
     match (there, wanted) {

@@ -63,7 +63,7 @@ pub enum PipelineError {
     },
 }
 
-/// What the workflows are made of: the app in each of its environments.
+/// Source of the workflows: the app in each of its environments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineApp {
     environments: Vec<Manifest>,

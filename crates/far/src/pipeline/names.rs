@@ -89,9 +89,9 @@ impl Registry {
         }
     }
 
-    /// What an image is called there: `APP-ENV/SERVICE`, as `terraform/modules/cluster` names
-    /// repositories, and the image's own digest as its tag. The same content has the same name,
-    /// so a push that is done again changes nothing and tags can be immutable.
+    /// Name of an image there: `APP-ENV/SERVICE`, as `terraform/modules/cluster` names
+    /// repositories, and the image's own digest as its tag. The same content has the same name, so
+    /// a push that is done again changes nothing and tags can be immutable.
     #[must_use]
     pub fn reference(&self, manifest: &Manifest, service: &str, image_id: &str) -> String {
         let (app, env) = (&manifest.app, &manifest.env);

@@ -53,13 +53,13 @@ pub enum PipelineStage {
     Test,
     /// Artifacts and images.
     Build,
-    /// What is known to be wrong with the images.
+    /// Images are searched for known vulnerabilities.
     Scan,
     /// Images go to the registry.
     Push,
     /// Every service is released; migrations are its `before` jobs.
     Release,
-    /// What runs is what was released.
+    /// The running revisions are compared with the released ones.
     Verify,
 }
 
@@ -95,7 +95,7 @@ impl PipelineStage {
 pub enum StageAction {
     /// `sh -c` in the manifest's folder, with these variables.
     Shell {
-        /// What the manifest says.
+        /// Text of the script in the manifest.
         script: String,
         /// Names and values.
         variables: Vec<(String, String)>,
@@ -127,7 +127,7 @@ pub enum StageAction {
     },
 }
 
-/// What an image is built of.
+/// Source of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
     /// A Dockerfile; its context is the manifest's folder.
@@ -141,7 +141,7 @@ pub enum From {
     },
 }
 
-/// What the acts of a stage are; the sentence says why there are none.
+/// Acts of a stage; the sentence says why there are none.
 pub type StageActions = Result<Vec<StageAction>, &'static str>;
 
 /// The local name of an image that the pipeline built. Its host is no registry anywhere, so it
@@ -215,7 +215,7 @@ fn image(manifest: &Manifest, service: &Service) -> Option<StageAction> {
     })
 }
 
-/// What the image of a service is built of; `None`: nothing says how.
+/// Source of the image of a service; `None`: nothing says how it is built.
 #[must_use]
 pub fn image_of(manifest: &Manifest, service: &Service) -> Option<From> {
     match (&service.runs, &service.artifact) {
@@ -267,7 +267,7 @@ fn push(manifest: &Manifest) -> Vec<StageAction> {
         .collect()
 }
 
-/// What runs first, files after it: a new front end finds the API that it asks for.
+/// Services are released first, files after them: a new front end finds the API that it asks for.
 fn release(manifest: &Manifest, far: bool) -> Vec<StageAction> {
     let mut services: Vec<&Service> = manifest.services.values().collect();
     services.sort_by_key(|service| matches!(service.runs, Workload::Static(_)));

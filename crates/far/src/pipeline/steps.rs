@@ -66,7 +66,7 @@ pub(super) fn install(app: &PipelineApp) -> YamlNode {
     run("Install neargate", written.unwrap_or(NOT_WRITTEN))
 }
 
-/// What a manifest without `pipeline.install` gets.
+/// Step of a manifest without `pipeline.install`.
 const NOT_WRITTEN: &str = "\
 if ! command -v neargate; then
   echo '::error::neargate is not on this runner: write how it gets there as pipeline.install'

@@ -45,25 +45,25 @@ impl FindingSeverity {
     }
 }
 
-/// What a rule looks after.
+/// Concern of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pillar {
-    /// Who can reach what.
+    /// Reach of networks and clients.
     Isolation,
-    /// What is read on the way or at rest.
+    /// Encryption on the way and at rest.
     Encryption,
-    /// Who may do what, and who would know.
+    /// Permissions, and records of their use.
     Access,
-    /// What can be brought back.
+    /// Restoring data that was lost.
     Backups,
-    /// Who hears of trouble.
+    /// Mail and alarms about trouble.
     Alarms,
-    /// What one loss takes away.
+    /// Damage by the loss of one part.
     Redundancy,
-    /// What a bad revision can do.
+    /// Damage by a bad revision.
     Releases,
-    /// What grows without end, or cannot grow.
+    /// Things that grow without end, or cannot grow.
     Limits,
 }
 
@@ -84,7 +84,7 @@ impl Pillar {
     }
 }
 
-/// What an environment is, as far as rules care.
+/// Class of an environment, as far as rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnvironmentClass {
@@ -101,11 +101,11 @@ pub enum EnvironmentClass {
 pub struct PostureRule {
     /// Kebab-case and stable: manifests accept by it.
     pub id: &'static str,
-    /// What it looks after.
+    /// Concern of the rule.
     pub pillar: Pillar,
     /// How bad it is in production, in a trial, near; `None`: not judged there.
     pub weights: [Option<FindingSeverity>; 3],
-    /// What can happen, one sentence.
+    /// Consequence, one sentence.
     pub why: &'static str,
     /// The change as an example, with capitals for what depends on the manifest.
     pub change: &'static str,
@@ -124,16 +124,16 @@ impl PostureRule {
     }
 }
 
-/// What a rule looks at.
+/// Input of a rule's check.
 #[derive(Debug, Clone, Copy)]
 enum RuleCheck {
-    /// What an environment has on AWS; never called near.
+    /// The manifest and its stack on AWS; never called near.
     Far(fn(&Manifest, &Stack) -> Vec<RuleHit>),
     /// The manifest alone.
     Anywhere(fn(&Manifest) -> Vec<RuleHit>),
 }
 
-/// What a rule found, before it has a place.
+/// A rule's result, before it has a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RuleHit {
     subject: String,
@@ -183,7 +183,7 @@ pub struct ManifestFix {
     pub line: usize,
     /// How the new key stands to that line.
     pub how: LinePlacement,
-    /// What to write there; for a key that goes, the key.
+    /// Text to write there; for a key that goes, the key.
     pub text: String,
 }
 
@@ -194,26 +194,26 @@ pub struct PostureFinding {
     pub rule: &'static str,
     /// How bad it is here.
     pub severity: FindingSeverity,
-    /// What the rule looks after.
+    /// Concern of the rule.
     pub pillar: Pillar,
     /// Such as `database.main`.
     pub subject: String,
-    /// What is so, one sentence.
+    /// The fact, one sentence.
     pub what: String,
-    /// What can happen, one sentence.
+    /// Consequence, one sentence.
     pub why: &'static str,
-    /// What to write; all of it together removes the finding.
+    /// Changes of the manifest; all of them together remove the finding.
     pub change: Vec<ManifestFix>,
     /// Why the app lives with it; `None`: it is not accepted.
     pub accepted: Option<String>,
 }
 
-/// What the audit of one environment says.
+/// Result of the audit of one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PostureReport {
     pub app: String,
     pub env: String,
-    /// What it is.
+    /// Class by which the rules judged it.
     pub standing: EnvironmentClass,
     /// The worst first, then in the order of the rules, accepted ones too.
     pub findings: Vec<PostureFinding>,

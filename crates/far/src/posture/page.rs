@@ -14,7 +14,7 @@ pub struct Guarantee {
     pub shown: &'static [(&'static str, &'static str)],
 }
 
-/// What the modules always do.
+/// Properties that the modules always have.
 pub const ALWAYS: &[Guarantee] = &[
     Guarantee {
         says: "Databases and caches are in isolated subnets, whose route table has no route to the internet; a database is never public, and only the services that use it may connect.",

@@ -11,7 +11,7 @@ use crate::stack::{
 };
 use crate::terraform::ESTIMATE;
 
-/// What of the folder is not for version control.
+/// Files of the folder that are not for version control.
 pub(super) const IGNORED: &str = ".terraform/\n*.tfplan\nterraform.tfstate*\n";
 
 /// The first line of every file.
@@ -50,7 +50,7 @@ const NETWORK: &str = "object({
     interface_endpoints = set(string)
   })";
 
-/// What people tune without touching the structure.
+/// Variables that people tune without touching the structure.
 pub(super) fn variables(stack: &Stack) -> Vec<Block> {
     let all = [
         ("region", "AWS region.", "string"),
@@ -253,7 +253,7 @@ pub(super) fn outputs(stack: &Stack) -> Vec<Block> {
     ]
 }
 
-/// What a month costs, so that the state says what was applied and a plan what would be.
+/// The cost of a month, so that the state says what was applied and a plan what would be.
 fn monthly(stack: &Stack) -> Block {
     let estimate = cost::estimate(stack, &Usage::of(stack.grade));
     Block::new(format!("output \"{ESTIMATE}\""))
@@ -264,7 +264,7 @@ fn monthly(stack: &Stack) -> Block {
         .with("value", is(estimate.total().to_string()))
 }
 
-/// What the release driver reads, as an output and as a parameter.
+/// Outputs that the release driver reads, also as a parameter.
 pub(super) fn driver(stack: &Stack) -> Vec<Block> {
     let parameter = Block::new("resource \"aws_ssm_parameter\" \"driver\"")
         .comment("For the release driver: readable without Terraform's state.")
@@ -343,7 +343,7 @@ fn secrets(stack: &Stack) -> HclValue {
     }
 }
 
-/// What only Terraform knows of a task: the manifest's own variables are a release's.
+/// Whether only Terraform knows a task's variable: the manifest's own variables are a release's.
 fn known_by_terraform(key: &str, value: &VariableValue) -> bool {
     !matches!(value, VariableValue::Plain(_)) || key.starts_with("NEARGATE_")
 }

@@ -21,7 +21,7 @@ const EJECTED_WORDS: &str = "These files are yours: `neargate infra render` leav
 `infra plan`, `apply` and `destroy` use them as they are. Changes to neargate.toml no longer reach \
 them.\n\nTo have them rendered again, remove this file and run `neargate infra render --force`.\n";
 
-/// What is done with files that people changed.
+/// Rule for files that people changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditedFiles {
     /// Nothing is written.
@@ -30,7 +30,7 @@ pub enum EditedFiles {
     Overwrite,
 }
 
-/// What happened to the files.
+/// Result of writing the folder.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WrittenFolder {
     /// Paths of files that are new or other than before.
@@ -56,7 +56,7 @@ pub enum FolderError {
     /// Reading or writing.
     #[error("cannot {what} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// The operation, such as `read`.
         what: &'static str,
         path: PathBuf,
         #[source]

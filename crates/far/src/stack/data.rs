@@ -75,7 +75,7 @@ pub enum SecretStore {
 pub struct SecretSlot {
     /// Its name: the manifest's, or `database.NAME` for the URL of a database of ours.
     pub name: String,
-    /// What it is, for people.
+    /// Description for people.
     pub description: String,
 }
 
@@ -87,7 +87,7 @@ impl SecretSlot {
     }
 }
 
-/// What the place of a URL begins with. No secret of a manifest has a dot in its name.
+/// Beginning of the name under which a URL is kept. No secret of a manifest has a dot in its name.
 const URL: &str = "database.";
 
 /// The place of the URL of a database.

@@ -13,7 +13,7 @@ const GROUPS: [&str; 4] = [
     "AWSManagedRulesSQLiRuleSet",
 ];
 
-/// What stands between users and tasks.
+/// Parts between users and tasks: domains, CloudFront, gateway, load balancer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ingress {
     /// The load balancer; none when no service takes requests.
@@ -27,7 +27,7 @@ pub struct Ingress {
 /// The application load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balancer {
-    /// Who reaches it.
+    /// Clients that can reach it.
     pub scheme: LoadBalancerScheme,
     /// Days that its access log is kept; 0: none.
     pub access_log_days: u32,
@@ -37,7 +37,7 @@ pub struct Balancer {
     pub idle_seconds: u64,
 }
 
-/// Who reaches a load balancer.
+/// Clients that can reach a load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadBalancerScheme {
@@ -71,7 +71,7 @@ pub struct EdgeStack {
     pub domain: Option<Domain>,
 }
 
-/// What users reach first.
+/// The part that users meet first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EdgeKind {
@@ -86,11 +86,11 @@ pub enum EdgeKind {
 pub struct SiteBucket {
     /// The static service.
     pub service: String,
-    /// What a path without a file gives.
+    /// Answer to a path without a file.
     pub style: SiteStyle,
 }
 
-/// What a path without a file gives.
+/// Answer to a path without a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteStyle {

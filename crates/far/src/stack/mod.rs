@@ -43,7 +43,7 @@ pub struct Stack {
     /// Whose key encrypts data, secrets and logs.
     pub key: EncryptionKey,
     pub network: Network,
-    /// What stands between users and tasks.
+    /// Parts between users and tasks.
     pub front: Ingress,
     /// The ECS cluster.
     pub cluster: EcsCluster,
@@ -71,13 +71,13 @@ pub struct Stack {
     pub trail_days: u32,
     /// US dollars a month.
     pub budget: Option<u32>,
-    /// Who gets mail.
+    /// Addresses that get mail.
     pub emails: Vec<String>,
     /// The bucket of Terraform's state and of releases; `None`: a local file.
     pub state_bucket: Option<String>,
     /// Whether sessions may be opened in tasks (ECS Exec).
     pub exec: bool,
-    /// What the manifest asks for and this environment does not have, one sentence each.
+    /// Wishes of the manifest that this environment does not fulfil, one sentence each.
     pub left_out: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ pub enum StackError {
 }
 
 impl Stack {
-    /// What this environment has on AWS.
+    /// The parts of this environment on AWS.
     ///
     /// # Errors
     /// [`StackError::Near`] when the target is not AWS.
@@ -155,7 +155,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// What every name begins with: `APP-ENV`.
+    /// Beginning of every name: `APP-ENV`.
     #[must_use]
     pub fn prefix(&self) -> String {
         format!("{}-{}", self.app, self.env)

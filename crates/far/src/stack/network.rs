@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 const ZONES: u32 = 2;
 /// The range of the VPC when none is written.
 const CIDR: &str = "10.0.0.0/16";
-/// What a Fargate task without a way out needs to start and to log (Amazon ECR interface VPC
-/// endpoints, considerations for Fargate). The layers of images come from S3, by its gateway.
+/// Endpoints that a Fargate task without a way out needs to start and to log (Amazon ECR interface
+/// VPC endpoints, considerations for Fargate). The layers of images come from S3, by its gateway.
 const NEEDED: [&str; 3] = ["ecr.api", "ecr.dkr", "logs"];
 
 /// The network of an environment.

@@ -23,7 +23,7 @@ pub struct CloudWatchAlarm {
     pub name: String,
     /// Text for the person who gets the alarm.
     pub description: String,
-    /// What is watched.
+    /// Source of the data points.
     pub watch: AlarmSource,
     /// Comparison and threshold; `None` for a rule.
     pub breach: Option<Comparison>,
@@ -31,7 +31,7 @@ pub struct CloudWatchAlarm {
     pub period: u64,
     /// M of N breaching data points.
     pub datapoints: (u32, u32),
-    /// What a missing data point is.
+    /// Meaning of a missing data point.
     pub missing: TreatMissingData,
     /// Whether people get mail. A guard of a release only rolls it back.
     pub notify: bool,
@@ -115,7 +115,7 @@ pub struct SloAlarms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DashboardRow {
     pub title: String,
-    /// What it shows; all with one statistic.
+    /// Metrics of its graphs; all with one statistic.
     pub metrics: Vec<Metric>,
 }
 

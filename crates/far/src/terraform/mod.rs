@@ -37,7 +37,7 @@ pub enum TerraformError {
     /// It said no; its own words were shown.
     #[error("terraform {0} failed ({1})")]
     Failed(&'static str, ExitStatus),
-    /// What it wrote is not what its documentation says.
+    /// Terraform's output is not of the documented form.
     #[error("terraform {0} wrote something else than its JSON")]
     Json(&'static str, #[source] serde_json::Error),
 }
@@ -51,7 +51,7 @@ pub enum TerraformOutput {
     Err,
 }
 
-/// What a plan is for.
+/// Purpose of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanPurpose {
     /// To bring the environment to the files.

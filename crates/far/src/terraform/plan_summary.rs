@@ -15,35 +15,35 @@ pub use bill::{MonthlyBill, OUTPUT};
 /// A plan in words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct PlanSummary {
-    /// What would be done, in the order of the plan.
+    /// Changes that would be made, in the order of the plan.
     pub changes: Vec<ResourceChange>,
     /// Data that would be lost.
     pub risks: Vec<DataLoss>,
-    /// What would be interrupted for a while.
+    /// Things that would be interrupted for a while.
     pub interruptions: Vec<String>,
-    /// What AWS refuses to delete as it is now.
+    /// Resources that AWS refuses to delete as they are now.
     pub protected: Vec<String>,
     /// Databases, as the manifest calls them, whose URL would be written with a password that they
     /// do not have: an apply was interrupted between the two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmatched: Vec<String>,
-    /// What a month costs, before and after.
+    /// Cost of a month, before and after.
     pub monthly: Option<MonthlyBill>,
 }
 
-/// What would be done to one resource.
+/// Change that would be made to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResourceChange {
     /// Terraform's address of the resource, such as `module.database.aws_db_instance.this`.
     pub address: String,
-    /// What is done.
+    /// Create, update, replace, delete or forget.
     pub action: ResourceAction,
     /// Attributes that force a replacement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
 }
 
-/// What is done to a resource.
+/// Action on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResourceAction {
@@ -247,7 +247,7 @@ impl PlanSummary {
     }
 }
 
-/// What is done; nothing for what is only read or stays.
+/// The action; nothing for a resource that is only read or stays.
 fn action(change: &Value) -> Option<ResourceAction> {
     let all: Vec<&str> = change["actions"]
         .as_array()?
@@ -297,7 +297,7 @@ fn risk(address: &str, action: ResourceAction, lost: &str, because: &[String]) -
     format!("{} {what}{why}: {lost} would be lost", part(address))
 }
 
-/// What a resource is part of, as the manifest calls it, and its address.
+/// The part that a resource belongs to, as the manifest calls it, and its address.
 fn part(address: &str) -> String {
     match named(address) {
         Some(name) => format!("{name} ({address})"),
@@ -305,7 +305,8 @@ fn part(address: &str) -> String {
     }
 }
 
-/// What a resource is part of, as the manifest calls it; nothing for what many parts share.
+/// The part that a resource belongs to, as the manifest calls it; nothing for one that many parts
+/// share.
 fn named(address: &str) -> Option<String> {
     let module = address.strip_prefix("module.")?.split('.').next()?;
     let (kind, name) = module.split_once('_')?;

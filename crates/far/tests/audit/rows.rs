@@ -3,13 +3,13 @@
 use neargate_far::posture::FindingSeverity;
 use neargate_far::posture::FindingSeverity::{High, Low, Medium};
 
-/// What has a finding.
+/// A manifest that has a finding.
 pub(crate) struct Row {
     /// The rule that finds it.
     pub rule: &'static str,
     /// How bad it is there.
     pub severity: FindingSeverity,
-    /// What it is about.
+    /// Subject of the finding.
     pub subject: &'static str,
     pub name: &'static str,
     /// Tables beside those of [`BASE`].
@@ -18,7 +18,7 @@ pub(crate) struct Row {
     pub set: &'static [&'static str],
 }
 
-/// What all environments share.
+/// Tables that all environments share.
 pub(crate) const BASE: &str = r#"app = "notes"
 [service.api]
 command = ["notes", "serve"]

@@ -13,8 +13,8 @@ use crate::stack::{AlarmSource, CloudWatchAlarm, Stack};
 
 /// Days of a month.
 const MONTH: f64 = 30.0;
-/// What a GB of logs takes when it is kept: CloudWatch keeps it compressed, about a seventh
-/// (AWS's pricing page of CloudWatch, examples).
+/// Share of a GB of logs that it takes when it is kept: CloudWatch keeps it compressed, about a
+/// seventh (AWS's pricing page of CloudWatch, examples).
 const COMPRESSED: f64 = 0.15;
 /// GB a month of one performance event a minute of 1 KB, which Container Insights log for the
 /// cluster and each service and twice for each task.

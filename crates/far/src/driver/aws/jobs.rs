@@ -124,7 +124,7 @@ impl AwsClients {
         Ok(answer.task_arns().first().cloned())
     }
 
-    /// What became of a job.
+    /// State of a job's task, and its exit code when it has ended.
     ///
     /// # Errors
     /// The call failed, or ECS has forgotten it (an hour after its end).

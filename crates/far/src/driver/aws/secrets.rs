@@ -45,7 +45,7 @@ pub enum StagingLabel {
     Older,
 }
 
-/// What becomes of a value when somebody else wrote one meanwhile.
+/// Rule for a value when somebody else wrote one meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteConflict {
     /// It becomes the newest.

@@ -16,7 +16,7 @@ pub struct StoredRecord {
 }
 
 impl AwsClients {
-    /// What Terraform tells the driver.
+    /// Terraform's outputs for the driver, from the environment's SSM parameter.
     ///
     /// # Errors
     /// The infrastructure is not there, or the call failed.

@@ -30,7 +30,7 @@ pub struct LogEvent {
     pub at: Timestamp,
     /// The log stream: its last part is the task.
     pub stream: String,
-    /// What it says.
+    /// The log line, as the task wrote it.
     pub text: String,
     /// CloudWatch's id of the event.
     pub id: String,

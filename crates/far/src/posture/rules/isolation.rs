@@ -94,8 +94,8 @@ fn waf_without_baseline(_: &Manifest, stack: &Stack) -> Vec<RuleHit> {
     vec![RuleHit::new("edge.waf", what, edits)]
 }
 
-/// What tasks of production need of endpoints without a way out (Amazon ECR interface VPC
-/// endpoints, considerations for Fargate; Secrets Manager for what they are given).
+/// Endpoints that tasks of production need without a way out (Amazon ECR interface VPC endpoints,
+/// considerations for Fargate; Secrets Manager for the secrets that they are given).
 const ENDPOINTS: [&str; 4] = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
 
 fn way_out(manifest: &Manifest, stack: &Stack) -> Vec<RuleHit> {

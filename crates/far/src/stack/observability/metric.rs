@@ -71,7 +71,7 @@ pub(super) fn expression(
     Ok(AlarmSource::Expression(out.trim_end().to_owned(), metrics))
 }
 
-/// What a metric is made of, as metric math over `metrics`.
+/// A metric's term, as metric math over `metrics`.
 fn term(
     alarm: &Alarm,
     name: &str,
@@ -118,7 +118,7 @@ fn parenthesised(text: &str) -> String {
     }
 }
 
-/// What the ids of a target group's metrics end in, and its dimensions.
+/// Ending of the ids of a target group's metrics, and its dimensions.
 type GroupDimensions = (&'static str, BTreeMap<String, Dimension>);
 
 /// The target groups that an alarm looks at, with what their ids end in; the whole balancer when

@@ -14,9 +14,9 @@ pub(super) enum AlarmUnsupported {
     /// Its expression is made of more metrics than one alarm may have.
     #[error("CloudWatch takes {most} metrics, it needs {needed}")]
     TooManyMetrics {
-        /// What `PutMetricAlarm` takes.
+        /// Most metrics that `PutMetricAlarm` takes.
         most: usize,
-        /// What the expression is made of.
+        /// Metrics that the expression is made of.
         needed: usize,
     },
     /// No metric of CloudWatch's says the same.

@@ -14,7 +14,7 @@ use crate::cost::Cents;
 /// The name of the output.
 pub const OUTPUT: &str = "monthly_estimate";
 
-/// What a month costs, US dollars.
+/// Cost of a month, US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct MonthlyBill {
     /// As applied; `None`: nothing was, or by a version without estimates.
