@@ -45,10 +45,10 @@ struct Environment {
     state: EnvironmentState,
     now: Timestamp,
     random: Random,
-    /// What will happen, by time and order.
+    /// Events to come, by time and order.
     coming: BTreeMap<(u64, u64), Event>,
     order: u64,
-    /// What each event cost, by kind.
+    /// Duration of each event, by kind.
     costs: BTreeMap<&'static str, Vec<Duration>>,
 }
 

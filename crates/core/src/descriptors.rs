@@ -6,7 +6,7 @@
 
 use crate::model::{Manifest, Scale, Workload};
 
-/// What one thread's runtime holds: its poll and wake descriptors and the pair for signals; and
+/// Descriptors of one thread's runtime: its poll and wake descriptors and the pair for signals; and
 /// the socket at which the thread asks the kernel whose a connection is.
 const RUNTIME: u64 = 7;
 /// Files that a worker reads at the same time.
@@ -33,7 +33,7 @@ pub struct RouterBudget {
     pub reserve: u64,
 }
 
-/// What a router does with its limit; `sockets`: the listening sockets that it was given.
+/// Division of a router's limit of descriptors; `sockets`: the listening sockets that it was given.
 ///
 /// # Errors
 /// The lowest limit that it can serve with.
@@ -64,14 +64,14 @@ fn divided(limit: u64, workers: u64, sockets: u64) -> (u64, u64) {
     (limit.saturating_sub(reserve) / 2 / workers, reserve)
 }
 
-/// What an engine holds without any task: journal, sockets, runtime, watchdog, routers, people who
-/// follow.
+/// Descriptors of an engine without any task: journal, sockets, runtime, watchdog, routers, people
+/// who follow.
 const ENGINE: u64 = 64;
-/// What it holds for a task: a handle of its process; more while it starts.
+/// Descriptors for a task: a handle of its process; more while it starts.
 const PER_TASK: u64 = 2;
 /// Starts at the same time.
 const STARTS: u64 = 16;
-/// What it holds for a database or a cache: its process and its checks.
+/// Descriptors for a database or a cache: its process and its checks.
 const PER_DATA: u64 = 6;
 
 /// The lowest limit with which an engine can hold this many tasks (while a release replaces them,

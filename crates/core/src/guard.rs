@@ -25,7 +25,7 @@ pub const SETTLE: Duration = Duration::from_millis(1_250);
 /// requests have ended that the weights of the step before led.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
-/// What is watched in one step of one release.
+/// The guards and measurements of one step of one release.
 #[derive(Debug)]
 pub struct StepAnalysis {
     pub release: u64,
@@ -129,7 +129,7 @@ impl StepAnalysis {
         guards.fold(limits, |limits, guard| guard.alarm.limits(limits))
     }
 
-    /// What every guard says now.
+    /// Verdicts of all guards now.
     #[must_use]
     pub fn judge(&self, metrics: &MetricsStore, now: Timestamp) -> Vec<GuardResult> {
         let judged = |(name, guard): (&String, &GuardAlarm)| {

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// First gap between two checks of a target that is `initial`.
 pub const FIRST_GAP: Duration = Duration::from_millis(100);
 
-/// What one check found.
+/// Result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A status that the matcher accepts.

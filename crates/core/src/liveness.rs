@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// A look that comes later than this after the one before says nothing about the watched.
 const LATE: Duration = Duration::from_secs(1);
 
-/// What the watched was doing between two looks.
+/// Activity of the watched process between two looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// It used the processor, waits for it, or for a disk; or it is under a debugger.
@@ -44,7 +44,7 @@ pub enum Hang {
     Stopped,
 }
 
-/// What is to be done about somebody.
+/// Step against a process that is stopped or hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// It is stopped: SIGCONT.
@@ -53,7 +53,7 @@ pub enum Remedy {
     Replace(Hang),
 }
 
-/// What is known of one who must not stay stopped.
+/// State of a process that must not stay stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StopTracker {
     found: u32,
@@ -79,7 +79,7 @@ impl StopTracker {
     }
 }
 
-/// What is known of one who should report every [`PERIOD`].
+/// State of a process that should report every [`PERIOD`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Liveness {
     idle: Duration,

@@ -28,7 +28,7 @@ pub use job::{HttpCheck, Job, JobWork};
 pub use notify::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
 pub use pipeline::Pipeline;
 
-/// What a manifest is called when nothing else is said; a site never serves a file of this name.
+/// Name of a manifest when nothing else is said; a site never serves a file of this name.
 pub const FILE_NAME: &str = "neargate.toml";
 
 /// A whole environment: the base file with one `[env.NAME]` overlay and all `--set` applied.
@@ -62,10 +62,10 @@ pub struct Manifest {
     /// How a pipeline builds and releases the app.
     #[serde(default)]
     pub pipeline: Pipeline,
-    /// What the environment is made of on AWS.
+    /// Settings of the environment on AWS.
     #[serde(default)]
     pub aws: AwsSettings,
-    /// What `neargate audit` is told.
+    /// Findings that the manifest accepts, for `neargate audit`.
     #[serde(default)]
     pub audit: Audit,
 }
@@ -92,7 +92,7 @@ pub struct Service {
     pub build: Option<String>,
     /// File or directory that is snapshotted into the revision.
     pub artifact: Option<String>,
-    /// What runs (or is served).
+    /// The process, image or site.
     pub runs: Workload,
     /// The port that the application listens on far; near it gets `PORT`. `None`: a worker.
     pub port: Option<u16>,
@@ -102,7 +102,7 @@ pub struct Service {
     pub size: TaskSize,
     /// How health is judged. `None`: healthy 40 s after it runs (ECS's rule).
     pub health: Option<HealthCheck>,
-    /// What is injected.
+    /// Resources whose URLs and values it gets as variables.
     pub uses: Vec<UsedResource>,
     /// Variables that are no secrets.
     pub env: BTreeMap<String, String>,
@@ -129,7 +129,7 @@ pub struct Service {
     pub release: ReleasePolicy,
 }
 
-/// What a service runs.
+/// Workload of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
@@ -204,7 +204,7 @@ pub struct TaskSize {
 /// Health check of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// What is asked.
+    /// Request or command of the check.
     pub probe: Probe,
     /// Between two checks of one task.
     #[serde(with = "crate::duration")]

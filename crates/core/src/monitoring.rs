@@ -82,7 +82,7 @@ impl Monitoring {
         self.metrics.keep(limits, cuts);
     }
 
-    /// What was measured.
+    /// Everything that was measured.
     #[must_use]
     pub fn metrics(&self) -> &MetricsStore {
         &self.metrics
@@ -167,7 +167,7 @@ impl Monitoring {
         }
     }
 
-    /// What the guards and the split say now, where the machine does not know it.
+    /// Verdicts of the guards and of the split now, where the machine does not know them.
     #[must_use]
     pub fn judge(&self, state: &EnvironmentState, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
@@ -205,7 +205,7 @@ impl Monitoring {
     }
 }
 
-/// What follows for releases in progress when an alarm of the service itself fires.
+/// Events for releases in progress when an alarm of the service itself fires.
 #[must_use]
 pub fn alarm_fired(state: &EnvironmentState, alarm: &str, reason: &str) -> Vec<Event> {
     let releases = state

@@ -17,7 +17,7 @@ use crate::model::{
     Alarm, Cache, Database, Edge, Job, Manifest, Notify, Service, UsedResource, Workload,
 };
 
-/// What runs now.
+/// The environment as it runs now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunningEnvironment {
     /// Services by name.
@@ -72,7 +72,7 @@ pub struct ObservedService {
     pub secrets: BTreeMap<String, u32>,
 }
 
-/// What is wanted, beside the manifest.
+/// Facts about the wanted environment that the manifest does not hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlanContext {
     /// Each service's artifact digest; a service without one is taken to have none.
@@ -314,7 +314,7 @@ fn one(wanted: &RevisionDefinition, now: &ObservedService) -> Option<Operation> 
     })
 }
 
-/// What differs between two revisions beside the service itself.
+/// Differences between two revisions beside the service itself.
 fn besides(before: &RevisionDefinition, wanted: &RevisionDefinition) -> Vec<FieldChange> {
     let mut all = Vec::new();
     let change = |path: &str, from: Value, to: Value| FieldChange {

@@ -28,7 +28,7 @@ pub struct ReleaseRecord {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Who deployed the revision.
+    /// Login name of the person who deployed the revision.
     pub user: String,
     /// Git revision of the manifest's folder, when it is a work tree.
     pub git: Option<String>,
@@ -54,7 +54,7 @@ pub struct ReleaseResult {
     pub release: u64,
     /// The revision that serves now; 0: none.
     pub revision: u32,
-    /// What to know of the revision that a release went back to.
+    /// Notes about the revision that a release went back to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

@@ -26,7 +26,7 @@ pub struct Status {
     pub engine: ProcessStatus,
     /// The router's process; `None` while it is being replaced after a crash.
     pub router: Option<ProcessStatus>,
-    /// What the operator should know: limits that are not enforced, fields not acted on.
+    /// Notes for the operator: limits that are not enforced, fields not acted on.
     pub notes: Vec<String>,
     /// The engine's version; `None` far, and when it is too old to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,7 +96,7 @@ pub struct LoopLag {
     pub longest_ms: f64,
 }
 
-/// What a service consists of.
+/// Content of a service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceKind {
@@ -138,8 +138,8 @@ pub struct ServiceStatus {
 }
 
 impl ServiceStatus {
-    /// What the last check found of the first task that is not healthy, when it failed: `500 (1
-    /// of 2)`.
+    /// Result of the last check of the first task that is not healthy, when it failed: `500 (1 of
+    /// 2)`.
     #[must_use]
     pub fn last_check(&self) -> Option<&str> {
         let mut tasks = self.tasks.iter().filter(|task| {
@@ -188,7 +188,7 @@ pub struct ReleaseStatus {
     pub step: u32,
     /// Percent of traffic on the new revision.
     pub weight: f64,
-    /// What it waits for, in words.
+    /// Condition that it waits for, in words.
     pub waiting_for: String,
     /// Whether that is a person's word, or traffic that may never come: it may wait until its limit.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -225,8 +225,8 @@ pub struct TaskStatus {
     pub state: TaskStateName,
     /// `unknown`, `healthy`, `unhealthy`.
     pub health: TaskHealthName,
-    /// What its last health check found, when it failed: `500 (1 of 2)`, the second number being
-    /// how many in a row make it unhealthy.
+    /// Result of its last health check, when it failed: `500 (1 of 2)`, the second number being how
+    /// many in a row make it unhealthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check: Option<String>,
     /// When it ran first.
@@ -255,7 +255,7 @@ pub struct DataStatus {
     pub state: DataStateName,
     /// URL without its password.
     pub url_redacted: String,
-    /// What it waits for or what went wrong, when there is something to say.
+    /// Reason for waiting or for a failure, when there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }

@@ -122,7 +122,7 @@ open_words! {
 }
 
 open_words! {
-    /// What the health check says of a task.
+    /// Verdict of the health check of a task.
     TaskHealthName {
         /// No verdict yet.
         Unknown = "unknown",
@@ -194,7 +194,8 @@ impl StageName {
         })
     }
 
-    /// What a release does in the stage, for people; a stage that the machine does not know is shown by its word.
+    /// Work of a release in the stage, for people; a stage that the machine does not know is shown
+    /// by its word.
     #[must_use]
     pub fn describe(&self) -> &str {
         self.stage().map_or(self.as_str(), |stage| stage.describe())

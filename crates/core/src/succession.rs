@@ -5,7 +5,7 @@
 
 use semver::Version;
 
-/// What becomes of the engine that runs.
+/// Fate of the engine that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Succession {
     /// It is this very program: it goes on.

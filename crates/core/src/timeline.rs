@@ -16,7 +16,7 @@ const SECOND: i64 = 1000;
 /// The wall clock's distance is written down again when it changed by this much, milliseconds.
 const NOTICED: i64 = 1000;
 
-/// What the clocks show.
+/// Readings of the clocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClockReading {
     /// Names the boot; another one begins a new monotonic clock.
@@ -84,7 +84,7 @@ impl Anchor {
         u64::try_from(signed(at.0).saturating_sub(self.offset)).unwrap_or(0)
     }
 
-    /// What the wall clock, as it is set now, shows at a moment.
+    /// Time of the wall clock, as it is set now, at a moment.
     #[must_use]
     pub fn wall_time(&self, at: Timestamp, now: &ClockReading) -> Timestamp {
         // Not by each reading: two looks at one moment are shown the same.

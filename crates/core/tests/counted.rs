@@ -12,7 +12,7 @@ use neargate_core::routing::traffic::samples;
 use neargate_core::time::Timestamp;
 use proptest::prelude::*;
 
-/// What happens to the engine, at a millisecond.
+/// An event of the engine, at a millisecond.
 enum Happens {
     StepBegins(u32),
     Told(SecondCount),

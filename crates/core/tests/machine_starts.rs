@@ -160,7 +160,7 @@ fn a_stable_revision_that_starts_again_serves_without_anybodys_word() {
     assert!(world.now.since(began).as_secs() <= 31);
 }
 
-/// What a person scaled to, and what a deploy with these bounds makes of it.
+/// A number that a person scaled to, and the number after a deploy with these bounds.
 #[test]
 fn a_deploy_keeps_what_a_person_scaled_to_until_the_manifests_bounds_change() {
     for (before, scaled, after, expected) in [

@@ -63,7 +63,7 @@ impl Machine {
         self.now.wall = Timestamp(self.now.wall.0.saturating_add_signed(by));
     }
 
-    /// What the engine does once a second.
+    /// The engine's note, once a second.
     fn note(&mut self) {
         self.written = self.time();
         if let Some(changed) = self.anchor.changed(&self.now) {

@@ -15,7 +15,7 @@ pub(super) enum RangeSlot {
     Breaching,
 }
 
-/// What the points say.
+/// Verdict of the points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DatapointVerdict {
     Is(AlarmState),

@@ -34,7 +34,7 @@ pub struct MetricAlarm {
     pub name: String,
     /// Whose metric; `None`: of all services.
     pub service: Option<String>,
-    /// What is watched.
+    /// Source of the data points.
     pub watch: DatapointSource,
     /// Comparison and threshold; the data point is the left operand.
     pub breach: Comparison,
@@ -44,9 +44,9 @@ pub struct MetricAlarm {
     pub datapoints: u32,
     /// N: most recent data points that are looked at.
     pub periods: u32,
-    /// What a missing data point is.
+    /// Meaning of a missing data point.
     pub missing: TreatMissingData,
-    /// What a percentile of few samples is.
+    /// Meaning of a percentile of few samples.
     pub low_samples: LowSamples,
     /// A data point of fewer samples is missing (0: none is).
     pub minimum_samples: u64,

@@ -10,7 +10,7 @@ use super::history::HistorySlot;
 use super::status::{AlarmState, DataPoint, Transition};
 use crate::time::Timestamp;
 
-/// What an evaluation found.
+/// Result of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// The state that follows.

@@ -40,9 +40,9 @@ pub enum AlarmRule {
 pub struct RuleError {
     /// Byte offset in the text, from 0 (the message counts from 1).
     pub column: usize,
-    /// What should be there.
+    /// Token or name that should be there.
     pub expected: String,
-    /// What is there; empty at the end of the text.
+    /// Text that is there; empty at the end of the text.
     pub found: String,
 }
 

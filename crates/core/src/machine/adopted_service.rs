@@ -9,10 +9,10 @@ use super::scale_bounds::ScaleBounds;
 use super::state::{Revision, RevisionDefinition, RevisionStatus, ServiceState};
 use crate::time::Timestamp;
 
-/// What serves when a release begins, by the word of whoever runs it.
+/// The revisions that serve when a release begins, as the platform that runs them says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdoptedService {
-    /// Who runs its revisions during the release.
+    /// Platform that runs its revisions during the release.
     pub capacity: Capacity,
     /// Tasks wanted now.
     pub desired: u32,
@@ -30,7 +30,7 @@ pub struct AdoptedService {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdoptedRevision {
     pub number: u32,
-    /// What it is.
+    /// Service, jobs and alarms of the revision.
     pub definition: Arc<RevisionDefinition>,
 }
 

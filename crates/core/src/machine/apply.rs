@@ -297,7 +297,7 @@ fn take_step(release: &mut Release, fact: &Fact, at: Timestamp) {
     }
 }
 
-/// What was said about a step does not count for another one.
+/// Words and measurements of a step do not count for another one.
 fn forget_step(release: &mut Release) {
     release.step = 0;
     release.weight = 0;

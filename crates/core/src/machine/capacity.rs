@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// Who runs the revisions of a service, and what was last seen of them.
+/// Platform that runs the revisions of a service, and the last observation of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capacity {
@@ -48,7 +48,7 @@ pub struct ServicesCapacity {
     pub weight: u32,
 }
 
-/// What an ECS service runs.
+/// Revision and tasks of an ECS service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionCapacity {
     /// Number of its task definition.

@@ -151,7 +151,7 @@ impl CapacityChange {
     }
 }
 
-/// What was seen of a capacity that others provide. Repeated ones are harmless.
+/// Observation of a capacity that others provide. Repeated ones are harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CapacityObservation {
     /// Two ECS services.

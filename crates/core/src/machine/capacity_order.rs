@@ -98,7 +98,7 @@ fn deployment_order(service: &ServiceState, known: &DeploymentCapacity) -> Optio
     }
 }
 
-/// What a release wants of two ECS services.
+/// State of two ECS services that a release wants.
 struct ServicesGoal {
     /// Revision of the service itself.
     main: u32,

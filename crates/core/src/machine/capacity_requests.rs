@@ -174,7 +174,7 @@ fn deployment_changes(
     own && later
 }
 
-/// What the end of a deployment means to the release.
+/// Applies the end of a deployment to the release.
 fn judge_deployment(
     draft: &mut Transaction,
     release: &Release,

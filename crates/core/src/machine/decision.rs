@@ -79,7 +79,7 @@ pub enum Refusal {
         service: String,
         /// The release in progress.
         release: u64,
-        /// What was asked, in words.
+        /// The refused request, in words.
         what: &'static str,
         /// Name of its stage, `shifting`.
         stage: &'static str,
@@ -218,7 +218,7 @@ impl Decision {
         }
     }
 
-    /// What is to be persisted.
+    /// Entries that are to be persisted.
     #[must_use]
     pub fn entries(&self) -> &[JournalEntry] {
         &self.entries
@@ -263,13 +263,13 @@ impl Decision {
 }
 
 impl Persisted {
-    /// What was persisted.
+    /// Entries that were persisted.
     #[must_use]
     pub fn entries(&self) -> &[JournalEntry] {
         &self.entries
     }
 
-    /// What to do now.
+    /// Actions that are to be done now.
     #[must_use]
     pub fn into_actions(self) -> Vec<Action> {
         self.actions

@@ -17,8 +17,8 @@ impl ServiceState {
         })
     }
 
-    /// What the manifest has to do with a number of tasks that it does not give; as on ECS, who asks
-    /// for it gets it. Nothing to say when it is within the bounds.
+    /// A note when the number of tasks is not within the manifest's bounds; as on ECS, a number
+    /// that is asked for holds. Nothing within the bounds.
     #[must_use]
     pub fn outside_bounds(&self) -> Option<String> {
         let until = "as on ECS it stays so until `scale` is changed in the manifest";

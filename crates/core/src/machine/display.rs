@@ -236,7 +236,7 @@ impl JournalEntry {
 }
 
 impl ReleaseStage {
-    /// What the release does in it, for people.
+    /// Work of a release in this stage, for people.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {

@@ -24,7 +24,7 @@ pub struct JournalEntry {
     pub fact: Fact,
 }
 
-/// What was decided.
+/// A decided fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Fact {
@@ -35,7 +35,7 @@ pub enum Fact {
     /// A revision exists.
     RevisionRegistered {
         revision: u32,
-        /// What it is.
+        /// Service, jobs and alarms of the revision.
         definition: Arc<RevisionDefinition>,
     },
     /// Another number of tasks is wanted.
@@ -108,7 +108,7 @@ pub enum Fact {
     /// The router's split was compared with the one asked for.
     SplitMeasured {
         release: u64,
-        /// What came of it.
+        /// Result of the comparison.
         split: SplitCheck,
         /// Measured share, tenths of a percent.
         share: u32,
@@ -214,7 +214,7 @@ pub enum Fact {
         /// Why the last start failed.
         #[serde(default)]
         reason: String,
-        /// What stood in its way.
+        /// The obstacle, when it is known and may go away.
         #[serde(default)]
         obstacle: Option<Obstacle>,
     },

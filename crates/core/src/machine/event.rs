@@ -7,7 +7,7 @@ use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
 use crate::ids::TaskId;
 
-/// What a deploy does about a release in progress.
+/// Rule of a deploy about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Supersede {
     /// It is refused.
@@ -23,7 +23,7 @@ pub enum Supersede {
     ContinueOrTakeOver,
 }
 
-/// What a person says about a release.
+/// A person's word about a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseControl {
     /// Take the next step now.
@@ -48,7 +48,7 @@ pub enum Event {
     /// A service should be this.
     DeployRequested {
         service: String,
-        /// What it should be.
+        /// Service, jobs and alarms of the wanted revision.
         definition: Box<RevisionDefinition>,
         /// Guards that breach now, before anything began: name and reason.
         firing: Vec<(String, String)>,
@@ -59,7 +59,7 @@ pub enum Event {
     /// `forceNewDeployment`).
     NewRevisionForced {
         service: String,
-        /// What it should be.
+        /// Service, jobs and alarms of the wanted revision.
         definition: Box<RevisionDefinition>,
         /// Guards that breach now, before anything began: name and reason.
         firing: Vec<(String, String)>,
@@ -75,7 +75,7 @@ pub enum Event {
     /// The capacity of a service that others run was looked at.
     CapacityObserved {
         service: String,
-        /// What was seen.
+        /// Services, deployment or files as they were seen.
         observation: CapacityObservation,
     },
     /// A service is not in the manifest any more.
@@ -111,7 +111,7 @@ pub enum Event {
         release: u64,
         /// The step that was measured.
         step: u32,
-        /// What came of it.
+        /// Result of the comparison.
         split: SplitCheck,
         /// Measured share of the new revision, tenths of a percent.
         share: u32,
@@ -125,10 +125,10 @@ pub enum Event {
         task: TaskId,
         /// Why, in words.
         reason: String,
-        /// What stood in its way, when that is known and may go away.
+        /// The obstacle, when it is known and may go away.
         obstacle: Option<Obstacle>,
     },
-    /// What kept tasks from starting is gone.
+    /// An obstacle that kept tasks from starting is gone.
     ObstacleRemoved { obstacle: Obstacle },
     /// All tasks are gone at once and nobody saw one end: a power cut, a reboot.
     HostRestarted,

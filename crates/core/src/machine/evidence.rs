@@ -15,8 +15,8 @@ const LINES_EACH: usize = EVIDENCE_KEPT / 2 - 1;
 /// How the reason of a failed task ends that has a health check and never passed it.
 pub(super) const NEVER_HEALTHY: &str = " (never healthy)";
 
-/// What the reason of a task holds that listens elsewhere. The next tasks find that port taken, so
-/// they fail by what follows from it.
+/// Text in the reason of a task that listens elsewhere. The next tasks find that port taken, so
+/// they fail as a consequence of it.
 pub const NOT_AT_ITS_PORT: &str = "and not at its PORT";
 
 /// The newest failure; before it a port that was not the task's, which is the cause of others.
@@ -35,7 +35,7 @@ pub(super) fn cause(evidence: &[String]) -> Option<String> {
 /// Answers of a program, or of what stands before it, that may still boot.
 const MAY_STILL_BOOT: [&str; 3] = ["502", "503", "504"];
 
-/// What a health check found, with the path that it asked for.
+/// Result of a health check, with the path that it asked for.
 pub(super) fn of_check(service: &ServiceState, revision: u32, reason: &str) -> String {
     let health = service
         .definition(revision)

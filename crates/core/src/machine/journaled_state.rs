@@ -28,7 +28,7 @@ impl JournaledState {
         Self { state }
     }
 
-    /// What is known.
+    /// State after all entries.
     #[must_use]
     pub fn state(&self) -> &EnvironmentState {
         &self.state

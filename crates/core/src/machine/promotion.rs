@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a guard says about the new revision in the present step.
+/// Verdict of a guard about the new revision in the present step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardVerdict {

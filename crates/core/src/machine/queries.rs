@@ -118,7 +118,7 @@ impl ServiceState {
             .map(|revision| revision.definition.as_ref())
     }
 
-    /// What to know of a return to a revision that holds no snapshot of what its tasks run.
+    /// A note about a return to a revision that holds no snapshot of the code that its tasks run.
     #[must_use]
     pub fn unseen_code(&self, revision: u32) -> Option<String> {
         let definition = self.definition(revision)?;

@@ -109,7 +109,7 @@ fn done_words(release: &Release, capacity: &Capacity) -> String {
     }
 }
 
-/// What a superseded release left goes; `before` jobs; then the new revision may have tasks.
+/// The rest of a superseded release goes; `before` jobs; then the new revision may have tasks.
 fn prepare(draft: &mut Transaction, release: &Release, shifts: bool) {
     let primary = draft.service.primary;
     // ECS's RECONCILE_SERVICE: a shift begins with one revision in service.

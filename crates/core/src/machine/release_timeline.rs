@@ -17,7 +17,7 @@ pub const MOMENTS_KEPT: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEvent {
     pub at: Timestamp,
-    /// What, in words.
+    /// The event, in words.
     pub text: String,
 }
 

@@ -34,8 +34,8 @@ impl ScaleBounds {
         }
     }
 
-    /// What is said of a number of tasks that the manifest does not give, and how long it stays
-    /// so (`until`). Nothing to say when it is within the bounds.
+    /// A note about a number of tasks that the manifest does not give, and how long it stays so
+    /// (`until`). Nothing within the bounds.
     #[must_use]
     pub fn outside(self, name: &str, desired: u32, until: &str) -> Option<String> {
         let Self { min, max } = self;

@@ -39,7 +39,7 @@ pub(super) fn reconcile(draft: &mut Transaction) {
     }
 }
 
-/// What one revision may have.
+/// Numbers of tasks that one revision may have.
 struct TaskLimits {
     fleet: u32,
     /// The revision that runs in full beside this one while a release shifts. Its tasks do not

@@ -14,7 +14,7 @@ pub struct StartBackoff {
     pub until: Option<Timestamp>,
     /// Why the last one failed.
     pub reason: String,
-    /// What stood in its way, when that is known.
+    /// The obstacle, when it is known.
     pub obstacle: Option<Obstacle>,
 }
 

@@ -71,7 +71,7 @@ pub(super) fn end_all(draft: &mut Transaction, reason: &str) {
     end(draft, |_, _| true, reason);
 }
 
-/// What stood in the way is gone.
+/// Starts go on: the obstacle in their way is gone.
 pub(super) fn end_by_obstacle(draft: &mut Transaction, gone: &Obstacle) {
     let ends = |backoff: &StartBackoff, definition: Option<&RevisionDefinition>| {
         backoff.obstacle.as_ref() == Some(gone)

@@ -130,14 +130,14 @@ pub struct RevisionDefinition {
     pub secrets: BTreeMap<String, u32>,
     /// `--set` as written.
     pub overrides: Vec<String>,
-    /// Who made it.
+    /// Login name of the person who made it.
     pub user: String,
     /// Git revision of the folder, when it is a work tree.
     pub git: Option<String>,
 }
 
 impl RevisionDefinition {
-    /// What a manifest says of a service; artifact, folder, secrets and cause are not in it.
+    /// Definition of a service by its manifest; artifact, folder, secrets and cause are not in it.
     #[must_use]
     pub fn of(manifest: &Manifest, service: &Service) -> Self {
         let policy = &service.release;
@@ -202,7 +202,7 @@ pub enum RevisionStatus {
 /// A numbered revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Revision {
-    /// What it is.
+    /// Service, jobs and alarms of the revision.
     pub definition: Arc<RevisionDefinition>,
     /// How far it got.
     pub status: RevisionStatus,
@@ -235,7 +235,7 @@ pub struct ServiceState {
     /// The manifest's bounds that `desired` was last brought into; `None`: it was never decided.
     #[serde(default)]
     pub scale_bounds: Option<ScaleBounds>,
-    /// Who runs its revisions.
+    /// Platform that runs its revisions.
     #[serde(default, skip_serializing_if = "Capacity::is_scheduler")]
     pub capacity: Capacity,
     /// Releases that ended, oldest first.
@@ -266,7 +266,7 @@ pub struct Task {
     pub revision: u32,
     /// Where it is.
     pub lifecycle: TaskLifecycle,
-    /// What its check says.
+    /// Verdict of its check.
     pub health: TaskHealth,
     /// The words that came with it.
     pub health_reason: String,
@@ -281,7 +281,7 @@ pub struct Task {
     pub record: TaskHistory,
 }
 
-/// What a task has shown so far, for the circuit breaker.
+/// Past of a task, for the circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskHistory {
@@ -315,7 +315,7 @@ pub enum TaskLifecycle {
     },
 }
 
-/// What a health check says.
+/// Verdict of a health check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskHealth {
@@ -373,19 +373,19 @@ pub struct Release {
     /// When the present step was taken.
     #[serde(default)]
     pub step_since: Option<Timestamp>,
-    /// What its guards say, by alarm name.
+    /// Verdicts of its guards, by alarm name.
     #[serde(default)]
     pub guards: BTreeMap<String, GuardVerdict>,
     /// Whether the router splits the requests as asked.
     #[serde(default)]
     pub split: SplitCheck,
-    /// What people said about going on.
+    /// A person's last word about the steps.
     #[serde(default)]
     pub gate: Promotion,
     /// Requests and connections of old tasks that were cut off at the end of `drain`.
     #[serde(default)]
     pub cut: u64,
-    /// What happened so far.
+    /// Its timeline so far.
     #[serde(default)]
     pub story: Vec<Arc<TimelineEvent>>,
 }

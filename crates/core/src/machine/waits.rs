@@ -10,7 +10,7 @@ use super::state::{Release, STEADY_AFTER, ServiceState, Task, TaskHealth, TaskLi
 use crate::ids::TaskId;
 use crate::time::Timestamp;
 
-/// What a release waits for, in words; empty when there is none.
+/// Condition that a release waits for, in words; empty when there is none.
 #[must_use]
 pub fn waiting_for(service: &ServiceState, now: Timestamp) -> String {
     let Some(release) = &service.release else {
@@ -113,7 +113,7 @@ fn slowest(service: &ServiceState, revision: u32) -> Option<String> {
     Some(format!("task {} {}", next.id, doing(service, next)))
 }
 
-/// What keeps a release in its step.
+/// Condition that keeps a release in its step.
 fn waiting_for_step(service: &ServiceState, release: &Release, now: Timestamp) -> String {
     let name = &service.name;
     if release.gate == Promotion::Paused {
@@ -205,7 +205,7 @@ fn waiting_for_old(service: &ServiceState, tasks: &[&Task], now: Timestamp) -> S
     words.join(", ")
 }
 
-/// What is waited for of a task that leaves, which drains or was told to stop, until when.
+/// Condition that a leaving task, which drains or was told to stop, waits for, and until when.
 #[must_use]
 pub fn leaving(task: &TaskId, drains: bool, by: Timestamp, now: Timestamp) -> String {
     let left = seconds(by.since(now));
@@ -216,7 +216,7 @@ pub fn leaving(task: &TaskId, drains: bool, by: Timestamp, now: Timestamp) -> St
     }
 }
 
-/// What a task that is not healthy yet is doing.
+/// Present phase of a task that is not healthy yet.
 fn doing(service: &ServiceState, task: &Task) -> String {
     match (task.lifecycle, task.health) {
         (TaskLifecycle::Pending { .. }, _) => "starts".into(),

@@ -66,7 +66,7 @@ pub(crate) enum CalendarError {
     CronField {
         /// `minute`, `weekday`, ….
         field: &'static str,
-        /// What is written there.
+        /// The text as it is written.
         text: String,
         /// Its smallest value.
         low: u32,

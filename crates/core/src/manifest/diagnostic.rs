@@ -34,7 +34,7 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// A stable kebab-case name of the kind of problem, such as `unknown-key`.
     pub code: &'static str,
-    /// What is wrong.
+    /// The problem, one sentence.
     pub message: String,
     pub at: SourceSpan,
     /// A few words beside the marked text.
@@ -96,7 +96,7 @@ pub struct DiagnosticRecord {
     pub severity: Severity,
     /// Stable name of the kind of problem.
     pub code: &'static str,
-    /// What is wrong.
+    /// The problem, one sentence.
     pub message: String,
     /// File name, or `--set`.
     pub file: String,

@@ -7,7 +7,7 @@ use super::ManifestSource;
 use super::diagnostic::{Diagnostics, SourceSpan};
 use super::toml_tree::{self, TableEntry, TomlTable, TomlValue};
 
-/// What is to be done with a key.
+/// Kind of change of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditKind {
     /// It gets a value in one environment.

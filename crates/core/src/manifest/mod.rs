@@ -45,15 +45,15 @@ pub struct ManifestSource {
 pub struct LoadedManifest {
     /// The checked model.
     pub manifest: Manifest,
-    /// What is probably not meant.
+    /// Problems that are probably not meant.
     pub warnings: Diagnostics,
-    /// What the manifest asks for and this environment does not do, one sentence each.
+    /// Wishes of the manifest that this environment does not fulfil, one sentence each.
     pub not_acted_on: Vec<String>,
     /// The environments of the file whose target is AWS, by name.
     pub on_aws: Vec<String>,
     /// Files that static sites are said to have; nobody has looked for them yet.
     pub site_files: Vec<SitePage>,
-    /// What is written of the edge's address.
+    /// Parts of the edge's address that are written.
     pub edge_address: WrittenAddress,
 }
 

@@ -24,7 +24,7 @@ pub struct SitePage {
     at: SourceSpan,
 }
 
-/// What is on the disk.
+/// Kind of thing on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// The file is there.
@@ -36,8 +36,8 @@ pub enum Found {
 }
 
 impl SitePage {
-    /// What is wrong; a build that may mend it makes a warning of it. A folder that nobody here
-    /// builds may come from anywhere: who takes it says when it is not there.
+    /// The problem; a build that may mend it makes a warning of it. A folder that nobody here
+    /// builds may come from anywhere: the release that takes it says when it is not there.
     fn problem(&self, found: Found) -> Option<Diagnostic> {
         let Self {
             service,

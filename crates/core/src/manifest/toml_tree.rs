@@ -44,7 +44,7 @@ pub(super) struct TableEntry {
 }
 
 impl TomlValue {
-    /// What it is, with its article.
+    /// Kind of the value, with its article.
     #[must_use]
     pub(super) fn kind(&self) -> &'static str {
         match self {

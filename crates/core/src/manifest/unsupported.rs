@@ -151,7 +151,7 @@ static GAPS: &[UnsupportedKey] = &[
     gap(&["region"], "{}: only far has regions"),
 ];
 
-/// What the environment that was chosen leaves out.
+/// Written keys that the chosen environment leaves out.
 pub(super) fn list(written: &TomlTable, target: &DeploymentTarget) -> Vec<String> {
     match target {
         DeploymentTarget::Near => near(written),
@@ -252,7 +252,8 @@ fn below(value: &TomlValue, kind: ValueKind, here: &str, out: &mut Vec<String>) 
     }
 }
 
-/// What near says of a key, `service.*.scale.max`, that it does not act on; for `docs/parity.md`.
+/// Near's sentence about a key, `service.*.scale.max`, that it does not act on; for
+/// `docs/parity.md`.
 #[cfg(test)]
 pub(super) fn near_gap(key: &str) -> Option<&'static str> {
     let gap = GAPS.iter().find(|gap| {

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Looks without news after which it is judged without them.
 const PATIENCE: u32 = 40;
 
-/// What each router has told.
+/// Stretches that each router has told.
 #[derive(Debug, Default)]
 pub struct Completeness {
     /// By number of the router; `None`: nothing yet.

@@ -34,7 +34,7 @@ impl StatusClass {
     }
 }
 
-/// What is known of where a sample comes from.
+/// Known origin of a sample.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Dimensions {
     /// Name of the service.

@@ -24,7 +24,7 @@ pub const MEMORY: &str = "memory";
 /// One sample of 1 per task that ended and was not asked to.
 pub const RESTARTS: &str = "restarts";
 
-/// What alarms may watch.
+/// Metrics that alarms may watch.
 pub const WATCHED: [&str; 7] = [
     REQUESTS,
     ERRORS,

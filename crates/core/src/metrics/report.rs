@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 pub const LONGEST: Duration = Duration::from_hours(3);
 /// Up to here it is kept in tens of seconds, beyond in minutes.
 const FINE: Duration = Duration::from_mins(15);
-/// What the figures need; guards and alarms may need more.
+/// Memory that the figures need; guards and alarms may need more.
 pub(crate) const LIMITS: RetentionLimits = RetentionLimits {
     series: MOST_SERIES,
     windows: [300, 180, 181],

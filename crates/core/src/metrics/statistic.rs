@@ -24,7 +24,7 @@ pub enum Statistic {
     Percentile(f64),
     /// A statistic of the samples between two bounds.
     Trimmed {
-        /// What is taken of them.
+        /// Statistic of the samples that are left.
         what: Trim,
         /// Lower bound, exclusive.
         low: TrimBound,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct AwsSettings {
     /// Trial or production: which defaults hold, and what may be deleted.
     pub grade: Option<EnvironmentGrade>,
-    /// What users meet first.
+    /// Part that users meet first.
     pub entry: Option<EntryPoint>,
     /// Availability zones, 2 or 3.
     pub zones: Option<u32>,
@@ -19,7 +19,7 @@ pub struct AwsSettings {
     pub nat: Option<NatSettings>,
     /// Interface endpoints, such as `ecr.api`.
     pub endpoints: Option<Vec<String>>,
-    /// What tasks run on.
+    /// Processor that tasks run on.
     pub architecture: Architecture,
     /// Percent of tasks beyond the first that run on Fargate Spot.
     pub spot: Option<u32>,
@@ -44,7 +44,7 @@ pub struct AwsSettings {
     pub state_bucket: Option<String>,
 }
 
-/// What an environment is for.
+/// Purpose of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnvironmentGrade {
@@ -54,7 +54,7 @@ pub enum EnvironmentGrade {
     Production,
 }
 
-/// What users meet first.
+/// Part that users meet first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryPoint {

@@ -40,7 +40,7 @@ impl Edge {
         }
     }
 
-    /// What is not written of the address stays as it was.
+    /// Parts of the address that are not written stay as they were.
     pub fn stay(&mut self, before: &Self, written: WrittenAddress) {
         if !written.address {
             self.address.clone_from(&before.address);
@@ -51,7 +51,7 @@ impl Edge {
     }
 }
 
-/// What of the edge's address is written, in the file or by `--set`; the rest is a default.
+/// Parts of the edge's address that are written, in the file or by `--set`; the rest is a default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WrittenAddress {
     /// Whether `edge.address` is written.

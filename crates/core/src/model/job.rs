@@ -12,7 +12,7 @@ pub struct Job {
     pub name: String,
     /// In whose revision, size and environment it runs.
     pub service: String,
-    /// What it does: `command` or `http` on the wire.
+    /// Work of the job: `command` or `http` on the wire.
     #[serde(flatten)]
     pub work: JobWork,
     /// Killed after this long; a failure.
@@ -33,7 +33,7 @@ impl Job {
     }
 }
 
-/// What a job does.
+/// Work of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobWork {

@@ -13,7 +13,7 @@ pub struct Notify {
     pub to: WebhookAddress,
     /// The shape of what is posted.
     pub format: WebhookFormat,
-    /// What it is told.
+    /// Events that it is told.
     pub on: BTreeSet<NotificationEvent>,
     /// Only what is about these services; empty: everything.
     #[serde(default)]
@@ -43,7 +43,7 @@ pub enum WebhookFormat {
     Teams,
 }
 
-/// What is worth telling.
+/// Event that a webhook can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotificationEvent {

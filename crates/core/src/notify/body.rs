@@ -17,7 +17,7 @@ const SLACK_HEADER: usize = 150;
 /// Most characters of Slack's section, entities counted as written.
 const SLACK_SECTION: usize = 3_000;
 
-/// What is posted.
+/// Body of the request that is posted.
 #[must_use]
 pub fn body(format: WebhookFormat, notification: &Notification) -> Value {
     match format {

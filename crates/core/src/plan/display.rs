@@ -114,7 +114,7 @@ impl fmt::Display for Plan {
 }
 
 impl Operation {
-    /// What differs, of what is brought to another definition.
+    /// Differences of a thing that gets another definition.
     fn changes(&self) -> &[FieldChange] {
         match self {
             Self::UpdateEdge { changes }

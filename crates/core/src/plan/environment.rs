@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{FieldChange, Operation, RunningEnvironment, changes};
 use crate::model::{Edge, Manifest};
 
-/// What becomes of the edge. Domains, HTTPS and the firewall are far's alone.
+/// Operations on the edge. Domains, HTTPS and the firewall are far's alone.
 pub(super) fn edge(wanted: &Edge, now: Option<&Edge>, operations: &mut Vec<Operation>) {
     let Some(now) = now else {
         return;
@@ -37,7 +37,7 @@ pub(super) fn edge(wanted: &Edge, now: Option<&Edge>, operations: &mut Vec<Opera
     }
 }
 
-/// What becomes of alarms and webhooks, each by name.
+/// Operations on alarms and webhooks, each by name.
 pub(super) fn watches(wanted: &Manifest, observed: &RunningEnvironment) -> Vec<Operation> {
     let mut operations = compared("alarm", &wanted.alarms, &observed.alarms);
     operations.extend(compared("notify", &wanted.notify, &observed.notify));

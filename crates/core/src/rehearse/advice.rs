@@ -19,7 +19,7 @@ pub struct FaultAdvice {
     pub not_here: Option<String>,
     /// The rehearsal of the manifest as it is.
     pub rehearsal: Rehearsal,
-    /// What would catch it, when the manifest does not.
+    /// A change that would catch it, when the manifest does not.
     pub change: Option<SuggestedChange>,
 }
 

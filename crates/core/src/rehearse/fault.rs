@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::duration;
 
-/// What is wrong with the new version, or happens while it is released.
+/// Fault of the new version, or of its surroundings while it is released.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
     /// Nothing: a good version.

@@ -38,12 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// No rehearsal lasts longer: ECS gives a stage 24 hours.
 const LONGEST: Duration = Duration::from_secs(26 * 3600);
 
-/// What is rehearsed.
+/// Question of a rehearsal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RehearsalSettings {
     /// Name of the service.
     pub service: String,
-    /// What is wrong.
+    /// The fault that is rehearsed.
     pub fault: Fault,
     /// Platform whose times are taken.
     pub on: TimingModel,
@@ -100,7 +100,7 @@ impl RehearsalOutcome {
     }
 }
 
-/// What a rehearsal shows. Times are milliseconds from the deploy on.
+/// Result of a rehearsal. Times are milliseconds from the deploy on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rehearsal {
     /// Name of the service.
@@ -119,7 +119,7 @@ pub struct Rehearsal {
     pub reason: String,
     /// Whether the machine did what should be done about this fault.
     pub caught: bool,
-    /// Who noticed first; nobody when the release was done or waits.
+    /// The first detector that noticed; none when the release was done or waits.
     pub noticed_by: Option<Detector>,
     /// When that was; `None` without a detector.
     pub noticed_at: Option<u64>,
@@ -141,7 +141,7 @@ pub struct Rehearsal {
     pub healthy: (usize, u32),
     /// The events, in the order of time.
     pub timeline: Vec<RehearsalEvent>,
-    /// What was taken to be so.
+    /// Assumptions of the model, one sentence each.
     pub assumptions: Vec<String>,
 }
 

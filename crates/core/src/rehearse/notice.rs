@@ -15,7 +15,7 @@ pub(super) struct Notice {
     pub by: Detector,
 }
 
-/// Who found it.
+/// Part of the machine or the platform that noticed a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
 pub enum Detector {
@@ -46,7 +46,7 @@ impl fmt::Display for Detector {
     }
 }
 
-/// What was before an event.
+/// State before an event.
 pub(super) struct StateBefore {
     release: Option<Release>,
 }
@@ -59,7 +59,7 @@ impl StateBefore {
 }
 
 impl Detector {
-    /// Who noticed, when this event turned a release.
+    /// The detector by which this event turned a release.
     pub(super) fn by(
         before: &StateBefore,
         after: Option<&ServiceState>,

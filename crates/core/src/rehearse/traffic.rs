@@ -14,7 +14,7 @@ use crate::metrics::Window;
 use crate::random::Random;
 use crate::routing::control::RequestCount;
 
-/// What a task does to requests.
+/// Effect of a task on requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum TaskBehaviour {
     /// Each request is answered well.
@@ -173,7 +173,7 @@ impl TrafficModel {
         self.counts.entry(key).or_insert_with(fresh)
     }
 
-    /// What the router tells once a second.
+    /// Counts that the router tells once a second.
     pub(super) fn drain_counts(&mut self) -> Vec<RequestCount> {
         std::mem::take(&mut self.counts).into_values().collect()
     }

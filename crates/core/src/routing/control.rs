@@ -166,7 +166,7 @@ impl RouterLoad {
     }
 }
 
-/// What was answered in one second under one routing table.
+/// Answers of one second under one routing table.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SecondCount {
     /// Seconds of the machine's monotonic clock.
@@ -187,7 +187,7 @@ impl SecondCount {
     }
 }
 
-/// What one target (or a static site, or the router itself) answered.
+/// Answers of one target (or of a static site, or of the router itself).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RequestCount {
     /// Service; empty when no rule matched.

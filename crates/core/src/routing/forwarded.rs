@@ -22,7 +22,7 @@ pub fn append(incoming: Option<&str>, peer: IpAddr) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<AddressBlock>);
 
-/// What a trusted proxy says of a request.
+/// A trusted proxy's word about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedClient {
     /// Address of the client for which the proxy asks.
@@ -47,8 +47,8 @@ impl TrustedProxies {
         self.0.iter().any(|block| block.contains(address))
     }
 
-    /// What the peer says by its `X-Forwarded-For`, `-Proto`, `-Port` and `Host`, when it is
-    /// trusted. Of a list the last entry counts: those before it are what the proxy was told.
+    /// The peer's word by its `X-Forwarded-For`, `-Proto`, `-Port` and `Host`, when it is trusted.
+    /// Of a list the last entry counts: those before it are what the proxy was told.
     #[must_use]
     pub fn read(
         &self,

@@ -122,7 +122,7 @@ pub enum RequestTarget<'a> {
     Absolute {
         /// Host and port, not checked.
         authority: &'a str,
-        /// What follows the authority.
+        /// The text after the authority.
         path: &'a str,
     },
     /// None that a server takes.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// `st` column of `/proc/net/tcp` for a listening socket (Linux `TCP_LISTEN`).
 const LISTEN: &str = "0A";
 
-/// Who must hold the listening socket of a target.
+/// Owner that the listening socket of a target must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListenerOwner {

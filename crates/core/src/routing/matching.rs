@@ -11,7 +11,7 @@ use super::address_block::AddressBlock;
 use super::table::ListenerRule;
 use crate::model::Route;
 
-/// What of a request rules look at.
+/// Parts of a request that rules look at.
 pub trait RequestFacts {
     /// `Host` without its port.
     fn host(&self) -> &str;

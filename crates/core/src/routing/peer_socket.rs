@@ -128,8 +128,8 @@ impl PeerSocket {
     }
 }
 
-/// What a message of the kernel answers to the question with this number: a socket, that there is
-/// none, or an error number. `None`: it is an answer to another question, or none.
+/// The kernel's answer to the question with this number: a socket, that there is none, or an error
+/// number. `None`: it is an answer to another question, or none.
 #[must_use]
 pub fn answer(message: &[u8], number: u32) -> Option<Result<Option<PeerSocket>, i32>> {
     if word(message, 8)? != number {

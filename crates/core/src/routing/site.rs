@@ -16,7 +16,7 @@ pub const WELL_KNOWN: &str = ".well-known";
 /// Endings of files that are compressed beforehand.
 const COMPRESSED: [&str; 3] = [".gz", ".br", ".zst"];
 
-/// What the endings of web pages and of what they load mean; other endings are asked of
+/// Media types of the endings of web pages and of their parts; other endings are asked of
 /// `mime_guess`. CloudFront's function for single-page applications has the same list.
 const ASSETS: &[(&str, &str)] = &[
     ("apng", "image/apng"),
@@ -59,7 +59,7 @@ const ASSETS: &[(&str, &str)] = &[
     ("xml", "application/xml"),
     ("zip", "application/zip"),
 ];
-/// What the endings of pages mean.
+/// Media types of the endings of pages.
 const PAGES: &[(&str, &str)] = &[
     ("htm", "text/html; charset=utf-8"),
     ("html", "text/html; charset=utf-8"),
@@ -157,7 +157,7 @@ fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// What follows the last dot of a name; a name that only begins with a dot has no ending.
+/// The text after the last dot of a name; a name that only begins with a dot has no ending.
 fn ending(name: &str) -> &str {
     match last(name).rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() => ending,

@@ -59,7 +59,7 @@ pub struct Sessions {
     groups: GroupStickiness,
 }
 
-/// What a request was served by.
+/// The task and revision that served a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServedBy {
     /// Token that stands for the task.
@@ -82,7 +82,7 @@ impl Sessions {
         }
     }
 
-    /// What cookies call a task and its revision.
+    /// Names of a task and its revision in cookies.
     #[must_use]
     pub fn served_by(&self, task: &str, revision: u32) -> ServedBy {
         ServedBy {
@@ -91,7 +91,7 @@ impl Sessions {
         }
     }
 
-    /// What cookies call a revision.
+    /// Name of a revision in cookies.
     #[must_use]
     pub fn revision(&self, revision: u32) -> StickyToken {
         self.sealer.revision(&self.service, revision)

@@ -65,11 +65,11 @@ pub struct Listener {
 pub struct ListenerRule {
     /// Conditions and priority.
     pub route: Route,
-    /// What is done.
+    /// Action for a request that matches.
     pub action: RuleAction,
 }
 
-/// What a rule does.
+/// Action of a rule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleAction {
@@ -157,13 +157,13 @@ pub struct Target {
     pub revision: u32,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Who must hold the socket that listens there; `None`: it is not looked at.
+    /// Owner that the socket there must have; `None`: it is not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<ListenerOwner>,
     /// Whether it may be given requests.
     pub admission: Admission,
-    /// What the engine knows: the state to begin with when this router has not checked the
-    /// target itself, and the state for groups without an HTTP check.
+    /// The engine's knowledge: the state to begin with when this router has not checked the target
+    /// itself, and the state for groups without an HTTP check.
     pub health: TargetHealth,
 }
 

@@ -61,7 +61,7 @@ period = "60s"
     }
 }
 
-/// What AWS has, and how it behaves.
+/// State of the modelled AWS, and its behaviour.
 pub(super) struct World {
     pub now: Timestamp,
     pub journal: Vec<JournalEntry>,
@@ -77,7 +77,7 @@ pub(super) struct World {
     pub endings: Vec<DeploymentProgress>,
     /// How the next copies of a site end: the number of files that are missing.
     pub missing: Vec<usize>,
-    /// What another client writes after the next call was decided, and before it is made.
+    /// Word that another client writes after the next call was decided, and before it is made.
     pub meanwhile: Option<ReleaseControl>,
     /// Exit codes of jobs by name; 0 otherwise.
     pub exits: BTreeMap<String, i32>,
@@ -186,7 +186,8 @@ impl World {
         });
     }
 
-    /// What a client sees of the capacity; none of files, which say it when their copy has ended.
+    /// A client's observation of the capacity; none of files, which say it when their copy has
+    /// ended.
     pub(super) fn observation(&self) -> Option<CapacityObservation> {
         match &self.service().capacity {
             Capacity::Services(_) => Some(CapacityObservation::Services {

@@ -16,7 +16,7 @@ use crate::manifest::example::EXAMPLE;
 /// Keywords that say nothing of an instance.
 const ANNOTATIONS: [&str; 5] = ["$schema", "title", "description", "default", "examples"];
 
-/// What is wrong with a value, if anything.
+/// Checks a value against a part of the schema.
 fn check(schema: &Value, value: &Value, place: &str) -> Result<(), String> {
     let rules = schema.as_object().expect("a schema is a table");
     for (word, rule) in rules {

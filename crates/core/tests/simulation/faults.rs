@@ -92,14 +92,14 @@ fn hinder(world: &mut World) {
     world.hindered.extend(stable);
 }
 
-/// What keeps revisions from starting is gone, and somebody says so.
+/// The obstacle that kept revisions from starting is gone, and somebody says so.
 pub(super) fn relieve(world: &mut World) {
     world.hindered.clear();
     let obstacle = Obstacle::DiskFull;
     world.happen(&Event::ObstacleRemoved { obstacle });
 }
 
-/// What was measured in a step is not known to the engine that begins the step again.
+/// Measurements of a step are not known to the engine that begins the step again.
 fn request_down(world: &mut World) {
     world.happen(&Event::DownRequested);
     world.watched.clear();

@@ -9,7 +9,7 @@ use neargate_core::model::LowTraffic;
 use super::FindService;
 use crate::world::{self, World};
 
-/// What must hold after every decision.
+/// Invariants after every decision.
 pub(super) fn judge(world: &World, before: Option<&machine::ServiceState>) {
     let Some(service) = world.service_or_none() else {
         return;
@@ -199,7 +199,7 @@ pub(super) fn stable_is_wanted(world: &World) {
     );
 }
 
-/// What must hold when all is quiet.
+/// Invariants when all is quiet.
 pub(super) fn settled(world: &World) {
     let service = world.service();
     if let Some(stable) = service.stable {

@@ -41,7 +41,7 @@ pub(crate) enum Process {
 /// The machine and everything around it.
 pub(crate) struct World {
     pub state: EnvironmentState,
-    /// What was persisted.
+    /// Everything that was persisted.
     pub tape: Tape,
     pub now: Timestamp,
     /// Processes that exist.
@@ -386,7 +386,7 @@ impl World {
         self.happen(&Event::TimePassed);
     }
 
-    /// What an event says has become true of the world.
+    /// Changes the world by the facts of an event.
     pub(crate) fn world_changes(&mut self, event: &Event) {
         if let Event::TaskExited { task, .. } = event {
             self.processes.remove(task);

@@ -219,7 +219,7 @@ fn index(case: &mut CheckContext<'_>, name: &str, site: &Static) {
     }
 }
 
-/// What RDS and ElastiCache run.
+/// Checks the versions against those of RDS and ElastiCache.
 fn versions(case: &mut CheckContext<'_>) {
     let manifest = case.manifest;
     for (name, database) in &manifest.databases {

@@ -90,7 +90,7 @@ fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// What the kernel refuses to start: E2BIG.
+/// Commands and variables that are too long for the kernel (E2BIG).
 fn lengths(case: &mut CheckContext<'_>, service: &Service) {
     let name = service.name.as_str();
     let mut altogether = 0;

@@ -87,7 +87,8 @@ impl CheckContext<'_> {
 }
 
 impl CheckContext<'_> {
-    /// What near can and AWS refuses: an error for an environment on AWS, a warning otherwise.
+    /// A value that near takes and AWS refuses: an error for an environment on AWS, a warning
+    /// otherwise.
     fn far_refuses(&mut self, path: &[&str], message: String, help: &str) {
         if matches!(self.manifest.target, DeploymentTarget::Aws { .. }) {
             self.error("out-of-range", path, message, help);

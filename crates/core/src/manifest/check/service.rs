@@ -326,7 +326,7 @@ fn scale(case: &mut CheckContext<'_>, service: &Service) {
     }
 }
 
-/// What near runs of one service; far there may be more.
+/// Bounds of one service near; far there may be more tasks.
 fn too_many(case: &mut CheckContext<'_>, service: &Service) {
     let path = |key| ["service", service.name.as_str(), "scale", key];
     let help = format!(

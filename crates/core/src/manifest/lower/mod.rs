@@ -117,7 +117,7 @@ fn edge(file: TypedTable<'_>, env: &str) -> Edge {
     }
 }
 
-/// What is written of the edge's address, before the defaults are filled in.
+/// Parts of the edge's address that are written, before the defaults are filled in.
 pub(super) fn written_address(written: &TomlTable) -> WrittenAddress {
     let edge = TypedTable(written).table("edge");
     WrittenAddress {

@@ -36,7 +36,7 @@ pub(crate) use validate::conform;
 pub(crate) struct TableSchema {
     /// How people call it: `[service.NAME]`.
     pub(crate) title: &'static str,
-    /// What it is for.
+    /// Purpose of the table.
     pub(crate) doc: &'static str,
     pub(crate) fields: &'static [KeySchema],
     /// A table whose keys may be written here too.
@@ -60,21 +60,21 @@ impl TableSchema {
 pub(crate) struct KeySchema {
     /// As written, kebab-case.
     pub(crate) name: &'static str,
-    /// What may stand there.
+    /// Kind of value that may stand there.
     pub(crate) kind: ValueKind,
-    /// What it means when it is not written.
+    /// Meaning of its absence.
     pub(crate) absent: AbsentKey,
-    /// What it does.
+    /// Effect of the key.
     pub(crate) doc: &'static str,
     /// In what a number is counted; said when it is wrong.
     pub(crate) unit: Option<&'static str>,
-    /// What becomes of it on AWS.
+    /// Effect of the key on AWS.
     pub(crate) far: FarEffect,
-    /// What is different there, when `far` alone does not say it.
+    /// The difference there, when `far` alone does not say it.
     pub(crate) differs: Option<&'static str>,
 }
 
-/// What becomes of a key on AWS.
+/// Effect of a key on AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FarEffect {
     /// A table: its own keys say it.
@@ -87,7 +87,7 @@ pub(crate) enum FarEffect {
     Nothing(&'static str),
 }
 
-/// What a missing key means.
+/// Meaning of a missing key.
 pub(crate) enum AbsentKey {
     /// It is an error.
     Refused,
@@ -153,7 +153,7 @@ impl KeySchema {
     }
 }
 
-/// What may stand at a key.
+/// Kind of value that may stand at a key.
 #[derive(Clone, Copy)]
 pub(crate) enum ValueKind {
     /// Any text that is not empty.
@@ -185,7 +185,7 @@ pub(crate) enum ValueKind {
 
 /// A syntax of texts.
 pub(crate) struct TextFormat {
-    /// What the text is, with its article: `a host name`.
+    /// The text's name, with its article: `a host name`.
     pub(crate) what: &'static str,
     /// A text that is right.
     pub(crate) example: &'static str,

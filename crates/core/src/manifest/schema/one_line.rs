@@ -6,7 +6,7 @@ use super::TextFormat;
 use super::text_rules::{TextRuleViolation, longest, printable};
 use crate::routing::site::is_hidden;
 
-/// What is shown in one line, or is part of one.
+/// Text that is shown in one line, or is part of one.
 pub(super) static LINE: TextFormat = TextFormat {
     what: "a text of one line",
     example: "one line",

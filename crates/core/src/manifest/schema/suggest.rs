@@ -35,7 +35,7 @@ pub(super) fn unknown(
     (found.help(help), near)
 }
 
-/// What other tools call a key, and its name here.
+/// Names of keys in other tools, with the names here.
 static ELSEWHERE: &[(&str, &str)] = &[
     ("replicas", "scale"),
     ("instances", "scale"),

@@ -215,7 +215,7 @@ pub(super) static PROBE: TextFormat = TextFormat {
     },
 };
 
-/// What a request may say in `Host`: a name or an address, with a port or without.
+/// Value of a request's `Host`: a name or an address, with a port or without.
 pub(super) static AUTHORITY: TextFormat = TextFormat {
     what: "a host name",
     example: "notes.example.com",

@@ -156,7 +156,7 @@ impl SchemaProblem {
     }
 }
 
-/// What a scalar looks like in a text; for `--set` and for help.
+/// Text of a scalar; for `--set` and for help.
 fn raw(value: &TomlValue) -> Option<String> {
     match value {
         TomlValue::Text(text) | TomlValue::Date(text) => Some(text.clone()),

@@ -8,7 +8,7 @@ use super::expression::ExpressionNode;
 use super::expression_value::{DataPoints, ExpressionInputs, ExpressionValue};
 use super::function::{Function, Word};
 
-/// What a call gives; `values` are those of the arguments.
+/// Result of a call; `values` are those of the arguments.
 pub(super) fn call(
     function: Function,
     arguments: &[ExpressionNode],

@@ -114,7 +114,7 @@ impl Operator {
 pub(super) const MINUS: u8 = 6;
 
 impl Expression {
-    /// What it gives.
+    /// Type of its value.
     #[must_use]
     pub fn kind(&self) -> ExpressionKind {
         self.kind

@@ -6,9 +6,9 @@
 pub struct MathError {
     /// Byte offset in the text, from 0 (the message counts from 1).
     pub column: usize,
-    /// What should be there.
+    /// Token or type that should be there.
     pub expected: String,
-    /// What is there; empty at the end of the text.
+    /// Text that is there; empty at the end of the text.
     pub found: String,
 }
 

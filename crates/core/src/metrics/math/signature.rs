@@ -6,7 +6,7 @@
 use super::expression::{ExpressionKind, ExpressionNode};
 use super::function::{Function, Word};
 
-/// What an argument must be, in words and as a test.
+/// Rule for an argument, in words and as a test.
 type ArgumentRule = (
     &'static str,
     fn(&ExpressionNode, Option<ExpressionKind>) -> bool,
@@ -74,8 +74,8 @@ impl Function {
         }
     }
 
-    /// What a call gives; otherwise which argument (from 0) is wrong and what was expected there.
-    /// `kinds` are those of the arguments; texts and words have none.
+    /// Type of a call's result; otherwise which argument (from 0) is wrong and what was expected
+    /// there. `kinds` are those of the arguments; texts and words have none.
     pub(super) fn gives(
         self,
         arguments: &[ExpressionNode],

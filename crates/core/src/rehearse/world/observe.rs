@@ -140,7 +140,7 @@ impl RehearsalWorld {
         }
     }
 
-    /// What the guards say goes to the machine. ECS does not wait for them: only one that fires
+    /// The guards' verdicts go to the machine. ECS does not wait for them: only one that fires
     /// counts, a while later, and the weights are taken to be kept.
     fn hear_guards(&mut self) {
         if self.on == TimingModel::Near {

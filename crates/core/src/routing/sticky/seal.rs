@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for CookieKey {
     }
 }
 
-/// What a cookie names: a task or a revision of one service, as a keyed digest.
+/// Name of a task or a revision of one service in a cookie, as a keyed digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StickyToken([u8; NAME]);
 
