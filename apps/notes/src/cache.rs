@@ -28,7 +28,7 @@ pub(crate) enum CacheError {
     /// Redis did not answer.
     #[error("{operation}: Redis does not answer")]
     Unavailable {
-        /// What was tried.
+        /// The operation, in words.
         operation: &'static str,
         #[source]
         source: RedisError,
@@ -38,7 +38,7 @@ pub(crate) enum CacheError {
     Paused,
 }
 
-/// What a look-up of the first page found.
+/// Result of a look-up of the first page.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// The page's JSON, when it is current.

@@ -28,7 +28,7 @@ pub(crate) struct Config {
     pub rate: Option<Rate>,
     /// Faults to rehearse (`NOTES_FAULT`).
     pub faults: Vec<Fault>,
-    /// What logs and `/api/info` say about this task.
+    /// Revision, task and banner for logs and `/api/info`.
     pub identity: Identity,
 }
 
@@ -155,14 +155,14 @@ impl Config {
     }
 }
 
-/// What `notes migrate` needs.
+/// Settings of `notes migrate`.
 #[derive(Debug, Clone)]
 pub(crate) struct MigrateConfig {
     /// URL of PostgreSQL, `postgres://…` (`DATABASE_URL`).
     pub database_url: String,
     /// Faults to rehearse; only `migrate-fail` matters here.
     pub faults: Vec<Fault>,
-    /// What logs say about this task.
+    /// Revision and task for logs.
     pub identity: Identity,
 }
 

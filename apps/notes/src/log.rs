@@ -40,7 +40,7 @@ impl Level {
     }
 }
 
-/// Who this task is; empty outside Neargate.
+/// Revision and task of this process; empty outside Neargate.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
     /// Number of its revision (`NEARGATE_REVISION`).

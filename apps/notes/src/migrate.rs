@@ -27,7 +27,7 @@ const TABLE: &str = "create table if not exists _sqlx_migrations (
     checksum bytea not null,
     execution_time bigint not null
 )";
-/// Whoever migrates holds this advisory lock of the database.
+/// Advisory lock of the database that a migration holds.
 const LOCK: i64 = 0x6e6f_7465_7300;
 const CONNECT: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(600);
@@ -46,7 +46,7 @@ pub(crate) enum MigrateError {
     /// The lock or the table of migrations.
     #[error("{operation}")]
     Prepare {
-        /// What was tried.
+        /// The operation, in words.
         operation: &'static str,
         #[source]
         source: Cause,

@@ -70,7 +70,7 @@ pub(crate) struct Summary {
 pub(crate) struct FieldProblem {
     /// The field, or the query parameter.
     pub field: String,
-    /// What is wrong and what is allowed.
+    /// The fault, and the values that are allowed.
     pub message: String,
 }
 

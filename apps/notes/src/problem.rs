@@ -20,7 +20,7 @@ pub(crate) struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What went wrong inside, for the request's log line; travels in the response's extensions.
+/// The error inside, for the request's log line; travels in the response's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub String);
 

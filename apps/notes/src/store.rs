@@ -23,7 +23,7 @@ pub(crate) enum StoreError {
     /// No connection, or it broke, or the server is starting, stopping or overloaded.
     #[error("{operation}: the database is unavailable")]
     Unavailable {
-        /// What was tried.
+        /// The operation, in words.
         operation: &'static str,
         #[source]
         source: PoolError,
@@ -31,7 +31,6 @@ pub(crate) enum StoreError {
     /// A table or column does not exist: `notes migrate` has not run.
     #[error("{operation}: the database schema is not migrated")]
     SchemaMissing {
-        /// What was tried.
         operation: &'static str,
         #[source]
         source: PoolError,
@@ -39,7 +38,6 @@ pub(crate) enum StoreError {
     /// Any other error of the database.
     #[error("{operation}: the database refused")]
     Failed {
-        /// What was tried.
         operation: &'static str,
         #[source]
         source: PoolError,

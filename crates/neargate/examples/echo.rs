@@ -76,7 +76,7 @@ async fn serve(stream: tokio::net::TcpStream, mut stopped: watch::Receiver<()>) 
     let _ = connection.await;
 }
 
-/// What the fault does to a request: its status.
+/// Applies the fault to a request: its status.
 async fn misbehave() -> u16 {
     static REQUESTS: AtomicU64 = AtomicU64::new(0);
     static LEAKED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
@@ -93,7 +93,7 @@ async fn misbehave() -> u16 {
     200
 }
 
-/// What `/ready` says.
+/// Answer of `/ready`.
 fn ready() -> (u16, String) {
     static ASKED: AtomicU64 = AtomicU64::new(0);
     let asked = ASKED.fetch_add(1, Ordering::Relaxed);

@@ -70,7 +70,7 @@ fn obstacle(root: &Path, state: &Path, service: &Service) -> Option<String> {
     in_artifact(format!("its command {}", unusable(&path, "it")?))
 }
 
-/// What is wrong with the program of a command that is to be a file.
+/// The fault of a command's program that is to be a file.
 fn unusable(program: &Path, folder: &str) -> Option<String> {
     let name = program.display();
     match program.metadata() {

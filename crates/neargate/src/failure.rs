@@ -42,7 +42,7 @@ impl Failure {
         exit.into()
     }
 
-    /// What is wrong, in a sentence.
+    /// The failure, in a sentence.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::Environment(text) => text.clone(),

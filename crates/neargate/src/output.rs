@@ -66,7 +66,7 @@ pub(crate) fn error(text: &str, help: Option<&str>) {
     }
 }
 
-/// What to do instead.
+/// Prints advice below an error.
 pub(crate) fn help(text: &str) {
     say(&format!("{HELP} help{HELP:#}: {text}"));
 }
@@ -87,7 +87,7 @@ pub(crate) fn progress(subject: &str, text: &str) {
     say(&about(subject, text));
 }
 
-/// What happened to a subject, as one line.
+/// A subject and its event, as one line.
 pub(crate) fn about(subject: &str, text: &str) -> String {
     if subject.is_empty() {
         text.to_owned()

@@ -30,7 +30,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const CRASHES: u32 = 2;
 /// When neither engine nor watchdog has answered for this long, both hang.
 const HUNG: Duration = Duration::from_secs(10);
-/// What belongs to a lost state directory ends by itself within this time.
+/// Processes of a lost state directory end by themselves within this time.
 const LOST: Duration = Duration::from_secs(15);
 
 /// Runs the engine in this process.
@@ -104,7 +104,7 @@ pub(crate) fn watchdog(state: &StateDir, again: bool) -> Result<ExitCode, Failur
     }
 }
 
-/// What a router gives up, by its arguments.
+/// Confinement of a router, by its arguments.
 pub(crate) fn confinement(
     user: Option<&str>,
     sites: Option<PathBuf>,

@@ -108,10 +108,10 @@ impl ProgressScreen {
     }
 }
 
-/// What is waited for is said again after this long, also when nothing but times changed.
+/// A wait is told again after this long, also when nothing but times changed.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What was said last of what is waited for, without its times, and when.
+/// The wait that was told last, without its times, and when.
 #[derive(Default)]
 pub(crate) struct WaitLine {
     said: String,
@@ -127,7 +127,7 @@ impl WaitLine {
         }
     }
 
-    /// What is to be said now; of what was said before, since when.
+    /// Lines that are to be told now, each with the time since it was told first.
     fn lines(&mut self, waits: &str, now: Instant) -> Vec<String> {
         if !self.is_news(waits, now) {
             return Vec::new();
@@ -173,7 +173,7 @@ fn without_times(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What is waited for, one line per copy and service.
+/// Present waits, one line per copy and service.
 fn waits(status: &Status) -> String {
     let copying = status.copying.iter();
     let copying = copying.map(|copying| format!("{} {}", copying.service, copying.describe()));

@@ -243,7 +243,7 @@ fn require_near(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// What the engine is asked to run.
+/// Definition that the engine is asked to run.
 pub(crate) fn definition(
     flags: &GlobalFlags,
     path: &Path,
@@ -260,7 +260,7 @@ pub(crate) fn definition(
     }
 }
 
-/// Who runs this command, and in which git revision of the manifest's folder.
+/// The user of this command, and the git revision of the manifest's folder.
 #[cfg(feature = "aws")]
 pub(crate) fn cause_of(flags: &GlobalFlags) -> RevisionSource {
     find(flags).map_or_else(|_| RevisionSource::default(), |path| cause(&folder(&path)))
@@ -284,7 +284,7 @@ fn cause(root: &Path) -> RevisionSource {
     RevisionSource { user: user(), git }
 }
 
-/// Who runs this command: the login name, the machine's name for the user, or the number.
+/// The user of this command: the login name, the machine's name for the user, or the number.
 pub(crate) fn user() -> String {
     let login = ["USER", "LOGNAME"]
         .into_iter()

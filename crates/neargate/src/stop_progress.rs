@@ -18,11 +18,11 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// Tasks that are named; of the others their number.
 const MOST_NAMED: usize = 5;
 
-/// What a stop leaves, and what it does not: said the same in help and messages.
+/// Text about the data that a stop leaves: the same in help and messages.
 const DATA_STAYS: &str = "PostgreSQL's data stays";
 const CACHE_EMPTY: &str = "the cache starts empty at the next `up`";
 
-/// What a stop leaves of the data services that there are.
+/// Data services that a stop leaves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RemainingData {
     databases: bool,
@@ -38,7 +38,7 @@ impl RemainingData {
         }
     }
 
-    /// What was said, and what is left; no word of what there is not.
+    /// The text `said`, and the data that is left; no word of services that there are not.
     pub(crate) fn after(self, said: &str) -> String {
         let parts = [
             self.databases.then_some(DATA_STAYS),
@@ -62,7 +62,7 @@ pub(crate) async fn with_progress<T>(
     waiting::for_answer(client, screen, AT_ONCE, show, answer).await
 }
 
-/// What is waited for: tasks, each with its deadline; then the router; then the data services.
+/// Waits of a stop: tasks, each with its deadline; then the router; then the data services.
 fn words(status: &Status, now: Timestamp) -> String {
     let tasks = status.services.iter().flat_map(|service| &service.tasks);
     let mut waits: Vec<String> = tasks.map(|task| task_words(task, now)).collect();

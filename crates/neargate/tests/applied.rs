@@ -24,8 +24,8 @@ const SETTINGS: [&str; 3] = [
     "service.api.release.guard=[]",
 ];
 
-/// What moto forgets of what it is told; so a second plan would set it again. Nothing else may
-/// differ, neither after apply nor after releases.
+/// Attributes that moto forgets; so a second plan would set them again. Nothing else may differ,
+/// neither after apply nor after releases.
 const FORGOTTEN: [&str; 10] = [
     "aws_db_instance.performance_insights_enabled",
     "aws_db_instance.performance_insights_retention_period",

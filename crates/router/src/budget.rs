@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
-/// What a connection needs before its first stream: the buffers of its frames.
+/// Memory of a connection before its first stream: the buffers of its frames.
 pub(crate) const CONNECTION_COST: usize = 32 * 1024;
 /// While memory is short, a client that has taken nothing for this long is let go.
 pub(crate) const STALLED: Duration = Duration::from_secs(5);
 /// While memory is short, a connection without streams for this long is ended.
 const IDLE: Duration = Duration::from_secs(1);
-/// Who has waited this long for memory has room made.
+/// Wait for memory after which room is made.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A new connection waits this long for memory.
 const ADMISSION: Duration = Duration::from_secs(10);

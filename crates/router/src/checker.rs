@@ -43,7 +43,7 @@ pub(crate) struct TargetHealthChange {
     pub(crate) finding: CheckFinding,
 }
 
-/// What the last check of a target found.
+/// Result of the last check of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CheckFinding {
     /// Empty: it passed, or there was none.
@@ -69,7 +69,7 @@ impl CheckFinding {
     }
 }
 
-/// What is checked.
+/// A target that is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CheckedTarget {
     pub(crate) task: TaskId,
@@ -236,7 +236,7 @@ impl Checker {
     }
 }
 
-/// What an error of the kernel says about the target: nothing, when this process lacks something.
+/// Meaning of a kernel's error for the target: none, when this process lacks something.
 fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, String) {
     if is_shortage(error) {
         return (Outcome::NotMade, error.to_string());
@@ -244,7 +244,7 @@ fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, String) {
     (outcome, format!("Target.FailedHealthChecks: {error}"))
 }
 
-/// Who listens at a target's address, and which sockets were found to be its own.
+/// Process that listens at a target's address, and the sockets that were found to be its own.
 struct ObservedListener {
     address: SocketAddr,
     owner: Option<ListenerOwner>,

@@ -72,11 +72,11 @@ struct CompiledTarget {
     user: Option<u32>,
     admitted: bool,
     state: Arc<TargetState>,
-    /// What cookies call it; `None`: its group is not sticky.
+    /// Its names in cookies; `None`: its group is not sticky.
     given: Option<ServedBy>,
 }
 
-/// What a request is answered with.
+/// Answer to a request by the table.
 pub(crate) enum RouteDecision<'a> {
     /// No table, or no such listener: 503.
     NoListener,
@@ -95,11 +95,11 @@ pub(crate) enum RouteDecision<'a> {
 pub(crate) struct SelectedTarget {
     pub(crate) revision: u32,
     pub(crate) address: SocketAddr,
-    /// Who must be at the other end of a connection to it; `None`: it is not asked.
+    /// User that must be at the other end of a connection to it; `None`: it is not asked.
     pub(crate) user: Option<u32>,
     pub(crate) idle_timeout: Duration,
     pub(crate) in_flight: InFlight,
-    /// What the client is told to come back with.
+    /// Cookies that the client is told to come back with.
     pub(crate) session: Option<StickyCookies>,
 }
 

@@ -24,7 +24,7 @@ use crate::RouterError;
 /// Where a router with a user of its own sees the snapshots.
 const SITES: &str = "/run/neargate/sites";
 
-/// What a router is to give up besides the system calls that it does not need.
+/// Rights that a router gives up besides the system calls that it does not need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confinement {
     /// User and group that it becomes; it is root then. `None`: it stays who it is.

@@ -24,7 +24,7 @@ use crate::seats::AwaitedInput;
 use crate::static_response;
 use crate::worker_context::WorkerContext;
 
-/// What `OPTIONS` asks of to ask of the server as a whole (RFC 9110, 9.3.7).
+/// Target by which `OPTIONS` asks about the server as a whole (RFC 9110, 9.3.7).
 const ASTERISK: &str = "*";
 /// Bytes that are read and thrown away after an error answer, so that it arrives.
 const MOST_LINGER: usize = 256 * 1024;

@@ -21,7 +21,7 @@ const MOST_TOLD: u64 = 60;
 /// loop.
 const MOST_ENTRIES: usize = 500;
 
-/// What a worker counted since it last told.
+/// Counts of a worker since its last report.
 #[derive(Debug)]
 pub(crate) struct WorkerReport {
     /// Which of the workers.
@@ -120,7 +120,7 @@ impl CountHistory {
         self.horizon = self.horizon.max(oldest * 1000);
     }
 
-    /// What comes after a moment, or after the horizon; nothing when nothing more is complete.
+    /// Counts after a moment, or after the horizon; nothing when nothing more is complete.
     pub(crate) fn after(&self, cursor: u64) -> Option<HistorySpan> {
         let from = cursor.max(self.horizon);
         let mut through = self.through().min(from + MOST_TOLD * 1000);

@@ -33,7 +33,7 @@ pub(crate) struct RequestCounters {
     entries: usize,
 }
 
-/// Who gave the status.
+/// Origin of the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StatusSource {
     Target,

@@ -29,7 +29,7 @@ pub(crate) fn phrase(status: u16) -> &'static str {
     }
 }
 
-/// What somebody who reads an answer is told besides its status, by the reason of the access log.
+/// Advice for a person who reads an answer, by the reason of the access log.
 fn advice(reason: &str) -> Option<&'static str> {
     (reason == request::TLS_TO_PLAIN_PORT)
         .then_some("this port speaks plain HTTP: use http://… instead of https://…")

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use neargate_core::liveness::PERIOD;
 
-/// What a worker shows of itself.
+/// Signs of life of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerBeat {
     thread: AtomicU32,

@@ -40,7 +40,7 @@ const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Bytes of a stream that wait for the connection, and that are read for it at once.
 const BLOCK: usize = 16 * 1024;
-/// What a stream needs beside its head and its bodies.
+/// Memory of a stream beside its head and its bodies.
 const STREAM_COST: usize = 8 * 1024;
 /// Streams that were reset before they were taken up, and streams that were reset for a
 /// mistake of the client: beyond these the connection is ended (rapid reset).
@@ -50,7 +50,7 @@ const MOST_MISTAKES: usize = 256;
 const MOST_REMEMBERED: usize = 32;
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// What a client speaks.
+/// Protocol of a client.
 pub(crate) enum Protocol {
     Http1,
     Http2,

@@ -50,7 +50,7 @@ use std::time::Duration;
 
 pub use confinement::Confinement;
 
-/// What a router is started with.
+/// Arguments with which a router is started.
 #[derive(Debug)]
 pub struct RouterConfig {
     /// Listening TCP sockets with their listener's name; a name may come several times
@@ -66,7 +66,7 @@ pub struct RouterConfig {
     pub limits: RouterLimits,
     /// Whether SIGTERM drains this router (30 s). Off for routers that run inside a test.
     pub signals: SignalHandling,
-    /// What it gives up before it reads a byte from outside.
+    /// Rights that it gives up before it reads a byte from outside.
     pub confinement: Confinement,
 }
 
@@ -158,7 +158,6 @@ pub enum RouterError {
     /// The limit of open files is too low to serve.
     #[error("the limit of open files is {limit}; a router needs {needed} (`ulimit -Hn`)")]
     Descriptors {
-        /// What it is.
         limit: u64,
         /// The lowest that is enough.
         needed: u64,

@@ -17,7 +17,7 @@ use crate::socket_diag::SocketDiag;
 /// Most processes of one task that are looked through.
 const MOST_PROCESSES: usize = 4096;
 
-/// What is found at a target's address.
+/// Finding at a target's address.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PortCheck {
     /// Nothing listens there.
@@ -140,7 +140,7 @@ fn names(directory: &str) -> io::Result<impl Iterator<Item = String> + use<>> {
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
 }
 
-/// Who a stranger is, as far as any user may know: its user's name and number.
+/// Name of a stranger, as far as any user may know: its user's name and number.
 pub(crate) fn in_words(address: SocketAddr, stranger: &ListeningSocket) -> String {
     let user = stranger.user;
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();

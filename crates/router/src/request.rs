@@ -15,7 +15,7 @@ use neargate_core::routing::websocket;
 
 pub use neargate_core::routing::head::RequestRefusal;
 
-/// What the bytes of a request head hold.
+/// Content of the bytes of a request head.
 #[derive(Debug)]
 pub enum HeadRead {
     /// The head is not complete yet.
@@ -37,7 +37,7 @@ pub struct RequestHead {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The client: the peer, or whom a trusted proxy speaks for.
     pub(crate) client: IpAddr,
-    /// What a trusted proxy says.
+    /// A trusted proxy's word about the client.
     pub(crate) forwarded: Option<ForwardedClient>,
     /// It is the opening handshake of a WebSocket.
     pub(crate) websocket: bool,

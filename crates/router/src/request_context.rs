@@ -9,7 +9,7 @@ use crate::access_log::{self, AccessLogEntry};
 use crate::request::{ConnectionAddresses, KeepAlive, RequestHead};
 use crate::worker_context::WorkerContext;
 
-/// Who is connected, and to what.
+/// The client, and the listener that it is connected to.
 #[derive(Debug)]
 pub(crate) struct ClientConnection {
     pub(crate) listener: Rc<str>,
@@ -62,7 +62,7 @@ pub(crate) enum RequestEnd {
     Abort(u16, &'static str),
 }
 
-/// What a request is served with.
+/// Everything by which a request is served.
 pub(crate) struct RequestContext<'a> {
     pub(crate) worker: &'a WorkerContext,
     pub(crate) client: &'a ClientConnection,

@@ -84,7 +84,7 @@ pub(crate) fn read(
     Ok(Some((head, length)))
 }
 
-/// What a head says of its body's length.
+/// A head's headers about its body's length.
 struct BodyLengths {
     length: Option<u64>,
     chunked: bool,

@@ -21,7 +21,7 @@ use crate::request_context::{ClientStreams, RequestContext, RequestEnd};
 use crate::scratch::ResponseWriter;
 use crate::static_files::{self, ContentPart, Entity, FileLookup, FileRequest};
 
-/// What is sent: a head, then a part of a file.
+/// An answer: a head, then a part of a file.
 struct FileReply {
     status: u16,
     /// Whole lines of the head.
@@ -212,7 +212,7 @@ where
     }
 }
 
-/// What follows a head.
+/// Body after a head.
 enum FileBody {
     None,
     Memory(bytes::Bytes),

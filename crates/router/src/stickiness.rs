@@ -14,7 +14,7 @@ pub(crate) use neargate_core::routing::sticky::Sessions;
 use crate::request::RequestHead;
 use crate::response;
 
-/// What chose the target group of a request.
+/// Choice of a request's target group: by weight or by cookie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum GroupChoice {
     /// The weights of the rule, or there is one group only.
@@ -24,7 +24,7 @@ pub(crate) enum GroupChoice {
     ByCookie,
 }
 
-/// What a client is told to come back with.
+/// Cookies that a client is told to come back with.
 #[derive(Debug)]
 pub(crate) struct StickyCookies {
     sessions: Rc<Sessions>,

@@ -33,7 +33,7 @@ pub(crate) struct TableSwap {
     pub(crate) done: oneshot::Sender<()>,
 }
 
-/// What a worker is started with.
+/// Arguments with which a worker is started.
 pub(crate) struct WorkerStart {
     pub(crate) sockets: Vec<(String, StdListener)>,
     pub(crate) limits: RouterLimits,

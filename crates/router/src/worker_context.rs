@@ -131,7 +131,7 @@ impl WorkerContext {
         room
     }
 
-    /// What a request that ends now is counted under.
+    /// Period under which a request that ends now is counted.
     pub(crate) fn stamp(&self, now: Instant) -> CountPeriod {
         let (version, in_force) = self.in_force.get();
         CountPeriod {

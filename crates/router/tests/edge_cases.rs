@@ -12,7 +12,7 @@ fn serving() -> (Router, Backend) {
     (router, backend)
 }
 
-/// What is refused, and how.
+/// Requests that are refused, and how.
 const REFUSED: &[(&str, u16)] = &[
     (
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

@@ -92,7 +92,7 @@ fn none_runs(state: &StateDir) -> Failure {
     ))
 }
 
-/// What the watchdog says of the engine; `None` when there is no watchdog or it does not answer.
+/// The watchdog's report of the engine; `None` when there is no watchdog or it does not answer.
 pub(super) async fn report_of_watchdog(state: &StateDir, question: u8) -> Option<EngineReport> {
     let asked = async {
         let name = ShortName::of(&state.watchdog_socket()).ok()?;

@@ -11,7 +11,7 @@ use neargate_far::driver::preflight::PreflightFinding;
 use crate::output;
 use crate::verbs::pipeline::machine::aws;
 
-/// What the account says.
+/// Findings about the account.
 pub(super) fn findings(driver: &Driver) -> Vec<PreflightFinding> {
     let all = questions(driver.manifest(), driver.facts());
     if aws().is_err() {

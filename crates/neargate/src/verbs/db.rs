@@ -78,7 +78,7 @@ pub(crate) struct Url<'a> {
     pub password: &'a str,
     host: &'a str,
     port: &'a str,
-    /// What follows the address, without its slash.
+    /// Path after the address, without its slash.
     pub path: &'a str,
 }
 

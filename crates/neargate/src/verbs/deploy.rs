@@ -28,7 +28,7 @@ pub(crate) struct DeployOptions {
     pub force: bool,
 }
 
-/// What the engine made of a request.
+/// The engine's answer to a request.
 struct StartedDeploy {
     client: EngineClient,
     accepted: Accepted,
@@ -204,7 +204,7 @@ async fn nothing_to_do(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a definition does not show.
+/// A note about code that a definition does not show.
 fn unseen_code(service: &str) -> String {
     format!(
         "service.{service} has no `artifact`: deploy cannot see a change of its code; release it with \

@@ -23,7 +23,7 @@ use crate::{output, project};
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 struct DoctorFinding {
-    /// What was looked at.
+    /// The thing that was checked.
     what: &'static str,
     /// How it is.
     verdict: FindingLevel,

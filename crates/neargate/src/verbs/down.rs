@@ -26,7 +26,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// A removal that goes on is said again so often.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What is said to whoever leaves a stop that has begun.
+/// Text for a person who leaves a stop that has begun.
 pub(crate) const GOES_ON: &str = "stopping continues; see: neargate status";
 
 /// Stops; with `purge`, removes the state directory.
@@ -167,7 +167,7 @@ async fn remove_shown(state: &StateDir) -> Result<(), Failure> {
     removed.map_err(|error| Failure::of("cannot remove the state directory", &error))?
 }
 
-/// What takes long is said after `at_once`, and then with its time every `again`.
+/// A message about a long wait comes after `at_once`, and then with its time every `again`.
 async fn said_meanwhile<T>(
     work: impl Future<Output = T>,
     words: &str,

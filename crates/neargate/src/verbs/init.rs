@@ -64,7 +64,7 @@ pub(crate) fn run(flags: &GlobalFlags, force: bool) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is better done before the rest; `neargate check` warns of it too.
+/// Advice that is better followed before the rest; `neargate check` warns of it too.
 fn advice(found: &ProjectSurvey) -> Option<&'static str> {
     let DetectedProgram::Files { root, .. } = &found.runs else {
         return None;

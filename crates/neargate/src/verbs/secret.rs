@@ -122,7 +122,7 @@ fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
     secrets.collect()
 }
 
-/// What to do before `up` about secrets that services use, that nobody has set, and that the engine
+/// Advice before `up` about secrets that services use, that nobody has set, and that the engine
 /// does not make. Nothing when the secrets are not this user's to read.
 pub(crate) fn to_set(state: &StateDir, manifest: &Manifest) -> Vec<String> {
     let readable = std::fs::read_dir(state.path());

@@ -182,7 +182,7 @@ pub(crate) fn require_secrets<'a>(
     Err(Failure::Engine(problem.with_help(help)))
 }
 
-/// What somebody who reads that the app is up may not expect.
+/// Notes for a person who reads that the app is up, and may not expect these facts.
 fn besides(status: &Status) -> Vec<String> {
     let words = status.services.iter().filter_map(|service| {
         let name = &service.name;

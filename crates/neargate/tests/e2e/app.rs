@@ -36,10 +36,10 @@ fn longest() -> Duration {
     }
 }
 
-/// Who runs the commands.
+/// User that runs the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum User {
-    /// Whoever runs the tests.
+    /// The user that runs the tests.
     Own,
     /// An ordinary user without a home (only when the tests run as root).
     Ordinary,

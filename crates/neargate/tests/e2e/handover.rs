@@ -41,7 +41,7 @@ fn connections_wait_when_engine_and_router_die_together() {
     TcpStream::connect(address).expect_err("nobody listens after `down`");
 }
 
-/// What the process with this pid runs.
+/// Program of the process with this pid.
 fn program(pid: u64) -> PathBuf {
     std::fs::read_link(format!("/proc/{pid}/exe")).expect("its program")
 }

@@ -31,8 +31,8 @@ pub(crate) fn serving(app: &App) -> Vec<String> {
     lines
 }
 
-/// What a release that went back leaves: exit 1, revision 1 with all that it had, no request of
-/// it failed.
+/// Result of a release that went back: exit 1, revision 1 with all that it had, no request of it
+/// failed.
 pub(crate) fn went_back(
     app: &App,
     before: &[String],

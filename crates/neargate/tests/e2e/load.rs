@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a load saw.
+/// Result of a load.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tally {
     pub sent: u64,
@@ -114,7 +114,7 @@ fn work(address: SocketAddr, path: &str, gap: Duration, stop: &AtomicBool) -> Ta
 /// A connection that is kept.
 pub(crate) type Connection = BufReader<TcpStream>;
 
-/// What was answered.
+/// An answer to a request.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub status: u16,

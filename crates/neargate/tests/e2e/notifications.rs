@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::app::{App, PATIENCE};
 use crate::releases::ECHO;
 
-/// What was posted: the path, and the body.
+/// A posted notification: the path, and the body.
 type Posted = (String, Value);
 
 /// Answers every request with 200 and hands its path and body on.

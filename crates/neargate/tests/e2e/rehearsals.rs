@@ -27,7 +27,7 @@ const SETTINGS: [&str; 10] = [
     "alarm.memory={ service = \"api\", metric = \"memory\", statistic = \"maximum\", above = 20, period = \"5s\", datapoints = \"2/2\" }",
 ];
 
-/// What is compared: the outcome, who noticed, and how long after the fault could first be met.
+/// Compared facts: the outcome, the detector, and how long after the fault could first be met.
 #[derive(Debug, PartialEq)]
 struct Noticed {
     outcome: String,

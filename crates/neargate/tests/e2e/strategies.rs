@@ -13,7 +13,7 @@ fn with(strategy: &str) -> App {
     app
 }
 
-/// Who answers, at the edge, a request with the test header.
+/// Answer, at the edge, to a request with the test header.
 fn answers(app: &App, header: Option<&str>) -> String {
     let mut command = std::process::Command::new("curl");
     command.args(["-fsS", "--max-time", "10"]);

@@ -31,7 +31,7 @@ struct SourceFile<'a> {
     module: ModulePath,
     /// Line of each path that the file names, with its segments.
     named: Vec<(usize, Vec<String>)>,
-    /// What the file's `use` lines bring in, by name.
+    /// Paths that the file's `use` lines bring in, by name.
     brought: BTreeMap<String, Vec<String>>,
     /// Modules that exist for tests only.
     for_tests: BTreeSet<String>,

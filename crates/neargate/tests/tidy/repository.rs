@@ -14,7 +14,7 @@ pub(crate) struct Finding {
     pub path: String,
     /// Line, from 1; 0: the file as a whole.
     pub line: usize,
-    /// What is wrong, and what to do.
+    /// The fault, and how to mend it.
     pub text: String,
 }
 

@@ -15,7 +15,7 @@ use seccompiler::{
 /// `PR_SET_VMA`: names of memory maps, set by newer C libraries.
 const PR_SET_VMA: u64 = 0x53_56_4d_41;
 
-/// What serving, reading files and running threads need, whatever their arguments.
+/// System calls of serving, reading files and running threads, whatever their arguments.
 const ALLOWED: &[c_long] = &[
     // Streams and files.
     libc::SYS_read,
@@ -155,7 +155,7 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// What no router ever does: whoever asks has got hold of it.
+/// System calls that no router ever makes: a program that makes one has got hold of it.
 const DEADLY: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,

@@ -17,7 +17,7 @@ use crate::request::{self, ConnectionAddresses, RequestHead};
 /// Bytes of a header beside its name and value, as HPACK counts them.
 const ENTRY: usize = 32;
 
-/// What a head takes in memory, about.
+/// Memory that a head takes, about.
 pub(super) fn head_bytes(parts: &Parts) -> usize {
     let target = parts.uri.path_and_query().map_or(0, |p| p.as_str().len());
     target + parts.headers.iter().map(line_bytes).sum::<usize>()

@@ -21,7 +21,7 @@ pub(super) struct RequestBody {
     body: RecvStream,
     chunked: bool,
     ended: bool,
-    /// What comes before `data`: a chunk's size.
+    /// Bytes before `data`: a chunk's size.
     before: Bytes,
     data: Bytes,
     after: &'static [u8],

@@ -5,7 +5,7 @@ use neargate_core::routing::head::{HttpVersion, RequestFraming};
 use crate::chunked::{self, ChunkScanner, MalformedChunks};
 use crate::response;
 
-/// What is left of a body.
+/// The rest of a body.
 pub(super) enum RemainingBody {
     Bytes(u64),
     Chunks(ChunkScanner),
@@ -123,7 +123,7 @@ impl ForwardedBody {
     }
 }
 
-/// What becomes of trailers.
+/// Rule for trailers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TrailerPolicy {
     Passed,

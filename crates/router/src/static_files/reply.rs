@@ -19,7 +19,7 @@ use crate::clock::monotonic;
 use crate::pressure::is_shortage;
 use crate::request::RequestHead;
 
-/// What of a request decides which file is sent. Owned: it goes to a thread that may wait.
+/// Parts of a request that decide which file is sent. Owned: they go to a thread that may wait.
 #[derive(Debug)]
 pub(crate) struct FileRequest {
     pub(crate) path: String,
@@ -45,7 +45,7 @@ impl FileRequest {
         }
     }
 
-    /// What names the answer among those of all sites.
+    /// Key of the answer among those of all sites.
     pub(crate) fn key(&self, site: &StaticSite) -> String {
         let revision = site.revision.to_string();
         let parts = [
@@ -59,7 +59,7 @@ impl FileRequest {
     }
 }
 
-/// What a path leads to.
+/// Result of a path's look-up.
 pub(crate) enum FileLookup {
     /// Its own file, which it will always have.
     Own(Entity),
@@ -144,7 +144,7 @@ fn location(asked: &FileRequest) -> String {
     }
 }
 
-/// What of a file is sent.
+/// Part of a file that is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ContentPart {
     /// Nothing: the client has it (304).
@@ -176,7 +176,7 @@ pub(crate) fn part(entity: &Entity, head: &RequestHead) -> ContentPart {
     }
 }
 
-/// What the conditions of a request come to.
+/// Result of a request's conditions.
 enum Precondition {
     Holds,
     Unchanged,

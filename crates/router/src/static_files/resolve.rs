@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::routing::site::is_hidden;
 
-/// What a path names.
+/// Target of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ResolvedPath {
     File(PathBuf),
@@ -17,7 +17,7 @@ pub(super) enum ResolvedPath {
     Redirect,
     /// Nothing that is there.
     Nothing,
-    /// What is never served, whatever is there.
+    /// Never served, whatever is there.
     Refused,
 }
 

@@ -5,7 +5,7 @@
 
 use super::survey::{DetectedProgram, Language, ProjectSurvey};
 
-/// What the file begins with.
+/// First lines of the file.
 const HEAD: &str = "\
 # What near leaves out of a snapshot of this folder (artifact = \".\"), as git's ignore files do;
 # .git and .neargate always. Far, a build by a Dockerfile goes by .dockerignore instead.

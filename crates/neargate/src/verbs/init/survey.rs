@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-/// What was found.
+/// Result of a survey of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProjectSurvey {
-    /// What it was concluded from, for people.
+    /// Reasons for the result, for people.
     pub because: Vec<String>,
     pub runs: DetectedProgram,
     /// A PostgreSQL belongs to it.
@@ -38,26 +38,26 @@ pub(super) enum DetectedProgram {
 pub(super) struct Program {
     /// How it is built.
     pub build: Option<String>,
-    /// What the build makes.
+    /// Path of the build's result.
     pub artifact: Option<String>,
     /// How it starts.
     pub command: Vec<String>,
     /// The port that it is used to.
     pub port: u16,
-    /// What to look at before `up`.
+    /// A doubt to look into before `up`.
     pub doubt: Option<&'static str>,
-    /// What runs the folder as it is; `None`: something else, or a file is built.
+    /// Interpreter that runs the folder as it is; `None`: something else, or a file is built.
     pub language: Option<Language>,
 }
 
-/// What interprets a program.
+/// Interpreter of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     Python,
     Node,
 }
 
-/// What runs, and what that was concluded from.
+/// Detected workload, and the reason for it.
 type DetectedWorkload = (String, DetectedProgram);
 
 /// Looks at a folder.

@@ -9,7 +9,7 @@ const LONGEST_NAME: usize = 32;
 /// Column at which comments begin.
 const COMMENTS: usize = 44;
 
-/// What can be said besides, as comments: it is right as it stands.
+/// Further keys, as comments: the manifest is right as it stands.
 const MORE: &str = r#"[service.web.scale]
 min = 2                                     # tasks
 

@@ -21,14 +21,15 @@ pub(crate) fn command(program: &str, arguments: &[&str], folder: &Path) -> Comma
     command
 }
 
-/// What builds and pushes images: docker, or podman.
+/// Program that builds and pushes images: docker, or podman.
 pub(crate) fn containers() -> Result<&'static str, Failure> {
     first(&["docker", "podman"]).ok_or_else(|| {
         Failure::Environment("there is neither docker nor podman on the PATH: install one".into())
     })
 }
 
-/// What looks for known vulnerabilities, with the arguments that make HIGH and CRITICAL fail.
+/// Program that searches images for known vulnerabilities, with the arguments that make HIGH and
+/// CRITICAL fail.
 pub(crate) fn scanner() -> Result<(&'static str, &'static [&'static str]), Failure> {
     match first(&["trivy", "grype"]) {
         Some("trivy") => Ok(("trivy", TRIVY)),
@@ -99,7 +100,7 @@ pub(crate) fn run_neargate(mut command: Command) -> Result<(), Failure> {
     }
 }
 
-/// What it prints, without the line's end; what it says is shown only when it fails.
+/// Standard output, without the line's end; standard error is shown only when the command fails.
 pub(crate) fn ask(mut command: Command) -> Result<String, Failure> {
     let words = words(&command);
     let output = command

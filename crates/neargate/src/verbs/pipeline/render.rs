@@ -159,7 +159,7 @@ fn document(files: &[WorkflowFile], root: &Path) -> serde_json::Value {
     serde_json::json!({ "workflows": each })
 }
 
-/// What GitHub has to know besides the files.
+/// Settings that GitHub needs besides the files.
 fn accounts(environments: &[String]) -> String {
     let each: Vec<String> = environments
         .iter()
