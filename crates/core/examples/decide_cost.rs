@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ReleaseId, TaskId};
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
     Supersede, TaskHealth,
@@ -163,7 +163,8 @@ impl Environment {
             .services
             .get(service)
             .and_then(|s| s.release.as_ref());
-        let (release, step) = release.map_or((0, 0), |release| (release.id, release.step));
+        let (release, step) =
+            release.map_or((ReleaseId::NONE, 0), |release| (release.id, release.step));
         let fired = self.random.chance(10);
         let verdict = if fired {
             GuardVerdict::Fired

@@ -13,6 +13,7 @@ use crate::alarm::{
     AlarmDefinition, AlarmState, DataSufficiency, DatapointSource, MetricAlarm, evaluate,
     history_until,
 };
+use crate::ids::ReleaseId;
 use crate::machine::strategy::compare_split;
 use crate::machine::{GuardVerdict, SplitCheck};
 use crate::metrics::{Dimensions, MetricsStore, RetentionLimits, Window, WindowBoundary, names};
@@ -28,7 +29,7 @@ const IN_FLIGHT: Duration = Duration::from_secs(1);
 /// The guards and measurements of one step of one release.
 #[derive(Debug)]
 pub struct StepAnalysis {
-    pub release: u64,
+    pub release: ReleaseId,
     /// Number of the step; 0 while a rolling release replaces tasks.
     pub step: u32,
     service: String,
@@ -62,7 +63,7 @@ impl StepAnalysis {
     /// have no samples of their own: they are quiet here, and fire with the service's own alarm.
     #[must_use]
     pub fn new(
-        (release, step): (u64, u32),
+        (release, step): (ReleaseId, u32),
         (service, revision): (&str, u32),
         (began, known): (Timestamp, Timestamp),
         guards: &BTreeMap<String, Alarm>,

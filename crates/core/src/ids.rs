@@ -1,10 +1,12 @@
 //! Identifiers: each names one thing and carries no other meaning.
 //!
 //! Invariant: nobody takes an identifier apart. What it was made of stands in fields beside it. On the wire and in files an
-//! identifier is its bare text.
+//! identifier is its bare text or number.
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,50 @@ macro_rules! text_id {
     };
 }
 
+/// Defines an identifier that is a number: 1 is the first, and 0 stands for none where a stored or printed form has
+/// no other word for it.
+macro_rules! number_id {
+    ($(#[$attribute:meta])* $name:ident($number:ty)) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $number);
+
+        impl $name {
+            /// No such thing, as a number.
+            pub const NONE: Self = Self(0);
+            /// The first one.
+            pub const FIRST: Self = Self(1);
+
+            /// The one made after this one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, out)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, out)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIntError> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
 text_id! {
     /// Names a task, once in the life of an environment: `api-r3-7`.
     TaskId
@@ -85,5 +131,29 @@ impl TaskId {
     #[must_use]
     pub fn of(service: &str, revision: u32, ordinal: u64) -> Self {
         format!("{service}-r{revision}-{ordinal}").into()
+    }
+}
+
+number_id! {
+    /// Numbers a release: once in the life of an environment near, of a service far.
+    ReleaseId(u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn in_json_an_identifier_is_its_bare_text_or_number_as_a_key_too() {
+        let both = BTreeMap::from([(ReleaseId(7), TaskId::from("api-r3-7"))]);
+        let text = r#"{"7":"api-r3-7"}"#;
+        assert_eq!(serde_json::to_string(&both).expect("json"), text);
+        assert_eq!(
+            serde_json::from_str::<BTreeMap<_, _>>(text).ok(),
+            Some(both)
+        );
+        assert_eq!(serde_json::to_string(&ReleaseId(7)).expect("json"), "7");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ReleaseId;
 use crate::machine::{ReleaseKind, TimelineEvent};
 use crate::status_words::{OutcomeName, StrategyName};
 use crate::time::Timestamp;
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseRecord {
     /// Unique near in the environment, far in the service.
-    pub id: u64,
+    pub id: ReleaseId,
     pub service: String,
     /// `deploy` or `rollback`.
     pub kind: ReleaseKind,
@@ -51,7 +52,7 @@ pub struct ReleaseResult {
     pub evidence: Vec<String>,
     pub service: String,
     /// Release id; 0 when none began.
-    pub release: u64,
+    pub release: ReleaseId,
     /// The revision that serves now; 0: none.
     pub revision: u32,
     /// Notes about the revision that a release went back to.
@@ -80,7 +81,7 @@ impl ReleaseResult {
             reason,
             evidence: Vec::new(),
             service: service.to_owned(),
-            release: 0,
+            release: ReleaseId::NONE,
             revision: 0,
             notes: Vec::new(),
         }

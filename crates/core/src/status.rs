@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::routing::control::RouterLoad;
 use crate::status_words::{DataStateName, StageName, StrategyName, TaskHealthName, TaskStateName};
 use crate::time::Timestamp;
@@ -179,7 +179,7 @@ impl ServiceStatus {
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseStatus {
-    pub id: u64,
+    pub id: ReleaseId,
     /// Strategy of the release, such as `rolling`.
     pub strategy: StrategyName,
     /// Stage of the release, such as `scale-up`.
@@ -335,7 +335,7 @@ mod tests {
             revision: 4,
             stable_revision: Some(3),
             release: releases.then(|| ReleaseStatus {
-                id: 4,
+                id: ReleaseId(4),
                 strategy: StrategyName::Rolling,
                 stage: StageName::ScaleUp,
                 step: 0,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::guard::StepAnalysis;
+use neargate_core::ids::ReleaseId;
 use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits, names};
 use neargate_core::model::Alarm;
 use neargate_core::routing::control::{RequestCount, SecondCount};
@@ -31,7 +32,7 @@ fn guards(period: u64) -> BTreeMap<String, Alarm> {
 
 fn watch(step: u32, began: u64, period: u64) -> StepAnalysis {
     let began = (Timestamp(began), Timestamp(0));
-    StepAnalysis::new((1, step), ("api", 2), began, &guards(period))
+    StepAnalysis::new((ReleaseId(1), step), ("api", 2), began, &guards(period))
 }
 
 /// The router's buckets of these errors, when `tables` came into force at these times.

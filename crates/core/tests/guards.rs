@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::guard::{SETTLE, StepAnalysis};
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{GuardVerdict, SplitCheck};
 use neargate_core::metrics::{MetricsStore, RetentionLimits, Window};
 use neargate_core::model::Alarm;
@@ -47,7 +48,7 @@ struct Step {
 impl Step {
     fn new(alarm: Alarm) -> Self {
         let guards = BTreeMap::from([("guard".to_owned(), alarm)]);
-        let watch = StepAnalysis::new((7, 1), ("api", 2), (SINCE, SINCE), &guards);
+        let watch = StepAnalysis::new((ReleaseId(7), 1), ("api", 2), (SINCE, SINCE), &guards);
         let mut metrics = MetricsStore::default();
         metrics.keep(watch.limits(RetentionLimits::default()), watch.cuts());
         Self {

@@ -2,6 +2,7 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, Shift, World, definition};
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{
     Event, Fact, ReleaseControl, ReleaseOutcome, RevisionStatus, Supersede,
 };
@@ -17,7 +18,7 @@ fn weights(world: &World) -> Vec<u32> {
     let steps = world.tape.0.iter().filter_map(|entry| match &entry.fact {
         Fact::StepTaken {
             release, weight, ..
-        } if *release > 1 => Some(*weight),
+        } if *release > ReleaseId::FIRST => Some(*weight),
         _ => None,
     });
     steps.collect()
@@ -263,7 +264,9 @@ fn a_failed_smoke_job_goes_back_before_any_traffic_and_the_undo_job_runs_once() 
         .iter()
         .filter_map(|entry| match &entry.fact {
             Fact::HookStarted {
-                job, release: 2, ..
+                job,
+                release: ReleaseId(2),
+                ..
             } => Some(job.as_str()),
             _ => None,
         })
@@ -361,7 +364,9 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
     assert!(waited.contains("revision 1 healthy"), "{waited}");
     let canary = world.tape.0.iter().filter_map(|entry| match &entry.fact {
         Fact::StepTaken {
-            release: 3, weight, ..
+            release: ReleaseId(3),
+            weight,
+            ..
         } => Some(*weight),
         _ => None,
     });

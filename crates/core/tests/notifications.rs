@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use neargate_core::alarm::{AlarmState, Transition};
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseKind, ReleaseOutcome};
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
@@ -29,7 +30,7 @@ fn entry(fact: Fact) -> JournalEntry {
 
 fn ended(outcome: ReleaseOutcome, reason: &str, serving: u32) -> Notification {
     let fact = Fact::ReleaseFinished {
-        release: 7,
+        release: ReleaseId(7),
         outcome,
         reason: reason.into(),
         evidence: vec!["password=hunter2".into()],
@@ -41,7 +42,7 @@ fn ended(outcome: ReleaseOutcome, reason: &str, serving: u32) -> Notification {
 fn started() -> Notification {
     let fact = Fact::ReleaseStarted {
         from: None,
-        release: 7,
+        release: ReleaseId(7),
         kind: ReleaseKind::Deploy,
         to: 3,
         deadline: AT,
@@ -51,7 +52,7 @@ fn started() -> Notification {
 
 fn waits() -> Notification {
     let wanted = ApprovalWanted {
-        release: 7,
+        release: ReleaseId(7),
         to: 3,
         step: 2,
         steps: 5,

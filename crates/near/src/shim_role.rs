@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ReleaseId, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// Purpose of a process under the state directory. Its text is the name of its directory and of its
@@ -28,7 +28,7 @@ pub struct JobRunId {
     pub service: String,
     /// Name of the job.
     pub job: String,
-    pub release: u64,
+    pub release: ReleaseId,
     /// Which run of the release's jobs, from 1.
     pub run: u32,
 }
@@ -93,7 +93,7 @@ mod tests {
         let run = JobRunId {
             service: "api".to_owned(),
             job: "migrate".to_owned(),
-            release: 7,
+            release: ReleaseId(7),
             run: 1,
         };
         assert_eq!(run.to_string(), "job.api.migrate.7.1");

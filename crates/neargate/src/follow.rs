@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::release_report::ReleaseResult;
 use neargate_core::status::Status;
 use neargate_core::status_words::OutcomeName;
@@ -40,7 +41,7 @@ async fn follow(
     screen: &mut ProgressScreen,
     interrupt: &mut Interrupt,
 ) -> Result<FollowEnd, Failure> {
-    let ids = |releases: &BTreeMap<String, StartedRelease>| -> Vec<u64> {
+    let ids = |releases: &BTreeMap<String, StartedRelease>| -> Vec<ReleaseId> {
         releases.values().map(|one| one.id).collect()
     };
     let mut open = ids(&accepted.releases);
@@ -85,7 +86,7 @@ async fn follow(
 }
 
 /// Whether a release waits for a person, or for traffic that may never come.
-fn is_held(status: &Status, id: u64) -> bool {
+fn is_held(status: &Status, id: ReleaseId) -> bool {
     let mut releases = status
         .services
         .iter()
@@ -97,7 +98,7 @@ async fn end(
     client: &EngineClient,
     event: &ReleaseProgress,
     outcome: &OutcomeName,
-    release: u64,
+    release: ReleaseId,
 ) -> Result<ReleaseResult, Failure> {
     let status = client.status().await?;
     let revision = status

@@ -197,6 +197,7 @@ fn task_lines(service: &ServiceStatus) -> Vec<TreeLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use neargate_core::ids::ReleaseId;
     use neargate_core::status::{ProcessStatus, ReleaseStatus, TaskStatus};
     use neargate_core::time::Timestamp;
 
@@ -222,7 +223,7 @@ mod tests {
             revision: 2,
             stable_revision: Some(1),
             release: waiting_for.map(|what| ReleaseStatus {
-                id: 3,
+                id: ReleaseId(3),
                 strategy: "rolling".into(),
                 stage: "scale-up".into(),
                 step: 0,

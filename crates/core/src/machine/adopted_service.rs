@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::Capacity;
 use super::scale_bounds::ScaleBounds;
 use super::state::{Revision, RevisionDefinition, RevisionStatus, ServiceState};
+use crate::ids::ReleaseId;
 use crate::time::Timestamp;
 
 /// The revisions that serve when a release begins, as the platform that runs them says.
@@ -23,7 +24,7 @@ pub struct AdoptedService {
     /// The number that the registry has given, or will give, the revision that is registered next.
     pub next_revision: u32,
     /// Id of the release that begins next.
-    pub next_release: u64,
+    pub next_release: ReleaseId,
 }
 
 /// A revision that was released before.

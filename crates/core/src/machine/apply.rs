@@ -36,7 +36,7 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
         }
         fact => {
             match fact {
-                Fact::ReleaseStarted { release, .. } => state.next_release = release + 1,
+                Fact::ReleaseStarted { release, .. } => state.next_release = release.next(),
                 Fact::ServiceAdopted { adopted } => state.next_release = adopted.next_release,
                 _ => {}
             }

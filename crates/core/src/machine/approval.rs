@@ -7,12 +7,13 @@
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::state::{Release, ServiceState};
+use crate::ids::ReleaseId;
 use crate::model::LowTraffic;
 
 /// A step that waits for `neargate promote`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApprovalWanted {
-    pub release: u64,
+    pub release: ReleaseId,
     /// The revision that is released.
     pub to: u32,
     /// The step that would be taken, from 1.

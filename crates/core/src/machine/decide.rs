@@ -17,6 +17,7 @@ use super::state::{
 };
 use super::traffic_shift;
 use super::transaction::Transaction;
+use crate::ids::ReleaseId;
 use crate::time::Timestamp;
 
 /// Decides what an event means. Total: an event that means nothing gives an empty step.
@@ -146,7 +147,12 @@ fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhas
         fact,
     }];
     for service in state.services.values() {
-        let mut draft = Transaction::new(service.clone(), phase, state.next_release.max(1), now);
+        let mut draft = Transaction::new(
+            service.clone(),
+            phase,
+            state.next_release.max(ReleaseId::FIRST),
+            now,
+        );
         match phase {
             EnvironmentPhase::Up => {
                 start_delay::end_all(&mut draft, A_PERSON_ASKED);

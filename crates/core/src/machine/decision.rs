@@ -5,7 +5,7 @@
 //! does not compile.
 
 use super::entry::{Fact, JournalEntry};
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 
 /// Something to do in the world. Executors are idempotent: an action may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub enum Action {
     KillTask { task: TaskId },
     /// Run a job of a release.
     RunHook {
-        release: u64,
+        release: ReleaseId,
         service: String,
         /// In this revision.
         revision: u32,
@@ -33,7 +33,7 @@ pub enum Action {
     },
     /// Stop a job that took too long.
     StopHook {
-        release: u64,
+        release: ReleaseId,
         service: String,
         /// Name of the job.
         job: String,
@@ -55,7 +55,7 @@ pub enum Refusal {
     ReleaseInProgress {
         service: String,
         /// The release in progress.
-        release: u64,
+        release: ReleaseId,
         /// To this revision.
         to: u32,
         /// Name of its stage, `shifting`.
@@ -78,7 +78,7 @@ pub enum Refusal {
     NotNow {
         service: String,
         /// The release in progress.
-        release: u64,
+        release: ReleaseId,
         /// The refused request, in words.
         what: &'static str,
         /// Name of its stage, `shifting`.

@@ -4,6 +4,7 @@ use super::entry::{Fact, JournalEntry};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::state::{ServiceState, TaskHealth};
+use crate::ids::ReleaseId;
 
 impl JournalEntry {
     /// The kind of fact, for filters: `task-ran`, `release-finished`.
@@ -48,7 +49,7 @@ impl JournalEntry {
 
     /// The release that the fact belongs to.
     #[must_use]
-    pub fn release(&self) -> Option<u64> {
+    pub fn release(&self) -> Option<ReleaseId> {
         match &self.fact {
             Fact::ReleaseStarted { release, .. }
             | Fact::StageEntered { release, .. }

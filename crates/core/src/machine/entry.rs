@@ -11,7 +11,7 @@ use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -49,7 +49,7 @@ pub enum Fact {
     },
     /// The capacity that others provide was asked for something, or looks different.
     CapacityChanged {
-        release: u64,
+        release: ReleaseId,
         change: CapacityChange,
     },
     /// The service goes.
@@ -58,7 +58,7 @@ pub enum Fact {
     ServiceForgotten,
     /// A release began.
     ReleaseStarted {
-        release: u64,
+        release: ReleaseId,
         kind: ReleaseKind,
         /// To this revision.
         to: u32,
@@ -71,7 +71,7 @@ pub enum Fact {
     },
     /// A release entered a stage.
     StageEntered {
-        release: u64,
+        release: ReleaseId,
         stage: ReleaseStage,
         /// The revision that new tasks are of from now on.
         primary: u32,
@@ -82,7 +82,7 @@ pub enum Fact {
     },
     /// The new revision gets a greater share of the requests.
     StepTaken {
-        release: u64,
+        release: ReleaseId,
         /// Number of the step, from 1.
         step: u32,
         /// Share of the new revision, tenths of a percent.
@@ -95,10 +95,10 @@ pub enum Fact {
         stage: ReleaseStage,
     },
     /// The bake of a step is over.
-    BakeEnded { release: u64 },
+    BakeEnded { release: ReleaseId },
     /// A guard came to a verdict.
     GuardJudged {
-        release: u64,
+        release: ReleaseId,
         /// Name of the alarm.
         guard: String,
         verdict: GuardVerdict,
@@ -107,7 +107,7 @@ pub enum Fact {
     },
     /// The router's split was compared with the one asked for.
     SplitMeasured {
-        release: u64,
+        release: ReleaseId,
         /// Result of the comparison.
         split: SplitCheck,
         /// Measured share, tenths of a percent.
@@ -117,7 +117,7 @@ pub enum Fact {
     },
     /// Somebody said something about going on.
     GateMoved {
-        release: u64,
+        release: ReleaseId,
         /// Where the gate is now.
         gate: Promotion,
         /// Login name of the person.
@@ -125,7 +125,7 @@ pub enum Fact {
     },
     /// A job of a release began.
     HookStarted {
-        release: u64,
+        release: ReleaseId,
         /// In this revision.
         revision: u32,
         /// Name of the job.
@@ -137,13 +137,13 @@ pub enum Fact {
     },
     /// A job of a release succeeded.
     HookSucceeded {
-        release: u64,
+        release: ReleaseId,
         /// Name of the job.
         job: String,
     },
     /// A job of a release failed.
     HookFailed {
-        release: u64,
+        release: ReleaseId,
         /// Name of the job.
         job: String,
         /// Which run of the release's jobs.
@@ -232,7 +232,7 @@ pub enum Fact {
     },
     /// The breaker counted a failed task.
     FailureCounted {
-        release: u64,
+        release: ReleaseId,
         task: TaskId,
         /// Failures so far.
         count: u32,
@@ -244,12 +244,12 @@ pub enum Fact {
         last_lines: Vec<String>,
     },
     /// A healthy task set the breaker's count to 0.
-    FailuresForgotten { release: u64 },
+    FailuresForgotten { release: ReleaseId },
     /// A revision's release failed.
     RevisionFailed { revision: u32 },
     /// A release ended.
     ReleaseFinished {
-        release: u64,
+        release: ReleaseId,
         outcome: ReleaseOutcome,
         /// Cause of the outcome, in words.
         reason: String,

@@ -5,7 +5,7 @@ use super::capacity_change::CapacityObservation;
 use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 
 /// Rule of a deploy about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum Event {
     },
     /// A guard came to another verdict about the new revision in this step.
     GuardJudged {
-        release: u64,
+        release: ReleaseId,
         /// The step that was judged.
         step: u32,
         /// Name of the alarm.
@@ -108,7 +108,7 @@ pub enum Event {
     },
     /// The router's split was compared with the one asked for.
     SplitMeasured {
-        release: u64,
+        release: ReleaseId,
         /// The step that was measured.
         step: u32,
         /// Result of the comparison.
@@ -156,7 +156,7 @@ pub enum Event {
     },
     /// A job of a release ended.
     HookFinished {
-        release: u64,
+        release: ReleaseId,
         /// Which run of the release's jobs.
         run: u32,
         exit: ProcessExit,

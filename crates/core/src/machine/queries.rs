@@ -8,7 +8,7 @@ use super::state::{
     EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
     ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::model::Probe;
 use crate::time::Timestamp;
 
@@ -130,7 +130,7 @@ impl ServiceState {
 
     /// The same of the revision that a release went back to, by people's wish or because it failed.
     #[must_use]
-    pub fn unseen_code_after(&self, release: u64) -> Option<String> {
+    pub fn unseen_code_after(&self, release: ReleaseId) -> Option<String> {
         let ended = self.history.iter().find(|ended| ended.id == release)?;
         match (ended.outcome, ended.kind) {
             (ReleaseOutcome::RolledBack, _) => self.unseen_code(ended.from),

@@ -14,6 +14,7 @@ use super::stage_change::{RollbackMode, enter, fail, finish, stop_hook};
 use super::state::{EnvironmentPhase, HookRun, ProcessExit, Release};
 use super::traffic_shift;
 use super::transaction::Transaction;
+use crate::ids::ReleaseId;
 use crate::model::ReleasePolicy;
 
 /// Brings the release as far as the present facts allow.
@@ -170,7 +171,7 @@ fn jobs_done(
 /// A job of a release ended.
 pub(super) fn hook_finished(
     draft: &mut Transaction,
-    id: u64,
+    id: ReleaseId,
     run: u32,
     exit: &ProcessExit,
     last_lines: &[String],

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::release_stage::{ReleaseKind, ReleaseOutcome};
+use crate::ids::ReleaseId;
 use crate::time::Timestamp;
 
 /// Moments kept of one release.
@@ -24,7 +25,7 @@ pub struct TimelineEvent {
 /// A release that ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FinishedRelease {
-    pub id: u64,
+    pub id: ReleaseId,
     /// Why it began.
     pub kind: ReleaseKind,
     /// From this revision.

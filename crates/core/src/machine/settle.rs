@@ -6,6 +6,7 @@ use super::release;
 use super::scheduler::reconcile;
 use super::state::{EnvironmentPhase, EnvironmentState, ServiceState};
 use super::transaction::Transaction;
+use crate::ids::ReleaseId;
 use crate::time::Timestamp;
 
 /// A draft of a service at this moment.
@@ -14,7 +15,12 @@ pub(super) fn draft_of(
     service: ServiceState,
     now: Timestamp,
 ) -> Transaction {
-    Transaction::new(service, state.phase, state.next_release.max(1), now)
+    Transaction::new(
+        service,
+        state.phase,
+        state.next_release.max(ReleaseId::FIRST),
+        now,
+    )
 }
 
 /// Lets release and scheduler react until nothing more follows. The scheduler acts for the stage

@@ -15,7 +15,7 @@ use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
@@ -41,7 +41,7 @@ pub struct EnvironmentState {
     /// Services by name.
     pub services: BTreeMap<String, ServiceState>,
     /// Id of the next release.
-    pub next_release: u64,
+    pub next_release: ReleaseId,
     /// Where the numbers of removed services go on when one of their name comes again.
     #[serde(default)]
     pub(super) forgotten: BTreeMap<String, RetiredNumbers>,
@@ -57,7 +57,7 @@ pub struct EnvironmentState {
 struct StoredState {
     phase: EnvironmentPhase,
     services: BTreeMap<String, ServiceState>,
-    next_release: u64,
+    next_release: ReleaseId,
     #[serde(default)]
     forgotten: BTreeMap<String, RetiredNumbers>,
     deadlines: BTreeSet<(Timestamp, String)>,
@@ -332,7 +332,7 @@ pub enum TaskHealth {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     /// Unique in the environment.
-    pub id: u64,
+    pub id: ReleaseId,
     /// Why it began.
     pub kind: ReleaseKind,
     /// The revision that served at its start; 0: none.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::apply::apply_to_service;
 use super::entry::{Fact, JournalEntry};
 use super::state::{EnvironmentPhase, RevisionDefinition, ServiceState, Task, TaskLifecycle};
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::time::Timestamp;
 
 /// ECS: a stage lasts at most 24 hours.
@@ -27,7 +27,7 @@ pub(super) struct Transaction {
     /// Whether the environment should run.
     pub phase: EnvironmentPhase,
     /// Id for a release that begins now.
-    pub next_release: u64,
+    pub next_release: ReleaseId,
     /// The moment of the decision.
     pub now: Timestamp,
     entries: Vec<JournalEntry>,
@@ -39,7 +39,7 @@ impl Transaction {
     pub(super) fn new(
         service: ServiceState,
         phase: EnvironmentPhase,
-        next_release: u64,
+        next_release: ReleaseId,
         now: Timestamp,
     ) -> Self {
         Self {

@@ -9,6 +9,7 @@ mod body;
 pub use body::body;
 
 use crate::alarm::{AlarmState, Transition};
+use crate::ids::ReleaseId;
 use crate::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseOutcome};
 use crate::model::{NotificationEvent, Notify};
 use crate::time::Timestamp;
@@ -42,13 +43,13 @@ pub struct Notification {
 pub enum NotificationKind {
     /// A release began.
     Started {
-        release: u64,
+        release: ReleaseId,
         /// To this revision.
         to: u32,
     },
     /// A release ended.
     Ended {
-        release: u64,
+        release: ReleaseId,
         outcome: ReleaseOutcome,
         /// The revision that serves now; 0: none.
         serving: u32,

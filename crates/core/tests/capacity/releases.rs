@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{
     DeploymentProgress, GuardVerdict, ReleaseControl, ReleaseOutcome, ReleaseStage, RevisionStatus,
     waiting_for,
@@ -21,7 +22,10 @@ const AFTER: &str = r#"strategy = "rolling", after = ["migrate"], on-rollback = 
 fn a_canary_over_two_services_takes_its_steps_and_leaves_one_service() {
     let mut world = World::begin(World::services(), CANARY, true);
     let ended = world.run(GuardVerdict::Quiet);
-    assert_eq!((ended.outcome, ended.id), (ReleaseOutcome::Done, 4));
+    assert_eq!(
+        (ended.outcome, ended.id),
+        (ReleaseOutcome::Done, ReleaseId(4))
+    );
     let calls = [
         "create 9 x3",
         "weight 100",

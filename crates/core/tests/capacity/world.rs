@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{
     Action, AdoptedRevision, AdoptedService, Capacity, CapacityObservation, CapacityOrder,
     DeploymentCapacity, DeploymentOrder, DeploymentProgress, Event, FilesCapacity, FinishedRelease,
@@ -99,7 +100,7 @@ impl World {
             scale_bounds: ScaleBounds::of(&new.service.scale),
             stable: if serving { vec![old] } else { Vec::new() },
             next_revision: NEW,
-            next_release: 4,
+            next_release: ReleaseId(4),
         };
         let main = RevisionCapacity {
             revision: OLD,

@@ -9,7 +9,7 @@ pub(crate) mod stories;
 
 pub(crate) use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ReleaseId, TaskId};
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
     Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
@@ -51,13 +51,13 @@ pub(crate) struct World {
     /// Events that will happen, by time.
     pub coming: VecDeque<(Timestamp, Event)>,
     /// Runs of jobs of each release that began.
-    pub hooks: BTreeSet<(u64, u32)>,
+    pub hooks: BTreeSet<(ReleaseId, u32)>,
     /// Whether `before` jobs succeed.
     pub hooks_succeed: bool,
     /// Whether `smoke` and `after` jobs succeed.
     pub smoke_succeeds: bool,
     /// Steps of releases whose guards and split are being measured.
-    pub watched: BTreeSet<(u64, u32)>,
+    pub watched: BTreeSet<(ReleaseId, u32)>,
     /// Versions whose tasks cannot be started for now, for a cause outside of them.
     pub hindered: BTreeSet<u32>,
     /// Decides what is random.
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// A job runs once: asked again, its process or its exit is found.
-    fn hook(&mut self, release: u64, job: &str, run: u32) {
+    fn hook(&mut self, release: ReleaseId, job: &str, run: u32) {
         let runs = |event: &Event| matches!(event, Event::HookFinished { release: r, run: n, .. } if (*r, *n) == (release, run));
         if self.coming.iter().any(|(_, event)| runs(event)) {
             return;

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{FinishedRelease, JournalEntry, ReleaseKind};
 use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::{OutcomeName, StrategyName};
@@ -36,7 +37,7 @@ pub struct EnvironmentRecord {
     /// Format of this object.
     pub format: u32,
     /// Id of the next release.
-    pub next: u64,
+    pub next: ReleaseId,
     /// Client that drives the release in progress; `None`: any client may.
     pub lease: Option<ReleaseLease>,
     /// The release in progress.
@@ -49,7 +50,7 @@ impl Default for EnvironmentRecord {
     fn default() -> Self {
         Self {
             format: FORMAT,
-            next: 1,
+            next: ReleaseId::FIRST,
             lease: None,
             open: None,
             past: Vec::new(),
@@ -78,7 +79,7 @@ pub enum LeaseHold {
 /// A release in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenRelease {
-    pub id: u64,
+    pub id: ReleaseId,
     /// Why it began.
     pub kind: ReleaseKind,
     /// ARN of the task definition that served, or a site's revision; empty: none.

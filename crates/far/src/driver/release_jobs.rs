@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{Action, Event, ProcessExit};
 
 use super::aws::JobRequest;
@@ -128,7 +129,7 @@ impl<'a> ReleaseJobs<'a> {
 }
 
 /// At most 36 characters, as ECS takes them: service names have at most 32, so they are cut.
-fn run_name(service: &str, release: u64, run: u32) -> String {
+fn run_name(service: &str, release: ReleaseId, run: u32) -> String {
     let short: String = service.chars().take(12).collect();
     format!("ng-{short}-{release}-job-{run}")
         .chars()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{
     AdoptedRevision, AdoptedService, Capacity, Event, JournalEntry, JournaledState, ReleaseKind,
     RevisionDefinition, ScaleBounds, Supersede,
@@ -46,7 +47,7 @@ impl Driver {
         self.take_lease(&mut stored.record)?;
         let id = stored.record.next;
         let journal = self.begun(service, id, &wanted).await?;
-        stored.record.next += 1;
+        stored.record.next = id.next();
         stored.record.open = Some(OpenRelease {
             id,
             kind: wanted.kind,
@@ -72,7 +73,7 @@ impl Driver {
     async fn begun(
         &self,
         service: &str,
-        id: u64,
+        id: ReleaseId,
         wanted: &ReleaseRequest,
     ) -> Result<Vec<JournalEntry>, DriverError> {
         let spec = self.spec(service)?;

@@ -1,5 +1,6 @@
 //! Releases by ECS, from the first to a rollback.
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::status_words::OutcomeName;
 use serde_json::json;
 
@@ -20,7 +21,7 @@ fn first_deploy_registers_a_revision_and_follows_ecs_to_the_end() {
     let Some(world) = world("first") else { return };
     run(async {
         let ended = released(&world, "notes:1").await;
-        assert_eq!((ended.release, ended.revision), (1, 2));
+        assert_eq!((ended.release, ended.revision), (ReleaseId(1), 2));
         assert!(world.heard("image: first -> notes:1"));
         let status = world
             .client("a", ROLLING)
@@ -48,7 +49,10 @@ fn a_deploy_without_changes_registers_and_updates_nothing() {
             .deploy("api", Some("notes:1"))
             .await
             .expect("it goes");
-        assert_eq!((ended.outcome.as_str(), ended.release), ("done", 0));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.release),
+            ("done", ReleaseId::NONE)
+        );
         let after = (
             world.calls("RegisterTaskDefinition"),
             world.calls("UpdateService"),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::release_report::ReleaseResult;
 use neargate_far::driver::environment::Driver;
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ fn a_site_is_released_with_its_headers_pages_last_and_nothing_when_unchanged() {
         let (driver, ended) = released(&world, &files).await;
         assert_eq!(
             (ended.outcome.as_str(), ended.release, ended.revision),
-            ("done", 1, 1)
+            ("done", ReleaseId(1), 1)
         );
         let file = |path: &str, text: &str, kind: &str, cache: &str| {
             (
@@ -89,7 +90,10 @@ fn a_site_is_released_with_its_headers_pages_last_and_nothing_when_unchanged() {
         );
 
         let again = driver.deploy("web", None).await.expect("it goes");
-        assert_eq!((again.outcome.as_str(), again.release), ("done", 0));
+        assert_eq!(
+            (again.outcome.as_str(), again.release),
+            ("done", ReleaseId::NONE)
+        );
         assert_eq!(world.writes("site-static").len(), 2);
         assert_eq!(
             driver.drift("web").await.expect("drift"),
@@ -242,7 +246,7 @@ fn a_file_that_somebody_deleted_is_drift_and_the_next_deploy_brings_it_back() {
         let lines = driver.drift("web").await.expect("drift");
         assert_eq!(lines, ["a.css is missing in the site's bucket, or another"]);
         let ended = driver.deploy("web", None).await.expect("it goes");
-        assert_eq!((ended.release, ended.revision), (2, 1));
+        assert_eq!((ended.release, ended.revision), (ReleaseId(2), 1));
         assert_eq!(paths(&world), ["a.css", "index.html"]);
         // So does one that has something new.
         world.control("delete", &gone);

@@ -1,5 +1,6 @@
 //! Canaries of many steps: core's machine moves the listener's weights.
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::status_words::OutcomeName;
 use std::time::Duration;
 
@@ -197,7 +198,7 @@ fn a_lease_that_runs_out_lets_any_client_go_on_with_what_was_left() {
         assert!(refusals > 0, "the lease held for a while");
         assert_eq!(
             (ended.outcome.as_str(), ended.release, ended.revision),
-            ("done", 2, 3),
+            ("done", ReleaseId(2), 3),
             "{ended:?}"
         );
         assert_eq!(world.calls("CreateService"), 2);

@@ -15,6 +15,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
+use neargate_core::ids::ReleaseId;
 use serde_json::Value;
 use tokio::net::UnixListener;
 
@@ -161,7 +162,7 @@ fn answered(mut record: AuditRecord, status: StatusCode, answer: &Value) -> Audi
         .filter_map(|(service, release)| {
             Some(AuditedRelease {
                 service: service.clone(),
-                release: release["id"].as_u64()?,
+                release: ReleaseId(release["id"].as_u64()?),
                 revision: u32::try_from(release["revision"].as_u64()?).ok()?,
             })
         })

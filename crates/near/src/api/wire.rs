@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use neargate_core::alarm::AlarmStatus;
 use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ReleaseId, TaskId};
 use neargate_core::model::Manifest;
 use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
@@ -129,7 +129,7 @@ pub struct Accepted {
 /// A release that began.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StartedRelease {
-    pub id: u64,
+    pub id: ReleaseId,
     /// The new revision.
     pub revision: u32,
 }
@@ -148,7 +148,7 @@ pub struct ReleaseProgress {
     pub subject: String,
     /// Release it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<u64>,
+    pub release: Option<ReleaseId>,
     /// One line in plain words.
     pub text: String,
     /// Only on `release-finished`: `done`, `rolled-back` or `failed`.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::time::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ pub struct AuditRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedRelease {
     pub service: String,
-    pub release: u64,
+    pub release: ReleaseId,
     /// To this revision.
     pub revision: u32,
 }

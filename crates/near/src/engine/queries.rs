@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use neargate_core::command_exit::CommandExit;
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{Fact, JournalEntry, RevisionDefinition};
 
 use super::tasks::TaskEnvironment;
@@ -152,7 +153,7 @@ fn session_identity(
 fn progress(
     stored: &StoredEntry<JournalEntry>,
     clock: &EngineClock,
-    unseen: &BTreeMap<u64, String>,
+    unseen: &BTreeMap<ReleaseId, String>,
 ) -> ReleaseProgress {
     let entry = &stored.entry;
     let mut progress = ReleaseProgress {

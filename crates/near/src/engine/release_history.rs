@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::{
     Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
 };
@@ -40,9 +41,9 @@ impl Engine {
     }
 
     /// Notes about revisions that releases went back to, by the release.
-    pub(super) fn unseen_code(&self) -> BTreeMap<u64, String> {
+    pub(super) fn unseen_code(&self) -> BTreeMap<ReleaseId, String> {
         let services = self.ledger.state().services.values();
-        let of = |service: &ServiceState| -> Vec<(u64, String)> {
+        let of = |service: &ServiceState| -> Vec<(ReleaseId, String)> {
             let ended = service.history.iter().map(|ended| ended.id);
             ended
                 .filter_map(|id| Some((id, service.unseen_code_after(id)?)))
@@ -78,7 +79,7 @@ fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
     let definition = service.definition(to);
     let text = |of: fn(&RevisionDefinition) -> String| definition.map(of).unwrap_or_default();
     ReleaseRecord {
-        id: 0,
+        id: ReleaseId::NONE,
         service: service.name.clone(),
         kind: neargate_core::machine::ReleaseKind::Deploy,
         from: 0,

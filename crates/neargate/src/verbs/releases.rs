@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use neargate_core::duration;
+use neargate_core::ids::ReleaseId;
 use neargate_core::machine::ReleaseKind;
 use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::OutcomeName;
@@ -32,7 +33,7 @@ pub(crate) async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode
 
 /// A number is no service's name: a release is meant.
 fn number_alone(what: &str) -> Option<Failure> {
-    let id: u64 = what.trim_start_matches('#').parse().ok()?;
+    let id: ReleaseId = what.trim_start_matches('#').parse().ok()?;
     let problem = Problem::usage(format!("there is no service `{what}`"));
     let help = format!("a release is shown by: neargate releases show {id}");
     Some(Failure::Engine(problem.with_help(help)))
@@ -46,11 +47,14 @@ pub(crate) fn show(
 ) -> Result<ExitCode, Failure> {
     match what {
         [show, id] if show == "show" => {
-            let id = id.trim_start_matches('#').parse::<u64>().map_err(|_| {
-                Failure::Usage(format!(
-                    "`{id}` is not a release's number: neargate releases"
-                ))
-            })?;
+            let id = id
+                .trim_start_matches('#')
+                .parse::<ReleaseId>()
+                .map_err(|_| {
+                    Failure::Usage(format!(
+                        "`{id}` is not a release's number: neargate releases"
+                    ))
+                })?;
             let Some(found) = all.iter().find(|release| release.id == id) else {
                 return Err(Failure::Usage(format!(
                     "there is no release {id}; the last 50 of each service are kept: neargate releases"

@@ -15,7 +15,7 @@ use super::timing::{RehearsalTiming, TimingModel};
 use super::traffic::TrafficModel;
 use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
-use crate::ids::TaskId;
+use crate::ids::{ReleaseId, TaskId};
 use crate::machine::{
     self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
     TaskHealth, TaskLifecycle,
@@ -79,7 +79,7 @@ pub(super) struct RehearsalWorld {
     pub watches: Monitoring,
     told_at: Timestamp,
     /// The last look at the users, and the release and step of then.
-    flowing: (Timestamp, Option<(u64, u32)>),
+    flowing: (Timestamp, Option<(ReleaseId, u32)>),
     /// On ECS: the new version's target group, and its alarms that fired.
     group: Option<StepAnalysis>,
     heard: BTreeSet<String>,
@@ -217,7 +217,7 @@ impl RehearsalWorld {
     }
 
     /// A job that does what it should, unless the fault is its own.
-    fn run_job(&mut self, (release, run): (u64, u32), revision: u32, job: &str) {
+    fn run_job(&mut self, (release, run): (ReleaseId, u32), revision: u32, job: &str) {
         let bad = revision == self.bad;
         if bad && self.fault == Fault::HookTimeout && run == 1 {
             return;
