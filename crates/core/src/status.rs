@@ -137,6 +137,18 @@ pub struct ServiceStatus {
     pub trouble: Option<String>,
 }
 
+impl Status {
+    /// The name of the only service that is to have tasks; `None`: there are none, or several.
+    #[must_use]
+    pub fn only_service_with_tasks(&self) -> Option<&str> {
+        let mut with_tasks = self.services.iter().filter(|service| service.desired > 0);
+        match (with_tasks.next(), with_tasks.next()) {
+            (Some(only), None) => Some(&only.name),
+            _ => None,
+        }
+    }
+}
+
 impl ServiceStatus {
     /// Result of the last check of the first task that is not healthy, when it failed: `500 (1 of
     /// 2)`.

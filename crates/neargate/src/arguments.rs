@@ -5,7 +5,9 @@ mod cost;
 mod infra;
 mod meant;
 mod pipeline;
+mod processes;
 mod rehearse_arguments;
+mod releases;
 mod secret;
 
 use std::path::PathBuf;
@@ -20,7 +22,9 @@ pub(crate) use cost::Cost;
 pub(crate) use infra::InfraArguments;
 pub(crate) use meant::{FOLLOW_IS_F, meant};
 pub(crate) use pipeline::{PipelineArguments, StageArguments};
+pub(crate) use processes::ProcessArguments;
 pub(crate) use rehearse_arguments::RehearseArguments;
+pub(crate) use releases::{DeployArguments, RollbackArguments, UpArguments};
 pub(crate) use secret::SecretArguments;
 
 /// One manifest. Your whole production, near or far.
@@ -40,7 +44,7 @@ pub(crate) struct Arguments {
     pub flags: GlobalFlags,
     /// The verb.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub command: Command,
 }
 
 /// Flags of every verb.
@@ -78,6 +82,17 @@ impl GlobalFlags {
 
 /// The environment when none is named.
 pub(crate) const LOCAL: &str = "local";
+
+/// A verb, or a process that this program starts of itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What people type.
+    #[command(flatten)]
+    Verb(Verb),
+    /// The engine, the watchdog, a router, a shim.
+    #[command(flatten)]
+    Process(ProcessArguments),
+}
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -117,21 +132,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  neargate up                      in the foreground; Ctrl-C or closing the terminal stops everything\n  neargate up --detach --port 80   return when every service is healthy"
     )]
-    Up {
-        /// Return when every service is healthy
-        #[arg(short, long)]
-        detach: bool,
-        /// Port of the edge. Default: edge.port of the manifest, else the app's present or last port,
-        /// also after `down`; at first 8080
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-        port: Option<u16>,
-        /// Do not run the build steps
-        #[arg(long)]
-        no_build: bool,
-        /// In the foreground, do not show the output of tasks
-        #[arg(long)]
-        no_logs: bool,
-    },
+    Up(UpArguments),
     /// Stop everything; PostgreSQL's data stays, the cache starts empty at the next `up`
     #[command(
         after_help = "Examples:\n  neargate down\n  neargate down --purge --yes      remove data, logs and history too"
@@ -148,26 +149,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  neargate deploy api\n  neargate deploy api --set service.api.env.LOG=debug --json\n  neargate deploy api --supersede      replace the release in progress\n  neargate deploy api --force          run changed code of a service without artifact\n  neargate deploy api -e prod           build, push and release on AWS\n  neargate deploy api -e prod --image REPOSITORY:TAG"
     )]
-    Deploy {
-        /// The service
-        service: String,
-        /// Replace a release of this service that is in progress
-        #[arg(long)]
-        supersede: bool,
-        /// Make a new revision even if nothing changed: for code outside an artifact (ECS's
-        /// force-new-deployment)
-        #[arg(long, visible_alias = "force-new-deployment")]
-        force: bool,
-        /// Return once the release has begun
-        #[arg(short, long)]
-        detach: bool,
-        /// Do not run the build step
-        #[arg(long)]
-        no_build: bool,
-        /// On AWS, the container image to release; without it, deploy builds and pushes one
-        #[arg(long, value_name = "IMAGE")]
-        image: Option<String>,
-    },
+    Deploy(DeployArguments),
     /// Show what runs
     #[command(
         after_help = "Examples:\n  neargate status\n  neargate status --watch\n  neargate status --json | jq .services[0].healthy"
@@ -181,17 +163,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  neargate rollback api            without an artifact, tasks run the folder's present files\n  neargate rollback api --to 3"
     )]
-    Rollback {
-        /// The service; optional if only one has tasks
-        service: Option<String>,
-        /// The revision; without it, the newest stable one that is older than the one that serves and
-        /// was not rolled back from
-        #[arg(long, value_name = "REVISION")]
-        to: Option<u32>,
-        /// Return once the release has begun
-        #[arg(short, long)]
-        detach: bool,
-    },
+    Rollback(RollbackArguments),
     /// Move a release to its next step now
     #[command(
         after_help = "Examples:\n  neargate promote api\n  neargate promote api --full      all steps at once"
@@ -274,7 +246,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "With --json each line is an object:\n  t  when it was written, ms since 1970\n  s  the stream: o stdout, e stderr\n  r  the revision\n  k  the task\n  m  the message: the text, or the line itself when it is a JSON object\n  p  true: the line continues in the stream's next record\n  x  true: it was not UTF-8, and each character of m stands for one byte\n\nExamples:\n  neargate logs api --follow\n  neargate logs --since 10m --grep error\n  neargate logs database-main"
     )]
-    Logs(Logs),
+    Logs(LogsArguments),
     /// Run a command in the environment of a service
     #[command(
         after_help = "Examples:\n  neargate run api -- notes migrate\n  neargate run api -- sh -c 'psql \"$DATABASE_URL\"'"
@@ -352,50 +324,6 @@ pub(crate) enum Verb {
         /// The shell
         shell: Shell,
     },
-    /// Run the engine of a state directory in the foreground
-    #[command(hide = true)]
-    Engine {
-        /// Another engine ended: go on with what it was doing
-        #[arg(long)]
-        successor: bool,
-        /// NAME=FD of each inherited socket
-        #[arg(long)]
-        listener: Vec<String>,
-    },
-    /// Start the engine of a state directory, and start it again when it ends or hangs
-    #[command(hide = true)]
-    Watchdog {
-        /// An engine runs or ran: never give up
-        #[arg(long)]
-        again: bool,
-    },
-    /// Run a router
-    #[command(hide = true)]
-    Router {
-        /// Control socket
-        #[arg(long)]
-        control: PathBuf,
-        /// Access log
-        #[arg(long)]
-        access_log: Option<PathBuf>,
-        /// UID:GID that it becomes
-        #[arg(long)]
-        user: Option<String>,
-        /// Snapshots of sites
-        #[arg(long)]
-        sites: Option<PathBuf>,
-        /// NAME=FD of each inherited socket
-        #[arg(long)]
-        listener: Vec<String>,
-    },
-    /// Hold a process
-    #[command(hide = true)]
-    Shim {
-        /// Task directory
-        task: PathBuf,
-        /// Log directory
-        logs: PathBuf,
-    },
 }
 
 /// Whose times a rehearsal takes.
@@ -409,7 +337,7 @@ pub(crate) enum RehearsalTarget {
 
 /// `neargate logs`
 #[derive(Debug, Args)]
-pub(crate) struct Logs {
+pub(crate) struct LogsArguments {
     /// Services, database-NAME or cache-NAME
     pub services: Vec<String>,
     /// Follow new lines

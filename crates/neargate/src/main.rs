@@ -9,13 +9,17 @@ mod artifacts;
 mod client;
 mod copy_progress;
 mod dispatch;
+mod environment;
 mod failure;
-mod far;
 mod follow;
 mod interrupt;
 mod live_tree;
+mod moment;
 mod output;
+mod pipeline;
+mod prerequisites;
 mod processes;
+mod program_path;
 mod progress;
 mod project;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use neargate_near::audit_log::PeerUser;
 use neargate_near::engine;
 use neargate_near::paths::StateDir;
 
-use crate::arguments::{FOLLOW_IS_F, GlobalFlags, LOCAL, Verb};
+use crate::arguments::{FOLLOW_IS_F, GlobalFlags};
 use crate::failure::Failure;
 use crate::{output, site_files};
 
@@ -42,9 +42,12 @@ pub(crate) fn find(flags: &GlobalFlags) -> Result<PathBuf, Failure> {
 }
 
 /// Refuses a manifest that was named and is not there, whatever the verb would do without it.
-pub(crate) fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
-    let makes_one = matches!(verb, Verb::Init { .. });
-    let Some(file) = flags.file.as_ref().filter(|_| !makes_one) else {
+/// `follow_meant`: a plain word after `-f` was probably meant for `--follow`.
+pub(crate) fn require_named_manifest(
+    flags: &GlobalFlags,
+    follow_meant: bool,
+) -> Result<(), Failure> {
+    let Some(file) = &flags.file else {
         return Ok(());
     };
     let path = find(flags)?;
@@ -52,22 +55,15 @@ pub(crate) fn require_named_manifest(flags: &GlobalFlags, verb: &Verb) -> Result
         return Ok(());
     }
     let plain = file.extension().is_none() && file.components().count() == 1;
-    let follow = plain && matches!(verb, Verb::Logs(_));
     Err(Failure::Engine(Problem {
-        help: follow.then(|| FOLLOW_IS_F.to_owned()),
+        help: (plain && follow_meant).then(|| FOLLOW_IS_F.to_owned()),
         ..Problem::usage(format!("there is no manifest {}", path.display()))
     }))
 }
 
-/// Refuses a verb that is about another environment than the one of the state directory. Without
-/// `-e`, only verbs that bring the manifest's definition are about an environment by name.
-pub(crate) fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Result<(), Failure> {
-    let asked = match (flags.env.as_deref(), verb) {
-        (Some(named), _) => named,
-        (None, Verb::Up { .. } | Verb::Deploy { .. } | Verb::Plan { .. }) => LOCAL,
-        (None, _) => return Ok(()),
-    };
-    let Some(other) = another_environment(flags, asked).filter(|_| uses_state(verb)) else {
+/// Refuses a command about another environment than the one of the state directory.
+pub(crate) fn require_own_environment(flags: &GlobalFlags, asked: &str) -> Result<(), Failure> {
+    let Some(other) = another_environment(flags, asked) else {
         return Ok(());
     };
     match load(flags) {
@@ -77,6 +73,15 @@ pub(crate) fn require_own_environment(flags: &GlobalFlags, verb: &Verb) -> Resul
         Err(_) => {}
     }
     Err(other)
+}
+
+/// The state directory of a command about what runs or ran here. Without `-e` it is about the
+/// directory's environment, whatever its name.
+pub(crate) fn own_state(flags: &GlobalFlags) -> Result<StateDir, Failure> {
+    if let Some(named) = &flags.env {
+        require_own_environment(flags, named)?;
+    }
+    state(flags)
 }
 
 /// Why a command about this environment has nothing to do in its state directory; nothing when it
@@ -117,29 +122,6 @@ pub(crate) fn require_readable(state: &StateDir) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// Verbs that read or change what a state directory holds.
-fn uses_state(verb: &Verb) -> bool {
-    !matches!(
-        verb,
-        Verb::Init { .. }
-            | Verb::Check
-            | Verb::Audit { .. }
-            | Verb::Rehearse(_)
-            | Verb::Verify
-            | Verb::Drift { .. }
-            | Verb::Pipeline(_)
-            | Verb::Infra(_)
-            | Verb::Cost(_)
-            | Verb::Doctor
-            | Verb::Schema
-            | Verb::Completions { .. }
-            | Verb::Engine { .. }
-            | Verb::Watchdog { .. }
-            | Verb::Router { .. }
-            | Verb::Shim { .. }
-    )
 }
 
 /// The state directory of a command. It needs no manifest when it is given.

@@ -10,7 +10,7 @@ use clap::Parser;
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::pipeline::stage::{PipelineStage, StageAction, acts};
 
-use crate::arguments::{Arguments, Verb};
+use crate::arguments::{Arguments, Command, Verb};
 
 const GOLDENS: &str = "../far/tests/workflows";
 const BLUEPRINTS: &str = "../../blueprints";
@@ -84,7 +84,8 @@ fn every_command_of_a_rendered_workflow_is_one_that_the_program_takes() {
             };
             let parsed = Arguments::try_parse_from(words(command));
             let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let told = matches!(parsed.verb, Verb::Pipeline(_)) || parsed.flags.env() != "local";
+            let told = matches!(parsed.command, Command::Verb(Verb::Pipeline(_)))
+                || parsed.flags.env() != "local";
             assert!(told, "{}: `{command}` is far", path.display());
             seen += 1;
         }
@@ -98,7 +99,7 @@ fn a_job_by_hand_runs_the_words_of_the_manifest() {
     let text = fs::read_to_string(path).expect("a workflow");
     let line = text.lines().find_map(command).expect("a job");
     let parsed = Arguments::try_parse_from(words(line)).expect("a command");
-    let Verb::Run { service, command } = parsed.verb else {
+    let Command::Verb(Verb::Run { service, command }) = parsed.command else {
         panic!("{line} is not `run`");
     };
     assert_eq!(service, "api");

@@ -7,7 +7,7 @@
 use neargate_core::model::{Manifest, Workload};
 use serde_json::Value;
 
-use super::preflight::{FindingState, PreflightFinding, finding};
+use super::finding::{FindingState, PreflightFinding, finding};
 use super::terraform_outputs::{ServiceFacts, TerraformOutputs};
 
 /// "Fargate On-Demand vCPU resource count". Source: AWS General Reference, Amazon ECS quotas.

@@ -25,6 +25,7 @@ pub mod error;
 #[cfg(feature = "aws")]
 pub mod exec;
 pub mod figures;
+pub mod finding;
 #[cfg(feature = "aws")]
 mod jobs;
 #[cfg(feature = "aws")]

@@ -7,37 +7,12 @@
 
 use neargate_core::alarm::AlarmState;
 use neargate_core::model::{Architecture, Service, UsedResource, Workload};
-use serde::Serialize;
 
 use super::environment::Driver;
 use super::error::DriverError;
+use super::finding::{FindingState, PreflightFinding, finding};
 use super::terraform_outputs::ServiceFacts;
 use crate::ecs_strategy::{Mover, NativeStrategy, ReleaseStart, mover};
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PreflightFinding {
-    /// The service; empty: the environment.
-    pub service: String,
-    /// The thing that was checked.
-    pub what: String,
-    /// Whether it is as a release needs it.
-    pub is: FindingState,
-    /// The finding, one sentence.
-    pub words: String,
-}
-
-/// How a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FindingState {
-    /// It is as a release needs it.
-    Ok,
-    /// A release cannot go.
-    Missing,
-    /// It could not be looked at.
-    Unknown,
-}
 
 impl Driver {
     /// Looks at everything that a release of each service needs.
@@ -148,20 +123,6 @@ impl Driver {
             }
         };
         Ok(spec.release.guard.iter().map(guard).collect())
-    }
-}
-
-pub(super) fn finding(
-    service: &str,
-    what: &str,
-    is: FindingState,
-    words: String,
-) -> PreflightFinding {
-    PreflightFinding {
-        service: service.to_owned(),
-        what: what.to_owned(),
-        is,
-        words,
     }
 }
 

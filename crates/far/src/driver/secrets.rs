@@ -11,7 +11,7 @@ use neargate_core::secret::SecretValue;
 use super::aws::{LabelledVersion, WriteConflict};
 use super::environment::Driver;
 use super::error::DriverError;
-use super::preflight::{FindingState, PreflightFinding, finding};
+use super::finding::{FindingState, PreflightFinding, finding};
 use super::secret_stores::{MissingSecretRule, NeededSecret, SecretLocation, needed};
 use super::terraform_outputs::ServiceFacts;
 

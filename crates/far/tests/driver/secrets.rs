@@ -3,7 +3,7 @@
 use neargate_core::secret::SecretValue;
 use neargate_core::status_words::OutcomeName;
 use neargate_far::driver::aws::StagingLabel;
-use neargate_far::driver::preflight::FindingState;
+use neargate_far::driver::finding::FindingState;
 use serde_json::json;
 
 use crate::world::{World, run, world};

@@ -1,7 +1,7 @@
 //! What AWS refuses, and what the driver says of it.
 
 use neargate_core::status_words::OutcomeName;
-use neargate_far::driver::preflight::FindingState;
+use neargate_far::driver::finding::FindingState;
 use serde_json::json;
 
 use crate::world::{run, world};

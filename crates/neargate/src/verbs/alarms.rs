@@ -8,32 +8,15 @@ use neargate_near::api::wire::AlarmRecord;
 use neargate_near::clock::now;
 
 use crate::arguments::GlobalFlags;
-use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::{output, project};
+use crate::{environment, output};
 
 /// Lists the alarms.
 pub(crate) async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
-    let client = EngineClient::connect(&project::state(flags)?).await?;
-    let alarms: Vec<AlarmRecord> = client.get("/v1/alarms").await?;
-    show(flags, &alarms);
-    for name in unwatched(flags, &alarms) {
-        output::note(&format!(
-            "alarm `{name}` of the manifest is not watched yet: `neargate up` adds it, a deploy does not"
-        ));
-    }
+    let list = environment::open(flags)?.alarms().await?;
+    show(flags, &list.alarms);
+    list.unwatched.iter().for_each(|note| output::note(note));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Alarms that the manifest has and the engine does not.
-fn unwatched(flags: &GlobalFlags, alarms: &[AlarmRecord]) -> Vec<String> {
-    let Ok((_, loaded)) = project::load(flags) else {
-        return Vec::new();
-    };
-    let of_manifest = loaded.manifest.alarms.into_keys();
-    of_manifest
-        .filter(|name| alarms.iter().all(|known| known.name != *name))
-        .collect()
 }
 
 /// A moment in UTC, as the times of reasons are; with its day when it was not today.
@@ -49,7 +32,7 @@ fn since(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// Shows alarms: the reason is that of the last change, so its time stands before it.
-pub(crate) fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
+fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
     if flags.json {
         output::json(&alarms);
         return;

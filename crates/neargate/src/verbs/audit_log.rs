@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use neargate_near::audit_log::{AuditRecord, AuditResult, read};
 
-use super::logs::{ago, clock};
 use crate::arguments::{GlobalFlags, TrailArguments};
 use crate::failure::{self, Failure};
+use crate::moment::{self, rfc3339};
 use crate::{output, project};
 
 /// Prints the newest lines of the audit log, oldest first.
 pub(crate) fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitCode, Failure> {
-    let state = project::state(flags)?;
-    let since = ago(options.since.as_deref())?;
+    let state = project::own_state(flags)?;
+    let since = moment::ago(options.since.as_deref())?;
     let mut records =
         read(&state).map_err(|error| Failure::of("cannot read the audit log", &error))?;
     if let Some(subject) = &options.subject {
@@ -71,7 +71,7 @@ fn require_known(flags: &GlobalFlags, name: &str, records: &[AuditRecord]) -> Re
 fn line(record: &AuditRecord) -> String {
     let mut text = format!(
         "{} {:<10} {:<12} {:<12}",
-        clock(record.at),
+        rfc3339(record.at),
         record.who.to_string(),
         record.what,
         record.subject

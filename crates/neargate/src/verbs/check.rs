@@ -8,8 +8,7 @@ use neargate_near::descriptors::{self, TaskCountBasis};
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
-use crate::verbs::secret;
-use crate::{artifacts, output, project, site_files};
+use crate::{artifacts, output, prerequisites, project, site_files};
 
 /// Checks; exit 2 when there are errors.
 pub(crate) fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
@@ -31,7 +30,7 @@ pub(crate) fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
             let mut notes = artifacts::require_usable(&root, &state.path(), &loaded.manifest)?;
             let shortfall = descriptors::shortfall(&loaded.manifest, TaskCountBasis::Most);
             notes.extend(shortfall);
-            notes.extend(secret::to_set(&state, &loaded.manifest));
+            notes.extend(prerequisites::secrets_to_set(&state, &loaded.manifest));
             notes
         }
         DeploymentTarget::Aws { .. } => Vec::new(),

@@ -6,8 +6,6 @@ mod machine;
 mod programs;
 mod state;
 
-pub(crate) use machine::which;
-
 use std::process::ExitCode;
 
 use neargate_core::command_exit::CommandExit;
@@ -18,6 +16,7 @@ use serde::Serialize;
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
 use crate::failure::Failure;
+use crate::program_path::find_program;
 use crate::{output, project};
 
 /// One thing that was looked at.
@@ -216,13 +215,15 @@ fn tools(manifest: Option<&Manifest>) -> Vec<DoctorFinding> {
     ];
     wanted
         .into_iter()
-        .map(|(program, package, purpose, needed)| match which(program) {
-            Some(path) => DoctorFinding::ok(program, path.display().to_string()),
-            None if needed => {
-                let words = format!("not found; `neargate {purpose}` uses it");
-                DoctorFinding::warning(program, words, format!("apt-get install {package}"))
-            }
-            None => DoctorFinding::ok(program, format!("not found; only used by {purpose}")),
-        })
+        .map(
+            |(program, package, purpose, needed)| match find_program(program) {
+                Some(path) => DoctorFinding::ok(program, path.display().to_string()),
+                None if needed => {
+                    let words = format!("not found; `neargate {purpose}` uses it");
+                    DoctorFinding::warning(program, words, format!("apt-get install {package}"))
+                }
+                None => DoctorFinding::ok(program, format!("not found; only used by {purpose}")),
+            },
+        )
         .collect()
 }

@@ -31,7 +31,7 @@ pub(crate) const GOES_ON: &str = "stopping continues; see: neargate status";
 
 /// Stops; with `purge`, removes the state directory.
 pub(crate) async fn run(flags: &GlobalFlags, purge: bool, yes: bool) -> Result<ExitCode, Failure> {
-    let state = project::state(flags)?;
+    let state = project::own_state(flags)?;
     project::require_readable(&state)?;
     if purge && !yes {
         confirm(&state)?;

@@ -6,34 +6,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use neargate_core::duration;
-use neargate_core::metrics::report::{LONGEST, MetricsReport, ServiceMetrics};
+use neargate_core::metrics::report::{MetricsReport, ServiceMetrics};
 
 use crate::arguments::{GlobalFlags, MetricsArguments};
-use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::{output, project};
+use crate::{environment, output};
 
-/// Shows the figures that the engine keeps.
+/// Shows the metrics of the period that is asked for.
 pub(crate) async fn run(
     flags: &GlobalFlags,
     options: &MetricsArguments,
 ) -> Result<ExitCode, Failure> {
-    let stretch = stretch(options, LONGEST)?;
-    let client = EngineClient::connect(&project::state(flags)?).await?;
-    if let Some(service) = &options.service {
-        client.known_service(service).await?;
-    }
-    let path = format!("/v1/metrics?seconds={}", stretch.as_secs());
-    let mut table: MetricsReport = client.get(&path).await?;
-    if let Some(service) = &options.service {
-        table.rows.retain(|row| row.service == *service);
-    }
-    show(flags, &table);
+    let environment = environment::open(flags)?;
+    let period = period(options, environment.metrics_retention())?;
+    let metrics = environment
+        .metrics(options.service.as_deref(), period)
+        .await?;
+    show(flags, &metrics);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The stretch that is asked for: at least a second, not beyond what is kept.
-pub(crate) fn stretch(options: &MetricsArguments, longest: Duration) -> Result<Duration, Failure> {
+/// The period that is asked for: at least a second, not beyond what is kept.
+fn period(options: &MetricsArguments, longest: Duration) -> Result<Duration, Failure> {
     let asked =
         duration::parse(&options.since).map_err(|error| Failure::Usage(error.to_string()))?;
     if asked < Duration::from_secs(1) || asked > longest {
@@ -45,8 +39,7 @@ pub(crate) fn stretch(options: &MetricsArguments, longest: Duration) -> Result<D
     Ok(asked)
 }
 
-/// Prints figures as a table, or as JSON with `--json`.
-pub(crate) fn show(flags: &GlobalFlags, table: &MetricsReport) {
+fn show(flags: &GlobalFlags, table: &MetricsReport) {
     if flags.json {
         output::json(table);
         return;

@@ -9,17 +9,17 @@ use neargate_near::{engine, snapshot};
 use crate::arguments::GlobalFlags;
 use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::verbs::secret;
-use crate::{artifacts, output, project};
+use crate::{artifacts, output, prerequisites, project};
 
 /// Compares the manifest with what runs, or with what starts again when no engine runs.
 pub(crate) async fn run(flags: &GlobalFlags, exit_code: bool) -> Result<ExitCode, Failure> {
+    project::require_own_environment(flags, flags.env())?;
     let (path, manifest) = project::load_near(flags, None)?;
     let state = project::state(flags)?;
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
     let mut notes = artifacts::require_usable(&project::folder(&path), &state.path(), &manifest)?;
-    notes.extend(secret::to_set(&state, &manifest));
+    notes.extend(prerequisites::secrets_to_set(&state, &manifest));
     notes.iter().for_each(|note| output::note(note));
     let observed: RunningEnvironment = match EngineClient::connect(&state).await {
         Ok(client) => client.get("/v1/observed").await?,

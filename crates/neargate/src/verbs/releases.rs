@@ -9,78 +9,52 @@ use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
 use neargate_near::api::wire::Problem;
+use neargate_near::clock::now;
 
 use crate::arguments::GlobalFlags;
-use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::{output, project};
+use crate::{environment, output};
 
-/// Lists the releases of one service or of all, or tells the story of one.
+/// Lists the releases of one service or of all, or shows the timeline of one.
 pub(crate) async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failure> {
-    let client = EngineClient::connect(&project::state(flags)?).await?;
-    if let [service] = what {
-        if let Some(hint) = number_alone(service) {
-            return Err(hint);
-        }
-        client.known_service(service).await?;
-    }
-    let found = match what {
-        [service] => of(&client, service).await?,
-        _ => all(&client).await?,
-    };
-    show(flags, what, &found)
-}
-
-/// A number is no service's name: a release is meant.
-fn number_alone(what: &str) -> Option<Failure> {
-    let id: ReleaseId = what.trim_start_matches('#').parse().ok()?;
-    let problem = Problem::usage(format!("there is no service `{what}`"));
-    let help = format!("a release is shown by: neargate releases show {id}");
-    Some(Failure::Engine(problem.with_help(help)))
-}
-
-/// Lists releases, or tells the story of one of them.
-pub(crate) fn show(
-    flags: &GlobalFlags,
-    what: &[String],
-    all: &[ReleaseRecord],
-) -> Result<ExitCode, Failure> {
-    match what {
-        [show, id] if show == "show" => {
-            let id = id
-                .trim_start_matches('#')
-                .parse::<ReleaseId>()
-                .map_err(|_| {
-                    Failure::Usage(format!(
-                        "`{id}` is not a release's number: neargate releases"
-                    ))
-                })?;
-            let Some(found) = all.iter().find(|release| release.id == id) else {
-                return Err(Failure::Usage(format!(
-                    "there is no release {id}; the last 50 of each service are kept: neargate releases"
-                )));
-            };
-            show_one(flags, found);
-        }
-        [] | [_] => list(flags, all),
+    let (service, id) = match what {
+        [] => (None, None),
+        [service] => (Some(service.as_str()), None),
+        [show, id] if show == "show" => (None, Some(number(id)?)),
         _ => return Err(Failure::Usage("write SERVICE, or show ID".to_owned())),
+    };
+    if let Some(hint) = service.and_then(number_alone) {
+        return Err(hint);
     }
+    let mut releases = environment::open(flags)?.releases(service).await?;
+    releases.sort_by_key(|release| (release.started_at, release.id));
+    let Some(id) = id else {
+        list(flags, &releases);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(found) = releases.iter().find(|release| release.id == id) else {
+        return Err(Failure::Usage(format!(
+            "there is no release {id}; the last 50 of each service are kept: neargate releases"
+        )));
+    };
+    show_one(flags, found);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn of(client: &EngineClient, service: &str) -> Result<Vec<ReleaseRecord>, Failure> {
-    client
-        .get(&format!("/v1/services/{service}/releases"))
-        .await
+fn number(text: &str) -> Result<ReleaseId, Failure> {
+    text.trim_start_matches('#').parse().map_err(|_| {
+        Failure::Usage(format!(
+            "`{text}` is not a release's number: neargate releases"
+        ))
+    })
 }
 
-async fn all(client: &EngineClient) -> Result<Vec<ReleaseRecord>, Failure> {
-    let mut all = Vec::new();
-    for service in client.status().await?.services {
-        all.extend(of(client, &service.name).await?);
-    }
-    all.sort_by_key(|release| release.id);
-    Ok(all)
+/// A number is no service's name: a release is meant.
+fn number_alone(service: &str) -> Option<Failure> {
+    let id = number(service).ok()?;
+    let problem = Problem::usage(format!("there is no service `{service}`"));
+    let help = format!("a release is shown by: neargate releases show {id}");
+    Some(Failure::Engine(problem.with_help(help)))
 }
 
 fn list(flags: &GlobalFlags, releases: &[ReleaseRecord]) {
@@ -123,11 +97,6 @@ fn took(release: &ReleaseRecord) -> String {
     release.ended_at.map_or_else(String::new, |end| {
         duration::rounded(end.since(release.started_at))
     })
-}
-
-fn now() -> Timestamp {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn ago(at: Timestamp) -> String {

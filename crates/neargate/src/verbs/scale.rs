@@ -2,13 +2,9 @@
 
 use std::process::ExitCode;
 
-use neargate_core::status::ServiceKind;
-use neargate_near::api::wire::{Accepted, ScaleRequest};
-
 use crate::arguments::GlobalFlags;
-use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::{output, project};
+use crate::{environment, output};
 
 /// Asks for the counts; returns when they are accepted.
 pub(crate) async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCode, Failure> {
@@ -16,25 +12,17 @@ pub(crate) async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCo
         .iter()
         .map(|text| parse(text))
         .collect::<Result<Vec<_>, _>>()?;
-    let client = EngineClient::connect(&project::state(flags)?).await?;
+    let environment = environment::open(flags)?;
     // Nothing is changed when one of the names is wrong.
     for (service, _) in &wanted {
-        if client.known_service(service).await?.kind == ServiceKind::Static {
-            let words = format!("`{service}` is a static site: it has no tasks to scale");
-            return Err(Failure::Usage(words));
-        }
+        environment.require_scalable(service).await?;
     }
-    for (service, desired) in wanted {
-        let accepted: Accepted = client
-            .post(
-                &format!("/v1/services/{service}/scale"),
-                &ScaleRequest { desired },
-            )
-            .await?;
+    for (service, tasks) in wanted {
+        let accepted = environment.scale(service, tasks).await?;
         if flags.json {
             output::json(&accepted);
         }
-        output::progress(service, &format!("the desired count is {desired}"));
+        output::progress(service, &format!("the desired count is {tasks}"));
         accepted.notes.iter().for_each(|note| output::note(note));
     }
     Ok(ExitCode::SUCCESS)

@@ -1,211 +1,88 @@
-//! `neargate secret`: set, list, read. It works with and without an engine.
+//! `neargate secret`: set, list, read.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, IsTerminal, Read};
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use neargate_core::model::{Manifest, UsedResource};
-use neargate_core::time::Timestamp;
-use neargate_near::api::wire::Problem;
-use neargate_near::audit_log::{AuditLog, AuditRecord, PeerUser};
-use neargate_near::clock::now;
-use neargate_near::paths::StateDir;
-use neargate_near::secrets::{
-    self, SecretValue, SecretVersion, Secrets, VersionSelector, VersionStage,
-};
+use neargate_core::secret::SecretValue;
 use rustix::termios::{LocalModes, OptionalActions};
 
 use crate::arguments::{GlobalFlags, SecretArguments};
+use crate::environment::{self, ListedSecret};
 use crate::failure::{self, Failure};
 use crate::{output, project};
 
 /// Runs a verb of secrets.
-pub(crate) fn run(flags: &GlobalFlags, verb: SecretArguments) -> Result<ExitCode, Failure> {
-    let state = project::state(flags)?;
-    let mut secrets =
-        Secrets::open(&state).map_err(|error| Failure::of("cannot open the secrets", &error))?;
-    let failed =
-        |error: &dyn std::error::Error| Failure::of("the secret was not read or written", error);
+pub(crate) async fn run(flags: &GlobalFlags, verb: &SecretArguments) -> Result<ExitCode, Failure> {
+    let environment = environment::open(flags)?;
     match verb {
         SecretArguments::Set { name, from } => {
-            let replaces = declared(flags, &name)?;
-            let value = value(&name, from.as_deref())?;
-            let version = secrets
-                .set(now(), &name, &SecretValue::new(value))
-                .map_err(|error| failed(&error))?;
-            note(&state, "secret-set", &name, format!("version {version}"));
-            let words = format!(
-                "version {version} is set{}; the next `up`, or a deploy of its users, takes it",
-                replaces.words(),
+            let replaces = replaced_value(flags, name)?;
+            let value = SecretValue::new(value(name, from.as_deref())?);
+            let written = environment.set_secret(name, &value).await?;
+            let (version, taken_by) = (written.version, written.taken_by);
+            output::progress(
+                name,
+                &format!("version {version} is set{replaces}; {taken_by}"),
             );
-            output::progress(&name, &words);
         }
-        SecretArguments::List => list(flags, &secrets)?,
-        SecretArguments::Get { name, reveal } => {
-            known(flags, &secrets, &name)?;
-            let (version, value) = secrets
-                .get(&name, VersionSelector::Current)
-                .map_err(|error| failed(&error))?;
-            if reveal {
-                note(&state, "secret-get", &name, format!("version {version}"));
+        SecretArguments::List => {
+            for listed in environment.secrets().await? {
+                print(&listed, flags.json);
             }
-            let value = reveal.then_some(&value);
-            show(&name, &version.to_string(), value, flags.json)?;
+        }
+        SecretArguments::Get { name, reveal } => {
+            let (version, value) = environment.secret(name, *reveal).await?;
+            print_value(name, &version, reveal.then_some(&value), flags.json)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whose place a value takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReplacedValue {
-    /// One that people set, or none.
-    Set,
-    /// The one that the engine makes.
-    Generated,
-}
-
-impl ReplacedValue {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Set => "",
-            Self::Generated => ", and replaces the generated value",
-        }
-    }
-}
-
-/// A secret that the manifest does not have is set for nobody, and one that cannot be read tells
-/// nothing of it. Without a manifest any name may be.
-fn declared(flags: &GlobalFlags, name: &str) -> Result<ReplacedValue, Failure> {
+/// Says when a value takes the place of a generated one. A secret that the manifest does not have is
+/// set for nobody, and a manifest that cannot be read tells nothing of it; without a manifest any
+/// name may be.
+fn replaced_value(flags: &GlobalFlags, name: &str) -> Result<&'static str, Failure> {
     if project::find(flags).is_err() {
-        return Ok(ReplacedValue::Set);
+        return Ok("");
     }
     let (_, loaded) = project::load(flags)?;
     let secrets = &loaded.manifest.secrets;
     match secrets.get(name) {
-        Some(secret) if secret.generate.is_some() => Ok(ReplacedValue::Generated),
-        Some(_) => Ok(ReplacedValue::Set),
+        Some(secret) if secret.generate.is_some() => Ok(", and replaces the generated value"),
+        Some(_) => Ok(""),
         None => Err(failure::not_in_manifest("secret", name, secrets.keys())),
     }
 }
 
-fn known(flags: &GlobalFlags, secrets: &Secrets, name: &str) -> Result<(), Failure> {
-    let versions = stored(secrets)?;
-    if versions.iter().any(|version| version.name == name) {
-        return Ok(());
-    }
-    let declared = declarations(flags);
-    if let Some(generated) = declared.get(name) {
-        let help = match generated {
-            true => "the next `up` makes it".to_owned(),
-            false => format!("set it: neargate secret set {name}"),
-        };
-        let problem = Problem::failed(format!("secret.{name} has no value"));
-        return Err(Failure::Engine(problem.with_help(help)));
-    }
-    let own = versions.iter().map(|version| version.name.clone());
-    let names: BTreeSet<String> = own
-        .filter(|name| is_of_manifest(name))
-        .chain(declared.into_keys())
-        .collect();
-    Err(failure::unknown("secret", name, names))
-}
-
-/// The secrets of the manifest, and whether the engine makes them; none when it cannot be read.
-fn declarations(flags: &GlobalFlags) -> BTreeMap<String, bool> {
-    let Ok((_, loaded)) = project::load(flags) else {
-        return BTreeMap::new();
-    };
-    let secrets = loaded.manifest.secrets.into_iter();
-    let secrets = secrets.map(|(name, secret)| (name, secret.generate.is_some()));
-    secrets.collect()
-}
-
-/// Advice before `up` about secrets that services use, that nobody has set, and that the engine
-/// does not make. Nothing when the secrets are not this user's to read.
-pub(crate) fn to_set(state: &StateDir, manifest: &Manifest) -> Vec<String> {
-    let readable = std::fs::read_dir(state.path());
-    if readable.is_err_and(|error| error.kind() != ErrorKind::NotFound) {
-        return Vec::new();
-    }
-    let Ok(set) = secrets::names(state) else {
-        return Vec::new();
-    };
-    let unset = manifest.secrets.values();
-    let unset = unset.filter(|one| one.generate.is_none() && !set.contains(&one.name));
-    let notes = unset.filter_map(|secret| {
-        let used = UsedResource::Secret(secret.name.clone());
-        let mut users = manifest.services.values();
-        let user = users.find(|service| service.uses.contains(&used))?;
-        let (name, user) = (&secret.name, &user.name);
-        Some(format!(
-            "secret.{name}, which `{user}` uses, has no value yet: neargate secret set {name}"
-        ))
-    });
-    notes.collect()
-}
-
-fn stored(secrets: &Secrets) -> Result<Vec<SecretVersion>, Failure> {
-    let listed = secrets.list();
-    listed.map_err(|error| Failure::of("cannot list the secrets", &error))
-}
-
-/// Names with a dot are Neargate's own: passwords of data services.
-fn is_of_manifest(name: &str) -> bool {
-    !name.contains('.')
-}
-
-/// A line in the audit log, by name only. A full disk takes none and stops nothing.
-fn note(state: &StateDir, what: &str, name: &str, detail: String) {
-    let record = AuditRecord::accepted(PeerUser::own(), what, name).with(detail);
-    if let Err(error) = AuditLog::of(state).write(record) {
-        output::note(&format!("the audit log has no line of this: {error}"));
-    }
-}
-
-fn list(flags: &GlobalFlags, secrets: &Secrets) -> Result<(), Failure> {
-    let versions = stored(secrets)?;
-    let mut unset = declarations(flags);
-    for version in versions.iter().filter(|one| is_of_manifest(&one.name)) {
-        unset.remove(&version.name);
-        let stage = match version.stage {
-            VersionStage::Current => "current",
-            VersionStage::Previous => "previous",
-            VersionStage::Older => "older",
-        };
-        let row = SecretVersionRow {
-            name: &version.name,
-            version: &version.version.to_string(),
+fn print(listed: &ListedSecret, json: bool) {
+    match listed {
+        ListedSecret::Version {
+            name,
+            version,
             stage,
-            at: version.at,
-        };
-        row.print(flags.json);
-    }
-    for (name, generated) in unset {
-        print_unset(&name, generated, flags.json);
-    }
-    Ok(())
-}
-
-/// A secret of the manifest that has no value.
-fn print_unset(name: &str, generated: bool, json: bool) {
-    if json {
-        output::json(&serde_json::json!({
+            at,
+        } if json => output::json(&serde_json::json!({
+            "name": name, "version": number(version), "stage": stage, "at": at,
+        })),
+        ListedSecret::Version {
+            name,
+            version,
+            stage,
+            ..
+        } => output::line(&format!("{name:<24} version {version:<4} {stage}")),
+        ListedSecret::Unset { name, .. } if json => output::json(&serde_json::json!({
             "name": name, "version": null, "stage": null, "at": null,
-        }));
-        return;
+        })),
+        ListedSecret::Unset { name, remedy } => {
+            output::line(&format!("{name:<24} no value: {remedy}"));
+        }
     }
-    let words = match generated {
-        true => "no value: the next `up` makes it".to_owned(),
-        false => format!("no value: neargate secret set {name}"),
-    };
-    output::line(&format!("{name:<24} {words}"));
 }
 
-/// Shows a version of a secret, and its value when it is to be seen: byte for byte, with a line
+/// Prints a version of a secret, and its value when it is to be seen: byte for byte, with a line
 /// end behind it on a terminal alone.
-pub(crate) fn show(
+fn print_value(
     name: &str,
     version: &str,
     value: Option<&SecretValue>,
@@ -233,35 +110,8 @@ fn number(version: &str) -> serde_json::Value {
     number.map_or_else(|| version.into(), serde_json::Value::from)
 }
 
-/// One version of a secret, as it is listed.
-pub(crate) struct SecretVersionRow<'a> {
-    pub name: &'a str,
-    /// A number near and in Parameter Store; an id in Secrets Manager.
-    pub version: &'a str,
-    /// `current`, `previous` or `older`.
-    pub stage: &'a str,
-    /// When it was written.
-    pub at: Timestamp,
-}
-
-impl SecretVersionRow<'_> {
-    /// Prints the version as a line, or as JSON.
-    pub(crate) fn print(&self, json: bool) {
-        if json {
-            output::json(&serde_json::json!({
-                "name": self.name, "version": number(self.version), "stage": self.stage, "at": self.at,
-            }));
-        } else {
-            output::line(&format!(
-                "{:<24} version {:<4} {}",
-                self.name, self.version, self.stage
-            ));
-        }
-    }
-}
-
 /// The value, if an environment variable can hold it: that is how tasks get it. Exit 2 if not.
-pub(crate) fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
+fn value(name: &str, from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let bytes = read(name, from)?;
     match unfit(&bytes) {
         Some(why) => Err(Failure::Usage(format!(

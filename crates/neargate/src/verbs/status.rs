@@ -1,35 +1,31 @@
 //! `neargate status`: what runs.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use neargate_core::status::{DataStatus, ServiceStatus, Status};
 
 use crate::arguments::GlobalFlags;
-use crate::client::EngineClient;
 use crate::failure::Failure;
-use crate::{output, project};
-
-const EVERY: Duration = Duration::from_millis(500);
+use crate::{environment, output};
 
 /// Shows the status once, or until Ctrl-C.
 pub(crate) async fn run(flags: &GlobalFlags, watch: bool) -> Result<ExitCode, Failure> {
-    let client = EngineClient::connect(&project::state(flags)?).await?;
+    let environment = environment::open(flags)?;
     loop {
-        let status = client.status().await?;
+        let status = environment.status().await?;
         show(flags, watch, &status);
         if !watch {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(environment.status_pace()) => {}
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
         }
     }
 }
 
 /// Shows a status.
-pub(crate) fn show(flags: &GlobalFlags, watch: bool, status: &Status) {
+fn show(flags: &GlobalFlags, watch: bool, status: &Status) {
     if flags.json {
         output::json(status);
         return;

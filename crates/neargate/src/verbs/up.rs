@@ -1,19 +1,18 @@
 //! `neargate up`: run the app here.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use neargate_core::model::{Manifest, Service, UsedResource, Workload};
+use neargate_core::model::Manifest;
 use neargate_core::status::{ServiceKind, ServiceStatus, Status};
-use neargate_near::api::wire::{Accepted, EnvironmentDefinition, Problem};
+use neargate_near::api::wire::{Accepted, EnvironmentDefinition};
 use neargate_near::clock::now;
 use neargate_near::data::programs;
 use neargate_near::engine::{self, edge_taken};
 use neargate_near::paths::StateDir;
 use tokio::time::Instant;
 
-use crate::arguments::GlobalFlags;
+use crate::arguments::{GlobalFlags, UpArguments};
 use crate::client::EngineClient;
 use crate::failure::Failure;
 use crate::follow::{self, FollowEnd};
@@ -22,7 +21,7 @@ use crate::progress::ProgressScreen;
 use crate::stop_progress::RemainingData;
 use crate::task_lines::TaskLines;
 use crate::verbs::down;
-use crate::{copy_progress, output, processes, project};
+use crate::{copy_progress, output, prerequisites, processes, project};
 
 /// A service that is not healthy by then (outside of a release) is reported.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
@@ -36,34 +35,23 @@ enum UpWait {
     Left,
 }
 
-/// How the app is to be run.
-pub(crate) struct UpOptions {
-    /// Return when every service is healthy.
-    pub detach: bool,
-    /// Port of the edge, in place of the manifest's or the one that it has.
-    pub port: Option<u16>,
-    /// Leave out the build steps.
-    pub no_build: bool,
-    /// In the foreground, leave out what tasks write.
-    pub no_logs: bool,
-}
-
 /// Builds, starts the engine, asks for the app, and follows it until every service is healthy.
-pub(crate) async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode, Failure> {
-    let detach = wish.detach;
+pub(crate) async fn run(flags: &GlobalFlags, options: &UpArguments) -> Result<ExitCode, Failure> {
+    let detach = options.detach;
     let mut flags = flags.clone();
-    let port = wish.port.map(|port| format!("edge.port={port}"));
+    let port = options.port.map(|port| format!("edge.port={port}"));
     flags.overrides.extend(port);
+    project::require_own_environment(&flags, flags.env())?;
     let (path, manifest) = project::load_near(&flags, None)?;
     let state = project::state(&flags)?;
     processes::require_short(&state)?;
     project::require_readable(&state)?;
     project::require_own_app(&manifest, &state)?;
-    require_processes(manifest.services.values())?;
+    prerequisites::require_processes(manifest.services.values())?;
     require_programs(&manifest)?;
     require_free_edge(&manifest, &state)?;
-    require_secrets(&manifest, &state, manifest.services.values())?;
-    if !wish.no_build {
+    prerequisites::require_secrets(&manifest, &state, manifest.services.values())?;
+    if !options.no_build {
         project::build(&path, manifest.services.values())?;
     }
     let began = now();
@@ -78,7 +66,7 @@ pub(crate) async fn run(flags: &GlobalFlags, wish: UpOptions) -> Result<ExitCode
     }
     accepted.notes.iter().for_each(|note| output::note(note));
     let (mut screen, mut interrupt) = (ProgressScreen::of(&flags), Interrupt::listen()?);
-    let shown = !detach && !wish.no_logs;
+    let shown = !detach && !options.no_logs;
     let lines = screen.lines_of_tasks().filter(|_| shown);
     let _lines = lines.map(|target| TaskLines::show(&state, began, target));
     let status = match wait(&client, &accepted, &mut screen, &mut interrupt).await {
@@ -146,43 +134,7 @@ async fn ask(
     }
 }
 
-/// A secret that nobody set is said before a build of minutes, all of them at once.
-pub(crate) fn require_secrets<'a>(
-    manifest: &Manifest,
-    state: &StateDir,
-    services: impl Iterator<Item = &'a Service>,
-) -> Result<(), Failure> {
-    let there = engine::secret_names(state).map_err(Failure::Engine)?;
-    let used = services.flat_map(|service| &service.uses);
-    let missing: BTreeSet<&str> = used
-        .filter_map(|used| match used {
-            UsedResource::Secret(name) => Some(name.as_str()),
-            UsedResource::Database(_) | UsedResource::Cache(_) => None,
-        })
-        .filter(|name| !there.contains(*name))
-        .filter(|name| {
-            let secret = manifest.secrets.get(*name);
-            secret.is_none_or(|secret| secret.generate.is_none())
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = missing
-        .iter()
-        .map(|name| format!("secret.{name}"))
-        .collect();
-    let sets: Vec<String> = missing
-        .iter()
-        .map(|name| format!("neargate secret set {name}"))
-        .collect();
-    let verb = if names.len() == 1 { "has" } else { "have" };
-    let problem = Problem::failed(format!("{} {verb} no value", names.join(", ")));
-    let help = format!("set it: {}", sets.join("; "));
-    Err(Failure::Engine(problem.with_help(help)))
-}
-
-/// Notes for a person who reads that the app is up, and may not expect these facts.
+/// What somebody who reads that the app is up may not expect.
 fn besides(status: &Status) -> Vec<String> {
     let words = status.services.iter().filter_map(|service| {
         let name = &service.name;
@@ -198,23 +150,6 @@ fn besides(status: &Status) -> Vec<String> {
         none.then(|| format!("`{name}` is scaled to 0, and answers nothing: neargate scale {name}=1"))
     });
     words.collect()
-}
-
-/// A container image is nothing that near starts: said before anything is built or started.
-pub(crate) fn require_processes<'a>(
-    services: impl Iterator<Item = &'a Service>,
-) -> Result<(), Failure> {
-    let images: Vec<String> = services
-        .filter(|service| matches!(service.runs, Workload::Image { .. }))
-        .map(|service| format!("`service.{}`", service.name))
-        .collect();
-    if images.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "near does not run container images: add `command` and `artifact` to {}",
-        images.join(", ")
-    )))
 }
 
 /// An address that changes is said before it does.

@@ -1,7 +1,4 @@
-//! The machine: kernel, user, limits, programs on `PATH`.
-
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+//! The machine: kernel, user, limits.
 
 use neargate_near::cgroup;
 
@@ -59,17 +56,6 @@ fn limits() -> DoctorFinding {
             )
         }
     }
-}
-
-/// Where a program is that the shell would start.
-pub(crate) fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|path| {
-            let metadata = std::fs::metadata(path);
-            metadata.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-        })
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::model::{Manifest, Workload};
 
-use super::{DoctorFinding, which};
+use crate::program_path::find_program;
+
+use super::DoctorFinding;
 
 /// One finding for each program that is in a folder of root's alone.
 pub(super) fn findings(manifest: &Manifest) -> Vec<DoctorFinding> {
@@ -21,7 +23,7 @@ pub(super) fn findings(manifest: &Manifest) -> Vec<DoctorFinding> {
     named.sort_unstable();
     named.dedup();
     let closed = named.into_iter().filter_map(|name| {
-        let path = which(name)?;
+        let path = find_program(name)?;
         let folder = closed_folder(&path)?;
         Some(finding(name, &path, &folder))
     });

@@ -10,9 +10,9 @@ use std::time::Instant;
 use neargate_core::model::Manifest;
 use neargate_far::pipeline::stage::{PipelineStage, acts};
 
-use super::stage_runner::StageRunner;
 use crate::arguments::{self, GlobalFlags};
 use crate::failure::Failure;
+use crate::pipeline::stage_runner::StageRunner;
 use crate::{output, project};
 
 /// How a stage ended.

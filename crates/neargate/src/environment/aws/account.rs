@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use neargate_far::driver::account_checks::{AccountQuestion, questions};
 use neargate_far::driver::environment::Driver;
-use neargate_far::driver::preflight::PreflightFinding;
+use neargate_far::driver::finding::PreflightFinding;
 
 use crate::output;
-use crate::verbs::pipeline::machine::aws;
+use crate::pipeline::machine::aws;
 
 /// Findings about the account.
 pub(super) fn findings(driver: &Driver) -> Vec<PreflightFinding> {

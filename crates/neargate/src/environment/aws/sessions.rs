@@ -13,12 +13,10 @@ use neargate_far::driver::error::DriverError;
 use neargate_far::driver::exec::ReachedDatabase;
 use neargate_far::driver::session_manager_plugin::Plugin;
 
+use crate::environment::database_url::Url;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
-use crate::verbs::db::Url;
-
-type SessionResult = Result<Result<ExitCode, Failure>, DriverError>;
 
 /// How long the plugin may take to open its port.
 const OPENING: Duration = Duration::from_secs(30);
@@ -31,11 +29,11 @@ pub(super) async fn exec(
     service: &str,
     task: Option<&str>,
     command: &[String],
-) -> SessionResult {
+) -> Result<ExitCode, Failure> {
     let plugin = plugin()?;
     let opened = driver.exec(service, task, command).await?;
     let mut program = plugin.command(&opened.session, &opened.asked, &opened.place);
-    Ok(at_terminal(&mut program, "session-manager-plugin"))
+    at_terminal(&mut program, "session-manager-plugin")
 }
 
 /// Opens psql on a database, through a task that uses it.
@@ -43,16 +41,10 @@ pub(super) async fn connect(
     driver: &Driver,
     name: Option<&str>,
     arguments: &[String],
-) -> SessionResult {
-    let database = match named(driver, name) {
-        Ok(database) => database,
-        Err(failure) => return Ok(Err(failure)),
-    };
+) -> Result<ExitCode, Failure> {
+    let database = named(driver, name)?;
     let plugin = plugin()?;
-    let local = match free_port() {
-        Ok(port) => port,
-        Err(error) => return Ok(Err(Failure::of("cannot find a free port", &error))),
-    };
+    let local = free_port().map_err(|error| Failure::of("cannot find a free port", &error))?;
     let reached = driver.reach(&database, local).await?;
     let opened = &reached.opened;
     let mut program = plugin.command(&opened.session, &opened.asked, &opened.place);
@@ -74,7 +66,7 @@ pub(super) async fn connect(
     if let Err(trouble) = driver.close_session(opened).await {
         output::note(&format!("the session stays until it is idle: {trouble}"));
     }
-    Ok(ended)
+    ended
 }
 
 fn plugin() -> Result<Plugin, DriverError> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
-use crate::verbs::doctor::which;
+use crate::program_path::find_program;
 
 /// A program with its arguments.
 pub(crate) fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
@@ -62,7 +62,7 @@ pub(crate) fn aws() -> Result<&'static str, Failure> {
 
 fn first(programs: &[&'static str]) -> Option<&'static str> {
     let mut programs = programs.iter().copied();
-    programs.find(|program| which(program).is_some())
+    programs.find(|program| find_program(program).is_some())
 }
 
 /// Runs it and shows what it says.

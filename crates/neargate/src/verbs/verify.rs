@@ -1,0 +1,41 @@
+//! `neargate verify`: everything that could stop a release on AWS, found before it.
+
+use std::process::ExitCode;
+
+use neargate_far::driver::finding::FindingState;
+
+use crate::arguments::GlobalFlags;
+use crate::failure::Failure;
+use crate::{environment, output};
+
+/// Prints every finding. Exit 3 if something that a release needs is missing.
+pub(crate) async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
+    let findings = environment::open(flags)?.verify().await?;
+    if flags.json {
+        output::json(&findings);
+    } else {
+        for it in &findings {
+            let word = match it.is {
+                FindingState::Ok => "ok",
+                FindingState::Missing => "missing",
+                FindingState::Unknown => "unknown",
+            };
+            let (word, service) = (output::state(word), &it.service);
+            output::line(&format!(
+                "{word:<8} {service:<12} {:<24} {}",
+                it.what, it.words
+            ));
+        }
+    }
+    let missing = findings
+        .iter()
+        .filter(|it| it.is == FindingState::Missing)
+        .count();
+    match missing {
+        0 => Ok(ExitCode::SUCCESS),
+        some => Err(Failure::Environment(format!(
+            "{some} of {} are missing",
+            findings.len()
+        ))),
+    }
+}
