@@ -13,7 +13,7 @@ use crate::alarm::{
     AlarmDefinition, AlarmState, DataSufficiency, DatapointSource, MetricAlarm, evaluate,
     history_until,
 };
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::machine::strategy::compare_split;
 use crate::machine::{GuardVerdict, SplitCheck};
 use crate::metrics::{Dimensions, MetricsStore, RetentionLimits, Window, WindowBoundary, names};
@@ -33,7 +33,7 @@ pub struct StepAnalysis {
     /// Number of the step; 0 while a rolling release replaces tasks.
     pub step: u32,
     service: String,
-    revision: u32,
+    revision: RevisionNumber,
     /// When the step began.
     began: Timestamp,
     /// From when on samples are known.
@@ -64,7 +64,7 @@ impl StepAnalysis {
     #[must_use]
     pub fn new(
         (release, step): (ReleaseId, u32),
-        (service, revision): (&str, u32),
+        (service, revision): (&str, RevisionNumber),
         (began, known): (Timestamp, Timestamp),
         guards: &BTreeMap<String, Alarm>,
     ) -> Self {
@@ -168,7 +168,7 @@ impl StepAnalysis {
     }
 }
 
-fn guard(alarm: MetricAlarm, service: &str, revision: u32) -> GuardAlarm {
+fn guard(alarm: MetricAlarm, service: &str, revision: RevisionNumber) -> GuardAlarm {
     let of = match &alarm.service {
         Some(other) if other != service => Dimensions::service(other),
         _ => Dimensions::revision(service, revision),

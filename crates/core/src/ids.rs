@@ -92,6 +92,12 @@ macro_rules! number_id {
             /// The first one.
             pub const FIRST: Self = Self(1);
 
+            /// `None` for the number that stands for none.
+            #[must_use]
+            pub fn unless_none(self) -> Option<Self> {
+                (self != Self::NONE).then_some(self)
+            }
+
             /// The one made after this one.
             #[must_use]
             pub fn next(self) -> Self {
@@ -129,7 +135,7 @@ text_id! {
 impl TaskId {
     /// The identifier of a service's task with this ordinal, which no other task of the service ever had.
     #[must_use]
-    pub fn of(service: &str, revision: u32, ordinal: u64) -> Self {
+    pub fn of(service: &str, revision: RevisionNumber, ordinal: u64) -> Self {
         format!("{service}-r{revision}-{ordinal}").into()
     }
 }
@@ -137,6 +143,11 @@ impl TaskId {
 number_id! {
     /// Numbers a release: once in the life of an environment near, of a service far.
     ReleaseId(u64)
+}
+
+number_id! {
+    /// Numbers a revision of a service. Far, a revision has the number of its task definition.
+    RevisionNumber(u32)
 }
 
 #[cfg(test)]
@@ -149,11 +160,22 @@ mod tests {
     fn in_json_an_identifier_is_its_bare_text_or_number_as_a_key_too() {
         let both = BTreeMap::from([(ReleaseId(7), TaskId::from("api-r3-7"))]);
         let text = r#"{"7":"api-r3-7"}"#;
-        assert_eq!(serde_json::to_string(&both).expect("json"), text);
+        assert_eq!(serde_json::to_string(&both).ok(), Some(text.to_owned()));
         assert_eq!(
             serde_json::from_str::<BTreeMap<_, _>>(text).ok(),
             Some(both)
         );
-        assert_eq!(serde_json::to_string(&ReleaseId(7)).expect("json"), "7");
+        assert_eq!(
+            serde_json::to_string(&RevisionNumber(7)).ok(),
+            Some("7".to_owned())
+        );
+    }
+
+    #[test]
+    fn zero_stands_for_none() {
+        assert_eq!(RevisionNumber::default(), RevisionNumber::NONE);
+        assert_eq!(RevisionNumber::NONE.unless_none(), None);
+        let first = RevisionNumber::NONE.next();
+        assert_eq!(first.unless_none(), Some(RevisionNumber::FIRST));
     }
 }

@@ -12,6 +12,7 @@ mod environment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ids::RevisionNumber;
 use crate::machine::{RevisionDefinition, ScaleBounds};
 use crate::model::{
     Alarm, Cache, Database, Edge, Job, Manifest, Notify, Service, UsedResource, Workload,
@@ -57,7 +58,7 @@ pub struct ObservedService {
     pub desired: u32,
     /// Number of that revision.
     #[serde(default)]
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Whether its release failed: the next one is another revision.
     #[serde(default)]
     pub failed: bool,
@@ -123,7 +124,7 @@ pub enum Operation {
     /// Start what is stopped: this revision, at this many tasks; a static site has none.
     StartService {
         name: String,
-        revision: u32,
+        revision: RevisionNumber,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         desired: Option<u32>,
     },

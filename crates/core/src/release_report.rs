@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::machine::{ReleaseKind, TimelineEvent};
 use crate::status_words::{OutcomeName, StrategyName};
 use crate::time::Timestamp;
@@ -16,9 +16,9 @@ pub struct ReleaseRecord {
     /// `deploy` or `rollback`.
     pub kind: ReleaseKind,
     /// From this revision; 0: none.
-    pub from: u32,
+    pub from: RevisionNumber,
     /// To this revision. Far, revisions have the numbers of their task definitions.
-    pub to: u32,
+    pub to: RevisionNumber,
     /// `rolling`, `canary`, …
     pub strategy: StrategyName,
     /// `in-progress`, `done`, `rolled-back`, `failed`.
@@ -54,7 +54,7 @@ pub struct ReleaseResult {
     /// Release id; 0 when none began.
     pub release: ReleaseId,
     /// The revision that serves now; 0: none.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Notes about the revision that a release went back to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -63,7 +63,7 @@ pub struct ReleaseResult {
 impl ReleaseResult {
     /// No release began: the manifest asks for the revision that serves.
     #[must_use]
-    pub fn nothing_to_release(service: &str, revision: u32) -> Self {
+    pub fn nothing_to_release(service: &str, revision: RevisionNumber) -> Self {
         let reason =
             format!("revision {revision} is what the manifest asks for: nothing to release");
         Self {
@@ -82,7 +82,7 @@ impl ReleaseResult {
             evidence: Vec::new(),
             service: service.to_owned(),
             release: ReleaseId::NONE,
-            revision: 0,
+            revision: RevisionNumber::NONE,
             notes: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::routing::control::RouterLoad;
 use crate::status_words::{DataStateName, StageName, StrategyName, TaskHealthName, TaskStateName};
 use crate::time::Timestamp;
@@ -125,9 +125,9 @@ pub struct ServiceStatus {
     #[serde(default)]
     pub needed: u32,
     /// Revision being released or serving (0: none).
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Latest revision marked stable.
-    pub stable_revision: Option<u32>,
+    pub stable_revision: Option<RevisionNumber>,
     /// The release in progress.
     pub release: Option<ReleaseStatus>,
     /// Tasks, oldest first.
@@ -174,7 +174,7 @@ impl ServiceStatus {
         if self.release.is_none() || self.tasks.is_empty() {
             return format!("{} of {desired} healthy", self.healthy);
         }
-        let mut healthy: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut healthy: BTreeMap<RevisionNumber, u32> = BTreeMap::new();
         for task in &self.tasks {
             let serves = task.runs() && task.health == TaskHealthName::Healthy;
             *healthy.entry(task.revision).or_default() += u32::from(serves);
@@ -232,7 +232,7 @@ pub struct TaskStatus {
     pub pid: Option<u32>,
     /// Port it was given.
     pub port: Option<u16>,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// ECS's `lastStatus`, lower case: `pending`, `running`, `deactivating`, `stopping`, `stopped`.
     pub state: TaskStateName,
     /// `unknown`, `healthy`, `unhealthy`.
@@ -320,10 +320,10 @@ mod tests {
 
     fn task(revision: u32, health: &str) -> TaskStatus {
         TaskStatus {
-            id: TaskId::of("web", revision, 1),
+            id: TaskId::of("web", RevisionNumber(revision), 1),
             pid: None,
             port: None,
-            revision,
+            revision: RevisionNumber(revision),
             state: TaskStateName::Running,
             health: health.into(),
             last_check: None,
@@ -344,8 +344,8 @@ mod tests {
             running: desired,
             healthy: u32::try_from(healthy).unwrap_or(0),
             needed: desired,
-            revision: 4,
-            stable_revision: Some(3),
+            revision: RevisionNumber(4),
+            stable_revision: Some(RevisionNumber(3)),
             release: releases.then(|| ReleaseStatus {
                 id: ReleaseId(4),
                 strategy: StrategyName::Rolling,

@@ -7,6 +7,7 @@ use neargate_core::alarm::{
     AlarmDefinition, AlarmRule, AlarmState, AlarmStatus, CompositeError, DataSufficiency,
     DefinitionError, MOST_TRANSITIONS, MetricAlarm, evaluate, history, order,
 };
+use neargate_core::ids::RevisionNumber;
 use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits};
 use neargate_core::model::{Alarm, Comparison, TreatMissingData};
 use neargate_core::time::Timestamp;
@@ -152,7 +153,7 @@ fn traffic(seconds: u64, bad_from: u64, every: u64) -> MetricsStore {
     let mut metrics = MetricsStore::new(metric(&success_rate()).limits(RetentionLimits::default()));
     for second in 0..seconds {
         for (revision, share) in [(1, 18), (2, 2)] {
-            let of = Dimensions::revision("api", revision);
+            let of = Dimensions::revision("api", RevisionNumber(revision));
             let bad = revision == 2 && second >= bad_from && second % every == 0;
             let failed = u64::from(bad);
             metrics.record("success_rate", &of, at(second), 100.0, share - failed);
@@ -168,7 +169,7 @@ fn traffic(seconds: u64, bad_from: u64, every: u64) -> MetricsStore {
 fn a_bad_revision_is_seen_in_its_own_metrics_and_the_alarm_says_which_points() {
     let alarm = metric(&success_rate());
     let metrics = traffic(240, 120, 10);
-    let revision = Dimensions::revision("api", 2);
+    let revision = Dimensions::revision("api", RevisionNumber(2));
     let mut standing = AlarmStatus::new(at(0));
     let mut now = at(100);
     while now < at(250) {
@@ -209,7 +210,7 @@ fn an_expression_watches_the_metrics_it_names() {
             ..manifest("errors")
         });
         let metrics = traffic(240, 120, 10);
-        let of = Dimensions::revision("api", 2);
+        let of = Dimensions::revision("api", RevisionNumber(2));
         let slots = history(&alarm, &metrics, &of, at(250));
         let last = slots.last().expect("a slot");
         assert_eq!(

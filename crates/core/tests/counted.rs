@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::guard::StepAnalysis;
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::metrics::{Dimensions, MetricsStore, RetentionLimits, names};
 use neargate_core::model::Alarm;
 use neargate_core::routing::control::{RequestCount, SecondCount};
@@ -32,7 +32,12 @@ fn guards(period: u64) -> BTreeMap<String, Alarm> {
 
 fn watch(step: u32, began: u64, period: u64) -> StepAnalysis {
     let began = (Timestamp(began), Timestamp(0));
-    StepAnalysis::new((ReleaseId(1), step), ("api", 2), began, &guards(period))
+    StepAnalysis::new(
+        (ReleaseId(1), step),
+        ("api", RevisionNumber(2)),
+        began,
+        &guards(period),
+    )
 }
 
 /// The router's buckets of these errors, when `tables` came into force at these times.
@@ -47,7 +52,7 @@ fn buckets(errors: &[u64], tables: &[u64]) -> Vec<SecondCount> {
             in_force: tables[table],
             requests: vec![RequestCount {
                 service: "api".into(),
-                revision: 2,
+                revision: RevisionNumber(2),
                 task: "api-r2-1".into(),
                 ..RequestCount::default()
             }],
@@ -105,7 +110,7 @@ proptest! {
         }
         let own = *tables.last().expect("a table");
         let wanted = errors.iter().filter(|at| **at >= own).count() as u64;
-        let of = Dimensions::revision("api", 2);
+        let of = Dimensions::revision("api", RevisionNumber(2));
         let periods = (end - last) / (period * 1000) + 1;
         let until = Timestamp(last + periods * period * 1000);
         let windows = metrics.windows(

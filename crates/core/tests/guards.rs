@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use neargate_core::guard::{SETTLE, StepAnalysis};
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{GuardVerdict, SplitCheck};
 use neargate_core::metrics::{MetricsStore, RetentionLimits, Window};
 use neargate_core::model::Alarm;
@@ -30,7 +30,7 @@ fn alarm(fields: &serde_json::Value) -> Alarm {
 fn count(revision: u32, good: u64, bad: u64) -> RequestCount {
     RequestCount {
         service: "api".into(),
-        revision,
+        revision: RevisionNumber(revision),
         task: format!("api-r{revision}-1"),
         target_status: BTreeMap::from([(200, good), (500, bad)]),
         router_status: BTreeMap::new(),
@@ -48,7 +48,12 @@ struct Step {
 impl Step {
     fn new(alarm: Alarm) -> Self {
         let guards = BTreeMap::from([("guard".to_owned(), alarm)]);
-        let watch = StepAnalysis::new((ReleaseId(7), 1), ("api", 2), (SINCE, SINCE), &guards);
+        let watch = StepAnalysis::new(
+            (ReleaseId(7), 1),
+            ("api", RevisionNumber(2)),
+            (SINCE, SINCE),
+            &guards,
+        );
         let mut metrics = MetricsStore::default();
         metrics.keep(watch.limits(RetentionLimits::default()), watch.cuts());
         Self {

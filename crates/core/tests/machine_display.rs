@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, Shift, World, definition};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Event, ReleaseOutcome, RevisionStatus, Supersede, TaskLifecycle};
 
 #[test]
@@ -114,11 +115,17 @@ fn a_forced_deploy_makes_a_revision_of_the_same_definition_and_a_plain_one_does_
     };
     world.happen(&forced());
     let began = world.service().release.clone().expect("a release");
-    assert_eq!((began.from, began.to), (1, 2));
+    assert_eq!(
+        (began.from, began.to),
+        (RevisionNumber(1), RevisionNumber(2))
+    );
     let step = neargate_core::machine::decide(&world.state, world.now, &forced());
     assert!(step.refusal().is_some(), "one is in progress");
     assert!(world.settle(10_000));
-    assert_eq!(world.service().revisions[&2].status, RevisionStatus::Stable);
+    assert_eq!(
+        world.service().revisions[&RevisionNumber(2)].status,
+        RevisionStatus::Stable
+    );
 }
 
 #[test]
@@ -214,7 +221,7 @@ fn a_person_who_deploys_again_asked_for_no_revision_that_failed() {
     deploy(&mut world, NUMBERS, 2);
     assert!(world.settle(10_000));
     assert!(
-        world.service().backoffs.contains_key(&2),
+        world.service().backoffs.contains_key(&RevisionNumber(2)),
         "it is remembered"
     );
     let before = world.tape.0.len();

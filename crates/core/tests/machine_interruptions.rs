@@ -2,6 +2,7 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, Shift, World, definition};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{
     self, Event, ReleaseControl, ReleaseOutcome, ReleaseStage, Supersede,
 };
@@ -44,13 +45,15 @@ fn down_and_up(world: &mut World) {
 
 fn of_revision(world: &World, revision: u32) -> usize {
     let tasks = world.service().tasks.values();
-    tasks.filter(|task| task.revision == revision).count()
+    tasks
+        .filter(|task| task.revision == RevisionNumber(revision))
+        .count()
 }
 
 fn healthy_of(world: &World, revision: u32) -> usize {
     let tasks = world.service().tasks.values();
     tasks
-        .filter(|task| task.revision == revision && task.healthy())
+        .filter(|task| task.revision == RevisionNumber(revision) && task.healthy())
         .count()
 }
 
@@ -162,7 +165,7 @@ fn down_in_a_rollback_by_hand_keeps_the_revision_that_served() {
     assert_eq!(of_revision(&world, 2), 2, "the one that served");
     assert!(world.settle(10_000));
     assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
-    assert_eq!(world.service().primary, 2);
+    assert_eq!(world.service().primary, RevisionNumber(2));
 }
 
 #[test]
@@ -189,12 +192,16 @@ fn up_leaves_an_interrupted_release_alone_or_takes_it_over() {
         let mut world = in_mid_release(NUMBERS);
         down_and_up(&mut world);
         let answer = ask(&mut world, version, supersede);
-        assert_eq!(answer, (refused, Some(to)), "{version} {supersede:?}");
+        assert_eq!(
+            answer,
+            (refused, Some(RevisionNumber(to))),
+            "{version} {supersede:?}"
+        );
         assert!(world.settle(10_000));
         let expected = if to == 3 { 3 } else { 1 };
         assert_eq!(
             world.service().stable,
-            Some(expected),
+            Some(RevisionNumber(expected)),
             "{version} {supersede:?}"
         );
     }
@@ -267,7 +274,7 @@ fn a_shift_without_its_stable_revision_ends_by_a_person_or_after_a_day() {
     assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(
         (world.service().stable, of_revision(&world, 1)),
-        (Some(2), 0)
+        (Some(RevisionNumber(2)), 0)
     );
 
     let mut world = without_the_stable_revision(Shift::Canary);
@@ -287,7 +294,7 @@ fn a_shift_without_its_stable_revision_ends_by_a_person_or_after_a_day() {
     assert_eq!(healthy_of(&world, 3), 2);
     assert!(steer(&mut world, ReleaseControl::PromoteFully));
     assert!(world.settle(10_000));
-    assert_eq!(world.service().stable, Some(3));
+    assert_eq!(world.service().stable, Some(RevisionNumber(3)));
 
     let mut world = without_the_stable_revision(Shift::Canary);
     let day = world.now.after(std::time::Duration::from_secs(24 * 3600));

@@ -2,6 +2,7 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, World, definition};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{
     EnvironmentState, Event, Fact, ReleaseOutcome, RevisionStatus, Supersede,
 };
@@ -14,14 +15,14 @@ fn a_good_revision_replaces_the_old_one_and_is_stable() {
     assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(
         (world.service().stable, world.service().primary),
-        (Some(2), 2)
+        (Some(RevisionNumber(2)), RevisionNumber(2))
     );
     assert!(
         world
             .service()
             .tasks
             .values()
-            .all(|task| task.revision == 2)
+            .all(|task| task.revision == RevisionNumber(2))
     );
 }
 
@@ -48,15 +49,18 @@ fn a_revision_that_fails_returns_to_stable_at_the_breakers_threshold() {
         );
         assert_eq!(
             (world.service().stable, world.service().primary),
-            (Some(1), 1)
+            (Some(RevisionNumber(1)), RevisionNumber(1))
         );
-        assert_eq!(world.service().revisions[&2].status, RevisionStatus::Failed);
+        assert_eq!(
+            world.service().revisions[&RevisionNumber(2)].status,
+            RevisionStatus::Failed
+        );
         assert!(
             world
                 .service()
                 .tasks
                 .values()
-                .all(|task| task.revision == 1)
+                .all(|task| task.revision == RevisionNumber(1))
         );
     }
 }
@@ -96,7 +100,13 @@ fn a_failed_hook_ends_the_release_before_any_task_of_the_new_revision() {
         "{reason}"
     );
     let made = |entry: &&neargate_core::machine::JournalEntry| {
-        matches!(entry.fact, Fact::TaskCreated { revision: 2, .. })
+        matches!(
+            entry.fact,
+            Fact::TaskCreated {
+                revision: RevisionNumber(2),
+                ..
+            }
+        )
     };
     assert_eq!(world.tape.0.iter().filter(made).count(), 0);
 }
@@ -119,7 +129,7 @@ fn a_rollback_by_hand_runs_no_hook_again_and_makes_no_revision() {
     assert_eq!(last(&world).0, ReleaseOutcome::Done);
     assert_eq!(
         (world.service().primary, world.service().next_revision),
-        (1, 3)
+        (RevisionNumber(1), RevisionNumber(3))
     );
     assert_eq!(world.hooks.len(), hooks);
 }
@@ -158,7 +168,7 @@ fn down_stops_all_and_up_brings_the_same_back() {
     assert!(world.settle(10_000));
     assert_eq!(
         (world.service().tasks.len(), world.service().primary),
-        (2, 1)
+        (2, RevisionNumber(1))
     );
 }
 
@@ -258,11 +268,11 @@ fn a_rollback_goes_to_an_older_stable_revision_that_nobody_has_left() {
     for (what, told) in STORIES {
         let mut world = stable(NUMBERS);
         for (number, (asked, to, serves)) in told.iter().enumerate() {
-            let next = world.service().next_revision;
+            let next = world.service().next_revision.0;
             match *asked {
                 "r" => world.happen(&Event::RollbackRequested {
                     service: "api".into(),
-                    to: *to,
+                    to: to.map(RevisionNumber),
                 }),
                 asked => {
                     if asked == "x" {
@@ -272,7 +282,11 @@ fn a_rollback_goes_to_an_older_stable_revision_that_nobody_has_left() {
                 }
             }
             assert!(world.settle(10_000), "{what}, {number}");
-            assert_eq!(world.service().primary, *serves, "{what}, {number}");
+            assert_eq!(
+                world.service().primary,
+                RevisionNumber(*serves),
+                "{what}, {number}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, Shift, World, definition};
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{
     Event, Fact, ReleaseControl, ReleaseOutcome, RevisionStatus, Supersede,
 };
@@ -45,7 +45,7 @@ fn a_good_canary_takes_every_step_and_both_revisions_run_in_full() {
         let of = |revision| {
             let tasks = world.service().tasks.values();
             tasks
-                .filter(|task| task.revision == revision && task.healthy())
+                .filter(|task| task.revision == RevisionNumber(revision) && task.healthy())
                 .count()
         };
         if world
@@ -54,7 +54,7 @@ fn a_good_canary_takes_every_step_and_both_revisions_run_in_full() {
             .as_ref()
             .is_some_and(|release| release.step > 0)
         {
-            let floor = if world.service().primary == 1 {
+            let floor = if world.service().primary == RevisionNumber(1) {
                 of(1)
             } else {
                 of(2)
@@ -99,8 +99,11 @@ fn canary_whose_guard_fires_returns_to_stable_at_its_first_step() {
         reason.contains("guard `success` fired at 10 % of the traffic"),
         "{reason}"
     );
-    assert_eq!(world.service().primary, 1);
-    assert_eq!(world.service().revisions[&2].status, RevisionStatus::Failed);
+    assert_eq!(world.service().primary, RevisionNumber(1));
+    assert_eq!(
+        world.service().revisions[&RevisionNumber(2)].status,
+        RevisionStatus::Failed
+    );
     assert!(world.service().shares().is_none());
 }
 
@@ -130,7 +133,7 @@ fn rolling_with_a_guard_is_watched_after_it_and_goes_back_when_it_fires() {
     deploy(&mut world, numbers, 2);
     assert!(world.settle(10_000));
     assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
-    assert_eq!(world.service().primary, 1);
+    assert_eq!(world.service().primary, RevisionNumber(1));
 }
 
 #[test]
@@ -316,12 +319,12 @@ fn a_newer_deploy_supersedes_the_release_in_progress() {
     assert_eq!(
         outcomes,
         [
-            (1, ReleaseOutcome::Done),
-            (2, ReleaseOutcome::Failed),
-            (3, ReleaseOutcome::Done)
+            (RevisionNumber(1), ReleaseOutcome::Done),
+            (RevisionNumber(2), ReleaseOutcome::Failed),
+            (RevisionNumber(3), ReleaseOutcome::Done)
         ]
     );
-    assert_eq!(world.service().primary, 3);
+    assert_eq!(world.service().primary, RevisionNumber(3));
 }
 
 #[test]
@@ -337,13 +340,20 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
         let mut own = tasks.values().filter(|task| task.revision == revision);
         own.any(neargate_core::machine::Task::healthy)
     };
-    while !serves(&world, 2) {
+    while !serves(&world, RevisionNumber(2)) {
         assert!(world.step());
     }
-    assert_eq!(world.service().primary, 2, "half of it is done");
+    assert_eq!(
+        world.service().primary,
+        RevisionNumber(2),
+        "half of it is done"
+    );
     world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     let release = world.service().release.clone().expect("it began");
-    assert_eq!((release.from, release.to), (1, 3));
+    assert_eq!(
+        (release.from, release.to),
+        (RevisionNumber(1), RevisionNumber(3))
+    );
     let mut waited = String::new();
     while world.service().release.is_some() {
         let service = world.service();
@@ -352,7 +362,10 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
         if strays > 0 {
             waited = neargate_core::machine::waiting_for(service, world.now);
         }
-        let started = service.tasks.values().any(|task| task.revision == 3);
+        let started = service
+            .tasks
+            .values()
+            .any(|task| task.revision == RevisionNumber(3));
         assert!(
             strays == 0 || !started,
             "one revision is in service before it shifts"
@@ -372,7 +385,7 @@ fn a_canary_that_supersedes_a_rolling_release_shifts_from_the_stable_revision() 
     });
     assert_eq!(canary.collect::<Vec<u32>>(), [100, 500, 1000]);
     assert_eq!(last(&world).0, ReleaseOutcome::Done);
-    assert_eq!(world.service().primary, 3);
+    assert_eq!(world.service().primary, RevisionNumber(3));
 }
 
 #[test]
@@ -385,18 +398,18 @@ fn a_canary_that_supersedes_a_rolling_release_and_fails_ends_on_the_stable_revis
     world.behaviour.insert(2, Behaviour::Slow);
     world.behaviour.insert(3, Behaviour::Erroring);
     deploy(&mut world, rolling, 2);
-    while world.service().primary != 2 {
+    while world.service().primary != RevisionNumber(2) {
         assert!(world.step());
     }
     world.happen(&deploy_request(definition(CANARY, 3), Supersede::TakeOver));
     assert!(world.settle(10_000));
     assert_eq!(last(&world).0, ReleaseOutcome::RolledBack);
-    assert_eq!(world.service().primary, 1);
+    assert_eq!(world.service().primary, RevisionNumber(1));
     assert!(
         world
             .service()
             .tasks
             .values()
-            .all(|task| task.revision == 1)
+            .all(|task| task.revision == RevisionNumber(1))
     );
 }

@@ -3,6 +3,7 @@
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, World, definition};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Event, Fact, Obstacle, ReleaseOutcome, Supersede};
 use neargate_core::model::UsedResource;
 
@@ -23,7 +24,7 @@ fn hindered() -> World {
     for _ in 0..200 {
         world.step();
     }
-    let backoff = &world.service().backoffs[&1];
+    let backoff = &world.service().backoffs[&RevisionNumber(1)];
     assert!(backoff.failures > 5, "{backoff:?}");
     world
 }
@@ -59,7 +60,11 @@ fn a_persons_word_ends_the_back_off() {
     ];
     for ask in asks {
         let mut world = hindered();
-        while world.service().starts_delayed_until(1).is_none() {
+        while world
+            .service()
+            .starts_delayed_until(RevisionNumber(1))
+            .is_none()
+        {
             world.step();
         }
         world.hindered.clear();
@@ -132,12 +137,12 @@ fn when_neither_revision_starts_the_release_ends_in_words_and_a_deploy_is_taken(
         }
         assert!(world.now.since(began).as_secs() < 120, "{behaviour:?}");
         // The scheduler goes on trying; a deploy of something that works is taken.
-        assert_eq!(world.service().primary, 1);
+        assert_eq!(world.service().primary, RevisionNumber(1));
         deploy(&mut world, NUMBERS, 3);
         assert!(world.settle(10_000), "{behaviour:?}");
         assert_eq!(
             (last(&world).0, world.service().stable),
-            (ReleaseOutcome::Done, Some(3))
+            (ReleaseOutcome::Done, Some(RevisionNumber(3)))
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::metrics::{
     Dimensions, Histogram, MOST_BUCKETS, MetricsStore, RetentionLimits, Statistic, StatusClass,
     Window,
@@ -131,7 +132,7 @@ fn seconds_roll_up_into_periods_of_the_wanted_dimensions() {
             let dimensions = Dimensions {
                 target: Some(task.into()),
                 class: Some(class),
-                ..Dimensions::revision("api", revision)
+                ..Dimensions::revision("api", RevisionNumber(revision))
             };
             assert!(metrics.record("requests", &dimensions, at(second), 1.0, 2));
         }
@@ -139,7 +140,7 @@ fn seconds_roll_up_into_periods_of_the_wanted_dimensions() {
         metrics.record("requests", &other, at(second), 1.0, 5);
     }
     let api = Dimensions::service("api");
-    let second = Dimensions::revision("api", 2);
+    let second = Dimensions::revision("api", RevisionNumber(2));
     let failed = Dimensions {
         class: Some(StatusClass::ServerError),
         ..Dimensions::default()

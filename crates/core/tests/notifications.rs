@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use neargate_core::alarm::{AlarmState, Transition};
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseKind, ReleaseOutcome};
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::model::{NotificationEvent, Notify, WebhookAddress, WebhookFormat};
@@ -28,7 +28,7 @@ fn entry(fact: Fact) -> JournalEntry {
     }
 }
 
-fn ended(outcome: ReleaseOutcome, reason: &str, serving: u32) -> Notification {
+fn ended(outcome: ReleaseOutcome, reason: &str, serving: RevisionNumber) -> Notification {
     let fact = Fact::ReleaseFinished {
         release: ReleaseId(7),
         outcome,
@@ -44,7 +44,7 @@ fn started() -> Notification {
         from: None,
         release: ReleaseId(7),
         kind: ReleaseKind::Deploy,
-        to: 3,
+        to: RevisionNumber(3),
         deadline: AT,
     };
     Notification::of_entry(&origin(), &entry(fact)).expect("it is news")
@@ -53,7 +53,7 @@ fn started() -> Notification {
 fn waits() -> Notification {
     let wanted = ApprovalWanted {
         release: ReleaseId(7),
-        to: 3,
+        to: RevisionNumber(3),
         step: 2,
         steps: 5,
         weight: 205,
@@ -93,17 +93,21 @@ fn each_piece_of_news_has_its_occasion_and_its_line() {
             "api: release 7 to revision 3 starts",
         ),
         (
-            ended(ReleaseOutcome::Done, "", 3),
+            ended(ReleaseOutcome::Done, "", RevisionNumber(3)),
             NotificationEvent::ReleaseFinished,
             "api: release 7 is done; revision 3 serves",
         ),
         (
-            ended(ReleaseOutcome::RolledBack, "guard fired", 2),
+            ended(ReleaseOutcome::RolledBack, "guard fired", RevisionNumber(2)),
             NotificationEvent::ReleaseFailed,
             "api: release 7 was rolled back; revision 2 serves",
         ),
         (
-            ended(ReleaseOutcome::Failed, "the job failed", 0),
+            ended(
+                ReleaseOutcome::Failed,
+                "the job failed",
+                RevisionNumber::NONE,
+            ),
             NotificationEvent::ReleaseFailed,
             "api: release 7 failed; no revision serves",
         ),
@@ -146,7 +150,7 @@ fn what_is_no_news_makes_no_notification() {
 fn a_webhook_gets_what_it_asked_for_and_nothing_else() {
     use NotificationEvent::{Alarm, ReleaseFailed, ReleaseFinished};
     let composite = alarm(None, AlarmState::Ok, AlarmState::Alarm).expect("news");
-    let done = ended(ReleaseOutcome::Done, "", 3);
+    let done = ended(ReleaseOutcome::Done, "", RevisionNumber(3));
     for (news, on, services, wanted) in [
         (&done, &[ReleaseFinished][..], &[][..], true),
         (&done, &[ReleaseFailed, Alarm], &[], false),
@@ -172,7 +176,7 @@ fn the_json_says_everything_a_script_needs() {
         body[key] = value;
         body
     };
-    let back = ended(ReleaseOutcome::RolledBack, "guard fired", 2);
+    let back = ended(ReleaseOutcome::RolledBack, "guard fired", RevisionNumber(2));
     let title = back.title();
     let wanted = with(
         head("release-failed", &title, "guard fired"),
@@ -194,7 +198,11 @@ fn the_json_says_everything_a_script_needs() {
 
 #[test]
 fn slack_gets_a_message_in_which_no_text_is_markup() {
-    let news = ended(ReleaseOutcome::Failed, "<!channel> & <http://evil>", 2);
+    let news = ended(
+        ReleaseOutcome::Failed,
+        "<!channel> & <http://evil>",
+        RevisionNumber(2),
+    );
     let message = body(WebhookFormat::Slack, &news);
     assert_eq!(message["text"], news.title());
     let kinds: Vec<&Value> = message["blocks"]
@@ -219,7 +227,11 @@ fn slack_gets_a_message_in_which_no_text_is_markup() {
 fn teams_gets_an_adaptive_card_of_plain_text_runs() {
     let message = body(
         WebhookFormat::Teams,
-        &ended(ReleaseOutcome::Failed, "[x](http://evil)", 2),
+        &ended(
+            ReleaseOutcome::Failed,
+            "[x](http://evil)",
+            RevisionNumber(2),
+        ),
     );
     assert_eq!(message["type"], "message");
     let attachment = &message["attachments"][0];
@@ -240,7 +252,11 @@ fn teams_gets_an_adaptive_card_of_plain_text_runs() {
 
 #[test]
 fn no_log_line_leaves_and_no_text_is_longer_than_receivers_take() {
-    let news = ended(ReleaseOutcome::Failed, &"ü<".repeat(MOST_REASON), 2);
+    let news = ended(
+        ReleaseOutcome::Failed,
+        &"ü<".repeat(MOST_REASON),
+        RevisionNumber(2),
+    );
     assert_eq!(news.reason.chars().count(), MOST_REASON);
     for format in [
         WebhookFormat::Json,

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_near::clock::now;
 use neargate_near::logs::retention::DEAD_TASKS_KEPT;
 use neargate_near::logs::writer::{FILE_BYTES, FILES, LINE_BYTES, LogWriter, copy, rotated};
@@ -32,7 +33,7 @@ impl World {
     }
 
     fn writer(&self, service: &str, task: &str) -> LogWriter {
-        LogWriter::open(&self.directory(service), task, 1).unwrap()
+        LogWriter::open(&self.directory(service), task, RevisionNumber(1)).unwrap()
     }
 
     fn texts(&self, filter: &LogFilter) -> Vec<String> {
@@ -54,7 +55,8 @@ fn rest(reader: &mut LogReader) -> Vec<LogLine> {
 fn a_line_keeps_time_stream_revision_and_task() {
     let world = World::new();
     let before = now();
-    let mut writer = LogWriter::open(&world.directory("api"), "api-r3-7", 3).unwrap();
+    let mut writer =
+        LogWriter::open(&world.directory("api"), "api-r3-7", RevisionNumber(3)).unwrap();
     writer.write(OutputStream::Out, b"listening");
     writer.write(OutputStream::Err, b"failed");
     let lines = world.lines(&LogFilter::default(), None);
@@ -63,7 +65,10 @@ fn a_line_keeps_time_stream_revision_and_task() {
         [OutputStream::Out, OutputStream::Err]
     );
     for line in &lines {
-        assert_eq!((line.revision, line.task.as_str()), (3, "api-r3-7"));
+        assert_eq!(
+            (line.revision, line.task.as_str()),
+            (RevisionNumber(3), "api-r3-7")
+        );
         assert!(before <= line.at && line.at <= now());
     }
 }

@@ -106,7 +106,8 @@ async fn end(
         .iter()
         .find(|service| service.name == event.subject)
         .filter(|service| *outcome != OutcomeName::Failed || service.healthy > 0)
-        .map_or(0, |service| service.stable_revision.unwrap_or(0));
+        .and_then(|service| service.stable_revision)
+        .unwrap_or_default();
     Ok(ReleaseResult {
         outcome: outcome.clone(),
         reason: event.reason.clone().unwrap_or_default(),
@@ -131,8 +132,8 @@ pub(crate) fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
             for line in &release.evidence {
                 text.push_str(&format!("\n  | {line}"));
             }
-            if release.revision > 0 {
-                text.push_str(&format!("\n  revision {} serves", release.revision));
+            if let Some(revision) = release.revision.unless_none() {
+                text.push_str(&format!("\n  revision {revision} serves"));
             }
             for note in &release.notes {
                 text.push_str(&format!("\n  {note}"));

@@ -197,7 +197,7 @@ fn task_lines(service: &ServiceStatus) -> Vec<TreeLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use neargate_core::ids::ReleaseId;
+    use neargate_core::ids::{ReleaseId, RevisionNumber};
     use neargate_core::status::{ProcessStatus, ReleaseStatus, TaskStatus};
     use neargate_core::time::Timestamp;
 
@@ -206,7 +206,7 @@ mod tests {
             id: format!("{name}-{number}").into(),
             pid: None,
             port: None,
-            revision: 2,
+            revision: RevisionNumber(2),
             state: "running".into(),
             health: "unknown".into(),
             last_check: (number == 1).then(|| "500 (1 of 2)".into()),
@@ -220,8 +220,8 @@ mod tests {
             running: tasks,
             healthy: tasks,
             needed: tasks,
-            revision: 2,
-            stable_revision: Some(1),
+            revision: RevisionNumber(2),
+            stable_revision: Some(RevisionNumber(1)),
             release: waiting_for.map(|what| ReleaseStatus {
                 id: ReleaseId(3),
                 strategy: "rolling".into(),

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use neargate_core::ids::RevisionNumber;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
@@ -232,7 +233,7 @@ async fn refuse(worker: &WorkerContext, listener: &str, stream: TcpStream, peer:
     let out = error_response::plain(503, None, "GET", &[("connection", "close")]);
     entry.bytes_out = out.len() as u64;
     worker.pressure.refused();
-    let who = ("", 0, "");
+    let who = ("", RevisionNumber::NONE, "");
     let answerer = (StatusSource::Router, entry.routed);
     let stamp = worker.stamp(Instant::now());
     worker

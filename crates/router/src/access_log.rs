@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::http_date::civil;
 use serde::Serialize;
 
@@ -42,7 +43,7 @@ pub(crate) struct AccessLogEntry {
     pub(crate) status: u16,
     pub(crate) target_status: Option<u16>,
     pub(crate) service: String,
-    pub(crate) revision: u32,
+    pub(crate) revision: RevisionNumber,
     pub(crate) task: String,
     pub(crate) target: String,
     pub(crate) duration_us: u64,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::model::Balance;
 use neargate_core::routing::balance::{self, Candidate, WeightedShares};
 use neargate_core::routing::forwarded::TrustedProxies;
@@ -56,7 +56,7 @@ enum CompiledAction {
 #[derive(Debug)]
 struct CompiledGroup {
     service: Arc<str>,
-    revision: Option<u32>,
+    revision: Option<RevisionNumber>,
     balance: Balance,
     idle_timeout: Duration,
     slow_start: Duration,
@@ -67,7 +67,7 @@ struct CompiledGroup {
 
 #[derive(Debug)]
 struct CompiledTarget {
-    revision: u32,
+    revision: RevisionNumber,
     address: SocketAddr,
     user: Option<u32>,
     admitted: bool,
@@ -93,7 +93,7 @@ pub(crate) enum RouteDecision<'a> {
 /// A target chosen for one request; counts as in flight while it lives.
 #[derive(Debug)]
 pub(crate) struct SelectedTarget {
-    pub(crate) revision: u32,
+    pub(crate) revision: RevisionNumber,
     pub(crate) address: SocketAddr,
     /// User that must be at the other end of a connection to it; `None`: it is not asked.
     pub(crate) user: Option<u32>,
@@ -191,7 +191,7 @@ impl CompiledTable {
     }
 
     /// The service of a group, and the revision that it stands for.
-    pub(crate) fn behind(&self, group: &str) -> Option<(&str, Option<u32>)> {
+    pub(crate) fn behind(&self, group: &str) -> Option<(&str, Option<RevisionNumber>)> {
         let group = self.groups.get(group)?;
         Some((&group.service, group.revision))
     }
@@ -300,7 +300,7 @@ fn stays(
 ) -> Option<RuleStickiness> {
     let sessions = groups.get(&to.first()?.group)?.sessions.clone()?;
     let revision = |group: &WeightedGroup| table.groups.get(&group.group)?.revision;
-    let revisions: Option<Vec<u32>> = to.iter().map(revision).collect();
+    let revisions: Option<Vec<RevisionNumber>> = to.iter().map(revision).collect();
     let several = revisions.filter(|revisions| revisions.len() > 1)?;
     Some(RuleStickiness::new(sessions, &several))
 }

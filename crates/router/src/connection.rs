@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::forwarded;
 use neargate_core::routing::matching::RequestFacts;
 use tokio::io::{AsyncRead, AsyncWriteExt};
@@ -166,10 +167,13 @@ pub(crate) fn refused(
     };
     let how = (StatusSource::Router, entry.routed);
     let stamp = worker.stamp(Instant::now());
-    worker
-        .counters
-        .borrow_mut()
-        .count(stamp, ("", 0, ""), how, entry.status, Duration::ZERO);
+    worker.counters.borrow_mut().count(
+        stamp,
+        ("", RevisionNumber::NONE, ""),
+        how,
+        entry.status,
+        Duration::ZERO,
+    );
     worker.lines.push(&entry);
 }
 
@@ -290,7 +294,7 @@ where
             entry.routed = routed;
             if let Some((service, revision)) = table.behind(group) {
                 entry.service = service.to_owned();
-                entry.revision = revision.unwrap_or(0);
+                entry.revision = revision.unwrap_or_default();
             }
             proxy::forward(job, group, sides, entry).await
         }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::control::{RequestCount, SecondCount};
 
 use crate::stickiness::GroupChoice;
@@ -44,7 +45,7 @@ impl RequestCounters {
     pub(crate) fn count(
         &mut self,
         stamp: CountPeriod,
-        who: (&str, u32, &str),
+        who: (&str, RevisionNumber, &str),
         (answerer, routed): (StatusSource, GroupChoice),
         status: u16,
         took: Duration,
@@ -61,7 +62,11 @@ impl RequestCounters {
         count.latency.record(took.as_secs_f64() * 1000.0, 1);
     }
 
-    fn entry(&mut self, stamp: CountPeriod, who: (&str, u32, &str)) -> Option<&mut RequestCount> {
+    fn entry(
+        &mut self,
+        stamp: CountPeriod,
+        who: (&str, RevisionNumber, &str),
+    ) -> Option<&mut RequestCount> {
         let now = (stamp.second, stamp.version);
         let newest = self.seconds.last();
         if newest.is_none_or(|newest| (newest.second, newest.version) != now) {
@@ -91,11 +96,11 @@ impl RequestCounters {
     }
 }
 
-fn key(count: &RequestCount) -> (&str, u32, &str) {
+fn key(count: &RequestCount) -> (&str, RevisionNumber, &str) {
     (&count.service, count.revision, &count.task)
 }
 
-fn entry_of((service, revision, task): (&str, u32, &str)) -> RequestCount {
+fn entry_of((service, revision, task): (&str, RevisionNumber, &str)) -> RequestCount {
     RequestCount {
         service: service.to_owned(),
         revision,
@@ -139,7 +144,7 @@ mod tests {
     fn count(counters: &mut RequestCounters, stamp: CountPeriod, task: &str) {
         let how = (StatusSource::Target, GroupChoice::ByCookie);
         let took = Duration::from_millis(20);
-        counters.count(stamp, ("api", 1, task), how, 200, took);
+        counters.count(stamp, ("api", RevisionNumber(1), task), how, 200, took);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use neargate_core::ids::RevisionNumber;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -69,7 +70,7 @@ where
             AttemptOutcome::Stale => fresh = true,
             AttemptOutcome::Shortage => {
                 // Neither the target's nor its revision's.
-                entry.revision = 0;
+                entry.revision = RevisionNumber::NONE;
                 entry.task.clear();
                 entry.target.clear();
                 return RequestEnd::Refuse(503, "RouterShortage");

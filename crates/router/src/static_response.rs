@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::head::RequestFraming;
 use neargate_core::routing::site::ASK_AGAIN;
 use neargate_core::routing::table::StaticSite;
@@ -31,7 +32,7 @@ struct FileReply {
     body: Option<(PathBuf, Range<u64>)>,
     /// A body that is in memory.
     content: bytes::Bytes,
-    revision: u32,
+    revision: RevisionNumber,
 }
 
 /// Serves one request from a site.
@@ -121,7 +122,7 @@ async fn find(job: &RequestContext<'_>, site: &StaticSite) -> Result<FileReply, 
     })
 }
 
-fn bare(status: u16, name: &str, value: &str, revision: u32) -> FileReply {
+fn bare(status: u16, name: &str, value: &str, revision: RevisionNumber) -> FileReply {
     let mut lines = Vec::new();
     request::line(&mut lines, name, value.as_bytes());
     FileReply {

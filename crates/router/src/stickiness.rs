@@ -6,6 +6,7 @@
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::sticky::{GroupStickiness, Sealer, ServedBy, StickyToken};
 use neargate_core::routing::table::TargetGroup;
 
@@ -60,7 +61,7 @@ pub(crate) struct RuleStickiness {
 
 impl RuleStickiness {
     /// The revisions of the groups, in the rule's order.
-    pub(crate) fn new(sessions: Rc<Sessions>, revisions: &[u32]) -> Self {
+    pub(crate) fn new(sessions: Rc<Sessions>, revisions: &[RevisionNumber]) -> Self {
         let revisions = revisions.iter().map(|r| sessions.revision(*r)).collect();
         Self {
             sessions,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::support;
 use crate::support::backend::Backend;
 use crate::support::{Router, Wire, table, target};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::control::ToRouter;
 
 fn serving() -> (Router, Backend) {
@@ -22,7 +23,7 @@ fn counted(router: &mut Router, count: u64) -> [BTreeMap<u16, u64>; 2] {
     let mut all = [BTreeMap::new(), BTreeMap::new()];
     while all.iter().flat_map(BTreeMap::values).sum::<u64>() < count {
         for one in router.engine.requests() {
-            assert_eq!((one.revision, one.task.as_str()), (1, "t1"));
+            assert_eq!((one.revision, one.task.as_str()), (RevisionNumber(1), "t1"));
             for (to, from) in all.iter_mut().zip([one.target_status, one.router_status]) {
                 for (status, times) in from {
                     *to.entry(status).or_default() += times;

@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{Route, Static};
 use neargate_core::routing::table::{Listener, ListenerRule, RoutingTable, RuleAction, StaticSite};
 use support::frames::{Frames, HEADERS, WINDOW_UPDATE, frame, get};
@@ -25,7 +26,7 @@ fn resident() -> usize {
 fn site(directory: &std::path::Path) -> RoutingTable {
     let site = StaticSite {
         service: "web".into(),
-        revision: 1,
+        revision: RevisionNumber(1),
         directory: directory.display().to_string(),
         site: Static {
             root: String::new(),

@@ -11,6 +11,7 @@ use crate::support::backend::Backend;
 use crate::support::{
     Engine, Router, Wire, get, group, health, listeners, process, table, target, until,
 };
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::control::{FromRouter, ToRouter};
 use neargate_core::routing::table::{Admission, TargetHealth};
 use neargate_router::RouterLimits;
@@ -268,7 +269,7 @@ fn a_request_that_finds_no_target_counts_for_the_revision_it_was_weighed_to() {
     empty
         .groups
         .values_mut()
-        .for_each(|group| group.revision = Some(2));
+        .for_each(|group| group.revision = Some(RevisionNumber(2)));
     router.engine.publish(&empty);
     assert_eq!(get(router.address, "/").0, 503);
     let line = &router.log_lines(1)[0];
@@ -279,7 +280,7 @@ fn a_request_that_finds_no_target_counts_for_the_revision_it_was_weighed_to() {
     let requests = router.engine.requests();
     assert_eq!(
         (requests[0].revision, requests[0].router_status[&503]),
-        (2, 1)
+        (RevisionNumber(2), 1)
     );
 }
 
@@ -319,7 +320,10 @@ fn the_log_and_the_counters_tell_what_happened() {
     let (mut target, mut own) = (0, 0);
     while target == 0 || own == 0 {
         for count in router.engine.requests() {
-            assert_eq!((count.service.as_str(), count.revision), ("api", 7));
+            assert_eq!(
+                (count.service.as_str(), count.revision),
+                ("api", RevisionNumber(7))
+            );
             target += count.target_status.get(&200).copied().unwrap_or(0);
             own += count.router_status.get(&502).copied().unwrap_or(0);
         }

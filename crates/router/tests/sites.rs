@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::support::{Router, Wire, header};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{Route, Static};
 use neargate_core::routing::table::{
     EarlierFiles, Listener, ListenerRule, RoutingTable, RuleAction, StaticSite,
@@ -12,7 +13,7 @@ use neargate_core::routing::table::{
 fn site(directory: &Path, fallback: Option<&str>, not_found: Option<&str>) -> RoutingTable {
     let site = StaticSite {
         service: "web".into(),
-        revision: 3,
+        revision: RevisionNumber(3),
         directory: directory.display().to_string(),
         site: Static {
             root: String::new(),
@@ -269,7 +270,7 @@ fn files_of_revisions_before_are_found_for_a_while_but_not_their_pages() {
     let mut table = site(present.path(), Some("index.html"), None);
     let mut earlier = |router: &mut Router, until: u64| {
         site_of(&mut table).earlier = vec![EarlierFiles {
-            revision: 2,
+            revision: RevisionNumber(2),
             directory: before.path().display().to_string(),
             until,
         }];
@@ -294,7 +295,7 @@ fn an_unchanged_file_has_the_same_tag_in_the_next_revision() {
     let mut tags = Vec::new();
     for (version, directory) in [(1, &before), (2, &present)] {
         let mut table = site(directory.path(), None, None);
-        site_of(&mut table).revision = version;
+        site_of(&mut table).revision = RevisionNumber(version);
         table.version = u64::from(version);
         router.engine.publish(&table);
         let tag = |path| header(&ask(&router, "GET", path, "").1, "etag").expect("a tag");

@@ -9,6 +9,7 @@ use crate::support;
 use crate::support::backend::Backend;
 use crate::support::http2::{ask, client, connect, request};
 use crate::support::{Engine, Router, Wire, group, health, listeners, target, until};
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{Route, Sticky};
 use neargate_core::routing::control::RequestCount;
 use neargate_core::routing::sticky::CookieKey;
@@ -76,7 +77,7 @@ fn shift(groups: [(&str, u32, u32, Vec<Target>); 2]) -> RoutingTable {
     for (name, revision, weight, targets) in groups {
         let mut group = group(targets);
         group.sticky = Some(sticky(None));
-        group.revision = Some(revision);
+        group.revision = Some(RevisionNumber(revision));
         table.groups.insert(name.to_owned(), group);
         shared.push(WeightedGroup {
             group: name.to_owned(),
@@ -227,7 +228,7 @@ fn clients_stay_with_their_revision_while_weights_move_until_theirs_is_zero() {
     let mut router = Router::start();
     // Sessions from before the release: one group, which stands for its revision.
     let mut before = table(old(), None);
-    before.groups.get_mut("api").expect("the group").revision = Some(1);
+    before.groups.get_mut("api").expect("the group").revision = Some(RevisionNumber(1));
     router.engine.publish(&before);
     let mut browsers: Vec<(Browser, String)> = Vec::new();
     let come = |browsers: &mut Vec<(Browser, String)>, count| {
@@ -267,7 +268,7 @@ fn clients_stay_with_their_revision_while_weights_move_until_theirs_is_zero() {
     }
     // The release is done: the new revision's tasks are in the one group.
     let mut after = table(new(), None);
-    after.groups.get_mut("api").expect("the group").revision = Some(2);
+    after.groups.get_mut("api").expect("the group").revision = Some(RevisionNumber(2));
     router.engine.publish(&after);
     for (browser, home) in &mut browsers {
         "c".clone_into(home);
@@ -348,7 +349,7 @@ fn http2_clients_stay_too() {
     let (_backends, targets) = three();
     let mut router = Router::start();
     let mut table = table(targets, None);
-    table.groups.get_mut("api").expect("the group").revision = Some(1);
+    table.groups.get_mut("api").expect("the group").revision = Some(RevisionNumber(1));
     router.engine.publish(&table);
     client(async {
         let send = connect(router.address).await;

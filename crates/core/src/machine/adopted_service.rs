@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::Capacity;
 use super::scale_bounds::ScaleBounds;
 use super::state::{Revision, RevisionDefinition, RevisionStatus, ServiceState};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::time::Timestamp;
 
 /// The revisions that serve when a release begins, as the platform that runs them says.
@@ -22,7 +22,7 @@ pub struct AdoptedService {
     /// Revisions whose releases were done; the first one serves. Empty: nothing serves.
     pub stable: Vec<AdoptedRevision>,
     /// The number that the registry has given, or will give, the revision that is registered next.
-    pub next_revision: u32,
+    pub next_revision: RevisionNumber,
     /// Id of the release that begins next.
     pub next_release: ReleaseId,
 }
@@ -30,7 +30,7 @@ pub struct AdoptedService {
 /// A revision that was released before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdoptedRevision {
-    pub number: u32,
+    pub number: RevisionNumber,
     /// Service, jobs and alarms of the revision.
     pub definition: Arc<RevisionDefinition>,
 }
@@ -44,7 +44,7 @@ impl AdoptedService {
         service.next_revision = self.next_revision;
         let serving = self.stable.first().map(|revision| revision.number);
         service.stable = serving;
-        service.primary = serving.unwrap_or(0);
+        service.primary = serving.unwrap_or_default();
         for found in &self.stable {
             let revision = Revision {
                 definition: Arc::clone(&found.definition),

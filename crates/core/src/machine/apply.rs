@@ -17,7 +17,7 @@ use super::state::{
     Release, Removal, RetiredNumbers, Revision, RevisionStatus, ServiceState, Task, TaskHealth,
     TaskHistory, TaskLifecycle,
 };
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::time::Timestamp;
 
 /// Applies one entry.
@@ -93,7 +93,7 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry)
                 created_at: at,
             };
             service.revisions.insert(*revision, registered);
-            service.next_revision = revision + 1;
+            service.next_revision = revision.next();
             service.removal = Removal::Kept;
             drop_old_revisions(service, *revision);
         }
@@ -129,8 +129,8 @@ pub(super) fn apply_to_service(service: &mut ServiceState, entry: &JournalEntry)
 }
 
 /// Keeps the newest revisions and every one that is in use.
-fn drop_old_revisions(service: &mut ServiceState, new: u32) {
-    let mut used = vec![new, service.primary, service.stable.unwrap_or(0)];
+fn drop_old_revisions(service: &mut ServiceState, new: RevisionNumber) {
+    let mut used = vec![new, service.primary, service.stable.unwrap_or_default()];
     used.extend(
         service
             .release
@@ -138,7 +138,7 @@ fn drop_old_revisions(service: &mut ServiceState, new: u32) {
             .flat_map(|release| [release.from, release.to]),
     );
     used.extend(service.tasks.values().map(|task| task.revision));
-    let newest: Vec<u32> = service
+    let newest: Vec<RevisionNumber> = service
         .revisions
         .keys()
         .rev()
@@ -214,7 +214,12 @@ fn apply_to_release(service: &mut ServiceState, entry: &JournalEntry) {
     }
 }
 
-fn apply_in_release(release: &mut Release, service_primary: &mut u32, fact: &Fact, at: Timestamp) {
+fn apply_in_release(
+    release: &mut Release,
+    service_primary: &mut RevisionNumber,
+    fact: &Fact,
+    at: Timestamp,
+) {
     match fact {
         Fact::StageEntered {
             stage,
@@ -343,7 +348,7 @@ fn finish_release(
     service: &mut ServiceState,
     outcome: ReleaseOutcome,
     reason: &str,
-    serving: u32,
+    serving: RevisionNumber,
     at: Timestamp,
 ) {
     let Some(release) = service.release.take() else {
@@ -355,7 +360,7 @@ fn finish_release(
             revision.status = RevisionStatus::Stable;
         }
     }
-    if serving != 0 {
+    if let Some(serving) = serving.unless_none() {
         service.primary = serving;
     }
     let mut release = release;

@@ -13,11 +13,7 @@ pub(super) fn apply_to_backoff(service: &mut ServiceState, fact: &Fact) {
             reason,
             obstacle,
         } => {
-            let revision = if *revision == 0 {
-                service.primary
-            } else {
-                *revision
-            };
+            let revision = revision.unless_none().unwrap_or(service.primary);
             let backoff = StartBackoff {
                 failures: *failures,
                 until: Some(*until),
@@ -28,7 +24,10 @@ pub(super) fn apply_to_backoff(service: &mut ServiceState, fact: &Fact) {
         }
         Fact::StartsResumed { revision } => {
             for (number, backoff) in &mut service.backoffs {
-                if *revision == 0 || number == revision {
+                if revision
+                    .unless_none()
+                    .is_none_or(|revision| *number == revision)
+                {
                     backoff.until = None;
                 }
             }

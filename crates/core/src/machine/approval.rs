@@ -7,7 +7,7 @@
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::state::{Release, ServiceState};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::model::LowTraffic;
 
 /// A step that waits for `neargate promote`.
@@ -15,7 +15,7 @@ use crate::model::LowTraffic;
 pub struct ApprovalWanted {
     pub release: ReleaseId,
     /// The revision that is released.
-    pub to: u32,
+    pub to: RevisionNumber,
     /// The step that would be taken, from 1.
     pub step: u32,
     /// Steps of the release.

@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::RevisionNumber;
 use crate::time::Timestamp;
 
 /// Platform that runs the revisions of a service, and the last observation of them.
@@ -52,7 +53,7 @@ pub struct ServicesCapacity {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionCapacity {
     /// Number of its task definition.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// ECS's `desiredCount` of the service.
     pub desired: u32,
     /// Healthy targets; running tasks when no load balancer asks.
@@ -76,7 +77,7 @@ pub struct DeploymentCapacity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestedDeployment {
     /// The revision that it is to.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// ARN of the newest deployment before it: a newer one is this one.
     pub after: String,
     /// Its own ARN; empty until ECS lists it.
@@ -122,7 +123,7 @@ impl DeploymentProgress {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesCapacity {
     /// The revision whose copy was asked for last; 0: none.
-    pub requested: u32,
+    pub requested: RevisionNumber,
     /// Whether every object of it is in place.
     pub copied: bool,
     /// How many files were copied and deleted.
@@ -162,7 +163,7 @@ impl Capacity {
 
 impl DeploymentCapacity {
     /// Whether the service runs this revision; `untouched`: it ran it when the release began.
-    pub(super) fn runs(&self, revision: u32, untouched: bool) -> bool {
+    pub(super) fn runs(&self, revision: RevisionNumber, untouched: bool) -> bool {
         match &self.requested {
             None => untouched,
             Some(requested) => match requested.progress {

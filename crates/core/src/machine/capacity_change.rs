@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{
     Capacity, DeploymentCapacity, DeploymentProgress, RequestedDeployment, ServicesCapacity,
 };
+use crate::ids::RevisionNumber;
 use crate::time::Timestamp;
 
 /// A fact about the capacity of a service that the scheduler does not run.
@@ -27,7 +28,7 @@ pub enum CapacityChange {
     },
     /// ECS is to deploy a revision: UpdateService.
     DeploymentRequested {
-        revision: u32,
+        revision: RevisionNumber,
         /// ARN of the newest service deployment before it; empty: there was none.
         after: String,
         /// ECS lists the new deployment by then.
@@ -47,16 +48,16 @@ pub enum CapacityChange {
         evidence: Vec<String>,
     },
     /// The files of a site's revision are to be copied.
-    CopyRequested { revision: u32 },
+    CopyRequested { revision: RevisionNumber },
     /// The files of a site's revision are in place.
     FilesCopied {
-        revision: u32,
+        revision: RevisionNumber,
         /// How many were copied and deleted.
         words: String,
     },
     /// Files of a site's revision are not in place after the copy.
     FilesMissing {
-        revision: u32,
+        revision: RevisionNumber,
         /// How many, and where.
         words: String,
         /// The first of their paths.
@@ -172,11 +173,11 @@ pub enum CapacityObservation {
         /// Alarms that fired, events.
         evidence: Vec<String>,
         /// Number of the service's task definition.
-        serving: u32,
+        serving: RevisionNumber,
     },
     /// The copy of a site's files has ended.
     Files {
-        revision: u32,
+        revision: RevisionNumber,
         /// How many were copied, or are missing.
         words: String,
         /// Paths that are not in place.

@@ -8,6 +8,7 @@ use super::capacity::{Capacity, DeploymentCapacity, DeploymentProgress, Services
 use super::release_stage::ReleaseStage;
 use super::state::{Release, ServiceState};
 use super::strategy::WHOLE;
+use crate::ids::RevisionNumber;
 
 /// One change outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub enum CapacityOrder {
     /// Of a deployment of ECS.
     Deployment(DeploymentOrder),
     /// Every object of this revision of a site is put in its place.
-    CopyFiles { revision: u32 },
+    CopyFiles { revision: RevisionNumber },
 }
 
 /// One change of two ECS services between which the listener's weights shift.
@@ -25,13 +26,13 @@ pub enum CapacityOrder {
 pub enum ServicesOrder {
     /// CreateService: the second service, of the new revision.
     CreateVisitor {
-        revision: u32,
+        revision: RevisionNumber,
         /// Number of tasks.
         count: u32,
     },
     /// UpdateService of the second service.
     UpdateVisitor {
-        revision: u32,
+        revision: RevisionNumber,
         /// Number of tasks.
         count: u32,
     },
@@ -43,7 +44,7 @@ pub enum ServicesOrder {
         weight: u32,
     },
     /// UpdateService: the service itself rolls to this revision.
-    UpdateMain { revision: u32 },
+    UpdateMain { revision: RevisionNumber },
 }
 
 /// One call about a deployment of ECS.
@@ -51,7 +52,7 @@ pub enum ServicesOrder {
 pub enum DeploymentOrder {
     /// UpdateService: ECS deploys this revision by the release's strategy.
     Start {
-        revision: u32,
+        revision: RevisionNumber,
         /// ARN of the newest deployment before it: a newer one says that the call was made.
         after: String,
     },
@@ -75,8 +76,8 @@ pub(super) fn capacity_order(service: &ServiceState) -> Option<CapacityOrder> {
             deployment_order(service, known).map(CapacityOrder::Deployment)
         }
         Capacity::Files(known) if known.requested == service.primary && !known.copied => {
-            let revision = known.requested;
-            (revision != 0).then_some(CapacityOrder::CopyFiles { revision })
+            let revision = known.requested.unless_none()?;
+            Some(CapacityOrder::CopyFiles { revision })
         }
         Capacity::Files(_) => None,
     }
@@ -101,7 +102,7 @@ fn deployment_order(service: &ServiceState, known: &DeploymentCapacity) -> Optio
 /// State of two ECS services that a release wants.
 struct ServicesGoal {
     /// Revision of the service itself.
-    main: u32,
+    main: RevisionNumber,
     /// Whether the second service runs.
     visitor: bool,
     /// Its share, tenths of a percent.
@@ -162,10 +163,10 @@ fn services_order(
         let weight = goal.weight;
         return Some(ServicesOrder::SetWeight { weight });
     }
-    if goal.main != seen.main.revision && goal.main != 0 {
-        return Some(ServicesOrder::UpdateMain {
-            revision: goal.main,
-        });
+    if goal.main != seen.main.revision
+        && let Some(revision) = goal.main.unless_none()
+    {
+        return Some(ServicesOrder::UpdateMain { revision });
     }
     (!goal.visitor && seen.visitor.is_some()).then_some(ServicesOrder::DeleteVisitor)
 }

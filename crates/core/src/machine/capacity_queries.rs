@@ -4,11 +4,12 @@
 use super::capacity::{Capacity, ObservedServices};
 use super::state::ServiceState;
 use super::strategy::WHOLE;
+use crate::ids::RevisionNumber;
 
 impl ServiceState {
     /// Healthy tasks of a revision.
     #[must_use]
-    pub fn healthy_of(&self, revision: u32) -> usize {
+    pub fn healthy_of(&self, revision: RevisionNumber) -> usize {
         match &self.capacity {
             Capacity::Scheduler => {
                 let healthy = self.tasks.values().filter(|task| task.healthy());
@@ -28,7 +29,7 @@ impl ServiceState {
 
     /// All that is wanted of a revision is up.
     #[must_use]
-    pub fn arrived(&self, revision: u32) -> bool {
+    pub fn arrived(&self, revision: RevisionNumber) -> bool {
         // What a release goes back to runs unless the release has asked for anything else.
         let untouched = self
             .release
@@ -39,14 +40,14 @@ impl ServiceState {
                 self.healthy_of(revision) >= self.desired_tasks() as usize
             }
             Capacity::Deployment(known) => known.runs(revision, untouched),
-            Capacity::Files(known) if known.requested == 0 => untouched,
+            Capacity::Files(known) if known.requested == RevisionNumber::NONE => untouched,
             Capacity::Files(known) => known.requested == revision && known.copied,
         }
     }
 
     /// Arrived, and nothing of any other revision is left.
     #[must_use]
-    pub fn alone(&self, revision: u32) -> bool {
+    pub fn alone(&self, revision: RevisionNumber) -> bool {
         let others_gone = match &self.capacity {
             Capacity::Scheduler => self.tasks.values().all(|task| task.revision == revision),
             Capacity::Services(ObservedServices { services, in_stage }) => {

@@ -15,6 +15,7 @@ use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::stage_change::{RollbackMode, fail, fail_in_place, finish};
 use super::state::Release;
 use super::transaction::Transaction;
+use crate::ids::RevisionNumber;
 
 /// ECS lists a deployment within this time of UpdateService, or did not take it.
 const LISTED_WITHIN: Duration = Duration::from_secs(300);
@@ -46,7 +47,7 @@ fn request_deployment(
     draft: &mut Transaction,
     release: &Release,
     known: &DeploymentCapacity,
-    wanted: u32,
+    wanted: RevisionNumber,
 ) {
     let asked = known.requested.as_ref();
     let progress = asked.map(|asked| (asked.progress, asked.revision == wanted));
@@ -180,7 +181,7 @@ fn judge_deployment(
     release: &Release,
     progress: DeploymentProgress,
     words: &str,
-    serving: u32,
+    serving: RevisionNumber,
 ) {
     let Capacity::Deployment(known) = &draft.service.capacity else {
         return;
@@ -212,7 +213,7 @@ fn judge_deployment(
 fn files_observed(
     draft: &mut Transaction,
     release: &Release,
-    revision: u32,
+    revision: RevisionNumber,
     words: &str,
     missing: &[String],
 ) {
@@ -233,7 +234,13 @@ fn files_observed(
     record(draft, release, change);
     if release.stage == ReleaseStage::RollingBack {
         let reason = format!("{}; and the rollback failed: {words}", release.reason);
-        finish(draft, release, ReleaseOutcome::Failed, reason, 0);
+        finish(
+            draft,
+            release,
+            ReleaseOutcome::Failed,
+            reason,
+            RevisionNumber::NONE,
+        );
     } else {
         fail(draft, &words, RollbackMode::Always);
     }

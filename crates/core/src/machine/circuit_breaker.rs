@@ -8,6 +8,7 @@ use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::stage_change::{RollbackMode, fail, finish, stop_hook};
 use super::state::{Release, Task, TaskHistory};
 use super::transaction::Transaction;
+use crate::ids::RevisionNumber;
 
 /// Counts a failed task of the new revision, or on the way back one of the stable revision that
 /// was never healthy; the breaker may trip.
@@ -122,7 +123,13 @@ fn neither_starts(draft: &mut Transaction, release: &Release, last: &str) {
         release.reason, release.failures
     );
     stop_hook(draft, release, "the release ended");
-    finish(draft, release, ReleaseOutcome::Failed, reason, 0);
+    finish(
+        draft,
+        release,
+        ReleaseOutcome::Failed,
+        reason,
+        RevisionNumber::NONE,
+    );
 }
 
 /// A healthy task of the new revision sets the count to 0, when the breaker is told so; on the way

@@ -13,6 +13,7 @@ use super::start_delay::A_PERSON_ASKED;
 use super::state::{EnvironmentState, Removal, RevisionDefinition, RevisionStatus, ServiceState};
 use super::transaction::{STAGE_TIMEOUT, Transaction};
 use super::{release, start_delay, strategy, traffic_shift};
+use crate::ids::RevisionNumber;
 use crate::time::Timestamp;
 
 /// The entries of a request about a service.
@@ -162,7 +163,7 @@ fn quiet_guards(
     }
 }
 
-fn begin(draft: &mut Transaction, kind: ReleaseKind, to: u32) {
+fn begin(draft: &mut Transaction, kind: ReleaseKind, to: RevisionNumber) {
     draft.record(Fact::ReleaseStarted {
         release: draft.next_release,
         kind,
@@ -175,7 +176,11 @@ fn begin(draft: &mut Transaction, kind: ReleaseKind, to: u32) {
 /// A shift needs a whole stable revision to hold the rest of the traffic. When the primary is a
 /// candidate whose rolling release was superseded, that is the stable one, which then comes back
 /// first; a revision that failed where it was stays, as its breaker was told.
-fn holds_the_traffic(draft: &Transaction, kind: ReleaseKind, to: u32) -> Option<u32> {
+fn holds_the_traffic(
+    draft: &Transaction,
+    kind: ReleaseKind,
+    to: RevisionNumber,
+) -> Option<RevisionNumber> {
     let service = &draft.service;
     let unfinished = service
         .revisions
@@ -212,7 +217,7 @@ fn scale(draft: &mut Transaction, desired: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn roll_back(draft: &mut Transaction, to: Option<u32>) -> Result<(), Refusal> {
+fn roll_back(draft: &mut Transaction, to: Option<RevisionNumber>) -> Result<(), Refusal> {
     no_release(draft)?;
     let service = &draft.service;
     let name = || service.name.clone();

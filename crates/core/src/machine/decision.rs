@@ -5,7 +5,7 @@
 //! does not compile.
 
 use super::entry::{Fact, JournalEntry};
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 
 /// Something to do in the world. Executors are idempotent: an action may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +13,7 @@ pub enum Action {
     /// Start a task's process.
     StartTask {
         service: String,
-        revision: u32,
+        revision: RevisionNumber,
         task: TaskId,
     },
     /// Tell a task to stop: signal, stop timeout, SIGKILL.
@@ -25,7 +25,7 @@ pub enum Action {
         release: ReleaseId,
         service: String,
         /// In this revision.
-        revision: u32,
+        revision: RevisionNumber,
         /// Name of the job.
         job: String,
         /// Which run of the release's jobs.
@@ -57,7 +57,7 @@ pub enum Refusal {
         /// The release in progress.
         release: ReleaseId,
         /// To this revision.
-        to: u32,
+        to: RevisionNumber,
         /// Name of its stage, `shifting`.
         stage: &'static str,
     },
@@ -89,7 +89,7 @@ pub enum Refusal {
     UnknownRevision {
         service: String,
         /// The number asked for.
-        revision: u32,
+        revision: RevisionNumber,
         /// The numbers that exist.
         known: String,
     },
@@ -98,7 +98,7 @@ pub enum Refusal {
     NeverStable {
         service: String,
         /// The number asked for.
-        revision: u32,
+        revision: RevisionNumber,
     },
     /// Nothing to go back to.
     #[error("`{0}` has no older stable revision to roll back to; `--to` names any that was stable")]
@@ -108,7 +108,7 @@ pub enum Refusal {
     AlreadyServing {
         service: String,
         /// The number asked for.
-        revision: u32,
+        revision: RevisionNumber,
     },
     /// More tasks than near will run.
     #[error("{desired} tasks are more than the {most} that one service may have near")]

@@ -4,7 +4,7 @@ use super::entry::{Fact, JournalEntry};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::state::{ServiceState, TaskHealth};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 
 impl JournalEntry {
     /// The kind of fact, for filters: `task-ran`, `release-finished`.
@@ -153,7 +153,8 @@ impl JournalEntry {
                 ..
             } => {
                 // Of a release that is done, the reason says it.
-                let serves = if *serving == 0 || *outcome == ReleaseOutcome::Done {
+                let serves = if *serving == RevisionNumber::NONE || *outcome == ReleaseOutcome::Done
+                {
                     String::new()
                 } else {
                     format!("; revision {serving} serves")

@@ -11,7 +11,7 @@ use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -34,7 +34,7 @@ pub enum Fact {
     EnvironmentStopped,
     /// A revision exists.
     RevisionRegistered {
-        revision: u32,
+        revision: RevisionNumber,
         /// Service, jobs and alarms of the revision.
         definition: Arc<RevisionDefinition>,
     },
@@ -61,11 +61,11 @@ pub enum Fact {
         release: ReleaseId,
         kind: ReleaseKind,
         /// To this revision.
-        to: u32,
+        to: RevisionNumber,
         /// The revision that holds the traffic meanwhile, when it is another one than the primary:
         /// the stable one, after a release that was superseded half done.
         #[serde(default)]
-        from: Option<u32>,
+        from: Option<RevisionNumber>,
         /// When its first stage must be over.
         deadline: Timestamp,
     },
@@ -74,7 +74,7 @@ pub enum Fact {
         release: ReleaseId,
         stage: ReleaseStage,
         /// The revision that new tasks are of from now on.
-        primary: u32,
+        primary: RevisionNumber,
         /// When the stage must be over.
         deadline: Timestamp,
         /// Why, when it is a step back.
@@ -127,7 +127,7 @@ pub enum Fact {
     HookStarted {
         release: ReleaseId,
         /// In this revision.
-        revision: u32,
+        revision: RevisionNumber,
         /// Name of the job.
         job: String,
         /// Which run of the release's jobs.
@@ -154,7 +154,10 @@ pub enum Fact {
         last_lines: Vec<String>,
     },
     /// A task should start.
-    TaskCreated { task: TaskId, revision: u32 },
+    TaskCreated {
+        task: TaskId,
+        revision: RevisionNumber,
+    },
     /// A task runs.
     TaskRan { task: TaskId },
     /// A task's health changed.
@@ -197,7 +200,7 @@ pub enum Fact {
     /// A task ended.
     TaskStopped {
         task: TaskId,
-        revision: u32,
+        revision: RevisionNumber,
         exit: ProcessExit,
         /// Its last log lines, when nobody asked for its end.
         last_lines: Vec<String>,
@@ -206,7 +209,7 @@ pub enum Fact {
     StartsDelayed {
         /// The revision; 0 (before there was one for each): the primary one.
         #[serde(default)]
-        revision: u32,
+        revision: RevisionNumber,
         /// Failed starts in a row.
         failures: u32,
         /// No task of the revision starts before.
@@ -222,11 +225,11 @@ pub enum Fact {
     StartsResumed {
         /// The revision; 0: all.
         #[serde(default)]
-        revision: u32,
+        revision: RevisionNumber,
     },
     /// The failed starts of a revision are forgotten.
     BackoffEnded {
-        revision: u32,
+        revision: RevisionNumber,
         /// Why, in words.
         reason: String,
     },
@@ -246,7 +249,7 @@ pub enum Fact {
     /// A healthy task set the breaker's count to 0.
     FailuresForgotten { release: ReleaseId },
     /// A revision's release failed.
-    RevisionFailed { revision: u32 },
+    RevisionFailed { revision: RevisionNumber },
     /// A release ended.
     ReleaseFinished {
         release: ReleaseId,
@@ -256,7 +259,7 @@ pub enum Fact {
         /// Log lines, exits, answers.
         evidence: Vec<String>,
         /// The revision that serves now; 0: none.
-        serving: u32,
+        serving: RevisionNumber,
     },
 }
 

@@ -5,7 +5,7 @@ use super::capacity_change::CapacityObservation;
 use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 
 /// Rule of a deploy about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub enum Event {
     RollbackRequested {
         service: String,
         /// Its number; `None`: the newest stable one that does not serve.
-        to: Option<u32>,
+        to: Option<RevisionNumber>,
     },
     /// Somebody said something about the release in progress.
     ReleaseSteered {

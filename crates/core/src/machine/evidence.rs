@@ -6,7 +6,7 @@
 use super::capacity::DeploymentProgress;
 use super::capacity_change::CapacityChange;
 use super::state::{EVIDENCE_KEPT, Release, ServiceState};
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::model::Probe;
 
 /// Log lines of one failure: two failures of different kinds have room.
@@ -36,7 +36,7 @@ pub(super) fn cause(evidence: &[String]) -> Option<String> {
 const MAY_STILL_BOOT: [&str; 3] = ["502", "503", "504"];
 
 /// Result of a health check, with the path that it asked for.
-pub(super) fn of_check(service: &ServiceState, revision: u32, reason: &str) -> String {
+pub(super) fn of_check(service: &ServiceState, revision: RevisionNumber, reason: &str) -> String {
     let health = service
         .definition(revision)
         .and_then(|definition| definition.service.health.as_ref());
@@ -56,7 +56,7 @@ fn status_of(reason: &str) -> Option<&str> {
 
 /// Such tasks may only be slow: what to write then, once for all of them. A program that answers
 /// by itself is up.
-pub(super) fn grace_advice(service: &ServiceState, revision: u32, last: &str) -> String {
+pub(super) fn grace_advice(service: &ServiceState, revision: RevisionNumber, last: &str) -> String {
     let health = service
         .definition(revision)
         .and_then(|definition| definition.service.health.as_ref());

@@ -8,7 +8,7 @@ use super::state::{
     EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
     ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::model::Probe;
 use crate::time::Timestamp;
 
@@ -33,7 +33,12 @@ impl EnvironmentState {
 
 impl Task {
     /// A task that is asked to start.
-    pub(super) fn created(id: TaskId, ordinal: u64, revision: u32, at: Timestamp) -> Self {
+    pub(super) fn created(
+        id: TaskId,
+        ordinal: u64,
+        revision: RevisionNumber,
+        at: Timestamp,
+    ) -> Self {
         Self {
             id,
             ordinal,
@@ -81,8 +86,8 @@ impl ServiceState {
             name: name.to_owned(),
             desired: 0,
             revisions: BTreeMap::new(),
-            next_revision: 1,
-            primary: 0,
+            next_revision: RevisionNumber::FIRST,
+            primary: RevisionNumber::NONE,
             stable: None,
             release: None,
             tasks: BTreeMap::new(),
@@ -105,14 +110,14 @@ impl ServiceState {
     }
 
     /// Whether tasks of a revision do not come up, or are found unhealthy.
-    pub(super) fn tasks_fail(&self, revision: u32) -> bool {
+    pub(super) fn tasks_fail(&self, revision: RevisionNumber) -> bool {
         let mut own = self.tasks.values().filter(|task| task.revision == revision);
         self.backoffs.contains_key(&revision) || own.any(Task::unhealthy)
     }
 
     /// The definition of a revision.
     #[must_use]
-    pub fn definition(&self, revision: u32) -> Option<&RevisionDefinition> {
+    pub fn definition(&self, revision: RevisionNumber) -> Option<&RevisionDefinition> {
         self.revisions
             .get(&revision)
             .map(|revision| revision.definition.as_ref())
@@ -120,7 +125,7 @@ impl ServiceState {
 
     /// A note about a return to a revision that holds no snapshot of the code that its tasks run.
     #[must_use]
-    pub fn unseen_code(&self, revision: u32) -> Option<String> {
+    pub fn unseen_code(&self, revision: RevisionNumber) -> Option<String> {
         let definition = self.definition(revision)?;
         let unseen = definition.artifact.is_none() && definition.has_tasks();
         unseen.then(|| {
@@ -142,7 +147,7 @@ impl ServiceState {
     /// Where a rollback goes that names no revision: the newest stable revision older than the
     /// one that serves, but none that people have rolled back from since it last arrived.
     #[must_use]
-    pub fn rollback_target(&self) -> Option<u32> {
+    pub fn rollback_target(&self) -> Option<RevisionNumber> {
         let left = self.left_by_rollback();
         self.revisions
             .range(..self.primary)
@@ -155,7 +160,7 @@ impl ServiceState {
 
     /// Revisions that people have rolled back from and have not returned to. The history that is
     /// kept is longer than the list of revisions that are.
-    fn left_by_rollback(&self) -> BTreeSet<u32> {
+    fn left_by_rollback(&self) -> BTreeSet<RevisionNumber> {
         let mut left = BTreeSet::new();
         for release in &self.history {
             if release.kind == ReleaseKind::Rollback && release.outcome == ReleaseOutcome::Done {
@@ -182,14 +187,14 @@ impl ServiceState {
     /// the one that a rolling release replaces, or that a release without a way back left. `None`
     /// when the primary revision is the one that keeps it.
     #[must_use]
-    pub fn floor_keeper(&self) -> Option<u32> {
+    pub fn floor_keeper(&self) -> Option<RevisionNumber> {
         let candidates = match &self.release {
             Some(release) if release.stage == ReleaseStage::RollingBack => return None,
             Some(release) => [Some(release.from), self.stable],
             None if self.failed(self.primary) => [self.stable, None],
             None => return None,
         };
-        let keeps = |revision: &u32| {
+        let keeps = |revision: &RevisionNumber| {
             *revision != self.primary
                 && self.revisions.get(revision).is_some_and(|found| {
                     found.status == RevisionStatus::Stable && found.definition.has_tasks()
@@ -210,7 +215,7 @@ impl ServiceState {
         candidates.into_iter().flatten().find(keeps)
     }
 
-    pub(super) fn failed(&self, revision: u32) -> bool {
+    pub(super) fn failed(&self, revision: RevisionNumber) -> bool {
         self.revisions
             .get(&revision)
             .is_some_and(|found| found.status == RevisionStatus::Failed)
@@ -269,7 +274,7 @@ impl ServiceState {
 
     /// Whether tasks of a revision have no health check.
     #[must_use]
-    pub fn unchecked(&self, revision: u32) -> bool {
+    pub fn unchecked(&self, revision: RevisionNumber) -> bool {
         self.definition(revision).is_some_and(|definition| {
             let probe = definition
                 .service

@@ -14,7 +14,7 @@ use super::stage_change::{RollbackMode, enter, fail, finish, stop_hook};
 use super::state::{EnvironmentPhase, HookRun, ProcessExit, Release};
 use super::traffic_shift;
 use super::transaction::Transaction;
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::model::ReleasePolicy;
 
 /// Brings the release as far as the present facts allow.
@@ -245,7 +245,7 @@ pub(super) fn abandon(draft: &mut Transaction, reason: &str) {
         &release,
         ReleaseOutcome::Failed,
         reason.to_owned(),
-        0,
+        RevisionNumber::NONE,
     );
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::release_stage::{ReleaseKind, ReleaseOutcome};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::time::Timestamp;
 
 /// Moments kept of one release.
@@ -29,9 +29,9 @@ pub struct FinishedRelease {
     /// Why it began.
     pub kind: ReleaseKind,
     /// From this revision.
-    pub from: u32,
+    pub from: RevisionNumber,
     /// To this revision.
-    pub to: u32,
+    pub to: RevisionNumber,
     /// How it ended.
     pub outcome: ReleaseOutcome,
     /// Cause of the outcome, in words.

@@ -10,7 +10,7 @@ use super::limits;
 use super::release_stage::ReleaseStage;
 use super::state::{EnvironmentPhase, Removal, RevisionStatus, Task, TaskHealth, TaskLifecycle};
 use super::transaction::Transaction;
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 
 /// One pass; call it until it records nothing more.
 pub(super) fn reconcile(draft: &mut Transaction) {
@@ -41,10 +41,10 @@ pub(super) fn reconcile(draft: &mut Transaction) {
 
 /// Numbers of tasks that one revision may have.
 struct TaskLimits {
-    fleet: u32,
+    fleet: RevisionNumber,
     /// The revision that runs in full beside this one while a release shifts. Its tasks do not
     /// count towards this one's ceiling; those of any other revision count towards the new one's.
-    beside: Option<u32>,
+    beside: Option<RevisionNumber>,
     /// Whether it is the primary revision.
     primary: bool,
     desired: u32,
@@ -55,7 +55,7 @@ struct TaskLimits {
 impl TaskLimits {
     /// None for a failed revision that nothing replaced: it gets no new tasks, and what runs is
     /// left alone.
-    fn of(draft: &Transaction, fleet: u32, fleets: &[u32]) -> Option<Self> {
+    fn of(draft: &Transaction, fleet: RevisionNumber, fleets: &[RevisionNumber]) -> Option<Self> {
         let revision = draft.service.revisions.get(&fleet)?;
         if revision.status == RevisionStatus::Failed {
             return None;
@@ -126,7 +126,7 @@ fn usefulness(task: &Task) -> u8 {
 }
 
 /// Tasks of the revision that keeps the floor which are needed beside the healthy ones of others.
-fn needed(draft: &Transaction, keeper: u32) -> usize {
+fn needed(draft: &Transaction, keeper: RevisionNumber) -> usize {
     let floor = draft.primary().map_or(0, |primary| {
         limits::floor(draft.service.desired_tasks(), &primary.service.release)
     });
@@ -135,14 +135,14 @@ fn needed(draft: &Transaction, keeper: u32) -> usize {
 }
 
 /// Tasks of a revision that serve or may soon.
-fn good(draft: &Transaction, revision: u32) -> usize {
+fn good(draft: &Transaction, revision: RevisionNumber) -> usize {
     count(draft, |task| {
         task.active() && task.revision == revision && !task.unhealthy()
     })
 }
 
 /// Starts what the floor lacks. Unhealthy tasks of other revisions give way when there is no room.
-fn keep_floor(draft: &mut Transaction, keeper: u32) {
+fn keep_floor(draft: &mut Transaction, keeper: RevisionNumber) {
     let missing = needed(draft, keeper).saturating_sub(good(draft, keeper));
     if missing == 0 || draft.service.starts_delayed_until(keeper).is_some() {
         return;
@@ -161,7 +161,7 @@ fn keep_floor(draft: &mut Transaction, keeper: u32) {
     create(draft, keeper, starts);
 }
 
-fn create(draft: &mut Transaction, revision: u32, tasks: usize) {
+fn create(draft: &mut Transaction, revision: RevisionNumber, tasks: usize) {
     for _ in 0..tasks {
         let service = &draft.service;
         let task = TaskId::of(&service.name, revision, service.next_task);
@@ -208,7 +208,7 @@ fn replace_unhealthy(draft: &mut Transaction, limits: &TaskLimits) {
 /// Takes tasks of other revisions out: those that do not serve at once, unless the floor needs
 /// them, healthy ones while the floor holds. During a rollback only those of the failed revision
 /// are other.
-fn stop_others(draft: &mut Transaction, limits: &TaskLimits, fleets: &[u32]) {
+fn stop_others(draft: &mut Transaction, limits: &TaskLimits, fleets: &[RevisionNumber]) {
     let words = match draft.service.release.as_ref().map(|release| release.stage) {
         Some(ReleaseStage::RollingBack) => "its revision is rolled back",
         _ => "another revision replaces it",

@@ -6,12 +6,13 @@ use super::entry::Fact;
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::state::{Release, RevisionStatus};
 use super::transaction::{STAGE_TIMEOUT, Transaction};
+use crate::ids::RevisionNumber;
 
 pub(super) fn enter(
     draft: &mut Transaction,
     release: &Release,
     stage: ReleaseStage,
-    primary: u32,
+    primary: RevisionNumber,
     reason: &str,
 ) {
     draft.record(Fact::StageEntered {
@@ -28,7 +29,7 @@ pub(super) fn finish(
     release: &Release,
     outcome: ReleaseOutcome,
     reason: String,
-    serving: u32,
+    serving: RevisionNumber,
 ) {
     draft.record(Fact::ReleaseFinished {
         release: release.id,
@@ -62,7 +63,7 @@ pub(super) enum RollbackMode {
 }
 
 /// Ends a release where it is: nobody can bring it back.
-pub(super) fn fail_in_place(draft: &mut Transaction, reason: &str, serving: u32) {
+pub(super) fn fail_in_place(draft: &mut Transaction, reason: &str, serving: RevisionNumber) {
     let Some(release) = draft.service.release.clone() else {
         return;
     };
@@ -110,7 +111,7 @@ pub(super) fn fail(draft: &mut Transaction, reason: &str, back: RollbackMode) {
                 &release,
                 ReleaseOutcome::Failed,
                 reason,
-                serving.unwrap_or(0),
+                serving.unwrap_or_default(),
             );
         }
     }

@@ -9,6 +9,7 @@ use super::limits;
 use super::start_backoff::{Obstacle, StartBackoff};
 use super::state::{RevisionDefinition, ServiceState, Task};
 use super::transaction::Transaction;
+use crate::ids::RevisionNumber;
 use crate::model::UsedResource;
 use crate::time::Timestamp;
 
@@ -25,7 +26,7 @@ fn stands_before(obstacle: &Obstacle, definition: &RevisionDefinition) -> bool {
 impl ServiceState {
     /// The moment before which no task of a revision is started.
     #[must_use]
-    pub fn starts_delayed_until(&self, revision: u32) -> Option<Timestamp> {
+    pub fn starts_delayed_until(&self, revision: RevisionNumber) -> Option<Timestamp> {
         self.backoffs.get(&revision)?.until
     }
 }
@@ -86,7 +87,7 @@ fn end(
     reason: &str,
 ) {
     let service = &draft.service;
-    let ended: Vec<u32> = service
+    let ended: Vec<RevisionNumber> = service
         .backoffs
         .iter()
         // A revision that failed gets no task: of it there is nothing to say.
@@ -102,7 +103,7 @@ fn end(
     }
 }
 
-fn revisions(draft: &Transaction, matches: impl Fn(&StartBackoff) -> bool) -> Vec<u32> {
+fn revisions(draft: &Transaction, matches: impl Fn(&StartBackoff) -> bool) -> Vec<RevisionNumber> {
     let backoffs = draft.service.backoffs.iter();
     backoffs
         .filter(|(_, backoff)| matches(backoff))

@@ -15,7 +15,7 @@ use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
@@ -97,7 +97,7 @@ fn ordinal_in_id(id: &TaskId) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RetiredNumbers {
     /// Number of the next revision.
-    pub next_revision: u32,
+    pub next_revision: RevisionNumber,
     /// Number of the next task.
     pub next_task: u64,
 }
@@ -216,13 +216,13 @@ pub struct ServiceState {
     pub name: String,
     pub desired: u32,
     /// Revisions by number.
-    pub revisions: BTreeMap<u32, Revision>,
+    pub revisions: BTreeMap<RevisionNumber, Revision>,
     /// Number of the next revision.
-    pub next_revision: u32,
+    pub next_revision: RevisionNumber,
     /// The revision that new tasks are of; 0: none yet.
-    pub primary: u32,
+    pub primary: RevisionNumber,
     /// The revision whose release was done last.
-    pub stable: Option<u32>,
+    pub stable: Option<RevisionNumber>,
     /// The release in progress.
     pub release: Option<Release>,
     /// Tasks that exist, by id.
@@ -231,7 +231,7 @@ pub struct ServiceState {
     pub next_task: u64,
     /// Revisions whose tasks failed to start, by number.
     #[serde(default)]
-    pub backoffs: BTreeMap<u32, StartBackoff>,
+    pub backoffs: BTreeMap<RevisionNumber, StartBackoff>,
     /// The manifest's bounds that `desired` was last brought into; `None`: it was never decided.
     #[serde(default)]
     pub scale_bounds: Option<ScaleBounds>,
@@ -263,7 +263,7 @@ pub struct Task {
     /// greater number. Snapshots of earlier versions lack it; `StoredState` recovers it.
     #[serde(default)]
     pub ordinal: u64,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Where it is.
     pub lifecycle: TaskLifecycle,
     /// Verdict of its check.
@@ -336,9 +336,9 @@ pub struct Release {
     /// Why it began.
     pub kind: ReleaseKind,
     /// The revision that served at its start; 0: none.
-    pub from: u32,
+    pub from: RevisionNumber,
     /// The revision that it is to.
-    pub to: u32,
+    pub to: RevisionNumber,
     /// Where it is.
     pub stage: ReleaseStage,
     /// When the stage must be over (ECS: 24 hours).

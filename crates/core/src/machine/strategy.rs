@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::promotion::{Promotion, SplitCheck};
 use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::state::{Release, RevisionStatus, ServiceState};
+use crate::ids::RevisionNumber;
 use crate::model::{Alarm, Strategy};
 
 /// All requests, in tenths of a percent.
@@ -119,7 +120,7 @@ impl ServiceState {
 
     /// Revisions that should have all wanted tasks now. While a release shifts, two.
     #[must_use]
-    pub fn fleets(&self) -> Vec<u32> {
+    pub fn fleets(&self) -> Vec<RevisionNumber> {
         match &self.release {
             Some(release) if self.shifts(release) && release.stage.runs_both() => {
                 vec![self.primary, release.to]
@@ -131,7 +132,7 @@ impl ServiceState {
     /// Revisions that are not up in full and keep a shift from its next step. Who promotes it fully
     /// needs none of the old revision's tasks: the next step takes all the traffic from them.
     #[must_use]
-    pub fn lacking_fleets(&self, release: &Release) -> Vec<u32> {
+    pub fn lacking_fleets(&self, release: &Release) -> Vec<RevisionNumber> {
         let alone = release.gate == Promotion::PromotedFully;
         let mut fleets = self.fleets();
         fleets.retain(|fleet| !alone || *fleet == release.to);
@@ -141,7 +142,7 @@ impl ServiceState {
 
     /// Share of the requests for each revision, tenths of a percent; `None`: one group of all.
     #[must_use]
-    pub fn shares(&self) -> Option<[(u32, u32); 2]> {
+    pub fn shares(&self) -> Option<[(RevisionNumber, u32); 2]> {
         let release = self.release.as_ref()?;
         if !self.shifts(release) {
             return None;

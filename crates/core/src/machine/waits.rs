@@ -7,7 +7,7 @@ use super::display::{percent, seconds};
 use super::promotion::{GuardVerdict, Promotion, SplitCheck};
 use super::release_stage::ReleaseStage;
 use super::state::{Release, STEADY_AFTER, ServiceState, Task, TaskHealth, TaskLifecycle};
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::time::Timestamp;
 
 /// Condition that a release waits for, in words; empty when there is none.
@@ -87,7 +87,7 @@ fn waiting_for_fleets(service: &ServiceState, release: &Release) -> String {
 }
 
 /// One revision's tasks to be healthy, beside the other's.
-fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
+fn waiting_for_fleet(service: &ServiceState, revision: RevisionNumber) -> String {
     let words = healthy_words(service, revision);
     match slowest(service, revision) {
         Some(task) => format!("{words} ({task})"),
@@ -95,13 +95,13 @@ fn waiting_for_fleet(service: &ServiceState, revision: u32) -> String {
     }
 }
 
-fn healthy_words(service: &ServiceState, revision: u32) -> String {
+fn healthy_words(service: &ServiceState, revision: RevisionNumber) -> String {
     let (healthy, wanted) = (service.healthy_of(revision), service.desired_tasks());
     format!("{healthy} of {wanted} tasks of revision {revision} healthy")
 }
 
 /// The task of a revision that is worst off, and why.
-fn slowest(service: &ServiceState, revision: u32) -> Option<String> {
+fn slowest(service: &ServiceState, revision: RevisionNumber) -> Option<String> {
     let own = || {
         let tasks = service.tasks.values();
         tasks.filter(move |task| task.revision == revision)

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::RevisionNumber;
+
 /// First digit of a status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StatusClass {
@@ -41,7 +43,7 @@ pub struct Dimensions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<u32>,
+    pub revision: Option<RevisionNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Status class of an answer.
@@ -61,7 +63,7 @@ impl Dimensions {
 
     /// Of one revision of a service.
     #[must_use]
-    pub fn revision(name: &str, revision: u32) -> Self {
+    pub fn revision(name: &str, revision: RevisionNumber) -> Self {
         Self {
             revision: Some(revision),
             ..Self::service(name)

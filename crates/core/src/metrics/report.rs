@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Dimensions, MOST_SERIES, MetricsStore, RetentionLimits, Statistic, Window, names};
+use crate::ids::RevisionNumber;
 use crate::time::Timestamp;
 
 /// The longest stretch that near keeps.
@@ -37,7 +38,7 @@ pub struct MetricsReport {
 pub struct ServiceMetrics {
     pub service: String,
     /// Only this revision.
-    pub revision: Option<u32>,
+    pub revision: Option<RevisionNumber>,
     /// Far: only this target group.
     pub target_group: Option<String>,
     /// Tasks that run now.
@@ -79,7 +80,7 @@ impl ServiceMetrics {
 }
 
 /// Running tasks by service and revision.
-pub type RunningTasks = BTreeMap<(String, u32), u32>;
+pub type RunningTasks = BTreeMap<(String, RevisionNumber), u32>;
 
 /// The figures of the last while of the services that run or told something in it; nothing was
 /// measured before `since`. Requests that no rule led to a service are no service's, and are in no
@@ -104,7 +105,7 @@ pub fn table(
         seconds,
         end,
     };
-    let mut parts: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut parts: BTreeMap<String, Vec<RevisionNumber>> = BTreeMap::new();
     for (service, revision) in running.keys() {
         parts.entry(service.clone()).or_default().push(*revision);
     }
@@ -151,10 +152,11 @@ impl ReportWindow<'_> {
     fn rows(
         &self,
         service: &str,
-        revisions: &[u32],
+        revisions: &[RevisionNumber],
         running: &RunningTasks,
     ) -> Vec<ServiceMetrics> {
-        let tasks = |revision: u32| running.get(&(service.to_owned(), revision)).copied();
+        let tasks =
+            |revision: RevisionNumber| running.get(&(service.to_owned(), revision)).copied();
         let all: u32 = revisions.iter().filter_map(|it| tasks(*it)).sum();
         let whole = self.figures(&Dimensions::service(service), all);
         let parts = revisions.iter().filter_map(|revision| {
@@ -222,13 +224,17 @@ mod tests {
     fn count(revision: u32, good: u64, bad: u64, micros: u64) -> RequestCount {
         RequestCount {
             service: "api".into(),
-            revision,
+            revision: RevisionNumber(revision),
             task: format!("api-r{revision}-1"),
             target_status: BTreeMap::from([(200, good), (500, bad)]),
             router_status: BTreeMap::new(),
             latency: Window::of(micros as f64 / 1000.0, good + bad),
             kept: 0,
         }
+    }
+
+    fn running(revision: u32, tasks: u32) -> ((String, RevisionNumber), u32) {
+        (("api".to_owned(), RevisionNumber(revision)), tasks)
     }
 
     fn take(metrics: &mut MetricsStore, second: u64, samples: &[Sample]) {
@@ -262,18 +268,29 @@ mod tests {
     #[test]
     fn a_service_is_the_sum_of_its_revisions_and_each_has_its_own_latency() {
         let mut metrics = measured(&[(10, count(1, 90, 0, 5_000)), (11, count(2, 8, 2, 80_000))]);
-        let cpu = Sample::of_task(names::CPU, ("api", 1), &"api-r1-1".into(), 40.0);
+        let cpu = Sample::of_task(
+            names::CPU,
+            ("api", RevisionNumber(1)),
+            &"api-r1-1".into(),
+            40.0,
+        );
         take(&mut metrics, 11, &[cpu]);
-        let running = RunningTasks::from([(("api".to_owned(), 1), 3), (("api".to_owned(), 2), 1)]);
+        let running = RunningTasks::from([running(1, 3), running(2, 1)]);
         let table = shown(&metrics, 60, &running, 20);
         assert_eq!(table.seconds, 20, "nothing was seen before");
         let of = |revision| table.rows.iter().find(|it| it.revision == revision);
-        let (whole, first) = (of(None).expect("all"), of(Some(1)).expect("1"));
+        let (whole, first) = (
+            of(None).expect("all"),
+            of(Some(RevisionNumber(1))).expect("1"),
+        );
         assert_eq!((whole.tasks, whole.requests), (Some(4), Some(100.0)));
         assert_eq!((whole.rate, whole.errors), (Some(5.0), Some(2.0)));
         assert_eq!(whole.success_rate, Some(98.0));
         assert_eq!((first.errors, first.success_rate), (Some(0.0), Some(100.0)));
-        assert_eq!((first.cpu, of(Some(2)).expect("2").cpu), (Some(40.0), None));
+        assert_eq!(
+            (first.cpu, of(Some(RevisionNumber(2))).expect("2").cpu),
+            (Some(40.0), None)
+        );
         let near = |found: Option<f64>, wanted: f64| {
             let found = found.expect("a latency");
             assert!(
@@ -299,7 +316,7 @@ mod tests {
         }
         let silent = shown(&metrics, 30, &RunningTasks::new(), 900);
         assert_eq!(silent.rows, []);
-        let running = RunningTasks::from([(("api".to_owned(), 2), 1)]);
+        let running = RunningTasks::from([running(2, 1)]);
         let idle = shown(&metrics, 30, &running, 900);
         assert_eq!(idle.rows.len(), 2);
         let row = &idle.rows[0];

@@ -2,7 +2,7 @@
 
 use super::dimensions::Dimensions;
 use super::window::Window;
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 
 /// Samples of one metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ impl Sample {
     #[must_use]
     pub fn of_task(
         metric: &'static str,
-        (service, revision): (&str, u32),
+        (service, revision): (&str, RevisionNumber),
         task: &TaskId,
         value: f64,
     ) -> Self {

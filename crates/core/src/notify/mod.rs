@@ -9,7 +9,7 @@ mod body;
 pub use body::body;
 
 use crate::alarm::{AlarmState, Transition};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RevisionNumber};
 use crate::machine::{ApprovalWanted, Fact, JournalEntry, ReleaseOutcome};
 use crate::model::{NotificationEvent, Notify};
 use crate::time::Timestamp;
@@ -45,14 +45,14 @@ pub enum NotificationKind {
     Started {
         release: ReleaseId,
         /// To this revision.
-        to: u32,
+        to: RevisionNumber,
     },
     /// A release ended.
     Ended {
         release: ReleaseId,
         outcome: ReleaseOutcome,
         /// The revision that serves now; 0: none.
-        serving: u32,
+        serving: RevisionNumber,
     },
     /// A release waits for a person.
     Waits(ApprovalWanted),
@@ -187,9 +187,9 @@ impl Notification {
                 outcome,
                 serving,
             } => {
-                let serves = match serving {
-                    0 => "no revision serves".to_owned(),
-                    serving => format!("revision {serving} serves"),
+                let serves = match serving.unless_none() {
+                    None => "no revision serves".to_owned(),
+                    Some(serving) => format!("revision {serving} serves"),
                 };
                 let ended = match outcome {
                     ReleaseOutcome::Done => "is done",

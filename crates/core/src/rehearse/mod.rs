@@ -24,6 +24,7 @@ pub use timing::TimingModel;
 pub use traffic::RequestTally;
 
 use crate::alarm::AlarmDefinition;
+use crate::ids::RevisionNumber;
 use crate::machine::{self, Event, RevisionDefinition, Supersede};
 use crate::model::{Alarm, Manifest, Service, TreatMissingData};
 use crate::time::Timestamp;
@@ -295,7 +296,9 @@ fn deploy_new(
     definition.overrides.push("rehearsal".to_owned());
     let name = "NEARGATE_REHEARSAL".to_owned();
     definition.service.env.insert(name, "1".to_owned());
-    world.bad = world.service().map_or(0, |service| service.next_revision);
+    world.bad = world
+        .service()
+        .map_or(RevisionNumber::NONE, |service| service.next_revision);
     deploy(world, definition)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::machine::{ServiceState, Task, TaskHealth, TaskLifecycle};
 use crate::metrics::Window;
 use crate::random::Random;
@@ -48,7 +48,7 @@ pub(super) struct TrafficModel {
     turn: usize,
     counts: BTreeMap<String, RequestCount>,
     /// By revision; those of no task count for the revision that they were meant for.
-    pub tallies: BTreeMap<u32, RequestTally>,
+    pub tallies: BTreeMap<RevisionNumber, RequestTally>,
 }
 
 /// How a healthy request is taken to do: percent of requests, microseconds.
@@ -83,8 +83,9 @@ impl TrafficModel {
     ) {
         self.owed += self.rate * stretch.as_secs_f64();
         let shares = service.shares();
-        let groups = shares.map(|shares| shares.map(|(revision, _)| members(service, revision)));
-        let all = members(service, 0);
+        let groups =
+            shares.map(|shares| shares.map(|(revision, _)| members(service, Some(revision))));
+        let all = members(service, None);
         while self.owed >= 1.0 {
             self.owed -= 1.0;
             let (revision, group) = match (shares, &groups) {
@@ -142,7 +143,7 @@ impl TrafficModel {
     }
 
     /// A request that no task answered.
-    fn unserved(&mut self, service: &ServiceState, revision: u32, status: u16) {
+    fn unserved(&mut self, service: &ServiceState, revision: RevisionNumber, status: u16) {
         let tally = self.tallies.entry(revision).or_default();
         tally.requests += 1;
         tally.failed += 1;
@@ -151,7 +152,7 @@ impl TrafficModel {
     }
 
     /// Requests that were in a task when it died.
-    pub(super) fn lose(&mut self, service: &ServiceState, revision: u32, tasks: usize) {
+    pub(super) fn lose(&mut self, service: &ServiceState, revision: RevisionNumber, tasks: usize) {
         let typical = Duration::from_millis(10).as_secs_f64();
         let in_flight = self.rate * typical / tasks.max(1) as f64;
         for _ in 0..in_flight.round() as u64 {
@@ -159,7 +160,12 @@ impl TrafficModel {
         }
     }
 
-    fn count(&mut self, service: &ServiceState, revision: u32, task: &str) -> &mut RequestCount {
+    fn count(
+        &mut self,
+        service: &ServiceState,
+        revision: RevisionNumber,
+        task: &str,
+    ) -> &mut RequestCount {
         let fresh = || RequestCount {
             service: service.name.clone(),
             revision,
@@ -179,11 +185,11 @@ impl TrafficModel {
     }
 }
 
-/// Tasks that take requests: of one revision, or of all (0).
-fn members(service: &ServiceState, revision: u32) -> Vec<Task> {
+/// Tasks that take requests: of one revision, or of all.
+fn members(service: &ServiceState, revision: Option<RevisionNumber>) -> Vec<Task> {
     let running = |task: &&Task| {
         matches!(task.lifecycle, TaskLifecycle::Running { .. })
-            && (revision == 0 || task.revision == revision)
+            && (revision.is_none_or(|revision| task.revision == revision))
     };
     let known = || service.tasks.values().filter(running);
     let healthy: Vec<Task> = known().filter(|task| task.healthy()).cloned().collect();
@@ -194,7 +200,7 @@ fn members(service: &ServiceState, revision: u32) -> Vec<Task> {
     healthy
 }
 
-fn idle_timeout(service: &ServiceState, revision: u32) -> Duration {
+fn idle_timeout(service: &ServiceState, revision: RevisionNumber) -> Duration {
     let definition = service.definition(revision);
     definition.map_or(Duration::from_secs(60), |found| found.service.idle_timeout)
 }

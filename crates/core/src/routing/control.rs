@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::table::{RoutingTable, TargetHealth};
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::metrics::Window;
 
 /// A message from the engine to a router, one JSON object a line.
@@ -193,7 +193,7 @@ pub struct RequestCount {
     /// Service; empty when no rule matched.
     pub service: String,
     /// Revision, also of a group that had no target; 0 when none.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Task; empty for static sites and for answers of the router itself.
     pub task: String,
     /// Requests by status code of the target's answer.

@@ -17,6 +17,7 @@ use cookie::{Travel, end, pair, pairs};
 pub use seal::{CookieKey, KEY_BYTES, Sealer, StickyToken};
 use seal::{CookieKind, ENTRY_TEXT, MOST_ENTRIES, Scope, SealedEntry};
 
+use crate::ids::RevisionNumber;
 use crate::model::Sticky;
 
 /// Names the task (duration-based stickiness).
@@ -84,7 +85,7 @@ impl Sessions {
 
     /// Names of a task and its revision in cookies.
     #[must_use]
-    pub fn served_by(&self, task: &str, revision: u32) -> ServedBy {
+    pub fn served_by(&self, task: &str, revision: RevisionNumber) -> ServedBy {
         ServedBy {
             target: self.sealer.target(&self.service, task),
             revision: self.revision(revision),
@@ -93,7 +94,7 @@ impl Sessions {
 
     /// Name of a revision in cookies.
     #[must_use]
-    pub fn revision(&self, revision: u32) -> StickyToken {
+    pub fn revision(&self, revision: RevisionNumber) -> StickyToken {
         self.sealer.revision(&self.service, revision)
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listening::ListenerOwner;
 use super::sticky::CookieKey;
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::model::{Balance, HealthCheck, Route, Static, Sticky};
 
 /// Everything that the router needs to serve. A table with a lower version than the one in
@@ -94,7 +94,7 @@ pub struct WeightedGroup {
 pub struct StaticSite {
     /// Service name, for the access log and the counters.
     pub service: String,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Absolute path of the snapshot.
     pub directory: String,
     /// Index, fallback, cache headers (its `root` is not used here).
@@ -108,7 +108,7 @@ pub struct StaticSite {
 /// has no file of that path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierFiles {
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Absolute path of the snapshot.
     pub directory: String,
     /// Not after this moment, milliseconds of the machine's monotonic clock.
@@ -130,7 +130,7 @@ pub struct TargetGroup {
     /// The revision that this group stands for, so that clients of a sticky service stay with it
     /// while a rule shares requests between groups. `None`: they do not.
     #[serde(default)]
-    pub revision: Option<u32>,
+    pub revision: Option<RevisionNumber>,
     /// No byte from the target for this long: 504; also for upgraded connections.
     #[serde(with = "crate::duration")]
     pub idle_timeout: Duration,
@@ -154,7 +154,7 @@ impl TargetGroup {
 pub struct Target {
     /// Task id, unique in the environment.
     pub task: TaskId,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Where it listens.
     pub address: SocketAddr,
     /// Owner that the socket there must have; `None`: it is not looked at.

@@ -12,7 +12,7 @@ use crate::metrics::{Dimensions, Sample, StatusClass, Window, names};
 pub fn samples(count: &RequestCount) -> Vec<Sample> {
     let from = Dimensions {
         service: Some(count.service.clone()),
-        revision: Some(count.revision).filter(|revision| *revision > 0),
+        revision: count.revision.unless_none(),
         target: Some(count.task.clone()).filter(|task| !task.is_empty()),
         class: None,
     };
@@ -53,13 +53,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::ids::RevisionNumber;
     use crate::metrics::Statistic;
 
     #[test]
     fn each_request_is_one_sample_and_the_routers_own_errors_count() {
         let count = RequestCount {
             service: "api".into(),
-            revision: 2,
+            revision: RevisionNumber(2),
             task: "api-r2-3".into(),
             target_status: BTreeMap::from([(200, 95), (404, 2), (500, 2)]),
             router_status: BTreeMap::from([(502, 1)]),
@@ -70,7 +71,11 @@ mod tests {
         let merged = |metric: &str| {
             let mut window = Window::default();
             for sample in all.iter().filter(|sample| sample.metric == metric) {
-                assert!(sample.from.has(&Dimensions::revision("api", 2)));
+                assert!(
+                    sample
+                        .from
+                        .has(&Dimensions::revision("api", RevisionNumber(2)))
+                );
                 window.merge(&sample.window);
             }
             window

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{
     DeploymentProgress, GuardVerdict, ReleaseControl, ReleaseOutcome, ReleaseStage, RevisionStatus,
     waiting_for,
@@ -218,7 +218,10 @@ fn a_first_release_that_ecs_cannot_do_has_nothing_to_go_back_to() {
     let mut world = World::begin(World::deployment(), ROLLING, false);
     world.endings = vec![DeploymentProgress::Failed];
     let ended = world.run(GuardVerdict::Pending);
-    assert_eq!((ended.outcome, ended.from), (ReleaseOutcome::Failed, 0));
+    assert_eq!(
+        (ended.outcome, ended.from),
+        (ReleaseOutcome::Failed, RevisionNumber::NONE)
+    );
 }
 
 #[test]

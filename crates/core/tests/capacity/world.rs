@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{
     Action, AdoptedRevision, AdoptedService, Capacity, CapacityObservation, CapacityOrder,
     DeploymentCapacity, DeploymentOrder, DeploymentProgress, Event, FilesCapacity, FinishedRelease,
@@ -15,12 +15,12 @@ use neargate_core::machine::{
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::time::Timestamp;
 
-pub(super) const OLD: u32 = 7;
-pub(super) const NEW: u32 = 9;
+pub(super) const OLD: RevisionNumber = RevisionNumber(7);
+pub(super) const NEW: RevisionNumber = RevisionNumber(9);
 pub(super) const TASKS: u32 = 3;
 
 /// A definition of the service `api`, released in this way.
-pub(super) fn definition(release: &str, artifact: u32) -> RevisionDefinition {
+pub(super) fn definition(release: &str, artifact: RevisionNumber) -> RevisionDefinition {
     let text = format!(
         r#"
 app = "notes"
@@ -69,11 +69,11 @@ pub(super) struct World {
     pub state: JournaledState,
     pub services: ServicesCapacity,
     /// Deployments of the one service: revision and how far each is.
-    pub deployments: Vec<(u32, DeploymentProgress)>,
+    pub deployments: Vec<(RevisionNumber, DeploymentProgress)>,
     /// The revision of the service's task definition.
-    pub serving: u32,
+    pub serving: RevisionNumber,
     /// The revision whose files are in place.
-    pub files: u32,
+    pub files: RevisionNumber,
     /// How the next deployments end; when there is none left they succeed.
     pub endings: Vec<DeploymentProgress>,
     /// How the next copies of a site end: the number of files that are missing.
@@ -296,7 +296,11 @@ impl World {
             }
             CapacityOrder::CopyFiles { revision } => {
                 let missing = self.missing.pop().unwrap_or(0);
-                self.files = if missing == 0 { *revision } else { 0 };
+                self.files = if missing == 0 {
+                    *revision
+                } else {
+                    RevisionNumber::NONE
+                };
                 self.ask(&observed(CapacityObservation::Files {
                     revision: *revision,
                     words: format!("{missing} files are not there"),

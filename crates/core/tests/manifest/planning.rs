@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::RevisionDefinition;
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_core::model::Manifest;
@@ -26,7 +27,7 @@ fn running(manifest: &Manifest) -> RunningEnvironment {
             definition: definition.clone(),
             digest: String::new(),
             desired: definition.scale.min,
-            revision: 3,
+            revision: RevisionNumber(3),
             failed: false,
             jobs: RevisionDefinition::of(manifest, definition).jobs,
             root: "/old".into(),

@@ -1,6 +1,6 @@
 //! What goes wrong, and what people do in the middle of it.
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::machine::{
     self, EnvironmentState, Event, Obstacle, ProcessExit, ReleaseControl, Supersede, Task,
     TaskHealth, TaskLifecycle,
@@ -270,7 +270,7 @@ fn crash(world: &mut World) {
 
 /// Health checks go on: a task that has no verdict gets one.
 fn retell(world: &mut World) {
-    let tasks: Vec<(TaskId, u32)> = world
+    let tasks: Vec<(TaskId, RevisionNumber)> = world
         .service_or_none()
         .into_iter()
         .flat_map(|s| s.tasks.into_values())

@@ -9,7 +9,7 @@ pub(crate) mod stories;
 
 pub(crate) use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
-use neargate_core::ids::{ReleaseId, TaskId};
+use neargate_core::ids::{ReleaseId, RevisionNumber, TaskId};
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
     Promotion, ReleaseControl, ServiceState, SplitCheck, TaskHealth,
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// How tasks of a revision behave.
-    pub(crate) fn behaviour_of(&self, revision: u32) -> Behaviour {
+    pub(crate) fn behaviour_of(&self, revision: RevisionNumber) -> Behaviour {
         let service = self.state.services.get("api");
         let version = service
             .and_then(|service| service.definition(revision))
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    fn start(&mut self, revision: u32, task: TaskId) {
+    fn start(&mut self, revision: RevisionNumber, task: TaskId) {
         if self.processes.contains_key(&task) {
             return;
         }

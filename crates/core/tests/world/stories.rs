@@ -1,5 +1,6 @@
 //! What stories about releases begin with and end in.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Event, ReleaseOutcome, RevisionDefinition, Supersede};
 use neargate_core::model::{Breaker, Threshold};
 
@@ -48,7 +49,7 @@ pub(crate) fn stable(numbers: Numbers) -> World {
     world.happen(&Event::UpRequested);
     deploy(&mut world, numbers, 1);
     assert!(world.settle(10_000));
-    assert_eq!(world.service().stable, Some(1));
+    assert_eq!(world.service().stable, Some(RevisionNumber(1)));
     world
 }
 

@@ -1,6 +1,7 @@
 //! What ECS, the load balancer and CloudWatch say of the capacity of a release, as events of the machine.
 
 use neargate_core::alarm::AlarmState;
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::strategy::evaluation;
 use neargate_core::machine::{
     Capacity, CapacityObservation, DeploymentCapacity, DeploymentProgress, Event, GuardVerdict,
@@ -86,7 +87,7 @@ impl Driver {
         &self,
         service: &str,
         known: &DeploymentCapacity,
-        (to, from): (u32, u32),
+        (to, from): (RevisionNumber, RevisionNumber),
     ) -> Result<CapacityObservation, DriverError> {
         let (_, facts) = self.service(service)?;
         let cluster = &self.facts.cluster;

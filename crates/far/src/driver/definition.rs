@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{HealthCheck, Probe, Service, Workload};
 
 use super::error::DriverError;
@@ -238,9 +239,9 @@ fn shown(text: &str) -> &str {
 
 /// The number of a task definition's ARN: `7` of `…:task-definition/notes-api:7`; 0 without one.
 #[must_use]
-pub fn number(arn: &str) -> u32 {
+pub fn number(arn: &str) -> RevisionNumber {
     arn.rsplit(':')
         .next()
         .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
+        .unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 //! The order: record read, preflight, image, secrets that are made, task definition (only when something
 //! changed), the record of the release. A release that another client left is gone on with instead.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Capacity, DeploymentCapacity, ObservedServices, ReleaseKind};
 use neargate_core::model::Service;
 use neargate_core::release_report::ReleaseResult;
@@ -198,7 +199,11 @@ impl Driver {
         })
     }
 
-    pub(super) fn nothing_to_release(&self, service: &str, revision: u32) -> ReleaseResult {
+    pub(super) fn nothing_to_release(
+        &self,
+        service: &str,
+        revision: RevisionNumber,
+    ) -> ReleaseResult {
         let result = ReleaseResult::nothing_to_release(service, revision);
         self.say(service, &result.reason);
         result

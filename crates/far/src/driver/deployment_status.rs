@@ -2,6 +2,7 @@
 //!
 //! Pure and total: a status that this version does not know is waited for, and named.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::DeploymentProgress;
 
 /// Meaning of a deployment's status for a release.
@@ -34,7 +35,11 @@ pub struct DeploymentObservation<'a> {
 
 /// Meaning of a deployment's status (ECS API reference, ServiceDeployment).
 #[must_use]
-pub fn meaning(word: &DeploymentObservation<'_>, to: u32, from: u32) -> DeploymentMeaning {
+pub fn meaning(
+    word: &DeploymentObservation<'_>,
+    to: RevisionNumber,
+    from: RevisionNumber,
+) -> DeploymentMeaning {
     let reason = because(word);
     let (progress, words) = match word.status {
         "SUCCESSFUL" => (
@@ -126,7 +131,7 @@ mod tests {
                 alarms: &no_alarms,
                 said: "",
             };
-            let meaning = meaning(&word, 2, 1).progress;
+            let meaning = meaning(&word, RevisionNumber(2), RevisionNumber(1)).progress;
             let outcome = Some(meaning).filter(|progress| progress.has_ended());
             assert_eq!(outcome, expected, "{status}");
         }

@@ -4,6 +4,7 @@
 //! who asked, on what. Refuses to carry credentials: only codes and messages come in here.
 
 use neargate_core::command_exit::CommandExit;
+use neargate_core::ids::RevisionNumber;
 
 /// A failed operation on AWS, in words for the person at the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +58,7 @@ pub enum DriverError {
     },
     /// A rollback to the revision that serves.
     #[error("revision {revision} serves already")]
-    ServesAlready { revision: u32 },
+    ServesAlready { revision: RevisionNumber },
     /// A rollback without another stable revision.
     #[error("there is no other stable revision to roll back to")]
     NoRollbackTarget,

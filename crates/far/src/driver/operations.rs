@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use neargate_core::alarm::AlarmState;
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{
     Event, Refusal, ReleaseControl, ReleaseKind, ReleaseStage, ScaleBounds,
 };
@@ -28,7 +29,7 @@ impl Driver {
     pub async fn rollback(
         &self,
         service: &str,
-        to: Option<u32>,
+        to: Option<RevisionNumber>,
     ) -> Result<ReleaseResult, DriverError> {
         let mut stored = self.read(service).await?;
         if let Some(open) = &stored.record.open {

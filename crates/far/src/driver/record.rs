@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{FinishedRelease, JournalEntry, ReleaseKind};
 use neargate_core::release_report::ReleaseRecord;
 use neargate_core::status_words::{OutcomeName, StrategyName};
@@ -220,7 +220,7 @@ impl EnvironmentRecord {
     pub fn rollback_target(
         &self,
         serving: &str,
-        to: Option<u32>,
+        to: Option<RevisionNumber>,
     ) -> Result<&PastRelease, DriverError> {
         let mut done = self.past.iter().rev().filter(|past| past.is_done());
         let found = match to {
@@ -253,7 +253,7 @@ impl OpenRelease {
     ///
     /// # Errors
     /// It is about no such revision.
-    pub fn revision_name(&self, revision: u32) -> Result<&str, DriverError> {
+    pub fn revision_name(&self, revision: RevisionNumber) -> Result<&str, DriverError> {
         let known = |name: &&String| super::definition::number(name) == revision;
         let mut names = [&self.to, &self.from].into_iter();
         names.find(known).map(String::as_str).ok_or_else(|| {
@@ -311,7 +311,7 @@ mod tests {
             let trouble = record.rollback_target("api:3", to);
             trouble.expect_err("there is none").exit().number()
         };
-        assert_eq!((exit(Some(9)), exit(None)), (2, 1));
+        assert_eq!((exit(Some(RevisionNumber(9))), exit(None)), (2, 1));
     }
 
     #[test]
@@ -325,7 +325,10 @@ mod tests {
             EnvironmentRecord::read("k", text.as_bytes())
         };
         let read = record("null").expect("it is read");
-        assert_eq!((read.format, read.past[0].release.to), (FORMAT, 2));
+        assert_eq!(
+            (read.format, read.past[0].release.to),
+            (FORMAT, RevisionNumber(2))
+        );
         assert!(read.past[0].is_done());
         let open = r#"{"id":7,"kind":"deploy","from":"","to":"arn:api:3","strategy":"rolling",
             "started_at":1,"user":"ann","git":null,"overrides":[],"jobs_done":0,"job":null,

@@ -3,6 +3,7 @@
 //! A client that goes on with a release that another one left replays the journal and does the same.
 //! Invariant: nothing is called that the written journal does not ask for.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Action, Event, ReleaseKind, ReleaseOutcome, waiting_for, weight};
 use neargate_core::release_report::ReleaseResult;
 use neargate_core::status_words::OutcomeName;
@@ -130,9 +131,9 @@ impl Driver {
         &self,
         service: &str,
         outcome: &OutcomeName,
-        from: u32,
-        to: u32,
-    ) -> Result<u32, DriverError> {
+        from: RevisionNumber,
+        to: RevisionNumber,
+    ) -> Result<RevisionNumber, DriverError> {
         if self.is_site(service)? {
             return Ok(if *outcome == OutcomeName::Done {
                 to
@@ -142,7 +143,9 @@ impl Driver {
         }
         let (_, facts) = self.service(service)?;
         let seen = self.aws.service(&self.facts.cluster, &facts.name).await?;
-        Ok(seen.map_or(0, |seen| number(&seen.definition)))
+        Ok(seen
+            .map(|seen| number(&seen.definition))
+            .unwrap_or_default())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: when a release begins in the record, everything that it copies is in the bucket of
 //! records already, so any client can go on with it. Refuses jobs: a site has no tasks.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Capacity, CapacityObservation, FilesCapacity, ReleaseKind};
 use neargate_core::model::{Service, Static, Workload};
 use neargate_core::release_report::ReleaseResult;
@@ -92,7 +93,7 @@ impl Driver {
     pub(super) async fn rollback_site(
         &self,
         service: &str,
-        to: Option<u32>,
+        to: Option<RevisionNumber>,
         mut stored: StoredRecord,
     ) -> Result<ReleaseResult, DriverError> {
         let bucket = self.site_bucket()?;
@@ -243,8 +244,9 @@ impl Driver {
             .iter()
             .map(|past| past.release.to)
             .max()
-            .unwrap_or(0);
-        for revision in newest.max(1)..newest.saturating_add(TRIES) {
+            .map_or(0, |newest| newest.0);
+        let free = newest.max(1)..newest.saturating_add(TRIES);
+        for revision in free.map(RevisionNumber) {
             let key = list_key(&home, revision);
             let name = revision_name(&home, revision);
             let bucket = &self.facts.state_bucket;
@@ -299,7 +301,7 @@ impl Driver {
         }
         let home = self.home(service);
         let mut earlier = Vec::new();
-        for revision in names.into_iter().filter(|number| *number > 0) {
+        for revision in names.into_iter().filter_map(RevisionNumber::unless_none) {
             let name = revision_name(&home, revision);
             earlier.extend(self.site_of(service, &name).await?);
         }
@@ -359,7 +361,7 @@ impl Driver {
             running: 0,
             healthy: 0,
             needed: 0,
-            revision: open.or(stable).unwrap_or(0),
+            revision: open.or(stable).unwrap_or_default(),
             stable_revision: stable,
             release,
             tasks: Vec::new(),

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use neargate_core::ids::RevisionNumber;
+
 use super::aws::StoredRecord;
 use super::environment::Driver;
 use super::error::DriverError;
@@ -18,8 +20,8 @@ pub const SURPLUS: usize = 10;
 
 /// Revisions that no release in the record is from or to.
 #[must_use]
-pub fn surplus(record: &EnvironmentRecord, there: &[u32]) -> Vec<u32> {
-    let mut named: BTreeSet<u32> = BTreeSet::new();
+pub fn surplus(record: &EnvironmentRecord, there: &[RevisionNumber]) -> Vec<RevisionNumber> {
+    let mut named: BTreeSet<RevisionNumber> = BTreeSet::new();
     for past in &record.past {
         named.extend([past.release.from, past.release.to]);
     }
@@ -31,7 +33,7 @@ pub fn surplus(record: &EnvironmentRecord, there: &[u32]) -> Vec<u32> {
 }
 
 /// The number in a list's key; `None`: it is no list.
-fn revision(key: &str) -> Option<u32> {
+fn revision(key: &str) -> Option<RevisionNumber> {
     let name = key.rsplit('/').next()?;
     name.strip_suffix(".json")?.parse().ok()
 }
@@ -49,7 +51,7 @@ impl Driver {
             .aws
             .files(bucket, &format!("{home}/revisions/"))
             .await?;
-        let there: Vec<u32> = lists.keys().filter_map(|key| revision(key)).collect();
+        let there: Vec<RevisionNumber> = lists.keys().filter_map(|key| revision(key)).collect();
         let surplus = surplus(&stored.record, &there);
         if surplus.len() < SURPLUS {
             return Ok(());
@@ -104,12 +106,18 @@ mod tests {
             ],
             ..EnvironmentRecord::default()
         };
-        assert_eq!(surplus(&record, &[1, 2, 3, 4, 5, 6, 7]), [1, 2, 5, 7]);
+        assert_eq!(
+            surplus(&record, &[1, 2, 3, 4, 5, 6, 7].map(RevisionNumber)),
+            [1, 2, 5, 7].map(RevisionNumber)
+        );
     }
 
     #[test]
     fn keys_that_are_no_lists_have_no_number() {
-        assert_eq!(revision("sites/a/prod/web/revisions/12.json"), Some(12));
+        assert_eq!(
+            revision("sites/a/prod/web/revisions/12.json"),
+            Some(RevisionNumber(12))
+        );
         assert_eq!(revision("sites/a/prod/web/revisions/notes.txt"), None);
     }
 }

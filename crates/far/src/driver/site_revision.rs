@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::Static;
 use neargate_core::routing::site::{ASK_AGAIN, cache_control, content_type, is_page};
 use serde::{Deserialize, Serialize};
@@ -54,13 +55,13 @@ pub fn bytes_key(home: &str, sha256: &str) -> String {
 
 /// The key of a revision's list.
 #[must_use]
-pub fn list_key(home: &str, revision: u32) -> String {
+pub fn list_key(home: &str, revision: RevisionNumber) -> String {
     format!("{home}/revisions/{revision}.json")
 }
 
 /// How the record names a revision: its number is where a task definition's is.
 #[must_use]
-pub fn revision_name(home: &str, revision: u32) -> String {
+pub fn revision_name(home: &str, revision: RevisionNumber) -> String {
     format!("{home}:{revision}")
 }
 

@@ -1,5 +1,6 @@
 //! Releases by ECS that go back: after a failed job, with jobs of their own, with a lost client.
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::status_words::OutcomeName;
 use serde_json::json;
 
@@ -33,7 +34,7 @@ fn a_failed_job_after_a_release_by_ecs_takes_it_back() {
         let ended = driver.deploy("api", Some("notes:2")).await;
         let ended = ended.expect("it is followed");
         let found = (ended.outcome.as_str(), ended.revision);
-        assert_eq!(found, ("rolled-back", 2), "{ended:?}");
+        assert_eq!(found, ("rolled-back", RevisionNumber(2)), "{ended:?}");
         let reason = "job `migrate` failed at 100 % of the traffic: exit code 3";
         assert_eq!(ended.reason, reason);
         assert_eq!(
@@ -95,7 +96,7 @@ fn a_client_lost_on_the_way_back_is_gone_on_with() {
         let ended = again.deploy("api", None).await.expect("it goes on");
         assert_eq!(
             (ended.outcome.as_str(), ended.revision),
-            ("rolled-back", 2),
+            ("rolled-back", RevisionNumber(2)),
             "{ended:?}"
         );
         assert!(ended.reason.contains("job `migrate` failed"), "{ended:?}");
@@ -116,7 +117,10 @@ fn a_first_release_whose_job_fails_has_nothing_to_go_back_to() {
         let driver = world.client("a", AFTER).await;
         let ended = driver.deploy("api", Some("notes:1")).await;
         let ended = ended.expect("it is followed");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("failed", 2));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("failed", RevisionNumber(2))
+        );
         assert!(ended.reason.contains("job `migrate` failed"), "{ended:?}");
     });
 }

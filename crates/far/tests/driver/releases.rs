@@ -1,6 +1,6 @@
 //! Releases by ECS, from the first to a rollback.
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::status_words::OutcomeName;
 use serde_json::json;
 
@@ -21,7 +21,10 @@ fn first_deploy_registers_a_revision_and_follows_ecs_to_the_end() {
     let Some(world) = world("first") else { return };
     run(async {
         let ended = released(&world, "notes:1").await;
-        assert_eq!((ended.release, ended.revision), (ReleaseId(1), 2));
+        assert_eq!(
+            (ended.release, ended.revision),
+            (ReleaseId(1), RevisionNumber(2))
+        );
         assert!(world.heard("image: first -> notes:1"));
         let status = world
             .client("a", ROLLING)
@@ -30,8 +33,11 @@ fn first_deploy_registers_a_revision_and_follows_ecs_to_the_end() {
             .await
             .expect("status");
         let api = &status.services[0];
-        assert_eq!((api.desired, api.healthy, api.revision), (2, 2, 2));
-        assert_eq!(api.stable_revision, Some(2));
+        assert_eq!(
+            (api.desired, api.healthy, api.revision),
+            (2, 2, RevisionNumber(2))
+        );
+        assert_eq!(api.stable_revision, Some(RevisionNumber(2)));
     });
 }
 
@@ -77,7 +83,10 @@ fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
             .await
             .expect("it is followed");
         // As near: back to what serves, which nobody has touched.
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("rolled-back", RevisionNumber(2))
+        );
         let reason = "job `migrate` failed before any new task was started: exit code 3";
         assert_eq!(ended.reason, reason);
         assert_eq!(
@@ -92,7 +101,10 @@ fn a_failed_migration_ends_the_release_before_the_service_is_touched() {
             .deploy("api", Some("notes:2"))
             .await
             .expect("it goes");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 3));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("done", RevisionNumber(3))
+        );
         assert!(world.heard("12 tables"));
     });
 }
@@ -114,7 +126,10 @@ fn a_rollback_by_ecs_is_a_failure_with_its_reason() {
             .deploy("api", Some("notes:2"))
             .await
             .expect("it is followed");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("rolled-back", RevisionNumber(2))
+        );
         assert!(ended.reason.contains("tasks failed to start"), "{ended:?}");
         let releases = driver.releases("api").await.expect("history");
         assert_eq!(
@@ -132,13 +147,19 @@ fn a_rollback_by_us_serves_the_revision_that_served_before() {
         released(&world, "notes:2").await;
         let driver = world.client("b", ROLLING).await;
         let ended = driver.rollback("api", None).await.expect("it goes");
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
-        let ended = driver.rollback("api", Some(3)).await.expect("it goes");
-        assert_eq!(ended.revision, 3);
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("done", RevisionNumber(2))
+        );
+        let ended = driver
+            .rollback("api", Some(RevisionNumber(3)))
+            .await
+            .expect("it goes");
+        assert_eq!(ended.revision, RevisionNumber(3));
         let trouble = driver.abort_release("api").await.expect_err("none");
         assert_eq!(trouble.to_string(), "`api` has no release in progress");
         let trouble = driver
-            .rollback("api", Some(9))
+            .rollback("api", Some(RevisionNumber(9)))
             .await
             .expect_err("none such");
         assert_eq!(trouble.exit().number(), 2);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::release_report::ReleaseResult;
 use neargate_far::driver::environment::Driver;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn a_site_is_released_with_its_headers_pages_last_and_nothing_when_unchanged() {
         let (driver, ended) = released(&world, &files).await;
         assert_eq!(
             (ended.outcome.as_str(), ended.release, ended.revision),
-            ("done", ReleaseId(1), 1)
+            ("done", ReleaseId(1), RevisionNumber(1))
         );
         let file = |path: &str, text: &str, kind: &str, cache: &str| {
             (
@@ -107,7 +107,7 @@ fn a_site_is_released_with_its_headers_pages_last_and_nothing_when_unchanged() {
             .expect("web");
         assert_eq!(
             (web.revision, web.stable_revision, web.desired),
-            (1, Some(1), 0)
+            (RevisionNumber(1), Some(RevisionNumber(1)), 0)
         );
     });
 }
@@ -133,7 +133,7 @@ fn files_that_left_a_site_are_deleted_one_release_later_and_only_changes_are_cop
             ("logo.svg", "l"),
         ];
         let (_, ended) = released(&world, &second).await;
-        assert_eq!(ended.revision, 2);
+        assert_eq!(ended.revision, RevisionNumber(2));
         assert!(ended.reason.contains("2 files were copied"), "{ended:?}");
         assert_eq!(
             paths(&world),
@@ -165,7 +165,7 @@ fn a_rollback_of_a_site_serves_the_bytes_of_the_revision_before() {
         let ended = driver.rollback("web", None).await.expect("it goes");
         assert_eq!(
             (ended.outcome.as_str(), ended.revision),
-            ("done", 1),
+            ("done", RevisionNumber(1)),
             "{ended:?}"
         );
         let page = bucket(&world)
@@ -173,11 +173,14 @@ fn a_rollback_of_a_site_serves_the_bytes_of_the_revision_before() {
             .find(|it| it.0 == "index.html")
             .expect("a page");
         assert_eq!(page.1, "one");
-        let forward = driver.rollback("web", Some(2)).await.expect("it goes");
-        assert_eq!(forward.revision, 2);
+        let forward = driver
+            .rollback("web", Some(RevisionNumber(2)))
+            .await
+            .expect("it goes");
+        assert_eq!(forward.revision, RevisionNumber(2));
         let releases = driver.releases("web").await.expect("history");
-        let to: Vec<u32> = releases.iter().map(|it| it.to).collect();
-        assert_eq!(to, [1, 2, 1, 2]);
+        let to: Vec<RevisionNumber> = releases.iter().map(|it| it.to).collect();
+        assert_eq!(to, [1, 2, 1, 2].map(RevisionNumber));
     });
 }
 
@@ -220,7 +223,7 @@ fn a_site_half_copied_by_a_lost_client_is_gone_on_with_or_rolled_back() {
             let outcome = if end == "back" { "rolled-back" } else { "done" };
             assert_eq!(
                 (ended.outcome.as_str(), ended.revision),
-                (outcome, 2),
+                (outcome, RevisionNumber(2)),
                 "{ended:?}"
             );
             let found = bucket(&world);
@@ -246,13 +249,19 @@ fn a_file_that_somebody_deleted_is_drift_and_the_next_deploy_brings_it_back() {
         let lines = driver.drift("web").await.expect("drift");
         assert_eq!(lines, ["a.css is missing in the site's bucket, or another"]);
         let ended = driver.deploy("web", None).await.expect("it goes");
-        assert_eq!((ended.release, ended.revision), (ReleaseId(2), 1));
+        assert_eq!(
+            (ended.release, ended.revision),
+            (ReleaseId(2), RevisionNumber(1))
+        );
         assert_eq!(paths(&world), ["a.css", "index.html"]);
         // So does one that has something new.
         world.control("delete", &gone);
         let files = [("index.html", "two"), ("a.css", "a")];
         let (_, ended) = released(&world, &files).await;
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("done", RevisionNumber(2))
+        );
         assert_eq!(paths(&world), ["a.css", "index.html"]);
     });
 }
@@ -293,9 +302,12 @@ fn revisions_that_no_release_names_are_deleted_with_the_bytes_that_only_they_nam
         }
         assert_eq!(count(&world), 22);
         let (driver, ended) = released(&world, &[("index.html", "two")]).await;
-        assert_eq!((ended.outcome.as_str(), ended.revision), ("done", 2));
+        assert_eq!(
+            (ended.outcome.as_str(), ended.revision),
+            ("done", RevisionNumber(2))
+        );
         assert_eq!(count(&world), 4);
         let back = driver.rollback("web", None).await.expect("it goes");
-        assert_eq!(back.revision, 1);
+        assert_eq!(back.revision, RevisionNumber(1));
     });
 }

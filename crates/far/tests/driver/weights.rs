@@ -1,6 +1,6 @@
 //! Canaries of many steps: core's machine moves the listener's weights.
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::status_words::OutcomeName;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn canary_of_many_steps_moves_the_weights_and_leaves_one_service() {
             .expect("it goes");
         assert_eq!(
             (ended.outcome.as_str(), ended.revision),
-            ("done", 3),
+            ("done", RevisionNumber(3)),
             "{ended:?}"
         );
         for share in ["10 %", "50 %", "100 %"] {
@@ -56,7 +56,7 @@ fn canary_of_many_steps_moves_the_weights_and_leaves_one_service() {
         let last = releases.last().expect("a release");
         assert_eq!(
             (last.strategy.as_str(), last.from, last.to),
-            ("canary", 2, 3)
+            ("canary", RevisionNumber(2), RevisionNumber(3))
         );
     });
 }
@@ -78,7 +78,7 @@ fn an_alarm_in_mid_step_takes_the_weights_back() {
         let ended = ended.expect("it is followed");
         assert_eq!(
             (ended.outcome.as_str(), ended.revision),
-            ("rolled-back", 2),
+            ("rolled-back", RevisionNumber(2)),
             "{ended:?}"
         );
         assert!(
@@ -128,7 +128,7 @@ fn a_lost_client_is_gone_on_with_and_a_second_one_is_refused_meanwhile() {
         let ended = again.deploy("api", None).await.expect("it goes on");
         assert_eq!(
             (ended.outcome.as_str(), ended.revision),
-            ("done", 3),
+            ("done", RevisionNumber(3)),
             "{ended:?}"
         );
         assert!(world.heard("resumes release 2, whose client is gone"));
@@ -151,7 +151,10 @@ fn a_rollback_from_another_client_turns_a_canary_round() {
         };
         let (ended, seen) = both(release, back).await;
         for ended in [ended.expect("it is followed"), seen.expect("it is seen")] {
-            assert_eq!((ended.outcome.as_str(), ended.revision), ("rolled-back", 2));
+            assert_eq!(
+                (ended.outcome.as_str(), ended.revision),
+                ("rolled-back", RevisionNumber(2))
+            );
             assert!(ended.reason.contains("aborted by ann"), "{ended:?}");
         }
         assert_eq!(
@@ -198,7 +201,7 @@ fn a_lease_that_runs_out_lets_any_client_go_on_with_what_was_left() {
         assert!(refusals > 0, "the lease held for a while");
         assert_eq!(
             (ended.outcome.as_str(), ended.release, ended.revision),
-            ("done", ReleaseId(2), 3),
+            ("done", ReleaseId(2), RevisionNumber(3)),
             "{ended:?}"
         );
         assert_eq!(world.calls("CreateService"), 2);

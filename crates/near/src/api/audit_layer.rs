@@ -15,7 +15,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use serde_json::Value;
 use tokio::net::UnixListener;
 
@@ -163,7 +163,7 @@ fn answered(mut record: AuditRecord, status: StatusCode, answer: &Value) -> Audi
             Some(AuditedRelease {
                 service: service.clone(),
                 release: ReleaseId(release["id"].as_u64()?),
-                revision: u32::try_from(release["revision"].as_u64()?).ok()?,
+                revision: RevisionNumber(u32::try_from(release["revision"].as_u64()?).ok()?),
             })
         })
         .collect();

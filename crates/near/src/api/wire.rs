@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use neargate_core::alarm::AlarmStatus;
 use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
-use neargate_core::ids::{ReleaseId, TaskId};
+use neargate_core::ids::{ReleaseId, RevisionNumber, TaskId};
 use neargate_core::model::Manifest;
 use neargate_core::status_words::OutcomeName;
 use neargate_core::time::Timestamp;
@@ -68,7 +68,7 @@ pub struct RevisionSource {
 pub struct Rollback {
     /// Revision to return to; `None`: the newest stable one older than the one that serves, and not
     /// one that was rolled back from.
-    pub to: Option<u32>,
+    pub to: Option<RevisionNumber>,
 }
 
 /// Body of `POST …/steer`: a person's word about the release in progress.
@@ -131,7 +131,7 @@ pub struct Accepted {
 pub struct StartedRelease {
     pub id: ReleaseId,
     /// The new revision.
-    pub revision: u32,
+    pub revision: RevisionNumber,
 }
 
 /// One thing that happened, for people and scripts.
@@ -176,7 +176,7 @@ pub struct SessionRequest {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ShellEnvironment {
     /// Revision it belongs to.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// The whole environment.
     pub env: BTreeMap<String, String>,
     /// Directory in which the command starts.

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::time::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub struct AuditedRelease {
     pub service: String,
     pub release: ReleaseId,
     /// To this revision.
-    pub revision: u32,
+    pub revision: RevisionNumber,
 }
 
 /// The answer to a request.

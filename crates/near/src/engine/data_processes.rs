@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::ProcessExit;
 
 use crate::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
@@ -27,7 +28,7 @@ impl ServerProcesses for DataProcesses {
             role: Some(ShimRole::DataServer(process.id.clone())),
             log: LogTarget {
                 service: process.id.clone(),
-                revision: 0,
+                revision: RevisionNumber::NONE,
             },
             argv: process.argv.clone(),
             env: std::collections::BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned())]),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{Service, UsedResource};
 
 use crate::data;
@@ -24,7 +25,7 @@ pub(super) struct VariableSources<'a> {
     pub env: &'a str,
     /// The revision's service.
     pub service: &'a Service,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     pub task: &'a str,
     /// Port that the task must listen on.
     pub port: Option<u16>,
@@ -182,7 +183,7 @@ mod tests {
             app: "notes",
             env: "local",
             service: &service,
-            revision: 7,
+            revision: RevisionNumber(7),
             task: "api-r7-1",
             port: Some(20001),
             databases: &named("main", "postgres://u:p%2F@h:31000/d"),
@@ -242,7 +243,7 @@ mod tests {
                 app: "notes",
                 env: "local",
                 service,
-                revision: 7,
+                revision: RevisionNumber(7),
                 task: "api-r7-1",
                 port: None,
                 databases: &databases,

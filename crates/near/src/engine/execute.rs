@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::machine::TaskHealth;
 use neargate_core::machine::{
     Action, ProcessExit, RevisionDefinition, ServiceState, Task, TaskLifecycle,
@@ -79,7 +79,7 @@ impl Engine {
         }
     }
 
-    fn start_task(&mut self, service: &str, revision: u32, task: TaskId) {
+    fn start_task(&mut self, service: &str, revision: RevisionNumber, task: TaskId) {
         if self.running.contains_key(&task) || self.starting.contains_key(&task) {
             return;
         }
@@ -118,7 +118,11 @@ impl Engine {
         });
     }
 
-    fn definition_of(&self, service: &str, revision: u32) -> Option<Arc<RevisionDefinition>> {
+    fn definition_of(
+        &self,
+        service: &str,
+        revision: RevisionNumber,
+    ) -> Option<Arc<RevisionDefinition>> {
         let service = self.ledger.state().services.get(service)?;
         let found = service.revisions.get(&revision)?;
         Some(Arc::clone(&found.definition))
@@ -210,7 +214,7 @@ impl Engine {
         let Workload::Static(site) = &present.runs else {
             return Vec::new();
         };
-        let files = |(revision, until): (u32, Timestamp)| {
+        let files = |(revision, until): (RevisionNumber, Timestamp)| {
             let definition = service.definition(revision)?;
             definition.artifact.as_ref()?;
             let directory = self.surroundings.directory(definition);

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Event, ProcessExit};
 use neargate_core::model::{HttpCheck, JobWork};
 
@@ -16,7 +17,7 @@ use crate::logs::writer::LogWriter;
 use crate::shim_role::{JobRunId, ShimRole};
 
 impl Engine {
-    pub(super) fn run_hook(&mut self, run: JobRunId, revision: u32) {
+    pub(super) fn run_hook(&mut self, run: JobRunId, revision: RevisionNumber) {
         let Some(found) = self
             .ledger
             .state()
@@ -67,7 +68,13 @@ impl Engine {
     }
 
     /// Asks the new revision. What is asked twice after an engine's death does no harm.
-    fn run_check(&mut self, run: JobRunId, revision: u32, check: HttpCheck, timeout: Duration) {
+    fn run_check(
+        &mut self,
+        run: JobRunId,
+        revision: RevisionNumber,
+        check: HttpCheck,
+        timeout: Duration,
+    ) {
         if self.checks.contains_key(&run) {
             return;
         }

@@ -16,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use neargate_core::error_chain::error_chain;
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::ProcessExit;
 use neargate_core::model::HttpCheck;
 use tokio::net::TcpStream;
@@ -36,7 +37,7 @@ pub(super) struct PendingCheck {
     /// The service's internal listener.
     pub(super) address: SocketAddr,
     /// The revision that must answer.
-    pub(super) revision: u32,
+    pub(super) revision: RevisionNumber,
     /// The request of the check, and the answer that it wants.
     pub(super) check: HttpCheck,
     /// All attempts must be done by then.
@@ -169,7 +170,7 @@ async fn exchange(asking: &PendingCheck) -> Result<CheckResponse, AskError> {
         .unwrap_or_else(|| asking.address.to_string());
     let mut request = Request::get(&check.path)
         .header("host", host)
-        .header(TEST_HEADER, asking.revision)
+        .header(TEST_HEADER, asking.revision.to_string())
         .header("connection", "close");
     for (name, value) in &check.headers {
         request = request.header(name, value);

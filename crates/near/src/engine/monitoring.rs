@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use neargate_core::alarm::{AlarmState, AlarmStatus, Transition};
 use neargate_core::guard::SETTLE;
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::metrics::{Sample, names};
 use neargate_core::monitoring;
 use neargate_core::notify::Notification;
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// A task ended that nobody had told to.
-    pub(super) fn restarted(&mut self, service: &str, revision: u32, task: &TaskId) {
+    pub(super) fn restarted(&mut self, service: &str, revision: RevisionNumber, task: &TaskId) {
         let sample = Sample::of_task(names::RESTARTS, (service, revision), task, 1.0);
         let now = self.now();
         self.watches.record(&sample, now);

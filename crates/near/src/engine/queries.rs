@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use neargate_core::command_exit::CommandExit;
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{Fact, JournalEntry, RevisionDefinition};
 
 use super::tasks::TaskEnvironment;
@@ -22,7 +22,7 @@ use crate::journal::{JournalError, JournalReader, StoredEntry};
 struct ExecTarget {
     service: String,
     definition: Arc<RevisionDefinition>,
-    revision: u32,
+    revision: RevisionNumber,
     task: String,
     port: Option<u16>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::machine::{
     Event, FinishedRelease, Release, ReleaseControl, RevisionDefinition, ServiceState, waiting_for,
 };
@@ -75,14 +75,14 @@ fn shown(mut record: ReleaseRecord, clock: &EngineClock) -> ReleaseRecord {
     record
 }
 
-fn record(service: &ServiceState, to: u32) -> ReleaseRecord {
+fn record(service: &ServiceState, to: RevisionNumber) -> ReleaseRecord {
     let definition = service.definition(to);
     let text = |of: fn(&RevisionDefinition) -> String| definition.map(of).unwrap_or_default();
     ReleaseRecord {
         id: ReleaseId::NONE,
         service: service.name.clone(),
         kind: neargate_core::machine::ReleaseKind::Deploy,
-        from: 0,
+        from: RevisionNumber::NONE,
         to,
         strategy: definition.map_or_else(
             || "".into(),

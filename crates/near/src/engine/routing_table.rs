@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::ServiceState;
 use neargate_core::model::{Route, Service, Strategy, Workload};
 use neargate_core::routing::sticky::CookieKey;
@@ -28,7 +29,7 @@ pub(super) struct ExposedService<'a> {
     /// Definition of the revision whose rules apply.
     pub service: &'a Service,
     /// Number of that revision.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Its snapshot (or the manifest's folder, without an artifact).
     pub directory: &'a Path,
     /// Of a static site: the files of revisions that served before.
@@ -36,7 +37,7 @@ pub(super) struct ExposedService<'a> {
     /// Its tasks that listen.
     pub targets: Vec<Target>,
     /// While a release shifts: the stable and the new revision, with tenths of a percent.
-    pub shares: Option<[(u32, u32); 2]>,
+    pub shares: Option<[(RevisionNumber, u32); 2]>,
 }
 
 /// A request with this header and a revision's number reaches that revision (smoke tests, people
@@ -52,8 +53,8 @@ const MOST_EARLIER: usize = 5;
 /// found: `keep` after the release that ended their time. One that a release went back from is
 /// among them.
 #[must_use]
-pub(super) fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Timestamp)> {
-    let mut found: Vec<(u32, Timestamp)> = Vec::new();
+pub(super) fn earlier(service: &ServiceState, keep: Duration) -> Vec<(RevisionNumber, Timestamp)> {
+    let mut found: Vec<(RevisionNumber, Timestamp)> = Vec::new();
     let open = service
         .release
         .iter()
@@ -64,7 +65,7 @@ pub(super) fn earlier(service: &ServiceState, keep: Duration) -> Vec<(u32, Times
     });
     for (revision, at) in open.chain(ended) {
         let known = found.iter().any(|(number, _)| *number == revision);
-        if revision != 0 && revision != service.primary && !known {
+        if revision != RevisionNumber::NONE && revision != service.primary && !known {
             found.push((revision, at.after(keep)));
         }
     }
@@ -139,8 +140,8 @@ pub(super) fn table(
 }
 
 /// Name, the revision that it stands for, targets.
-type NamedTargets = Vec<(String, u32, Vec<Target>)>;
-type GroupActions = Vec<(Option<u32>, RuleAction)>;
+type NamedTargets = Vec<(String, RevisionNumber, Vec<Target>)>;
+type GroupActions = Vec<(Option<RevisionNumber>, RuleAction)>;
 
 /// The groups of a service, and what its rules do: first for one revision alone, then for all.
 fn split(exposed: &ExposedService<'_>) -> (NamedTargets, GroupActions) {
@@ -187,7 +188,7 @@ fn split(exposed: &ExposedService<'_>) -> (NamedTargets, GroupActions) {
     )
 }
 
-fn group(service: &Service, revision: Option<u32>, targets: Vec<Target>) -> TargetGroup {
+fn group(service: &Service, revision: Option<RevisionNumber>, targets: Vec<Target>) -> TargetGroup {
     TargetGroup {
         service: service.name.clone(),
         balance: service.balance,
@@ -224,7 +225,7 @@ mod tests {
         .unwrap()
     }
 
-    fn target(revision: u32) -> Target {
+    fn target(revision: RevisionNumber) -> Target {
         Target {
             task: format!("api-r{revision}-1").into(),
             revision,
@@ -237,14 +238,14 @@ mod tests {
 
     fn groups(
         service: &Service,
-        shares: Option<[(u32, u32); 2]>,
-    ) -> (Vec<(String, Option<u32>)>, bool) {
+        shares: Option<[(RevisionNumber, u32); 2]>,
+    ) -> (Vec<(String, Option<RevisionNumber>)>, bool) {
         let exposed = ExposedService {
             service,
-            revision: 1,
+            revision: RevisionNumber(1),
             directory: Path::new("/"),
             earlier: Vec::new(),
-            targets: vec![target(1), target(2)],
+            targets: vec![target(RevisionNumber(1)), target(RevisionNumber(2))],
             shares,
         };
         let table = table(1, (false, &[]), &CookieKey([1; 32]), vec![exposed]);
@@ -257,13 +258,17 @@ mod tests {
     fn groups_stand_for_a_revision_when_releases_shift_and_only_sticky_tables_have_the_key() {
         let rolling = serde_json::json!({"kind": "rolling"});
         let canary = serde_json::json!({"kind": "canary", "steps": [10.0, 100.0], "bake": "1m"});
+        let [first, second] = [1, 2].map(RevisionNumber);
         let one = |revision| vec![("api".to_owned(), revision)];
-        let two = vec![("api".to_owned(), Some(1)), ("api@2".to_owned(), Some(2))];
-        let shares = Some([(1, 900), (2, 100)]);
+        let two = vec![
+            ("api".to_owned(), Some(first)),
+            ("api@2".to_owned(), Some(second)),
+        ];
+        let shares = Some([(first, 900), (second, 100)]);
         for (strategy, sticky, shares, expected) in [
             (&rolling, true, None, (one(None), true)),
             (&rolling, true, shares, (two.clone(), true)),
-            (&canary, true, None, (one(Some(1)), true)),
+            (&canary, true, None, (one(Some(first)), true)),
             (&canary, true, shares, (two.clone(), true)),
             (&canary, false, shares, (two, false)),
         ] {
@@ -289,19 +294,20 @@ mod tests {
         site.history = [past(1, 0, 1, 10), past(2, 1, 2, 20), past(3, 2, 1, 30)]
             .map(std::sync::Arc::new)
             .into();
-        site.primary = 1;
+        site.primary = RevisionNumber(1);
         let keep = Duration::from_millis(5);
-        assert_eq!(earlier(&site, keep), [(2, Timestamp(35))]);
+        assert_eq!(earlier(&site, keep), [(RevisionNumber(2), Timestamp(35))]);
         site.history
             .push_back(std::sync::Arc::new(past(4, 1, 3, 40)));
-        site.primary = 3;
-        let both = [(1, Timestamp(45)), (2, Timestamp(35))];
+        site.primary = RevisionNumber(3);
+        let both = [(1, 45), (2, 35)]
+            .map(|(revision, until)| (RevisionNumber(revision), Timestamp(until)));
         assert_eq!(earlier(&site, keep), both);
         for number in 3..20 {
             let release = past(5, number, number + 1, 50);
             site.history.push_back(std::sync::Arc::new(release));
         }
-        site.primary = 20;
+        site.primary = RevisionNumber(20);
         assert_eq!(earlier(&site, keep).len(), MOST_EARLIER);
     }
 }

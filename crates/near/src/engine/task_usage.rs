@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::metrics::{Sample, names};
 use neargate_core::model::TaskSize;
 use neargate_core::time::Timestamp;
@@ -28,7 +28,7 @@ pub(super) struct UsageMeter(BTreeMap<TaskId, (Timestamp, u64)>);
 pub(super) struct MeteredTask {
     pub id: TaskId,
     pub service: String,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// Processes of the task: their CPU time and memory are read.
     pub running: RunningProcess,
     /// CPU units and MiB that the task reserves.

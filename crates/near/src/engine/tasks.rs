@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::RevisionDefinition;
 use neargate_core::model::{UsedResource, Workload};
 
@@ -45,7 +46,7 @@ pub(super) struct TaskEnvironment {
 pub(super) struct TaskStart {
     /// The task, or the job.
     pub role: ShimRole,
-    pub revision: u32,
+    pub revision: RevisionNumber,
     pub definition: Arc<RevisionDefinition>,
     /// The port that it must listen on.
     pub port: Option<u16>,
@@ -185,7 +186,7 @@ impl TaskEnvironment {
     pub(super) fn variables(
         &self,
         definition: &RevisionDefinition,
-        revision: u32,
+        revision: RevisionNumber,
         task: &str,
         port: Option<u16>,
     ) -> Result<BTreeMap<String, String>, TaskVariablesError> {

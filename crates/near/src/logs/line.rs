@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -40,7 +41,7 @@ pub struct LogLine {
     /// Where the task wrote it.
     pub stream: OutputStream,
     /// Revision of the task.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     pub task: String,
     /// Whether the line goes on in the stream's next record.
     pub continues: bool,
@@ -52,7 +53,7 @@ pub struct LogLine {
 struct LogRecord<'a> {
     t: Timestamp,
     s: OutputStream,
-    r: u32,
+    r: RevisionNumber,
     #[serde(borrow)]
     k: Cow<'a, str>,
     #[serde(default)]

@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use neargate_core::ids::RevisionNumber;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 
 pub use super::line::OutputStream;
@@ -31,7 +32,7 @@ pub struct LogWriter {
     file: File,
     size: u64,
     task: String,
-    revision: u32,
+    revision: RevisionNumber,
     dropped: u64,
 }
 
@@ -40,7 +41,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn open(directory: &Path, task: &str, revision: u32) -> io::Result<Self> {
+    pub fn open(directory: &Path, task: &str, revision: RevisionNumber) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let path = directory.join(format!("{task}.log"));
         let mut file = open(&path)?;

@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
+use neargate_core::ids::RevisionNumber;
+
 use super::child::{self, ChildSetup};
 use super::shim;
 use super::spec::{LogTarget, OrphanPolicy, StopPolicy, StopSignal, TaskSpec, WorkingDirectory};
@@ -20,7 +22,7 @@ const NAMES: u32 = 100;
 #[derive(Clone)]
 pub struct SessionSpec {
     /// Revision it belongs to.
-    pub revision: u32,
+    pub revision: RevisionNumber,
     /// The whole environment.
     pub env: BTreeMap<String, String>,
     /// Where it runs; first on its `PATH` too.

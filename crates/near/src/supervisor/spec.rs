@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +47,7 @@ pub struct LogTarget {
     /// Service, database or cache name: the directory under `logs/`.
     pub service: String,
     /// Revision; 0 when it has none.
-    pub revision: u32,
+    pub revision: RevisionNumber,
 }
 
 /// Where a process runs.

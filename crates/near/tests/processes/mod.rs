@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_near::data::{NotStarted, ServerProcess, ServerProcesses, ServerStopSignal};
 use neargate_near::identity::UserIdentity;
 use neargate_near::logs;
@@ -77,7 +78,7 @@ impl ServerProcesses for Shims {
             role: Some(ShimRole::DataServer(process.id.clone())),
             log: LogTarget {
                 service: process.id.clone(),
-                revision: 0,
+                revision: RevisionNumber::NONE,
             },
             argv: process.argv.clone(),
             env: BTreeMap::new(),

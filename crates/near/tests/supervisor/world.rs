@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_near::identity;
 use neargate_near::logs;
 use neargate_near::paths::StateDir;
@@ -62,7 +63,7 @@ impl World {
             role: Some(ShimRole::Task(id.into())),
             log: LogTarget {
                 service: "api".to_owned(),
-                revision: 1,
+                revision: RevisionNumber(1),
             },
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
             env: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! `neargate up`, `deploy` and `rollback` as clap reads them.
 
 use clap::Args;
+use neargate_core::ids::RevisionNumber;
 
 /// `neargate up`
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ pub(crate) struct RollbackArguments {
     /// The revision; without it, the newest stable one that is older than the one that serves and
     /// was not rolled back from
     #[arg(long, value_name = "REVISION")]
-    pub to: Option<u32>,
+    pub to: Option<RevisionNumber>,
     /// Return once the release has begun
     #[arg(short, long)]
     pub detach: bool,

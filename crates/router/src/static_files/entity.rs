@@ -12,6 +12,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::http_date::HttpDate;
 use neargate_core::routing::site::content_type;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,7 @@ pub(crate) struct Entity {
     /// Where the bytes are.
     pub(crate) path: PathBuf,
     /// The revision that it is of.
-    pub(crate) revision: u32,
+    pub(crate) revision: RevisionNumber,
     /// 200, or 404 for the site's own page of that.
     pub(crate) status: u16,
     /// Bytes of the whole file: `Content-Length`.
@@ -54,7 +55,7 @@ pub(crate) struct Entity {
 
 /// How a file is sent, besides what it is.
 pub(crate) struct SendOptions<'a> {
-    pub(crate) revision: u32,
+    pub(crate) revision: RevisionNumber,
     pub(crate) status: u16,
     pub(crate) encodings: &'a str,
     pub(crate) cache_control: Option<&'a str>,
@@ -117,7 +118,7 @@ impl Entity {
     pub(crate) fn of_bytes(bytes: Vec<u8>) -> Self {
         Self {
             path: PathBuf::new(),
-            revision: 1,
+            revision: RevisionNumber(1),
             status: 200,
             length: bytes.len() as u64,
             etag: String::new(),
@@ -219,7 +220,7 @@ mod tests {
     fn equal_bytes_have_equal_tags_whatever_their_time_and_size() {
         let folder = tempfile::tempdir().expect("a folder");
         let manner = SendOptions {
-            revision: 1,
+            revision: RevisionNumber(1),
             status: 200,
             encodings: "",
             cache_control: None,

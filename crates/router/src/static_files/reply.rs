@@ -6,6 +6,7 @@
 use std::ops::Range as Bounds;
 use std::path::{Path, PathBuf};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::http_date::{HttpDate, civil};
 use neargate_core::routing::matching::RequestFacts;
 use neargate_core::routing::site::{
@@ -124,7 +125,7 @@ fn read(
     site: &StaticSite,
     asked: &FileRequest,
     file: &Path,
-    revision: u32,
+    revision: RevisionNumber,
 ) -> std::io::Result<Entity> {
     let manner = SendOptions {
         revision,

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use neargate_core::ids::RevisionNumber;
 use neargate_core::model::{Balance, HealthCheck, Probe, Route};
 use neargate_core::routing::control::{FromRouter, RequestCount, SecondCount, ToRouter};
 use neargate_core::routing::table::{
@@ -276,7 +277,7 @@ impl Engine {
 pub(crate) fn target(task: &str, revision: u32, address: SocketAddr) -> Target {
     Target {
         task: task.into(),
-        revision,
+        revision: RevisionNumber(revision),
         address,
         owner: None,
         admission: Admission::Admitted,

@@ -15,7 +15,7 @@ use super::timing::{RehearsalTiming, TimingModel};
 use super::traffic::TrafficModel;
 use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
-use crate::ids::{ReleaseId, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::machine::{
     self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
     TaskHealth, TaskLifecycle,
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// A process that is modelled.
 struct ModelledProcess {
-    revision: u32,
+    revision: RevisionNumber,
     ran_at: Option<Timestamp>,
     gone: bool,
     leaving: bool,
@@ -61,7 +61,7 @@ pub(super) struct RehearsalWorld {
     pub now: Timestamp,
     pub traffic: TrafficModel,
     /// The revision that has the fault; 0: none yet.
-    pub bad: u32,
+    pub bad: RevisionNumber,
     /// Detectors that noticed the fault, and when.
     pub notices: Vec<Notice>,
     /// Alarms that fired: when, which, why.
@@ -106,7 +106,7 @@ impl RehearsalWorld {
             state: EnvironmentState::default(),
             now,
             traffic: TrafficModel::new(rate, Random::new(random.draw())),
-            bad: 0,
+            bad: RevisionNumber::NONE,
             notices: Vec::new(),
             alarms: Vec::new(),
             database_down: None,
@@ -217,7 +217,7 @@ impl RehearsalWorld {
     }
 
     /// A job that does what it should, unless the fault is its own.
-    fn run_job(&mut self, (release, run): (ReleaseId, u32), revision: u32, job: &str) {
+    fn run_job(&mut self, (release, run): (ReleaseId, u32), revision: RevisionNumber, job: &str) {
         let bad = revision == self.bad;
         if bad && self.fault == Fault::HookTimeout && run == 1 {
             return;

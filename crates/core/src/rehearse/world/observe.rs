@@ -8,7 +8,7 @@ use super::super::traffic::TaskBehaviour;
 use super::{LOOK, RehearsalWorld, ScheduledEvent};
 use crate::alarm::AlarmState;
 use crate::guard::StepAnalysis;
-use crate::ids::TaskId;
+use crate::ids::{RevisionNumber, TaskId};
 use crate::machine::{self, Event, GuardVerdict, ProcessExit, ReleaseControl, approval_wanted};
 use crate::metrics::{Sample, names};
 use crate::routing::traffic::samples;
@@ -62,7 +62,7 @@ impl RehearsalWorld {
             shares.is_none_or(|shares| shares[1].1 > 0) && service.tasks.values().any(healthy)
         });
         let strikes = matches!(self.fault, Fault::DatabaseDown(_));
-        if strikes && self.database_down.is_none() && bad > 0 && takes_traffic {
+        if strikes && self.database_down.is_none() && bad != RevisionNumber::NONE && takes_traffic {
             self.database_down = Some(self.now);
         }
     }
@@ -71,7 +71,10 @@ impl RehearsalWorld {
         let Some(service) = self.state.services.get(&self.name) else {
             return;
         };
-        if self.bad > 0 && self.fault == Fault::NoTraffic && service.release.is_some() {
+        if self.bad != RevisionNumber::NONE
+            && self.fault == Fault::NoTraffic
+            && service.release.is_some()
+        {
             return;
         }
         let without_database = match (self.fault, self.database_down) {

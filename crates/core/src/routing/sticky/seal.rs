@@ -11,6 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::Sha256;
 
+use crate::ids::RevisionNumber;
+
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
 const SCOPE: usize = 4;
@@ -141,8 +143,8 @@ impl Sealer {
         StickyToken(self.digest(&[b"target\0", service.as_bytes(), b"\0", task.as_bytes()]))
     }
 
-    pub(super) fn revision(&self, service: &str, revision: u32) -> StickyToken {
-        let number = revision.to_be_bytes();
+    pub(super) fn revision(&self, service: &str, revision: RevisionNumber) -> StickyToken {
+        let number = revision.0.to_be_bytes();
         StickyToken(self.digest(&[b"revision\0", service.as_bytes(), b"\0", &number]))
     }
 

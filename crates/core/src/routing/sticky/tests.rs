@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::ids::RevisionNumber;
 
 const NOW: u64 = 1_798_761_599;
 const DAY: u64 = 86_400;
@@ -25,7 +26,7 @@ fn sessions(service: &str, cookie: Option<&str>, groups: GroupStickiness) -> Ses
 
 fn answer(sessions: &Sessions, task: &str, cookies: &[&str], set: &[&str], now: u64) -> String {
     sessions.answer(
-        sessions.served_by(task, 1),
+        sessions.served_by(task, RevisionNumber(1)),
         cookies.iter().map(|text| text.as_bytes()),
         set.iter().map(|text| text.as_bytes()),
         now,
@@ -119,7 +120,7 @@ fn cookies_have_albs_names_and_attributes() {
 fn a_client_is_known_by_any_of_its_cookies() {
     let api = sessions("api", None, GroupStickiness::Sticky);
     let cookies = given_back(&answer(&api, "a", &[], &[], NOW));
-    let given = api.served_by("a", 1);
+    let given = api.served_by("a", RevisionNumber(1));
     let (own, cross) = (only(&cookies, BALANCER), only(&cookies, BALANCER_CORS));
     for header in [
         own.clone(),
@@ -140,8 +141,8 @@ fn a_client_is_known_by_any_of_its_cookies() {
         let cookie = only(&cookies, name);
         assert_eq!(revision_wanted(&api, &[&cookie], NOW), Some(given.revision));
     }
-    assert_ne!(given.target, api.served_by("b", 1).target);
-    assert_ne!(given.revision, api.revision(2));
+    assert_ne!(given.target, api.served_by("b", RevisionNumber(1)).target);
+    assert_ne!(given.revision, api.revision(RevisionNumber(2)));
     let single = sessions("api", None, GroupStickiness::Single);
     let cookie = only(&cookies, GROUP);
     assert_eq!(revision_wanted(&single, &[&cookie], NOW), None);
@@ -215,7 +216,7 @@ fn a_forged_cookie_is_as_none() {
 #[test]
 fn the_applications_cookie_counts_only_beside_the_balancers() {
     let api = sessions("api", Some("SID"), GroupStickiness::Single);
-    let given = api.served_by("a", 1);
+    let given = api.served_by("a", RevisionNumber(1));
     let set = answer(&api, "a", &[], &["x=1", "SID=42; HttpOnly"], NOW);
     let cookie = only(&given_back(&set), APPLICATION);
     let both = format!("SID=42; {cookie}");
@@ -244,7 +245,7 @@ fn the_applications_cookie_counts_only_beside_the_balancers() {
         assert_eq!(!lines.is_empty(), renewed, "{header}");
         if renewed {
             let next = format!("SID=42; {}", only(&given_back(&lines), APPLICATION));
-            let other = api.served_by("b", 1).target;
+            let other = api.served_by("b", RevisionNumber(1)).target;
             assert_eq!(
                 wanted(&api, &[&next], NOW),
                 Some(other),
@@ -266,7 +267,7 @@ fn one_cookie_serves_several_services() {
         assert_eq!(week, number > 0, "others' durations are not known");
     }
     for number in 0..8 {
-        let given = named(number).served_by("a", 1);
+        let given = named(number).served_by("a", RevisionNumber(1));
         assert_eq!(wanted(&named(number), &[&cookie], NOW), Some(given.target));
     }
     let lines = answer(&named(3), "b", &[&cookie], &[], NOW);
@@ -274,7 +275,7 @@ fn one_cookie_serves_several_services() {
     assert_eq!(moved.len(), cookie.len(), "its own entry was replaced");
     assert_eq!(
         wanted(&named(3), &[&moved], NOW),
-        Some(named(3).served_by("b", 1).target)
+        Some(named(3).served_by("b", RevisionNumber(1)).target)
     );
     let lines = answer(&named(9), "a", &[&cookie], &[], NOW);
     let full = only(&given_back(&lines), BALANCER);

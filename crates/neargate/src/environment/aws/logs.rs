@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use neargate_core::ids::RevisionNumber;
 use neargate_core::time::Timestamp;
 use neargate_far::driver::aws::LogEvent;
 use neargate_far::driver::environment::{Driver, PACE};
@@ -110,7 +111,7 @@ fn line(event: LogEvent) -> LogLine {
     LogLine {
         at: event.at,
         stream: OutputStream::Out,
-        revision: 0,
+        revision: RevisionNumber::NONE,
         task: task(&event).to_owned(),
         continues: false,
         bytes: event.text.into_bytes(),

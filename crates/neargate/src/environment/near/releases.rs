@@ -151,7 +151,7 @@ async fn nothing_to_release(
 ) -> Result<ReleaseEnd, Failure> {
     let status = client.status().await?;
     let found = status.services.iter().find(|found| found.name == service);
-    let revision = found.map_or(0, |found| found.revision);
+    let revision = found.map(|found| found.revision).unwrap_or_default();
     let result = ReleaseResult::nothing_to_release(service, revision);
     output::progress(service, &result.reason);
     if !immutable {
