@@ -1,9 +1,9 @@
 //! A corpus of wrong manifests and what Neargate says of each, word for word.
 //!
-//! `bad/NAME.toml` is read and its rendered problems are held against `bad/NAME.stderr`;
-//! `NEARGATE_BLESS=1` rewrites those. A first line `# env: NAME` chooses the environment, and
+//! `bad/NAME.toml` is read and its rendered problems are held against `bad/NAME.snap`;
+//! `INSTA_UPDATE=always` rewrites those. A first line `# env: NAME` chooses the environment, and
 //! each `# set: PATH=VALUE` after it is an override.
-#![allow(clippy::disallowed_methods)] // a test reads its corpus from disk and asks whether to bless
+#![allow(clippy::disallowed_methods)] // a test reads its corpus from disk
 
 #[path = "manifest_bad/schema.rs"]
 mod schema;
@@ -23,6 +23,14 @@ struct Bad {
 }
 
 impl Bad {
+    fn read(path: &Path) -> Self {
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        Self {
+            name: name.into_owned(),
+            text: fs::read_to_string(path).expect("a text"),
+        }
+    }
+
     fn problems(&self) -> Result<(), Diagnostics> {
         let directive = |word: &str| -> Vec<String> {
             let lines = self.text.lines().take_while(|line| line.starts_with("# "));
@@ -50,11 +58,7 @@ fn corpus() -> Vec<Bad> {
     for entry in fs::read_dir(folder()).expect("the folder of the corpus") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|end| end == "toml") {
-            let name = path.file_stem().expect("a name").to_string_lossy();
-            all.push(Bad {
-                name: name.into_owned(),
-                text: fs::read_to_string(&path).expect("a text"),
-            });
+            all.push(Bad::read(&path));
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -63,43 +67,29 @@ fn corpus() -> Vec<Bad> {
 
 #[test]
 fn every_wrong_manifest_gets_its_golden_diagnostics() {
-    let corpus = corpus();
-    assert!(corpus.len() >= FEWEST, "{} files", corpus.len());
-    let bless = std::env::var_os("NEARGATE_BLESS").is_some();
-    let (mut differ, mut right) = (Vec::new(), Vec::new());
-    for bad in &corpus {
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path("bad");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let mut files = 0;
+    // glob! judges every file before it fails; its own settings would add the file to each snapshot.
+    insta::glob!("bad/*.toml", |path| {
+        files += 1;
+        let bad = Bad::read(path);
         let Err(problems) = bad.problems() else {
-            right.push(bad.name.as_str());
-            continue;
+            panic!("{} is right, so it does not belong here", bad.name);
         };
-        let golden = folder().join(&bad.name).with_extension("stderr");
-        let said = problems.render(false);
-        if bless {
-            fs::write(&golden, &said).expect("the golden is written");
-        } else if fs::read_to_string(&golden).unwrap_or_default() != said {
-            differ.push(format!("{}:\n{said}", bad.name));
-        }
-    }
-    assert!(
-        right.is_empty(),
-        "these are right, so they do not belong here: {right:?}"
-    );
-    assert!(
-        differ.is_empty(),
-        "these are not what the goldens say (NEARGATE_BLESS=1 rewrites them):\n{}",
-        differ.join("\n")
-    );
+        settings.bind(|| insta::assert_snapshot!(bad.name, problems.render(false)));
+    });
+    assert!(files >= FEWEST, "{files} files");
 }
 
 #[test]
 fn every_golden_belongs_to_a_manifest() {
     for entry in fs::read_dir(folder()).expect("the folder of the corpus") {
         let path = entry.expect("an entry").path();
-        assert!(
-            path.with_extension("toml").exists(),
-            "{} has no manifest",
-            path.display()
-        );
+        let manifest = path.with_extension("").with_extension("toml"); // also of NAME.snap.new
+        assert!(manifest.exists(), "{} has no manifest", path.display());
     }
 }
 

@@ -1,7 +1,9 @@
 //! `neargate audit`'s rules: what has each finding, that the change removes it, and the blueprints.
 //!
-//! `NEARGATE_BLESS=1` rewrites the goldens in `golden/` and `docs/audit.md`.
+//! `INSTA_UPDATE=always` rewrites the goldens in `golden/` and `docs/audit.md`.
 
+#[path = "../../core/tests/generated_file.rs"]
+mod generated_file;
 #[path = "audit/rows.rs"]
 mod rows;
 
@@ -9,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use generated_file::assert_generated;
 use neargate_core::manifest::edit_location::LinePlacement;
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::posture::{
@@ -228,32 +231,27 @@ fn a_line_written_below_the_named_one_removes_the_finding() {
     assert!(tried > 5, "{tried}");
 }
 
-/// Holds a text against a file, or rewrites the file.
-fn golden(path: &Path, text: &str) {
-    if std::env::var_os("NEARGATE_BLESS").is_some() {
-        fs::write(path, text).expect("the golden is written");
-    }
-    let written = fs::read_to_string(path).unwrap_or_default();
-    let file = path.display();
-    assert!(
-        written == text,
-        "{file} differs: NEARGATE_BLESS=1 rewrites it:\n{text}"
-    );
-}
-
 #[test]
 fn reports_of_the_first_blueprint_are_what_the_goldens_say() {
-    for env in ["dev", "prod"] {
+    let environments = [
+        ("audit-1-shibakita-dev", "dev"),
+        ("audit-1-shibakita-prod", "prod"),
+    ];
+    for (name, env) in environments {
         let lines = describe(&blueprint("1-shibakita", env));
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-        let path = path.join(format!("audit-1-shibakita-{env}.txt"));
-        golden(&path, &(lines.join("\n") + "\n"));
+        insta::with_settings!({
+            snapshot_path => "golden",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!(name, lines.join("\n"));
+        });
     }
 }
 
 #[test]
 fn the_page_about_the_rules_is_what_the_rules_say() {
-    golden(&root().join("docs/audit.md"), &page());
+    assert_generated("docs/audit.md", &page());
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! `docs/cost.md`: the blueprints' estimates, and blueprint 1 beside what its design is published
-//! to cost. `NEARGATE_BLESS=1` rewrites the page.
+//! to cost. `INSTA_UPDATE=always` rewrites the page.
+
+#[path = "../../core/tests/generated_file.rs"]
+mod generated_file;
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use generated_file::assert_generated;
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::cost::{
     Cents, Difference, Estimate, FreeTier, Usage, difference_table, estimate, prices, savings,
@@ -269,11 +273,5 @@ fn page() -> String {
 
 #[test]
 fn the_page_says_what_the_estimates_are() {
-    let path = root().join("docs/cost.md");
-    let page = page();
-    if std::env::var_os("NEARGATE_BLESS").is_some() {
-        fs::write(&path, &page).expect("the page is written");
-    }
-    let wanted = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(page, wanted, "NEARGATE_BLESS=1 rewrites it");
+    assert_generated("docs/cost.md", &page());
 }

@@ -1,10 +1,14 @@
 //! The workflows of the blueprints, word for word, and what holds for every workflow.
 //!
-//! `NEARGATE_BLESS=1` rewrites `workflows/BLUEPRINT/*.yml`.
+//! `INSTA_UPDATE=always` rewrites `workflows/BLUEPRINT/*.yml`.
+
+#[path = "../../core/tests/generated_file.rs"]
+mod generated_file;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use generated_file::assert_generated;
 use neargate_core::manifest::{ManifestSource, load};
 use neargate_far::pipeline::stage::{From, PipelineStage, Processor, StageAction, acts, runs_on};
 use neargate_far::pipeline::{PipelineApp, PipelineError, workflows};
@@ -74,25 +78,12 @@ fn blueprint(name: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn workflows_of_blueprints_are_as_written_down() {
-    let bless = std::env::var_os("NEARGATE_BLESS").is_some();
     for name in BLUEPRINTS.into_iter().chain(["everything"]) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/workflows")
-            .join(name);
         let made = blueprint(name);
         assert_eq!(made.len(), 4, "{name}: {:?}", made.keys());
         assert_eq!(made, blueprint(name), "{name}: twice the same");
         for (file, text) in made {
-            let path = folder.join(&file);
-            if bless {
-                std::fs::create_dir_all(&folder).expect("a folder");
-                std::fs::write(&path, &text).expect("the workflow");
-            }
-            let written = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(
-                written == text,
-                "{name}/{file} differs: see with NEARGATE_BLESS=1 and git diff"
-            );
+            assert_generated(&format!("crates/far/tests/workflows/{name}/{file}"), &text);
         }
     }
 }

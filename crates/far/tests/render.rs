@@ -1,6 +1,6 @@
 //! The five blueprints on AWS: what is rendered, word for word, and that it is the same each time.
 //!
-//! `NEARGATE_BLESS=1` rewrites the goldens in `golden/`.
+//! `INSTA_UPDATE=always` rewrites the goldens in `golden/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,16 +51,15 @@ fn own(files: &Files) -> String {
 
 #[test]
 fn production_of_every_blueprint_is_rendered_as_its_golden_says() {
-    let bless = std::env::var_os("NEARGATE_BLESS").is_some();
     for blueprint in BLUEPRINTS {
         let text = own(&rendered(blueprint, "prod"));
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-        let golden = golden.join(format!("{blueprint}.txt"));
-        if bless {
-            fs::write(&golden, &text).expect("the golden is written");
-        }
-        let wanted = fs::read_to_string(&golden).unwrap_or_default();
-        assert_eq!(text, wanted, "{blueprint} (NEARGATE_BLESS=1 rewrites it)");
+        insta::with_settings!({
+            snapshot_path => "golden",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!(blueprint, text);
+        });
     }
 }
 

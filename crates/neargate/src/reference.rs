@@ -1,15 +1,17 @@
 //! The command line's reference page, made from the arguments themselves, and tests of their help.
 //!
-//! `NEARGATE_BLESS=1 cargo test -p neargate` rewrites the page.
+//! `INSTA_UPDATE=always cargo test -p neargate` rewrites the page.
+
+#[path = "../../core/tests/generated_file.rs"]
+mod generated_file;
 
 use std::fmt::Write;
-use std::path::Path;
 
 use clap::{Arg, Command, CommandFactory, Parser};
 
 use crate::arguments::Arguments;
+use generated_file::assert_generated;
 
-const PAGE: &str = "../../docs/reference/cli.md";
 /// Examples of a verb, at least.
 const EXAMPLES: usize = 2;
 /// Columns of a line of help, at most.
@@ -151,16 +153,7 @@ fn arguments_of(example: &str) -> Vec<String> {
 
 #[test]
 fn the_reference_page_is_what_the_program_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
-    if std::env::var_os("NEARGATE_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
-        std::fs::write(&path, page()).expect("the page");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page(),
-        "docs/reference/cli.md is not what the program says: run NEARGATE_BLESS=1 cargo test -p neargate"
-    );
+    assert_generated("docs/reference/cli.md", &page());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Every file under a `tests/` folder is run, or read by one that is.
 //!
 //! A cargo test target is run by itself; a module when a file that is run declares it; a fixture
-//! when a file that is run, or the library beside it, names it or its folder. `terraform test`
-//! finds the `.tftest.hcl` files of a module by itself.
+//! when a file that is run, or the library beside it, names it or its folder; a golden of insta
+//! when the test in its header is run and names it, or reads a file of the same name beside it.
+//! `terraform test` finds the `.tftest.hcl` files of a module by itself.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +29,13 @@ pub(crate) fn unreached(repository: &Repository) -> Vec<Finding> {
     let in_tests = repository.files.iter().filter(|path| split(path).is_some());
     in_tests
         .filter(|path| !path.ends_with(".tftest.hcl"))
-        .filter(|path| !reached.contains(path.as_str()) && !named(repository, &reached, path))
+        .filter(|path| {
+            let known = match path.strip_suffix(".snap") {
+                Some(stem) => compared(repository, &reached, path, stem),
+                None => named(repository, &reached, path),
+            };
+            !known && !reached.contains(path.as_str())
+        })
         .map(|path| {
             let words = "nothing runs or reads this file: declare it as a module, name it in a test, or delete it";
             Finding::at(path, 1, words)
@@ -126,6 +133,31 @@ fn plain(path: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// Whether the test in the header of a golden of insta is run and still compares it.
+fn compared(repository: &Repository, reached: &BTreeSet<&str>, path: &str, stem: &str) -> bool {
+    let header = repository
+        .texts
+        .get(path)
+        .into_iter()
+        .flat_map(|text| text.lines());
+    let Some(test) = header
+        .take(3)
+        .find_map(|line| line.strip_prefix("source: "))
+    else {
+        return false;
+    };
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    let says = |text: &String| text.contains(&format!("\"{name}\""));
+    let input = |other: &String| {
+        other != path
+            && other
+                .strip_prefix(stem)
+                .is_some_and(|end| end.starts_with('.'))
+    };
+    reached.contains(test)
+        && (repository.texts.get(test).is_some_and(says) || repository.files.iter().any(input))
 }
 
 /// Whether a file that is run, or the package's own source, names a fixture or its folder.

@@ -293,6 +293,7 @@ fn a_type_defined_in_two_files_is_found() {
 
 #[test]
 fn files_under_tests_that_nothing_runs_or_reads_are_found() {
+    let of_two = "---\nsource: crates/a/tests/deep/two.rs\n---";
     let repository = Repository::of(&[
         ("crates/a/Cargo.toml", "[package]"),
         (
@@ -306,10 +307,17 @@ fn files_under_tests_that_nothing_runs_or_reads_are_found() {
         ("crates/a/tests/shared/mod.rs", "pub mod inner;"),
         ("crates/a/tests/shared/inner.rs", ""),
         ("crates/a/tests/shared/lost.rs", ""),
-        ("crates/a/tests/deep/two.rs", ""),
+        ("crates/a/tests/deep/two.rs", "assert(\"named\")"),
         ("crates/a/tests/whole/main.rs", "mod part;"),
         ("crates/a/tests/whole/part.rs", ""),
         ("crates/a/tests/bad/x.toml", ""),
+        ("crates/a/tests/bad/x.snap", of_two),
+        ("crates/a/tests/bad/y.snap", of_two),
+        ("crates/a/tests/bad/named.snap", of_two),
+        (
+            "crates/a/tests/bad/three.snap",
+            "---\nsource: three.rs\n---",
+        ),
         ("crates/a/tests/vector.json", ""),
         ("crates/a/tests/forgotten.json", ""),
         ("crates/a/tests/one.proptest-regressions", ""),
@@ -328,6 +336,8 @@ fn files_under_tests_that_nothing_runs_or_reads_are_found() {
     assert_eq!(
         paths,
         [
+            "crates/a/tests/bad/three.snap",
+            "crates/a/tests/bad/y.snap",
             "crates/a/tests/forgotten.json",
             "crates/a/tests/shared/lost.rs",
             "crates/b/tests/never.rs",

@@ -9,6 +9,9 @@ mod audit;
 mod aws;
 mod data;
 mod defaults;
+#[cfg(test)]
+#[path = "../../../tests/generated_file.rs"]
+mod generated_file;
 mod job;
 pub(crate) mod json_schema;
 mod one_line;

@@ -1,16 +1,13 @@
 //! What near does with each key and what AWS does, made from the shape.
 //!
-//! `NEARGATE_BLESS=1 cargo test -p neargate-core` rewrites the page; the tests refuse one that is
+//! `INSTA_UPDATE=always cargo test -p neargate-core` rewrites the page; the tests refuse one that is
 //! not what the shape says, and a key that does not say what becomes of it on AWS.
-#![allow(clippy::disallowed_methods)] // a test reads the page from disk and asks whether to bless
 
 use std::fmt::Write;
-use std::path::Path;
 
+use super::generated_file::assert_generated;
 use super::{FILE, FarEffect, KeySchema, TableSchema, ValueKind};
 use crate::manifest::unsupported::near_gap;
-
-const PAGE: &str = "../../docs/parity.md";
 
 const HEAD: &str = "# Near and far, key by key
 
@@ -111,15 +108,7 @@ fn row((path, field): &SchemaLeaf) -> Option<String> {
 
 #[test]
 fn the_parity_page_is_what_the_shape_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
-    if std::env::var_os("NEARGATE_BLESS").is_some() {
-        std::fs::write(&path, page()).expect("the page");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page(),
-        "docs/parity.md is not what the shape says: run NEARGATE_BLESS=1 cargo test -p neargate-core"
-    );
+    assert_generated("docs/parity.md", &page());
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! The manifest's reference page, made from the shape.
 //!
-//! `NEARGATE_BLESS=1 cargo test -p neargate-core` rewrites the page; the test refuses one that
+//! `INSTA_UPDATE=always cargo test -p neargate-core` rewrites the page; the test refuses one that
 //! is not what the shape says.
-#![allow(clippy::disallowed_methods)] // a test reads the page from disk and asks whether to bless
 
 use std::fmt::Write;
-use std::path::Path;
 
+use super::generated_file::assert_generated;
 use super::{AbsentKey, FILE, KeySchema, TableSchema, ValueKind};
-
-const PAGE: &str = "../../docs/reference/manifest.md";
 
 const HEAD: &str = "# The manifest
 
@@ -114,14 +111,5 @@ fn link(shape: &TableSchema) -> String {
 
 #[test]
 fn the_reference_page_is_what_the_shape_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
-    if std::env::var_os("NEARGATE_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
-        std::fs::write(&path, page()).expect("the page");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page(),
-        "docs/reference/manifest.md is not what the shape says: run NEARGATE_BLESS=1 cargo test -p neargate-core"
-    );
+    assert_generated("docs/reference/manifest.md", &page());
 }
