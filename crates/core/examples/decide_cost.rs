@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use neargate_core::health_reason::HealthFinding;
 use neargate_core::ids::{ReleaseId, TaskId};
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, GuardVerdict, JournalEntry, ProcessExit,
@@ -218,7 +219,7 @@ fn health(task: TaskId, health: TaskHealth) -> Event {
     Event::TaskHealthChanged {
         task,
         health,
-        reason: "status".to_owned(),
+        reason: HealthFinding::Other("status".to_owned()).into(),
         last_lines: Vec::new(),
     }
 }

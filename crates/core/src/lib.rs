@@ -32,6 +32,7 @@ pub mod duration;
 pub mod error_chain;
 pub mod guard;
 pub mod health;
+pub mod health_reason;
 pub mod ids;
 pub mod ignore_list;
 pub mod liveness;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::world::stories::{NUMBERS, deploy, deploy_request, last, stable};
 use crate::world::{Behaviour, Numbers, Shift, World, definition};
+use neargate_core::health_reason::HealthFinding;
 use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::{Event, ReleaseOutcome, RevisionStatus, Supersede, TaskLifecycle};
 
@@ -188,7 +189,7 @@ fn a_task_without_a_health_check_says_when_it_counts_as_healthy() {
 
 #[test]
 fn a_wrong_health_path_is_named_and_only_what_may_still_boot_is_told_of_its_grace() {
-    for (answer, boots) in [("404", false), ("500", false), ("503", true), ("502", true)] {
+    for (answer, boots) in [(404, false), (500, false), (503, true), (502, true)] {
         let mut world = stable(NUMBERS);
         world.behaviour.insert(2, Behaviour::Slow);
         deploy(&mut world, NUMBERS, 2);
@@ -201,7 +202,7 @@ fn a_wrong_health_path_is_named_and_only_what_may_still_boot_is_told_of_its_grac
                 world.happen(&Event::TaskHealthChanged {
                     task,
                     health: neargate_core::machine::TaskHealth::Unhealthy,
-                    reason: format!("Target.ResponseCodeMismatch: {answer}"),
+                    reason: HealthFinding::Status(answer).into(),
                     last_lines: Vec::new(),
                 });
             }

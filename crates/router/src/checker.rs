@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use neargate_core::health::{Outcome, TargetCheck};
+use neargate_core::health_reason::{HealthFinding, HealthReason};
 use neargate_core::ids::TaskId;
 use neargate_core::model::{HealthCheck, Probe};
-use neargate_core::routing::listening::ListenerOwner;
+use neargate_core::routing::listening::{ListenerOwner, ListeningSocket};
 use neargate_core::routing::table::TargetHealth;
 use neargate_core::time::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,7 +48,7 @@ pub(crate) struct TargetHealthChange {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CheckFinding {
     /// Empty: it passed, or there was none.
-    pub(crate) reason: String,
+    pub(crate) reason: HealthReason,
     /// In a row, of a target that is not unhealthy.
     pub(crate) failures: u32,
     /// How many of them make it unhealthy.
@@ -56,9 +57,9 @@ pub(crate) struct CheckFinding {
 
 impl CheckFinding {
     /// Something found without a check.
-    fn because(reason: String) -> Self {
+    fn because(reason: HealthFinding) -> Self {
         Self {
-            reason,
+            reason: reason.into(),
             ..Self::default()
         }
     }
@@ -107,17 +108,17 @@ impl Checker {
         loop {
             let began = Instant::now();
             let (outcome, reason) = match listener.stranger() {
-                Some(words) => (Outcome::Stranger, words),
+                Some(found) => (Outcome::Stranger, found),
                 None => listener.judge(self.ask(path, matcher, rule.timeout).await),
             };
             if outcome == Outcome::NotMade {
-                self.pressure.check_not_made(&reason);
+                self.pressure.check_not_made(&reason.to_string());
             }
             let health = check.observe(now(), outcome, rule);
             let gap = check.next_gap(rule);
             let due = began + gap;
             let finding = CheckFinding {
-                reason,
+                reason: reason.into(),
                 failures: check.failures(),
                 threshold: rule.unhealthy,
             };
@@ -144,10 +145,10 @@ impl Checker {
                     break;
                 }
                 if check.state() == TargetHealth::Healthy
-                    && let Some(words) = listener.stranger()
+                    && let Some(found) = listener.stranger()
                 {
                     let health = check.observe(now(), Outcome::Stranger, rule);
-                    changed = health.map(|health| (health, CheckFinding::because(words)));
+                    changed = health.map(|health| (health, CheckFinding::because(found)));
                 }
             }
         }
@@ -159,9 +160,9 @@ impl Checker {
         let mut told = false;
         loop {
             let stranger = listener.stranger();
-            if let Some(words) = stranger.filter(|_| !std::mem::replace(&mut told, true))
+            if let Some(found) = stranger.filter(|_| !std::mem::replace(&mut told, true))
                 && !self
-                    .tell(TargetHealth::Unhealthy, CheckFinding::because(words))
+                    .tell(TargetHealth::Unhealthy, CheckFinding::because(found))
                     .await
             {
                 return;
@@ -179,37 +180,35 @@ impl Checker {
         self.changes.send(changed).await.is_ok()
     }
 
-    async fn ask(&self, path: &str, matcher: &[(u16, u16)], within: Duration) -> (Outcome, String) {
+    async fn ask(
+        &self,
+        path: &str,
+        matcher: &[(u16, u16)],
+        within: Duration,
+    ) -> (Outcome, HealthFinding) {
         let (late, address) = (self.lateness.so_far(), self.subject.address);
         let deadline = Instant::now() + within;
         let stream = match timeout_at(deadline, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return unanswered(Outcome::Unreachable, &error),
             Err(_) => {
-                let words = "Target.Timeout: no connection".to_owned();
-                return self.timed_out(Outcome::Unreachable, words, deadline, late, within);
+                let found = HealthFinding::Timeout("no connection".to_owned());
+                return self.timed_out(Outcome::Unreachable, found, deadline, late, within);
             }
         };
         match timeout_at(deadline, status(stream, address, path)).await {
             Ok(Ok(Some(status))) if matcher.iter().any(|(a, b)| (*a..=*b).contains(&status)) => {
-                (Outcome::Passed, String::new())
+                (Outcome::Passed, HealthFinding::Passed)
             }
-            Ok(Ok(Some(status))) => (
-                Outcome::Failed,
-                format!("Target.ResponseCodeMismatch: {status}"),
-            ),
-            Ok(Ok(None)) => (
-                Outcome::Failed,
-                "Target.FailedHealthChecks: no HTTP answer".to_owned(),
-            ),
+            Ok(Ok(Some(status))) => (Outcome::Failed, HealthFinding::Status(status)),
             Ok(Err(error)) if is_shortage(&error) => unanswered(Outcome::Failed, &error),
-            Ok(Err(_)) => (
+            Ok(Ok(None) | Err(_)) => (
                 Outcome::Failed,
-                "Target.FailedHealthChecks: no HTTP answer".to_owned(),
+                HealthFinding::Failed("no HTTP answer".to_owned()),
             ),
             Err(_) => {
-                let words = format!("Target.Timeout: no answer in {within:?}");
-                self.timed_out(Outcome::Failed, words, deadline, late, within)
+                let found = HealthFinding::Timeout(format!("no answer in {within:?}"));
+                self.timed_out(Outcome::Failed, found, deadline, late, within)
             }
         }
     }
@@ -218,30 +217,28 @@ impl Checker {
     fn timed_out(
         &self,
         outcome: Outcome,
-        words: String,
+        found: HealthFinding,
         deadline: Instant,
         late_before: Duration,
         within: Duration,
-    ) -> (Outcome, String) {
+    ) -> (Outcome, HealthFinding) {
         let overshot = Instant::now().saturating_duration_since(deadline);
         let late = self.lateness.so_far().saturating_sub(late_before);
         let late = late.max(overshot);
         if late > within / 2 {
-            return (
-                Outcome::NotMade,
-                format!("the router was {} ms late", late.as_millis()),
-            );
+            let words = format!("the router was {} ms late", late.as_millis());
+            return (Outcome::NotMade, HealthFinding::Other(words));
         }
-        (outcome, words)
+        (outcome, found)
     }
 }
 
 /// Meaning of a kernel's error for the target: none, when this process lacks something.
-fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, String) {
+fn unanswered(outcome: Outcome, error: &std::io::Error) -> (Outcome, HealthFinding) {
     if is_shortage(error) {
-        return (Outcome::NotMade, error.to_string());
+        return (Outcome::NotMade, HealthFinding::Other(error.to_string()));
     }
-    (outcome, format!("Target.FailedHealthChecks: {error}"))
+    (outcome, HealthFinding::Failed(error.to_string()))
 }
 
 /// Process that listens at a target's address, and the sockets that were found to be its own.
@@ -270,30 +267,31 @@ impl ObservedListener {
         Some(found)
     }
 
-    /// Somebody else who listens, in words.
-    fn stranger(&mut self) -> Option<String> {
+    /// Somebody else who listens.
+    fn stranger(&mut self) -> Option<HealthFinding> {
         match self.look()? {
-            PortCheck::Stranger(socket) => Some(listening::in_words(self.address, &socket)),
+            PortCheck::Stranger(socket) => Some(self.found_stranger(&socket)),
             PortCheck::Nobody | PortCheck::Task(_) | PortCheck::Unknown(_) => None,
         }
     }
 
+    fn found_stranger(&self, socket: &ListeningSocket) -> HealthFinding {
+        HealthFinding::PortTaken(listening::in_words(self.address, socket))
+    }
+
     /// A check that passed counts only when the task still is who listens.
-    fn judge(&mut self, (outcome, reason): (Outcome, String)) -> (Outcome, String) {
+    fn judge(&mut self, (outcome, found): (Outcome, HealthFinding)) -> (Outcome, HealthFinding) {
         if outcome != Outcome::Passed {
-            return (outcome, reason);
+            return (outcome, found);
         }
         match self.look() {
-            Some(PortCheck::Stranger(socket)) => (
-                Outcome::Stranger,
-                listening::in_words(self.address, &socket),
-            ),
+            Some(PortCheck::Stranger(socket)) => (Outcome::Stranger, self.found_stranger(&socket)),
             Some(PortCheck::Nobody) => (
                 Outcome::Unreachable,
-                "Target.FailedHealthChecks: nothing listens any more".to_owned(),
+                HealthFinding::Failed("nothing listens any more".to_owned()),
             ),
-            Some(PortCheck::Unknown(words)) => (Outcome::NotMade, words),
-            Some(PortCheck::Task(_)) | None => (outcome, reason),
+            Some(PortCheck::Unknown(words)) => (Outcome::NotMade, HealthFinding::Other(words)),
+            Some(PortCheck::Task(_)) | None => (outcome, found),
         }
     }
 }

@@ -151,7 +151,7 @@ pub(crate) fn in_words(address: SocketAddr, stranger: &ListeningSocket) -> Strin
     });
     let user = name.map_or_else(|| user.to_string(), |name| format!("{user}, {name}"));
     format!(
-        "Target.PortTaken: port {} is held by a process of user {user}, not by this task",
+        "port {} is held by a process of user {user}, not by this task",
         address.port()
     )
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::support;
 use crate::support::backend::Backend;
 use crate::support::{Router, get, health, table, target, until};
+use neargate_core::health_reason::HealthFinding;
 use neargate_core::routing::control::FromRouter;
 use neargate_core::routing::listening::ListenerOwner;
 use neargate_core::routing::table::{RoutingTable, Target, TargetHealth};
@@ -86,7 +87,7 @@ fn unhealthy_because(router: &mut Router) -> String {
         matches!(message, FromRouter::HealthChanged { health, .. } if *health == TargetHealth::Unhealthy)
     });
     match said {
-        FromRouter::HealthChanged { reason, .. } => reason,
+        FromRouter::HealthChanged { reason, .. } => reason.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -247,7 +248,7 @@ fn each_new_finding_of_the_checks_is_told_before_the_health_changes_and_to_the_n
     });
     let mut router = Router::start();
     router.engine.publish(&table);
-    let told = |message: &FromRouter| matches!(message, FromRouter::HealthChanged { health: TargetHealth::Initial, reason, failures: 1, threshold: 3, .. } if reason.ends_with(": 500"));
+    let told = |message: &FromRouter| matches!(message, FromRouter::HealthChanged { health: TargetHealth::Initial, reason, failures: 1, threshold: 3, .. } if reason.finding == HealthFinding::Status(500));
     router.engine.wait(told);
     let mut next = support::Engine::connect(&router.control);
     next.wait(told);

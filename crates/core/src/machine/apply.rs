@@ -255,7 +255,7 @@ fn apply_in_release(
         } => {
             release.guards.insert(guard.clone(), *verdict);
             if *verdict == GuardVerdict::Fired {
-                evidence::keep(release, &format!("guard {guard}: {reason}"), &[]);
+                evidence::keep(release, format!("guard {guard}: {reason}"), &[]);
             }
         }
         Fact::SplitMeasured { split, .. } => release.split = *split,
@@ -338,7 +338,7 @@ fn apply_to_hook(release: &mut Release, fact: &Fact) {
             release.stopped_hook = release.hook.take();
             // A list goes on behind a job that failed: only what goes back does not end there.
             release.hooks_done += 1;
-            evidence::keep(release, &format!("job {job}: {reason}"), last_lines);
+            evidence::keep(release, format!("job {job}: {reason}"), last_lines);
         }
         _ => {}
     }
@@ -375,7 +375,7 @@ fn finish_release(
         started_at: release.started_at,
         ended_at: at,
         steps: release.step,
-        evidence: release.evidence,
+        evidence: release.evidence_lines(),
         story: release.story,
     }));
     if service.history.len() > HISTORY_KEPT {
@@ -434,7 +434,7 @@ fn apply_in_task(task: &mut Task, fact: &Fact, at: Timestamp) -> bool {
         } => {
             task.health = *health;
             task.last_lines.clone_from(last_lines);
-            reason.clone_into(&mut task.health_reason);
+            task.health_reason.clone_from(reason);
             task.grace_until = *grace_until;
             if *health == TaskHealth::Healthy {
                 if task.record == TaskHistory::New {

@@ -7,6 +7,7 @@ use super::limits;
 use super::release_stage::{ReleaseOutcome, ReleaseStage};
 use super::stage_change::{RollbackMode, fail, finish, stop_hook};
 use super::state::{Release, Task, TaskHistory};
+use super::task_failure::TaskFailure;
 use super::transaction::Transaction;
 use crate::ids::RevisionNumber;
 
@@ -15,7 +16,7 @@ use crate::ids::RevisionNumber;
 pub(super) fn count_failure(
     draft: &mut Transaction,
     task: &Task,
-    reason: &str,
+    reason: TaskFailure,
     last_lines: &[String],
 ) {
     let Some(release) = draft.service.release.clone() else {
@@ -34,7 +35,7 @@ pub(super) fn count_failure(
         task: task.id.clone(),
         count: release.failures + 1,
         threshold: threshold(draft, &release).unwrap_or(0),
-        reason: reason.to_owned(),
+        reason,
         last_lines: last_lines.to_vec(),
     });
     trip(draft);
@@ -103,7 +104,7 @@ pub(super) fn trip(draft: &mut Transaction) {
         draft,
         &format!(
             "{failures} tasks of revision {to} failed (the breaker's threshold){last}{}",
-            evidence::grace_advice(&draft.service, to, &last)
+            evidence::grace_advice(&draft.service, to, &release.evidence)
         ),
         RollbackMode::AsTheBreakerSays,
     );

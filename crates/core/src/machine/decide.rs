@@ -15,8 +15,10 @@ use super::start_delay::{self, A_PERSON_ASKED};
 use super::state::{
     EnvironmentPhase, EnvironmentState, ProcessExit, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
+use super::task_failure::TaskFailure;
 use super::traffic_shift;
 use super::transaction::Transaction;
+use crate::health_reason::{HealthFinding, HealthReason};
 use crate::ids::ReleaseId;
 use crate::time::Timestamp;
 
@@ -243,7 +245,8 @@ fn expire(draft: &mut Transaction) {
         match task.lifecycle {
             TaskLifecycle::Pending { .. } => {
                 let reason = "it did not start within 2 minutes";
-                circuit_breaker::count_failure(draft, &task, reason, &[]);
+                let failure = TaskFailure::Words(reason.to_owned());
+                circuit_breaker::count_failure(draft, &task, failure, &[]);
                 start_delay::delay_starts(draft, &task, reason, None);
                 draft.stop(&task, reason);
             }
@@ -262,7 +265,7 @@ fn expire(draft: &mut Transaction) {
                     draft,
                     &task,
                     TaskHealth::Healthy,
-                    "it ran for 40 seconds",
+                    &HealthFinding::Other("it ran for 40 seconds".to_owned()).into(),
                     None,
                     &[],
                 );
@@ -345,39 +348,26 @@ fn grace_until(draft: &Transaction, task: &Task) -> Option<Timestamp> {
     task.ran_at.map(|ran| ran.after(grace))
 }
 
-/// A task that was never healthy may only be slow.
-fn never_healthy(draft: &Transaction, task: &Task) -> &'static str {
-    let checked = draft
-        .service
-        .definition(task.revision)
-        .is_some_and(|definition| definition.service.health.is_some());
-    match task.record {
-        TaskHistory::New if checked => evidence::NEVER_HEALTHY,
-        _ => "",
-    }
-}
-
 fn judge(
     draft: &mut Transaction,
     task: &Task,
     health: TaskHealth,
-    reason: &str,
+    reason: &HealthReason,
     grace_until: Option<Timestamp>,
     last_lines: &[String],
 ) {
     draft.record(Fact::TaskHealthChanged {
         task: task.id.clone(),
         health,
-        reason: reason.to_owned(),
+        reason: reason.clone(),
         grace_until,
         last_lines: grace_until.map_or_else(Vec::new, |_| last_lines.to_vec()),
     });
     match health {
         TaskHealth::Healthy => circuit_breaker::forget_failures(draft, task),
         TaskHealth::Unhealthy if grace_until.is_none() => {
-            let found = evidence::of_check(&draft.service, task.revision, reason);
-            let reason = format!("unhealthy: {found}{}", never_healthy(draft, task));
-            circuit_breaker::count_failure(draft, task, &reason, last_lines);
+            let failure = evidence::of_check(&draft.service, task, reason);
+            circuit_breaker::count_failure(draft, task, failure, last_lines);
         }
         TaskHealth::Unhealthy | TaskHealth::Unknown => {}
     }
@@ -394,7 +384,8 @@ fn ended(
     let asked_to = !task.active();
     if !asked_to {
         let reason = exit.to_string();
-        circuit_breaker::count_failure(draft, task, &reason, last_lines);
+        let failure = TaskFailure::Words(reason.clone());
+        circuit_breaker::count_failure(draft, task, failure, last_lines);
         if task.record != TaskHistory::Proven {
             start_delay::delay_starts(draft, task, &reason, obstacle);
         }

@@ -11,6 +11,8 @@ use super::release_stage::{ReleaseKind, ReleaseOutcome, ReleaseStage};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
+use super::task_failure::TaskFailure;
+use crate::health_reason::HealthReason;
 use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::time::Timestamp;
 
@@ -164,8 +166,7 @@ pub enum Fact {
     TaskHealthChanged {
         task: TaskId,
         health: TaskHealth,
-        /// The check's words.
-        reason: String,
+        reason: HealthReason,
         /// The verdict is ignored until then.
         grace_until: Option<Timestamp>,
         /// The task's last log lines, of a verdict that counts only after its grace period.
@@ -242,7 +243,7 @@ pub enum Fact {
         /// The release fails at so many.
         threshold: u32,
         /// Why the task failed.
-        reason: String,
+        reason: TaskFailure,
         /// The task's last log lines.
         last_lines: Vec<String>,
     },

@@ -5,6 +5,7 @@ use super::capacity_change::CapacityObservation;
 use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
+use crate::health_reason::HealthReason;
 use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 
 /// Rule of a deploy about a release in progress.
@@ -143,8 +144,7 @@ pub enum Event {
     TaskHealthChanged {
         task: TaskId,
         health: TaskHealth,
-        /// The check's words.
-        reason: String,
+        reason: HealthReason,
         /// The task's last log lines, when it is unhealthy.
         last_lines: Vec<String>,
     },

@@ -5,8 +5,8 @@
 //! against the proof that its entries are persisted, so acting before persisting does not
 //! compile. Deadlines are absolute times in the state; [`next_deadline`] arms one timer.
 //!
-//! - State and facts: `state`, with the leaves `release_stage`, `release_timeline`, `promotion`, `start_backoff` and
-//!   `scale_bounds`; `event`: what happened; `entry`: what was decided; `apply`: what an entry changes; `evidence`: why tasks failed.
+//! - State and facts: `state`, with the leaves `release_stage`, `release_timeline`, `promotion`, `start_backoff`,
+//!   `task_failure` and `scale_bounds`; `event`: what happened; `entry`: what was decided; `apply`: what an entry changes; `evidence`: why tasks failed.
 //! - Deciding: `decide` reads an event, `commands` what people ask for; both record facts in a `transaction` and then `settle`
 //!   it: `release` (stages and hooks; `traffic_shift`: steps, guards, people; `circuit_breaker`: failed tasks; `stage_change`:
 //!   forward, back or to the end) and `scheduler` (which tasks start and stop; `desired_count`: how many; `start_delay`: when)
@@ -46,6 +46,7 @@ mod start_backoff;
 mod start_delay;
 mod state;
 pub mod strategy;
+mod task_failure;
 mod traffic_shift;
 mod transaction;
 mod waits;
@@ -64,7 +65,6 @@ pub use decision::{Action, Decision, EntryLog, Persisted, Refusal, RemoteEntryLo
 pub use display::weight;
 pub use entry::{Fact, JournalEntry};
 pub use event::{Event, ReleaseControl, Supersede};
-pub use evidence::NOT_AT_ITS_PORT;
 pub use journaled_state::JournaledState;
 pub use limits::MOST_TASKS;
 pub use promotion::{GuardVerdict, Promotion, SplitCheck};
@@ -77,6 +77,7 @@ pub use state::{
     RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER, ServiceState, Task,
     TaskHealth, TaskHistory, TaskLifecycle,
 };
+pub use task_failure::{EvidenceLine, TaskFailure};
 pub use waits::{leaving, waiting_for};
 
 use crate::time::Timestamp;

@@ -8,6 +8,7 @@ use super::state::{
     EnvironmentState, Removal, RevisionDefinition, RevisionStatus, START_TIMEOUT, STEADY_AFTER,
     ServiceState, Task, TaskHealth, TaskHistory, TaskLifecycle,
 };
+use crate::health_reason::HealthReason;
 use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::model::Probe;
 use crate::time::Timestamp;
@@ -45,7 +46,7 @@ impl Task {
             revision,
             lifecycle: TaskLifecycle::Pending { since: at },
             health: TaskHealth::Unknown,
-            health_reason: String::new(),
+            health_reason: HealthReason::default(),
             grace_until: None,
             last_lines: Vec::new(),
             ran_at: None,

@@ -35,7 +35,7 @@ pub(super) fn finish(
         release: release.id,
         outcome,
         reason,
-        evidence: release.evidence.clone(),
+        evidence: release.evidence_lines(),
         serving,
     });
 }

@@ -15,6 +15,8 @@ use super::release_stage::{ReleaseKind, ReleaseStage};
 use super::release_timeline::{FinishedRelease, MOMENTS_KEPT, TimelineEvent};
 use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
+use super::task_failure::EvidenceLine;
+use crate::health_reason::HealthReason;
 use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
@@ -268,8 +270,7 @@ pub struct Task {
     pub lifecycle: TaskLifecycle,
     /// Verdict of its check.
     pub health: TaskHealth,
-    /// The words that came with it.
-    pub health_reason: String,
+    pub health_reason: HealthReason,
     /// An unhealthy verdict is ignored until then.
     pub grace_until: Option<Timestamp>,
     /// The log lines that came with such a verdict.
@@ -360,7 +361,7 @@ pub struct Release {
     /// Why it is rolling back.
     pub reason: String,
     /// Log lines, exits, answers of failed tasks.
-    pub evidence: Vec<String>,
+    pub evidence: Vec<EvidenceLine>,
     /// Steps taken; 0: the new revision got no production traffic yet.
     #[serde(default)]
     pub step: u32,
@@ -391,6 +392,12 @@ pub struct Release {
 }
 
 impl Release {
+    /// The evidence for people.
+    #[must_use]
+    pub fn evidence_lines(&self) -> Vec<String> {
+        self.evidence.iter().map(ToString::to_string).collect()
+    }
+
     /// Adds a moment; in the middle of a long story the older ones give way.
     pub(super) fn record(&mut self, at: Timestamp, text: String) {
         if text.is_empty() {

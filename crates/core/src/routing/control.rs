@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::table::{RoutingTable, TargetHealth};
+use crate::health_reason::HealthReason;
 use crate::ids::{RevisionNumber, TaskId};
 use crate::metrics::Window;
 
@@ -66,9 +67,8 @@ pub enum FromRouter {
         task: TaskId,
         /// The state now.
         health: TargetHealth,
-        /// ALB's reason code and details, for example `Target.ResponseCodeMismatch: 503`; empty
-        /// when the last check passed.
-        reason: String,
+        /// What the last check found.
+        reason: HealthReason,
         /// Failures in a row so far, of a target that is not unhealthy.
         #[serde(default)]
         failures: u32,

@@ -1,5 +1,6 @@
 //! What goes wrong, and what people do in the middle of it.
 
+use neargate_core::health_reason::HealthFinding;
 use neargate_core::ids::{RevisionNumber, TaskId};
 use neargate_core::machine::{
     self, EnvironmentState, Event, Obstacle, ProcessExit, ReleaseControl, Supersede, Task,
@@ -301,7 +302,7 @@ fn retell(world: &mut World) {
             Event::TaskHealthChanged {
                 task,
                 health,
-                reason: reason.into(),
+                reason: HealthFinding::Other(reason.into()).into(),
                 last_lines: Vec::new(),
             },
         );

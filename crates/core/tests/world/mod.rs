@@ -9,6 +9,7 @@ pub(crate) mod stories;
 
 pub(crate) use service::{Behaviour, JUDGED_AFTER_MS, Numbers, Shift, definition};
 
+use neargate_core::health_reason::HealthFinding;
 use neargate_core::ids::{ReleaseId, RevisionNumber, TaskId};
 use neargate_core::machine::{
     self, Action, EntryLog, EnvironmentState, Event, Fact, GuardVerdict, JournalEntry, ProcessExit,
@@ -196,7 +197,7 @@ impl World {
         let health = |health, reason: &str| Event::TaskHealthChanged {
             task: task.clone(),
             health,
-            reason: reason.into(),
+            reason: HealthFinding::Other(reason.into()).into(),
             last_lines: Vec::new(),
         };
         let (after, event) = match behaviour {
@@ -208,7 +209,7 @@ impl World {
                 let unhealthy = Event::TaskHealthChanged {
                     task: task.clone(),
                     health: TaskHealth::Unhealthy,
-                    reason: "503".into(),
+                    reason: HealthFinding::Other("503".into()).into(),
                     last_lines: vec!["no cache".into()],
                 };
                 (10_000, unhealthy)

@@ -3,10 +3,9 @@
 //! Invariant: what happened to tasks reaches the loop in the order in which it happened, whether
 //! lines had to be read for it or not.
 
-use std::collections::BTreeSet;
-
+use neargate_core::health_reason::{HealthReason, WrongPort};
 use neargate_core::ids::TaskId;
-use neargate_core::machine::{NOT_AT_ITS_PORT, ProcessExit, TaskHealth};
+use neargate_core::machine::{ProcessExit, TaskHealth};
 use tokio::sync::mpsc;
 
 use super::last_check::LastCheck;
@@ -31,8 +30,8 @@ pub(super) struct Incident {
 pub(super) enum IncidentKind {
     /// Its process ended.
     Exited(ProcessExit),
-    /// Its health changed, with ALB's reason.
-    HealthChanged(TaskHealth, String),
+    /// Its health changed, and why.
+    HealthChanged(TaskHealth, HealthReason),
     /// A check found something, and health is as it was.
     Checked(LastCheck),
 }
@@ -45,12 +44,10 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
             let task = &incident.task;
             match &mut incident.kind {
                 IncidentKind::HealthChanged(TaskHealth::Unhealthy, reason) => {
-                    if let Some(words) = listened_elsewhere(&state, task).await {
-                        reason.push_str(&format!("; {words}"));
-                    }
+                    reason.wrong_port = listened_elsewhere(&state, task).await;
                 }
                 IncidentKind::Checked(check) => {
-                    check.listens = listened_elsewhere(&state, task).await;
+                    check.reason.wrong_port = listened_elsewhere(&state, task).await;
                 }
                 IncidentKind::Exited(_) | IncidentKind::HealthChanged(..) => {}
             }
@@ -68,26 +65,21 @@ pub(super) fn reader(state: StateDir, inputs: InputSender<EngineInput>) -> mpsc:
     incidents
 }
 
-/// The ports at which a task listens when its own is not one of them, in words: its program does
-/// not read PORT.
-async fn listened_elsewhere(state: &StateDir, task: &TaskId) -> Option<String> {
+/// The ports at which a task listens when its own is not one of them: its program does not
+/// read PORT.
+async fn listened_elsewhere(state: &StateDir, task: &TaskId) -> Option<WrongPort> {
     let (state, task) = (state.clone(), task.clone());
     let found = move || {
         let running = Supervisor::new(state, Vec::new()).running(task.as_str())?;
         let port = running.port?;
         let ports = port_holder::listened_below(running.shim.pid);
         let elsewhere = !ports.is_empty() && !ports.contains(&port);
-        elsewhere.then(|| not_at_its_port(&ports, port))
+        elsewhere.then(|| WrongPort {
+            listens: ports.into_iter().collect(),
+            port,
+        })
     };
     tokio::task::spawn_blocking(found).await.ok().flatten()
-}
-
-fn not_at_its_port(ports: &BTreeSet<u16>, port: u16) -> String {
-    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-    format!(
-        "the task listens at {}, {NOT_AT_ITS_PORT}, {port}",
-        ports.join(", ")
-    )
 }
 
 /// An incident with its evidence, as the loop takes it.

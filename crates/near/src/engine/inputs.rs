@@ -2,6 +2,7 @@
 //!
 //! Invariant: an input is a fact that somebody else found out.
 
+use neargate_core::health_reason::HealthReason;
 use neargate_core::ids::TaskId;
 use neargate_core::machine::{Obstacle, ProcessExit, TaskHealth};
 
@@ -27,7 +28,7 @@ pub(super) enum EngineInput {
     HealthChanged {
         task: TaskId,
         health: TaskHealth,
-        reason: String,
+        reason: HealthReason,
         last_lines: Vec<String>,
     },
     /// A check of a task found something, and health is as it was.

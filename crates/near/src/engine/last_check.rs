@@ -2,28 +2,26 @@
 //!
 //! Invariant: it is shown and nothing more; what is decided follows from changes of health.
 
+use neargate_core::health_reason::HealthReason;
+
 /// Result of the last check of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastCheck {
-    /// ALB's reason code and details; empty: it passed.
-    pub reason: String,
+    pub reason: HealthReason,
     /// Failures in a row.
     failures: u32,
     /// How many of them make the task unhealthy; 0: unknown.
     threshold: u32,
-    /// The ports at which the task listens, when its own is not one of them.
-    pub listens: Option<String>,
 }
 
 impl LastCheck {
     /// The result that a router told.
     #[must_use]
-    pub(super) fn of(reason: String, failures: u32, threshold: u32) -> Self {
+    pub(super) fn of(reason: HealthReason, failures: u32, threshold: u32) -> Self {
         Self {
             reason,
             failures,
             threshold,
-            listens: None,
         }
     }
 
@@ -36,61 +34,56 @@ impl LastCheck {
     /// It for people: `500 (1 of 2)`.
     #[must_use]
     pub(super) fn describe(&self) -> String {
-        let found = bare(&self.reason);
-        let mut words = match self.threshold {
-            0 => found.to_owned(),
+        let found = self.reason.finding.details();
+        let words = match self.threshold {
+            0 => found,
             threshold => format!("{found} ({} of {threshold})", self.failures),
         };
-        if let Some(listens) = &self.listens {
-            words.push_str(&format!("; {listens}"));
+        match &self.reason.wrong_port {
+            Some(wrong) => format!("{words}; {wrong}"),
+            None => words,
         }
-        words
-    }
-}
-
-/// A reason without ALB's code.
-fn bare(reason: &str) -> &str {
-    match reason.split_once(": ") {
-        Some((code, details)) if code.starts_with("Target.") => details,
-        _ => reason,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use neargate_core::health_reason::{HealthFinding, WrongPort};
 
     #[test]
     fn a_check_is_said_with_what_it_found_and_how_many_failures_it_takes() {
-        let elsewhere = "the task listens at 23077, and not at its PORT, 22500";
-        for (reason, failures, threshold, listens, words) in [
+        let elsewhere = WrongPort {
+            listens: vec![23077],
+            port: 22500,
+        };
+        let refused = "Connection refused (os error 111)";
+        let older = "by an older router";
+        for (finding, failures, threshold, wrong_port, words) in [
             (
-                "Target.ResponseCodeMismatch: 500",
+                HealthFinding::Status(500),
                 1,
                 2,
                 None,
-                "500 (1 of 2)".to_owned(),
+                "500 (1 of 2)".into(),
             ),
             (
-                "Target.FailedHealthChecks: Connection refused (os error 111)",
+                HealthFinding::Failed(refused.to_owned()),
                 0,
                 2,
-                Some(elsewhere.to_owned()),
-                format!("Connection refused (os error 111) (0 of 2); {elsewhere}"),
+                Some(elsewhere.clone()),
+                format!("{refused} (0 of 2); {elsewhere}"),
             ),
-            (
-                "by an older router",
-                0,
-                0,
-                None,
-                "by an older router".into(),
-            ),
+            (HealthFinding::Other(older.into()), 0, 0, None, older.into()),
         ] {
-            let mut check = LastCheck::of(reason.to_owned(), failures, threshold);
-            check.listens = listens;
+            let reason = HealthReason {
+                finding,
+                wrong_port,
+            };
+            let check = LastCheck::of(reason, failures, threshold);
             assert!(check.failed());
             assert_eq!(check.describe(), words);
         }
-        assert!(!LastCheck::of(String::new(), 0, 2).failed());
+        assert!(!LastCheck::of(HealthReason::default(), 0, 2).failed());
     }
 }

@@ -128,7 +128,7 @@ fn present(service: &ServiceState, found: &Release, clock: &EngineClock) -> Rele
         from: found.from,
         reason: format!("waits for {}", waiting_for(service, clock.now())),
         started_at: found.started_at,
-        evidence: found.evidence.clone(),
+        evidence: found.evidence_lines(),
         story: found
             .story
             .iter()

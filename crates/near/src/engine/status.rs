@@ -120,7 +120,8 @@ impl Engine {
 
     fn last_check(&self, task: &Task) -> Option<String> {
         if task.health == machine::TaskHealth::Unhealthy {
-            return Some(task.health_reason.clone()).filter(|reason| !reason.is_empty());
+            let reason = &task.health_reason;
+            return (!reason.is_empty()).then(|| reason.to_string());
         }
         self.last_checks.get(&task.id).map(LastCheck::describe)
     }

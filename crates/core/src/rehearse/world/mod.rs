@@ -15,6 +15,7 @@ use super::timing::{RehearsalTiming, TimingModel};
 use super::traffic::TrafficModel;
 use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
+use crate::health_reason::HealthFinding;
 use crate::ids::{ReleaseId, RevisionNumber, TaskId};
 use crate::machine::{
     self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
@@ -362,7 +363,7 @@ impl RehearsalWorld {
         self.happen(&Event::TaskHealthChanged {
             task,
             health,
-            reason: reason.to_owned(),
+            reason: HealthFinding::Other(reason.to_owned()).into(),
             last_lines: Vec::new(),
         });
     }
