@@ -21,6 +21,7 @@ pub mod input_channel;
 pub mod journal;
 pub mod logs;
 pub mod notify;
+mod os_error;
 pub mod own_processes;
 pub mod paths;
 mod port_holder;

@@ -4,10 +4,12 @@ use std::str::Utf8Error;
 
 use neargate_core::error_chain::error_chain;
 use neargate_core::machine::Obstacle;
+use rustix::io::Errno;
 use tokio::task::JoinError;
 
 use crate::data::{DataError, DataServiceKind, DataServiceName};
 use crate::identity::RegisterError;
+use crate::os_error::os_error;
 use crate::ports::PortAssignError;
 use crate::secrets::SecretsError;
 use crate::supervisor::StartError;
@@ -83,20 +85,20 @@ impl From<TaskStartError> for StartFailure {
         let reason = error_chain(&error);
         let obstacle = match &error {
             TaskStartError::Data { key, .. } => Some(of_data(key)),
-            _ => of_machine(&reason),
+            TaskStartError::Process(StartError::Process { os_error, .. }) => of_machine(*os_error),
+            _ => of_machine(os_error(&error)),
         };
         Self { reason, obstacle }
     }
 }
 
-/// A full disk and a want of descriptors are known by the kernel's words: a shim tells only words.
-fn of_machine(reason: &str) -> Option<Obstacle> {
-    let known = [
-        ("No space left on device", Obstacle::DiskFull),
-        ("Too many open files", Obstacle::Descriptors),
-    ];
-    let met = known.into_iter().find(|(words, _)| reason.contains(words));
-    met.map(|(_, obstacle)| obstacle)
+/// A full disk or a want of descriptors, by the kernel's number.
+fn of_machine(os_error: Option<i32>) -> Option<Obstacle> {
+    match Errno::from_raw_os_error(os_error?) {
+        Errno::NOSPC => Some(Obstacle::DiskFull),
+        Errno::MFILE | Errno::NFILE => Some(Obstacle::Descriptors),
+        _ => None,
+    }
 }
 
 /// The obstacle that a data service is while it is not available.

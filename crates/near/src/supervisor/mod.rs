@@ -63,6 +63,8 @@ pub enum StartError {
     Process {
         /// Names the program and what is wrong.
         reason: String,
+        /// The kernel's number, when it refused.
+        os_error: Option<i32>,
     },
 }
 
@@ -91,7 +93,10 @@ impl LeftBehind {
 #[serde(rename_all = "kebab-case")]
 enum ShimReport {
     Started(RunningProcess),
-    Failed(String),
+    Failed {
+        reason: String,
+        os_error: Option<i32>,
+    },
 }
 
 /// Starts, finds and stops processes under one state directory.
@@ -136,9 +141,9 @@ impl Supervisor {
         match report {
             Ok(ShimReport::Started(running)) => Ok(running),
             // Another call may have started it in the meantime.
-            Ok(ShimReport::Failed(reason)) => {
-                self.running(&spec.id).ok_or(StartError::Process { reason })
-            }
+            Ok(ShimReport::Failed { reason, os_error }) => self
+                .running(&spec.id)
+                .ok_or(StartError::Process { reason, os_error }),
             Err(source) => {
                 // It may have started all the same: what nobody knows of must not run.
                 self.kill(&spec.id);

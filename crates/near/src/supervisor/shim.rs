@@ -36,6 +36,7 @@ use super::stopping::{self, Stopping};
 use crate::cgroup::TaskCgroup;
 use crate::clock::now;
 use crate::logs::writer::{LogWriter, OutputStream, copy};
+use crate::os_error::os_error;
 use crate::own_processes;
 use crate::process_identity::ProcessIdentity;
 use crate::search_path::SEARCH_PATH;
@@ -107,7 +108,10 @@ async fn hold(task: &Path, logs: &Path) -> io::Result<()> {
     let mut held = match begin(task, logs, &spec) {
         Ok(held) => held,
         Err(error) => {
-            report(&ShimReport::Failed(error.to_string()));
+            report(&ShimReport::Failed {
+                reason: error.to_string(),
+                os_error: os_error(&error),
+            });
             return Err(error);
         }
     };
@@ -338,12 +342,18 @@ fn spawn(spec: &TaskSpec, seen: &child::TaskView, preparation: ChildSetup) -> io
     unsafe { command.pre_exec(move || preparation.run()) };
     let name = spec.argv.first().map_or("", String::as_str);
     command.spawn().map_err(|error| {
-        let advice = advice(error.kind());
-        io::Error::new(
-            error.kind(),
-            format!("cannot run `{name}`: {error}{advice}"),
-        )
+        let name = name.to_owned();
+        let source = error;
+        io::Error::new(source.kind(), SpawnError { name, source })
     })
+}
+
+/// A program that is there and does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{name}`: {source}{}", advice(source.kind()))]
+struct SpawnError {
+    name: String,
+    source: io::Error,
 }
 
 /// Advice about a program that is there and does not start.
