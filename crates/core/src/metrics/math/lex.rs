@@ -3,6 +3,8 @@
 //! Invariant: every character of the text is in a token or is white space. Refuses characters
 //! that no expression has, and quotes that are not closed.
 
+use std::ops::Range;
+
 use super::expression::Operator;
 use super::math_error::MathError;
 
@@ -33,6 +35,18 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, ExpressionToken)>, MathEr
         at += length;
     }
     Ok(tokens)
+}
+
+/// Where metrics stand in a text, as ranges of bytes.
+///
+/// # Errors
+/// The text is no expression, as [`MathError`] says.
+pub fn id_places(text: &str) -> Result<Vec<Range<usize>>, MathError> {
+    let place = |(at, token)| match token {
+        ExpressionToken::Id(id) => Some(at..at + id.len()),
+        _ => None,
+    };
+    Ok(tokens(text)?.into_iter().filter_map(place).collect())
 }
 
 fn token(text: &str, at: usize, first: char) -> Result<(ExpressionToken, usize), MathError> {

@@ -20,5 +20,6 @@ mod signature;
 pub use expression::{Expression, ExpressionKind, ExpressionNode, Operator};
 pub use expression_value::{DataPoints, ExpressionInputs, ExpressionValue};
 pub use function::{Function, Word};
+pub use lex::id_places;
 pub use math_error::MathError;
 pub use parse::{MOST_CHARACTERS, MOST_DEPTH};

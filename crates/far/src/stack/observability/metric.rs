@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use neargate_core::metrics::names;
+use neargate_core::metrics::{math, names};
 use neargate_core::model::Alarm;
 
 use super::super::Stack;
@@ -48,20 +48,13 @@ pub(super) fn expression(
 ) -> Result<AlarmSource, AlarmUnsupported> {
     let mut metrics = BTreeMap::new();
     let mut out = String::new();
-    let mut word = String::new();
-    for c in text.chars().chain([' ']) {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            word.push(c);
-            continue;
-        }
-        if word.starts_with(|first: char| first.is_ascii_lowercase()) {
-            out.push_str(&format!("({})", term(alarm, &word, stack, &mut metrics)?));
-        } else {
-            out.push_str(&word);
-        }
-        word.clear();
-        out.push(c);
+    let mut done = 0;
+    for place in math::id_places(text)? {
+        let term = term(alarm, &text[place.clone()], stack, &mut metrics)?;
+        out.push_str(&format!("{}({term})", &text[done..place.start]));
+        done = place.end;
     }
+    out.push_str(&text[done..]);
     if metrics.len() > MOST {
         return Err(AlarmUnsupported::TooManyMetrics {
             most: MOST,
@@ -94,8 +87,8 @@ fn term(
     };
     let statistic = alarm.statistic.as_deref().map_or("Average", cloudwatch);
     Ok(match name {
-        names::REQUESTS => each("requests", REQUESTS, "Sum").join(" + "),
-        names::ERRORS => each("errors", ERRORS, "Sum").join(" + "),
+        names::REQUESTS => sum(&each("requests", REQUESTS, "Sum")),
+        names::ERRORS => sum(&each("errors", ERRORS, "Sum")),
         names::SUCCESS_RATE => {
             let errors = each("errors", ERRORS, "Sum").join(" + ");
             let requests = each("requests", REQUESTS, "Sum").join(" + ");
@@ -107,14 +100,13 @@ fn term(
         ),
         other => return Err(AlarmUnsupported::Metric(other.to_owned())),
     })
-    .map(|text| parenthesised(&text))
 }
 
-fn parenthesised(text: &str) -> String {
-    if text.contains(" + ") && !text.starts_with("100") {
-        format!("({text})")
-    } else {
-        text.to_owned()
+/// One operand, whatever stands beside it.
+fn sum(terms: &[String]) -> String {
+    match terms {
+        [only] => only.clone(),
+        several => format!("({})", several.join(" + ")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why CloudWatch cannot watch as an alarm of the manifest does.
 
 use neargate_core::alarm::RuleError;
+use neargate_core::metrics::math::MathError;
 
 /// Why an alarm is left out.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -11,6 +12,9 @@ pub(super) enum AlarmUnsupported {
     /// Its rule cannot be read.
     #[error(transparent)]
     Rule(#[from] RuleError),
+    /// Its expression cannot be read.
+    #[error(transparent)]
+    Expression(#[from] MathError),
     /// Its expression is made of more metrics than one alarm may have.
     #[error("CloudWatch takes {most} metrics, it needs {needed}")]
     TooManyMetrics {
