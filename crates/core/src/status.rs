@@ -135,6 +135,9 @@ pub struct ServiceStatus {
     /// Why tasks are not starting, when they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// Whether that is a failure: of the last release, or of several starts in a row.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub failing: bool,
 }
 
 impl Status {
@@ -359,6 +362,7 @@ mod tests {
             }),
             tasks,
             trouble: None,
+            failing: false,
         }
     }
 

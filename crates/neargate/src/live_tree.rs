@@ -235,6 +235,7 @@ mod tests {
             }),
             tasks: (0..tasks).map(task).collect(),
             trouble: None,
+            failing: false,
         }
     }
 

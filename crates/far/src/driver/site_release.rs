@@ -366,6 +366,7 @@ impl Driver {
             release,
             tasks: Vec::new(),
             trouble: None,
+            failing: false,
         })
     }
 }

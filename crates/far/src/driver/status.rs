@@ -313,6 +313,7 @@ fn service_status(
         release,
         tasks: tasks.iter().map(task_status).collect(),
         trouble: (seen.failed > 0).then(|| format!("{} tasks failed: {}", seen.failed, seen.said)),
+        failing: seen.failed > 0,
     }
 }
 

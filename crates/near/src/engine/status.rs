@@ -73,6 +73,7 @@ impl Engine {
         };
         let mut tasks: Vec<&Task> = service.tasks.values().collect();
         tasks.sort_by_key(|task| (task.revision, task.ordinal));
+        let trouble = StartTrouble::of(service, self.now());
         let mut status = ServiceStatus {
             name: service.name.clone(),
             kind: kind(service),
@@ -90,7 +91,8 @@ impl Engine {
                 .into_iter()
                 .map(|task| self.task_status(service, task))
                 .collect(),
-            trouble: trouble(service, self.now()),
+            failing: trouble.as_ref().is_some_and(|trouble| trouble.failing),
+            trouble: trouble.map(|trouble| trouble.words),
         };
         let check = status.last_check().map(str::to_owned);
         if let (Some(release), Some(found)) = (&mut status.release, check)
@@ -164,35 +166,47 @@ fn kind(service: &ServiceState) -> ServiceKind {
 const FAILED_AFTER: u32 = 3;
 
 /// Why a service has fewer tasks than wanted, outside of a release.
-fn trouble(service: &ServiceState, now: Timestamp) -> Option<String> {
-    if service.release.is_some() {
-        return None;
-    }
-    let failed = service.history.back();
-    let failed = failed.filter(|last| last.outcome == machine::ReleaseOutcome::Failed);
-    let failed = failed.map(|last| format!("release {} failed: {}", last.id, last.reason));
-    if service.stable.is_none() {
-        return failed;
-    }
-    let backoff = service.backoffs.get(&service.primary)?;
-    let mut words = match backoff.until {
-        Some(until) => format!(
-            "the next task is started in {}",
-            neargate_core::duration::rounded(until.since(now))
-        ),
-        None => String::from("a task is started"),
-    };
-    if backoff.failures >= FAILED_AFTER {
-        let (failures, reason) = (backoff.failures, &backoff.reason);
-        let primary = service.primary;
-        words = format!(
-            "{failures} starts of revision {primary} failed in a row, the last one: {reason}; {words}"
-        );
-        if let Some(failed) = failed {
-            words = format!("{failed}; {words}");
+struct StartTrouble {
+    words: String,
+    /// Its release failed, or several starts in a row.
+    failing: bool,
+}
+
+impl StartTrouble {
+    fn of(service: &ServiceState, now: Timestamp) -> Option<Self> {
+        if service.release.is_some() {
+            return None;
         }
+        let failed = service.history.back();
+        let failed = failed.filter(|last| last.outcome == machine::ReleaseOutcome::Failed);
+        let failed = failed.map(|last| format!("release {} failed: {}", last.id, last.reason));
+        if service.stable.is_none() {
+            return failed.map(|words| Self {
+                words,
+                failing: true,
+            });
+        }
+        let backoff = service.backoffs.get(&service.primary)?;
+        let mut words = match backoff.until {
+            Some(until) => format!(
+                "the next task is started in {}",
+                neargate_core::duration::rounded(until.since(now))
+            ),
+            None => String::from("a task is started"),
+        };
+        let failing = backoff.failures >= FAILED_AFTER;
+        if failing {
+            let (failures, reason) = (backoff.failures, &backoff.reason);
+            let primary = service.primary;
+            words = format!(
+                "{failures} starts of revision {primary} failed in a row, the last one: {reason}; {words}"
+            );
+            if let Some(failed) = failed {
+                words = format!("{failed}; {words}");
+            }
+        }
+        Some(Self { words, failing })
     }
-    Some(words)
 }
 
 /// Healthy tasks that there must be for the service to serve as asked: all that are wanted, or,

@@ -241,9 +241,9 @@ async fn healthy(
                 "not healthy within 10 minutes: {names}"
             )));
         }
-        let trouble = missing.iter().filter_map(|one| one.trouble.as_deref());
-        if let Some(trouble) = trouble.into_iter().find(|words| words.contains("failed")) {
-            return Err(Failure::Failed(trouble.to_owned()));
+        let mut failing = missing.iter().filter(|one| one.failing);
+        if let Some(trouble) = failing.find_map(|one| one.trouble.clone()) {
+            return Err(Failure::Failed(trouble));
         }
         if drawn.elapsed() > screen.pace() {
             screen.starting(&status);
