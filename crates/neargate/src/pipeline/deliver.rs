@@ -11,7 +11,7 @@ use neargate_far::pipeline::Registry;
 use neargate_far::pipeline::stage::{From, built_name, image_of, processor};
 use serde_json::Value;
 
-use super::machine::{ask, aws, command, containers};
+use super::machine::{PLAIN_ERRORS, ask, aws, command, containers};
 use super::stage_runner::StageRunner;
 use crate::failure::Failure;
 use crate::output;
@@ -125,14 +125,15 @@ impl StageRunner<'_> {
         let mut look = command(aws()?, &words, &self.folder);
         look.args(["--repository-name", name, "--image-ids", &image]);
         look.args(["--query", "imageDetails[0].imageDigest", "--output", "text"]);
+        look.env(PLAIN_ERRORS.0, PLAIN_ERRORS.1);
         match ask(look) {
             Ok(digest) if digest.starts_with("sha256:") => Ok(Some(digest)),
             Ok(other) => Err(Failure::Failed(format!(
                 "`aws ecr describe-images` names no digest of {repository}:{tag}: `{other}`"
             ))),
             // Amazon ECR API reference, DescribeImages.
-            Err(failure) if failure.describe().contains("ImageNotFoundException") => Ok(None),
-            Err(failure) => Err(Failure::Environment(failure.describe())),
+            Err(failure) if failure.aws_code() == Some("ImageNotFoundException") => Ok(None),
+            Err(failure) => Err(Failure::Environment(failure.to_string())),
         }
     }
 

@@ -53,6 +53,10 @@ const TRIVY: &[&str] = &[
 /// Source: grype's README, "Gating on severity of vulnerabilities": `high` is high and above.
 const GRYPE: &[&str] = &["--fail-on", "high"];
 
+/// How the AWS CLI writes errors: `An error occurred (CODE) when calling the …`. Source: AWS CLI
+/// user guide, "Structured error output".
+pub(crate) const PLAIN_ERRORS: (&str, &str) = ("AWS_CLI_ERROR_FORMAT", "legacy");
+
 /// AWS's own command line.
 pub(crate) fn aws() -> Result<&'static str, Failure> {
     first(&["aws"]).ok_or_else(|| {
@@ -101,17 +105,49 @@ pub(crate) fn run_neargate(mut command: Command) -> Result<(), Failure> {
 }
 
 /// Standard output, without the line's end; standard error is shown only when the command fails.
-pub(crate) fn ask(mut command: Command) -> Result<String, Failure> {
+pub(crate) fn ask(mut command: Command) -> Result<String, ProgramFailure> {
     let words = words(&command);
-    let output = command
-        .output()
-        .map_err(|error| Failure::of(&format!("cannot run {words}"), &error))?;
+    let output = command.output().map_err(|source| ProgramFailure::NotRun {
+        words: words.clone(),
+        source,
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let how = ended(&words, output.status.code()).describe();
-    Err(Failure::Failed(format!("{how}: {}", said.trim())))
+    Err(ProgramFailure::Ended { how, said })
+}
+
+/// A program that was asked and gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgramFailure {
+    /// It did not run.
+    #[error("cannot run {words}: {source}")]
+    NotRun {
+        words: String,
+        source: std::io::Error,
+    },
+    /// It failed, and what it wrote to standard error.
+    #[error("{how}: {said}")]
+    Ended { how: String, said: String },
+}
+
+impl ProgramFailure {
+    /// The service's error code, when the AWS CLI failed and was asked for [`PLAIN_ERRORS`].
+    pub(crate) fn aws_code(&self) -> Option<&str> {
+        let Self::Ended { said, .. } = self else {
+            return None;
+        };
+        let (_, after) = said.split_once("An error occurred (")?;
+        Some(after.split_once(')')?.0)
+    }
+}
+
+impl From<ProgramFailure> for Failure {
+    fn from(failure: ProgramFailure) -> Self {
+        Self::Failed(failure.to_string())
+    }
 }
 
 /// Whether it ends well; nothing is shown.

@@ -226,7 +226,7 @@ impl<'a> StageRunner<'a> {
         ];
         // Without credentials nothing can be done here, and that is the machine's matter.
         let account = ask(command(aws()?, &who, &self.folder))
-            .map_err(|failure| Failure::Environment(failure.describe()))?;
+            .map_err(|failure| Failure::Environment(failure.to_string()))?;
         if !is_account(&account) {
             let text = format!("`aws sts get-caller-identity` names no account: `{account}`");
             return Err(Failure::Environment(text));
@@ -249,9 +249,8 @@ impl<'a> StageRunner<'a> {
     pub(super) fn image_id(&self, name: &str) -> Result<String, Failure> {
         let inspect = ["image", "inspect", "--format", "{{.Id}}", name];
         ask(command(containers()?, &inspect, &self.folder)).map_err(|failure| {
-            let words = failure.describe();
             Failure::Failed(format!(
-                "there is no image {name}; run the stage build: {words}"
+                "there is no image {name}; run the stage build: {failure}"
             ))
         })
     }
