@@ -109,9 +109,11 @@ impl Driver {
                 serving,
             });
         };
-        let found = self.aws.deployment(&arn).await?.ok_or_else(|| {
-            DriverError::Failed(format!("ECS does not know the deployment {arn}"))
-        })?;
+        let found = self
+            .aws
+            .deployment(&arn)
+            .await?
+            .ok_or_else(|| DriverError::DeploymentUnknown { arn: arn.clone() })?;
         let goes_to = own.revision;
         let comes_from = if goes_to == to { from } else { to };
         let said = DeploymentObservation {

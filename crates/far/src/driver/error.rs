@@ -5,6 +5,9 @@
 
 use neargate_core::command_exit::CommandExit;
 use neargate_core::ids::RevisionNumber;
+use neargate_core::machine::Refusal;
+
+use super::site_files_error::SiteFilesError;
 
 /// A failed operation on AWS, in words for the person at the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +65,37 @@ pub enum DriverError {
     /// A rollback without another stable revision.
     #[error("there is no other stable revision to roll back to")]
     NoRollbackTarget,
+    /// The files of a site on this machine.
+    #[error(transparent)]
+    SiteFiles(#[from] SiteFilesError),
+    /// A rollback to a revision whose files S3 does not keep any more.
+    #[error("the files of revision {revision} are not kept any more")]
+    FilesNotKept { revision: RevisionNumber },
+    /// ECS ran no task for a job.
+    #[error("ECS did not start the job: {reason} {detail}")]
+    JobNotStarted {
+        /// ECS's `reason`, for example `RESOURCE:MEMORY`.
+        reason: String,
+        /// ECS's `detail`, empty when it gives none.
+        detail: String,
+    },
+    /// ECS forgets tasks an hour after their end.
+    #[error("ECS does not know the task {task} any more, so its end is unknown")]
+    JobForgotten { task: String },
+    /// A deployment that the record names.
+    #[error("ECS does not know the deployment {arn}")]
+    DeploymentUnknown { arn: String },
+    /// Nobody set it.
+    #[error("secret {name} has no value: set it with `neargate secret set {name} -e {env}`")]
+    SecretWithoutValue {
+        /// The manifest's name of it.
+        name: String,
+        /// Of this environment.
+        env: String,
+    },
+    /// The release machine refuses what was asked.
+    #[error(transparent)]
+    Machine(Refusal),
     /// It was done, and did not end well.
     #[error("{0}")]
     Failed(String),
@@ -124,15 +158,11 @@ impl DriverError {
     #[must_use]
     pub fn exit(&self) -> CommandExit {
         match self {
-            Self::Refused { .. }
-            | Self::Call { .. }
-            | Self::ServesAlready { .. }
-            | Self::NoRollbackTarget
-            | Self::Failed(_) => CommandExit::Failed,
             Self::Usage(_) => CommandExit::Usage,
             Self::Credentials { .. } | Self::Denied { .. } | Self::Missing { .. } => {
                 CommandExit::Environment
             }
+            _ => CommandExit::Failed,
         }
     }
 
@@ -151,11 +181,7 @@ impl DriverError {
                 role_of(who)
             )),
             Self::Missing { help, .. } | Self::Refused { help, .. } => Some(help.clone()),
-            Self::Usage(_)
-            | Self::Call { .. }
-            | Self::ServesAlready { .. }
-            | Self::NoRollbackTarget
-            | Self::Failed(_) => None,
+            _ => None,
         }
     }
 }

@@ -49,6 +49,7 @@ pub mod session_manager_plugin;
 mod shifted_groups;
 #[cfg(feature = "aws")]
 pub mod site_files;
+mod site_files_error;
 #[cfg(feature = "aws")]
 mod site_release;
 #[cfg(feature = "aws")]

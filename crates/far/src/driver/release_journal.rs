@@ -221,6 +221,6 @@ pub(super) fn refused(refusal: &Refusal) -> DriverError {
             help: "see why: neargate alarms; a release waits until it is quiet".to_owned(),
         },
         wrong if wrong.is_wrong_request() => DriverError::Usage(wrong.to_string()),
-        other => DriverError::Failed(other.to_string()),
+        other => DriverError::Machine(other.clone()),
     }
 }

@@ -37,11 +37,9 @@ impl Driver {
     /// There is none, or a call failed.
     pub async fn secret(&self, name: &str) -> Result<(String, SecretValue), DriverError> {
         let found = self.aws.value(&self.place(name)?).await?;
-        found.ok_or_else(|| {
-            DriverError::Failed(format!(
-                "secret {name} has no value: set it with `neargate secret set {name} -e {}`",
-                self.manifest.env
-            ))
+        found.ok_or_else(|| DriverError::SecretWithoutValue {
+            name: name.to_owned(),
+            env: self.manifest.env.clone(),
         })
     }
 

@@ -12,30 +12,21 @@ use neargate_core::model::Static;
 use neargate_core::routing::site::is_hidden;
 use sha2::{Digest, Sha256};
 
-use super::error::DriverError;
+pub use super::site_files_error::SiteFilesError;
+use super::site_files_error::{LONGEST_PATH, MOST_BYTES, MOST_FILES};
 use super::site_revision::{SiteFile, SiteRevision};
-
-/// Files of one site.
-pub const MOST_FILES: usize = 20_000;
-/// Bytes of one file: it is held in memory while it is sent.
-pub const MOST_BYTES: u64 = 256 << 20;
-/// Bytes of a path (S3 User Guide, "Object key names").
-const LONGEST_PATH: usize = 1024;
 
 /// The files of a site's folder.
 ///
 /// # Errors
 /// The folder or its index is missing, something in it cannot be read or is too much.
-pub fn read(folder: &Path, site: &Static) -> Result<SiteRevision, DriverError> {
+pub fn read(folder: &Path, site: &Static) -> Result<SiteRevision, SiteFilesError> {
     let root = folder.join(&site.root);
     let mut paths = BTreeMap::new();
     walk(&root, "", &mut paths)?;
     if !paths.contains_key(&site.index) {
-        return Err(DriverError::Failed(format!(
-            "there is no {} in {}: does `build` make it?",
-            site.index,
-            root.display()
-        )));
+        let index = site.index.clone();
+        return Err(SiteFilesError::NoIndex { index, root });
     }
     let mut files = BTreeMap::new();
     for (path, from) in &paths {
@@ -59,14 +50,11 @@ pub fn bytes_of(
     site: &Static,
     path: &str,
     file: &SiteFile,
-) -> Result<Vec<u8>, DriverError> {
+) -> Result<Vec<u8>, SiteFilesError> {
     let from = folder.join(&site.root).join(path);
     let bytes = bytes(&from)?;
     if digest(&bytes) != file.sha256 {
-        return Err(DriverError::Failed(format!(
-            "{} was changed while it was released",
-            from.display()
-        )));
+        return Err(SiteFilesError::Changed(from));
     }
     Ok(bytes)
 }
@@ -75,23 +63,21 @@ fn walk(
     folder: &Path,
     below: &str,
     found: &mut BTreeMap<String, PathBuf>,
-) -> Result<(), DriverError> {
+) -> Result<(), SiteFilesError> {
     let entries = fs::read_dir(folder).map_err(|error| unread(folder, &error))?;
     for entry in entries {
         let entry = entry.map_err(|error| unread(folder, &error))?;
         let path = entry.path();
         let name = entry.file_name();
         let Some(name) = name.to_str() else {
-            let text = format!("{} is not UTF-8, and a URL has to be", path.display());
-            return Err(DriverError::Failed(text));
+            return Err(SiteFilesError::NotUtf8(path));
         };
         if is_hidden(name, below.is_empty()) {
             continue;
         }
         let below = format!("{below}{name}");
         if below.len() > LONGEST_PATH {
-            let text = format!("the path {below} is longer than {LONGEST_PATH} bytes");
-            return Err(DriverError::Failed(text));
+            return Err(SiteFilesError::LongPath(below));
         }
         let kind = entry.file_type().map_err(|error| unread(&path, &error))?;
         if kind.is_dir() {
@@ -99,35 +85,28 @@ fn walk(
         } else if kind.is_file() {
             found.insert(below, path);
         } else {
-            return Err(DriverError::Failed(format!(
-                "{} is a link or no file: a site is files and folders",
-                path.display()
-            )));
+            return Err(SiteFilesError::NotAFile(path));
         }
         if found.len() > MOST_FILES {
-            return Err(DriverError::Failed(format!(
-                "{} holds more than {MOST_FILES} files",
-                folder.display()
-            )));
+            return Err(SiteFilesError::TooMany(folder.to_owned()));
         }
     }
     Ok(())
 }
 
-fn bytes(from: &Path) -> Result<Vec<u8>, DriverError> {
+fn bytes(from: &Path) -> Result<Vec<u8>, SiteFilesError> {
     let size = fs::metadata(from).map_err(|error| unread(from, &error))?;
     if size.len() > MOST_BYTES {
-        return Err(DriverError::Failed(format!(
-            "{} is larger than {} MiB",
-            from.display(),
-            MOST_BYTES >> 20
-        )));
+        return Err(SiteFilesError::TooLarge(from.to_owned()));
     }
     fs::read(from).map_err(|error| unread(from, &error))
 }
 
-fn unread(path: &Path, error: &std::io::Error) -> DriverError {
-    DriverError::Failed(format!("cannot read {}: {error}", path.display()))
+fn unread(path: &Path, error: &std::io::Error) -> SiteFilesError {
+    SiteFilesError::Unread {
+        path: path.to_owned(),
+        error: error.to_string(),
+    }
 }
 
 /// `app.js.br` beside `app.js`.

@@ -102,8 +102,7 @@ impl Driver {
         let target = target.task_definition.clone();
         let number = number(&target);
         let Some(site) = self.site_of(service, &target).await? else {
-            let words = format!("the files of revision {number} are not kept any more");
-            return Err(DriverError::Failed(words));
+            return Err(DriverError::FilesNotKept { revision: number });
         };
         self.say(service, &format!("rolls back to revision {number}"));
         let standing = self.site_of(service, &serving).await?;

@@ -80,11 +80,10 @@ impl AwsClients {
             .await
             .map_err(trouble("run the job", "ecs:RunTask"))?;
         if let Some(failure) = answer.failures().first() {
-            return Err(DriverError::Failed(format!(
-                "ECS did not start the job: {} {}",
-                failure.reason().unwrap_or_default(),
-                failure.detail().unwrap_or_default()
-            )));
+            return Err(DriverError::JobNotStarted {
+                reason: failure.reason().unwrap_or_default().to_owned(),
+                detail: failure.detail().unwrap_or_default().to_owned(),
+            });
         }
         let task = answer.tasks().first().and_then(|task| task.task_arn());
         Ok(task.unwrap_or_default().to_owned())
@@ -138,9 +137,9 @@ impl AwsClients {
         let answer = call.send().await;
         let answer = answer.map_err(trouble("look at the job", "ecs:DescribeTasks"))?;
         let Some(found) = answer.tasks().first() else {
-            return Err(DriverError::Failed(format!(
-                "ECS does not know the task {task} any more, so its end is unknown"
-            )));
+            return Err(DriverError::JobForgotten {
+                task: task.to_owned(),
+            });
         };
         let own = found
             .containers()

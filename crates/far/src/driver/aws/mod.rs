@@ -157,21 +157,28 @@ where
             DriverError::of_call(doing, action, meta.code().unwrap_or("no code"), &message)
         }
         _ => {
-            let text = DisplayErrorContext(&error).to_string();
-            if text.contains("credential") {
-                DriverError::Credentials {
+            let message = DisplayErrorContext(&error).to_string();
+            if lacks_credentials(&error, &message) {
+                return DriverError::Credentials {
                     code: "none found".to_owned(),
                     message: "no provider gave credentials".to_owned(),
-                }
-            } else {
-                DriverError::Call {
-                    doing: doing.to_owned(),
-                    code: kind(&error).to_owned(),
-                    message: text,
-                }
+                };
+            }
+            DriverError::Call {
+                doing: doing.to_owned(),
+                code: kind(&error).to_owned(),
+                message,
             }
         }
     }
+}
+
+/// Whether nothing was sent for want of credentials. Their error has a type,
+/// `aws_credential_types::provider::error::CredentialsError`, which none of the SDK's crates here
+/// names again: what is no error of the connection is told apart by its words.
+fn lacks_credentials<E, R>(error: &SdkError<E, R>, words: &str) -> bool {
+    let own = matches!(error, SdkError::DispatchFailure(failure) if failure.is_other());
+    own && words.contains("credential")
 }
 
 fn kind<E, R>(error: &SdkError<E, R>) -> &'static str {
