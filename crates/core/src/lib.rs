@@ -33,6 +33,7 @@ pub mod error_chain;
 pub mod guard;
 pub mod health;
 pub mod health_reason;
+pub mod hex;
 pub mod ids;
 pub mod ignore_list;
 pub mod liveness;

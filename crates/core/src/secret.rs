@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::Utf8Error;
 
+use crate::hex::hex;
 use crate::model::SecretGenerator;
 
 /// Largest value in bytes (Secrets Manager's bound).
@@ -63,17 +64,6 @@ impl SecretGenerator {
             Self::Base64(count) | Self::Hex(count) => usize::from(count),
         }
     }
-}
-
-/// Two lower-case hexadecimal digits for each byte.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -9,6 +9,7 @@
 //! only its decisions, and no AWS SDK is compiled.
 
 pub mod cost;
+mod digest;
 pub mod driver;
 pub mod ecs_strategy;
 pub mod pipeline;

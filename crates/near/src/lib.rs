@@ -19,6 +19,7 @@ pub mod identity;
 pub mod inherited;
 pub mod input_channel;
 pub mod journal;
+mod locked;
 pub mod logs;
 pub mod notify;
 mod os_error;

@@ -1,8 +1,7 @@
 //! Moments that people name as a duration before now, and as they are printed.
 
 use neargate_core::duration;
-use neargate_core::routing::http_date::civil;
-use neargate_core::time::Timestamp;
+use neargate_core::time::{Timestamp, civil};
 use neargate_near::clock::now;
 
 use crate::failure::Failure;

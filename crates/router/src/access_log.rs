@@ -15,8 +15,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::locked::locked;
 use neargate_core::ids::RevisionNumber;
-use neargate_core::routing::http_date::civil;
+use neargate_core::time::civil;
 use serde::Serialize;
 
 use crate::stickiness::GroupChoice;
@@ -92,10 +93,7 @@ impl LogFile {
     }
 
     fn write(&self, lines: &[u8]) {
-        let mut file = self
-            .file
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut file = locked(&self.file);
         let renewed = self.renew(&file);
         if let Some(renewed) = renewed {
             *file = renewed;
@@ -183,17 +181,6 @@ pub(crate) fn now_text() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_become_dates() {
-        for (days, date) in [
-            (0, (1970, 1, 1)),
-            (11_016, (2000, 2, 29)),
-            (20_778, (2026, 11, 21)),
-        ] {
-            assert_eq!(civil(days), date);
-        }
-    }
 
     #[test]
     fn a_log_that_was_moved_away_is_begun_anew() {

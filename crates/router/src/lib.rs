@@ -26,6 +26,7 @@ mod heartbeat;
 mod http2;
 mod lateness;
 mod listening;
+mod locked;
 mod memory;
 mod pressure;
 mod proxy;

@@ -3,9 +3,10 @@
 //! Invariant: what the router itself lacks is counted here and nowhere as a target's failure.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use crate::locked::locked;
 use neargate_core::descriptors;
 use neargate_core::routing::control::RouterLoad;
 
@@ -61,14 +62,14 @@ impl Pressure {
 
     /// Keeps the words of the last shortage.
     pub(crate) fn note(&self, why: &str) {
-        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut words = locked(&self.words);
         if *words != why {
             why.clone_into(&mut words);
         }
     }
 
     pub(crate) fn read(&self) -> RouterLoad {
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = locked(&self.words);
         RouterLoad {
             connections: self.connections.load(Ordering::Relaxed),
             most_connections: self.most_connections.load(Ordering::Relaxed),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use neargate_core::descriptors::MOST_REFUSALS;
+use neargate_core::random::Random;
 use neargate_core::routing::table::RoutingTable;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -48,7 +49,7 @@ pub(crate) struct WorkerContext {
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) pressure: Arc<Pressure>,
     serving: watch::Sender<bool>,
-    random: Cell<u64>,
+    random: RefCell<Random>,
 }
 
 impl WorkerContext {
@@ -60,6 +61,7 @@ impl WorkerContext {
         clock: CachedClock,
         draining: watch::Receiver<bool>,
     ) -> Self {
+        let seed = std::hash::RandomState::new().build_hasher().finish();
         Self {
             table: RefCell::default(),
             pool: UpstreamPool::new(limits.target_connections, diag),
@@ -80,7 +82,7 @@ impl WorkerContext {
             refusals: Arc::new(Semaphore::new(MOST_REFUSALS as usize)),
             pressure,
             serving: watch::Sender::new(false),
-            random: Cell::new(std::hash::RandomState::new().build_hasher().finish()),
+            random: RefCell::new(Random::new(seed)),
         }
     }
 
@@ -90,11 +92,7 @@ impl WorkerContext {
 
     /// A random number: for identifiers and choices, not for secrets.
     pub(crate) fn random(&self) -> u64 {
-        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.random.set(state);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.borrow_mut().draw()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -2,16 +2,18 @@
 
 use std::fmt;
 
+use crate::time::{civil, weekday};
+
 /// IMF-fixdate (RFC 9110, 5.6.7) of a moment, in seconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate(pub u64);
 
 impl fmt::Display for HttpDate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
         let (days, rest) = (self.0 / 86_400, self.0 % 86_400);
         let (year, month, day) = civil(days);
-        let weekday = DAYS[usize::try_from(days % 7).unwrap_or(0)];
+        let weekday = DAYS[usize::try_from(weekday(days) - 1).unwrap_or(0)];
         let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
         let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
         write!(
@@ -80,24 +82,6 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
         }
     }
     (civil(low) == wanted).then_some(low)
-}
-
-/// Year, month and day of a number of days since 1970-01-01 (proleptic Gregorian calendar,
-/// counted in eras of 400 years that begin in March).
-#[must_use]
-pub fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (era * 400 + year + next, month, day)
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use neargate_core::model::Static;
 use neargate_core::routing::site::is_hidden;
-use sha2::{Digest, Sha256};
 
 pub use super::site_files_error::SiteFilesError;
 use super::site_files_error::{LONGEST_PATH, MOST_BYTES, MOST_FILES};
 use super::site_revision::{SiteFile, SiteRevision};
+use crate::digest::sha256;
 
 /// The files of a site's folder.
 ///
@@ -35,7 +35,7 @@ pub fn read(folder: &Path, site: &Static) -> Result<SiteRevision, SiteFilesError
         }
         let bytes = bytes(from)?;
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let file = SiteFile::new(site, path, digest(&bytes), size);
+        let file = SiteFile::new(site, path, sha256(&bytes), size);
         files.insert(path.clone(), file);
     }
     Ok(SiteRevision::new(files))
@@ -53,7 +53,7 @@ pub fn bytes_of(
 ) -> Result<Vec<u8>, SiteFilesError> {
     let from = folder.join(&site.root).join(path);
     let bytes = bytes(&from)?;
-    if digest(&bytes) != file.sha256 {
+    if sha256(&bytes) != file.sha256 {
         return Err(SiteFilesError::Changed(from));
     }
     Ok(bytes)
@@ -113,11 +113,6 @@ fn unread(path: &Path, error: &std::io::Error) -> SiteFilesError {
 fn is_compressed_sibling(path: &str, all: &BTreeMap<String, PathBuf>) -> bool {
     let plain = path.strip_suffix(".br").or(path.strip_suffix(".gz"));
     plain.is_some_and(|plain| all.contains_key(plain))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

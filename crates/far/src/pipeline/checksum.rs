@@ -3,7 +3,7 @@
 //! Invariant: a file that people changed is told from one that they did not. The checksum finds
 //! changes, not attackers: whoever can write the file can write the head too.
 
-use sha2::{Digest, Sha256};
+use crate::digest::sha256;
 
 const MADE: &str =
     "# Made by `neargate pipeline render`: change the manifest and render again, not this file.";
@@ -12,16 +12,7 @@ const SUM: &str = "# sha256 of what follows: ";
 /// A body with its head.
 #[must_use]
 pub(super) fn seal(body: &str) -> String {
-    format!("{MADE}\n{SUM}{}\n{body}", sum(body))
-}
-
-fn sum(body: &str) -> String {
-    use std::fmt::Write;
-    let mut hex = String::new();
-    for byte in Sha256::digest(body.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    format!("{MADE}\n{SUM}{}\n{body}", sha256(body.as_bytes()))
 }
 
 /// Whether a file is as it was made.
@@ -31,7 +22,7 @@ fn is_whole(text: &str) -> bool {
         .and_then(|rest| rest.strip_prefix('\n'));
     let rest = rest.and_then(|rest| rest.strip_prefix(SUM));
     let parts = rest.and_then(|rest| rest.split_once('\n'));
-    parts.is_some_and(|(written, body)| written == sum(body))
+    parts.is_some_and(|(written, body)| written == sha256(body.as_bytes()))
 }
 
 /// Change that a file needs.

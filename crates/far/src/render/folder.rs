@@ -11,9 +11,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::Files;
+use crate::digest::sha256;
 
 const LIST: &str = "rendered.sha256";
 const EJECTED: &str = "EJECTED.md";
@@ -94,7 +93,7 @@ pub fn write(
     for (path, text) in files {
         match read(&folder.join(path))? {
             Some(there) if there == text.as_bytes() => written.kept += 1,
-            Some(there) if before.get(path) != Some(&sum(&there)) => {
+            Some(there) if before.get(path) != Some(&sha256(&there)) => {
                 by_hand.push(path.clone());
                 written.written.push(path.clone());
             }
@@ -103,7 +102,7 @@ pub fn write(
     }
     for (path, known) in before.iter().filter(|(path, _)| !files.contains_key(*path)) {
         match read(&folder.join(path))? {
-            Some(there) if sum(&there) != *known => by_hand.push(path.clone()),
+            Some(there) if sha256(&there) != *known => by_hand.push(path.clone()),
             Some(_) => {}
             None => continue,
         }
@@ -120,7 +119,7 @@ pub fn write(
     }
     let lines = files.iter();
     let list: String = lines
-        .map(|(path, text)| format!("{}  {path}\n", sum(text.as_bytes())))
+        .map(|(path, text)| format!("{}  {path}\n", sha256(text.as_bytes())))
         .collect();
     put(&folder.join(LIST), &list)?;
     Ok(written)
@@ -183,9 +182,4 @@ fn failed(what: &'static str, path: &Path, source: io::Error) -> FolderError {
         path: path.to_owned(),
         source,
     }
-}
-
-fn sum(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -15,7 +15,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 
 use neargate_core::ids::{ReleaseId, RevisionNumber};
 use neargate_core::time::Timestamp;
@@ -23,6 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now;
+use crate::locked::locked;
 use crate::logs::writer::rotated;
 use crate::paths::StateDir;
 
@@ -153,7 +153,7 @@ impl AuditLog {
     /// # Errors
     /// It is lost, and counted: the request goes on without it.
     pub fn write(&self, record: AuditRecord) -> io::Result<()> {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = locked(&self.lost);
         let mut lines = Vec::new();
         if *lost > 0 {
             let told = format!("{lost} lines before this one could not be written");

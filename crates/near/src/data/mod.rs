@@ -28,7 +28,7 @@ mod url;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neargate_core::model::{Cache, CacheEngine, Database};
@@ -41,6 +41,7 @@ pub use processes::{ServerProcess, ServerProcesses, ServerStopSignal};
 pub use status::{DataServiceKind, DataServiceName, DataServiceState, DataServiceStatus};
 pub use url::{PostgresVariables, parts, redacted, taken_by_all};
 
+use crate::locked::locked;
 use crate::paths::StateDir;
 use crate::secrets::{SecretValue, Secrets};
 use ports::DataPorts;
@@ -198,7 +199,7 @@ impl<P: ServerProcesses> DataSupervisor<P> {
     /// # Errors
     /// [`DataError::Unknown`], [`DataError::Password`].
     pub fn url(&self, key: &DataServiceName) -> Result<SecretValue, DataError> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = locked(&self.running);
         match running.get(key) {
             Some(RequestedService::External { url }) => Ok(url.clone()),
             Some(RequestedService::Kept { service, .. }) => {
@@ -214,13 +215,13 @@ impl<P: ServerProcesses> DataSupervisor<P> {
     /// Whether the server is ours: near, not at a URL of the manifest.
     #[must_use]
     pub fn is_own(&self, key: &DataServiceName) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = locked(&self.running);
         matches!(running.get(key), Some(RequestedService::Kept { .. }))
     }
 
     /// A person asked for something: what waits before its next start is started at once.
     pub fn start_waiting(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = locked(&self.running);
         for entry in running.values() {
             if let RequestedService::Kept { wanted, .. } = entry {
                 wanted.send_replace(DesiredState::Run);
@@ -231,7 +232,7 @@ impl<P: ServerProcesses> DataSupervisor<P> {
     /// Stops all services cleanly and returns when they have ended. All stop at the same time.
     pub async fn stop_all(&self) {
         let running = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = locked(&self.running);
             std::mem::take(&mut *running)
         };
         let mut keepers = Vec::new();
@@ -270,13 +271,13 @@ impl<P: ServerProcesses> DataSupervisor<P> {
                 },
             );
         });
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = locked(&self.running);
         let url = SecretValue::new(url);
         running.insert(key, RequestedService::External { url });
     }
 
     fn keep(&self, service: DataService) -> Result<(), DataError> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = locked(&self.running);
         if let Some(RequestedService::Kept { wanted, .. }) = running.get(&service.key) {
             // One that waits before its next start waits no longer.
             wanted.send_replace(DesiredState::Run);

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
+use crate::locked::locked;
 use crate::port_holder;
 
 /// First port of data services.
@@ -41,7 +42,7 @@ impl DataPorts {
         file: &Path,
         taken: TakenPortPolicy,
     ) -> Result<u16, DataError> {
-        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = locked(&self.0);
         if let Some(port) = remembered_port(file) {
             if is_free(port) {
                 given.insert(port);

@@ -18,6 +18,7 @@ use super::leftovers;
 use super::process_owner::ProcessOwner;
 use super::processes::{ServerProcess, ServerStopSignal};
 use super::program;
+use neargate_core::hex::hex;
 use neargate_core::secret::SecretValue;
 
 /// Clean stop: SIGINT, then this long.
@@ -106,10 +107,7 @@ impl PostgresDatabase {
             owner,
         };
         let mark = self.directory.join("credential");
-        let digest: String = Sha256::digest(password.expose())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = hex(&Sha256::digest(password.expose()));
         let digest = format!("{digest} {RIGHTS}");
         if !self.data().exists() {
             cluster.create(&self.role, &self.role, password).await?;

@@ -1,10 +1,9 @@
 //! One data service: what is the same for databases and caches, and where they differ.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use neargate_core::model::SecretGenerator;
-use neargate_core::time::Timestamp;
 
 use super::error::DataError;
 use super::ports::{DataPorts, TakenPortPolicy, remembered_port};
@@ -16,6 +15,7 @@ use super::redis::Redis;
 use super::status::DataServiceName;
 use super::url;
 use crate::atomic::private_directory;
+use crate::clock::now;
 use crate::paths::StateDir;
 use crate::secrets::{SecretValue, Secrets};
 
@@ -189,11 +189,4 @@ impl DataService {
                 source: Box::new(source),
             })
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

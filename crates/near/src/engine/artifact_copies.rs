@@ -1,10 +1,11 @@
 //! The copies of artifacts that go on now, for those who wait for them.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use neargate_core::status::Copying;
 
+use crate::locked::locked;
 use crate::snapshot::SnapshotProgress;
 
 type OpenCopies = Arc<Mutex<Vec<Arc<CopyRequest>>>>;
@@ -30,7 +31,7 @@ impl Copies {
     /// A request begins to copy.
     pub(super) fn begin(&self) -> ArtifactCopies {
         let request = Arc::new(CopyRequest::default());
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.0);
         open.push(request.clone());
         ArtifactCopies {
             open: self.0.clone(),
@@ -40,7 +41,7 @@ impl Copies {
 
     /// How far they are.
     pub(super) fn read(&self) -> Vec<Copying> {
-        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = locked(&self.0);
         let now = open.iter().filter_map(|request| {
             let now = request.lock();
             now.as_ref().map(|(name, progress)| progress.read(name))
@@ -69,7 +70,7 @@ impl ArtifactCopies {
 
 impl Drop for ArtifactCopies {
     fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         open.retain(|request| !Arc::ptr_eq(request, &self.request));
     }
 }
@@ -85,6 +86,6 @@ impl CopyRequest {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(String, Arc<SnapshotProgress>)>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.now)
     }
 }

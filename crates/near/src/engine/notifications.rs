@@ -4,7 +4,7 @@
 //! release that waits for a person is.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use neargate_core::error_chain::error_chain;
 use neargate_core::ids::ReleaseId;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use super::{Engine, log};
+use crate::locked::locked;
 use crate::notify::{
     DeliveryTiming, Notifier, OutgoingNotification, QUEUE, Roots, UrlError, WebhookUrl,
 };
@@ -179,7 +180,7 @@ fn webhook_url(
         WebhookAddress::Url(url) => return Ok(WebhookUrl::parse(url)?),
         WebhookAddress::Secret(name) => name,
     };
-    let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    let secrets = locked(secrets);
     let (_, value) = secrets.get(name, VersionSelector::Current)?;
     let secret = || name.clone();
     let text = value

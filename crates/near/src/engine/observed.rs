@@ -3,7 +3,6 @@
 //! Invariant: both see the same services, data services and secrets; nothing is written.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 use neargate_core::command_exit::CommandExit;
 use neargate_core::machine::{
@@ -16,6 +15,7 @@ use super::{DEFINITION, Engine};
 use crate::api::server::CallReply;
 use crate::api::wire::{EnvironmentDefinition, Problem};
 use crate::journal::{self, JournalReader};
+use crate::locked::locked;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, SecretsError, VersionStage};
 
@@ -25,7 +25,7 @@ impl Engine {
         let mut observed = observed_of(self.ledger.state(), self.definition.as_deref());
         let secrets = self.surroundings.secrets.clone();
         answer(to, move || {
-            let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let secrets = locked(&secrets);
             let listed = list(&secrets, &mut observed);
             listed.map_err(|error| Problem::of(&error, CommandExit::Failed))?;
             Ok(observed)

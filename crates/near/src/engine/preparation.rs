@@ -9,7 +9,7 @@
 //! ([`SnapshotLease`]); snapshots are removed only while no request holds any.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use neargate_core::command_exit::CommandExit;
 use neargate_core::descriptors::TaskCountBasis;
@@ -29,6 +29,7 @@ use super::{DEFINITION, Engine, EngineInput, owner, reply};
 use crate::api::server::CallReply;
 use crate::api::wire::{Accepted, EnvironmentDefinition, Problem};
 use crate::descriptors;
+use crate::locked::locked;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
 use crate::snapshot::{FileSharing, remove, set_aside_unused, snapshot, source};
@@ -397,7 +398,7 @@ fn note_secrets(
     secrets: &Mutex<Secrets>,
     contents: &mut RevisionContents,
 ) -> Result<(), Problem> {
-    let secrets = secrets.lock().unwrap_or_else(PoisonError::into_inner);
+    let secrets = locked(secrets);
     for (name, content) in contents {
         let Some(service) = definition.manifest.services.get(name) else {
             continue;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
@@ -20,6 +20,7 @@ use super::{Engine, reply};
 use crate::api::server::CallReply;
 use crate::api::wire::{EnvironmentDefinition, Problem};
 use crate::clock::now;
+use crate::locked::locked;
 use crate::own_processes;
 use crate::paths::StateDir;
 use crate::port_holder;
@@ -65,11 +66,7 @@ impl Engine {
 
     /// Tasks that start from now on find the other services at these addresses.
     pub(super) fn tell_tasks(&self, addresses: ServiceAddresses) {
-        *self
-            .surroundings
-            .internal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = addresses;
+        *locked(&self.surroundings.internal) = addresses;
     }
 
     /// Where each service with a port is reached from inside.

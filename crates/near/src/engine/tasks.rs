@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::RevisionDefinition;
@@ -19,6 +19,7 @@ use crate::cgroup::ResourceLimits;
 use crate::data::{DataServiceName, DataSupervisor};
 use crate::identity;
 use crate::identity::UserIdentity;
+use crate::locked::locked;
 use crate::paths::StateDir;
 use crate::secrets::{Secrets, VersionSelector};
 use crate::shim_role::ShimRole;
@@ -213,7 +214,7 @@ impl TaskEnvironment {
                 }
             }
         }
-        let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
+        let internal = locked(&self.internal);
         Ok(environment::variables(&VariableSources {
             app: &self.app,
             env: &self.env,
@@ -240,12 +241,12 @@ impl TaskEnvironment {
     /// Where other tasks reach a service.
     #[must_use]
     pub(super) fn internal_address(&self, service: &str) -> Option<SocketAddr> {
-        let internal = self.internal.lock().unwrap_or_else(PoisonError::into_inner);
+        let internal = locked(&self.internal);
         internal.get(service).copied()
     }
 
     fn secret(&self, name: &str, version: Option<u32>) -> Result<String, TaskVariablesError> {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = locked(&self.secrets);
         let which = version.map_or(VersionSelector::Current, VersionSelector::Version);
         let (_, value) = secrets
             .get(name, which)

@@ -322,5 +322,5 @@ fn real(path: &Path) -> PathBuf {
 fn random_name() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(neargate_core::secret::hex(&bytes))
+    Ok(neargate_core::hex::hex(&bytes))
 }

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use neargate_core::ids::RevisionNumber;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 pub use super::line::OutputStream;
 use super::line::{LogLine, record};
 use crate::clock::now;
+use crate::locked::locked;
 
 /// Longest line; a longer one is written in parts of at most so many bytes, cut between characters.
 pub const LINE_BYTES: usize = 64 * 1024;
@@ -164,7 +165,7 @@ pub async fn copy<R: AsyncRead + Unpin>(pipe: R, log: Arc<Mutex<LogWriter>>, str
         if read == PipeRead::Line && line.last() == Some(&b'\r') {
             line.pop();
         }
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = locked(&log);
         if line.len() > LINE_BYTES {
             let part = cut(&line);
             log.write_part(stream, &line[..part], true);

@@ -13,7 +13,7 @@ pub use post::{PostError, Roots, WebhookPoster};
 pub use url::{UrlError, UrlScheme, WebhookUrl};
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::{self, AbortHandle, JoinSet};
 
 use crate::clock::now;
+use crate::locked::locked;
 
 /// Letters that may wait.
 pub const QUEUE: usize = 256;
@@ -134,7 +135,7 @@ impl Drop for Notifier {
 
 impl NotifierState {
     fn lock(&self) -> MutexGuard<'_, QueuedNotification> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.waiting)
     }
 
     /// The oldest letter whose webhook has none under way.

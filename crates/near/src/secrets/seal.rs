@@ -12,9 +12,8 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
 use super::error::SecretsError;
-use neargate_core::secret::{SecretValue, hex};
-
-use super::value::unhex;
+use neargate_core::hex::{hex, unhex};
+use neargate_core::secret::SecretValue;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;

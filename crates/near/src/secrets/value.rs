@@ -1,4 +1,4 @@
-//! Values from the system's random source, and hexadecimal texts.
+//! Values from the system's random source.
 //!
 //! What a value is, and how it is made of bytes, is core's.
 
@@ -15,32 +15,9 @@ pub(super) fn generate(rule: SecretGenerator) -> Result<SecretValue, getrandom::
     Ok(SecretValue::generate(rule, &bytes))
 }
 
-/// Bytes of a hexadecimal text; `None` when it is not one.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|letter| letter.to_digit(16)).collect();
-    let digits = digits?;
-    if digits.len() % 2 != 0 {
-        return None;
-    }
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use neargate_core::secret::hex;
-
     use super::*;
-
-    #[test]
-    fn hex_goes_both_ways() {
-        assert_eq!(hex(&[0, 0x1f, 0xff]), "001fff");
-        assert_eq!(unhex("001fff"), Some(vec![0, 0x1f, 0xff]));
-        assert_eq!(unhex("0"), None);
-        assert_eq!(unhex("0g"), None);
-    }
 
     #[test]
     fn generated_values_have_the_length_asked_and_differ() {

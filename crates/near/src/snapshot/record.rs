@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use neargate_core::hex::{hex, unhex};
+
 use super::artifact_tree::{ArtifactPart, FileStamp};
-use super::{ArtifactTree, Digest, hex, hex_of};
+use super::{ArtifactTree, Digest};
 
 /// Where records are, in the directory of the snapshots.
 pub(super) const RECORDS: &str = ".records";
@@ -185,7 +187,9 @@ fn source_name(source: &Path) -> String {
 
 fn read_line(line: &[u8]) -> Option<(PathBuf, KnownFile)> {
     let mut fields = line.splitn(10, |byte| *byte == b' ');
-    let digest = hex_of(std::str::from_utf8(fields.next()?).ok()?)?;
+    let digest: Digest = unhex(std::str::from_utf8(fields.next()?).ok()?)?
+        .try_into()
+        .ok()?;
     let (size, inode) = (number(fields.next())?, number(fields.next())?);
     let modified = (number(fields.next())?, number(fields.next())?);
     let changed = (number(fields.next())?, number(fields.next())?);

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::activity::ActivityMeter;
 use super::line::{self, ALIVE, ENGINE, LOOP, QUIT};
 use super::sockets::{self, NamedSockets};
 use super::start;
+use crate::locked::locked;
 use crate::paths::StateDir;
 use crate::process_identity::ProcessIdentity;
 use crate::process_signal;
@@ -101,7 +102,7 @@ impl Sentinel {
 }
 
 fn lock(listeners: &Mutex<ListenerCopies>) -> std::sync::MutexGuard<'_, ListenerCopies> {
-    listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(listeners)
 }
 
 struct SentinelThread {

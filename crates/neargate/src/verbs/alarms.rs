@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use neargate_core::routing::http_date::civil;
-use neargate_core::time::Timestamp;
+use neargate_core::time::{Timestamp, civil};
 use neargate_near::api::wire::AlarmRecord;
 use neargate_near::clock::now;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use neargate_core::random::Random;
 use neargate_near::own_processes::{self, ProcessRole};
 use serde_json::Value;
 
@@ -14,19 +15,6 @@ use crate::releases::ECHO;
 
 /// How often the engine is killed in the middle of releases.
 const KILLS: u32 = 200;
-
-/// A stream of numbers that a seed decides (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 fn release_in_progress(status: &Value) -> bool {
     !status["services"][0]["release"].is_null()
@@ -40,7 +28,7 @@ fn two_hundred_engine_kills_in_releases_change_no_outcome_and_orphan_no_task() {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(20_261_121);
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let load = Load::start(app.address, "/", 100);
     let (mut kills, mut releases) = (0, 0);
     let began = Instant::now();

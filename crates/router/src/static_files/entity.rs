@@ -8,10 +8,12 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::locked::locked;
 use bytes::Bytes;
+use neargate_core::hex::hex;
 use neargate_core::ids::RevisionNumber;
 use neargate_core::routing::http_date::HttpDate;
 use neargate_core::routing::site::content_type;
@@ -138,7 +140,7 @@ fn digest(file: &mut File, metadata: &Metadata) -> io::Result<String> {
         metadata.ctime(),
         metadata.ctime_nsec(),
     );
-    let known = || DIGESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || locked(&DIGESTS);
     if let Some(found) = known().get(&identity) {
         return Ok(found.clone());
     }
@@ -160,8 +162,7 @@ fn digest(file: &mut File, metadata: &Metadata) -> io::Result<String> {
 }
 
 fn shown(digest: &[u8]) -> String {
-    let bytes = digest.iter().take(SHOWN);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..SHOWN.min(digest.len())])
 }
 
 /// A precompressed sibling that the client accepts, brotli first.

@@ -7,12 +7,13 @@ use std::ops::Range as Bounds;
 use std::path::{Path, PathBuf};
 
 use neargate_core::ids::RevisionNumber;
-use neargate_core::routing::http_date::{HttpDate, civil};
+use neargate_core::routing::http_date::HttpDate;
 use neargate_core::routing::matching::RequestFacts;
 use neargate_core::routing::site::{
     ASK_AGAIN, cache_control, is_page, may_be_a_page, navigates, stand_in_cache_control,
 };
 use neargate_core::routing::table::StaticSite;
+use neargate_core::time::civil;
 
 use super::entity::{Entity, SendOptions, accepts};
 use super::resolve::{ResolvedPath, inside, resolve};

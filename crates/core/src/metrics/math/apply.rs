@@ -3,10 +3,10 @@
 //! Invariant: total for the arguments that parsing lets through; a slot without what it needs
 //! has no point.
 
-use super::calendar::{date, weekday};
 use super::expression::ExpressionNode;
 use super::expression_value::{DataPoints, ExpressionInputs, ExpressionValue};
 use super::function::{Function, Word};
+use crate::time::{civil, weekday};
 
 /// Result of a call; `values` are those of the arguments.
 pub(super) fn call(
@@ -263,7 +263,7 @@ fn sort(all: Vec<DataPoints>, arguments: &[ExpressionNode]) -> Vec<DataPoints> {
 
 fn clock(function: Function, second: u64) -> u64 {
     let days = second / 86_400;
-    let (year, month, day) = date(days);
+    let (year, month, day) = civil(days);
     match function {
         Function::Minute => second / 60 % 60,
         Function::Hour => second / 3600 % 24,

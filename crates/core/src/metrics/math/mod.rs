@@ -7,7 +7,6 @@
 //! needs more than one account.
 
 mod apply;
-mod calendar;
 mod evaluate;
 mod expression;
 mod expression_value;

@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::Sha256;
 
+use crate::hex::{hex, unhex};
 use crate::ids::RevisionNumber;
 
 /// Bytes of a key.
@@ -41,20 +42,13 @@ impl CookieKey {
     /// Reads 64 hexadecimal digits; `None` when the text is anything else.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
-        let mut key = [0; KEY_BYTES];
-        if text.len() != 2 * KEY_BYTES || !text.is_ascii() {
-            return None;
-        }
-        for (byte, at) in key.iter_mut().zip((0..text.len()).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-        }
-        Some(Self(key))
+        unhex(text)?.try_into().ok().map(Self)
     }
 
     /// 64 hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 }
 
