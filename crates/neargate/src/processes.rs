@@ -1,8 +1,6 @@
 //! The processes that this binary is: engine, watchdog, router, shim.
 
-use std::fs::OpenOptions;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitCode, ExitStatus, Stdio};
@@ -23,6 +21,7 @@ use rustix::process::Signal;
 use crate::client::{self, EngineClient};
 use crate::failure::Failure;
 use crate::output;
+use neargate_near::private_file;
 
 /// An engine that replays a long journal may take this long to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -309,11 +308,7 @@ pub(crate) async fn end_lost(state: &StateDir) -> bool {
 fn start(state: &StateDir) -> Result<Child, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::of("cannot start the engine", error);
     atomic::state_directory(&state.path()).map_err(|error| failed(&error))?;
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(state.engine_log());
+    let log = private_file::append(&state.engine_log());
     let mut command = watchdog::command(&watchdog::own_program());
     command.args(["watchdog", "--state-dir"]);
     command.arg(state.path()).current_dir("/");

@@ -10,9 +10,8 @@
 
 mod peer;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -25,6 +24,7 @@ use crate::clock::now;
 use crate::locked::locked;
 use crate::logs::writer::rotated;
 use crate::paths::StateDir;
+use crate::private_file;
 
 pub use peer::PeerUser;
 
@@ -169,9 +169,9 @@ impl AuditLog {
     /// All lines or none, under a lock that every writer takes.
     fn append(&self, lines: &[u8]) -> io::Result<()> {
         let path = self.state.audit_log();
-        let lock = open(&self.state.audit_lock())?;
+        let lock = private_file::append(&self.state.audit_lock())?;
         flock(&lock, FlockOperation::LockExclusive)?;
-        let mut file = open(&path)?;
+        let mut file = private_file::append(&path)?;
         let mut size = file.metadata()?.len();
         if size > 0 && size + lines.len() as u64 > FILE_BYTES {
             for number in (1..FILES).rev() {
@@ -181,7 +181,7 @@ impl AuditLog {
                 };
                 let _ = fs::rename(newer, rotated(&path, number));
             }
-            file = open(&path)?;
+            file = private_file::append(&path)?;
             size = 0;
         }
         let written = file.write_all(lines).and_then(|()| file.sync_data());
@@ -191,11 +191,6 @@ impl AuditLog {
         }
         written
     }
-}
-
-fn open(path: &std::path::Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(0o600).open(path)
 }
 
 /// All lines that are kept, oldest first. Needs no engine.

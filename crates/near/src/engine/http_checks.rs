@@ -11,10 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1;
+use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use neargate_core::error_chain::error_chain;
 use neargate_core::ids::RevisionNumber;
 use neargate_core::machine::ProcessExit;
@@ -23,6 +21,7 @@ use tokio::net::TcpStream;
 
 use super::routing_table::TEST_HEADER;
 use crate::descriptors;
+use crate::http_exchange;
 use crate::logs::writer::{LogWriter, OutputStream};
 
 /// Between two attempts.
@@ -176,30 +175,11 @@ async fn exchange(asking: &PendingCheck) -> Result<CheckResponse, AskError> {
         request = request.header(name, value);
     }
     let request = request
-        .body(Empty::<Bytes>::new())
+        .body(Full::<Bytes>::default())
         .map_err(AskError::Request)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+    http_exchange::exchange(stream, request, read)
         .await
-        .map_err(AskError::Exchange)?;
-    // It ends with the exchange: both are dropped together.
-    let answering = async {
-        let response = sender.send_request(request).await?;
-        read(response).await
-    };
-    tokio::select! {
-        biased;
-        answer = answering => answer.map_err(AskError::Exchange),
-        ended = drive(connection) => Err(AskError::Exchange(ended)),
-    }
-}
-
-/// Drives the connection; returns only with what broke it.
-async fn drive<C: Future<Output = Result<(), hyper::Error>>>(connection: C) -> hyper::Error {
-    match connection.await {
-        Err(error) => error,
-        // The answer is complete, and whoever reads it finds it in its buffer.
-        Ok(()) => std::future::pending().await,
-    }
+        .map_err(AskError::Exchange)
 }
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<CheckResponse, hyper::Error> {

@@ -3,7 +3,6 @@
 //! Invariant: the engine can die at any moment. A router is found again by its control socket
 //! (`run/router-N.sock`), and gives its listening sockets back in its hello.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -28,6 +27,7 @@ use super::router_watch::{self, RouterVigil};
 use crate::identity::UserIdentity;
 use crate::input_channel::InputSender;
 use crate::paths::StateDir;
+use crate::private_file;
 use crate::socket::ShortName;
 use crate::watchdog::ActivityMeter;
 use crate::watchdog::sockets::NamedSockets;
@@ -137,7 +137,7 @@ fn spawn(
         program: program.to_owned(),
         source,
     };
-    let output = append(&state.router_log()).map_err(failed)?;
+    let output = private_file::append(&state.router_log()).map_err(failed)?;
     let mut command = tokio::process::Command::new(program);
     command
         .arg("router")
@@ -185,15 +185,6 @@ fn spawn(
         }
     });
     Ok(())
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
 }
 
 /// Numbers of the control sockets in the state directory, lowest first; some may be dead.

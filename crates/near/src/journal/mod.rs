@@ -15,8 +15,8 @@ mod lock;
 mod schema;
 
 use std::collections::BTreeMap;
-use std::fs::{OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::private_file;
 pub use error::JournalError;
 use error::translate;
 pub use lock::{EngineLock, holder, lock, lock_when_free};
@@ -413,11 +414,7 @@ pub fn read_meta(path: &Path, key: &str) -> Option<String> {
 fn connect(path: &Path) -> Result<Connection, JournalError> {
     let failed = |source| translate(path, "open", source);
     // SQLite would make the file with the umask's mode; its -wal and -shm files follow it.
-    let made = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    let made = private_file::append(path)
         .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)));
     made.map_err(|source| JournalError::Make {
         path: path.to_owned(),

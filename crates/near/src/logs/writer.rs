@@ -3,9 +3,9 @@
 //! Invariant: writing never blocks or ends the task. What a full disk does not take is counted,
 //! and the count is written when there is space again.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,6 +16,7 @@ pub use super::line::OutputStream;
 use super::line::{LogLine, record};
 use crate::clock::now;
 use crate::locked::locked;
+use crate::private_file;
 
 /// Longest line; a longer one is written in parts of at most so many bytes, cut between characters.
 pub const LINE_BYTES: usize = 64 * 1024;
@@ -45,7 +46,7 @@ impl LogWriter {
     pub fn open(directory: &Path, task: &str, revision: RevisionNumber) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let path = directory.join(format!("{task}.log"));
-        let mut file = open(&path)?;
+        let mut file = private_file::append(&path)?;
         let mut size = file.metadata()?.len();
         if !ends_with_a_line(&path, size)? {
             file.write_all(b"\n")?;
@@ -121,7 +122,7 @@ impl LogWriter {
             };
             let _ = fs::rename(newer, older);
         }
-        if let Ok(file) = open(&self.path) {
+        if let Ok(file) = private_file::append(&self.path) {
             self.file = file;
             self.size = 0;
         }
@@ -144,14 +145,6 @@ fn ends_with_a_line(path: &Path, size: u64) -> io::Result<bool> {
     let mut byte = [0];
     File::open(path)?.read_exact_at(&mut byte, last)?;
     Ok(byte == *b"\n")
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
 }
 
 /// Copies a pipe to the log, line by line, until it ends.

@@ -6,14 +6,13 @@
 //! Invariant: no error holds the URL's path or query. A redirect is not followed: the receiver is
 //! whom the manifest names. The answer's body is not read.
 
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -23,6 +22,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::url::{UrlScheme, WebhookUrl};
+use crate::http_exchange;
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
@@ -164,16 +164,7 @@ where
         .header("connection", "close")
         .body(Full::new(body))
         .map_err(|_| PostError::Request)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+    http_exchange::exchange(stream, request, |answer| ready(Ok(answer.status())))
         .await
-        .map_err(PostError::Exchange)?;
-    let mut answer = std::pin::pin!(sender.send_request(request));
-    // Both are dropped together: nothing of an attempt is left when its time is over. The
-    // connection may end in the very poll that hands the answer over, or says what broke.
-    let answer = tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
-    };
-    Ok(answer.map_err(PostError::Exchange)?.status())
+        .map_err(PostError::Exchange)
 }

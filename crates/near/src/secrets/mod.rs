@@ -17,8 +17,6 @@ mod seal;
 mod value;
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +31,7 @@ pub use neargate_core::secret::{MAX_BYTES, SecretValue};
 use seal::{MissingKeyPolicy, Seal};
 
 use crate::paths::StateDir;
+use crate::private_file;
 
 /// Versions kept of each secret.
 pub const VERSIONS: u32 = 10;
@@ -412,15 +411,10 @@ fn make_tables(transaction: &Transaction<'_>, store: &std::path::Path) -> Result
 
 fn connect(store: &std::path::Path) -> Result<Connection, SecretsError> {
     let failed = |source| translate(store, "open", source);
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(store)
-        .map_err(|source| SecretsError::MakeStore {
-            path: store.to_owned(),
-            source,
-        })?;
+    private_file::append(store).map_err(|source| SecretsError::MakeStore {
+        path: store.to_owned(),
+        source,
+    })?;
     let connection = Connection::open(store).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     // A rollback journal, not WAL: two processes that open a new file at once may both ask

@@ -36,6 +36,7 @@ pub use activity::ActivityMeter;
 use crate::engine_log::log;
 use crate::own_processes;
 use crate::paths::StateDir;
+use crate::private_file;
 use crate::process_signal;
 use crate::search_path::SEARCH_PATH;
 use crate::socket::ShortName;
@@ -118,9 +119,7 @@ pub fn own_program() -> PathBuf {
 
 /// `engine.log` to append to; on a full disk nothing.
 fn log_of(state: &StateDir) -> Stdio {
-    let mut options = OpenOptions::new();
-    let log = options.create(true).append(true).mode(0o600);
-    match log.open(state.engine_log()) {
+    match private_file::append(&state.engine_log()) {
         Ok(file) => file.into(),
         Err(_) => Stdio::null(),
     }
