@@ -29,60 +29,45 @@ resource "aws_lb_listener_rule" "test" {
   }
 
   dynamic "condition" {
-    for_each = length(each.value.hosts) > 0 ? [each.value.hosts] : []
+    for_each = local.conditions[each.key]
     content {
-      host_header {
-        values = condition.value
+      dynamic "host_header" {
+        for_each = condition.value.of == "hosts" ? [condition.value.values] : []
+        content {
+          values = host_header.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.paths) > 0 ? [each.value.paths] : []
-    content {
-      path_pattern {
-        values = condition.value
+      dynamic "path_pattern" {
+        for_each = condition.value.of == "paths" ? [condition.value.values] : []
+        content {
+          values = path_pattern.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.methods) > 0 ? [each.value.methods] : []
-    content {
-      http_request_method {
-        values = condition.value
+      dynamic "http_request_method" {
+        for_each = condition.value.of == "methods" ? [condition.value.values] : []
+        content {
+          values = http_request_method.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = each.value.headers
-    content {
-      http_header {
-        http_header_name = condition.key
-        values           = condition.value
+      dynamic "source_ip" {
+        for_each = condition.value.of == "sources" ? [condition.value.values] : []
+        content {
+          values = source_ip.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.query) > 0 ? [each.value.query] : []
-    content {
+      dynamic "http_header" {
+        for_each = condition.value.of == "header" ? [condition.value] : []
+        content {
+          http_header_name = http_header.value.name
+          values           = http_header.value.values
+        }
+      }
       dynamic "query_string" {
-        for_each = condition.value
+        for_each = condition.value.query
         content {
           key   = query_string.value.key
           value = query_string.value.value
         }
-      }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.sources) > 0 ? [each.value.sources] : []
-    content {
-      source_ip {
-        values = condition.value
       }
     }
   }

@@ -7,6 +7,13 @@ locals {
 
   # A target group's name has at most 32 characters; a longer one keeps its start and a digest.
   group_name = length(var.name) <= 26 ? var.name : "${trimsuffix(substr(var.name, 0, 19), "-")}-${substr(sha1(var.name), 0, 6)}"
+
+  # The conditions of each route, for both of its rules.
+  conditions = { for key, route in var.routes : key => concat(
+    [for of in ["hosts", "paths", "methods", "sources"] : { of = of, name = null, values = route[of], query = [] } if length(route[of]) > 0],
+    [for name, values in route.headers : { of = "header", name = name, values = values, query = [] }],
+    [for query in [route.query] : { of = "query", name = null, values = [], query = query } if length(query) > 0],
+  ) }
 }
 
 resource "aws_lb_target_group" "this" {
@@ -70,60 +77,45 @@ resource "aws_lb_listener_rule" "production" {
   }
 
   dynamic "condition" {
-    for_each = length(each.value.hosts) > 0 ? [each.value.hosts] : []
+    for_each = local.conditions[each.key]
     content {
-      host_header {
-        values = condition.value
+      dynamic "host_header" {
+        for_each = condition.value.of == "hosts" ? [condition.value.values] : []
+        content {
+          values = host_header.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.paths) > 0 ? [each.value.paths] : []
-    content {
-      path_pattern {
-        values = condition.value
+      dynamic "path_pattern" {
+        for_each = condition.value.of == "paths" ? [condition.value.values] : []
+        content {
+          values = path_pattern.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.methods) > 0 ? [each.value.methods] : []
-    content {
-      http_request_method {
-        values = condition.value
+      dynamic "http_request_method" {
+        for_each = condition.value.of == "methods" ? [condition.value.values] : []
+        content {
+          values = http_request_method.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = each.value.headers
-    content {
-      http_header {
-        http_header_name = condition.key
-        values           = condition.value
+      dynamic "source_ip" {
+        for_each = condition.value.of == "sources" ? [condition.value.values] : []
+        content {
+          values = source_ip.value
+        }
       }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.query) > 0 ? [each.value.query] : []
-    content {
+      dynamic "http_header" {
+        for_each = condition.value.of == "header" ? [condition.value] : []
+        content {
+          http_header_name = http_header.value.name
+          values           = http_header.value.values
+        }
+      }
       dynamic "query_string" {
-        for_each = condition.value
+        for_each = condition.value.query
         content {
           key   = query_string.value.key
           value = query_string.value.value
         }
-      }
-    }
-  }
-
-  dynamic "condition" {
-    for_each = length(each.value.sources) > 0 ? [each.value.sources] : []
-    content {
-      source_ip {
-        values = condition.value
       }
     }
   }

@@ -129,6 +129,15 @@ run "routes_carry_every_condition_and_a_test_rule" {
     condition     = aws_lb_listener_rule.test["all"].priority == 19 && length(aws_lb_listener_rule.test["all"].condition) == 5
     error_message = "the test rule comes before, with the header on top"
   }
+
+  assert {
+    condition = alltrue([
+      for rule in [aws_lb_listener_rule.production["all"], aws_lb_listener_rule.test["all"]] :
+      anytrue([for it in rule.condition : try(one(it.query_string).value == "2" && one(it.query_string).key == "v", false)]) &&
+      anytrue([for it in rule.condition : try(it.http_header[0].http_header_name == "X-Client" && it.http_header[0].values == toset(["web"]), false)])
+    ])
+    error_message = "both rules have the route's own conditions"
+  }
 }
 
 run "canary_prepares_what_ecs_needs_to_shift" {
