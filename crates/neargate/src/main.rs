@@ -27,6 +27,7 @@ mod reference;
 mod said_reasons;
 mod site_files;
 mod stop_progress;
+mod table;
 mod task_lines;
 mod terminal;
 mod verbs;

@@ -8,6 +8,8 @@ use neargate_near::clock::now;
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
+use crate::table;
+use crate::table::Column::Left;
 use crate::{environment, output};
 
 /// Lists the alarms.
@@ -36,16 +38,16 @@ fn show(flags: &GlobalFlags, alarms: &[AlarmRecord]) {
         output::json(&alarms);
         return;
     }
-    for alarm in alarms {
+    let row = |alarm: &AlarmRecord| {
         let standing = &alarm.standing;
-        output::line(&format!(
-            "{:<20} {:<18} since {}: {}",
-            alarm.name,
+        let since = since(standing.since, now());
+        vec![
+            alarm.name.clone(),
             standing.state.to_string(),
-            since(standing.since, now()),
-            standing.reason
-        ));
-    }
+            format!("since {since}: {}", standing.reason),
+        ]
+    };
+    table::print(&[Left(20), Left(18)], alarms.iter().map(row));
     if alarms.is_empty() {
         output::note("no alarm is watched");
     }

@@ -8,6 +8,8 @@ use neargate_near::audit_log::{AuditRecord, AuditResult, read};
 use crate::arguments::{GlobalFlags, TrailArguments};
 use crate::failure::{self, Failure};
 use crate::moment::{self, rfc3339};
+use crate::table::Column::Left;
+use crate::table::{self, Column};
 use crate::{output, project};
 
 /// Prints the newest lines of the audit log, oldest first.
@@ -30,9 +32,7 @@ pub(crate) fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitC
         output::json(&newest);
         return Ok(ExitCode::SUCCESS);
     }
-    for record in newest {
-        output::line(&line(record));
-    }
+    table::print(&COLUMNS, newest.iter().map(cells));
     if newest.is_empty() {
         output::note("the audit log is empty");
     }
@@ -68,17 +68,13 @@ fn require_known(flags: &GlobalFlags, name: &str, records: &[AuditRecord]) -> Re
     }
 }
 
-fn line(record: &AuditRecord) -> String {
-    let mut text = format!(
-        "{} {:<10} {:<12} {:<12}",
-        rfc3339(record.at),
-        record.who.to_string(),
-        record.what,
-        record.subject
-    );
+const COLUMNS: [Column; 4] = [Left(24), Left(10), Left(12), Left(12)];
+
+fn cells(record: &AuditRecord) -> Vec<String> {
+    let mut text = String::new();
     let mut say = |part: String| {
         if !part.is_empty() {
-            text.push_str("  ");
+            text.push_str(if text.is_empty() { " " } else { "  " });
             text.push_str(&part);
         }
     };
@@ -97,5 +93,11 @@ fn line(record: &AuditRecord) -> String {
     if record.outcome == AuditResult::Refused {
         say(format!("refused: {}", record.reason));
     }
-    text.trim_end().to_owned()
+    vec![
+        rfc3339(record.at),
+        record.who.to_string(),
+        record.what.to_string(),
+        record.subject.clone(),
+        text,
+    ]
 }

@@ -10,6 +10,8 @@ use neargate_core::metrics::report::{MetricsReport, ServiceMetrics};
 
 use crate::arguments::{GlobalFlags, MetricsArguments};
 use crate::failure::Failure;
+use crate::table::Column::{Left, Right};
+use crate::table::{self, Column};
 use crate::{environment, output};
 
 /// Shows the metrics of the period that is asked for.
@@ -39,27 +41,39 @@ fn period(options: &MetricsArguments, longest: Duration) -> Result<Duration, Fai
     Ok(asked)
 }
 
-fn show(flags: &GlobalFlags, table: &MetricsReport) {
+const COLUMNS: [Column; 10] = [
+    Left(22),
+    Right(5),
+    Right(8),
+    Right(7),
+    Right(8),
+    Right(8),
+    Right(8),
+    Right(8),
+    Right(6),
+    Right(6),
+];
+
+fn show(flags: &GlobalFlags, report: &MetricsReport) {
     if flags.json {
-        output::json(table);
+        output::json(report);
         return;
     }
-    if table.rows.is_empty() {
+    if report.rows.is_empty() {
         output::note("nothing runs, and nothing was counted");
         return;
     }
-    output::line(&format!(
-        "{:<22} {:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
-        "service", "tasks", "req/s", "errors", "success", "p50", "p95", "p99", "cpu", "memory"
-    ));
-    for row in &table.rows {
-        output::line(&line(row));
-    }
-    let seconds = Duration::from_secs(table.seconds);
+    let title = [
+        "service", "tasks", "req/s", "errors", "success", "p50", "p95", "p99", "cpu", "memory",
+    ];
+    let title = title.map(str::to_owned).to_vec();
+    let rows = report.rows.iter().map(cells);
+    table::print(&COLUMNS, std::iter::once(title).chain(rows));
+    let seconds = Duration::from_secs(report.seconds);
     output::note(&format!("of the last {}", duration::rounded(seconds)));
 }
 
-fn line(row: &ServiceMetrics) -> String {
+fn cells(row: &ServiceMetrics) -> Vec<String> {
     let name = match (row.revision, &row.target_group) {
         (Some(revision), _) => format!("  revision {revision}"),
         (None, Some(group)) => format!("  {group}"),
@@ -69,8 +83,9 @@ fn line(row: &ServiceMetrics) -> String {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}{unit}"))
     };
     let tasks = row.tasks.map_or("-".to_owned(), |count| count.to_string());
-    format!(
-        "{name:<22} {tasks:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>6} {:>6}",
+    vec![
+        name,
+        tasks,
         unit(row.rate, 1, ""),
         unit(row.errors, 0, ""),
         unit(row.success_rate, 2, "%"),
@@ -79,7 +94,7 @@ fn line(row: &ServiceMetrics) -> String {
         unit(row.p99, 0, "ms"),
         unit(row.cpu, 0, "%"),
         unit(row.memory, 0, "%"),
-    )
+    ]
 }
 
 #[cfg(test)]
@@ -94,12 +109,8 @@ mod tests {
             memory: Some(31.4),
             ..ServiceMetrics::default()
         };
-        let words: Vec<String> = line(&silent)
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
         assert_eq!(
-            words,
+            cells(&silent),
             ["worker", "2", "-", "-", "-", "-", "-", "-", "-", "31%"]
         );
     }

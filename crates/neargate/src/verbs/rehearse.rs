@@ -14,6 +14,8 @@ use neargate_core::rehearse::{
 
 use crate::arguments::{GlobalFlags, RehearsalTarget, RehearseArguments};
 use crate::failure::{self, Failure};
+use crate::table::Column::{Left, Right};
+use crate::table::{self, Column};
 use crate::{output, project};
 
 /// Rehearses one fault or all; 1 when the manifest would not catch one.
@@ -175,13 +177,13 @@ fn seconds(millis: u64) -> String {
 fn show_table(
     flags: &GlobalFlags,
     question: &RehearsalSettings,
-    table: &[FaultAdvice],
+    advices: &[FaultAdvice],
 ) -> Result<ExitCode, Failure> {
-    let missed = table
+    let missed = advices
         .iter()
         .any(|row| row.not_here.is_none() && !row.rehearsal.caught);
     if flags.json {
-        output::json(&table);
+        output::json(&advices);
         return Ok(exit(!missed));
     }
     output::line(&format!(
@@ -190,14 +192,19 @@ fn show_table(
         question.on.name(),
         question.rate
     ));
-    output::line(&format!(
-        "{:<20} {:<12} {:<28} {:>9}   {}",
-        "fault", "outcome", "noticed by", "after", "requests met it"
-    ));
-    for row in table {
-        output::line(&line(row));
-    }
-    for row in table
+    let title = [
+        "fault",
+        "outcome",
+        "noticed by",
+        "after",
+        "  requests met it",
+    ];
+    let title = title.map(str::to_owned).to_vec();
+    table::print(
+        &COLUMNS,
+        std::iter::once(title).chain(advices.iter().map(cells)),
+    );
+    for row in advices
         .iter()
         .filter(|row| row.not_here.is_none() && !row.rehearsal.caught)
     {
@@ -206,10 +213,12 @@ fn show_table(
     Ok(exit(!missed))
 }
 
-fn line(row: &FaultAdvice) -> String {
+const COLUMNS: [Column; 5] = [Left(20), Left(12), Left(28), Right(9), Left(23)];
+
+fn cells(row: &FaultAdvice) -> Vec<String> {
     let found = &row.rehearsal;
     if let Some(reason) = &row.not_here {
-        return format!("{:<20} {:<12} {reason}", found.fault, "-");
+        return vec![found.fault.to_string(), "-".to_owned(), reason.clone()];
     }
     let by = found.noticed_by.as_ref().map(ToString::to_string);
     let after = found.noticed_at.map(|at| {
@@ -220,16 +229,15 @@ fn line(row: &FaultAdvice) -> String {
     if found.met_per_minute_after > 0 {
         let _ = write!(met, " + {} a minute", found.met_per_minute_after);
     }
-    let mark = if found.caught { "" } else { "  <- not caught" };
-    // Colours would count as width.
-    let line = format!(
-        "{:<20} {:<12} {:<28} {:>9}   {met:<20}{mark}",
-        found.fault,
-        found.ending.name(),
+    let mark = if found.caught { "" } else { "<- not caught" };
+    vec![
+        found.fault.to_string(),
+        found.ending.name().to_owned(),
         by.unwrap_or_else(|| "-".to_owned()),
         after.unwrap_or_else(|| "-".to_owned()),
-    );
-    line.trim_end().to_owned()
+        format!("  {met}"),
+        mark.to_owned(),
+    ]
 }
 
 fn advice(row: &FaultAdvice) {

@@ -13,6 +13,8 @@ use neargate_near::clock::now;
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
+use crate::table::Column::{Left, Right};
+use crate::table::{self, Column};
 use crate::{environment, output};
 
 /// Lists the releases of one service or of all, or shows the timeline of one.
@@ -57,25 +59,35 @@ fn number_alone(service: &str) -> Option<Failure> {
     Some(Failure::Engine(problem.with_help(help)))
 }
 
+const COLUMNS: [Column; 7] = [
+    Right(4),
+    Left(12),
+    Right(3),
+    Left(6),
+    Left(10),
+    Left(12),
+    Right(8),
+];
+
 fn list(flags: &GlobalFlags, releases: &[ReleaseRecord]) {
     if flags.json {
         output::json(&releases);
         return;
     }
-    for release in releases {
-        output::line(&format!(
-            "{:>4} {:<12} {:>3} -> {:<3} {:<10} {:<12} {:>8} {}{}",
-            release.id,
-            release.service,
-            release.from,
-            release.to,
-            way(release),
+    let row = |release: &ReleaseRecord| {
+        let (ago, reason) = (ago(release.started_at), first_line(&release.reason));
+        vec![
+            release.id.to_string(),
+            release.service.clone(),
+            release.from.to_string(),
+            format!("-> {}", release.to),
+            way(release).to_owned(),
             output::state(release.outcome.as_str()),
             took(release),
-            ago(release.started_at),
-            first_line(&release.reason)
-        ));
-    }
+            format!("{ago}{reason}"),
+        ]
+    };
+    table::print(&COLUMNS, releases.iter().map(row));
     if releases.is_empty() {
         output::note("there is no release yet");
     }

@@ -6,6 +6,8 @@ use neargate_far::driver::finding::FindingState;
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;
+use crate::table;
+use crate::table::Column::Left;
 use crate::{environment, output};
 
 /// Prints every finding. Exit 3 if something that a release needs is missing.
@@ -14,18 +16,21 @@ pub(crate) async fn run(flags: &GlobalFlags) -> Result<ExitCode, Failure> {
     if flags.json {
         output::json(&findings);
     } else {
-        for it in &findings {
+        let rows = findings.iter().map(|it| {
             let word = match it.is {
                 FindingState::Ok => "ok",
                 FindingState::Missing => "missing",
                 FindingState::Unknown => "unknown",
             };
-            let (word, service) = (output::state(word), &it.service);
-            output::line(&format!(
-                "{word:<8} {service:<12} {:<24} {}",
-                it.what, it.words
-            ));
-        }
+            let words = it.words.clone();
+            vec![
+                output::state(word),
+                it.service.clone(),
+                it.what.clone(),
+                words,
+            ]
+        });
+        table::print(&[Left(8), Left(12), Left(24)], rows);
     }
     let missing = findings
         .iter()
