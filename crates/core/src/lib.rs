@@ -45,6 +45,7 @@ pub mod monitoring;
 pub mod names;
 pub mod notify;
 pub mod plan;
+pub mod preflight_finding;
 pub mod random;
 pub mod rehearse;
 pub mod release_report;

@@ -4,13 +4,10 @@
 //! decided. Everything else here reads it. Terraform owns what lives long; a release never
 //! changes what Terraform owns.
 //!
-//! [`driver`] drives releases over the AWS API: by ECS's own strategies, or by listener weights
-//! with the release machine of `neargate-core`. It needs the feature `aws`; without it there are
-//! only its decisions, and no AWS SDK is compiled.
+//! The crate `neargate-aws` drives releases over the AWS API. This one calls nothing and compiles no AWS SDK.
 
 pub mod cost;
-mod digest;
-pub mod driver;
+pub mod digest;
 pub mod ecs_strategy;
 pub mod pipeline;
 pub mod posture;

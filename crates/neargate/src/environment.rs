@@ -11,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use neargate_core::metrics::report::MetricsReport;
 use neargate_core::model::{DeploymentTarget, Manifest};
+use neargate_core::preflight_finding::PreflightFinding;
 use neargate_core::release_report::{ReleaseRecord, ReleaseResult};
 use neargate_core::secret::SecretValue;
 use neargate_core::status::Status;
 use neargate_core::time::Timestamp;
-use neargate_far::driver::finding::PreflightFinding;
 use neargate_near::api::wire::{Accepted, AlarmRecord, ControlWord};
 use neargate_near::logs::LogLine;
 

@@ -66,7 +66,7 @@ fn the_walk_sees_the_repository() {
     for path in ["Cargo.toml", "crates/neargate/tests/tidy.rs"] {
         assert!(repository.texts.contains_key(path), "{path} is not seen");
     }
-    let crates = ["core", "router", "near", "far", "neargate"];
+    let crates = ["core", "router", "near", "far", "aws", "neargate"];
     for name in crates {
         let prefix = format!("crates/{name}/src/");
         let seen = repository

@@ -12,18 +12,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use neargate_aws::api::Endpoint;
+use neargate_aws::environment::{Driver, PACE, ReleaseOperator};
+use neargate_aws::error::DriverError;
+use neargate_aws::figures::LONGEST;
+use neargate_aws::record::LEASE;
 use neargate_core::machine::ReleaseControl;
 use neargate_core::metrics::report::MetricsReport;
 use neargate_core::model::{Manifest, Workload};
+use neargate_core::preflight_finding::PreflightFinding;
 use neargate_core::release_report::ReleaseRecord;
 use neargate_core::secret::SecretValue;
 use neargate_core::status::Status;
-use neargate_far::driver::aws::Endpoint;
-use neargate_far::driver::environment::{Driver, PACE, ReleaseOperator};
-use neargate_far::driver::error::DriverError;
-use neargate_far::driver::figures::LONGEST;
-use neargate_far::driver::finding::PreflightFinding;
-use neargate_far::driver::record::LEASE;
 use neargate_near::api::wire::{Accepted, AlarmRecord, ControlWord, Problem};
 use tokio::sync::OnceCell;
 

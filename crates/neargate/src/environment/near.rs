@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use neargate_core::metrics::report::{LONGEST, MetricsReport};
+use neargate_core::preflight_finding::PreflightFinding;
 use neargate_core::release_report::ReleaseRecord;
 use neargate_core::secret::SecretValue;
 use neargate_core::status::{ServiceKind, Status};
-use neargate_far::driver::finding::PreflightFinding;
 use neargate_near::api::wire::{Accepted, AlarmRecord, ControlRequest, ControlWord, ScaleRequest};
 use neargate_near::paths::StateDir;
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use neargate_far::driver::finding::FindingState;
+use neargate_core::preflight_finding::FindingState;
 
 use crate::arguments::GlobalFlags;
 use crate::failure::Failure;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-#[path = "../../../far/tests/moto/server.rs"]
+#[path = "../../../aws/tests/moto/server.rs"]
 mod server;
 
 pub(crate) use server::Moto;

@@ -1,14 +1,15 @@
-//! Who may know whom: core ← router, near, far ← neargate; applications know none of them.
+//! Who may know whom: core ← router, near, far ← aws ← neargate; applications know none of them.
 
 use super::repository::Finding;
 use super::source::{code_only, identifiers};
 
 /// The project's crates as source names them.
-const CRATES: [&str; 4] = [
+const CRATES: [&str; 5] = [
     "neargate_core",
     "neargate_router",
     "neargate_near",
     "neargate_far",
+    "neargate_aws",
 ];
 
 /// Crates that the files of a folder may name; nothing: the folder has no rule.
@@ -20,6 +21,10 @@ fn allowed(path: &str) -> Option<(&str, &'static [&'static str])> {
         ("crates", "router") => Some(("neargate-router", &["neargate_core", "neargate_router"])),
         ("crates", "near") => Some(("neargate-near", &["neargate_core", "neargate_near"])),
         ("crates", "far") => Some(("neargate-far", &["neargate_core", "neargate_far"])),
+        ("crates", "aws") => Some((
+            "neargate-aws",
+            &["neargate_core", "neargate_far", "neargate_aws"],
+        )),
         ("crates", "neargate") => Some(("neargate", &CRATES)),
         // A new crate needs a decision, and a line here.
         ("crates", _) => Some(("a crate without a rule", &[])),

@@ -4,9 +4,9 @@
 
 use std::process::{Command, Stdio};
 
-use neargate_far::driver::account_checks::{AccountQuestion, questions};
-use neargate_far::driver::environment::Driver;
-use neargate_far::driver::finding::PreflightFinding;
+use neargate_aws::account_checks::{AccountQuestion, questions};
+use neargate_aws::environment::Driver;
+use neargate_core::preflight_finding::PreflightFinding;
 
 use crate::output;
 use crate::pipeline::machine::aws;

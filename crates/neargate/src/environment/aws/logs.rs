@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use neargate_aws::api::LogEvent;
+use neargate_aws::environment::{Driver, PACE};
 use neargate_core::ids::RevisionNumber;
 use neargate_core::time::Timestamp;
-use neargate_far::driver::aws::LogEvent;
-use neargate_far::driver::environment::{Driver, PACE};
 use neargate_near::logs::{LogLine, OutputStream};
 
 use crate::arguments::LogsArguments;

@@ -1,9 +1,9 @@
 //! Releases on AWS: this command drives them, from the image to the end.
 
+use neargate_aws::environment::Driver;
 use neargate_core::model::Workload;
 use neargate_core::release_report::ReleaseResult;
 use neargate_core::status_words::OutcomeName;
-use neargate_far::driver::environment::Driver;
 use neargate_far::pipeline::is_built;
 
 use crate::arguments::{DeployArguments, GlobalFlags, RollbackArguments};

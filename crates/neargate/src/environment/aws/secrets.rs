@@ -1,8 +1,8 @@
 //! Secrets on AWS: in Secrets Manager or Parameter Store. CloudTrail records who read and wrote them.
 
+use neargate_aws::api::{LabelledVersion, StagingLabel};
+use neargate_aws::environment::Driver;
 use neargate_core::model::Manifest;
-use neargate_far::driver::aws::{LabelledVersion, StagingLabel};
-use neargate_far::driver::environment::Driver;
 
 use crate::environment::ListedSecret;
 use crate::failure::Failure;

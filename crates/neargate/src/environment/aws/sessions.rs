@@ -8,10 +8,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use neargate_far::driver::environment::Driver;
-use neargate_far::driver::error::DriverError;
-use neargate_far::driver::exec::ReachedDatabase;
-use neargate_far::driver::session_manager_plugin::Plugin;
+use neargate_aws::environment::Driver;
+use neargate_aws::error::DriverError;
+use neargate_aws::exec::ReachedDatabase;
+use neargate_aws::session_manager_plugin::Plugin;
 
 use crate::environment::database_url::Url;
 use crate::failure::Failure;
