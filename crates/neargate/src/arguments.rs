@@ -42,7 +42,6 @@ pub(crate) struct Arguments {
     /// What every verb takes.
     #[command(flatten)]
     pub flags: GlobalFlags,
-    /// The verb.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -94,7 +93,6 @@ pub(crate) enum Command {
     Process(ProcessArguments),
 }
 
-/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Write a commented neargate.toml for this folder
@@ -169,7 +167,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate promote api\n  neargate promote api --full      all steps at once"
     )]
     Promote {
-        /// The service
+        /// The service whose release is promoted
         service: String,
         /// Take all steps at once
         #[arg(long)]
@@ -180,7 +178,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate pause api\n  neargate status --watch      see it wait"
     )]
     Pause {
-        /// The service
+        /// The service whose release is paused
         service: String,
     },
     /// Resume a paused release
@@ -188,7 +186,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate resume api\n  neargate promote api      take the next step at once"
     )]
     Resume {
-        /// The service
+        /// The service whose release is resumed
         service: String,
     },
     /// Abort a release: roll back to the stable revision
@@ -196,7 +194,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate abort api\n  neargate releases api      see how it ended"
     )]
     Abort {
-        /// The service
+        /// The service whose release is aborted
         service: String,
     },
     /// List releases, or show the timeline of one
@@ -252,7 +250,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate run api -- notes migrate\n  neargate run api -- sh -c 'psql \"$DATABASE_URL\"'"
     )]
     Run {
-        /// The service
+        /// The service whose environment the command gets
         service: String,
         /// Program and arguments
         #[arg(last = true, required = true)]
@@ -275,7 +273,7 @@ pub(crate) enum Verb {
     /// Change the number of tasks
     #[command(after_help = "Examples:\n  neargate scale api=4\n  neargate scale api=2 worker=1")]
     Scale {
-        /// SERVICE=TASKS
+        /// Services and their desired counts
         #[arg(required = true, value_name = "SERVICE=TASKS")]
         counts: Vec<String>,
     },
@@ -321,7 +319,7 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  neargate completions bash > /etc/bash_completion.d/neargate\n  neargate completions fish | source"
     )]
     Completions {
-        /// The shell
+        /// The shell that reads the script
         shell: Shell,
     },
 }
@@ -329,13 +327,10 @@ pub(crate) enum Verb {
 /// Whose times a rehearsal takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RehearsalTarget {
-    /// This machine.
     Near,
-    /// ECS Fargate.
     Ecs,
 }
 
-/// `neargate logs`
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
     /// Services, database-NAME or cache-NAME
@@ -363,7 +358,6 @@ pub(crate) struct LogsArguments {
     pub tail: Option<usize>,
 }
 
-/// `neargate metrics`
 #[derive(Debug, Args)]
 pub(crate) struct MetricsArguments {
     /// The service; without it, all
@@ -373,7 +367,6 @@ pub(crate) struct MetricsArguments {
     pub since: String,
 }
 
-/// `neargate db`
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbArguments {
     /// Open psql or redis-cli
@@ -389,7 +382,6 @@ pub(crate) enum DbArguments {
     },
 }
 
-/// `neargate trail`.
 #[derive(Debug, Args)]
 pub(crate) struct TrailArguments {
     /// Only this service, secret or data service

@@ -15,9 +15,7 @@ use crate::terminal;
 pub(crate) enum ColourChoice {
     /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 

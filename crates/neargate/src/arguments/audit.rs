@@ -10,7 +10,7 @@ pub(crate) enum FailOn {
     High,
     /// Those that are to be mended or accepted, too.
     Medium,
-    /// Every finding.
+    /// Every finding fails it.
     Low,
 }
 

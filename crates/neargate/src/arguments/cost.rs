@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-/// `neargate cost`
 #[derive(Debug, Args)]
 pub(crate) struct Cost {
     /// Show line by line what this value of a manifest field would change; may be repeated

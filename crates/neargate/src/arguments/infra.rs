@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 
-/// `neargate infra`
 #[derive(Debug, Subcommand)]
 pub(crate) enum InfraArguments {
     /// Write an environment's Terraform files to infra/ENV/ beside the manifest

@@ -2,7 +2,6 @@
 
 use clap::{Subcommand, ValueEnum};
 
-/// `neargate pipeline`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PipelineArguments {
     /// Write the workflows of all environments on AWS into .github/workflows

@@ -27,10 +27,10 @@ pub(crate) enum ProcessArguments {
     /// Run a router
     #[command(hide = true)]
     Router {
-        /// Control socket
+        /// Socket over which the engine controls it
         #[arg(long)]
         control: PathBuf,
-        /// Access log
+        /// File of the access log
         #[arg(long)]
         access_log: Option<PathBuf>,
         /// UID:GID that it becomes
@@ -46,9 +46,9 @@ pub(crate) enum ProcessArguments {
     /// Hold a process
     #[command(hide = true)]
     Shim {
-        /// Task directory
+        /// Directory of the task
         task: PathBuf,
-        /// Log directory
+        /// Directory of its logs
         logs: PathBuf,
     },
 }

@@ -5,7 +5,6 @@ use neargate_core::rehearse::{Fault, FaultError, MOST_RATE};
 
 use super::RehearsalTarget;
 
-/// `neargate rehearse`
 #[derive(Debug, Args)]
 pub(crate) struct RehearseArguments {
     /// The service; optional if only one has tasks

@@ -3,7 +3,6 @@
 use clap::Args;
 use neargate_core::ids::RevisionNumber;
 
-/// `neargate up`
 #[derive(Debug, Args)]
 pub(crate) struct UpArguments {
     /// Return when every service is healthy
@@ -21,10 +20,9 @@ pub(crate) struct UpArguments {
     pub no_logs: bool,
 }
 
-/// `neargate deploy`
 #[derive(Debug, Args)]
 pub(crate) struct DeployArguments {
-    /// The service
+    /// The service to release
     pub service: String,
     /// Replace a release of this service that is in progress
     #[arg(long)]
@@ -44,7 +42,6 @@ pub(crate) struct DeployArguments {
     pub image: Option<String>,
 }
 
-/// `neargate rollback`
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArguments {
     /// The service; optional if only one has tasks

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-/// `neargate secret`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretArguments {
     /// Set a secret from standard input, a file, or a hidden prompt
@@ -26,7 +25,7 @@ pub(crate) enum SecretArguments {
         after_help = "Examples:\n  neargate secret get session\n  neargate secret get session --reveal"
     )]
     Get {
-        /// Its name
+        /// Its name in the manifest
         name: String,
         /// Print the value
         #[arg(long)]
