@@ -40,6 +40,8 @@ pub(super) struct Stopping {
     policy: StopPolicy,
     begun: Option<Instant>,
     asked: BTreeSet<ProcessIdentity>,
+    /// Children of a shell that had a handler when they were last seen.
+    handled: BTreeSet<ProcessIdentity>,
     /// When a process with a handler was last seen after the first one's end.
     worked: Option<Instant>,
 }
@@ -51,6 +53,7 @@ impl Stopping {
             policy,
             begun: None,
             asked: BTreeSet::new(),
+            handled: BTreeSet::new(),
             worked: None,
         }
     }
@@ -76,8 +79,12 @@ impl Stopping {
         if waits && self.policy.children == OrphanPolicy::Asked && is_shell(first.pid) {
             let mut others = tree(group);
             others.remove(&first);
-            // One without a handler would be killed in the middle of what the shell waits for.
-            self.ask_handlers(&others);
+            // One without a handler would be killed in the middle of what the shell waits for. Until it
+            // executes its program, a child still has the shell's handlers: it is asked the second time.
+            others.retain(|process| handles(process.pid, self.signal()));
+            let seen_before = others.intersection(&self.handled).copied().collect();
+            self.ask_handlers(&seen_before);
+            self.handled = others;
         }
     }
 

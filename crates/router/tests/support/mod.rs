@@ -190,6 +190,8 @@ pub(crate) fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
 pub(crate) struct Engine {
     reader: BufReader<UnixStream>,
     version: u64,
+    /// Those that came while something else was waited for.
+    unread_counts: Vec<SecondCount>,
 }
 
 impl Engine {
@@ -199,6 +201,7 @@ impl Engine {
         let mut engine = Self {
             reader: BufReader::new(stream),
             version: 0,
+            unread_counts: Vec::new(),
         };
         match engine.read() {
             FromRouter::Hello { version, .. } => engine.version = version,
@@ -219,6 +222,9 @@ impl Engine {
 
     /// The next seconds in which something was counted.
     pub(crate) fn counted(&mut self) -> Vec<SecondCount> {
+        if !self.unread_counts.is_empty() {
+            return std::mem::take(&mut self.unread_counts);
+        }
         let something = |m: &FromRouter| matches!(m, FromRouter::Counted { seconds, .. } if !seconds.is_empty());
         match self.wait(something) {
             FromRouter::Counted { seconds, .. } => seconds,
@@ -264,6 +270,9 @@ impl Engine {
                 begun.elapsed() < PATIENCE,
                 "not said: the last was {message:?}"
             );
+            if let FromRouter::Counted { seconds, .. } = message {
+                self.unread_counts.extend(seconds);
+            }
         }
     }
 
