@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use neargate_near::identity::{RegisterError, UserRegister};
 use neargate_near::paths::StateDir;
@@ -185,8 +185,10 @@ fn a_lost_register_hands_out_no_user_of_a_state_directory_whose_engine_runs() {
     let before = machine.user(&running, "service web");
     machine.lose_the_register();
     let mut engine = Command::new("sh")
-        .args(["-c", "sleep 1000; :", "engine", "--state-dir"])
+        // It waits by itself: a child of it would outlive the test, with the runner's output open.
+        .args(["-c", "read line", "engine", "--state-dir"])
         .arg(running.path())
+        .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     let other = machine.user(&machine.app("other"), "service web");
