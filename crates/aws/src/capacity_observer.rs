@@ -35,7 +35,7 @@ impl Driver {
                 let mut events = self.guard_events(service, journal).await?;
                 let (services, said) = self.services_seen(service).await?;
                 events.push(Event::CapacityObserved {
-                    service: service.to_owned(),
+                    service: service.into(),
                     observation: CapacityObservation::Services { services, said },
                 });
                 return Ok(events);
@@ -49,7 +49,7 @@ impl Driver {
             _ => return Ok(Vec::new()),
         };
         Ok(vec![Event::CapacityObserved {
-            service: service.to_owned(),
+            service: service.into(),
             observation,
         }])
     }

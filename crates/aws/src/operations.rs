@@ -85,14 +85,14 @@ impl Driver {
     /// There is none, or it cannot do this now.
     pub async fn steer(&self, service: &str, steer: ReleaseControl) -> Result<(), DriverError> {
         let event = Event::ReleaseSteered {
-            service: service.to_owned(),
+            service: service.into(),
             steer,
             by: self.asker.user.clone(),
         };
         loop {
             let stored = self.read(service).await?;
             if stored.record.open.is_none() {
-                let refusal = Refusal::NoRelease(service.to_owned());
+                let refusal = Refusal::NoRelease(service.into());
                 return Err(refused(&refusal));
             }
             let hold = LeaseHold::Bystander;
@@ -202,7 +202,7 @@ impl Driver {
     pub(super) async fn quiet_guards(&self, spec: &Service) -> Result<(), DriverError> {
         let mut firing = self.firing_guards(spec).await?.into_iter();
         if let Some((alarm, reason)) = firing.next() {
-            let service = spec.name.clone();
+            let service = spec.name.as_str().into();
             return Err(refused(&Refusal::GuardFiring {
                 service,
                 alarm,

@@ -52,7 +52,7 @@ impl Driver {
                     Execution::Made => continue,
                     Execution::Observed(observation) => {
                         let event = Event::CapacityObserved {
-                            service: service.to_owned(),
+                            service: service.into(),
                             observation,
                         };
                         ask_all(&mut journal, &mut jobs, &[event]).await?;

@@ -101,18 +101,18 @@ impl Driver {
         };
         let begin = match wanted.kind {
             ReleaseKind::Deploy => Event::NewRevisionForced {
-                service: service.to_owned(),
+                service: service.into(),
                 definition: Box::new(definition(&wanted.to)),
                 firing: self.firing_guards(spec).await?,
                 supersede: Supersede::Refuse,
             },
             ReleaseKind::Rollback => Event::RollbackRequested {
-                service: service.to_owned(),
+                service: service.into(),
                 to: Some(to),
             },
         };
         let adopt = Event::ServiceAdopted {
-            service: service.to_owned(),
+            service: service.into(),
             adopted: Box::new(adopted),
         };
         decided(&[Event::UpRequested, adopt, begin])

@@ -143,7 +143,7 @@ impl Environment {
         let definition = Box::new(definition);
         let service = service.to_owned();
         self.happen(&Event::DeployRequested {
-            service,
+            service: service.into(),
             definition,
             firing: Vec::new(),
             supersede: Supersede::Refuse,
@@ -196,11 +196,16 @@ impl Environment {
                 return self.deploy(&service, u32::try_from(n).unwrap_or(u32::MAX));
             }
             90..94 => Event::ScaleRequested {
-                service,
+                service: service.into(),
                 desired: u32::try_from(5 + self.random.below(11)).unwrap_or(TASKS),
             },
-            94..98 => Event::RollbackRequested { service, to: None },
-            98 => Event::RemovalRequested { service },
+            94..98 => Event::RollbackRequested {
+                service: service.into(),
+                to: None,
+            },
+            98 => Event::RemovalRequested {
+                service: service.into(),
+            },
             _ => Event::TaskStartFailed {
                 task,
                 reason: "no such program".to_owned(),

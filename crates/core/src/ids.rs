@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::num::ParseIntError;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -125,6 +126,26 @@ macro_rules! number_id {
             }
         }
     };
+}
+
+text_id! {
+    /// A service of the manifest, in the release machine's state, events, actions and journal. An empty one stands
+    /// for the environment itself. Functions that only read a name take `&str`.
+    ServiceName
+}
+
+impl Default for ServiceName {
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
+impl Deref for ServiceName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
 }
 
 text_id! {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::alarm::{AlarmStatus, Alarms, Transition};
 use crate::guard::StepAnalysis;
+use crate::ids::ServiceName;
 use crate::machine::{EnvironmentState, Event, GuardVerdict, Release, ReleaseStage, ServiceState};
 use crate::metrics::report::LIMITS as FIGURES;
 use crate::metrics::{MetricsStore, Sample, WindowBoundary};
@@ -26,7 +27,7 @@ const SILENT: Duration = Duration::from_hours(4);
 pub struct Monitoring {
     metrics: MetricsStore,
     alarms: Alarms,
-    steps: BTreeMap<String, StepAnalysis>,
+    steps: BTreeMap<ServiceName, StepAnalysis>,
     others: Vec<WindowBoundary>,
     since: Timestamp,
 }
@@ -119,7 +120,7 @@ impl Monitoring {
     /// Takes in what was answered in a second from `began` on, under a routing table in force since
     /// `table`. The steps in progress must be known: [`Self::follow`].
     pub fn take_counts(&mut self, count: &RequestCount, began: Timestamp, table: Timestamp) {
-        let step = self.steps.get(&count.service);
+        let step = self.steps.get(count.service.as_str());
         let at = step.map_or(began, |step| step.time_of(began, table));
         for sample in samples(count) {
             self.record(&sample, at);

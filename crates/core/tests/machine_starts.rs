@@ -48,7 +48,7 @@ fn the_wait_between_starts_doubles_up_to_30_seconds() {
 
 #[test]
 fn a_persons_word_ends_the_back_off() {
-    let service = || "api".to_owned();
+    let service = || "api".into();
     let asks = [
         Event::UpRequested,
         Event::ScaleRequested {

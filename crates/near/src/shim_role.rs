@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use neargate_core::ids::{ReleaseId, TaskId};
+use neargate_core::ids::{ReleaseId, ServiceName, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// Purpose of a process under the state directory. Its text is the name of its directory and of its
@@ -25,7 +25,7 @@ pub enum ShimRole {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobRunId {
     /// The service that is released.
-    pub service: String,
+    pub service: ServiceName,
     /// Name of the job.
     pub job: String,
     pub release: ReleaseId,
@@ -75,7 +75,7 @@ impl ShimRole {
 
 fn job_run(name: &str) -> Option<JobRunId> {
     let mut parts = name.split('.');
-    let (service, job) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    let (service, job) = (ServiceName::from(parts.next()?), parts.next()?.to_owned());
     Some(JobRunId {
         service,
         job,
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn names_of_earlier_versions_tell_tasks_jobs_and_data_servers_apart() {
         let run = JobRunId {
-            service: "api".to_owned(),
+            service: "api".into(),
             job: "migrate".to_owned(),
             release: ReleaseId(7),
             run: 1,

@@ -17,7 +17,7 @@ use super::state::{
     Release, Removal, RetiredNumbers, Revision, RevisionStatus, ServiceState, Task, TaskHealth,
     TaskHistory, TaskLifecycle,
 };
-use crate::ids::{RevisionNumber, TaskId};
+use crate::ids::{RevisionNumber, ServiceName, TaskId};
 use crate::time::Timestamp;
 
 /// Applies one entry.
@@ -53,9 +53,9 @@ pub fn apply(state: &mut EnvironmentState, entry: &JournalEntry) {
 }
 
 /// Keeps the index of tasks that exist.
-fn note_task(index: &mut BTreeMap<TaskId, String>, service: &str, fact: &Fact) {
+fn note_task(index: &mut BTreeMap<TaskId, ServiceName>, service: &ServiceName, fact: &Fact) {
     match fact {
-        Fact::TaskCreated { task, .. } => drop(index.insert(task.clone(), service.to_owned())),
+        Fact::TaskCreated { task, .. } => drop(index.insert(task.clone(), service.clone())),
         Fact::TaskStopped { task, .. } => drop(index.remove(task)),
         _ => {}
     }
@@ -63,7 +63,7 @@ fn note_task(index: &mut BTreeMap<TaskId, String>, service: &str, fact: &Fact) {
 
 fn forget_deadline(state: &mut EnvironmentState, name: &str) {
     if let Some(deadline) = state.services.get(name).and_then(ServiceState::deadline) {
-        state.deadlines.remove(&(deadline, name.to_owned()));
+        state.deadlines.remove(&(deadline, name.into()));
     }
 }
 

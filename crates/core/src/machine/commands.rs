@@ -32,7 +32,7 @@ pub(super) fn handle_command(
             known.map_or_else(|| state.new_service(name), ServiceState::clone)
         }
         (Some(service), _) if service.removal == Removal::Kept => service.clone(),
-        _ => return Err(Refusal::UnknownService(name.to_owned())),
+        _ => return Err(Refusal::UnknownService(name.into())),
     };
     let mut draft = draft_of(state, service, now);
     start_delay::end_all(&mut draft, A_PERSON_ASKED);

@@ -19,7 +19,7 @@ use super::task_failure::TaskFailure;
 use super::traffic_shift;
 use super::transaction::Transaction;
 use crate::health_reason::{HealthFinding, HealthReason};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, ServiceName};
 use crate::time::Timestamp;
 
 /// Decides what an event means. Total: an event that means nothing gives an empty step.
@@ -99,7 +99,7 @@ fn adopt(
     };
     Decision::new(vec![JournalEntry {
         at: now,
-        service: name.to_owned(),
+        service: name.into(),
         fact,
     }])
 }
@@ -145,7 +145,7 @@ fn change_phase(state: &EnvironmentState, now: Timestamp, phase: EnvironmentPhas
     };
     let mut entries = vec![JournalEntry {
         at: now,
-        service: String::new(),
+        service: ServiceName::default(),
         fact,
     }];
     for service in state.services.values() {
@@ -207,7 +207,7 @@ fn host_restarted(state: &EnvironmentState, now: Timestamp) -> Decision {
 }
 
 fn time_passed(state: &EnvironmentState, now: Timestamp) -> Decision {
-    let due: Vec<&String> = state
+    let due: Vec<&ServiceName> = state
         .deadlines
         .iter()
         .take_while(|(deadline, _)| *deadline <= now)

@@ -5,14 +5,14 @@
 //! does not compile.
 
 use super::entry::{Fact, JournalEntry};
-use crate::ids::{ReleaseId, RevisionNumber, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, ServiceName, TaskId};
 
 /// Something to do in the world. Executors are idempotent: an action may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Start a task's process.
     StartTask {
-        service: String,
+        service: ServiceName,
         revision: RevisionNumber,
         task: TaskId,
     },
@@ -23,7 +23,7 @@ pub enum Action {
     /// Run a job of a release.
     RunHook {
         release: ReleaseId,
-        service: String,
+        service: ServiceName,
         /// In this revision.
         revision: RevisionNumber,
         /// Name of the job.
@@ -34,7 +34,7 @@ pub enum Action {
     /// Stop a job that took too long.
     StopHook {
         release: ReleaseId,
-        service: String,
+        service: ServiceName,
         /// Name of the job.
         job: String,
         /// Which run of the release's jobs.
@@ -49,11 +49,11 @@ pub enum Action {
 pub enum Refusal {
     /// No such service.
     #[error("there is no service `{0}`")]
-    UnknownService(String),
+    UnknownService(ServiceName),
     /// A release is in progress.
     #[error("release {release} of `{service}` to revision {to} is in progress ({stage})")]
     ReleaseInProgress {
-        service: String,
+        service: ServiceName,
         /// The release in progress.
         release: ReleaseId,
         /// To this revision.
@@ -64,7 +64,7 @@ pub enum Refusal {
     /// A guard breaches before anything began: a new revision would be blamed for it.
     #[error("guard `{alarm}` of `{service}` breaches already: {reason}")]
     GuardFiring {
-        service: String,
+        service: ServiceName,
         /// Name of the alarm.
         alarm: String,
         /// The alarm's reason, with its data points.
@@ -72,11 +72,11 @@ pub enum Refusal {
     },
     /// There is no release to steer.
     #[error("`{0}` has no release in progress")]
-    NoRelease(String),
+    NoRelease(ServiceName),
     /// The release cannot do this now.
     #[error("release {release} of `{service}` ({stage}) cannot be {what}")]
     NotNow {
-        service: String,
+        service: ServiceName,
         /// The release in progress.
         release: ReleaseId,
         /// The refused request, in words.
@@ -87,7 +87,7 @@ pub enum Refusal {
     /// No such revision.
     #[error("`{service}` has no revision {revision}; it has {known}")]
     UnknownRevision {
-        service: String,
+        service: ServiceName,
         /// The number asked for.
         revision: RevisionNumber,
         /// The numbers that exist.
@@ -96,17 +96,17 @@ pub enum Refusal {
     /// Its release was never done: its hooks may not have run, its tasks may never have been healthy.
     #[error("revision {revision} of `{service}` was never stable; deploy it again instead")]
     NeverStable {
-        service: String,
+        service: ServiceName,
         /// The number asked for.
         revision: RevisionNumber,
     },
     /// Nothing to go back to.
     #[error("`{0}` has no older stable revision to roll back to; `--to` names any that was stable")]
-    NoStableRevision(String),
+    NoStableRevision(ServiceName),
     /// The revision serves already.
     #[error("revision {revision} of `{service}` serves already")]
     AlreadyServing {
-        service: String,
+        service: ServiceName,
         /// The number asked for.
         revision: RevisionNumber,
     },
@@ -120,7 +120,7 @@ pub enum Refusal {
     },
     /// A static site has no tasks.
     #[error("`{0}` is a static site: it has no tasks to scale")]
-    NoTasks(String),
+    NoTasks(ServiceName),
 }
 
 impl Refusal {

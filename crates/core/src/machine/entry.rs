@@ -13,7 +13,7 @@ use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
 use super::task_failure::TaskFailure;
 use crate::health_reason::HealthReason;
-use crate::ids::{ReleaseId, RevisionNumber, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, ServiceName, TaskId};
 use crate::time::Timestamp;
 
 /// One fact: about the environment, or about one service.
@@ -22,7 +22,7 @@ pub struct JournalEntry {
     /// When it was decided.
     pub at: Timestamp,
     /// Service name; empty: the environment.
-    pub service: String,
+    pub service: ServiceName,
     pub fact: Fact,
 }
 

@@ -6,7 +6,7 @@ use super::promotion::{GuardVerdict, SplitCheck};
 use super::start_backoff::Obstacle;
 use super::state::{ProcessExit, RevisionDefinition, TaskHealth};
 use crate::health_reason::HealthReason;
-use crate::ids::{ReleaseId, RevisionNumber, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, ServiceName, TaskId};
 
 /// Rule of a deploy about a release in progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Event {
     DownRequested,
     /// A service should be this.
     DeployRequested {
-        service: String,
+        service: ServiceName,
         /// Service, jobs and alarms of the wanted revision.
         definition: Box<RevisionDefinition>,
         /// Guards that breach now, before anything began: name and reason.
@@ -59,7 +59,7 @@ pub enum Event {
     /// A new revision was asked for even when nothing of its definition changed (ECS's
     /// `forceNewDeployment`).
     NewRevisionForced {
-        service: String,
+        service: ServiceName,
         /// Service, jobs and alarms of the wanted revision.
         definition: Box<RevisionDefinition>,
         /// Guards that breach now, before anything began: name and reason.
@@ -69,29 +69,29 @@ pub enum Event {
     },
     /// A service is run by others, who say how a release finds it.
     ServiceAdopted {
-        service: String,
+        service: ServiceName,
         /// Revision, tasks and capacity as the release finds them.
         adopted: Box<AdoptedService>,
     },
     /// The capacity of a service that others run was looked at.
     CapacityObserved {
-        service: String,
+        service: ServiceName,
         /// Services, deployment or files as they were seen.
         observation: CapacityObservation,
     },
     /// A service is not in the manifest any more.
-    RemovalRequested { service: String },
+    RemovalRequested { service: ServiceName },
     /// A number of tasks was asked for.
-    ScaleRequested { service: String, desired: u32 },
+    ScaleRequested { service: ServiceName, desired: u32 },
     /// An earlier revision was asked for.
     RollbackRequested {
-        service: String,
+        service: ServiceName,
         /// Its number; `None`: the newest stable one that does not serve.
         to: Option<RevisionNumber>,
     },
     /// Somebody said something about the release in progress.
     ReleaseSteered {
-        service: String,
+        service: ServiceName,
         steer: ReleaseControl,
         /// Login name of the person.
         by: String,

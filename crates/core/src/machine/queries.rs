@@ -84,7 +84,7 @@ impl ServiceState {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             desired: 0,
             revisions: BTreeMap::new(),
             next_revision: RevisionNumber::FIRST,

@@ -17,7 +17,7 @@ use super::scale_bounds::ScaleBounds;
 use super::start_backoff::StartBackoff;
 use super::task_failure::EvidenceLine;
 use crate::health_reason::HealthReason;
-use crate::ids::{ReleaseId, RevisionNumber, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, ServiceName, TaskId};
 use crate::model::{Alarm, Job, Manifest, Service, Workload};
 use crate::time::Timestamp;
 
@@ -41,28 +41,28 @@ pub struct EnvironmentState {
     /// Whether the environment should run.
     pub phase: EnvironmentPhase,
     /// Services by name.
-    pub services: BTreeMap<String, ServiceState>,
+    pub services: BTreeMap<ServiceName, ServiceState>,
     /// Id of the next release.
     pub next_release: ReleaseId,
     /// Where the numbers of removed services go on when one of their name comes again.
     #[serde(default)]
-    pub(super) forgotten: BTreeMap<String, RetiredNumbers>,
+    pub(super) forgotten: BTreeMap<ServiceName, RetiredNumbers>,
     /// Nearest deadline of each service that has one; kept by `apply`.
-    pub(super) deadlines: BTreeSet<(Timestamp, String)>,
+    pub(super) deadlines: BTreeSet<(Timestamp, ServiceName)>,
     /// The service of each task that exists; kept by `apply`, and derived again when a snapshot is read.
     #[serde(skip)]
-    pub(super) task_services: BTreeMap<TaskId, String>,
+    pub(super) task_services: BTreeMap<TaskId, ServiceName>,
 }
 
 /// A state as a snapshot of the journal holds it.
 #[derive(Deserialize)]
 struct StoredState {
     phase: EnvironmentPhase,
-    services: BTreeMap<String, ServiceState>,
+    services: BTreeMap<ServiceName, ServiceState>,
     next_release: ReleaseId,
     #[serde(default)]
-    forgotten: BTreeMap<String, RetiredNumbers>,
-    deadlines: BTreeSet<(Timestamp, String)>,
+    forgotten: BTreeMap<ServiceName, RetiredNumbers>,
+    deadlines: BTreeSet<(Timestamp, ServiceName)>,
 }
 
 impl From<StoredState> for EnvironmentState {
@@ -215,7 +215,7 @@ pub struct Revision {
 /// State of one service: its revisions, tasks and releases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceState {
-    pub name: String,
+    pub name: ServiceName,
     pub desired: u32,
     /// Revisions by number.
     pub revisions: BTreeMap<RevisionNumber, Revision>,

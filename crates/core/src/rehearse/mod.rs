@@ -279,7 +279,7 @@ fn longest_range(alarms: &BTreeMap<String, Alarm>) -> Duration {
 
 fn deploy(world: &mut RehearsalWorld, definition: RevisionDefinition) -> Option<String> {
     world.happen(&Event::DeployRequested {
-        service: definition.service.name.clone(),
+        service: definition.service.name.as_str().into(),
         definition: Box::new(definition),
         firing: world.watches.alarms().firing(),
         supersede: Supersede::Refuse,

@@ -167,7 +167,7 @@ impl TrafficModel {
         task: &str,
     ) -> &mut RequestCount {
         let fresh = || RequestCount {
-            service: service.name.clone(),
+            service: service.name.to_string(),
             revision,
             task: task.to_owned(),
             target_status: BTreeMap::new(),

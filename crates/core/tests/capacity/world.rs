@@ -128,11 +128,11 @@ impl World {
         };
         world.ask(&Event::UpRequested);
         world.ask(&Event::ServiceAdopted {
-            service: "api".to_owned(),
+            service: "api".into(),
             adopted: Box::new(adopted),
         });
         world.ask(&Event::NewRevisionForced {
-            service: "api".to_owned(),
+            service: "api".into(),
             definition: Box::new(new),
             firing: Vec::new(),
             supersede: Supersede::Refuse,
@@ -181,7 +181,7 @@ impl World {
 
     pub(super) fn steer(&mut self, steer: ReleaseControl) {
         self.ask(&Event::ReleaseSteered {
-            service: "api".to_owned(),
+            service: "api".into(),
             steer,
             by: "ann".to_owned(),
         });
@@ -347,7 +347,7 @@ impl World {
 
 pub(super) fn observed(observation: CapacityObservation) -> Event {
     Event::CapacityObserved {
-        service: "api".to_owned(),
+        service: "api".into(),
         observation,
     }
 }

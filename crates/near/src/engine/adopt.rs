@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ServiceName, TaskId};
 use neargate_core::machine::{self, Event, ProcessExit};
 
 use super::journal_writer::JournalReport;
@@ -137,7 +137,7 @@ impl Engine {
     }
 
     /// The service of a task that exists.
-    pub(super) fn service_of(&self, id: &TaskId) -> Option<String> {
+    pub(super) fn service_of(&self, id: &TaskId) -> Option<ServiceName> {
         let (service, _) = self.ledger.state().task(id)?;
         Some(service.name.clone())
     }

@@ -27,13 +27,13 @@ impl Engine {
             ApiCall::Rollback(service, wish, to) => {
                 self.surroundings.data.start_waiting();
                 let event = Event::RollbackRequested {
-                    service: service.clone(),
+                    service: service.as_str().into(),
                     to: wish.to,
                 };
                 self.ask(vec![event], FollowUp::WentBack(service, to));
             }
             ApiCall::Steer(service, steering, to) => {
-                let event = super::release_history::steered(service, &steering);
+                let event = super::release_history::steered(&service, &steering);
                 self.ask(vec![event], FollowUp::Answer(to));
             }
             ApiCall::Releases(service, to) => reply(to, self.releases(&service)),
@@ -42,7 +42,7 @@ impl Engine {
             ApiCall::Scale(service, wish, to) => {
                 self.surroundings.data.start_waiting();
                 let event = Event::ScaleRequested {
-                    service: service.clone(),
+                    service: service.as_str().into(),
                     desired: wish.desired,
                 };
                 self.ask(vec![event], FollowUp::Scaled(service, to));

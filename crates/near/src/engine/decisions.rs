@@ -184,7 +184,7 @@ fn started(entries: &[JournalEntry]) -> std::collections::BTreeMap<String, Start
     let started = |entry: &JournalEntry| match &entry.fact {
         Fact::ReleaseStarted { release, to, .. } => {
             let (id, revision) = (*release, *to);
-            Some((entry.service.clone(), StartedRelease { id, revision }))
+            Some((entry.service.to_string(), StartedRelease { id, revision }))
         }
         _ => None,
     };

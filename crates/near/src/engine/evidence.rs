@@ -4,7 +4,7 @@
 //! lines had to be read for it or not.
 
 use neargate_core::health_reason::{HealthReason, WrongPort};
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ServiceName, TaskId};
 use neargate_core::machine::{ProcessExit, TaskHealth};
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use crate::supervisor::Supervisor;
 pub(super) struct Incident {
     pub task: TaskId,
     /// Its service, under which its log is.
-    pub service: String,
+    pub service: ServiceName,
     pub kind: IncidentKind,
 }
 

@@ -1,7 +1,7 @@
 //! What may follow when something is written, or cannot be.
 
 use neargate_core::alarm::Transition;
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ServiceName, TaskId};
 
 use super::prerequisites::ServiceAddresses;
 use super::release_request::{PreparedRequest, SnapshotLease};
@@ -37,7 +37,7 @@ pub(super) enum FollowUp {
     TaskEnded {
         task: TaskId,
         /// Its service; `None`: the task had ended before.
-        service: Option<String>,
+        service: Option<ServiceName>,
     },
     /// The rest of a job goes.
     JobEnded(JobRunId),

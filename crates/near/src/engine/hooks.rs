@@ -79,7 +79,7 @@ impl Engine {
             return;
         }
         let address = self.surroundings.internal_address(&run.service);
-        let logs = self.surroundings.state.logs().join(&run.service);
+        let logs = self.surroundings.state.logs().join(run.service.as_str());
         let (inputs, asking, state) = (self.inputs.clone(), run.clone(), self.state.clone());
         let asked = tokio::spawn(async move {
             let id = run.to_string();

@@ -3,7 +3,7 @@
 //! Invariant: the handling of an input waits for nothing.
 
 use neargate_core::error_chain::error_chain;
-use neargate_core::ids::TaskId;
+use neargate_core::ids::{ServiceName, TaskId};
 use neargate_core::machine::{Event, ProcessExit, TaskHealth};
 use neargate_core::routing::table::TargetHealth;
 use tokio::sync::mpsc::error::TrySendError;
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     /// Removes what is left of a task that has ended, and logs of tasks that ended long ago.
-    pub(super) fn clear_away(&self, task: TaskId, service: Option<String>) {
+    pub(super) fn clear_away(&self, task: TaskId, service: Option<ServiceName>) {
         let (supervisor, state) = (self.surroundings.supervisor.clone(), self.state.clone());
         let alive = self.task_ids();
         tokio::task::spawn_blocking(move || {

@@ -36,7 +36,7 @@ impl Engine {
                 continue;
             };
             let name = &service.name;
-            let own = accepted.releases.get(name);
+            let own = accepted.releases.get(name.as_str());
             if own.is_some_and(|own| own.id == release.id) {
                 continue;
             }
@@ -51,7 +51,7 @@ impl Engine {
             ));
             if supersede == Supersede::Continue {
                 let found = StartedRelease { id, revision };
-                accepted.in_progress.insert(name.clone(), found);
+                accepted.in_progress.insert(name.to_string(), found);
             }
         }
     }

@@ -24,7 +24,7 @@ impl Engine {
                 .filter(|task| matches!(task.lifecycle, TaskLifecycle::Running { .. }));
             for task in running {
                 *counts
-                    .entry((service.name.clone(), task.revision))
+                    .entry((service.name.to_string(), task.revision))
                     .or_default() += 1;
             }
         }
@@ -48,7 +48,7 @@ impl Engine {
                 if let (Some(running), Some(size)) = (self.running.get(&task.id), size) {
                     metered.push(MeteredTask {
                         id: task.id.clone(),
-                        service: service.name.clone(),
+                        service: service.name.to_string(),
                         revision: task.revision,
                         running: running.clone(),
                         size,

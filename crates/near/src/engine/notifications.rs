@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use neargate_core::error_chain::error_chain;
-use neargate_core::ids::ReleaseId;
+use neargate_core::ids::{ReleaseId, ServiceName};
 use neargate_core::machine::{JournalEntry, approval_wanted};
 use neargate_core::model::{Notify, WebhookAddress, WebhookFormat};
 use neargate_core::notify::{Notification, NotificationOrigin, body};
@@ -27,7 +27,7 @@ pub(super) struct Notifications {
     letters: mpsc::Sender<UnaddressedNotification>,
     /// Release and step that people were asked to approve, by service; `None`: this engine has not
     /// looked yet.
-    asked: Option<BTreeMap<String, (ReleaseId, u32)>>,
+    asked: Option<BTreeMap<ServiceName, (ReleaseId, u32)>>,
     /// Position of the journal at the last look.
     looked: u64,
 }

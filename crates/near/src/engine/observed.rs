@@ -93,7 +93,7 @@ fn observed_of(
         observed.notify = definition.manifest.notify.clone();
     }
     let services = state.services.values();
-    let services = services.filter_map(|one| Some((one.name.clone(), service(one)?)));
+    let services = services.filter_map(|one| Some((one.name.to_string(), service(one)?)));
     observed.services = services.collect();
     observed
 }

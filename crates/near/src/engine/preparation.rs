@@ -290,7 +290,9 @@ impl Engine {
             .map(|name| self.event_of(request, name, contents));
         let mut events = releases.collect::<Result<Vec<Event>, Problem>>()?;
         let known = self.ledger.state().services.keys();
-        let gone = known.filter(|name| !services.contains_key(*name)).cloned();
+        let gone = known
+            .filter(|name| !services.contains_key(name.as_str()))
+            .cloned();
         events.extend(gone.map(|service| Event::RemovalRequested { service }));
         Ok(events)
     }
@@ -316,7 +318,7 @@ impl Engine {
         supersede: Supersede,
     ) -> Event {
         Event::DeployRequested {
-            service: service.to_owned(),
+            service: service.into(),
             firing: self.firing(),
             definition: Box::new(definition),
             supersede,
@@ -330,7 +332,7 @@ impl Engine {
         supersede: Supersede,
     ) -> Event {
         Event::NewRevisionForced {
-            service: service.to_owned(),
+            service: service.into(),
             firing: self.firing(),
             definition: Box::new(definition),
             supersede,

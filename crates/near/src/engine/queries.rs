@@ -160,7 +160,7 @@ fn progress(
         seq: stored.seq,
         at: clock.wall_time(stored.at),
         event: entry.kind().to_owned(),
-        subject: entry.service.clone(),
+        subject: entry.service.to_string(),
         release: entry.release(),
         text: entry.describe(),
         outcome: None,

@@ -15,9 +15,9 @@ use crate::api::wire::{Accepted, ControlRequest, ControlWord, Problem};
 use crate::clock::EngineClock;
 
 /// A person's word, as an event.
-pub(super) fn steered(service: String, steering: &ControlRequest) -> Event {
+pub(super) fn steered(service: &str, steering: &ControlRequest) -> Event {
     Event::ReleaseSteered {
-        service,
+        service: service.into(),
         steer: match steering.steer {
             ControlWord::Promote => ReleaseControl::Promote,
             ControlWord::PromoteFully => ReleaseControl::PromoteFully,
@@ -80,7 +80,7 @@ fn record(service: &ServiceState, to: RevisionNumber) -> ReleaseRecord {
     let text = |of: fn(&RevisionDefinition) -> String| definition.map(of).unwrap_or_default();
     ReleaseRecord {
         id: ReleaseId::NONE,
-        service: service.name.clone(),
+        service: service.name.to_string(),
         kind: neargate_core::machine::ReleaseKind::Deploy,
         from: RevisionNumber::NONE,
         to,

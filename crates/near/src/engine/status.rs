@@ -75,7 +75,7 @@ impl Engine {
         tasks.sort_by_key(|task| (task.revision, task.ordinal));
         let trouble = StartTrouble::of(service, self.now());
         let mut status = ServiceStatus {
-            name: service.name.clone(),
+            name: service.name.to_string(),
             kind: kind(service),
             desired: service.desired,
             running: count(|task| matches!(task.lifecycle, machine::TaskLifecycle::Running { .. })),

@@ -16,7 +16,7 @@ use super::traffic::TrafficModel;
 use crate::guard::StepAnalysis;
 use crate::health::{Outcome as Checked, TargetCheck};
 use crate::health_reason::HealthFinding;
-use crate::ids::{ReleaseId, RevisionNumber, TaskId};
+use crate::ids::{ReleaseId, RevisionNumber, ServiceName, TaskId};
 use crate::machine::{
     self, Action, EntryLog, EnvironmentState, Event, JournalEntry, ProcessExit, ServiceState,
     TaskHealth, TaskLifecycle,
@@ -69,7 +69,7 @@ pub(super) struct RehearsalWorld {
     pub alarms: Vec<(Timestamp, String, String)>,
     /// When the database went.
     pub database_down: Option<Timestamp>,
-    name: String,
+    name: ServiceName,
     fault: Fault,
     on: TimingModel,
     timing: RehearsalTiming,
@@ -111,7 +111,7 @@ impl RehearsalWorld {
             notices: Vec::new(),
             alarms: Vec::new(),
             database_down: None,
-            name: name.to_owned(),
+            name: name.into(),
             fault,
             on,
             timing: RehearsalTiming::of(on),
