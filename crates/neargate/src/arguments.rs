@@ -10,6 +10,7 @@ mod rehearse_arguments;
 mod releases;
 mod secret;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -336,7 +337,7 @@ pub(crate) struct LogsArguments {
     /// Services, database-NAME or cache-NAME
     pub services: Vec<String>,
     /// Follow new lines
-    #[arg(short = 'F', long)]
+    #[arg(short = 'F', long, conflicts_with = "until")]
     pub follow: bool,
     /// Not older than this, for example 10m
     #[arg(long, value_name = "DURATION")]
@@ -391,6 +392,6 @@ pub(crate) struct TrailArguments {
     #[arg(long, value_name = "DURATION")]
     pub since: Option<String>,
     /// Show at most this many lines, the newest
-    #[arg(long, value_name = "COUNT", default_value_t = 50)]
-    pub limit: usize,
+    #[arg(long, value_name = "COUNT", default_value = "50")]
+    pub limit: NonZeroUsize,
 }

@@ -127,7 +127,10 @@ pub(crate) fn judge(ended: &[ReleaseResult]) -> Result<(), Failure> {
         .map(|release| {
             let mut text = format!(
                 "release {} of `{}` {}: {}",
-                release.release, release.service, release.outcome, release.reason
+                release.release,
+                release.service,
+                release.outcome.as_str().replace('-', " "),
+                release.reason
             );
             for line in &release.evidence {
                 text.push_str(&format!("\n  | {line}"));

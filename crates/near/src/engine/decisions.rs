@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use neargate_core::command_exit::CommandExit;
 use neargate_core::error_chain::error_chain;
-use neargate_core::machine::{Event, Fact, JournalEntry};
+use neargate_core::machine::{Event, Fact, JournalEntry, Refusal};
 
 use super::follow_up::FollowUp;
 use super::journal_writer::JournalReport;
@@ -120,7 +120,15 @@ impl Engine {
                 reply(to, accepted.map(|accepted| self.scaled(&service, accepted)));
             }
             FollowUp::WentBack(service, to) => {
-                let accepted = self.accepted(outcome);
+                let open = outcome.as_ref().is_ok_and(|decided| {
+                    let last = decided.refusals.last();
+                    matches!(last, Some(Refusal::ReleaseInProgress { .. }))
+                });
+                let mut accepted = self.accepted(outcome);
+                if let (true, Err(problem)) = (open, &mut accepted) {
+                    problem.help =
+                        Some(format!("roll that release back: neargate abort {service}"));
+                }
                 reply(
                     to,
                     accepted.map(|accepted| self.went_back(&service, accepted)),

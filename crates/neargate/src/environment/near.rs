@@ -140,7 +140,7 @@ impl Environment for NearEnvironment {
         let text = match word {
             ControlWord::Promote => "takes its next step",
             ControlWord::PromoteFully => "takes all its steps",
-            ControlWord::Pause => "is paused; continue with: neargate resume",
+            ControlWord::Pause => &format!("is paused; continue with: neargate resume {service}"),
             ControlWord::Resume => "goes on",
             ControlWord::Abort => "goes back",
         };

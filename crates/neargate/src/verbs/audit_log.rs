@@ -26,7 +26,7 @@ pub(crate) fn run(flags: &GlobalFlags, options: &TrailArguments) -> Result<ExitC
         subject.is_none_or(|subject| *subject == record.subject)
             && since.is_none_or(|since| record.at >= since)
     });
-    let surplus = records.len().saturating_sub(options.limit);
+    let surplus = records.len().saturating_sub(options.limit.get());
     let newest = &records[surplus..];
     if flags.json {
         output::json(&newest);

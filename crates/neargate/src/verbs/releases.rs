@@ -21,6 +21,11 @@ use crate::{environment, output};
 pub(crate) async fn run(flags: &GlobalFlags, what: &[String]) -> Result<ExitCode, Failure> {
     let (service, id) = match what {
         [] => (None, None),
+        [show] if show == "show" => {
+            return Err(Failure::Usage(
+                "name the release: neargate releases show ID".to_owned(),
+            ));
+        }
         [service] => (Some(service.as_str()), None),
         [show, id] if show == "show" => (None, Some(number(id)?)),
         _ => return Err(Failure::Usage("write SERVICE, or show ID".to_owned())),

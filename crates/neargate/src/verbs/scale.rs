@@ -12,6 +12,12 @@ pub(crate) async fn run(flags: &GlobalFlags, counts: &[String]) -> Result<ExitCo
         .iter()
         .map(|text| parse(text))
         .collect::<Result<Vec<_>, _>>()?;
+    for (at, (service, _)) in wanted.iter().enumerate() {
+        if wanted[..at].iter().any(|(other, _)| other == service) {
+            let words = format!("`{service}` is named twice: give it one count");
+            return Err(Failure::Usage(words));
+        }
+    }
     let environment = environment::open(flags)?;
     // Nothing is changed when one of the names is wrong.
     for (service, _) in &wanted {

@@ -25,9 +25,14 @@ pub(crate) async fn exec(
     task: Option<&str>,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
-    let (service, task) = match service.split_once('/') {
-        Some((service, own)) => (service, task.or(Some(own))),
-        None => (service, task),
+    let (service, task) = match (service.split_once('/'), task) {
+        (Some((_, own)), Some(task)) if own != task => {
+            return Err(Failure::Usage(format!(
+                "two tasks are named: `{own}` and `{task}`"
+            )));
+        }
+        (Some((service, own)), _) => (service, Some(own)),
+        (None, task) => (service, task),
     };
     let environment = environment::open(flags)?;
     environment.exec_command(service, task, command).await
