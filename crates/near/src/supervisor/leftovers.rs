@@ -17,8 +17,9 @@ use crate::process_identity::ProcessIdentity;
 
 /// Rounds of ending what the process left behind, 10 ms apart.
 const REAP_ROUNDS: u32 = 200;
-/// Rounds of ending what a killed shim left behind, 5 ms apart.
-const ORPHAN_ROUNDS: u32 = 100;
+/// Rounds of ending what a killed shim left behind, 5 ms apart. On a busy machine a killed process takes
+/// seconds to end, and until then its control group cannot be removed.
+const ORPHAN_ROUNDS: u32 = 1_000;
 
 /// Processes that are children of this one now; those that it adopted are among them.
 fn children() -> Vec<Pid> {

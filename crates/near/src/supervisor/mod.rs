@@ -247,7 +247,7 @@ impl Supervisor {
                 never = stopped::keep_awake(|| vec![running.shim]) => match never {},
             }
         }
-        self.exit(id)
+        self.exit_apart(id).await
     }
 
     /// As [`Supervisor::exited`], for a server that nobody has a reason to stop: all of it is
@@ -259,7 +259,7 @@ impl Supervisor {
                 never = stopped::keep_awake(|| stopped::family(running.shim)) => match never {},
             }
         }
-        self.exit(id)
+        self.exit_apart(id).await
     }
 
     /// How a process that was started has ended; `None` when it runs or was never started.
@@ -267,6 +267,13 @@ impl Supervisor {
     pub fn ended(&self, id: &str) -> Option<ProcessExit> {
         let started = self.directory(id).join("state.json").exists();
         (started && self.running(id).is_none()).then(|| self.exit(id))
+    }
+
+    /// As [`Self::exit`], on a thread that may wait: what a killed shim left behind takes its time.
+    async fn exit_apart(&self, id: &str) -> ProcessExit {
+        let (supervisor, id) = (self.clone(), id.to_owned());
+        let exit = tokio::task::spawn_blocking(move || supervisor.exit(&id));
+        exit.await.unwrap_or(ProcessExit::Unknown)
     }
 
     /// How a process that does not run ended, by its shim's record. There is none when the shim
