@@ -87,7 +87,7 @@ fn up_says_which_release_it_left_under_way_and_what_is_scaled_to_0() {
     // It follows that release to its end, and the end is a bad one.
     let again = app.run(&up);
     assert_eq!(again.status.code(), Some(1), "{}", said(&again));
-    for words in ["continues (", "of `api` rolled-back", "revision 1 serves"] {
+    for words in ["continues (", "of `api` rolled back", "revision 1 serves"] {
         assert!(said(&again).contains(words), "{words}: {}", said(&again));
     }
 }
